@@ -1,1 +1,38 @@
-//! Skeleton.
+//! What every process needs and no process owns: configuration, the bus (NATS), the store (Redis),
+//! telemetry, tasks and shutdown. It knows nothing of chats, vendors or pages.
+
+/// The time, in one place.
+pub mod clock;
+
+/// The only reader of environment variables.
+pub mod environment;
+
+/// Texts that must not be printed.
+pub mod secret;
+
+/// config.yaml → checked configuration.
+pub mod config;
+
+/// Log lines.
+pub mod telemetry;
+
+/// Counters for Prometheus.
+pub mod metrics;
+
+/// Named, tracked tasks.
+pub mod tasks;
+
+/// Signals.
+pub mod shutdown;
+
+/// Sockets: every one without Nagle's delay.
+pub mod net;
+
+/// NATS: jobs, frames, the ledger, the records.
+pub mod bus;
+
+/// Redis: the view of balances, holds, limits and usage.
+pub mod store;
+
+/// nats-server and redis-server as children of this process.
+pub mod children;

@@ -1,0 +1,137 @@
+//! Writing and reading the ledger. The stream refuses a second event on a subject, so whoever
+//! writes first is right, and everybody else learns what was written.
+
+use super::{Bus, BusError};
+use async_nats::jetstream::consumer::{DeliverPolicy, pull};
+use async_nats::jetstream::context::PublishErrorKind;
+use futures::{Stream, StreamExt};
+use schemas::ledger::{Event, EventV1};
+use schemas::subjects;
+
+/// What came of writing an event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Recorded {
+    /// It is durable now, at this sequence.
+    Written(u64),
+    /// The same fact had been written before, as this event.
+    Before(Box<EventV1>),
+}
+
+/// An event with its place in the stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Its sequence in the whole ledger.
+    pub sequence: u64,
+    /// The event.
+    pub event: EventV1,
+}
+
+impl Bus {
+    /// Writes an event and waits until it is durable.
+    ///
+    /// # Errors
+    /// When NATS doesn't confirm it: then it may or may not be written, and writing it again is
+    /// safe.
+    pub async fn record(&self, event: &EventV1) -> Result<Recorded, BusError> {
+        let subject = event.subject();
+        let body = serde_json::to_vec(&Event::V1(event.clone()))
+            .map_err(|error| BusError::request("encoding a ledger event", error))?;
+        let mut headers = async_nats::HeaderMap::new();
+        headers.insert(async_nats::header::NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, "0");
+        let published = self
+            .jetstream()
+            .publish_with_headers(subject.clone(), headers, body.into())
+            .await
+            .map_err(|error| BusError::request("writing to the ledger", error))?
+            .await;
+        match published {
+            Ok(acknowledged) => Ok(Recorded::Written(acknowledged.sequence)),
+            Err(error) if error.kind() == PublishErrorKind::WrongLastSequence => {
+                let before = self.recorded(&subject).await?;
+                let before =
+                    before.ok_or_else(|| BusError::request("reading the ledger", error))?;
+                Ok(Recorded::Before(Box::new(before)))
+            }
+            Err(error) => Err(BusError::request("writing to the ledger", error)),
+        }
+    }
+
+    /// The event on a subject, if there is one.
+    ///
+    /// # Errors
+    /// When NATS can't be asked or the event can't be read.
+    pub async fn recorded(&self, subject: &str) -> Result<Option<EventV1>, BusError> {
+        use async_nats::jetstream::stream::DirectGetErrorKind;
+        let stream = self
+            .jetstream()
+            .get_stream_no_info(subjects::LEDGER_STREAM)
+            .await
+            .map_err(|error| BusError::request("reading the ledger", error))?;
+        match stream.direct_get_last_for_subject(subject).await {
+            Ok(message) => decode(subject, &message.payload).map(Some),
+            Err(error) if error.kind() == DirectGetErrorKind::NotFound => Ok(None),
+            Err(error) => Err(BusError::request("reading the ledger", error)),
+        }
+    }
+
+    /// The sequence of the last event under a filter; 0 when there is none.
+    ///
+    /// # Errors
+    /// When NATS can't be asked.
+    pub async fn last_recorded(&self, filter: &str) -> Result<u64, BusError> {
+        use async_nats::jetstream::stream::LastRawMessageErrorKind;
+        let stream = self
+            .jetstream()
+            .get_stream_no_info(subjects::LEDGER_STREAM)
+            .await
+            .map_err(|error| BusError::request("reading the ledger", error))?;
+        match stream.get_last_raw_message_by_subject(filter).await {
+            Ok(message) => Ok(message.sequence),
+            Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => Ok(0),
+            Err(error) => Err(BusError::request("reading the ledger", error)),
+        }
+    }
+
+    /// Follows the events under a filter in their order, from a sequence on. The stream mends
+    /// itself after a restart of NATS; it ends with an error only when it can't.
+    ///
+    /// # Errors
+    /// When the ledger can't be reached.
+    pub async fn follow_ledger(
+        &self,
+        filter: &str,
+        from: u64,
+    ) -> Result<impl Stream<Item = Result<Entry, BusError>> + Send + use<>, BusError> {
+        let request =
+            |error: &dyn std::fmt::Display| BusError::request("following the ledger", error);
+        let stream = self
+            .jetstream()
+            .get_stream(subjects::LEDGER_STREAM)
+            .await
+            .map_err(|error| request(&error))?;
+        let config = pull::OrderedConfig {
+            filter_subject: filter.to_owned(),
+            deliver_policy: DeliverPolicy::ByStartSequence { start_sequence: from.max(1) },
+            ..pull::OrderedConfig::default()
+        };
+        let consumer = stream.create_consumer(config).await.map_err(|error| request(&error))?;
+        let messages = consumer.messages().await.map_err(|error| request(&error))?;
+        Ok(messages.map(|message| {
+            let message =
+                message.map_err(|error| BusError::request("following the ledger", error))?;
+            let sequence = message
+                .info()
+                .map_err(|error| BusError::request("following the ledger", error))?
+                .stream_sequence;
+            let event = decode(&message.subject, &message.payload)?;
+            Ok(Entry { sequence, event })
+        }))
+    }
+}
+
+fn decode(subject: &str, payload: &[u8]) -> Result<EventV1, BusError> {
+    let Event::V1(event) = serde_json::from_slice(payload).map_err(|error| {
+        BusError::Unreadable { subject: subject.to_owned(), cause: error.to_string() }
+    })?;
+    Ok(event)
+}

@@ -1,0 +1,176 @@
+//! NATS: one connection of a process, and what our streams need of it. It spells no subject (that
+//! is `schemas::subjects`) and decides nothing about money or jobs.
+
+/// Streams, consumers and buckets as we want them.
+pub mod streams;
+
+/// Writing and reading the ledger.
+pub mod ledger;
+
+/// The records of keys and accounts.
+pub mod records;
+
+/// Jobs for free slots, one pull for each.
+pub mod pull;
+
+use async_nats::jetstream;
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// The lowest nats-server that keeps what we ask of it: older ones accept per-message TTL and
+/// ignore it.
+const SERVER_VERSION_MIN: (u64, u64) = (2, 12);
+
+/// How long one request to NATS may take.
+const REQUEST_SECONDS_MAX: Duration = Duration::from_secs(5);
+
+/// How often the connection is checked while silent.
+const PING_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Messages that may wait unread in one subscription.
+const SUBSCRIPTION_MESSAGES_MAX: usize = 262_144;
+
+/// What went wrong on the bus.
+#[derive(Debug, thiserror::Error)]
+pub enum BusError {
+    /// NATS can't be reached or refused the connection.
+    #[error("can't connect to NATS at {url}: {cause}")]
+    Connect {
+        /// Where.
+        url: String,
+        /// Why.
+        cause: String,
+    },
+    /// The server is too old.
+    #[error("nats-server {0} is too old: 2.12 or newer is needed (it would ignore message TTLs)")]
+    TooOld(String),
+    /// A request failed.
+    #[error("{what}: {cause}")]
+    Request {
+        /// What was asked.
+        what: &'static str,
+        /// Why it failed.
+        cause: String,
+    },
+    /// A stored or received message isn't what the contract says.
+    #[error("a message on {subject} can't be read: {cause}")]
+    Unreadable {
+        /// Where it was.
+        subject: String,
+        /// Why.
+        cause: String,
+    },
+}
+
+impl BusError {
+    /// A failed request.
+    pub fn request(what: &'static str, cause: impl ToString) -> Self {
+        Self::Request { what, cause: cause.to_string() }
+    }
+}
+
+/// A connection to NATS. Cheap to clone.
+#[derive(Clone)]
+pub struct Bus {
+    client: async_nats::Client,
+    jetstream: jetstream::Context,
+    connections: watch::Receiver<u64>,
+}
+
+impl Bus {
+    /// Connects; `name` is shown in NATS's monitoring.
+    ///
+    /// # Errors
+    /// When nobody answers within five seconds or the server is older than 2.12.
+    pub async fn connect(url: &str, name: &str) -> Result<Self, BusError> {
+        let (connected, connections) = watch::channel(0u64);
+        let options = async_nats::ConnectOptions::new()
+            .name(name)
+            .ping_interval(PING_INTERVAL)
+            .request_timeout(Some(REQUEST_SECONDS_MAX))
+            .subscription_capacity(SUBSCRIPTION_MESSAGES_MAX)
+            .event_callback(move |event| {
+                match &event {
+                    async_nats::Event::Connected => connected.send_modify(|count| *count += 1),
+                    async_nats::Event::Disconnected => tracing::warn!("NATS is away"),
+                    other => tracing::warn!(event = %other, "NATS says"),
+                }
+                std::future::ready(())
+            });
+        let attempt = tokio::time::timeout(REQUEST_SECONDS_MAX, options.connect(url)).await;
+        let connect_error = |cause: String| BusError::Connect { url: without_secret(url), cause };
+        let client = attempt
+            .map_err(|_| connect_error("no answer".into()))?
+            .map_err(|error| connect_error(error.to_string()))?;
+        let version = client.server_info().version;
+        if !new_enough(&version) {
+            return Err(BusError::TooOld(version));
+        }
+        let mut jetstream = jetstream::new(client.clone());
+        jetstream.set_timeout(REQUEST_SECONDS_MAX);
+        Ok(Self { client, jetstream, connections })
+    }
+
+    /// The core client.
+    pub fn client(&self) -> &async_nats::Client {
+        &self.client
+    }
+
+    /// JetStream.
+    pub fn jetstream(&self) -> &jetstream::Context {
+        &self.jetstream
+    }
+
+    /// Counts the times a connection was made; it changes when NATS came back.
+    pub fn connections(&self) -> watch::Receiver<u64> {
+        self.connections.clone()
+    }
+
+    /// Whether NATS is there now.
+    pub fn is_connected(&self) -> bool {
+        self.client.connection_state() == async_nats::connection::State::Connected
+    }
+
+    /// The largest message the server takes, in bytes.
+    pub fn payload_bytes_max(&self) -> usize {
+        self.client.server_info().max_payload
+    }
+
+    /// Sends what was published and closes nothing: for the end of a process.
+    pub async fn flush(&self) {
+        if let Err(error) = self.client.flush().await {
+            tracing::debug!(%error, "the last messages couldn't be flushed");
+        }
+    }
+}
+
+fn new_enough(version: &str) -> bool {
+    let mut numbers = version.split(['.', '-']).map(|part| part.parse::<u64>().unwrap_or(0));
+    let version = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+    version >= SERVER_VERSION_MIN
+}
+
+/// A URL without what stands before `@`.
+pub fn without_secret(url: &str) -> String {
+    match (url.split_once("://"), url.rsplit_once('@')) {
+        (Some((scheme, _)), Some((_, host))) => format!("{scheme}://***@{host}"),
+        _ => url.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn old_servers_are_refused() {
+        assert!(!new_enough("2.9.10") && !new_enough("2.11.11"));
+        assert!(new_enough("2.12.0") && new_enough("2.15.1") && new_enough("3.0.0-beta"));
+    }
+
+    #[test]
+    fn secrets_leave_urls() {
+        assert_eq!(without_secret("nats://u:p@h:1"), "nats://***@h:1");
+        assert_eq!(without_secret("nats://h:1"), "nats://h:1");
+    }
+}

@@ -1,0 +1,268 @@
+//! Jobs for free slots: exactly one waiting pull for each, so that the consumer's `num_waiting` is
+//! the free capacity. The client library's own streams are not used: one asks for more than it was
+//! told to, the other hangs after a restart of the server.
+
+use super::{Bus, BusError};
+use bytes::Bytes;
+use futures::StreamExt;
+use schemas::subjects;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+/// How long a pull waits at the server before it is renewed.
+const PULL_LIFETIME: Duration = Duration::from_secs(10);
+
+/// How long after its end a pull counts as lost (the server forgot it), and is renewed.
+const PULL_GRACE: Duration = Duration::from_secs(2);
+
+/// Pause after a pull that the server refused, before the next: the consumer may not be there yet.
+const REFUSED_PAUSE: Duration = Duration::from_millis(200);
+
+/// The slots of one worker in one pool.
+#[derive(Clone)]
+pub struct Slots {
+    free: Arc<Semaphore>,
+    freed: Arc<Notify>,
+    total: u32,
+}
+
+impl Slots {
+    fn new(total: u32) -> Self {
+        let total = total.max(1);
+        let free = Arc::new(Semaphore::new(total as usize));
+        Self { free, freed: Arc::new(Notify::new()), total }
+    }
+
+    /// How many there are.
+    pub fn total(&self) -> u32 {
+        self.total
+    }
+
+    /// How many are free.
+    pub fn free(&self) -> u32 {
+        u32::try_from(self.free.available_permits()).unwrap_or(u32::MAX)
+    }
+
+    fn take(&self) -> Option<Slot> {
+        let permit = Arc::clone(&self.free).try_acquire_owned().ok()?;
+        Some(Slot { permit: Some(permit), freed: Arc::clone(&self.freed) })
+    }
+}
+
+/// One occupied slot; dropping it frees the slot, also when its job panics.
+pub struct Slot {
+    permit: Option<OwnedSemaphorePermit>,
+    freed: Arc<Notify>,
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        drop(self.permit.take());
+        self.freed.notify_one();
+    }
+}
+
+/// A job as it came from the queue. Dropping it says nothing to the queue: it comes back after the
+/// acknowledgement wait.
+pub struct Delivery {
+    /// The job.
+    pub payload: Bytes,
+    /// The subject that acknowledges it.
+    pub acknowledge: String,
+    /// How often it was handed out, this time included.
+    pub delivered: u64,
+    /// The slot it occupies: hold it as long as the job runs.
+    pub slot: Slot,
+    client: async_nats::Client,
+}
+
+impl Delivery {
+    async fn say(&self, word: &'static [u8]) {
+        let said = self.client.publish(self.acknowledge.clone(), Bytes::from_static(word)).await;
+        if let Err(error) = said {
+            tracing::warn!(%error, "the queue couldn't be told about a job");
+        }
+    }
+
+    /// The job is ours for good: it will never come back.
+    pub async fn acknowledge(&self) {
+        self.say(b"+ACK").await;
+    }
+
+    /// The job is still being worked on.
+    pub async fn in_progress(&self) {
+        self.say(b"+WPI").await;
+    }
+
+    /// Nobody needs the job any more.
+    pub async fn terminate(&self) {
+        self.say(b"+TERM").await;
+    }
+
+    /// Somebody else should take the job, now.
+    pub async fn give_back(&self) {
+        self.say(b"-NAK").await;
+    }
+}
+
+/// Pulls the jobs of one pool into free slots until told to stop.
+pub struct Puller {
+    bus: Bus,
+    pool: String,
+    slots: Slots,
+    deliveries: mpsc::Sender<Delivery>,
+}
+
+/// Pulls that wait at the server, oldest first.
+struct Waiting {
+    generation: u64,
+    ends: VecDeque<Instant>,
+}
+
+impl Puller {
+    /// A puller and the jobs it brings, at most one for each of `slots`.
+    pub fn new(bus: Bus, pool: &str, slots: u32) -> (Self, mpsc::Receiver<Delivery>) {
+        let slots = Slots::new(slots);
+        let (deliveries, jobs) = mpsc::channel(slots.total() as usize);
+        (Self { bus, pool: pool.to_owned(), slots, deliveries }, jobs)
+    }
+
+    /// The slots.
+    pub fn slots(&self) -> Slots {
+        self.slots.clone()
+    }
+
+    /// Pulls until `stop`. Jobs already handed over run on.
+    ///
+    /// # Errors
+    /// When the connection is closed for good.
+    pub async fn run(self, stop: CancellationToken) -> Result<(), BusError> {
+        let inbox = self.bus.client().new_inbox();
+        let subscribed = self.bus.client().subscribe(format!("{inbox}.*")).await;
+        let mut answers =
+            subscribed.map_err(|error| BusError::request("subscribing for jobs", error))?;
+        let mut connections = self.bus.connections();
+        let mut waiting = Waiting { generation: 0, ends: VecDeque::new() };
+        loop {
+            self.top_up(&inbox, &mut waiting).await?;
+            let renewal = waiting.ends.front().copied();
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => return Ok(()),
+                changed = connections.changed() => {
+                    changed.map_err(|error| BusError::request("watching NATS", error))?;
+                    waiting.generation += 1;
+                    waiting.ends.clear();
+                }
+                answer = answers.next() => {
+                    let Some(answer) = answer else {
+                        return Err(BusError::request("pulling jobs", "the connection is closed"));
+                    };
+                    self.receive(answer, &mut waiting).await;
+                }
+                () = sleep_until(renewal) => { waiting.ends.pop_front(); }
+                () = self.slots.freed.notified() => {}
+            }
+        }
+    }
+
+    async fn top_up(&self, inbox: &str, waiting: &mut Waiting) -> Result<(), BusError> {
+        let free = self.slots.free() as usize;
+        while waiting.ends.len() < free {
+            let reply = format!("{inbox}.{}", waiting.generation);
+            let subject = format!(
+                "$JS.API.CONSUMER.MSG.NEXT.{}.{}",
+                subjects::CHAT_STREAM,
+                subjects::chat_consumer(&self.pool)
+            );
+            let body = format!(r#"{{"batch":1,"expires":{}}}"#, PULL_LIFETIME.as_nanos());
+            self.bus
+                .client()
+                .publish_with_reply(subject, reply, body.into())
+                .await
+                .map_err(|error| BusError::request("pulling a job", error))?;
+            waiting.ends.push_back(Instant::now() + PULL_LIFETIME + PULL_GRACE);
+        }
+        Ok(())
+    }
+
+    async fn receive(&self, answer: async_nats::Message, waiting: &mut Waiting) {
+        let current = answer.subject.rsplit_once('.').and_then(|(_, tail)| tail.parse().ok())
+            == Some(waiting.generation);
+        match answer.reply {
+            Some(acknowledge) if answer.status.is_none() => {
+                if current {
+                    waiting.ends.pop_front();
+                }
+                self.hand_over(answer.payload, acknowledge.to_string()).await;
+            }
+            _ => self.renew(answer.status, current, waiting).await,
+        }
+    }
+
+    /// A pull ended without a job: expired (408) as it should, or refused.
+    async fn renew(
+        &self,
+        status: Option<async_nats::StatusCode>,
+        current: bool,
+        waiting: &mut Waiting,
+    ) {
+        let expired = status == Some(async_nats::StatusCode::TIMEOUT);
+        let heartbeat = status == Some(async_nats::StatusCode::IDLE_HEARTBEAT);
+        if heartbeat || !current {
+            return;
+        }
+        waiting.ends.pop_front();
+        if !expired {
+            tracing::debug!(?status, pool = self.pool, "a pull was refused");
+            tokio::time::sleep(REFUSED_PAUSE).await;
+        }
+    }
+
+    async fn hand_over(&self, payload: Bytes, acknowledge: String) {
+        let client = self.bus.client().clone();
+        let delivered = deliveries_of(&acknowledge);
+        let Some(slot) = self.slots.take() else {
+            // More than was asked for, after a reconnect: somebody with a free slot shall have it.
+            let given_back = client.publish(acknowledge, Bytes::from_static(b"-NAK")).await;
+            if let Err(error) = given_back {
+                tracing::warn!(%error, "a job that found no slot couldn't be given back");
+            }
+            return;
+        };
+        let delivery = Delivery { payload, acknowledge, delivered, slot, client };
+        if self.deliveries.send(delivery).await.is_err() {
+            tracing::debug!("a job came after the end; the queue will hand it out again");
+        }
+    }
+}
+
+/// `$JS.ACK.[domain.account.]<stream>.<consumer>.<delivered>.<stream sequence>.…`: five numbers end
+/// the subject, the first of them counts the deliveries.
+fn deliveries_of(acknowledge: &str) -> u64 {
+    let tokens: Vec<&str> = acknowledge.split('.').collect();
+    let position = if tokens.len() >= 11 { 6 } else { 4 };
+    tokens.get(position).and_then(|token| token.parse().ok()).unwrap_or(1)
+}
+
+async fn sleep_until(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => tokio::time::sleep_until(moment).await,
+        None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn deliveries_are_read_from_both_forms() {
+        assert_eq!(deliveries_of("$JS.ACK.CHAT.cloud.3.7.9.1700000000.0"), 3);
+        assert_eq!(deliveries_of("$JS.ACK.hub.abc.CHAT.cloud.2.7.9.1700000000.0.token"), 2);
+    }
+}

@@ -1,0 +1,106 @@
+//! The records of keys and accounts in NATS KV: written by whoever creates them, watched by every
+//! gateway.
+
+use super::{Bus, BusError};
+use async_nats::jetstream::kv::{self, Operation};
+use futures::{Stream, StreamExt};
+use schemas::ids::AccountId;
+use schemas::records::{AccountRecord, AccountRecordV1, KeyRecord, KeyRecordV1};
+use schemas::subjects;
+
+/// A change in the table of keys, in the order it happened.
+#[derive(Debug)]
+pub enum KeyChange {
+    /// A key was made or changed.
+    Put(Box<KeyRecordV1>),
+    /// All that was there at the start has been told.
+    Current,
+}
+
+impl Bus {
+    async fn bucket(&self, name: &str) -> Result<kv::Store, BusError> {
+        let opened = self.jetstream().get_key_value(name).await;
+        opened.map_err(|error| BusError::request("opening a key-value bucket", error))
+    }
+
+    /// Writes a key's record.
+    ///
+    /// # Errors
+    /// When NATS doesn't confirm it.
+    pub async fn put_key(&self, record: &KeyRecordV1) -> Result<(), BusError> {
+        let body = serde_json::to_vec(&KeyRecord::V1(record.clone()))
+            .map_err(|error| BusError::request("encoding a key", error))?;
+        let bucket = self.bucket(subjects::KEYS_BUCKET).await?;
+        let put = bucket.put(record.key.as_str(), body.into()).await;
+        put.map(drop).map_err(|error| BusError::request("writing a key", error))
+    }
+
+    /// Writes an account's record.
+    ///
+    /// # Errors
+    /// When NATS doesn't confirm it.
+    pub async fn put_account(&self, record: &AccountRecordV1) -> Result<(), BusError> {
+        let body = serde_json::to_vec(&AccountRecord::V1(record.clone()))
+            .map_err(|error| BusError::request("encoding an account", error))?;
+        let bucket = self.bucket(subjects::ACCOUNTS_BUCKET).await?;
+        let put = bucket.put(record.account.as_str(), body.into()).await;
+        put.map(drop).map_err(|error| BusError::request("writing an account", error))
+    }
+
+    /// An account's record, if there is one.
+    ///
+    /// # Errors
+    /// When NATS can't be asked or the record can't be read.
+    pub async fn account(&self, account: &AccountId) -> Result<Option<AccountRecordV1>, BusError> {
+        let bucket = self.bucket(subjects::ACCOUNTS_BUCKET).await?;
+        let entry = bucket
+            .get(account.as_str())
+            .await
+            .map_err(|error| BusError::request("reading an account", error))?;
+        let Some(body) = entry else { return Ok(None) };
+        let AccountRecord::V1(record) = serde_json::from_slice(&body).map_err(|error| {
+            BusError::Unreadable { subject: account.to_string(), cause: error.to_string() }
+        })?;
+        Ok(Some(record))
+    }
+
+    /// Follows the table of keys: first all that are there, then every change.
+    ///
+    /// # Errors
+    /// When the bucket can't be opened. Later errors end the stream; the caller starts again.
+    pub async fn watch_keys(
+        &self,
+    ) -> Result<impl Stream<Item = Result<KeyChange, BusError>> + Send + use<>, BusError> {
+        let bucket = self.bucket(subjects::KEYS_BUCKET).await?;
+        let status = bucket.status().await;
+        let empty =
+            status.map_err(|error| BusError::request("watching keys", error))?.values() == 0;
+        let watch = bucket.watch_with_history(">").await;
+        let watch = watch.map_err(|error| BusError::request("watching keys", error))?;
+        let start = futures::stream::iter(empty.then_some(Ok(KeyChange::Current)));
+        let changes = watch.flat_map(|entry| {
+            let changes = match entry {
+                Ok(entry) => changes_of(&entry),
+                Err(error) => vec![Err(BusError::request("watching keys", error))],
+            };
+            futures::stream::iter(changes)
+        });
+        Ok(start.chain(changes))
+    }
+}
+
+fn changes_of(entry: &kv::Entry) -> Vec<Result<KeyChange, BusError>> {
+    let mut changes = Vec::new();
+    if entry.operation == Operation::Put {
+        changes.push(match serde_json::from_slice(&entry.value) {
+            Ok(KeyRecord::V1(record)) => Ok(KeyChange::Put(Box::new(record))),
+            Err(error) => {
+                Err(BusError::Unreadable { subject: entry.key.clone(), cause: error.to_string() })
+            }
+        });
+    }
+    if entry.delta == 0 {
+        changes.push(Ok(KeyChange::Current));
+    }
+    changes
+}

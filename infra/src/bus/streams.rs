@@ -1,0 +1,125 @@
+//! Streams, consumers and buckets as we want them, made or mended at start. Names come from
+//! `schemas::subjects`, sizes from the configuration.
+
+use super::{Bus, BusError};
+use crate::config::Queue;
+use async_nats::jetstream::consumer::{AckPolicy, pull};
+use async_nats::jetstream::kv;
+use async_nats::jetstream::stream::{Config, DiscardPolicy, RetentionPolicy, StorageType};
+use schemas::subjects;
+use std::time::Duration;
+
+/// Pulls that may wait in one pool, all workers together: its free slots.
+const FREE_SLOTS_MAX: i64 = 65_536;
+
+/// Largest record of a key or an account, in bytes.
+const RECORD_BYTES_MAX: i32 = 65_536;
+
+/// Window in which a repeated message id is refused.
+const DUPLICATE_WINDOW: Duration = Duration::from_secs(120);
+
+impl Bus {
+    /// Makes or mends all streams, buckets and the consumers of these pools. Safe to repeat.
+    ///
+    /// # Errors
+    /// When NATS refuses one of them, or can't be reached.
+    pub async fn apply_streams(&self, queue: &Queue, pools: &[String]) -> Result<(), BusError> {
+        self.apply_chat(queue, pools).await?;
+        self.apply_stream(ledger_stream(queue.replicas)).await?;
+        for bucket in [subjects::KEYS_BUCKET, subjects::ACCOUNTS_BUCKET] {
+            let config = kv::Config {
+                bucket: bucket.into(),
+                max_value_size: RECORD_BYTES_MAX,
+                history: 1,
+                storage: StorageType::File,
+                num_replicas: queue.replicas,
+                ..kv::Config::default()
+            };
+            self.jetstream()
+                .create_or_update_key_value(config)
+                .await
+                .map_err(|error| BusError::request("making a key-value bucket", error))?;
+        }
+        Ok(())
+    }
+
+    /// Makes or mends the work queue: it lives in memory and is gone after a restart of NATS.
+    ///
+    /// # Errors
+    /// As [`Bus::apply_streams`].
+    pub async fn apply_chat(&self, queue: &Queue, pools: &[String]) -> Result<(), BusError> {
+        self.apply_stream(chat_stream(queue)).await?;
+        for pool in pools {
+            let config = pool_consumer(queue, pool);
+            self.jetstream()
+                .create_consumer_on_stream(config, subjects::CHAT_STREAM)
+                .await
+                .map_err(|error| BusError::request("making the consumer of a pool", error))?;
+        }
+        Ok(())
+    }
+
+    async fn apply_stream(&self, config: Config) -> Result<(), BusError> {
+        let wanted_ttl = config.allow_message_ttl;
+        let info = self
+            .jetstream()
+            .create_or_update_stream(config)
+            .await
+            .map_err(|error| BusError::request("making a stream", error))?;
+        if wanted_ttl && !info.config.allow_message_ttl {
+            return Err(BusError::TooOld("(it ignores message TTLs)".into()));
+        }
+        Ok(())
+    }
+}
+
+fn chat_stream(queue: &Queue) -> Config {
+    Config {
+        name: subjects::CHAT_STREAM.into(),
+        description: Some("jobs, in memory only: a prompt never touches a disk".into()),
+        subjects: vec![subjects::CHAT_SUBJECTS.into()],
+        retention: RetentionPolicy::WorkQueue,
+        storage: StorageType::Memory,
+        discard: DiscardPolicy::New,
+        max_messages: queue.jobs_max,
+        max_bytes: queue.bytes_max,
+        num_replicas: queue.replicas,
+        allow_message_ttl: true,
+        duplicate_window: DUPLICATE_WINDOW,
+        ..Config::default()
+    }
+}
+
+fn ledger_stream(replicas: usize) -> Config {
+    Config {
+        name: subjects::LEDGER_STREAM.into(),
+        description: Some("the record of money: one message a subject, for ever".into()),
+        subjects: vec![subjects::LEDGER_SUBJECTS.into()],
+        retention: RetentionPolicy::Limits,
+        storage: StorageType::File,
+        discard: DiscardPolicy::New,
+        discard_new_per_subject: true,
+        max_messages_per_subject: 1,
+        deny_delete: true,
+        deny_purge: true,
+        allow_direct: true,
+        num_replicas: replicas,
+        duplicate_window: DUPLICATE_WINDOW,
+        ..Config::default()
+    }
+}
+
+fn pool_consumer(queue: &Queue, pool: &str) -> pull::Config {
+    pull::Config {
+        durable_name: Some(subjects::chat_consumer(pool)),
+        filter_subject: subjects::chat_pool(pool),
+        ack_policy: AckPolicy::Explicit,
+        ack_wait: Duration::from_secs(queue.acknowledge_seconds),
+        max_deliver: queue.deliveries_max,
+        max_waiting: FREE_SLOTS_MAX,
+        max_ack_pending: FREE_SLOTS_MAX,
+        memory_storage: true,
+        num_replicas: queue.replicas,
+        ..pull::Config::default()
+    }
+}

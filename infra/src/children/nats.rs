@@ -1,0 +1,105 @@
+//! A nats-server of our own: the repository's nats.conf with a free port, a folder and a password
+//! made for the run.
+
+use super::{
+    ChildError, ChildProcess, READY_POLL, READY_SECONDS_MAX, find_program, fresh_password,
+};
+use crate::environment::{Environment, NATS_SERVER};
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+use tokio::process::Command;
+use tokio::time::Instant;
+
+/// The configuration, the same as for a server of its own.
+const CONFIG: &str = include_str!("../../../nats.conf");
+
+/// The user that `up` and the tests connect as.
+const USER: &str = "fly-llm";
+
+/// What it is called in messages.
+const NAME: &str = "nats-server";
+
+/// A running nats-server.
+pub struct NatsServer {
+    process: ChildProcess,
+    url: String,
+}
+
+impl NatsServer {
+    /// Starts one that keeps its streams in `folder`. `port` 0 takes a free one.
+    ///
+    /// # Errors
+    /// When the program isn't there or doesn't become ready; its log is `nats.log` in the folder.
+    pub async fn start(
+        folder: &Path,
+        port: u16,
+        environment: &Environment,
+    ) -> Result<Self, ChildError> {
+        let program = find_program(environment, NAME, NATS_SERVER)?;
+        std::fs::create_dir_all(folder)?;
+        let (config, ports) = (folder.join("nats.conf"), folder.join("ports"));
+        std::fs::write(&config, CONFIG)?;
+        if ports.exists() {
+            std::fs::remove_dir_all(&ports)?;
+        }
+        std::fs::create_dir_all(&ports)?;
+        let password = fresh_password();
+        let mut command = Command::new(program);
+        command
+            .arg("-c")
+            .arg(&config)
+            .args(["-a", "127.0.0.1", "-p"])
+            .arg(if port == 0 { "-1".into() } else { port.to_string() })
+            .arg("-sd")
+            .arg(folder.join("streams"))
+            .arg("--ports_file_dir")
+            .arg(&ports)
+            .arg("-l")
+            .arg(folder.join("nats.log"))
+            .env("NATS_USER", USER)
+            .env("NATS_PASSWORD", &password)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        let mut process = ChildProcess::start(NAME, command)?;
+        let address = wait_for_address(&mut process, &ports).await?;
+        Ok(Self { process, url: format!("nats://{USER}:{password}@{address}") })
+    }
+
+    /// Where it is, password included.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The process.
+    pub fn process(&mut self) -> &mut ChildProcess {
+        &mut self.process
+    }
+
+    /// Asks it to end, and kills it when it doesn't.
+    pub async fn stop(&mut self, limit: Duration) {
+        self.process.stop(limit).await;
+    }
+}
+
+/// The server writes its port into a file when it listens: no guess and no race.
+async fn wait_for_address(process: &mut ChildProcess, ports: &Path) -> Result<String, ChildError> {
+    let not_ready = |cause: String| ChildError::NotReady { program: NAME, cause };
+    let limit = Instant::now() + READY_SECONDS_MAX;
+    while Instant::now() < limit {
+        if let Some(status) = process.has_ended() {
+            return Err(not_ready(format!("it ended with {status}; see nats.log beside its data")));
+        }
+        for file in std::fs::read_dir(ports)?.flatten() {
+            let text = std::fs::read_to_string(file.path()).unwrap_or_default();
+            let Ok(written) = serde_json::from_str::<serde_json::Value>(&text) else { continue };
+            let url = written["nats"][0].as_str().unwrap_or_default();
+            if let Some(address) = url.strip_prefix("nats://") {
+                return Ok(address.to_owned());
+            }
+        }
+        tokio::time::sleep(READY_POLL).await;
+    }
+    Err(not_ready("it did not listen in time; see nats.log beside its data".into()))
+}

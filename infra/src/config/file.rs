@@ -1,0 +1,172 @@
+//! The shape of config.yaml as written: places are kept, so that a mistake can be shown where it
+//! stands. Unknown keys are refused everywhere.
+
+use super::sections::{Auto, Budget, Cache, Gateway, Limits, Plan, Privacy, Queue, Workers};
+use schemas::catalogue::{Capability, Tier, Vendor};
+use schemas::money::{MicroUsd, PicoUsdPerToken};
+use serde::de::{Deserializer, Error as _, Visitor};
+use serde::{Deserialize, de};
+use serde_saphyr::Spanned;
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// The whole file. A section that is absent has its default; lists replace the default's.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct File {
+    #[serde(default)]
+    pub(super) gateway: Gateway,
+    #[serde(default)]
+    pub(super) queue: Queue,
+    #[serde(default)]
+    pub(super) workers: Workers,
+    pub(super) models: Vec<Spanned<FileModel>>,
+    #[serde(default)]
+    pub(super) fallbacks: BTreeMap<String, Vec<Spanned<String>>>,
+    #[serde(default)]
+    pub(super) auto: Auto,
+    #[serde(default)]
+    pub(super) limits: Limits,
+    #[serde(default)]
+    pub(super) cache: Cache,
+    #[serde(default)]
+    pub(super) budget: Budget,
+    #[serde(default)]
+    pub(super) privacy: Privacy,
+    #[serde(default)]
+    pub(super) plans: Vec<Plan>,
+}
+
+/// A model as written.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct FileModel {
+    pub(super) name: String,
+    #[serde(default)]
+    pub(super) aliases: Vec<String>,
+    pub(super) pool: String,
+    pub(super) vendor: Vendor,
+    pub(super) upstream: Option<String>,
+    pub(super) api_base: Option<String>,
+    pub(super) api_key: Option<String>,
+    #[serde(default)]
+    pub(super) api_keys: Vec<String>,
+    pub(super) price: Option<FilePrice>,
+    pub(super) context: u64,
+    pub(super) max_output: u64,
+    #[serde(default = "chat_only")]
+    pub(super) capabilities: Vec<Capability>,
+    #[serde(default = "standard")]
+    pub(super) tier: Tier,
+    pub(super) llama: Option<FileLlama>,
+}
+
+fn chat_only() -> Vec<Capability> {
+    vec![Capability::Chat]
+}
+
+fn standard() -> Tier {
+    Tier::Standard
+}
+
+/// Prices as written: USD per million tokens.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct FilePrice {
+    pub(super) input: Option<PerMillion>,
+    pub(super) cached_input: Option<PerMillion>,
+    pub(super) cache_write: Option<PerMillion>,
+    pub(super) output: Option<PerMillion>,
+}
+
+/// How our own worker runs a model, as written.
+#[derive(Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct FileLlama {
+    pub(super) file: Option<String>,
+    pub(super) slots: u32,
+    pub(super) threads: Option<u32>,
+    pub(super) batch_tokens_max: u32,
+    pub(super) system_prompt: Option<String>,
+}
+
+impl Default for FileLlama {
+    fn default() -> Self {
+        Self { file: None, slots: 4, threads: None, batch_tokens_max: 128, system_prompt: None }
+    }
+}
+
+/// A price in USD per million tokens.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct PerMillion(pub(super) PicoUsdPerToken);
+
+impl<'de> Deserialize<'de> for PerMillion {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = deserializer.deserialize_any(DecimalText)?;
+        PicoUsdPerToken::from_usd_per_million(&text).map(Self).map_err(|_| {
+            D::Error::custom(format!(
+                "'{text}' is not a price: write USD per million tokens as an exact decimal \
+                 from 0 to 1000000 with at most six digits after the point, such as 0.15"
+            ))
+        })
+    }
+}
+
+/// An amount in USD.
+pub(super) fn usd<'de, D: Deserializer<'de>>(deserializer: D) -> Result<MicroUsd, D::Error> {
+    let text = deserializer.deserialize_any(DecimalText)?;
+    amount(&text)
+}
+
+/// An amount in USD, or nothing.
+pub(super) fn optional_usd<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<MicroUsd>, D::Error> {
+    let text: Option<Decimal> = Option::deserialize(deserializer)?;
+    text.map(|text| amount(&text.0)).transpose()
+}
+
+fn amount<E: de::Error>(text: &str) -> Result<MicroUsd, E> {
+    let amount = MicroUsd::from_decimal(text).ok().filter(|amount| amount.0 >= 0);
+    amount.ok_or_else(|| {
+        E::custom(format!(
+            "'{text}' is not an amount: write USD as an exact decimal with at most six digits \
+             after the point, such as 10.00"
+        ))
+    })
+}
+
+struct Decimal(String);
+
+impl<'de> Deserialize<'de> for Decimal {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(DecimalText).map(Self)
+    }
+}
+
+/// A number as text. The shortest form of a double gives back what was written, up to 15 digits.
+struct DecimalText;
+
+impl Visitor<'_> for DecimalText {
+    type Value = String;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("an exact decimal such as 0.15")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<String, E> {
+        Ok(text.to_owned())
+    }
+
+    fn visit_u64<E: de::Error>(self, number: u64) -> Result<String, E> {
+        Ok(number.to_string())
+    }
+
+    fn visit_i64<E: de::Error>(self, number: i64) -> Result<String, E> {
+        Ok(number.to_string())
+    }
+
+    fn visit_f64<E: de::Error>(self, number: f64) -> Result<String, E> {
+        Ok(number.to_string())
+    }
+}

@@ -1,0 +1,390 @@
+//! File → checked configuration: parse, expand `${NAME}`, apply the environment, check. A mistake
+//! is told with file, line and what to write instead; nothing is guessed.
+
+use super::file::{File, FileModel, FilePrice, PerMillion};
+use super::model::{Catalogue, Llama, Model};
+use super::{Config, Gateway};
+use crate::environment::{
+    CACHE_TTL, ENABLE_CACHING, Environment, MAX_TOKENS_PER_REQUEST, RAKUTEN_LLM_API_BASE,
+};
+use crate::secret::Secret;
+use schemas::catalogue::Vendor;
+use schemas::money::Price;
+use std::collections::{BTreeMap, HashSet};
+use std::path::{Path, PathBuf};
+
+/// The default configuration: the repository's config.yaml.
+pub const DEFAULT_CONFIG: &str = include_str!("../../../config.yaml");
+
+/// Largest configuration file, in bytes.
+const FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
+
+/// How much of NATS's message is left for the job around a body, in bytes.
+const PAYLOAD_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// A configuration that is refused: where, and what to write instead.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file can't be read.
+    #[error("{file}: {cause}")]
+    Unreadable {
+        /// Which file.
+        file: String,
+        /// Why, and what to do.
+        cause: String,
+    },
+    /// The file isn't what it should be.
+    #[error("{file}:{line}: {what}")]
+    Wrong {
+        /// Which file.
+        file: String,
+        /// Which line, from 1.
+        line: u64,
+        /// What is wrong and what to write instead.
+        what: String,
+    },
+    /// A variable of the environment isn't what it should be.
+    #[error("environment variable {name}: {what}")]
+    Variable {
+        /// Which variable.
+        name: &'static str,
+        /// What is wrong and what to write instead.
+        what: String,
+    },
+}
+
+/// A mistake at a line.
+type Mistake = (u64, String);
+
+impl Config {
+    /// Reads the file, or the default configuration when there is none.
+    ///
+    /// # Errors
+    /// When the file or a variable is wrong; the text says where and what to write instead.
+    pub fn load(file: Option<&Path>, environment: &Environment) -> Result<Self, ConfigError> {
+        let Some(path) = file else {
+            return Self::parse(DEFAULT_CONFIG, "config.yaml (built in)", environment);
+        };
+        let name = path.display().to_string();
+        let unreadable = |cause: String| ConfigError::Unreadable { file: name.clone(), cause };
+        let size = std::fs::metadata(path)
+            .map_err(|error| unreadable(format!("{error}; `fly-llm config default` prints one")))?;
+        if size.len() > FILE_BYTES_MAX {
+            return Err(unreadable(format!("larger than {FILE_BYTES_MAX} bytes")));
+        }
+        let text = std::fs::read_to_string(path).map_err(|error| unreadable(error.to_string()))?;
+        Self::parse(&text, &name, environment)
+    }
+
+    /// Parses and checks a text; `name` stands in messages.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn parse(text: &str, name: &str, environment: &Environment) -> Result<Self, ConfigError> {
+        let wrong =
+            |(line, what): Mistake| ConfigError::Wrong { file: name.to_owned(), line, what };
+        let file: File = serde_saphyr::from_str(text).map_err(|error| {
+            let line = error.location().map_or(1, |location| location.line());
+            wrong((line, first_line(&error.to_string())))
+        })?;
+        let mut config = check(file, environment).map_err(wrong)?;
+        apply_environment(&mut config, environment)?;
+        Ok(config)
+    }
+}
+
+/// The parser's message without the excerpt it draws below.
+fn first_line(message: &str) -> String {
+    let line = message.lines().find(|line| !line.trim().is_empty()).unwrap_or(message);
+    line.trim_start_matches("error: ").to_owned()
+}
+
+fn check(file: File, environment: &Environment) -> Result<Config, Mistake> {
+    check_gateway(&file.gateway)?;
+    let mut names = HashSet::new();
+    let mut models = Vec::with_capacity(file.models.len());
+    for written in file.models {
+        let line = written.referenced.line();
+        let model = check_model(written.value, line, environment)?;
+        for name in std::iter::once(&model.name).chain(&model.aliases) {
+            if name == "auto" {
+                let what = "the name 'auto' is the router's own: choose another";
+                return Err((line, what.into()));
+            }
+            if !names.insert(name.clone()) {
+                return Err((line, format!("the name '{name}' is used twice: rename one of them")));
+            }
+        }
+        models.push(model);
+    }
+    if models.is_empty() {
+        return Err((1, "models: is empty: write at least one model".into()));
+    }
+    let known = |line: u64, name: &str, place: &str| match names.contains(name) {
+        true => Ok(()),
+        false => Err((
+            line,
+            format!(
+                "{place} names the model '{name}', which models: doesn't have: add it or \
+                     remove the name"
+            ),
+        )),
+    };
+    let mut fallbacks = BTreeMap::new();
+    for (model, chain) in file.fallbacks {
+        let line = chain.first().map_or(1, |name| name.referenced.line());
+        if model != "*" {
+            known(line, &model, "fallbacks:")?;
+        }
+        for name in &chain {
+            known(name.referenced.line(), &name.value, "fallbacks:")?;
+        }
+        fallbacks.insert(model, chain.into_iter().map(|name| name.value).collect());
+    }
+    for name in file.auto.candidates.iter().chain(&file.auto.default) {
+        known(1, name, "auto:")?;
+    }
+    Ok(Config {
+        gateway: file.gateway,
+        queue: file.queue,
+        workers: file.workers,
+        models: Catalogue::new(models),
+        fallbacks,
+        auto: file.auto,
+        limits: file.limits,
+        cache: file.cache,
+        budget: file.budget,
+        privacy: file.privacy,
+        plans: file.plans,
+    })
+}
+
+fn check_gateway(gateway: &Gateway) -> Result<(), Mistake> {
+    for (name, address) in
+        [("listen", &gateway.listen), ("metrics_listen", &gateway.metrics_listen)]
+    {
+        if address.parse::<std::net::SocketAddr>().is_err() {
+            let what = format!(
+                "gateway.{name}: '{address}' is not an address: write HOST:PORT \
+                                with a numeric host, such as 0.0.0.0:8080"
+            );
+            return Err((1, what));
+        }
+    }
+    if gateway.body_bytes_max >= PAYLOAD_BYTES_MAX {
+        let what = format!(
+            "gateway.body_bytes_max: {} doesn't fit a NATS message: write less \
+                            than {PAYLOAD_BYTES_MAX}",
+            gateway.body_bytes_max
+        );
+        return Err((1, what));
+    }
+    Ok(())
+}
+
+fn check_model(written: FileModel, line: u64, environment: &Environment) -> Result<Model, Mistake> {
+    let name = written.name;
+    let fail = |what: String| (line, format!("model '{name}': {what}"));
+    if name.is_empty() || name.len() > 128 || name.chars().any(char::is_control) {
+        return Err(fail("a name has 1 to 128 printable characters".into()));
+    }
+    if written.context == 0 || written.max_output == 0 || written.max_output > written.context {
+        return Err(fail("context and max_output are tokens, max_output from 1 to context".into()));
+    }
+    let key_wanted = written.api_key.is_some() || !written.api_keys.is_empty();
+    let api_keys = written
+        .api_key
+        .iter()
+        .chain(&written.api_keys)
+        .filter_map(|key| environment.expand(key).map(Secret::new))
+        .collect();
+    let api_base = match written.api_base.and_then(|base| environment.expand(&base)) {
+        Some(base) if !base.starts_with("http://") && !base.starts_with("https://") => {
+            return Err(fail(format!("api_base '{base}' is not a URL: write https://HOST/v1")));
+        }
+        base => base.map(|base| base.trim_end_matches('/').to_owned()),
+    };
+    let price = check_price(written.price).map_err(&fail)?;
+    let is_llama = written.vendor == Vendor::Llama;
+    if !is_llama && written.llama.is_some() {
+        return Err(fail("llama: is only for vendor: llama; remove it".into()));
+    }
+    if written.vendor == Vendor::Compatible && api_base.is_none() {
+        return Err(fail("vendor: compatible needs api_base: https://HOST/v1".into()));
+    }
+    let llama = is_llama.then(|| check_llama(written.llama.unwrap_or_default(), environment));
+    let llama = llama.transpose().map_err(&fail)?;
+    Ok(Model {
+        upstream: written.upstream.unwrap_or_else(|| name.clone()),
+        aliases: written.aliases,
+        pool: written.pool,
+        vendor: written.vendor,
+        api_base,
+        api_keys,
+        key_wanted,
+        price,
+        context: written.context,
+        max_output: written.max_output,
+        capabilities: written.capabilities,
+        tier: written.tier,
+        llama,
+        name,
+    })
+}
+
+fn check_price(written: Option<FilePrice>) -> Result<Price, String> {
+    let missing = |field: &str| {
+        format!(
+            "price.{field} is missing: write its exact price in USD per million tokens (0 \
+                 only if it really costs nothing)"
+        )
+    };
+    let written = written.ok_or_else(|| missing("input, cached_input, cache_write, output"))?;
+    let need = |price: Option<PerMillion>, field: &str| {
+        price.map(|price| price.0).ok_or_else(|| missing(field))
+    };
+    Ok(Price {
+        input: need(written.input, "input")?,
+        cached_input: need(written.cached_input, "cached_input")?,
+        cache_write: need(written.cache_write, "cache_write")?,
+        output: need(written.output, "output")?,
+    })
+}
+
+fn check_llama(
+    written: super::file::FileLlama,
+    environment: &Environment,
+) -> Result<Llama, String> {
+    if written.slots == 0 || written.slots > 256 {
+        return Err("llama.slots: write 1 to 256".into());
+    }
+    if written.batch_tokens_max < 16 || written.batch_tokens_max > 4_096 {
+        return Err("llama.batch_tokens_max: write 16 to 4096".into());
+    }
+    Ok(Llama {
+        file: written.file.and_then(|file| environment.expand(&file)).map(PathBuf::from),
+        slots: written.slots,
+        threads: written.threads,
+        batch_tokens_max: written.batch_tokens_max,
+        system_prompt: written.system_prompt,
+    })
+}
+
+/// The seed's names win over the file.
+fn apply_environment(config: &mut Config, environment: &Environment) -> Result<(), ConfigError> {
+    let variable =
+        |name: &'static str, what: &str| ConfigError::Variable { name, what: what.to_owned() };
+    if let Some(text) = environment.get(ENABLE_CACHING) {
+        config.cache.enabled = match text.to_ascii_lowercase().as_str() {
+            "true" | "1" | "yes" | "on" => true,
+            "false" | "0" | "no" | "off" => false,
+            _ => return Err(variable(ENABLE_CACHING, "write true or false")),
+        };
+    }
+    if let Some(text) = environment.get(CACHE_TTL) {
+        let seconds = text.parse().ok().filter(|seconds| (1..=31_536_000).contains(seconds));
+        config.cache.ttl_seconds =
+            seconds.ok_or_else(|| variable(CACHE_TTL, "write seconds from 1 to 31536000"))?;
+    }
+    if let Some(text) = environment.get(MAX_TOKENS_PER_REQUEST) {
+        let tokens = text.parse().ok().filter(|tokens| *tokens > 0);
+        config.limits.max_tokens_per_request = tokens.ok_or_else(|| {
+            variable(MAX_TOKENS_PER_REQUEST, "write a number of tokens, 1 or more")
+        })?;
+    }
+    if let Some(base) = environment.get(RAKUTEN_LLM_API_BASE) {
+        if !base.starts_with("http://") && !base.starts_with("https://") {
+            return Err(variable(RAKUTEN_LLM_API_BASE, "write a URL such as http://HOST:8080/v1"));
+        }
+        config.models = serve_llama_elsewhere(&config.models, base);
+    }
+    Ok(())
+}
+
+/// With a base URL the local models are called there, over OpenAI's protocol, by provider workers.
+fn serve_llama_elsewhere(models: &Catalogue, base: &str) -> Catalogue {
+    let moved = models.iter().map(|model| {
+        let mut model = Model::clone(model);
+        if model.vendor == Vendor::Llama {
+            model.vendor = Vendor::Compatible;
+            model.api_base = Some(base.trim_end_matches('/').to_owned());
+            model.llama = None;
+        }
+        model
+    });
+    Catalogue::new(moved.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sections::{Auto, Budget, Cache, Limits, Privacy, Queue, Workers};
+    use super::*;
+
+    const MODEL: &str = "models:\n  - name: m\n    pool: cloud\n    vendor: openai\n    \
+        price: {input: 0.15, cached_input: 0.075, cache_write: 0, output: 0.60}\n    \
+        context: 1000\n    max_output: 100\n";
+
+    fn refused(text: &str) -> String {
+        Config::parse(text, "c.yaml", &Environment::default()).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn the_default_file_says_what_the_code_says() {
+        let config = Config::load(None, &Environment::default()).unwrap();
+        assert_eq!(config.gateway, Gateway::default());
+        assert_eq!(config.queue, Queue::default());
+        assert_eq!(config.workers, Workers::default());
+        assert_eq!(config.limits, Limits::default());
+        assert_eq!(config.cache, Cache::default());
+        assert_eq!(config.budget, Budget::default());
+        assert_eq!(config.privacy, Privacy::default());
+        let Auto { candidates, default, .. } = config.auto;
+        assert!(!candidates.is_empty() && default.is_some());
+        assert_eq!(config.plans.len(), 3);
+    }
+
+    #[test]
+    fn mistakes_are_shown_where_they_stand() {
+        let missing = MODEL.replace(", output: 0.60", "");
+        assert!(refused(&missing).starts_with("c.yaml:2: model 'm': price.output is missing"));
+        let unknown = format!("{MODEL}limitz: {{}}\n");
+        assert!(refused(&unknown).starts_with("c.yaml:8: "), "{}", refused(&unknown));
+        let float = MODEL.replace("0.15", "0.0000001");
+        assert!(refused(&float).contains("is not a price"), "{}", refused(&float));
+        let fallback = format!("{MODEL}fallbacks:\n  m: [n]\n");
+        assert!(refused(&fallback).starts_with("c.yaml:9: fallbacks: names the model 'n'"));
+        let twice = format!("{MODEL}{}", MODEL.trim_start_matches("models:\n"));
+        assert!(refused(&twice).contains("used twice"));
+    }
+
+    #[test]
+    fn prices_are_exact() {
+        let config = Config::parse(MODEL, "c.yaml", &Environment::default()).unwrap();
+        let price = config.models.get("m").unwrap().price;
+        assert_eq!(price.input.0, 150_000);
+        assert_eq!(price.cached_input.0, 75_000);
+        assert_eq!(price.output.0, 600_000);
+    }
+
+    #[test]
+    fn the_seeds_variables_win() {
+        let environment = Environment::of([
+            ("ENABLE_CACHING", "false"),
+            ("CACHE_TTL", "60"),
+            ("MAX_TOKENS_PER_REQUEST", "7"),
+            ("RAKUTEN_LLM_API_BASE", "http://127.0.0.1:1/v1/"),
+            ("OPENAI_API_KEY", "sk-x"),
+        ]);
+        let config = Config::load(None, &environment).unwrap();
+        assert!(!config.cache.enabled);
+        assert_eq!(config.cache.ttl_seconds, 60);
+        assert_eq!(config.limits.max_tokens_per_request, 7);
+        let rakuten = config.models.get("rakuten-llm").unwrap();
+        assert_eq!(rakuten.vendor, Vendor::Compatible);
+        assert_eq!(rakuten.api_base.as_deref(), Some("http://127.0.0.1:1/v1"));
+        assert!(config.models.get("gpt-4o-mini").unwrap().can_be_called());
+        assert!(!config.models.get("claude-sonnet-4-5").unwrap().can_be_called());
+        let wrong = Environment::of([("CACHE_TTL", "soon")]);
+        assert!(Config::load(None, &wrong).unwrap_err().to_string().contains("CACHE_TTL"));
+    }
+}

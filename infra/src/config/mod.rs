@@ -1,0 +1,57 @@
+//! config.yaml, checked. The defaults are a file inside the binary (`config.yaml` of the
+//! repository); a test holds that file and the values below together. Nothing here does I/O but
+//! reading the one file.
+
+/// Sections that are plain values.
+mod sections;
+
+/// A model as configured.
+mod model;
+
+/// The file's own shape, with places for error messages.
+mod file;
+
+/// Reading, expanding, checking.
+mod load;
+
+pub use load::{ConfigError, DEFAULT_CONFIG};
+pub use model::{Catalogue, Llama, Model};
+pub use sections::{
+    Auto, Budget, Cache, Gateway, Limits, Plan, Privacy, PrivacyMode, Queue, SemanticCache, Workers,
+};
+
+use std::collections::BTreeMap;
+
+/// The checked configuration. Cheap to share: put it into an `Arc`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    /// The HTTP side.
+    pub gateway: Gateway,
+    /// The work queue.
+    pub queue: Queue,
+    /// The workers.
+    pub workers: Workers,
+    /// All models.
+    pub models: Catalogue,
+    /// Model → what to try when it fails before the first token; `*` is for all others.
+    pub fallbacks: BTreeMap<String, Vec<String>>,
+    /// The auto-router.
+    pub auto: Auto,
+    /// Limits for each key.
+    pub limits: Limits,
+    /// The answer cache.
+    pub cache: Cache,
+    /// What may be spent.
+    pub budget: Budget,
+    /// Personal data.
+    pub privacy: Privacy,
+    /// What can be bought.
+    pub plans: Vec<Plan>,
+}
+
+impl Config {
+    /// The models to try after `model`, in order.
+    pub fn fallbacks_of(&self, model: &str) -> &[String] {
+        self.fallbacks.get(model).or_else(|| self.fallbacks.get("*")).map_or(&[], Vec::as_slice)
+    }
+}

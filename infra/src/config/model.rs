@@ -1,0 +1,109 @@
+//! A model as configured, and all of them by name.
+
+use crate::secret::Secret;
+use schemas::catalogue::{Capability, Tier, Vendor};
+use schemas::money::Price;
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// One model.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Model {
+    /// What a client asks for.
+    pub name: String,
+    /// Other names for it.
+    pub aliases: Vec<String>,
+    /// Whose workers take it.
+    pub pool: String,
+    /// Whose protocol its upstream speaks.
+    pub vendor: Vendor,
+    /// Its name there.
+    pub upstream: String,
+    /// The base URL there, without a slash at its end.
+    pub api_base: Option<String>,
+    /// The keys there; several are rotated.
+    pub api_keys: Vec<Secret>,
+    /// Whether the file names a key: a vendor that wants one isn't offered without.
+    pub key_wanted: bool,
+    /// What its tokens cost.
+    pub price: Price,
+    /// Prompt and answer together, in tokens.
+    pub context: u64,
+    /// The longest answer, in tokens.
+    pub max_output: u64,
+    /// What it can be asked for.
+    pub capabilities: Vec<Capability>,
+    /// Where it stands on the quality axis.
+    pub tier: Tier,
+    /// How our own worker runs it; only for `vendor: llama`.
+    pub llama: Option<Llama>,
+}
+
+impl Model {
+    /// Whether this process can call its upstream: a key is there, or none is wanted.
+    pub fn can_be_called(&self) -> bool {
+        self.vendor != Vendor::Llama && (!self.key_wanted || !self.api_keys.is_empty())
+    }
+
+    /// Whether it is asked with `capability`.
+    pub fn can(&self, capability: Capability) -> bool {
+        self.capabilities.contains(&capability)
+    }
+}
+
+/// How our own worker runs a model.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Llama {
+    /// The GGUF; the worker refuses to start without.
+    pub file: Option<PathBuf>,
+    /// Answers at once.
+    pub slots: u32,
+    /// Threads; half of the machine's processors, at least one, when absent.
+    pub threads: Option<u32>,
+    /// Tokens decoded in one step at most.
+    pub batch_tokens_max: u32,
+    /// A system message for requests that have none.
+    pub system_prompt: Option<String>,
+}
+
+/// All models, by name and alias.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Catalogue {
+    models: Vec<Arc<Model>>,
+    by_name: HashMap<String, usize>,
+}
+
+impl Catalogue {
+    /// Collects models whose names and aliases are unique.
+    pub(super) fn new(models: Vec<Model>) -> Self {
+        let mut by_name = HashMap::new();
+        for (index, model) in models.iter().enumerate() {
+            for name in std::iter::once(&model.name).chain(&model.aliases) {
+                by_name.insert(name.clone(), index);
+            }
+        }
+        Self { models: models.into_iter().map(Arc::new).collect(), by_name }
+    }
+
+    /// The model of a name or an alias.
+    pub fn get(&self, name: &str) -> Option<&Arc<Model>> {
+        self.by_name.get(name).and_then(|index| self.models.get(*index))
+    }
+
+    /// All models, in the order of the file.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Model>> {
+        self.models.iter()
+    }
+
+    /// All pools, each once, in the order of the file.
+    pub fn pools(&self) -> Vec<String> {
+        let mut pools: Vec<String> = Vec::new();
+        for model in &self.models {
+            if !pools.contains(&model.pool) {
+                pools.push(model.pool.clone());
+            }
+        }
+        pools
+    }
+}

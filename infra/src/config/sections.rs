@@ -1,0 +1,223 @@
+//! The sections of config.yaml that are plain values. Each limit's name ends with its unit; each
+//! default here equals the one written in the default file (a test holds that).
+
+use serde::Deserialize;
+
+/// The HTTP side.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Gateway {
+    /// Where the API listens, `HOST:PORT`.
+    pub listen: String,
+    /// Where Prometheus reads, apart from the API.
+    pub metrics_listen: String,
+    /// Largest request body, in bytes; below NATS's `max_payload`.
+    pub body_bytes_max: usize,
+    /// A request's whole life, in seconds.
+    pub request_seconds_max: u64,
+    /// From the queue to the first token, in seconds.
+    pub first_token_seconds_max: u64,
+    /// Between two tokens, in seconds.
+    pub stream_idle_seconds_max: u64,
+    /// After so long without a token a stream begins with comments instead of waiting for a status,
+    /// in milliseconds.
+    pub begin_stream_after_ms: u64,
+    /// Between two comments while nothing else is to be said, in seconds.
+    pub ping_seconds: u64,
+    /// How long running answers may take when the gateway is asked to stop, in seconds.
+    pub drain_seconds_max: u64,
+}
+
+impl Default for Gateway {
+    fn default() -> Self {
+        Self {
+            listen: "127.0.0.1:8080".into(),
+            metrics_listen: "127.0.0.1:9464".into(),
+            body_bytes_max: 7_000_000,
+            request_seconds_max: 600,
+            first_token_seconds_max: 120,
+            stream_idle_seconds_max: 60,
+            begin_stream_after_ms: 1_000,
+            ping_seconds: 5,
+            drain_seconds_max: 30,
+        }
+    }
+}
+
+/// The work queue.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Queue {
+    /// Jobs that may wait, in all pools together.
+    pub jobs_max: i64,
+    /// Memory that they may take, in bytes.
+    pub bytes_max: i64,
+    /// Copies of each stream in a NATS cluster: 1 or 3.
+    pub replicas: usize,
+    /// After so long without a sign from its worker a job is given to another one, in seconds.
+    pub acknowledge_seconds: u64,
+    /// How often a job is handed out before it counts as poison.
+    pub deliveries_max: i64,
+}
+
+impl Default for Queue {
+    fn default() -> Self {
+        Self {
+            jobs_max: 10_000,
+            bytes_max: 536_870_912,
+            replicas: 1,
+            acknowledge_seconds: 3,
+            deliveries_max: 3,
+        }
+    }
+}
+
+/// The workers.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Workers {
+    /// Calls at once of one provider worker, in each pool.
+    pub provider_slots: u32,
+    /// To reach an upstream, in seconds.
+    pub connect_seconds_max: u64,
+    /// From the call to the first byte of the answer, in seconds.
+    pub first_byte_seconds_max: u64,
+    /// Between two bytes of the answer, in seconds.
+    pub idle_seconds_max: u64,
+    /// How long running jobs may take when a worker is asked to stop, in seconds.
+    pub drain_seconds_max: u64,
+}
+
+impl Default for Workers {
+    fn default() -> Self {
+        Self {
+            provider_slots: 1_000,
+            connect_seconds_max: 10,
+            first_byte_seconds_max: 120,
+            idle_seconds_max: 60,
+            drain_seconds_max: 30,
+        }
+    }
+}
+
+/// The auto-router.
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Auto {
+    /// The models to choose from; all offered ones when empty.
+    pub candidates: Vec<String>,
+    /// The model for a request that nothing speaks for or against; the first candidate when absent.
+    pub default: Option<String>,
+    /// The most that a request may cost at worst, in USD; exact decimal.
+    #[serde(deserialize_with = "super::file::optional_usd")]
+    pub max_cost: Option<schemas::money::MicroUsd>,
+}
+
+/// Limits for each key.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Requests a minute.
+    pub requests_per_minute: u64,
+    /// Tokens a minute, prompt and answer.
+    pub tokens_per_minute: u64,
+    /// Requests at once.
+    pub parallel: u64,
+    /// The longest answer that may be asked for, in tokens.
+    pub max_tokens_per_request: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            requests_per_minute: 100,
+            tokens_per_minute: 200_000,
+            parallel: 32,
+            max_tokens_per_request: 4_000,
+        }
+    }
+}
+
+/// The answer cache.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Cache {
+    /// Whether answers are kept.
+    pub enabled: bool,
+    /// For how long, in seconds.
+    pub ttl_seconds: u64,
+    /// Largest answer kept, in bytes.
+    pub entry_bytes_max: usize,
+    /// Answers to similar questions.
+    pub semantic: SemanticCache,
+}
+
+impl Default for Cache {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            ttl_seconds: 3_600,
+            entry_bytes_max: 262_144,
+            semantic: SemanticCache::Off,
+        }
+    }
+}
+
+/// Answers to similar questions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SemanticCache {
+    /// Only equal requests share an answer.
+    Off,
+}
+
+/// What may be spent.
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Budget {
+    /// By a key that has no `max_budget` of its own, in all; unlimited when absent.
+    #[serde(deserialize_with = "super::file::optional_usd")]
+    pub per_key_usd: Option<schemas::money::MicroUsd>,
+    /// By everybody together, in all; unlimited when absent.
+    #[serde(deserialize_with = "super::file::optional_usd")]
+    pub total_usd: Option<schemas::money::MicroUsd>,
+}
+
+/// Personal data.
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Privacy {
+    /// What to do with it.
+    pub mode: PrivacyMode,
+}
+
+/// What to do with personal data in a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PrivacyMode {
+    /// Replace it before the queue, restore it in the answer.
+    #[default]
+    Mask,
+    /// Refuse the request.
+    Block,
+    /// Leave it.
+    Off,
+}
+
+/// What can be bought.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Plan {
+    /// Its name in the API.
+    pub id: String,
+    /// Its price in USD.
+    #[serde(deserialize_with = "super::file::usd")]
+    pub usd: schemas::money::MicroUsd,
+    /// Its price in yen, a whole number.
+    pub jpy: u64,
+    /// The credit it brings.
+    #[serde(deserialize_with = "super::file::usd")]
+    pub credit_usd: schemas::money::MicroUsd,
+    /// The bonus on top, in percent of the credit.
+    pub bonus_percent: u32,
+}

@@ -1,0 +1,94 @@
+//! The only place where environment variables are read. Everything else is handed an
+//! [`Environment`], so that tests need no global state and every name is listed here.
+
+use std::collections::BTreeMap;
+
+/// OpenAI's key, for provider workers.
+pub const OPENAI_API_KEY: &str = "OPENAI_API_KEY";
+/// Anthropic's key, for provider workers.
+pub const ANTHROPIC_API_KEY: &str = "ANTHROPIC_API_KEY";
+/// Base URL of a server that serves the local model instead of our own worker.
+pub const RAKUTEN_LLM_API_BASE: &str = "RAKUTEN_LLM_API_BASE";
+/// The GGUF that the rakuten worker loads.
+pub const RAKUTEN_MODEL_PATH: &str = "RAKUTEN_MODEL_PATH";
+/// `true` or `false`: the answer cache.
+pub const ENABLE_CACHING: &str = "ENABLE_CACHING";
+/// Seconds for which an answer is kept.
+pub const CACHE_TTL: &str = "CACHE_TTL";
+/// Cap of every request's answer, in tokens.
+pub const MAX_TOKENS_PER_REQUEST: &str = "MAX_TOKENS_PER_REQUEST";
+/// Where NATS is.
+pub const NATS_URL: &str = "NATS_URL";
+/// Where Redis is.
+pub const REDIS_URL: &str = "REDIS_URL";
+/// The key that may create keys.
+pub const ADMIN_API_KEY: &str = "ADMIN_API_KEY";
+/// Path of a nats-server to start, when it isn't in PATH.
+pub const NATS_SERVER: &str = "NATS_SERVER";
+/// Path of a redis-server to start, when it isn't in PATH.
+pub const REDIS_SERVER: &str = "REDIS_SERVER";
+/// Filter of log lines, as `info` or `gateway=debug`.
+pub const FLY_LLM_LOG: &str = "FLY_LLM_LOG";
+/// `json` for log lines as JSON.
+pub const FLY_LLM_LOG_FORMAT: &str = "FLY_LLM_LOG_FORMAT";
+/// Where to look for programs.
+pub const PATH: &str = "PATH";
+
+/// Where caches are kept, when not below HOME.
+pub const XDG_CACHE_HOME: &str = "XDG_CACHE_HOME";
+/// The user's folder.
+pub const HOME: &str = "HOME";
+
+/// A snapshot of environment variables.
+#[derive(Clone, Default)]
+pub struct Environment(BTreeMap<String, String>);
+
+impl Environment {
+    /// The process's own, as it is now. Names and values that aren't UTF-8 are left out.
+    #[expect(clippy::disallowed_methods, reason = "this is the one reader")]
+    pub fn of_process() -> Self {
+        let pairs = std::env::vars_os().filter_map(|(name, value)| {
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        });
+        Self(pairs.collect())
+    }
+
+    /// One made by hand.
+    pub fn of<const N: usize>(pairs: [(&str, &str); N]) -> Self {
+        Self(pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).into())
+    }
+
+    /// A variable's value; empty counts as absent.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+
+    /// Replaces every `${NAME}` and `${NAME:-default}` in a text. `None` when the text is made of
+    /// nothing but variables that are absent: then the value itself is absent.
+    pub fn expand(&self, text: &str) -> Option<String> {
+        let (mut expanded, mut rest) = (String::with_capacity(text.len()), text);
+        while let Some((before, after)) = rest.split_once("${") {
+            let Some((inside, tail)) = after.split_once('}') else { break };
+            expanded.push_str(before);
+            let (name, default) = inside.split_once(":-").unwrap_or((inside, ""));
+            expanded.push_str(self.get(name).unwrap_or(default));
+            rest = tail;
+        }
+        expanded.push_str(rest);
+        (!expanded.is_empty()).then_some(expanded)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn variables_are_expanded_or_absent() {
+        let environment = Environment::of([("A", "x"), ("EMPTY", "")]);
+        assert_eq!(environment.expand("${A}-${B:-y}"), Some("x-y".into()));
+        assert_eq!(environment.expand("${B}"), None);
+        assert_eq!(environment.expand("${EMPTY}"), None);
+        assert_eq!(environment.expand("plain ${unclosed"), Some("plain ${unclosed".into()));
+    }
+}

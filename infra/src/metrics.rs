@@ -1,0 +1,131 @@
+//! Every counter of Fly-LLM in one struct: the doc comment is the HELP text, the field is the name.
+//! Labels come from closed sets; a name from outside never becomes a label.
+
+use prometheus::{
+    Encoder, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder,
+};
+
+/// What all names begin with.
+const NAMESPACE: &str = "fly_llm";
+
+/// Buckets for times, in seconds: from a cache hit to a long answer.
+const SECONDS_BUCKETS: [f64; 14] =
+    [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0, 120.0];
+
+trait Metric: prometheus::core::Collector + Clone + Sized + 'static {
+    fn make(name: &str, help: &str, labels: &[&str]) -> prometheus::Result<Self>;
+}
+
+impl Metric for IntCounterVec {
+    fn make(name: &str, help: &str, labels: &[&str]) -> prometheus::Result<Self> {
+        Self::new(Opts::new(name, help).namespace(NAMESPACE), labels)
+    }
+}
+
+impl Metric for IntGaugeVec {
+    fn make(name: &str, help: &str, labels: &[&str]) -> prometheus::Result<Self> {
+        Self::new(Opts::new(name, help).namespace(NAMESPACE), labels)
+    }
+}
+
+impl Metric for HistogramVec {
+    fn make(name: &str, help: &str, labels: &[&str]) -> prometheus::Result<Self> {
+        let options = HistogramOpts::new(name, help).namespace(NAMESPACE);
+        Self::new(options.buckets(SECONDS_BUCKETS.to_vec()), labels)
+    }
+}
+
+macro_rules! metrics {
+    ($($(#[doc = $help:literal])+ $name:ident: $kind:ident [$($label:literal),*],)+) => {
+        /// Every counter, and the registry that prints them.
+        #[derive(Clone)]
+        pub struct Metrics {
+            registry: Registry,
+            $($(#[doc = $help])+ pub $name: $kind,)+
+        }
+
+        impl Metrics {
+            /// All counters at zero.
+            ///
+            /// # Errors
+            /// When two have the same name, which is a mistake in this file.
+            pub fn new() -> prometheus::Result<Self> {
+                let registry = Registry::new();
+                $(
+                    let help = concat!($($help),+).trim();
+                    let $name = $kind::make(stringify!($name), help, &[$($label),*])?;
+                    registry.register(Box::new($name.clone()))?;
+                )+
+                Ok(Self { registry, $($name,)+ })
+            }
+        }
+    };
+}
+
+metrics! {
+    /// Requests answered, by model asked for (`other` when unknown) and error code (`ok` when none).
+    requests_total: IntCounterVec["model", "code"],
+    /// From the request's arrival to its end.
+    request_seconds: HistogramVec["model"],
+    /// From the request's arrival to the first token.
+    first_token_seconds: HistogramVec["model"],
+    /// From the queue to a worker's claim.
+    queue_seconds: HistogramVec["pool"],
+    /// Requests that are being answered.
+    requests_running: IntGaugeVec[],
+    /// Tokens charged, by model and bucket.
+    tokens_total: IntCounterVec["model", "bucket"],
+    /// Charged, in micro-USD, by model.
+    charged_micro_usd_total: IntCounterVec["model"],
+    /// Reservations, by what came of them.
+    holds_total: IntCounterVec["result"],
+    /// Claims of workers, by the answer given.
+    claims_total: IntCounterVec["answer"],
+    /// Looks into the answer cache: hit, miss or away.
+    cache_total: IntCounterVec["result"],
+    /// Pieces of personal data masked, by kind.
+    masked_total: IntCounterVec["kind"],
+    /// Choices of the auto-router, by model.
+    routed_total: IntCounterVec["model"],
+    /// Workers that advertise themselves, by pool.
+    workers: IntGaugeVec["pool"],
+    /// Free slots that they advertise, by pool.
+    slots_free: IntGaugeVec["pool"],
+    /// Jobs that wait in the queue (`num_pending`), by pool.
+    queue_pending: IntGaugeVec["pool"],
+    /// Pulls that wait for a job (`num_waiting`): the free capacity, by pool.
+    queue_waiting: IntGaugeVec["pool"],
+    /// Jobs run by this worker, by pool and how they ended.
+    jobs_total: IntCounterVec["pool", "outcome"],
+    /// Ledger events applied by this billing worker.
+    ledger_applied_total: IntCounterVec["partition"],
+    /// Ledger events not applied yet.
+    ledger_lag: IntGaugeVec["partition"],
+    /// Holds that nobody settled and the sweeper voided.
+    holds_swept_total: IntCounterVec[],
+}
+
+impl Metrics {
+    /// All counters in Prometheus's text format.
+    pub fn text(&self) -> String {
+        let mut text = Vec::new();
+        if let Err(error) = TextEncoder::new().encode(&self.registry.gather(), &mut text) {
+            tracing::error!(%error, "metrics can't be written");
+        }
+        String::from_utf8_lossy(&text).into_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_help_are_printed() {
+        let metrics = Metrics::new().unwrap();
+        metrics.requests_total.with_label_values(&["gpt-4o-mini", "ok"]).inc();
+        let text = metrics.text();
+        assert!(text.contains("# HELP fly_llm_requests_total Requests answered"), "{text}");
+        assert!(text.contains("fly_llm_requests_total{code=\"ok\",model=\"gpt-4o-mini\"} 1"));
+    }
+}

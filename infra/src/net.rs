@@ -1,0 +1,109 @@
+//! Sockets, every one without Nagle's delay: together with delayed acknowledgements it costs 40 ms
+//! on each small write. No protocol lives here.
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Once;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+
+/// How long to wait after a failed accept (out of file descriptors), before the next.
+const ACCEPT_RETRY: Duration = Duration::from_millis(100);
+
+/// A listener whose accepted sockets have TCP_NODELAY set; `axum::serve` alone doesn't set it.
+pub struct PromptListener(TcpListener);
+
+impl PromptListener {
+    /// Listens at an address; port 0 takes a free one.
+    ///
+    /// # Errors
+    /// When the address is taken or not ours; the text says what to do.
+    pub async fn bind(address: SocketAddr) -> io::Result<Self> {
+        TcpListener::bind(address).await.map(Self).map_err(|error| {
+            let hint = "another program may use it: choose another with --listen HOST:PORT, \
+                        or HOST:0 for a free one";
+            io::Error::new(error.kind(), format!("can't listen at {address}: {error} ({hint})"))
+        })
+    }
+
+    /// Where it listens.
+    ///
+    /// # Errors
+    /// As the operating system says.
+    pub fn local_address(&self) -> io::Result<SocketAddr> {
+        self.0.local_addr()
+    }
+}
+
+impl axum::serve::Listener for PromptListener {
+    type Io = TcpStream;
+    type Addr = SocketAddr;
+
+    fn accept(&mut self) -> impl Future<Output = (Self::Io, Self::Addr)> + Send {
+        let listener = &self.0;
+        async move {
+            loop {
+                match listener.accept().await {
+                    Ok((stream, address)) => {
+                        if let Err(error) = stream.set_nodelay(true) {
+                            tracing::debug!(%error, "TCP_NODELAY was refused");
+                        }
+                        return (stream, address);
+                    }
+                    Err(error) => {
+                        tracing::warn!(%error, "a connection couldn't be accepted");
+                        tokio::time::sleep(ACCEPT_RETRY).await;
+                    }
+                }
+            }
+        }
+    }
+
+    fn local_addr(&self) -> io::Result<Self::Addr> {
+        self.0.local_addr()
+    }
+}
+
+/// Makes ring the process's only cryptography; TLS fails without it. Safe to repeat.
+pub fn install_cryptography() {
+    static INSTALLED: Once = Once::new();
+    INSTALLED.call_once(|| {
+        if rustls::crypto::ring::default_provider().install_default().is_err() {
+            tracing::debug!("a cryptography provider had been installed before");
+        }
+    });
+}
+
+/// A free TCP port of this machine, for a child process. Somebody else may take it before the
+/// child does: the caller tries again when the child can't listen.
+///
+/// # Errors
+/// As the operating system says.
+pub fn free_port() -> io::Result<u16> {
+    let probe = std::net::TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0))?;
+    Ok(probe.local_addr()?.port())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::serve::Listener;
+
+    #[tokio::test]
+    async fn accepted_sockets_do_not_wait() {
+        let mut listener = PromptListener::bind(([127, 0, 0, 1], 0).into()).await.unwrap();
+        let address = listener.local_address().unwrap();
+        let (client, (accepted, _)) =
+            tokio::join!(tokio::net::TcpStream::connect(address), listener.accept());
+        client.unwrap();
+        assert!(accepted.nodelay().unwrap());
+    }
+
+    #[tokio::test]
+    async fn a_taken_port_says_what_to_do() {
+        let first = PromptListener::bind(([127, 0, 0, 1], 0).into()).await.unwrap();
+        let second = PromptListener::bind(first.local_address().unwrap()).await;
+        assert!(second.err().unwrap().to_string().contains("--listen"));
+    }
+}

@@ -1,0 +1,190 @@
+//! Ledger events → balances, holds and usage, each exactly once: the watermark moves in the same
+//! script. Several billing workers may apply the same events; the compare is the fence.
+
+use super::{Store, StoreError, keys};
+use crate::bus::ledger::Entry;
+use crate::clock;
+use redis::Script;
+use schemas::ledger::Fact;
+use schemas::subjects;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+static APPLY: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("scripts/apply.lua")));
+static GO_LIVE: LazyLock<Script> =
+    LazyLock::new(|| Script::new(include_str!("scripts/go_live.lua")));
+static WIPE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("scripts/wipe.lua")));
+
+/// How long a settled request is remembered, so that a late reservation of it can't leak a hold.
+const TOMBSTONE_SECONDS: u64 = 86_400;
+
+/// Events that one script call applies at most: keeps Redis responsive beside it.
+pub const BATCH_EVENTS_MAX: usize = 256;
+
+/// What came of applying a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Applied {
+    /// The view is at this sequence now.
+    At(u64),
+    /// The view is not where we left it (wiped, or rolled back): read its watermark and start anew.
+    Reseek,
+}
+
+/// One event as the script reads it. Amounts are strings: Lua would round them.
+#[derive(Serialize)]
+struct Change<'a> {
+    sequence: u64,
+    account: &'a str,
+    amount: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    spent: Option<String>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    counters: BTreeMap<String, String>,
+}
+
+impl Store {
+    /// The sequence of the last event applied to a part; 0 for none.
+    ///
+    /// # Errors
+    /// When Redis is away.
+    pub async fn watermark(&self, partition: u16) -> Result<u64, StoreError> {
+        let at: Option<u64> = redis::cmd("GET")
+            .arg(keys::watermark(partition))
+            .query_async(&mut self.connection())
+            .await?;
+        Ok(at.unwrap_or(0))
+    }
+
+    /// Applies events of one part in their order; `before` is the sequence applied before them.
+    ///
+    /// # Errors
+    /// When Redis is away: repeating the batch is safe.
+    pub async fn apply(
+        &self,
+        partition: u16,
+        before: u64,
+        entries: &[Entry],
+    ) -> Result<Applied, StoreError> {
+        let changes: Vec<Change<'_>> = entries.iter().map(change_of).collect();
+        let changes = serde_json::to_string(&changes)
+            .map_err(|_| StoreError::Unreadable("a batch of events".into()))?;
+        let at: i64 = APPLY
+            .prepare_invoke()
+            .key(keys::watermark(partition))
+            .key(keys::holds(partition))
+            .key(keys::total(partition))
+            .arg(keys::partition_prefix(partition))
+            .arg(before)
+            .arg(TOMBSTONE_SECONDS)
+            .arg(changes)
+            .invoke_async(&mut self.connection())
+            .await?;
+        Ok(u64::try_from(at).map_or(Applied::Reseek, Applied::At))
+    }
+
+    /// Declares a part's view complete once it has reached a sequence. Returns whether it has.
+    ///
+    /// # Errors
+    /// When Redis is away.
+    pub async fn go_live(&self, partition: u16, reached: u64) -> Result<bool, StoreError> {
+        let live: i64 = GO_LIVE
+            .prepare_invoke()
+            .key(keys::watermark(partition))
+            .key(keys::live(partition))
+            .arg(reached)
+            .invoke_async(&mut self.connection())
+            .await?;
+        Ok(live == 1)
+    }
+
+    /// Whether a part's view is complete.
+    ///
+    /// # Errors
+    /// When Redis is away.
+    pub async fn is_live(&self, partition: u16) -> Result<bool, StoreError> {
+        let there: i64 = redis::cmd("EXISTS")
+            .arg(keys::live(partition))
+            .query_async(&mut self.connection())
+            .await?;
+        Ok(there == 1)
+    }
+
+    /// Withdraws the word that a part's view is complete.
+    ///
+    /// # Errors
+    /// When Redis is away.
+    pub async fn go_dark(&self, partition: u16) -> Result<(), StoreError> {
+        redis::cmd("DEL")
+            .arg(keys::live(partition))
+            .query_async::<i64>(&mut self.connection())
+            .await?;
+        Ok(())
+    }
+
+    /// Forgets a part's view of money, so that it is rebuilt from the ledger.
+    ///
+    /// # Errors
+    /// When Redis is away.
+    pub async fn wipe_view(&self, partition: u16) -> Result<u64, StoreError> {
+        let removed: u64 = WIPE
+            .prepare_invoke()
+            .key(keys::live(partition))
+            .key(keys::watermark(partition))
+            .key(keys::holds(partition))
+            .key(keys::total(partition))
+            .arg(keys::partition_prefix(partition))
+            .invoke_async(&mut self.connection())
+            .await?;
+        Ok(removed)
+    }
+}
+
+/// The part of the ledger that a whole store covers.
+pub fn partitions() -> std::ops::Range<u16> {
+    0..subjects::LEDGER_PARTITIONS
+}
+
+fn change_of(entry: &Entry) -> Change<'_> {
+    let event = &entry.event;
+    let mut change = Change {
+        sequence: entry.sequence,
+        account: event.account.as_str(),
+        amount: event.amount.0.to_string(),
+        key: None,
+        request: None,
+        spent: None,
+        counters: BTreeMap::new(),
+    };
+    match &event.fact {
+        Fact::Use(fact) => {
+            let charge = event.amount.negated().0;
+            let day = clock::day_of(event.at_ms);
+            let mut count = |counter: &str, value: u64| {
+                let field = format!("{day}|{}|{}|{counter}", fact.key, fact.model);
+                change.counters.insert(field, value.to_string());
+            };
+            count("requests", 1);
+            count("input", fact.usage.input);
+            count("cache_read", fact.usage.cache_read.unwrap_or(0));
+            count("cache_write", fact.usage.cache_write.unwrap_or(0));
+            count("output", fact.usage.output);
+            count("reasoning", fact.usage.reasoning.unwrap_or(0));
+            count("cost", u64::try_from(charge).unwrap_or(0));
+            change.counters.retain(|_, value| value != "0");
+            change.key = Some(fact.key.as_str());
+            change.request = Some(fact.request.as_str());
+            change.spent = Some(charge.to_string());
+        }
+        Fact::Void(fact) => {
+            change.key = Some(fact.key.as_str());
+            change.request = Some(fact.request.as_str());
+        }
+        Fact::Grant { .. } => {}
+    }
+    change
+}

@@ -1,0 +1,158 @@
+//! Reserving credit before work begins, and finding the holds that nobody settled. A hold is
+//! released by the ledger event of its request alone (see `apply`).
+
+use super::{Store, StoreError, keys};
+use redis::Script;
+use schemas::ids::{AccountId, KeyId, RequestId};
+use schemas::money::MicroUsd;
+use schemas::subjects;
+use std::sync::LazyLock;
+
+static RESERVE: LazyLock<Script> =
+    LazyLock::new(|| Script::new(include_str!("scripts/reserve.lua")));
+
+/// Expired holds that one look finds at most.
+const EXPIRED_HOLDS_MAX: isize = 256;
+
+/// What is to be reserved.
+#[derive(Debug, Clone)]
+pub struct Reservation {
+    /// For which request.
+    pub request: RequestId,
+    /// From whose balance.
+    pub account: AccountId,
+    /// Against which key's budget.
+    pub key: KeyId,
+    /// How much: the request's worst case.
+    pub amount: MicroUsd,
+    /// When it counts as forgotten: milliseconds since 1970.
+    pub expires_ms: u64,
+    /// What the key may spend in all.
+    pub key_budget: Option<MicroUsd>,
+    /// What everybody together may spend.
+    pub total_budget: Option<MicroUsd>,
+}
+
+/// What came of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reserved {
+    /// The amount is held for the request (also when it had been held before).
+    Held(MicroUsd),
+    /// The request has been settled already.
+    Settled,
+    /// The balance is too low; so much is available.
+    Insufficient(MicroUsd),
+    /// The key's budget is too low; so much is left.
+    KeyBudget(MicroUsd),
+    /// Everybody's budget is too low; so much is left.
+    TotalBudget(MicroUsd),
+    /// The view is being rebuilt: nothing may be reserved now.
+    Rebuilding,
+}
+
+/// A hold that nobody settled in time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExpiredHold {
+    /// Of which request.
+    pub request: RequestId,
+    /// Of whose balance.
+    pub account: AccountId,
+    /// With which key.
+    pub key: KeyId,
+}
+
+impl Store {
+    /// Reserves the worst case of a request. Repeating it is safe.
+    ///
+    /// # Errors
+    /// When Redis is away: then nothing may be started.
+    pub async fn reserve(&self, wanted: &Reservation) -> Result<Reserved, StoreError> {
+        let partition = subjects::partition(&wanted.account);
+        let mut script = RESERVE.prepare_invoke();
+        script
+            .key(keys::live(partition))
+            .key(keys::account(&wanted.account))
+            .key(keys::key(&wanted.account, &wanted.key))
+            .key(keys::hold(&wanted.account, &wanted.request))
+            .key(keys::holds(partition));
+        for part in 0..subjects::LEDGER_PARTITIONS {
+            script.key(keys::total(part));
+        }
+        let budget = |amount: Option<MicroUsd>| amount.map_or(String::new(), |a| a.0.to_string());
+        let (answer, amount): (String, i64) = script
+            .arg(wanted.request.as_str())
+            .arg(wanted.amount.0)
+            .arg(wanted.expires_ms)
+            .arg(wanted.account.as_str())
+            .arg(wanted.key.as_str())
+            .arg(budget(wanted.key_budget))
+            .arg(budget(wanted.total_budget))
+            .arg(partition + 1)
+            .invoke_async(&mut self.connection())
+            .await?;
+        let amount = MicroUsd(amount);
+        match answer.as_str() {
+            "new" | "held" => Ok(Reserved::Held(amount)),
+            "done" => Ok(Reserved::Settled),
+            "insufficient" => Ok(Reserved::Insufficient(amount)),
+            "key_budget" => Ok(Reserved::KeyBudget(amount)),
+            "total_budget" => Ok(Reserved::TotalBudget(amount)),
+            "rebuilding" => Ok(Reserved::Rebuilding),
+            _ => Err(StoreError::Unreadable("reserve".into())),
+        }
+    }
+
+    /// The holds of a part that expired before `now_ms`, at most 256 of them.
+    ///
+    /// # Errors
+    /// When Redis is away.
+    pub async fn expired_holds(
+        &self,
+        partition: u16,
+        now_ms: u64,
+    ) -> Result<Vec<ExpiredHold>, StoreError> {
+        let mut connection = self.connection();
+        let requests: Vec<String> = redis::cmd("ZRANGEBYSCORE")
+            .arg(keys::holds(partition))
+            .arg("-inf")
+            .arg(now_ms)
+            .arg("LIMIT")
+            .arg(0)
+            .arg(EXPIRED_HOLDS_MAX)
+            .query_async(&mut connection)
+            .await?;
+        let mut expired = Vec::with_capacity(requests.len());
+        for request in requests {
+            let hold = format!("{}hold:{request}", keys::partition_prefix(partition));
+            let (account, key): (Option<String>, Option<String>) = redis::cmd("HMGET")
+                .arg(&hold)
+                .arg("account")
+                .arg("key")
+                .query_async(&mut connection)
+                .await?;
+            let names = account.zip(key).and_then(|(account, key)| {
+                let request = RequestId::parse(request).ok()?;
+                Some((request, AccountId::parse(account).ok()?, KeyId::parse(key).ok()?))
+            });
+            let (request, account, key) = names.ok_or(StoreError::Unreadable(hold))?;
+            expired.push(ExpiredHold { request, account, key });
+        }
+        Ok(expired)
+    }
+
+    /// How many holds are open in all.
+    ///
+    /// # Errors
+    /// When Redis is away.
+    pub async fn open_holds(&self) -> Result<u64, StoreError> {
+        let mut open = 0;
+        for partition in 0..subjects::LEDGER_PARTITIONS {
+            let count: u64 = redis::cmd("ZCARD")
+                .arg(keys::holds(partition))
+                .query_async(&mut self.connection())
+                .await?;
+            open += count;
+        }
+        Ok(open)
+    }
+}

@@ -1,0 +1,70 @@
+//! Every Redis key, spelled once. All keys of a part of the ledger share the hash tag `{part}`.
+//! The scripts build the keys of a batch from the part's prefix with the same words.
+
+use schemas::ids::{AccountId, KeyId, RequestId};
+use schemas::subjects;
+
+/// What all keys of an account's part begin with.
+pub fn prefix(account: &AccountId) -> String {
+    partition_prefix(subjects::partition(account))
+}
+
+/// What all keys of a part begin with.
+pub fn partition_prefix(partition: u16) -> String {
+    format!("{{{partition}}}:")
+}
+
+/// The sequence of the last ledger event applied to a part.
+pub fn watermark(partition: u16) -> String {
+    format!("{}watermark", partition_prefix(partition))
+}
+
+/// There while a part's view is complete: nothing may be reserved without it.
+pub fn live(partition: u16) -> String {
+    format!("{}live", partition_prefix(partition))
+}
+
+/// An account's `balance` and `held`.
+pub fn account(account: &AccountId) -> String {
+    format!("{}account:{account}", prefix(account))
+}
+
+/// A key's `spent` and `held`.
+pub fn key(account: &AccountId, key: &KeyId) -> String {
+    format!("{}key:{key}", prefix(account))
+}
+
+/// One hold.
+pub fn hold(account: &AccountId, request: &RequestId) -> String {
+    format!("{}hold:{request}", prefix(account))
+}
+
+/// The open holds of a part by the time they expire.
+pub fn holds(partition: u16) -> String {
+    format!("{}holds", partition_prefix(partition))
+}
+
+/// What a part's accounts have `spent` and `held` in all.
+pub fn total(partition: u16) -> String {
+    format!("{}total", partition_prefix(partition))
+}
+
+/// An account's usage counters, `day|key|model|counter`.
+pub fn usage(account: &AccountId) -> String {
+    format!("{}usage:{account}", prefix(account))
+}
+
+/// A key's buckets of requests and tokens.
+pub fn rate(account: &AccountId, key: &KeyId) -> String {
+    format!("{}rate:{key}", prefix(account))
+}
+
+/// A key's running requests by the time they count as lost.
+pub fn parallel(account: &AccountId, key: &KeyId) -> String {
+    format!("{}parallel:{key}", prefix(account))
+}
+
+/// An answer kept for an account; `digest` covers everything that changes the answer.
+pub fn answer(account: &AccountId, digest: &str) -> String {
+    format!("{}answer:{account}:{digest}", prefix(account))
+}

@@ -1,0 +1,44 @@
+-- Applies a batch of ledger events of one part, each exactly once: the watermark moves with them.
+-- KEYS: watermark, holds, total
+-- ARGV: prefix of the part, the sequence applied before this batch, seconds a tombstone stays,
+--       events as JSON: [{sequence, account, amount, key, request, spent, counters: {field: n}}]
+-- Answers the new watermark, or -1 when the view isn't where the caller thinks: it must start anew.
+local watermark, holds, total = KEYS[1], KEYS[2], KEYS[3]
+local prefix, before = ARGV[1], tonumber(ARGV[2])
+local at = tonumber(redis.call('GET', watermark) or '0')
+if at < before then return -1 end
+
+local function settle(event)
+  local hold = prefix .. 'hold:' .. event.request
+  local state = redis.call('HGET', hold, 'state')
+  if state == 'done' then return end
+  if state == 'held' then
+    local back = '-' .. redis.call('HGET', hold, 'amount')
+    redis.call('HINCRBY', prefix .. 'account:' .. event.account, 'held', back)
+    redis.call('HINCRBY', prefix .. 'key:' .. event.key, 'held', back)
+    redis.call('HINCRBY', total, 'held', back)
+    redis.call('ZREM', holds, event.request)
+  end
+  -- The tombstone keeps a late RESERVE of the same request from leaking a hold.
+  redis.call('HSET', hold, 'state', 'done', 'account', event.account)
+  redis.call('EXPIRE', hold, ARGV[3])
+end
+
+for _, event in ipairs(cjson.decode(ARGV[4])) do
+  if event.sequence > at then
+    at = event.sequence
+    redis.call('HINCRBY', prefix .. 'account:' .. event.account, 'balance', event.amount)
+    if event.request then settle(event) end
+    if event.spent then
+      redis.call('HINCRBY', prefix .. 'key:' .. event.key, 'spent', event.spent)
+      redis.call('HINCRBY', total, 'spent', event.spent)
+    end
+    if event.counters then
+      for field, count in pairs(event.counters) do
+        redis.call('HINCRBY', prefix .. 'usage:' .. event.account, field, count)
+      end
+    end
+  end
+end
+redis.call('SET', watermark, string.format('%.0f', at))
+return at

@@ -1,0 +1,13 @@
+-- Forgets a part's view of money, so that it is rebuilt: everything but limits and cached answers.
+-- KEYS: live, watermark, holds, total   ARGV: prefix
+redis.call('DEL', KEYS[1], KEYS[2], KEYS[3], KEYS[4])
+local removed = 0
+for _, kind in ipairs({'account:', 'key:', 'hold:', 'usage:'}) do
+  local cursor = '0'
+  repeat
+    local found = redis.call('SCAN', cursor, 'MATCH', ARGV[1] .. kind .. '*', 'COUNT', 1000)
+    cursor = found[1]
+    for _, name in ipairs(found[2]) do removed = removed + redis.call('DEL', name) end
+  until cursor == '0'
+end
+return removed

@@ -1,0 +1,168 @@
+//! The record of money: one event per fact, for ever. The event's subject is the identity of the
+//! fact, so writing it twice is refused by the stream. It never holds a prompt or an answer.
+
+use crate::ids::{AccountId, KeyId, RequestId};
+use crate::money::{MicroUsd, Price};
+use crate::subjects;
+use crate::usage::{TokenSource, Usage};
+use serde::{Deserialize, Serialize};
+
+/// A ledger event. The version is the variant's name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Event {
+    /// An event.
+    V1(EventV1),
+}
+
+/// One fact about an account's money.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventV1 {
+    /// Whose money.
+    pub account: AccountId,
+    /// When it was written: milliseconds since 1970.
+    pub at_ms: u64,
+    /// What the balance changes by: negative for a charge.
+    pub amount: MicroUsd,
+    /// What happened.
+    pub fact: Fact,
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fact {
+    /// A request was answered, in whole or in part.
+    Use(Use),
+    /// A request ended without anything to charge. It stands on the same subject as `Use`, so that
+    /// exactly one of the two exists for a request.
+    Void(Void),
+    /// An operator gave credit.
+    Grant {
+        /// Names the grant: a second one with the same name is refused.
+        unique: String,
+        /// Why, for the statement.
+        note: String,
+    },
+}
+
+/// The charge of one request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Use {
+    /// Which request.
+    pub request: RequestId,
+    /// With which key.
+    pub key: KeyId,
+    /// Answered by which model of the catalogue.
+    pub model: String,
+    /// What was consumed.
+    pub usage: Usage,
+    /// Who counted.
+    pub source: TokenSource,
+    /// The price it was charged at.
+    pub price: Price,
+    /// The credit that was held for it.
+    pub hold: MicroUsd,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Which process wrote it.
+    pub writer: Writer,
+}
+
+/// The end of a request that costs nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Void {
+    /// Which request.
+    pub request: RequestId,
+    /// With which key.
+    pub key: KeyId,
+    /// Why nothing is charged.
+    pub reason: VoidReason,
+    /// Which process wrote it.
+    pub writer: Writer,
+}
+
+/// How an answered request ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// It was answered to its end.
+    Done,
+    /// The client left; what was produced is charged.
+    Cancelled,
+    /// It broke on the way; what was produced is charged.
+    Partial,
+}
+
+/// Why a request costs nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum VoidReason {
+    /// It never reached a queue.
+    NotPublished,
+    /// No candidate could answer.
+    Failed,
+    /// The client left before anything was produced.
+    Cancelled,
+    /// Nobody finished it in time.
+    Expired,
+}
+
+/// Which kind of process wrote an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Writer {
+    /// The worker that answered.
+    Worker,
+    /// The gateway, for a worker that died.
+    Gateway,
+    /// The sweeper, for a hold that nobody settled.
+    Sweeper,
+    /// An operator's tool.
+    Operator,
+}
+
+impl EventV1 {
+    /// The subject that is this fact's identity.
+    pub fn subject(&self) -> String {
+        match &self.fact {
+            Fact::Use(Use { request, .. }) | Fact::Void(Void { request, .. }) => {
+                subjects::ledger(&self.account, "use", request.as_str())
+            }
+            Fact::Grant { unique, .. } => subjects::ledger(&self.account, "grant", unique),
+        }
+    }
+
+    /// The request that the event settles, if it settles one.
+    pub fn request(&self) -> Option<&RequestId> {
+        match &self.fact {
+            Fact::Use(Use { request, .. }) | Fact::Void(Void { request, .. }) => Some(request),
+            Fact::Grant { .. } => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn use_and_void_of_a_request_are_the_same_subject() {
+        let account = AccountId::parse("acct_a").unwrap();
+        let request = RequestId::parse("req_1").unwrap();
+        let key = KeyId::parse("key_1").unwrap();
+        let void = EventV1 {
+            account: account.clone(),
+            at_ms: 1,
+            amount: MicroUsd::ZERO,
+            fact: Fact::Void(Void {
+                request,
+                key,
+                reason: VoidReason::Expired,
+                writer: Writer::Sweeper,
+            }),
+        };
+        let expected = format!("led.{}.acct_a.use.req_1", subjects::partition(&account));
+        assert_eq!(void.subject(), expected);
+    }
+}

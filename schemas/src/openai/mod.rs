@@ -1,0 +1,15 @@
+//! OpenAI's public chat JSON (openapi.yaml of openai/openai-openapi), which is also the canonical
+//! form inside: every surface is translated into it, every vendor out of it. Unknown fields survive
+//! in `rest`, in their order.
+
+/// What a client asks.
+pub mod request;
+
+/// What it gets, whole or in chunks.
+pub mod response;
+
+pub use request::{ChatRequest, Content, Message, Part, Role, Stop, StreamOptions};
+pub use response::{
+    Answer, AnswerChoice, AnswerMessage, Chunk, ChunkChoice, DeltaMessage, FinishReason,
+    UsageReport,
+};

@@ -1,0 +1,212 @@
+//! The answer, whole or in chunks. Keys that OpenAI's specification requires are always written,
+//! as null where there is nothing, because typed clients refuse an answer without them.
+
+use crate::usage::Usage;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// Why a choice ended. Other values break typed clients.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FinishReason {
+    /// The model was done, or a stop text came.
+    Stop,
+    /// The limit of tokens was reached.
+    Length,
+    /// Tools are to be called.
+    ToolCalls,
+    /// A filter cut it.
+    ContentFilter,
+    /// A function is to be called (the old name).
+    FunctionCall,
+}
+
+/// `chat.completion`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Answer {
+    /// Same as the request's id, in OpenAI's form.
+    pub id: String,
+    /// Always `chat.completion`.
+    pub object: String,
+    /// Seconds since 1970.
+    pub created: u64,
+    /// The model that answered.
+    pub model: String,
+    /// One entry for each choice asked for.
+    pub choices: Vec<AnswerChoice>,
+    /// What was consumed.
+    pub usage: UsageReport,
+}
+
+/// One whole choice.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AnswerChoice {
+    /// Its number, from 0.
+    pub index: u32,
+    /// What was said.
+    pub message: AnswerMessage,
+    /// Log probabilities, or null.
+    #[serde(default)]
+    pub logprobs: Option<Value>,
+    /// Why it ended.
+    pub finish_reason: FinishReason,
+}
+
+/// What the model said.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct AnswerMessage {
+    /// Always `assistant`.
+    pub role: String,
+    /// The text, or null.
+    #[serde(default)]
+    pub content: Option<String>,
+    /// The refusal, or null.
+    #[serde(default)]
+    pub refusal: Option<String>,
+    /// The reasoning, where a vendor tells it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reasoning_content: Option<String>,
+    /// The calls to make.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tool_calls: Option<Vec<Value>>,
+    /// Everything else.
+    #[serde(flatten)]
+    pub rest: Map<String, Value>,
+}
+
+/// `chat.completion.chunk`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Chunk {
+    /// Same in all chunks.
+    pub id: String,
+    /// Always `chat.completion.chunk`.
+    pub object: String,
+    /// Same in all chunks: seconds since 1970.
+    pub created: u64,
+    /// The model that answers.
+    pub model: String,
+    /// What was added; empty in the usage chunk.
+    pub choices: Vec<ChunkChoice>,
+    /// Null, or what was consumed, in the last chunk; absent unless asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usage: Option<Option<UsageReport>>,
+}
+
+/// What was added to one choice.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ChunkChoice {
+    /// Its number, from 0.
+    pub index: u32,
+    /// What was added.
+    pub delta: DeltaMessage,
+    /// Log probabilities, or null.
+    #[serde(default)]
+    pub logprobs: Option<Value>,
+    /// Null until the choice ends.
+    #[serde(default)]
+    pub finish_reason: Option<FinishReason>,
+}
+
+/// A piece of a message.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct DeltaMessage {
+    /// `assistant`, in the first piece only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<String>,
+    /// More text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content: Option<String>,
+    /// More refusal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refusal: Option<String>,
+    /// More reasoning.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reasoning_content: Option<String>,
+    /// More of the calls, each with its `index`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tool_calls: Option<Vec<Value>>,
+    /// Everything else.
+    #[serde(flatten)]
+    pub rest: Map<String, Value>,
+}
+
+impl ChunkChoice {
+    /// A piece of text for a choice.
+    pub fn text(index: u32, text: impl Into<String>) -> Self {
+        let delta = DeltaMessage { content: Some(text.into()), ..DeltaMessage::default() };
+        Self { index, delta, logprobs: None, finish_reason: None }
+    }
+
+    /// The end of a choice.
+    pub fn finish(index: u32, reason: FinishReason) -> Self {
+        Self { index, delta: DeltaMessage::default(), logprobs: None, finish_reason: Some(reason) }
+    }
+}
+
+/// OpenAI's `usage`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UsageReport {
+    /// All input tokens.
+    pub prompt_tokens: u64,
+    /// All output tokens.
+    pub completion_tokens: u64,
+    /// Their sum.
+    pub total_tokens: u64,
+    /// The part of the input that a cache served.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prompt_tokens_details: Option<PromptTokensDetails>,
+    /// The part of the output spent on reasoning.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub completion_tokens_details: Option<CompletionTokensDetails>,
+}
+
+/// Parts of the input.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct PromptTokensDetails {
+    /// Read from the vendor's prompt cache.
+    #[serde(default)]
+    pub cached_tokens: u64,
+}
+
+/// Parts of the output.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct CompletionTokensDetails {
+    /// Spent on reasoning.
+    #[serde(default)]
+    pub reasoning_tokens: u64,
+}
+
+impl From<Usage> for UsageReport {
+    fn from(usage: Usage) -> Self {
+        Self {
+            prompt_tokens: usage.prompt_tokens(),
+            completion_tokens: usage.completion_tokens(),
+            total_tokens: usage.prompt_tokens() + usage.completion_tokens(),
+            prompt_tokens_details: usage
+                .cache_read
+                .map(|cached_tokens| PromptTokensDetails { cached_tokens }),
+            completion_tokens_details: usage
+                .reasoning
+                .map(|reasoning_tokens| CompletionTokensDetails { reasoning_tokens }),
+        }
+    }
+}
+
+impl From<UsageReport> for Usage {
+    /// The parts can't be larger than the whole: a vendor that says so is read as far as it makes
+    /// sense.
+    fn from(report: UsageReport) -> Self {
+        let cached =
+            report.prompt_tokens_details.map(|d| d.cached_tokens.min(report.prompt_tokens));
+        let reasoning = report
+            .completion_tokens_details
+            .map(|d| d.reasoning_tokens.min(report.completion_tokens));
+        Self {
+            input: report.prompt_tokens - cached.unwrap_or(0),
+            cache_read: cached,
+            cache_write: None,
+            output: report.completion_tokens - reasoning.unwrap_or(0),
+            reasoning,
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! The records of keys and accounts, as they lie in NATS KV. A key's secret is never in a record:
+//! only its SHA-256.
+
+use crate::ids::{AccountId, KeyId};
+use crate::money::MicroUsd;
+use serde::{Deserialize, Serialize};
+
+/// What every API key begins with.
+pub const API_KEY_PREFIX: &str = "sk-fly-";
+
+/// The record of a key. The version is the variant's name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KeyRecord {
+    /// A key.
+    V1(KeyRecordV1),
+}
+
+/// One API key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyRecordV1 {
+    /// Its public name.
+    pub key: KeyId,
+    /// Who pays for it.
+    pub account: AccountId,
+    /// What its owner calls it.
+    pub name: String,
+    /// SHA-256 of the secret, as 64 hexadecimal digits.
+    pub sha256: String,
+    /// The last four characters of the secret, to recognise it by.
+    pub last_four: String,
+    /// When it was made: milliseconds since 1970.
+    pub created_ms: u64,
+    /// After this it is refused: milliseconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_ms: Option<u64>,
+    /// The models that it may use; all when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub models: Option<Vec<String>>,
+    /// What it may spend in all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget_max: Option<MicroUsd>,
+    /// When it was deleted: milliseconds since 1970. The record stays, so that its usage can still
+    /// be asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revoked_ms: Option<u64>,
+}
+
+/// The record of an account. The version is the variant's name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AccountRecord {
+    /// An account.
+    V1(AccountRecordV1),
+}
+
+/// One account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccountRecordV1 {
+    /// Its name.
+    pub account: AccountId,
+    /// What its owner is called.
+    pub name: String,
+    /// When it was made: milliseconds since 1970.
+    pub created_ms: u64,
+}

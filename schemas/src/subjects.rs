@@ -1,0 +1,132 @@
+//! Every NATS subject, stream and bucket name, spelled once. A subject built anywhere else fails
+//! the tidy test.
+
+use crate::ids::{AccountId, GatewayId, RequestId, WorkerId};
+use std::fmt::Write as _;
+
+/// The work queue of jobs: memory, so that a prompt never touches a disk.
+pub const CHAT_STREAM: &str = "CHAT";
+/// All jobs.
+pub const CHAT_SUBJECTS: &str = "chat.>";
+/// The record of money.
+pub const LEDGER_STREAM: &str = "LEDGER";
+/// All ledger events.
+pub const LEDGER_SUBJECTS: &str = "led.>";
+/// Key-value bucket of API keys.
+pub const KEYS_BUCKET: &str = "KEYS";
+/// Key-value bucket of accounts.
+pub const ACCOUNTS_BUCKET: &str = "ACCOUNTS";
+/// All cancellations.
+pub const CANCEL_SUBJECTS: &str = "cancel.*";
+/// All adverts.
+pub const HEALTH_SUBJECTS: &str = "health.*.*";
+/// Asks every worker to advertise itself at once.
+pub const HEALTH_POLL: &str = "health.poll";
+/// What JetStream says when a job was delivered as often as allowed.
+pub const CHAT_POISON_ADVISORIES: &str = "$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.CHAT.>";
+
+/// Into how many independent parts the ledger is split. Changing it needs a migration, because an
+/// account must stay in its part.
+pub const LEDGER_PARTITIONS: u16 = 4;
+
+/// A free text as one subject token: everything outside `[A-Za-z0-9_-]` as `%XX`.
+pub fn token(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_' {
+            encoded.push(byte as char);
+        } else {
+            let _ = write!(encoded, "%{byte:02X}");
+        }
+    }
+    encoded
+}
+
+/// Where a job for one model of one pool is queued.
+pub fn chat(pool: &str, model: &str) -> String {
+    format!("chat.{}.{}", token(pool), token(model))
+}
+
+/// All jobs of a pool: the filter of its consumer.
+pub fn chat_pool(pool: &str) -> String {
+    format!("chat.{}.>", token(pool))
+}
+
+/// The durable consumer of a pool.
+pub fn chat_consumer(pool: &str) -> String {
+    token(pool)
+}
+
+/// Where a worker asks a gateway whether a job may start.
+pub fn claim(gateway: &GatewayId) -> String {
+    format!("gw.{gateway}.claim")
+}
+
+/// Where the frames of one request go.
+pub fn frames(gateway: &GatewayId, request: &RequestId) -> String {
+    format!("tok.{gateway}.{request}")
+}
+
+/// All frames for a gateway.
+pub fn frames_all(gateway: &GatewayId) -> String {
+    format!("tok.{gateway}.*")
+}
+
+/// The request that a frame subject names.
+pub fn frames_request(subject: &str) -> Option<&str> {
+    subject.rsplit_once('.').map(|(_, request)| request)
+}
+
+/// Tells whoever runs the request to stop.
+pub fn cancel(request: &RequestId) -> String {
+    format!("cancel.{request}")
+}
+
+/// Where a worker advertises itself.
+pub fn health(pool: &str, worker: &WorkerId) -> String {
+    format!("health.{}.{worker}", token(pool))
+}
+
+/// The part of the ledger that an account lives in (FNV-1a over its name).
+pub fn partition(account: &AccountId) -> u16 {
+    let mut hash: u32 = 0x811c_9dc5;
+    for byte in account.as_str().bytes() {
+        hash = (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193);
+    }
+    (hash % u32::from(LEDGER_PARTITIONS)) as u16
+}
+
+/// All events of a part of the ledger.
+pub fn ledger_partition(partition: u16) -> String {
+    format!("led.{partition}.>")
+}
+
+/// All events of an account.
+pub fn ledger_account(account: &AccountId) -> String {
+    format!("led.{}.{account}.>", partition(account))
+}
+
+/// The subject of an event. `kind` and `unique` together name the fact: a second event of the same
+/// name is refused by the stream.
+pub fn ledger(account: &AccountId, kind: &str, unique: &str) -> String {
+    format!("led.{}.{account}.{kind}.{}", partition(account), token(unique))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn free_text_stays_one_token() {
+        assert_eq!(chat("cloud", "gpt-4.1 mini"), "chat.cloud.gpt-4%2E1%20mini");
+        assert_eq!(token("楽天"), "%E6%A5%BD%E5%A4%A9");
+    }
+
+    #[test]
+    fn an_account_stays_in_its_part() {
+        let account = AccountId::parse("acct_demo").unwrap();
+        assert_eq!(partition(&account), partition(&account));
+        let subject = ledger(&account, "grant", "first");
+        assert!(subject.starts_with(&format!("led.{}.acct_demo.", partition(&account))));
+    }
+}

@@ -1,0 +1,76 @@
+//! What a request consumed. The buckets are disjoint: their sum is what the vendor counted. Absent
+//! is not zero: `None` says that the vendor told nothing about that bucket.
+
+use serde::{Deserialize, Serialize};
+
+/// Tokens by bucket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Usage {
+    /// Input that no cache served.
+    pub input: u64,
+    /// Input read from the vendor's prompt cache.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache_read: Option<u64>,
+    /// Input written to the vendor's prompt cache.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache_write: Option<u64>,
+    /// Output that the client sees, or that carries tool calls.
+    pub output: u64,
+    /// Output spent on reasoning.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reasoning: Option<u64>,
+}
+
+impl Usage {
+    /// All input tokens, as OpenAI's `prompt_tokens` counts them.
+    pub fn prompt_tokens(&self) -> u64 {
+        self.input + self.cache_read.unwrap_or(0) + self.cache_write.unwrap_or(0)
+    }
+
+    /// All output tokens, as OpenAI's `completion_tokens` counts them.
+    pub fn completion_tokens(&self) -> u64 {
+        self.output + self.reasoning.unwrap_or(0)
+    }
+}
+
+/// Where the numbers come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TokenSource {
+    /// The vendor's own usage, complete.
+    Vendor,
+    /// Counted here with the model's real tokenizer.
+    Counted,
+    /// Our estimate, because the stream was cut before any count arrived.
+    Estimated,
+}
+
+/// Estimated tokens of a text whose tokenizer is not at hand: about four characters a token for
+/// Latin scripts, one for Japanese, Chinese and Korean. For cut streams only; a hold uses
+/// [`token_upper_bound`].
+pub fn token_estimate(text: &str) -> u64 {
+    let (mut wide, mut narrow) = (0u64, 0u64);
+    for character in text.chars() {
+        if (character as u32) < 0x2E80 { narrow += 1 } else { wide += 1 }
+    }
+    wide + narrow.div_ceil(4)
+}
+
+/// An upper bound of the tokens of a text under any byte-level or byte-fallback tokenizer: a token
+/// is at least one byte long.
+pub fn token_upper_bound(text: &str) -> u64 {
+    text.len() as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn estimates_stay_under_the_bound() {
+        for text in ["", "hello world", "日本の首都は東京です。", "🙂", "a"] {
+            assert!(token_estimate(text) <= token_upper_bound(text), "{text}");
+        }
+        assert_eq!(token_estimate("日本"), 2);
+    }
+}
