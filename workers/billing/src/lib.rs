@@ -1,1 +1,51 @@
-//! Skeleton.
+//! The billing worker: follow → apply → expire. It turns the ledger into balances, exactly once,
+//! and settles what nobody settled. It never decides a price and never sees a prompt.
+
+/// 1. The ledger's events, in order, from where the view stands.
+mod follow;
+
+/// 2. Holds that nobody settled in time.
+mod expire;
+
+use infra::bus::Bus;
+use infra::metrics::Metrics;
+use infra::store::{Store, apply};
+use infra::tasks::Tasks;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// How long the tasks may take to end.
+const END_SECONDS_MAX: Duration = Duration::from_secs(2);
+
+/// What a billing worker needs.
+pub struct Billing {
+    /// The ledger.
+    pub bus: Bus,
+    /// The view.
+    pub store: Store,
+    /// Counters.
+    pub metrics: Metrics,
+}
+
+/// Works until `stop`. Any number of billing workers may run at once.
+pub async fn run(billing: Billing, stop: CancellationToken) {
+    let tasks = Tasks::under(&stop);
+    let billing = Arc::new(billing);
+    for partition in apply::partitions() {
+        tasks.spawn_vital(
+            "follow",
+            follow::follow(Arc::clone(&billing), partition, tasks.stop().clone()),
+        );
+        tasks.spawn_vital(
+            "expire",
+            expire::expire(Arc::clone(&billing), partition, tasks.stop().clone()),
+        );
+    }
+    tasks.stop().cancelled().await;
+    if !tasks.finish_within(END_SECONDS_MAX).await {
+        tracing::warn!(
+            "billing did not end in time; what is unapplied will be applied at next start"
+        );
+    }
+}

@@ -1,1 +1,175 @@
-//! Skeleton.
+//! The way of a job that every worker walks: pull → claim → (answer) → reply → meter → settle. What
+//! an answer is made of, a [`Backend`] knows; this crate knows the queue and the money, and no
+//! vendor and no model.
+
+/// The worker's side of the queue: pullers, adverts, cancellations, draining.
+mod worker;
+
+/// 1. May this job start?
+mod claim;
+
+/// 2. The answer's frames, numbered.
+mod reply;
+
+/// 3. What was consumed.
+mod meter;
+
+/// 4. The charge, durable before the end is told.
+mod settle;
+
+/// Jobs that run, and the word that stops them.
+mod running;
+
+/// What this worker says of itself.
+mod advertise;
+
+pub use reply::Reply;
+pub use worker::{Pool, Worker, WorkerError, WorkerSettings};
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use infra::bus::pull::Delivery;
+use schemas::error::{ErrorCode, Problem};
+use schemas::job::{ChatJob, Job};
+use schemas::usage::{TokenSource, Usage};
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// What makes answers: a vendor's API or a model of our own.
+pub trait Backend: Send + Sync + 'static {
+    /// The catalogue names of the models that it can serve now.
+    fn models(&self) -> Vec<String>;
+
+    /// Answers one job through `reply`, and stops soon after `stop` is cancelled. Everything sent
+    /// through `reply` is charged, so it must have reached this process.
+    fn answer<'a>(
+        &'a self,
+        job: &'a ChatJob,
+        reply: &'a mut Reply,
+        stop: &'a CancellationToken,
+    ) -> BoxFuture<'a, Ended>;
+}
+
+/// How an answer ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ended {
+    /// What was consumed, if somebody counted.
+    pub usage: Option<(Usage, TokenSource)>,
+    /// What went wrong, if anything did.
+    pub problem: Option<Problem>,
+}
+
+/// How the job's run ended, for metrics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum JobOutcome {
+    Done,
+    Failed,
+    Refused,
+    Unreadable,
+}
+
+impl JobOutcome {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::Refused => "refused",
+            Self::Unreadable => "unreadable",
+        }
+    }
+}
+
+/// The conductor of a job: all branching of the way stands here.
+async fn run_job(worker: Arc<Worker>, delivery: Delivery) -> JobOutcome {
+    let job: ChatJob = match serde_json::from_slice(&delivery.payload) {
+        Ok(Job::V1(job)) => job,
+        Err(error) => {
+            tracing::error!(%error, "a job that can't be read was removed");
+            delivery.terminate().await;
+            return JobOutcome::Unreadable;
+        }
+    };
+    match claim::ask(&worker, &job, &delivery).await {
+        claim::Verdict::Go => {}
+        claim::Verdict::Never(answer) => {
+            tracing::debug!(request = %job.request, answer, "a job was not needed any more");
+            delivery.terminate().await;
+            return JobOutcome::Refused;
+        }
+        claim::Verdict::Later => {
+            tracing::warn!(request = %job.request, "no word from the gateway; the job goes back");
+            delivery.give_back().await;
+            return JobOutcome::Refused;
+        }
+    }
+    let running = worker.running().begin(&job.request);
+    let mut reply = Reply::new(worker.bus().clone(), &job, delivery.delivered);
+    let ended = answer(&worker, &job, &delivery, &mut reply, running.stop()).await;
+    let failed = ended.problem.is_some();
+    settle::settle(&worker, &job, &mut reply, ended, running.was_cancelled()).await;
+    if !reply.begun() {
+        // Nothing was ever said, so nothing acknowledged it yet: the gateway knows how it ended.
+        delivery.acknowledge().await;
+    }
+    if failed { JobOutcome::Failed } else { JobOutcome::Done }
+}
+
+/// Runs the backend, tells the queue that we live until the first piece, and ends at the deadline.
+async fn answer(
+    worker: &Worker,
+    job: &ChatJob,
+    delivery: &Delivery,
+    reply: &mut Reply,
+    stop: &CancellationToken,
+) -> Ended {
+    let (acknowledged, mut first_piece) = tokio::sync::oneshot::channel();
+    reply.on_first_piece(acknowledged);
+    let answered = AssertUnwindSafe(worker.backend().answer(job, reply, stop)).catch_unwind();
+    tokio::pin!(answered);
+    let mut alive = tokio::time::interval(worker.settings().alive_interval);
+    alive.tick().await;
+    let left_ms = job.deadline_ms.saturating_sub(infra::clock::unix_ms());
+    let deadline = tokio::time::sleep(Duration::from_millis(left_ms));
+    tokio::pin!(deadline);
+    let (mut begun, mut late) = (false, false);
+    let ended = loop {
+        tokio::select! {
+            ended = &mut answered => break ended,
+            _ = &mut first_piece, if !begun => {
+                begun = true;
+                delivery.acknowledge().await;
+            }
+            _ = alive.tick(), if !begun => delivery.in_progress().await,
+            () = &mut deadline, if !late => {
+                late = true;
+                stop.cancel();
+            }
+        }
+    };
+    match ended {
+        Ok(ended) if late => Ended { problem: Some(deadline_exceeded()), ..ended },
+        Ok(ended) => ended,
+        Err(_) => {
+            tracing::error!(request = %job.request, "the backend panicked");
+            Ended { usage: None, problem: Some(internal()) }
+        }
+    }
+}
+
+fn deadline_exceeded() -> Problem {
+    Problem::new(
+        ErrorCode::DeadlineExceeded,
+        "時間内に答えが終わりませんでした。max_tokens を減らすか、もう一度お試しください。",
+        "The answer did not end in time. Lower max_tokens or try again.",
+    )
+}
+
+fn internal() -> Problem {
+    Problem::new(
+        ErrorCode::Internal,
+        "内部エラーが起きました。x-request-id を添えてご連絡ください。",
+        "An internal error occurred. Please report it with the x-request-id.",
+    )
+}

@@ -1,0 +1,99 @@
+//! Ledger → view, for one part. It reads with its own cursor and lets the view's watermark decide
+//! what is new, so it may be killed, doubled or started anew at any point. It declares the view
+//! complete only after it has reached what the ledger held.
+
+use crate::Billing;
+use futures::StreamExt;
+use infra::bus::BusError;
+use infra::store::StoreError;
+use infra::store::apply::{Applied, BATCH_EVENTS_MAX};
+use schemas::subjects;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// How often the view is checked while the ledger is silent: so long a rolled-back view may serve.
+const CHECK_INTERVAL: Duration = Duration::from_millis(500);
+
+/// Pause before a new start after an error.
+const RESTART_PAUSE: Duration = Duration::from_millis(200);
+
+/// Why following has to start anew.
+#[derive(Debug, thiserror::Error)]
+enum Interrupted {
+    #[error(transparent)]
+    Bus(#[from] BusError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("the view was wiped or rolled back")]
+    Reseek,
+    #[error("the ledger's stream ended")]
+    Ended,
+}
+
+/// Follows one part until `stop`.
+pub(crate) async fn follow(billing: Arc<Billing>, partition: u16, stop: CancellationToken) {
+    loop {
+        let interrupted = tokio::select! {
+            () = stop.cancelled() => return,
+            Err(interrupted) = follow_once(&billing, partition) => interrupted,
+        };
+        tracing::warn!(partition, %interrupted, "following the ledger starts anew");
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(RESTART_PAUSE) => {}
+        }
+    }
+}
+
+async fn follow_once(billing: &Billing, partition: u16) -> Result<(), Interrupted> {
+    let filter = subjects::ledger_partition(partition);
+    let mut before = billing.store.watermark(partition).await?;
+    let goal = billing.bus.last_recorded(&filter).await?;
+    if before < goal {
+        // Another billing worker may be about to catch up. If none does, nobody may reserve until
+        // we have.
+        tokio::time::sleep(RESTART_PAUSE).await;
+        before = billing.store.watermark(partition).await?;
+        if before < goal {
+            billing.store.go_dark(partition).await?;
+        }
+    }
+    let mut live = billing.store.go_live(partition, goal).await?;
+    let entries = billing.bus.follow_ledger(&filter, before + 1).await?;
+    let mut batches = entries.ready_chunks(BATCH_EVENTS_MAX);
+    let mut checks = tokio::time::interval(CHECK_INTERVAL);
+    loop {
+        tokio::select! {
+            batch = batches.next() => {
+                let batch = batch.ok_or(Interrupted::Ended)?;
+                let batch = batch.into_iter().collect::<Result<Vec<_>, _>>()?;
+                let Some(last) = batch.last().map(|entry| entry.sequence) else { continue };
+                match billing.store.apply(partition, before, &batch).await? {
+                    Applied::At(_) => before = last,
+                    Applied::Reseek => return Err(Interrupted::Reseek),
+                }
+                count(billing, partition, batch.len());
+            }
+            _ = checks.tick() => {
+                let at = billing.store.watermark(partition).await?;
+                if at < before {
+                    billing.store.go_dark(partition).await?;
+                    return Err(Interrupted::Reseek);
+                }
+                if live && !billing.store.is_live(partition).await? {
+                    return Err(Interrupted::Reseek);
+                }
+            }
+        }
+        if !live {
+            live = billing.store.go_live(partition, goal).await?;
+        }
+    }
+}
+
+fn count(billing: &Billing, partition: u16, events: usize) {
+    let label = partition.to_string();
+    let counter = billing.metrics.ledger_applied_total.with_label_values(&[&label]);
+    counter.inc_by(u64::try_from(events).unwrap_or(u64::MAX));
+}

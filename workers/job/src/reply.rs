@@ -1,0 +1,82 @@
+//! The frames of one answer, numbered from 1. It sends what it is given at once, and remembers how
+//! much that was; it never holds a piece back.
+
+use crate::meter::Meter;
+use infra::bus::Bus;
+use schemas::frame::{Answer, Delta, Frame, FrameBody, FrameV1};
+use schemas::job::ChatJob;
+use schemas::openai::{AnswerChoice, ChunkChoice};
+use schemas::subjects;
+use tokio::sync::oneshot;
+
+/// The way back to the gateway.
+pub struct Reply {
+    bus: Bus,
+    subject: String,
+    attempt: u32,
+    delivered: u64,
+    number: u32,
+    meter: Meter,
+    first_piece: Option<oneshot::Sender<()>>,
+}
+
+impl Reply {
+    pub(crate) fn new(bus: Bus, job: &ChatJob, delivered: u64) -> Self {
+        Self {
+            bus,
+            subject: subjects::frames(&job.gateway, &job.request),
+            attempt: job.attempt,
+            delivered,
+            number: 0,
+            meter: Meter::default(),
+            first_piece: None,
+        }
+    }
+
+    /// Sends pieces of the answer. They count as produced from now on.
+    pub async fn pieces(&mut self, choices: Vec<ChunkChoice>) {
+        if choices.is_empty() {
+            return;
+        }
+        self.meter.count_pieces(&choices);
+        self.send(FrameBody::Delta(Delta { choices })).await;
+    }
+
+    /// Sends the whole answer.
+    pub async fn whole(&mut self, choices: Vec<AnswerChoice>) {
+        self.meter.count_whole(&choices);
+        self.send(FrameBody::Answer(Answer { choices })).await;
+    }
+
+    /// Whether anything was sent.
+    pub(crate) fn begun(&self) -> bool {
+        self.number > 0
+    }
+
+    pub(crate) fn meter(&self) -> &Meter {
+        &self.meter
+    }
+
+    pub(crate) fn on_first_piece(&mut self, tell: oneshot::Sender<()>) {
+        self.first_piece = Some(tell);
+    }
+
+    pub(crate) async fn send(&mut self, body: FrameBody) {
+        if let Some(first) = self.first_piece.take() {
+            // The receiver is gone only when the job ends, and then nobody needs the word.
+            let _ = first.send(());
+        }
+        self.number += 1;
+        let (number, attempt, delivered) = (self.number, self.attempt, self.delivered);
+        let frame = Frame::V1(FrameV1 { number, attempt, delivered, body });
+        let encoded = match serde_json::to_vec(&frame) {
+            Ok(encoded) => encoded,
+            Err(error) => return tracing::error!(%error, "a frame can't be encoded"),
+        };
+        let sent = self.bus.client().publish(self.subject.clone(), encoded.into()).await;
+        if let Err(error) = sent {
+            // The gap in the numbers tells the gateway.
+            tracing::warn!(%error, "a frame couldn't be sent");
+        }
+    }
+}

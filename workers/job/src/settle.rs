@@ -1,0 +1,111 @@
+//! The end of a job: the charge is written to the ledger and acknowledged before the end is told.
+//! So whoever saw the end knows that the charge is durable. It writes `use` only; a job that
+//! produced nothing is the gateway's to void, or to try elsewhere.
+
+use crate::reply::Reply;
+use crate::worker::Worker;
+use crate::{Ended, deadline_exceeded};
+use infra::bus::ledger::Recorded;
+use infra::clock;
+use schemas::error::{ErrorCode, Problem};
+use schemas::frame::{Done, Failed, FrameBody};
+use schemas::job::ChatJob;
+use schemas::ledger::{EventV1, Fact, Outcome, Use, Writer};
+use std::time::Duration;
+
+/// How often an unconfirmed charge is written again before the gateway is left with it.
+const WRITE_ATTEMPTS_MAX: u32 = 8;
+
+/// The first pause between two attempts; it doubles each time.
+const WRITE_PAUSE: Duration = Duration::from_millis(100);
+
+/// Settles a job and tells its end.
+pub(crate) async fn settle(
+    worker: &Worker,
+    job: &ChatJob,
+    reply: &mut Reply,
+    ended: Ended,
+    cancelled: bool,
+) {
+    let produced = reply.meter().produced() || ended.problem.is_none();
+    if !produced {
+        let problem = ended.problem.unwrap_or_else(deadline_exceeded);
+        reply.send(FrameBody::Failed(Failed { problem, settled: None })).await;
+        return;
+    }
+    let (usage, source) = reply.meter().usage(job, &ended);
+    let outcome = match &ended.problem {
+        None => Outcome::Done,
+        Some(_) if cancelled => Outcome::Cancelled,
+        Some(_) => Outcome::Partial,
+    };
+    let charge = job.price.charge(&usage).min(job.hold);
+    let event = EventV1 {
+        account: job.account.clone(),
+        at_ms: clock::unix_ms(),
+        amount: charge.negated(),
+        fact: Fact::Use(Use {
+            request: job.request.clone(),
+            key: job.key.clone(),
+            model: job.model.clone(),
+            usage,
+            source,
+            price: job.price,
+            hold: job.hold,
+            outcome,
+            writer: Writer::Worker,
+        }),
+    };
+    let body = match write(worker, &event).await {
+        Some(recorded) => end_of(recorded, &event, ended.problem),
+        None => FrameBody::Failed(Failed { problem: not_recorded(), settled: None }),
+    };
+    reply.send(body).await;
+}
+
+/// Writes until confirmed. `None` when the ledger stayed away: the gateway will write it, on the
+/// same subject.
+async fn write(worker: &Worker, event: &EventV1) -> Option<Recorded> {
+    let mut pause = WRITE_PAUSE;
+    for _ in 0..WRITE_ATTEMPTS_MAX {
+        match worker.bus().record(event).await {
+            Ok(recorded) => return Some(recorded),
+            Err(error) => tracing::warn!(%error, "a charge is not confirmed yet"),
+        }
+        tokio::time::sleep(pause).await;
+        pause *= 2;
+    }
+    tracing::error!(request = ?event.request(), "a charge could not be written");
+    None
+}
+
+/// The last frame: what the ledger says, also when somebody else had written first.
+fn end_of(recorded: Recorded, ours: &EventV1, problem: Option<Problem>) -> FrameBody {
+    let event = match recorded {
+        Recorded::Written(_) => ours.clone(),
+        Recorded::Before(before) => *before,
+    };
+    let Fact::Use(charged) = &event.fact else {
+        // Void: the gateway or the sweeper had given up on this job.
+        let problem = problem.unwrap_or_else(deadline_exceeded);
+        return FrameBody::Failed(Failed { problem, settled: None });
+    };
+    let done = Done {
+        usage: charged.usage,
+        source: charged.source,
+        charge: event.amount.negated(),
+        outcome: charged.outcome,
+    };
+    match problem {
+        None => FrameBody::Done(done),
+        Some(problem) => FrameBody::Failed(Failed { problem, settled: Some(done) }),
+    }
+}
+
+fn not_recorded() -> Problem {
+    Problem::new(
+        ErrorCode::ServiceUnavailable,
+        "料金を記録できませんでした。しばらくしてからもう一度お試しください。",
+        "The charge could not be recorded. Please try again in a moment.",
+    )
+}

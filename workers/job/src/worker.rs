@@ -1,0 +1,192 @@
+//! The worker's side of the queue: pullers for its pools, adverts, cancellations, and an orderly
+//! end in which no new job is pulled and running ones finish.
+
+use crate::running::Running;
+use crate::{Backend, advertise, run_job};
+use futures::StreamExt;
+use infra::bus::pull::Puller;
+use infra::bus::{Bus, BusError};
+use infra::metrics::Metrics;
+use infra::tasks::Tasks;
+use schemas::ids::WorkerId;
+use schemas::subjects;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// How long jobs may take to settle after the drain's end, before the process leaves anyway.
+const SETTLE_SECONDS_MAX: Duration = Duration::from_secs(2);
+
+/// One pool that a worker serves.
+#[derive(Debug, Clone)]
+pub struct Pool {
+    /// Its name.
+    pub name: String,
+    /// Jobs at once.
+    pub slots: u32,
+    /// The catalogue names of its models.
+    pub models: Vec<String>,
+}
+
+/// How a worker behaves.
+#[derive(Debug, Clone)]
+pub struct WorkerSettings {
+    /// The pools it serves.
+    pub pools: Vec<Pool>,
+    /// How long running jobs may take at the end.
+    pub drain_max: Duration,
+    /// How often the queue is told that a job without a first token is alive; well below the
+    /// queue's acknowledgement wait.
+    pub alive_interval: Duration,
+}
+
+/// A worker that could not start or go on.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkerError {
+    /// NATS.
+    #[error(transparent)]
+    Bus(#[from] BusError),
+    /// There is nothing that it could serve.
+    #[error("{0}")]
+    NothingToServe(String),
+}
+
+/// One worker process's state.
+pub struct Worker {
+    id: WorkerId,
+    bus: Bus,
+    backend: Arc<dyn Backend>,
+    metrics: Metrics,
+    running: Running,
+    settings: WorkerSettings,
+    draining: CancellationToken,
+}
+
+impl Worker {
+    /// A worker that has not begun.
+    pub fn new(
+        bus: Bus,
+        backend: Arc<dyn Backend>,
+        metrics: Metrics,
+        settings: WorkerSettings,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            id: WorkerId::fresh(),
+            bus,
+            backend,
+            metrics,
+            running: Running::default(),
+            settings,
+            draining: CancellationToken::new(),
+        })
+    }
+
+    /// Its name.
+    pub fn id(&self) -> &WorkerId {
+        &self.id
+    }
+
+    pub(crate) fn bus(&self) -> &Bus {
+        &self.bus
+    }
+
+    pub(crate) fn backend(&self) -> &Arc<dyn Backend> {
+        &self.backend
+    }
+
+    pub(crate) fn running(&self) -> &Running {
+        &self.running
+    }
+
+    pub(crate) fn settings(&self) -> &WorkerSettings {
+        &self.settings
+    }
+
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining.is_cancelled()
+    }
+
+    /// Works until `stop`; then pulls no more, lets running jobs finish, and leaves.
+    ///
+    /// # Errors
+    /// When NATS refuses what a worker needs.
+    pub async fn run(self: Arc<Self>, stop: CancellationToken) -> Result<(), WorkerError> {
+        let (loops, adverts, jobs) = (Tasks::new(), Tasks::new(), Tasks::new());
+        self.listen_for_cancellations(&loops).await?;
+        for pool in &self.settings.pools {
+            self.serve_pool(pool, &loops, &adverts, &jobs);
+        }
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = loops.stop().cancelled() => {
+                tracing::error!("a worker lost one of its loops and ends");
+            }
+        }
+        self.draining.cancel();
+        if !jobs.finish_within(self.settings.drain_max).await {
+            tracing::warn!(running = jobs.running(), "the drain took too long; jobs are stopped");
+            self.running.stop_all();
+            jobs.finish_within(SETTLE_SECONDS_MAX).await;
+        }
+        adverts.stop().cancel();
+        adverts.finish_within(SETTLE_SECONDS_MAX).await;
+        loops.stop().cancel();
+        self.bus.flush().await;
+        Ok(())
+    }
+
+    fn serve_pool(self: &Arc<Self>, pool: &Pool, loops: &Tasks, adverts: &Tasks, jobs: &Tasks) {
+        let (puller, mut deliveries) = Puller::new(self.bus.clone(), &pool.name, pool.slots);
+        let slots = puller.slots();
+        let stop_pulling = self.draining.clone();
+        loops.spawn("pull", {
+            let broken = loops.stop().clone();
+            async move {
+                if let Err(error) = puller.run(stop_pulling).await {
+                    tracing::error!(%error, "pulling jobs ended");
+                    broken.cancel();
+                }
+            }
+        });
+        let (worker, jobs, name) = (Arc::clone(self), jobs.clone(), pool.name.clone());
+        loops.spawn("deliveries", async move {
+            while let Some(delivery) = deliveries.recv().await {
+                let (worker, name) = (Arc::clone(&worker), name.clone());
+                jobs.spawn("job", async move {
+                    let metrics = worker.metrics.clone();
+                    let outcome = run_job(worker, delivery).await;
+                    metrics.jobs_total.with_label_values(&[&name, outcome.as_str()]).inc();
+                });
+            }
+        });
+        let gone = adverts.stop().clone();
+        let advertised = advertise::advertise(Arc::clone(self), pool.clone(), slots, gone);
+        adverts.spawn("advertise", async move {
+            if let Err(error) = advertised.await {
+                tracing::error!(%error, "advertising ended");
+            }
+        });
+    }
+
+    async fn listen_for_cancellations(self: &Arc<Self>, loops: &Tasks) -> Result<(), BusError> {
+        let subscribed = self.bus.client().subscribe(subjects::CANCEL_SUBJECTS).await;
+        let mut cancellations =
+            subscribed.map_err(|error| BusError::request("listening for cancellations", error))?;
+        let (running, stop) = (self.running.clone(), loops.stop().clone());
+        loops.spawn("cancellations", async move {
+            loop {
+                tokio::select! {
+                    () = stop.cancelled() => return,
+                    message = cancellations.next() => match message {
+                        Some(message) => {
+                            let request = message.subject.rsplit_once('.').map(|(_, last)| last);
+                            running.cancel(request.unwrap_or_default());
+                        }
+                        None => return stop.cancel(),
+                    },
+                }
+            }
+        });
+        Ok(())
+    }
+}
