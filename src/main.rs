@@ -1,1 +1,40 @@
-fn main() {}
+//! The program `fly-llm`: reads its command and runs that role or tool. Everything else is in the
+//! crates; no logic lives here.
+
+/// What can be typed.
+mod command_line;
+
+/// The long-running roles.
+mod role;
+
+/// Where NATS and Redis are.
+mod endpoints;
+
+/// Everything on one machine.
+mod up;
+
+/// Commands that do one thing and end.
+mod tools;
+
+use clap::Parser;
+use command_line::CommandLine;
+use infra::environment::Environment;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let environment = Environment::of_process();
+    infra::telemetry::start(&environment);
+    infra::net::install_cryptography();
+    let command_line = CommandLine::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return role::Failure::from(error).report(),
+    };
+    let ended = runtime.block_on(role::run(command_line, environment));
+    // A blocked read of standard input must not keep a process that has ended.
+    runtime.shutdown_background();
+    match ended {
+        Ok(code) => code,
+        Err(failure) => failure.report(),
+    }
+}

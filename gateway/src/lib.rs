@@ -1,1 +1,108 @@
-//! Skeleton.
+//! The gateway: HTTP in, jobs out, tokens back. Read `chat/` for the way of a request; the domain
+//! folders beside it know neither HTTP nor NATS.
+
+/// One file for each public surface: its JSON in and out, errors in its shape.
+pub mod api;
+
+/// The way of a chat request, step by step.
+pub mod chat;
+
+/// Keys: making them, knowing them.
+pub mod auth;
+
+/// What equal questions are.
+mod cache;
+
+/// What a request may cost at worst.
+mod credits;
+
+/// Requests under way: claims answered, frames handed to whoever waits.
+mod exchange;
+
+/// Who serves what: the workers' adverts.
+mod fleet;
+
+/// Personal data.
+pub mod pii;
+
+/// The auto-router.
+pub mod routing;
+
+/// What all requests share.
+mod state;
+
+/// Gauges of the queue.
+mod watch;
+
+pub use state::{Dependencies, Gateway};
+
+use infra::net::PromptListener;
+use infra::tasks::Tasks;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// How long background work may take at the end, after the answers.
+const END_SECONDS_MAX: Duration = Duration::from_secs(2);
+
+/// A gateway that could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum GatewayError {
+    /// NATS.
+    #[error(transparent)]
+    Bus(#[from] infra::bus::BusError),
+    /// Masking.
+    #[error(transparent)]
+    Privacy(#[from] pii::SettingsError),
+    /// A listener.
+    #[error("a listener failed: {0}")]
+    Listen(#[from] std::io::Error),
+}
+
+/// Where a gateway listens.
+pub struct Listeners {
+    /// The API.
+    pub api: PromptListener,
+    /// Prometheus.
+    pub metrics: PromptListener,
+}
+
+/// Serves until `stop`; then accepts nothing new, lets running answers finish within their limit,
+/// and settles what is left.
+///
+/// # Errors
+/// When NATS refuses what a gateway needs, or a listener breaks.
+pub async fn run(
+    listeners: Listeners,
+    dependencies: Dependencies,
+    stop: CancellationToken,
+) -> Result<(), GatewayError> {
+    let background = Tasks::new();
+    let gateway = Gateway::new(dependencies, background.clone())?;
+    auth::keys::watch(&gateway).await?;
+    fleet::watch(&gateway).await?;
+    exchange::serve(&gateway).await?;
+    watch::watch(&gateway);
+    let drain_max = Duration::from_secs(gateway.config.gateway.drain_seconds_max);
+    let metrics = axum::serve(listeners.metrics, api::health::metrics_router(&gateway));
+    background.spawn("metrics", async move {
+        if let Err(error) = metrics.await {
+            tracing::error!(%error, "the metrics listener ended");
+        }
+    });
+    let draining = stop.clone();
+    let served = axum::serve(listeners.api, api::router(&gateway))
+        .with_graceful_shutdown(async move { draining.cancelled().await });
+    let late = async {
+        stop.cancelled().await;
+        tokio::time::sleep(drain_max).await;
+    };
+    tokio::select! {
+        ended = served => ended?,
+        () = late => tracing::warn!("the drain took too long; open answers are cut"),
+        () = background.stop().cancelled() => tracing::error!("a vital task ended"),
+    }
+    gateway.settlements.finish_within(END_SECONDS_MAX).await;
+    background.stop().cancel();
+    gateway.bus.flush().await;
+    Ok(())
+}

@@ -75,6 +75,14 @@ pub fn install_cryptography() {
     });
 }
 
+/// An HTTP client for short questions to our own services.
+///
+/// # Errors
+/// When TLS can't be set up.
+pub fn http_client(limit: Duration) -> Result<reqwest::Client, reqwest::Error> {
+    reqwest::Client::builder().tcp_nodelay(true).timeout(limit).build()
+}
+
 /// A free TCP port of this machine, for a child process. Somebody else may take it before the
 /// child does: the caller tries again when the child can't listen.
 ///

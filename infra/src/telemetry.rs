@@ -2,6 +2,7 @@
 //! the environment.
 
 use crate::environment::{Environment, FLY_LLM_LOG, FLY_LLM_LOG_FORMAT};
+use std::io::IsTerminal;
 use tracing_subscriber::EnvFilter;
 
 /// What is logged when nothing is said: our own lines, and warnings of libraries.
@@ -12,7 +13,10 @@ const DEFAULT_FILTER: &str = "warn,fly_llm=info,gateway=info,infra=info,worker_j
 pub fn start(environment: &Environment) {
     let wanted = environment.get(FLY_LLM_LOG).unwrap_or(DEFAULT_FILTER);
     let filter = EnvFilter::try_new(wanted).unwrap_or_else(|_| EnvFilter::new(DEFAULT_FILTER));
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr);
     let started = match environment.get(FLY_LLM_LOG_FORMAT) {
         Some("json") => lines.json().try_init(),
         _ => lines.compact().try_init(),

@@ -92,5 +92,7 @@ pub enum Cancel {
     V1 {
         /// Which request.
         request: RequestId,
+        /// Up to which attempt: a later one runs on.
+        attempt: u32,
     },
 }

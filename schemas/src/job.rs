@@ -35,7 +35,7 @@ pub struct ChatJob {
     pub deadline_ms: u64,
     /// Whether the client reads a stream. A worker may answer a plain request in one frame.
     pub stream: bool,
-    /// What the answer may produce at most, in tokens.
+    /// What all choices of the answer together may produce at most, in tokens.
     pub output_tokens_max: u64,
     /// The upper bound of the prompt that the hold was made with, in tokens.
     pub input_tokens_max: u64,

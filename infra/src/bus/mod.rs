@@ -14,6 +14,9 @@ pub mod records;
 pub mod pull;
 
 use async_nats::jetstream;
+use futures::StreamExt;
+use schemas::advert::Advert;
+use schemas::subjects;
 use std::time::Duration;
 use tokio::sync::watch;
 
@@ -41,6 +44,11 @@ pub enum BusError {
         /// Why.
         cause: String,
     },
+    /// NATS doesn't know us.
+    #[error(
+        "NATS at {0} refuses the user or password of NATS_URL (nats://USER:PASSWORD@HOST:4222)"
+    )]
+    Unauthorized(String),
     /// The server is too old.
     #[error("nats-server {0} is too old: 2.12 or newer is needed (it would ignore message TTLs)")]
     TooOld(String),
@@ -83,8 +91,14 @@ impl Bus {
     /// # Errors
     /// When nobody answers within five seconds or the server is older than 2.12.
     pub async fn connect(url: &str, name: &str) -> Result<Self, BusError> {
+        let connect_error = |cause: String| BusError::Connect { url: without_secret(url), cause };
+        let servers: Vec<async_nats::ServerAddr> = url
+            .split(',')
+            .map(|server| server.trim().parse())
+            .collect::<Result<_, _>>()
+            .map_err(|error| connect_error(format!("{error}")))?;
         let (connected, connections) = watch::channel(0u64);
-        let options = async_nats::ConnectOptions::new()
+        let options = credentials(&servers)
             .name(name)
             .ping_interval(PING_INTERVAL)
             .request_timeout(Some(REQUEST_SECONDS_MAX))
@@ -97,11 +111,15 @@ impl Bus {
                 }
                 std::future::ready(())
             });
-        let attempt = tokio::time::timeout(REQUEST_SECONDS_MAX, options.connect(url)).await;
-        let connect_error = |cause: String| BusError::Connect { url: without_secret(url), cause };
-        let client = attempt
-            .map_err(|_| connect_error("no answer".into()))?
-            .map_err(|error| connect_error(error.to_string()))?;
+        let attempt = tokio::time::timeout(REQUEST_SECONDS_MAX, options.connect(servers)).await;
+        let attempt = attempt.map_err(|_| connect_error("no answer".into()))?;
+        let client = attempt.map_err(|error| match error.kind() {
+            async_nats::ConnectErrorKind::Authentication
+            | async_nats::ConnectErrorKind::AuthorizationViolation => {
+                BusError::Unauthorized(without_secret(url))
+            }
+            _ => connect_error(error.to_string()),
+        })?;
         let version = client.server_info().version;
         if !new_enough(&version) {
             return Err(BusError::TooOld(version));
@@ -136,11 +154,39 @@ impl Bus {
         self.client.server_info().max_payload
     }
 
+    /// Waits until a worker of a pool advertises itself.
+    ///
+    /// # Errors
+    /// When adverts can't be listened to.
+    pub async fn wait_for_worker(&self, pool: &str) -> Result<(), BusError> {
+        let listening = |error| BusError::request("listening for adverts", error);
+        let mut adverts =
+            self.client.subscribe(subjects::HEALTH_SUBJECTS).await.map_err(listening)?;
+        while let Some(message) = adverts.next().await {
+            let advert = serde_json::from_slice(&message.payload);
+            if matches!(advert, Ok(Advert::V1(advert)) if advert.pool == pool) {
+                return Ok(());
+            }
+        }
+        Err(BusError::request("listening for adverts", "the connection is closed"))
+    }
+
     /// Sends what was published and closes nothing: for the end of a process.
     pub async fn flush(&self) {
         if let Err(error) = self.client.flush().await {
             tracing::debug!(%error, "the last messages couldn't be flushed");
         }
+    }
+}
+
+/// The client library reads no user or password out of a URL.
+fn credentials(servers: &[async_nats::ServerAddr]) -> async_nats::ConnectOptions {
+    let known = servers.iter().find_map(|server| server.username().zip(server.password()));
+    match known {
+        Some((user, password)) => {
+            async_nats::ConnectOptions::with_user_and_password(user.to_owned(), password.to_owned())
+        }
+        None => async_nats::ConnectOptions::new(),
     }
 }
 

@@ -8,6 +8,7 @@ pub mod nats;
 pub mod redis;
 
 use crate::environment::{Environment, HOME, PATH, XDG_CACHE_HOME};
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
@@ -21,6 +22,9 @@ const READY_POLL: Duration = Duration::from_millis(10);
 
 /// How often a child is started anew because its port was taken meanwhile.
 const START_ATTEMPTS_MAX: u32 = 5;
+
+/// Runs a program that the kernel kills when its parent dies.
+const SETPRIV: &str = "/usr/bin/setpriv";
 
 /// Length of a password made for a run, in characters.
 const PASSWORD_LENGTH: usize = 32;
@@ -49,20 +53,54 @@ pub enum ChildError {
     Folder(#[from] std::io::Error),
 }
 
-/// A running child. Dropping it kills it.
+/// A program to start.
+pub struct Launch {
+    /// What it is called in messages.
+    pub name: &'static str,
+    /// Where it is.
+    pub program: PathBuf,
+    /// Its arguments.
+    pub arguments: Vec<OsString>,
+    /// What is added to its environment.
+    pub environment: Vec<(&'static str, String)>,
+    /// Where its standard error goes; ours when absent. Its standard output is always hidden.
+    pub error_file: Option<PathBuf>,
+}
+
+/// A running child. Dropping it kills it. Its standard input is a pipe that ends with us.
 pub struct ChildProcess {
     child: Child,
     name: &'static str,
 }
 
 impl ChildProcess {
-    /// Starts a program that dies with this process (through `setpriv` where there is one).
+    /// Starts a program that dies with this process: through `setpriv` where there is one (Linux);
+    /// elsewhere only the end of its standard input tells it.
     ///
     /// # Errors
     /// When it can't be started.
-    pub fn start(name: &'static str, command: Command) -> std::io::Result<Self> {
-        let child = dying_with_us(command).kill_on_drop(true).spawn()?;
-        Ok(Self { child, name })
+    pub fn start(launch: Launch) -> std::io::Result<Self> {
+        let setpriv = Path::new(SETPRIV);
+        let mut command = if setpriv.exists() {
+            let mut command = Command::new(setpriv);
+            command.args(["--pdeathsig", "KILL"]).arg(&launch.program);
+            command
+        } else {
+            Command::new(&launch.program)
+        };
+        let errors = match &launch.error_file {
+            Some(file) => Stdio::from(std::fs::File::create(file)?),
+            None => Stdio::inherit(),
+        };
+        let child = command
+            .args(&launch.arguments)
+            .envs(launch.environment)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(errors)
+            .kill_on_drop(true)
+            .spawn()?;
+        Ok(Self { child, name: launch.name })
     }
 
     /// Its process id, while it runs.
@@ -110,30 +148,6 @@ impl ChildProcess {
     }
 }
 
-/// Wraps a command so that the kernel kills the program when this process dies. Linux only; elsewhere
-/// the program outlives a `kill -9` of its parent.
-fn dying_with_us(command: Command) -> Command {
-    let setpriv = Path::new("/usr/bin/setpriv");
-    if !setpriv.exists() {
-        return command;
-    }
-    let inner = command.as_std();
-    let mut wrapped = Command::new(setpriv);
-    wrapped.args(["--pdeathsig", "KILL"]).arg(inner.get_program()).args(inner.get_args());
-    for (name, value) in inner.get_envs() {
-        match value {
-            Some(value) => wrapped.env(name, value),
-            None => wrapped.env_remove(name),
-        };
-    }
-    if let Some(folder) = inner.get_current_dir() {
-        wrapped.current_dir(folder);
-    }
-    // The original's standard streams can't be read back; every caller of this module sets the same.
-    wrapped.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
-    wrapped
-}
-
 /// Finds a program: by a variable, in PATH, or where `make` puts what it fetched.
 ///
 /// # Errors
@@ -157,9 +171,23 @@ fn find_program(
         .ok_or(ChildError::NotFound { program, variable })
 }
 
-/// A password for one run: 32 letters and digits.
+/// Writes a file that only we can read.
+///
+/// # Errors
+/// As the operating system says.
+pub fn write_private(file: &Path, text: &str) -> std::io::Result<()> {
+    use std::io::Write;
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(file)?.write_all(text.as_bytes())
+}
+
+/// A password for one run: 32 letters and digits, a letter first (NATS would read a number).
 fn fresh_password() -> String {
     use rand::RngExt;
     let mut random = rand::rng();
-    (0..PASSWORD_LENGTH).map(|_| char::from(random.sample(rand::distr::Alphanumeric))).collect()
+    let rest = (1..PASSWORD_LENGTH).map(|_| char::from(random.sample(rand::distr::Alphanumeric)));
+    std::iter::once('p').chain(rest).collect()
 }

@@ -2,13 +2,12 @@
 //! made for the run.
 
 use super::{
-    ChildError, ChildProcess, READY_POLL, READY_SECONDS_MAX, find_program, fresh_password,
+    ChildError, ChildProcess, Launch, READY_POLL, READY_SECONDS_MAX, find_program, fresh_password,
 };
 use crate::environment::{Environment, NATS_SERVER};
+use std::ffi::OsString;
 use std::path::Path;
-use std::process::Stdio;
 use std::time::Duration;
-use tokio::process::Command;
 use tokio::time::Instant;
 
 /// The configuration, the same as for a server of its own.
@@ -45,24 +44,28 @@ impl NatsServer {
         }
         std::fs::create_dir_all(&ports)?;
         let password = fresh_password();
-        let mut command = Command::new(program);
-        command
-            .arg("-c")
-            .arg(&config)
-            .args(["-a", "127.0.0.1", "-p"])
-            .arg(if port == 0 { "-1".into() } else { port.to_string() })
-            .arg("-sd")
-            .arg(folder.join("streams"))
-            .arg("--ports_file_dir")
-            .arg(&ports)
-            .arg("-l")
-            .arg(folder.join("nats.log"))
-            .env("NATS_USER", USER)
-            .env("NATS_PASSWORD", &password)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
-        let mut process = ChildProcess::start(NAME, command)?;
+        let port = if port == 0 { "-1".to_owned() } else { port.to_string() };
+        let flag = |text: &str| OsString::from(text);
+        let mut process = ChildProcess::start(Launch {
+            name: NAME,
+            program,
+            arguments: vec![
+                flag("-c"),
+                config.into_os_string(),
+                flag("-a"),
+                flag("127.0.0.1"),
+                flag("-p"),
+                port.into(),
+                flag("-sd"),
+                folder.join("streams").into_os_string(),
+                flag("--ports_file_dir"),
+                ports.clone().into_os_string(),
+                flag("-l"),
+                folder.join("nats.log").into_os_string(),
+            ],
+            environment: vec![("NATS_USER", USER.into()), ("NATS_PASSWORD", password.clone())],
+            error_file: Some(folder.join("nats.err")),
+        })?;
         let address = wait_for_address(&mut process, &ports).await?;
         Ok(Self { process, url: format!("nats://{USER}:{password}@{address}") })
     }
@@ -89,7 +92,9 @@ async fn wait_for_address(process: &mut ChildProcess, ports: &Path) -> Result<St
     let limit = Instant::now() + READY_SECONDS_MAX;
     while Instant::now() < limit {
         if let Some(status) = process.has_ended() {
-            return Err(not_ready(format!("it ended with {status}; see nats.log beside its data")));
+            return Err(not_ready(format!(
+                "it ended with {status}; see nats.err and nats.log beside its data"
+            )));
         }
         for file in std::fs::read_dir(ports)?.flatten() {
             let text = std::fs::read_to_string(file.path()).unwrap_or_default();
@@ -101,5 +106,5 @@ async fn wait_for_address(process: &mut ChildProcess, ports: &Path) -> Result<St
         }
         tokio::time::sleep(READY_POLL).await;
     }
-    Err(not_ready("it did not listen in time; see nats.log beside its data".into()))
+    Err(not_ready("it did not listen in time; see nats.err and nats.log beside its data".into()))
 }

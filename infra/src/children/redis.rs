@@ -2,16 +2,14 @@
 //! for the run.
 
 use super::{
-    ChildError, ChildProcess, READY_POLL, READY_SECONDS_MAX, START_ATTEMPTS_MAX, find_program,
-    fresh_password,
+    ChildError, ChildProcess, Launch, READY_POLL, READY_SECONDS_MAX, START_ATTEMPTS_MAX,
+    find_program, fresh_password, write_private,
 };
 use crate::environment::{Environment, REDIS_SERVER};
 use crate::net::free_port;
 use crate::store::Store;
 use std::path::Path;
-use std::process::Stdio;
 use std::time::Duration;
-use tokio::process::Command;
 use tokio::time::Instant;
 
 /// What it is called in messages.
@@ -56,10 +54,13 @@ impl RedisServer {
             folder.canonicalize()?.display()
         );
         write_private(&config, &settings)?;
-        let mut command = Command::new(program);
-        command.arg(&config);
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        let mut process = ChildProcess::start(NAME, command)?;
+        let mut process = ChildProcess::start(Launch {
+            name: NAME,
+            program: program.to_owned(),
+            arguments: vec![config.into_os_string()],
+            environment: Vec::new(),
+            error_file: Some(folder.join("redis.err")),
+        })?;
         let url = format!("redis://:{password}@127.0.0.1:{port}/");
         wait_until_ready(&mut process, &url).await?;
         Ok(Self { process, url })
@@ -81,23 +82,15 @@ impl RedisServer {
     }
 }
 
-/// A file that only we can read.
-fn write_private(file: &Path, text: &str) -> std::io::Result<()> {
-    use std::io::Write;
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(file)?.write_all(text.as_bytes())
-}
-
 /// It answers PING only after it has read its append-only file.
 async fn wait_until_ready(process: &mut ChildProcess, url: &str) -> Result<(), ChildError> {
     let not_ready = |cause: String| ChildError::NotReady { program: NAME, cause };
     let limit = Instant::now() + READY_SECONDS_MAX;
     while Instant::now() < limit {
         if let Some(status) = process.has_ended() {
-            return Err(not_ready(format!("it ended with {status}; see redis.log in its folder")));
+            return Err(not_ready(format!(
+                "it ended with {status}; see redis.err and redis.log in its folder"
+            )));
         }
         if let Ok(store) = Store::connect(url).await {
             if store.ping().await.is_ok() {
@@ -106,5 +99,5 @@ async fn wait_until_ready(process: &mut ChildProcess, url: &str) -> Result<(), C
         }
         tokio::time::sleep(READY_POLL).await;
     }
-    Err(not_ready("it did not answer in time; see redis.log in its folder".into()))
+    Err(not_ready("it did not answer in time; see redis.err and redis.log in its folder".into()))
 }

@@ -88,7 +88,7 @@ impl Store {
     pub async fn all_balances(&self) -> Result<BTreeMap<String, Balance>, StoreError> {
         let mut balances = BTreeMap::new();
         for partition in apply::partitions() {
-            let start = format!("{}account:", keys::partition_prefix(partition));
+            let start = keys::accounts(partition);
             let mut cursor = 0u64;
             loop {
                 let (next, names): (u64, Vec<String>) = redis::cmd("SCAN")

@@ -123,7 +123,7 @@ impl Store {
             .await?;
         let mut expired = Vec::with_capacity(requests.len());
         for request in requests {
-            let hold = format!("{}hold:{request}", keys::partition_prefix(partition));
+            let hold = keys::hold_in(partition, &request);
             let (account, key): (Option<String>, Option<String>) = redis::cmd("HMGET")
                 .arg(&hold)
                 .arg("account")

@@ -36,7 +36,12 @@ pub fn key(account: &AccountId, key: &KeyId) -> String {
 
 /// One hold.
 pub fn hold(account: &AccountId, request: &RequestId) -> String {
-    format!("{}hold:{request}", prefix(account))
+    hold_in(subjects::partition(account), request.as_str())
+}
+
+/// One hold of a part, when its account isn't known yet.
+pub fn hold_in(partition: u16, request: &str) -> String {
+    format!("{}hold:{request}", partition_prefix(partition))
 }
 
 /// The open holds of a part by the time they expire.
@@ -47,6 +52,11 @@ pub fn holds(partition: u16) -> String {
 /// What a part's accounts have `spent` and `held` in all.
 pub fn total(partition: u16) -> String {
     format!("{}total", partition_prefix(partition))
+}
+
+/// What the accounts of a part begin with.
+pub fn accounts(partition: u16) -> String {
+    format!("{}account:", partition_prefix(partition))
 }
 
 /// An account's usage counters, `day|key|model|counter`.

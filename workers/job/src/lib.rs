@@ -104,7 +104,7 @@ async fn run_job(worker: Arc<Worker>, delivery: Delivery) -> JobOutcome {
             return JobOutcome::Refused;
         }
     }
-    let running = worker.running().begin(&job.request);
+    let running = worker.running().begin(&job.request, job.attempt);
     let mut reply = Reply::new(worker.bus().clone(), &job, delivery.delivered);
     let ended = answer(&worker, &job, &delivery, &mut reply, running.stop()).await;
     let failed = ended.problem.is_some();

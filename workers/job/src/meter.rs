@@ -57,8 +57,14 @@ impl Meter {
 
     /// The usage to charge.
     pub(crate) fn usage(&self, job: &ChatJob, ended: &Ended) -> (Usage, TokenSource) {
-        if let Some(counted) = ended.usage {
-            return counted;
+        match ended.usage {
+            // A count that was cut off knows the input, and of the output only a lower bound.
+            Some((usage, TokenSource::Estimated)) => {
+                let output = usage.output.max(self.output_tokens_estimate);
+                return (Usage { output, ..usage }, TokenSource::Estimated);
+            }
+            Some(counted) => return counted,
+            None => {}
         }
         let prompt: u64 = job
             .chat

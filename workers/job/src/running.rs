@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 type Table = HashMap<RequestId, Job>;
 
 struct Job {
+    attempt: u32,
     stop: CancellationToken,
     cancelled: CancellationToken,
 }
@@ -31,17 +32,16 @@ impl Running {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn begin(&self, request: &RequestId) -> RunningJob {
+    pub(crate) fn begin(&self, request: &RequestId, attempt: u32) -> RunningJob {
         let (stop, cancelled) = (CancellationToken::new(), CancellationToken::new());
-        let job = Job { stop: stop.clone(), cancelled: cancelled.clone() };
+        let job = Job { attempt, stop: stop.clone(), cancelled: cancelled.clone() };
         self.table().insert(request.clone(), job);
         RunningJob { table: self.clone(), request: request.clone(), stop, cancelled }
     }
 
-    /// The client of a request has left.
-    pub(crate) fn cancel(&self, request: &str) {
-        let Ok(request) = RequestId::parse(request) else { return };
-        if let Some(job) = self.table().get(&request) {
+    /// Nobody waits for a request any more, up to an attempt of it.
+    pub(crate) fn cancel(&self, request: &RequestId, attempt: u32) {
+        if let Some(job) = self.table().get(request).filter(|job| job.attempt <= attempt) {
             job.cancelled.cancel();
             job.stop.cancel();
         }
@@ -81,8 +81,10 @@ mod tests {
     fn only_the_named_job_stops_and_the_end_forgets_it() {
         let running = Running::default();
         let (first, second) = (RequestId::fresh(), RequestId::fresh());
-        let (one, two) = (running.begin(&first), running.begin(&second));
-        running.cancel(first.as_str());
+        let (one, two) = (running.begin(&first, 2), running.begin(&second, 1));
+        running.cancel(&first, 1);
+        assert!(!one.was_cancelled(), "an older attempt was meant");
+        running.cancel(&first, 2);
         assert!(one.was_cancelled() && one.stop().is_cancelled());
         assert!(!two.stop().is_cancelled());
         drop(one);

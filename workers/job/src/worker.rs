@@ -8,6 +8,7 @@ use infra::bus::pull::Puller;
 use infra::bus::{Bus, BusError};
 use infra::metrics::Metrics;
 use infra::tasks::Tasks;
+use schemas::frame::Cancel;
 use schemas::ids::WorkerId;
 use schemas::subjects;
 use std::sync::Arc;
@@ -178,10 +179,12 @@ impl Worker {
                 tokio::select! {
                     () = stop.cancelled() => return,
                     message = cancellations.next() => match message {
-                        Some(message) => {
-                            let request = message.subject.rsplit_once('.').map(|(_, last)| last);
-                            running.cancel(request.unwrap_or_default());
-                        }
+                        Some(message) => match serde_json::from_slice(&message.payload) {
+                            Ok(Cancel::V1 { request, attempt }) => {
+                                running.cancel(&request, attempt);
+                            }
+                            Err(error) => tracing::warn!(%error, "a cancellation can't be read"),
+                        },
                         None => return stop.cancel(),
                     },
                 }

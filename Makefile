@@ -1,0 +1,32 @@
+# The few commands of this repository. Each is a script in scripts/, which also runs without make.
+
+.DEFAULT_GOAL := help
+.PHONY: help up test test-tools fmt lint deny clean
+
+# Passed to the program: make up ARGS="--json", make test ARGS="--test tidy".
+ARGS ?=
+
+help: ## このヘルプを表示 / Show this help
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+up: ## 必要なものを入れ、ビルドし、起動 / Install what is missing, build, run (Ctrl-C ends it)
+	@scripts/up $(ARGS)
+
+test: ## すべてのテストを実行 / Run every test
+	@scripts/test $(ARGS)
+
+test-tools: ## テストに必要なものだけ入れる / Only install what building and testing need
+	@scripts/install-test-tools
+
+fmt: ## コードを整形 / Format the code
+	@scripts/cargo fmt
+
+lint: ## 整形と Clippy の検査 / Check format and Clippy
+	@scripts/cargo fmt --check
+	@scripts/cargo clippy --workspace --all-targets --locked -- -D warnings
+
+deny: ## 依存関係とライセンスの検査 / Check dependencies and licences
+	@scripts/deny
+
+clean: ## ビルド結果を消す（データは残す）/ Remove what was built; data and downloads stay
+	@scripts/cargo clean

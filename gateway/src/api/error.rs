@@ -1,0 +1,123 @@
+//! A problem as OpenAI's error object, with the headers that tell an SDK whether to try again. It is
+//! the only place where an error becomes an answer, and where it is logged.
+
+use super::{X_REQUEST_ID, header_value};
+use crate::chat::Refused;
+use axum::Json;
+use axum::extract::Request;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use infra::store::limits::Standing;
+use schemas::error::{ErrorCode, Problem};
+use schemas::ids::RequestId;
+use serde_json::{Value, json};
+
+/// Tells SDKs that the same request can't succeed.
+const X_SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
+/// `retry-after` with milliseconds.
+const RETRY_AFTER_MS: HeaderName = HeaderName::from_static("retry-after-ms");
+
+/// An error as a surface answers it.
+#[derive(Debug)]
+pub(crate) struct ApiError {
+    problem: Problem,
+    standing: Option<Standing>,
+}
+
+impl From<Problem> for ApiError {
+    fn from(problem: Problem) -> Self {
+        Self { problem, standing: None }
+    }
+}
+
+impl From<Refused> for ApiError {
+    fn from(refused: Refused) -> Self {
+        Self { problem: refused.problem, standing: refused.standing }
+    }
+}
+
+impl ApiError {
+    /// Which error it is.
+    pub(crate) fn code(&self) -> ErrorCode {
+        self.problem.code
+    }
+}
+
+/// OpenAI's error object: all four keys, always.
+pub(crate) fn body(problem: &Problem) -> Value {
+    json!({"error": {
+        "message": problem.message,
+        "type": problem.code.openai_type(),
+        "param": problem.parameter,
+        "code": problem.code.as_str(),
+    }})
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let problem = self.problem;
+        let code = problem.code;
+        let status = StatusCode::from_u16(code.status());
+        let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        if status.is_server_error() {
+            tracing::warn!(code = code.as_str(), message = problem.message, "answered an error");
+        }
+        let mut headers = HeaderMap::new();
+        if let Some(standing) = &self.standing {
+            add_standing(&mut headers, standing);
+        }
+        if let Some(wait_ms) = problem.retry_after_ms {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(wait_ms.div_ceil(1_000).max(1)));
+            headers.insert(RETRY_AFTER_MS, HeaderValue::from(wait_ms));
+        }
+        // Every SDK retries 409, 429 and 5xx by itself: it must hear when that is in vain.
+        if !code.retry_helps() && matches!(code.status(), 408 | 409 | 429 | 500..) {
+            headers.insert(X_SHOULD_RETRY, HeaderValue::from_static("false"));
+        }
+        (status, headers, Json(body(&problem))).into_response()
+    }
+}
+
+/// Where the key stands, in OpenAI's headers.
+pub(crate) fn add_standing(headers: &mut HeaderMap, standing: &Standing) {
+    let pairs = [
+        ("x-ratelimit-remaining-requests", standing.requests_left.to_string()),
+        ("x-ratelimit-remaining-tokens", standing.tokens_left.to_string()),
+        ("x-ratelimit-reset-requests", format!("{}ms", standing.requests_reset_ms)),
+        ("x-ratelimit-reset-tokens", format!("{}ms", standing.tokens_reset_ms)),
+    ];
+    for (name, value) in pairs {
+        headers.insert(HeaderName::from_static(name), header_value(&value));
+    }
+}
+
+/// No such path.
+pub(super) async fn not_found(uri: Uri) -> ApiError {
+    let path: String = uri.path().chars().take(200).collect();
+    Problem::new(
+        ErrorCode::NotFound,
+        format!("{path} はありません。API は /v1/chat/completions と /v1/models です。"),
+        format!("There is no {path}. The API is /v1/chat/completions and /v1/models."),
+    )
+    .into()
+}
+
+/// The path knows another method.
+pub(super) async fn method_not_allowed() -> ApiError {
+    Problem::new(
+        ErrorCode::MethodNotAllowed,
+        "このパスではそのメソッドを使えません。",
+        "This path doesn't know that method.",
+    )
+    .into()
+}
+
+/// Gives every request a name: on its answer, and to the handler.
+pub(super) async fn name_request(mut request: Request, next: Next) -> Response {
+    let name = RequestId::fresh();
+    request.extensions_mut().insert(name.clone());
+    let mut response = next.run(request).await;
+    response.headers_mut().insert(X_REQUEST_ID, header_value(name.as_str()));
+    response
+}

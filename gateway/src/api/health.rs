@@ -1,0 +1,41 @@
+//! `/health`: the process is alive. `/ready`: NATS, Redis and at least one worker are there.
+//! `/metrics`: on its own port, for Prometheus.
+
+use crate::state::Gateway;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use serde_json::json;
+use std::sync::Arc;
+
+/// Alive.
+pub(super) async fn health() -> Response {
+    Json(json!({"status": "ok", "version": env!("CARGO_PKG_VERSION")})).into_response()
+}
+
+/// Ready to answer chats.
+pub(super) async fn ready(State(gateway): State<Arc<Gateway>>) -> Response {
+    let nats = gateway.bus.is_connected();
+    let redis = gateway.store.ping().await.is_ok();
+    let workers = gateway.fleet.size();
+    let ready = nats && redis && workers > 0;
+    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let answer = json!({"ready": ready, "nats": nats, "redis": redis, "workers": workers});
+    (status, Json(answer)).into_response()
+}
+
+/// The metrics listener's only route, and health for those who can't reach the API.
+pub(crate) fn metrics_router(gateway: &Arc<Gateway>) -> Router {
+    Router::new()
+        .route("/metrics", get(metrics))
+        .route("/health", get(health))
+        .route("/ready", get(ready))
+        .with_state(Arc::clone(gateway))
+}
+
+async fn metrics(State(gateway): State<Arc<Gateway>>) -> Response {
+    let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
+    (kind, gateway.metrics.text()).into_response()
+}

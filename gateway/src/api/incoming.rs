@@ -1,0 +1,142 @@
+//! What comes in: a bounded body, JSON with the field at fault named, and the secret of whoever
+//! sends it. A body is never logged.
+
+use crate::chat;
+use crate::state::Gateway;
+use axum::body::Body;
+use axum::http::{HeaderMap, header};
+use bytes::Bytes;
+use infra::secret::Secret;
+use schemas::error::{ErrorCode, Problem};
+use serde::de::DeserializeOwned;
+use sha2::{Digest, Sha256};
+
+/// Longest secret looked at, in bytes.
+const SECRET_BYTES_MAX: usize = 512;
+
+/// Reads a body up to the configured size.
+pub(crate) async fn body(
+    gateway: &Gateway,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<Bytes, Problem> {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    let is_json = kind.is_none_or(|kind| {
+        let kind = kind.split(';').next().unwrap_or_default().trim();
+        kind.eq_ignore_ascii_case("application/json") || kind.ends_with("+json")
+    });
+    if !is_json {
+        return Err(Problem::new(
+            ErrorCode::UnsupportedMediaType,
+            "Content-Type: application/json で送ってください。",
+            "Send the body as Content-Type: application/json.",
+        ));
+    }
+    let bytes_max = gateway.config.gateway.body_bytes_max;
+    axum::body::to_bytes(body, bytes_max).await.map_err(|error| {
+        use std::error::Error;
+        let too_large =
+            error.source().is_some_and(|cause| cause.is::<http_body_util::LengthLimitError>());
+        if too_large {
+            return Problem::new(
+                ErrorCode::PayloadTooLarge,
+                format!("本文が大きすぎます (上限 {bytes_max} バイト)。"),
+                format!("The body is too large (limit {bytes_max} bytes)."),
+            );
+        }
+        Problem::new(
+            ErrorCode::InvalidRequest,
+            "本文を最後まで受け取れませんでした。",
+            "The body did not arrive whole.",
+        )
+    })
+}
+
+/// Reads JSON; a mistake names its place.
+pub(crate) fn json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+    if let Ok(value) = serde_json::from_slice(body) {
+        return Ok(value);
+    }
+    // The slower reader only runs when there is something to explain.
+    let reader = &mut serde_json::Deserializer::from_slice(body);
+    match serde_path_to_error::deserialize(reader) {
+        Ok(value) => Ok(value),
+        Err(error) => {
+            let place = error.path().to_string();
+            let cause: String = error.inner().to_string().chars().take(300).collect();
+            let problem = Problem::new(
+                ErrorCode::InvalidRequest,
+                format!("JSON を読めません: {cause}"),
+                format!("The JSON body can't be read: {cause}."),
+            );
+            Err(if place == "." { problem } else { problem.at(place) })
+        }
+    }
+}
+
+/// The secret of `Authorization: Bearer …`, or of `x-api-key`.
+pub(crate) fn secret(headers: &HeaderMap) -> Option<String> {
+    let bearer = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let bearer =
+        bearer.and_then(|value| value.trim().split_once(' ')).and_then(|(scheme, secret)| {
+            scheme.eq_ignore_ascii_case("bearer").then(|| secret.trim().to_owned())
+        });
+    let plain = headers.get("x-api-key").and_then(|value| value.to_str().ok());
+    let secret = bearer.or_else(|| plain.map(|secret| secret.trim().to_owned()))?;
+    (!secret.is_empty() && secret.len() <= SECRET_BYTES_MAX).then_some(secret)
+}
+
+/// Whether the operator sends it. Digests are compared, so that the time taken tells nothing.
+pub(crate) fn is_admin(admin_key: Option<&Secret>, headers: &HeaderMap) -> bool {
+    let (Some(expected), Some(given)) = (admin_key, secret(headers)) else { return false };
+    Sha256::digest(expected.reveal()) == Sha256::digest(given)
+}
+
+/// Refuses everybody but the operator.
+pub(crate) fn require_admin(gateway: &Gateway, headers: &HeaderMap) -> Result<(), Problem> {
+    if is_admin(gateway.admin_key.as_ref(), headers) {
+        return Ok(());
+    }
+    let known = chat::open_key(gateway, secret(headers).as_deref()).is_ok();
+    let (code, japanese, english) = match known {
+        true => (
+            ErrorCode::PermissionDenied,
+            "管理キー (ADMIN_API_KEY) が必要です。",
+            "The admin key (ADMIN_API_KEY) is needed.",
+        ),
+        false => (
+            ErrorCode::InvalidApiKey,
+            "管理キーが正しくありません。Authorization: Bearer <ADMIN_API_KEY> を付けてください。",
+            "The admin key is missing or wrong. Add Authorization: Bearer <ADMIN_API_KEY>.",
+        ),
+    };
+    Err(Problem::new(code, japanese, english))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::http::HeaderValue;
+    use schemas::openai::ChatRequest;
+
+    #[test]
+    fn secrets_come_in_both_headers_and_any_case() {
+        let mut headers = HeaderMap::new();
+        assert_eq!(secret(&headers), None);
+        headers.insert("x-api-key", HeaderValue::from_static("k"));
+        assert_eq!(secret(&headers).as_deref(), Some("k"));
+        headers.insert(header::AUTHORIZATION, HeaderValue::from_static("bearer  s "));
+        assert_eq!(secret(&headers).as_deref(), Some("s"));
+        headers.insert(header::AUTHORIZATION, HeaderValue::from_static("Basic x"));
+        assert_eq!(secret(&headers).as_deref(), Some("k"));
+    }
+
+    #[test]
+    fn mistakes_in_json_name_their_place() {
+        let read = |text: &str| json::<ChatRequest>(text.as_bytes()).unwrap_err();
+        let wrong_role = r#"{"model":"m","messages":[{"role":"robot","content":"x"}]}"#;
+        assert_eq!(read(wrong_role).parameter.as_deref(), Some("messages[0].role"));
+        assert_eq!(read("[1,2]").code, ErrorCode::InvalidRequest);
+        assert_eq!(read("").code, ErrorCode::InvalidRequest);
+    }
+}

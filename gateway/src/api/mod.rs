@@ -1,0 +1,77 @@
+//! The public surfaces: every route on one page, JSON in and out. What a chat is, `chat/` knows.
+
+/// `POST /v1/chat/completions`.
+mod chat_completions;
+
+/// A stream's events as OpenAI writes them.
+mod stream;
+
+/// `GET /v1/models`.
+mod models;
+
+/// `/api/keys`.
+mod keys;
+
+/// `/api/usage` and `/api/credits`.
+mod usage;
+
+/// `/health`, `/ready` and `/metrics`.
+pub mod health;
+
+/// A problem as OpenAI's error object.
+mod error;
+
+/// A bounded JSON body, and who sends it.
+mod incoming;
+
+use crate::state::Gateway;
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::{HeaderName, HeaderValue, Method, header};
+use axum::routing::{delete, get, post};
+use std::sync::Arc;
+use std::time::Duration;
+use tower_http::cors::{Any, CorsLayer};
+
+/// How long a browser may remember a preflight.
+const PREFLIGHT_SECONDS: Duration = Duration::from_secs(3_600);
+
+/// The request's name, on every answer.
+pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// All routes.
+pub(crate) fn router(gateway: &Arc<Gateway>) -> Router {
+    Router::new()
+        .route("/v1/chat/completions", post(chat_completions::create))
+        .route("/v1/models", get(models::list))
+        .route("/v1/models/{*model}", get(models::retrieve))
+        .route("/api/keys", post(keys::create).get(keys::list))
+        .route("/api/keys/{key}", delete(keys::remove))
+        .route("/api/usage", get(usage::usage))
+        .route("/api/credits", get(usage::credits))
+        .route("/health", get(health::health))
+        .route("/ready", get(health::ready))
+        .fallback(error::not_found)
+        .method_not_allowed_fallback(error::method_not_allowed)
+        .layer(axum::middleware::from_fn(error::name_request))
+        .layer(cross_origin())
+        .layer(DefaultBodyLimit::disable())
+        .with_state(Arc::clone(gateway))
+}
+
+/// Browsers on other sites may call the API: a key is needed anyway, and no cookie is.
+fn cross_origin() -> CorsLayer {
+    CorsLayer::new()
+        .allow_origin(Any)
+        .allow_methods([Method::GET, Method::POST, Method::DELETE])
+        .allow_headers(Any)
+        .expose_headers([X_REQUEST_ID, header::RETRY_AFTER])
+        .max_age(PREFLIGHT_SECONDS)
+}
+
+/// A header's value of a text that may hold anything.
+pub(crate) fn header_value(text: &str) -> HeaderValue {
+    let plain: String =
+        text.chars().map(|c| if (' '..='~').contains(&c) { c } else { '?' }).collect();
+    HeaderValue::from_str(&plain).unwrap_or(HeaderValue::from_static(""))
+}

@@ -1,0 +1,85 @@
+//! `GET /v1/models`: what can be asked for now, with price, context and capabilities as extra
+//! fields. A model that nobody serves isn't listed.
+
+use super::error::ApiError;
+use super::incoming;
+use crate::chat;
+use crate::state::Gateway;
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::HeaderMap;
+use infra::config::Model;
+use schemas::error::{ErrorCode, Problem};
+use schemas::money::PicoUsdPerToken;
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+/// Pico-USD a token in one USD per million tokens.
+const PICO_PER_USD_PER_MILLION: f64 = 1_000_000.0;
+
+/// Models have no birthday here: clients only need a number.
+const CREATED: u64 = 1_700_000_000;
+
+/// All that are offered.
+pub(super) async fn list(
+    State(gateway): State<Arc<Gateway>>,
+    headers: HeaderMap,
+) -> Result<Json<Value>, ApiError> {
+    authorize(&gateway, &headers)?;
+    let offered = gateway.config.models.iter().filter(|model| gateway.fleet.offers(&model.name));
+    let mut data: Vec<Value> = offered.map(|model| described(model)).collect();
+    if !data.is_empty() {
+        data.push(json!({
+            "id": "auto", "object": "model", "created": CREATED, "owned_by": "fly-llm",
+        }));
+    }
+    Ok(Json(json!({"object": "list", "data": data})))
+}
+
+/// One of them.
+pub(super) async fn retrieve(
+    State(gateway): State<Arc<Gateway>>,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+) -> Result<Json<Value>, ApiError> {
+    authorize(&gateway, &headers)?;
+    let model = gateway.config.models.get(&name).filter(|model| gateway.fleet.offers(&model.name));
+    let shown: String = name.chars().take(80).collect();
+    let model = model.ok_or_else(|| {
+        Problem::new(
+            ErrorCode::ModelNotFound,
+            format!("モデル '{shown}' はありません。GET /v1/models で一覧を確認してください。"),
+            format!("The model '{shown}' does not exist. GET /v1/models lists all."),
+        )
+        .at("model")
+    })?;
+    Ok(Json(described(model)))
+}
+
+fn authorize(gateway: &Gateway, headers: &HeaderMap) -> Result<(), Problem> {
+    if incoming::is_admin(gateway.admin_key.as_ref(), headers) {
+        return Ok(());
+    }
+    chat::open_key(gateway, incoming::secret(headers).as_deref()).map(drop)
+}
+
+fn described(model: &Model) -> Value {
+    let usd = |price: PicoUsdPerToken| price.0 as f64 / PICO_PER_USD_PER_MILLION;
+    json!({
+        "id": model.name,
+        "object": "model",
+        "created": CREATED,
+        "owned_by": model.vendor.as_str(),
+        "context_length": model.context,
+        "max_output_tokens": model.max_output,
+        "capabilities": model.capabilities,
+        "tier": model.tier,
+        "aliases": model.aliases,
+        "price_usd_per_million_tokens": {
+            "input": usd(model.price.input),
+            "cached_input": usd(model.price.cached_input),
+            "cache_write": usd(model.price.cache_write),
+            "output": usd(model.price.output),
+        },
+    })
+}

@@ -1,0 +1,241 @@
+//! A stream's events as OpenAI writes them: one JSON an event, the role once, exactly one finish for
+//! each choice, the usage chunk with empty choices, `[DONE]` last. A stream that went wrong ends with
+//! an `error` event and without `[DONE]`.
+
+use super::chat_completions::{Counted, without_end};
+use super::error;
+use crate::chat::{Answering, Event, Receipt};
+use bytes::Bytes;
+use futures::Stream;
+use schemas::error::{ErrorCode, Problem};
+use schemas::ids::RequestId;
+use schemas::openai::{AnswerChoice, Chunk, ChunkChoice, DeltaMessage, UsageReport};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+
+/// A comment: a sign of life that no client reads.
+const PING: &[u8] = b": ping\n\n";
+
+/// The end of a good stream.
+const DONE: &[u8] = b"data: [DONE]\n\n";
+
+/// OpenAI's name of an answer.
+pub(super) fn completion_id(request: &RequestId) -> String {
+    let bare = request.as_str().trim_start_matches("req_");
+    format!("chatcmpl-{bare}")
+}
+
+/// How one stream is written.
+pub(super) struct Rendering {
+    id: String,
+    created: u64,
+    wants_usage: bool,
+    /// Choices that have begun; true once they have ended.
+    choices: BTreeMap<u32, bool>,
+}
+
+impl Rendering {
+    /// A stream that begins now (`created`: seconds since 1970).
+    pub(super) fn new(request: &RequestId, created: u64, wants_usage: bool) -> Self {
+        let id = completion_id(request);
+        Self { id, created, wants_usage, choices: BTreeMap::new() }
+    }
+
+    /// What is written for an event, and how the stream ended if it did.
+    fn event(&mut self, event: Event, model: &str, out: &mut Vec<u8>) -> Option<Ending> {
+        match event {
+            Event::Waiting => {
+                out.extend_from_slice(PING);
+                None
+            }
+            Event::Pieces(pieces) => {
+                self.pieces(pieces, model, out);
+                None
+            }
+            Event::Whole(choices) => {
+                for choice in choices {
+                    self.pieces(pieces_of(choice), model, out);
+                }
+                None
+            }
+            Event::Done(receipt) => Some(self.done(&receipt, model, out)),
+            Event::Failed(problem) => Some(failed(&problem, out)),
+        }
+    }
+
+    fn pieces(&mut self, pieces: Vec<ChunkChoice>, model: &str, out: &mut Vec<u8>) {
+        let mut choices = Vec::with_capacity(pieces.len());
+        for mut piece in pieces {
+            let first = !self.choices.contains_key(&piece.index);
+            let ended = self.choices.entry(piece.index).or_insert(false);
+            if *ended {
+                continue;
+            }
+            *ended = piece.finish_reason.is_some();
+            // A repeated role is glued to "assistantassistant" by some clients.
+            piece.delta.role = first.then(|| "assistant".to_owned());
+            choices.push(piece);
+        }
+        if !choices.is_empty() {
+            self.chunk(choices, None, model, out);
+        }
+    }
+
+    fn done(&mut self, receipt: &Receipt, model: &str, out: &mut Vec<u8>) -> Ending {
+        if self.choices.is_empty() || self.choices.values().any(|ended| !ended) {
+            return failed(&without_end(), out);
+        }
+        if self.wants_usage {
+            self.chunk(Vec::new(), Some(receipt.usage.into()), model, out);
+        }
+        out.extend_from_slice(DONE);
+        Ending(None)
+    }
+
+    fn chunk(
+        &self,
+        choices: Vec<ChunkChoice>,
+        usage: Option<UsageReport>,
+        model: &str,
+        out: &mut Vec<u8>,
+    ) {
+        data(
+            out,
+            &Chunk {
+                id: self.id.clone(),
+                object: "chat.completion.chunk".to_owned(),
+                created: self.created,
+                model: model.to_owned(),
+                choices,
+                usage: self.wants_usage.then_some(usage),
+            },
+        );
+    }
+}
+
+/// How a stream ended: `None` is well.
+struct Ending(Option<ErrorCode>);
+
+fn failed(problem: &Problem, out: &mut Vec<u8>) -> Ending {
+    data(out, &error::body(problem));
+    Ending(Some(problem.code))
+}
+
+fn data(out: &mut Vec<u8>, value: &impl Serialize) {
+    let start = out.len();
+    out.extend_from_slice(b"data: ");
+    match serde_json::to_writer(&mut *out, value) {
+        Ok(()) => out.extend_from_slice(b"\n\n"),
+        Err(error) => {
+            out.truncate(start);
+            tracing::error!(%error, "an event can't be written");
+        }
+    }
+}
+
+fn pieces_of(choice: AnswerChoice) -> Vec<ChunkChoice> {
+    let message = choice.message;
+    let delta = DeltaMessage {
+        role: None,
+        content: message.content,
+        refusal: message.refusal,
+        reasoning_content: message.reasoning_content,
+        tool_calls: message.tool_calls,
+        rest: message.rest,
+    };
+    let (index, logprobs) = (choice.index, choice.logprobs);
+    let said = ChunkChoice { index, delta, logprobs, finish_reason: None };
+    vec![said, ChunkChoice::finish(index, choice.finish_reason)]
+}
+
+/// The stream's bytes. Dropping it (the client hung up) drops the answer, which settles itself.
+pub(super) fn bytes(
+    answering: Answering,
+    first: Event,
+    rendering: Rendering,
+    counted: Counted,
+) -> impl Stream<Item = Result<Bytes, Infallible>> + Send {
+    let state = Some((answering, Some(first), rendering, counted));
+    futures::stream::unfold(state, |state| async move {
+        let (mut answering, first, mut rendering, counted) = state?;
+        loop_until_written(&mut answering, first, &mut rendering).await.map(|(out, ending)| {
+            let next = match ending {
+                Some(Ending(code)) => {
+                    counted.end(code);
+                    None
+                }
+                None => Some((answering, None, rendering, counted)),
+            };
+            (Ok(Bytes::from(out)), next)
+        })
+    })
+}
+
+async fn loop_until_written(
+    answering: &mut Answering,
+    mut first: Option<Event>,
+    rendering: &mut Rendering,
+) -> Option<(Vec<u8>, Option<Ending>)> {
+    loop {
+        let event = match first.take() {
+            Some(event) => event,
+            None => answering.next().await,
+        };
+        let mut out = Vec::new();
+        let ending = rendering.event(event, answering.model(), &mut out);
+        if !out.is_empty() || ending.is_some() {
+            return Some((out, ending));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use schemas::money::MicroUsd;
+    use schemas::openai::FinishReason;
+    use schemas::usage::Usage;
+
+    fn written(wants_usage: bool, events: Vec<Event>) -> String {
+        let request = RequestId::parse("req_1").unwrap();
+        let mut rendering = Rendering::new(&request, 7, wants_usage);
+        let mut out = Vec::new();
+        for event in events {
+            rendering.event(event, "m", &mut out);
+        }
+        String::from_utf8(out).unwrap()
+    }
+
+    fn done() -> Event {
+        let usage = Usage { input: 3, output: 2, ..Usage::default() };
+        Event::Done(Receipt { usage, charge: MicroUsd(1) })
+    }
+
+    #[test]
+    fn a_stream_has_one_role_one_finish_a_usage_chunk_and_done_last() {
+        let text = written(
+            true,
+            vec![
+                Event::Waiting,
+                Event::Pieces(vec![ChunkChoice::text(0, "日")]),
+                Event::Pieces(vec![ChunkChoice::text(0, "本")]),
+                Event::Pieces(vec![ChunkChoice::finish(0, FinishReason::Stop)]),
+                done(),
+            ],
+        );
+        assert!(text.starts_with(": ping\n\ndata: {\"id\":\"chatcmpl-1\""), "{text}");
+        assert_eq!(text.matches("\"role\":\"assistant\"").count(), 1);
+        assert_eq!(text.matches("\"finish_reason\":\"stop\"").count(), 1);
+        assert_eq!(text.matches("\"usage\":null").count(), 3);
+        assert!(text.contains("\"choices\":[],\"usage\":{\"prompt_tokens\":3"));
+        assert!(text.ends_with("data: [DONE]\n\n"));
+    }
+
+    #[test]
+    fn an_answer_without_an_end_is_an_error_and_never_done() {
+        let text = written(false, vec![Event::Pieces(vec![ChunkChoice::text(0, "a")]), done()]);
+        assert!(text.contains("\"error\":{"), "{text}");
+        assert!(!text.contains("[DONE]") && !text.contains("usage"));
+    }
+}

@@ -1,0 +1,145 @@
+//! `GET /api/usage` and `GET /api/credits`: what was used and what is left. A key sees its own
+//! account; the operator sees all.
+
+use super::error::ApiError;
+use super::incoming;
+use super::keys::{away, find, unknown, usd};
+use crate::chat;
+use crate::state::Gateway;
+use axum::Json;
+use axum::extract::{Query, State};
+use axum::http::HeaderMap;
+use infra::store::balances::UsageRow;
+use schemas::error::{ErrorCode, Problem};
+use schemas::ids::AccountId;
+use schemas::money::MicroUsd;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// The counters of a usage row that are tokens.
+const TOKEN_COUNTERS: [&str; 5] = ["input", "cache_read", "cache_write", "output", "reasoning"];
+
+#[derive(Deserialize)]
+pub(super) struct UsageQuery {
+    key_id: Option<String>,
+    account: Option<String>,
+}
+
+/// What was used, by day and model.
+pub(super) async fn usage(
+    State(gateway): State<Arc<Gateway>>,
+    Query(query): Query<UsageQuery>,
+    headers: HeaderMap,
+) -> Result<Json<Value>, ApiError> {
+    let asker = asker(&gateway, &headers)?;
+    let key = query.key_id.as_deref();
+    let key = key.map(|name| find(&gateway, name).ok_or_else(|| unknown(name))).transpose()?;
+    let account = match &key {
+        Some(key) => key.account.clone(),
+        None => account_of(&asker, query.account)?,
+    };
+    may_see(&asker, &account)?;
+    let rows = gateway.store.usage(&account).await.map_err(|error| away(&error))?;
+    let wanted = |row: &UsageRow| key.as_ref().is_none_or(|key| row.key == key.key.as_str());
+    let rows: Vec<UsageRow> = rows.into_iter().filter(wanted).collect();
+    let mut total = BTreeMap::new();
+    for (counter, count) in rows.iter().flat_map(|row| &row.counters) {
+        *total.entry(counter.clone()).or_insert(0) += count;
+    }
+    let data: Vec<Value> = rows.iter().map(described).collect();
+    let mut answer = counters(&total);
+    answer.insert("object".into(), "usage".into());
+    answer.insert("account".into(), account.as_str().into());
+    answer.insert("key_id".into(), json!(key.map(|key| key.key.clone())));
+    answer.insert("data".into(), data.into());
+    Ok(Json(Value::Object(answer)))
+}
+
+/// What is left.
+pub(super) async fn credits(
+    State(gateway): State<Arc<Gateway>>,
+    Query(query): Query<UsageQuery>,
+    headers: HeaderMap,
+) -> Result<Json<Value>, ApiError> {
+    let asker = asker(&gateway, &headers)?;
+    let account = account_of(&asker, query.account)?;
+    may_see(&asker, &account)?;
+    let balance = gateway.store.balance(&account).await.map_err(|error| away(&error))?;
+    let available = MicroUsd(balance.balance.0 - balance.held.0);
+    Ok(Json(json!({
+        "object": "credits",
+        "account": account,
+        "balance_usd": usd(balance.balance),
+        "held_usd": usd(balance.held),
+        "available_usd": usd(available),
+        "balance_micro_usd": balance.balance.0,
+        "held_micro_usd": balance.held.0,
+    })))
+}
+
+/// Who asks.
+enum Asker {
+    Operator,
+    Account(AccountId),
+}
+
+fn asker(gateway: &Gateway, headers: &HeaderMap) -> Result<Asker, Problem> {
+    if incoming::is_admin(gateway.admin_key.as_ref(), headers) {
+        return Ok(Asker::Operator);
+    }
+    let key = chat::open_key(gateway, incoming::secret(headers).as_deref())?;
+    Ok(Asker::Account(key.account.clone()))
+}
+
+fn account_of(asker: &Asker, named: Option<String>) -> Result<AccountId, Problem> {
+    let wrong = || {
+        Problem::new(
+            ErrorCode::InvalidRequest,
+            "?account=acct_… か ?key_id=key_… を指定してください。",
+            "Say whose: add ?account=acct_… or ?key_id=key_….",
+        )
+        .at("account")
+    };
+    match (named, asker) {
+        (Some(name), _) => AccountId::parse(name).map_err(|_| wrong()),
+        (None, Asker::Account(account)) => Ok(account.clone()),
+        (None, Asker::Operator) => Err(wrong()),
+    }
+}
+
+fn may_see(asker: &Asker, account: &AccountId) -> Result<(), Problem> {
+    match asker {
+        Asker::Operator => Ok(()),
+        Asker::Account(own) if own == account => Ok(()),
+        Asker::Account(_) => Err(Problem::new(
+            ErrorCode::PermissionDenied,
+            "他のアカウントは見られません。",
+            "Other accounts can't be seen with this key.",
+        )),
+    }
+}
+
+fn described(row: &UsageRow) -> Value {
+    let mut shown = counters(&row.counters);
+    shown.insert("date".into(), row.day.as_str().into());
+    shown.insert("key_id".into(), row.key.as_str().into());
+    shown.insert("model".into(), row.model.as_str().into());
+    Value::Object(shown)
+}
+
+fn counters(counters: &BTreeMap<String, u64>) -> Map<String, Value> {
+    let count = |name: &str| counters.get(name).copied().unwrap_or(0);
+    let mut shown = Map::new();
+    shown.insert("requests".into(), count("requests").into());
+    for name in TOKEN_COUNTERS {
+        shown.insert(format!("{name}_tokens"), count(name).into());
+    }
+    let tokens: u64 = TOKEN_COUNTERS.iter().map(|name| count(name)).sum();
+    shown.insert("total_tokens".into(), tokens.into());
+    let cost = MicroUsd(i64::try_from(count("cost")).unwrap_or(i64::MAX));
+    shown.insert("cost_usd".into(), usd(cost).into());
+    shown.insert("cost_micro_usd".into(), cost.0.into());
+    shown
+}

@@ -1,0 +1,162 @@
+//! The table of keys in memory, fed by a watch of NATS KV: a request's key is looked up without any
+//! I/O. Secrets are never in it, only their SHA-256.
+
+use super::sha256_hex;
+use crate::state::Gateway;
+use futures::StreamExt;
+use infra::bus::BusError;
+use infra::bus::records::KeyChange;
+use schemas::ids::KeyId;
+use schemas::records::KeyRecordV1;
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::time::Duration;
+
+/// How long the first reading of the table may take.
+const FIRST_READING_SECONDS_MAX: Duration = Duration::from_secs(30);
+
+/// Pause before the watch starts anew after an error.
+const RESTART_PAUSE: Duration = Duration::from_millis(500);
+
+#[derive(Default)]
+struct Known {
+    by_id: HashMap<KeyId, Arc<KeyRecordV1>>,
+    by_sha256: HashMap<String, KeyId>,
+}
+
+/// All keys, deleted ones included.
+#[derive(Default)]
+pub(crate) struct KeyTable(RwLock<Known>);
+
+/// Why a secret opens nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Rejection {
+    /// Nobody has it.
+    Unknown,
+    /// It was deleted.
+    Revoked,
+    /// Its time is over.
+    Expired,
+}
+
+impl KeyTable {
+    fn known(&self) -> RwLockReadGuard<'_, Known> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn learn(&self, record: KeyRecordV1) {
+        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        known.by_sha256.insert(record.sha256.clone(), record.key.clone());
+        known.by_id.insert(record.key.clone(), Arc::new(record));
+    }
+
+    /// The live key of a secret.
+    pub(crate) fn open(&self, secret: &str, now_ms: u64) -> Result<Arc<KeyRecordV1>, Rejection> {
+        let known = self.known();
+        let key = known.by_sha256.get(&sha256_hex(secret.as_bytes())).ok_or(Rejection::Unknown)?;
+        let record = known.by_id.get(key).ok_or(Rejection::Unknown)?;
+        if record.revoked_ms.is_some() {
+            return Err(Rejection::Revoked);
+        }
+        if record.expires_ms.is_some_and(|expires| expires <= now_ms) {
+            return Err(Rejection::Expired);
+        }
+        Ok(Arc::clone(record))
+    }
+
+    /// The record of a key, deleted or not.
+    pub(crate) fn get(&self, key: &KeyId) -> Option<Arc<KeyRecordV1>> {
+        self.known().by_id.get(key).cloned()
+    }
+
+    /// All live keys, newest first.
+    pub(crate) fn live(&self) -> Vec<Arc<KeyRecordV1>> {
+        let known = self.known();
+        let live = known.by_id.values().filter(|record| record.revoked_ms.is_none());
+        let mut records: Vec<_> = live.cloned().collect();
+        records.sort_by(|a, b| (b.created_ms, &b.key).cmp(&(a.created_ms, &a.key)));
+        records
+    }
+}
+
+/// Reads the whole table, then follows it in the background.
+pub(crate) async fn watch(gateway: &Arc<Gateway>) -> Result<(), BusError> {
+    let (ready, read) = tokio::sync::oneshot::channel();
+    let watched = Arc::clone(gateway);
+    gateway.background.spawn_vital("keys", async move {
+        let stop = watched.background.stop().clone();
+        let mut ready = Some(ready);
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                error = follow(&watched, &mut ready) => {
+                    tracing::warn!(%error, "watching keys starts anew");
+                    tokio::time::sleep(RESTART_PAUSE).await;
+                }
+            }
+        }
+    });
+    let unread = |_| BusError::request("reading the table of keys", "no answer in time");
+    let read = tokio::time::timeout(FIRST_READING_SECONDS_MAX, read).await.map_err(unread)?;
+    read.map_err(|error| BusError::request("reading the table of keys", error))
+}
+
+async fn follow(
+    gateway: &Gateway,
+    ready: &mut Option<tokio::sync::oneshot::Sender<()>>,
+) -> BusError {
+    let changes = match gateway.bus.watch_keys().await {
+        Ok(changes) => changes,
+        Err(error) => return error,
+    };
+    tokio::pin!(changes);
+    while let Some(change) = changes.next().await {
+        match change {
+            Ok(KeyChange::Put(record)) => gateway.keys.learn(*record),
+            Ok(KeyChange::Current) => {
+                if let Some(ready) = ready.take() {
+                    // Nobody waits any more when the start was given up.
+                    let _ = ready.send(());
+                }
+            }
+            Err(error @ BusError::Unreadable { .. }) => tracing::error!(%error, "a key is skipped"),
+            Err(error) => return error,
+        }
+    }
+    BusError::request("watching keys", "the watch ended")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use schemas::ids::AccountId;
+
+    fn record(secret: &str) -> KeyRecordV1 {
+        KeyRecordV1 {
+            key: KeyId::fresh(),
+            account: AccountId::fresh(),
+            name: "test".into(),
+            sha256: sha256_hex(secret.as_bytes()),
+            last_four: "cret".into(),
+            created_ms: 1,
+            expires_ms: Some(100),
+            models: None,
+            budget_max: None,
+            revoked_ms: None,
+        }
+    }
+
+    #[test]
+    fn a_key_opens_until_it_expires_or_is_revoked() {
+        let table = KeyTable::default();
+        let mut key = record("secret");
+        table.learn(key.clone());
+        assert_eq!(table.open("secret", 99).unwrap().key, key.key);
+        assert_eq!(table.open("secret", 100).unwrap_err(), Rejection::Expired);
+        assert_eq!(table.open("Secret", 99).unwrap_err(), Rejection::Unknown);
+        key.revoked_ms = Some(5);
+        table.learn(key.clone());
+        assert_eq!(table.open("secret", 99).unwrap_err(), Rejection::Revoked);
+        assert!(table.live().is_empty() && table.get(&key.key).is_some());
+    }
+}

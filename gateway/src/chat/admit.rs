@@ -1,0 +1,92 @@
+//! Room within the key's limits: requests and tokens a minute, requests at once. All or nothing: a
+//! refused request takes nothing. When Redis is away nothing passes.
+
+use super::Refused;
+use super::authenticate::Authenticated;
+use crate::credits;
+use crate::state::Gateway;
+use infra::store::limits::{Admission, Refusal, Standing};
+use schemas::error::{ErrorCode, Problem};
+use schemas::ids::RequestId;
+use schemas::records::KeyRecordV1;
+use std::sync::Arc;
+
+/// How much longer than a request's life its place is kept, in milliseconds.
+const LEASE_GRACE_MS: u64 = 60_000;
+
+/// A request that passed its key's limits.
+pub(super) struct Admitted {
+    pub(super) authenticated: Authenticated,
+    pub(super) standing: Standing,
+    pub(super) place: Place,
+}
+
+/// A place among the requests at once; dropping it gives it back.
+pub(super) struct Place {
+    gateway: Arc<Gateway>,
+    key: Arc<KeyRecordV1>,
+    request: RequestId,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let (gateway, key) = (Arc::clone(&self.gateway), Arc::clone(&self.key));
+        let request = self.request.clone();
+        self.gateway.settlements.spawn("give a place back", async move {
+            if let Err(error) = gateway.store.leave(&key.account, &key.key, &request).await {
+                tracing::warn!(%error, "a place comes back only after its lease");
+            }
+        });
+    }
+}
+
+/// Asks the limits.
+pub(super) async fn admit(
+    gateway: &Arc<Gateway>,
+    authenticated: Authenticated,
+) -> Result<Admitted, Refused> {
+    let Authenticated { received, key } = &authenticated;
+    let limits = &gateway.config.limits;
+    let answer = received.chat.answer_tokens_max().unwrap_or(0).min(limits.max_tokens_per_request);
+    let lifetime_ms = gateway.config.gateway.request_seconds_max * 1_000;
+    let admission = Admission {
+        request: &received.request,
+        account: &key.account,
+        key: &key.key,
+        requests_max: limits.requests_per_minute,
+        tokens_max: limits.tokens_per_minute,
+        tokens: credits::prompt_tokens_estimate(&received.chat) + answer,
+        parallel_max: limits.parallel,
+        lease_ms: lifetime_ms + LEASE_GRACE_MS,
+    };
+    let standing = gateway.store.admit(&admission).await.map_err(|error| {
+        tracing::error!(%error, "limits can't be asked");
+        Refused::from(super::hold::store_away())
+    })?;
+    if let Some(refusal) = standing.refusal {
+        let problem = refused(refusal, standing.wait_ms);
+        return Err(Refused { problem, standing: Some(standing) });
+    }
+    let place = Place {
+        gateway: Arc::clone(gateway),
+        key: Arc::clone(key),
+        request: received.request.clone(),
+    };
+    Ok(Admitted { authenticated, standing, place })
+}
+
+fn refused(refusal: Refusal, wait_ms: u64) -> Problem {
+    let (japanese, english) = match refusal {
+        Refusal::Requests => ("1分あたりのリクエスト数", "requests a minute"),
+        Refusal::Tokens => ("1分あたりのトークン数", "tokens a minute"),
+        Refusal::Parallel => ("同時リクエスト数", "requests at once"),
+    };
+    Problem::new(
+        ErrorCode::RateLimitExceeded,
+        format!(
+            "このキーの上限 ({japanese}) に達しました。retry-after の後にもう一度お試しください。"
+        ),
+        format!("This key's limit of {english} is reached. Try again after retry-after."),
+    )
+    .retry_after_ms(wait_ms.max(1))
+}

@@ -1,0 +1,168 @@
+//! The pieces of a stream put together into whole choices: for clients that don't stream, and for
+//! the cache. It changes no text.
+
+use schemas::openai::{AnswerChoice, AnswerMessage, ChunkChoice, DeltaMessage, FinishReason};
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+
+/// Tool calls of one choice; more are dropped.
+const CALLS_MAX: usize = 1_024;
+
+/// Choices under construction.
+#[derive(Debug, Default)]
+pub struct Collector {
+    choices: BTreeMap<u32, Choice>,
+}
+
+#[derive(Debug, Default)]
+struct Choice {
+    message: AnswerMessage,
+    calls: BTreeMap<u64, Value>,
+    logprobs: Option<Value>,
+    finish_reason: Option<FinishReason>,
+}
+
+impl Collector {
+    /// Adds pieces in their order.
+    pub fn add(&mut self, pieces: &[ChunkChoice]) {
+        for piece in pieces {
+            let choice = self.choices.entry(piece.index).or_default();
+            choice.add(&piece.delta);
+            if let Some(logprobs) = &piece.logprobs {
+                choice.add_logprobs(logprobs);
+            }
+            choice.finish_reason = piece.finish_reason.or(choice.finish_reason);
+        }
+    }
+
+    /// Takes whole choices as they are.
+    pub fn add_whole(&mut self, choices: &[AnswerChoice]) {
+        for whole in choices {
+            let calls = whole.message.tool_calls.clone().unwrap_or_default();
+            let choice = Choice {
+                message: AnswerMessage { tool_calls: None, ..whole.message.clone() },
+                calls: calls.into_iter().enumerate().map(|(at, call)| (at as u64, call)).collect(),
+                logprobs: whole.logprobs.clone(),
+                finish_reason: Some(whole.finish_reason),
+            };
+            self.choices.insert(whole.index, choice);
+        }
+    }
+
+    /// All choices, or `None` when one of them has no end (or there is none at all).
+    pub fn whole(self) -> Option<Vec<AnswerChoice>> {
+        let choices: Option<Vec<_>> =
+            self.choices.into_iter().map(|(index, choice)| choice.whole(index)).collect();
+        choices.filter(|choices| !choices.is_empty())
+    }
+}
+
+impl Choice {
+    fn add(&mut self, delta: &DeltaMessage) {
+        append(&mut self.message.content, delta.content.as_deref());
+        append(&mut self.message.refusal, delta.refusal.as_deref());
+        append(&mut self.message.reasoning_content, delta.reasoning_content.as_deref());
+        for call in delta.tool_calls.as_deref().unwrap_or_default() {
+            self.add_call(call);
+        }
+        for (name, value) in &delta.rest {
+            self.message.rest.insert(name.clone(), value.clone());
+        }
+    }
+
+    fn add_call(&mut self, piece: &Value) {
+        let index = piece["index"].as_u64().unwrap_or(0);
+        if self.calls.len() >= CALLS_MAX && !self.calls.contains_key(&index) {
+            return;
+        }
+        let call = self.calls.entry(index).or_insert_with(|| Value::Object(Map::new()));
+        merge(call, piece);
+    }
+
+    fn add_logprobs(&mut self, piece: &Value) {
+        let Some(Value::Object(known)) = &mut self.logprobs else {
+            self.logprobs = Some(piece.clone());
+            return;
+        };
+        for (name, more) in piece.as_object().into_iter().flatten() {
+            match (known.get_mut(name), more) {
+                (Some(Value::Array(list)), Value::Array(more)) => list.extend(more.iter().cloned()),
+                (Some(value @ Value::Null), more) => *value = more.clone(),
+                (None, more) => {
+                    known.insert(name.clone(), more.clone());
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn whole(self, index: u32) -> Option<AnswerChoice> {
+        let finish_reason = self.finish_reason?;
+        let calls: Vec<Value> = self.calls.into_values().collect();
+        let mut message = self.message;
+        message.role = "assistant".to_owned();
+        message.tool_calls = (!calls.is_empty()).then_some(calls);
+        Some(AnswerChoice { index, message, logprobs: self.logprobs, finish_reason })
+    }
+}
+
+fn append(text: &mut Option<String>, more: Option<&str>) {
+    if let Some(more) = more {
+        text.get_or_insert_default().push_str(more);
+    }
+}
+
+/// A call's `arguments` grow, its `index` vanishes, everything else is told once.
+fn merge(call: &mut Value, piece: &Value) {
+    let (Value::Object(call), Value::Object(piece)) = (call, piece) else { return };
+    for (name, value) in piece {
+        match (call.get_mut(name), value) {
+            _ if name == "index" => {}
+            (Some(Value::String(known)), Value::String(more)) if name == "arguments" => {
+                known.push_str(more);
+            }
+            (Some(known @ Value::Object(_)), Value::Object(_)) => merge(known, value),
+            (Some(_), _) => {}
+            (None, _) => {
+                call.insert(name.clone(), value.clone());
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn pieces(value: Value) -> Vec<ChunkChoice> {
+        serde_json::from_value(value).unwrap()
+    }
+
+    #[test]
+    fn text_and_calls_grow_into_whole_choices() {
+        let mut collector = Collector::default();
+        collector
+            .add(&pieces(json!([{"index": 0, "delta": {"role": "assistant", "content": "日"}}])));
+        collector.add(&pieces(json!([{"index": 0, "delta": {"content": "本", "tool_calls": [
+            {"index": 0, "id": "c1", "type": "function", "function": {"name": "f", "arguments": "{\"a\""}}]}}])));
+        collector.add(&pieces(json!([{"index": 0, "delta": {"tool_calls": [
+            {"index": 0, "function": {"arguments": ":1}"}}]}, "finish_reason": "tool_calls"}])));
+        let whole = collector.whole().unwrap();
+        assert_eq!(whole[0].message.content.as_deref(), Some("日本"));
+        assert_eq!(
+            whole[0].message.tool_calls,
+            Some(vec![json!({"id": "c1", "type": "function",
+                "function": {"name": "f", "arguments": "{\"a\":1}"}})])
+        );
+        assert_eq!(whole[0].finish_reason, FinishReason::ToolCalls);
+    }
+
+    #[test]
+    fn a_choice_without_an_end_is_not_whole() {
+        let mut collector = Collector::default();
+        collector.add(&[ChunkChoice::text(0, "a")]);
+        assert!(collector.whole().is_none());
+        assert!(Collector::default().whole().is_none());
+    }
+}

@@ -1,0 +1,264 @@
+//! The end of a request: what is owed when its worker or its client is gone, what is counted, and
+//! what is kept. `use` and `void` of a request stand on one ledger subject, so that whoever writes
+//! first is right and nothing is charged twice.
+
+use super::hold::Held;
+use super::publish::Published;
+use super::recall::KeptAnswer;
+use super::relay::Live;
+use crate::state::Gateway;
+use infra::bus::ledger::Recorded;
+use infra::clock;
+use schemas::frame::{Cancel, Done, Frame, FrameBody};
+use schemas::ids::RequestId;
+use schemas::ledger::{EventV1, Fact, Outcome, Use, Void, VoidReason, Writer};
+use schemas::money::MicroUsd;
+use schemas::openai::{AnswerChoice, ChunkChoice};
+use schemas::records::KeyRecordV1;
+use schemas::subjects;
+use schemas::usage::{TokenSource, Usage, token_estimate};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long a worker that was told to stop may take to settle, before the gateway does.
+const WORKER_SETTLE_SECONDS_MAX: Duration = Duration::from_secs(5);
+
+/// How often an unconfirmed ledger event is written again; the sweeper has the last word.
+const WRITE_ATTEMPTS_MAX: u32 = 8;
+
+/// The first pause between two attempts; it doubles each time.
+const WRITE_PAUSE: Duration = Duration::from_millis(100);
+
+/// What came through so far: what is owed if nobody else counts.
+#[derive(Debug, Default)]
+pub(super) struct Owed {
+    produced: bool,
+    output_tokens_estimate: u64,
+}
+
+impl Owed {
+    pub(super) fn count_pieces(&mut self, choices: &[ChunkChoice]) {
+        for choice in choices {
+            let delta = &choice.delta;
+            for text in [&delta.content, &delta.refusal, &delta.reasoning_content] {
+                self.count(text.as_deref().unwrap_or_default());
+            }
+            for call in delta.tool_calls.as_deref().unwrap_or_default() {
+                self.count(call["function"]["arguments"].as_str().unwrap_or_default());
+                self.produced = true;
+            }
+        }
+    }
+
+    pub(super) fn count_whole(&mut self, choices: &[AnswerChoice]) {
+        self.produced = true;
+        for choice in choices {
+            self.count(choice.message.content.as_deref().unwrap_or_default());
+        }
+    }
+
+    fn count(&mut self, text: &str) {
+        self.produced |= !text.is_empty();
+        self.output_tokens_estimate += token_estimate(text);
+    }
+}
+
+/// The end as it should be: counts it, and keeps the answer where it may be kept.
+pub(super) fn done(gateway: &Arc<Gateway>, live: Live, model: &str, done: &Done) {
+    settled(gateway, &live, model, done);
+    let missed = &live.published.held.routed.missed;
+    let whole = live.collector.and_then(|collector| collector.whole());
+    let (Some(digest), Some(choices)) = (missed.digest.clone(), whole) else { return };
+    let kept = KeptAnswer { model: model.to_owned(), choices, usage: done.usage };
+    let account = missed.masked.admitted.authenticated.key.account.clone();
+    let (gateway, cache) = (Arc::clone(gateway), gateway.config.cache.clone());
+    let tasks = gateway.settlements.clone();
+    tasks.spawn("keep an answer", async move {
+        let Ok(body) = serde_json::to_vec(&kept) else { return };
+        if body.len() > cache.entry_bytes_max {
+            return;
+        }
+        let kept = gateway.store.keep_answer(&account, &digest, &body, cache.ttl_seconds).await;
+        if let Err(error) = kept {
+            tracing::warn!(%error, "an answer couldn't be kept");
+        }
+    });
+}
+
+/// Counts a settled request and forgets it.
+pub(super) fn settled(gateway: &Gateway, live: &Live, model: &str, done: &Done) {
+    gateway.exchange.leave(&live.received().request);
+    let Usage { input, cache_read, cache_write, output, reasoning } = done.usage;
+    let buckets = [
+        ("input", Some(input)),
+        ("cache_read", cache_read),
+        ("cache_write", cache_write),
+        ("output", Some(output)),
+        ("reasoning", reasoning),
+    ];
+    for (bucket, tokens) in buckets {
+        let counter = gateway.metrics.tokens_total.with_label_values(&[model, bucket]);
+        counter.inc_by(tokens.unwrap_or(0));
+    }
+    let charged = gateway.metrics.charged_micro_usd_total.with_label_values(&[model]);
+    charged.inc_by(u64::try_from(done.charge.0).unwrap_or(0));
+}
+
+/// Ends a request that costs nothing, and forgets it. The event is written in the background, so
+/// that no hang-up can get in its way.
+pub(super) fn void(
+    gateway: &Arc<Gateway>,
+    request: &RequestId,
+    key: &KeyRecordV1,
+    reason: VoidReason,
+) {
+    gateway.exchange.leave(request);
+    let event = EventV1 {
+        account: key.account.clone(),
+        at_ms: clock::unix_ms(),
+        amount: MicroUsd::ZERO,
+        fact: Fact::Void(Void {
+            request: request.clone(),
+            key: key.key.clone(),
+            reason,
+            writer: Writer::Gateway,
+        }),
+    };
+    let writer = Arc::clone(gateway);
+    gateway.settlements.spawn("void", async move { write(&writer, &event).await });
+}
+
+/// The same, of a request with a hold.
+pub(super) fn void_held(gateway: &Arc<Gateway>, held: &Held, reason: VoidReason) {
+    let authenticated = &held.routed.missed.masked.admitted.authenticated;
+    void(gateway, &authenticated.received.request, &authenticated.key, reason);
+}
+
+/// Tells the worker that runs this attempt to stop.
+pub(super) async fn stop_worker(gateway: &Gateway, published: &Published) {
+    let authenticated = &published.held.routed.missed.masked.admitted.authenticated;
+    let request = authenticated.received.request.clone();
+    let subject = subjects::cancel(&request);
+    let Ok(body) = serde_json::to_vec(&Cancel::V1 { request, attempt: published.attempt }) else {
+        return;
+    };
+    if let Err(error) = gateway.bus.client().publish(subject, body.into()).await {
+        tracing::warn!(%error, "a worker couldn't be told to stop");
+    }
+}
+
+/// Settles a request whose client has left or whose answer broke, in the background: a shutdown
+/// waits for it.
+pub(super) fn abandon(gateway: &Arc<Gateway>, live: Live, model: &str, client_left: bool) {
+    let (gateway, model) = (Arc::clone(gateway), model.to_owned());
+    let tasks = gateway.settlements.clone();
+    tasks.spawn("settle", async move { settle(&gateway, live, &model, client_left).await });
+}
+
+async fn settle(gateway: &Arc<Gateway>, mut live: Live, model: &str, client_left: bool) {
+    let reason = if client_left { VoidReason::Cancelled } else { VoidReason::Failed };
+    let request = live.received().request.clone();
+    let Some(execution) = gateway.exchange.cancel(&request) else {
+        remove_from_queue(gateway, &live.published).await;
+        return void_held(gateway, &live.published.held, reason);
+    };
+    stop_worker(gateway, &live.published).await;
+    let pool = live.published.model().pool.clone();
+    let limit = tokio::time::sleep(WORKER_SETTLE_SECONDS_MAX);
+    tokio::pin!(limit);
+    let mut looks = tokio::time::interval(Duration::from_millis(250));
+    loop {
+        tokio::select! {
+            frame = live.published.seat.frames.recv() => {
+                let Some(frame) = frame else { break };
+                let Ok(Frame::V1(frame)) = serde_json::from_slice(&frame) else { break };
+                if (frame.attempt, frame.delivered) != (execution.attempt, execution.delivered) {
+                    continue;
+                }
+                match frame.body {
+                    FrameBody::Delta(delta) => live.owed.count_pieces(&delta.choices),
+                    FrameBody::Answer(answer) => live.owed.count_whole(&answer.choices),
+                    FrameBody::Done(done) => return settled(gateway, &live, model, &done),
+                    FrameBody::Failed(failed) => match failed.settled {
+                        Some(done) => return settled(gateway, &live, model, &done),
+                        None => break,
+                    },
+                }
+            }
+            _ = looks.tick() => {
+                if !gateway.fleet.is_alive(&pool, &execution.worker) { break }
+            }
+            () = &mut limit => break,
+        }
+    }
+    charge(gateway, &live, model, client_left).await;
+}
+
+/// The worker can't be asked any more: what came through is charged, by our own estimate.
+async fn charge(gateway: &Arc<Gateway>, live: &Live, model: &str, client_left: bool) {
+    if !live.owed.produced {
+        let reason = if client_left { VoidReason::Cancelled } else { VoidReason::Failed };
+        return void_held(gateway, &live.published.held, reason);
+    }
+    let held = &live.published.held;
+    let authenticated = &held.routed.missed.masked.admitted.authenticated;
+    let usage = Usage {
+        input: crate::credits::prompt_tokens_estimate(&authenticated.received.chat),
+        output: live.owed.output_tokens_estimate,
+        ..Usage::default()
+    };
+    let price = live.published.model().price;
+    let charge = price.charge(&usage).min(held.amount);
+    let outcome = if client_left { Outcome::Cancelled } else { Outcome::Partial };
+    let event = EventV1 {
+        account: authenticated.key.account.clone(),
+        at_ms: clock::unix_ms(),
+        amount: charge.negated(),
+        fact: Fact::Use(Use {
+            request: authenticated.received.request.clone(),
+            key: authenticated.key.key.clone(),
+            model: model.to_owned(),
+            usage,
+            source: TokenSource::Estimated,
+            price,
+            hold: held.amount,
+            outcome,
+            writer: Writer::Gateway,
+        }),
+    };
+    let recorded = write(gateway, &event).await;
+    let event = match recorded {
+        Some(Recorded::Before(before)) => *before,
+        _ => event,
+    };
+    if let Fact::Use(fact) = event.fact {
+        let Use { usage, source, outcome, .. } = fact;
+        let done = Done { usage, source, charge: event.amount.negated(), outcome };
+        settled(gateway, live, model, &done);
+    } else {
+        gateway.exchange.leave(&live.received().request);
+    }
+}
+
+async fn remove_from_queue(gateway: &Gateway, published: &Published) {
+    let stream = gateway.bus.jetstream().get_stream_no_info(subjects::CHAT_STREAM).await;
+    let Ok(stream) = stream else { return };
+    if let Err(error) = stream.delete_message(published.sequence).await {
+        // Somebody may have taken it in this moment; the claim will be refused.
+        tracing::debug!(%error, "a queued job couldn't be removed");
+    }
+}
+
+async fn write(gateway: &Gateway, event: &EventV1) -> Option<Recorded> {
+    let mut pause = WRITE_PAUSE;
+    for _ in 0..WRITE_ATTEMPTS_MAX {
+        match gateway.bus.record(event).await {
+            Ok(recorded) => return Some(recorded),
+            Err(error) => tracing::warn!(%error, "a ledger event is not confirmed yet"),
+        }
+        tokio::time::sleep(pause).await;
+        pause *= 2;
+    }
+    tracing::error!(request = ?event.request(), "left to the sweeper: no ledger event was confirmed");
+    None
+}

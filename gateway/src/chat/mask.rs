@@ -1,0 +1,45 @@
+//! Personal data → placeholders, before anything leaves this process. The vault that maps them back
+//! stays in this process with the request; when masking fails the request fails.
+
+use super::admit::Admitted;
+use crate::pii::{MaskError, Vault};
+use crate::state::Gateway;
+use schemas::error::{ErrorCode, Problem};
+
+/// A request without personal data.
+pub(super) struct Masked {
+    pub(super) admitted: Admitted,
+}
+
+/// Masks; the vault can restore what was found.
+pub(super) fn mask(gateway: &Gateway, mut admitted: Admitted) -> Result<(Masked, Vault), Problem> {
+    let chat = &mut admitted.authenticated.received.chat;
+    let vault = gateway.masker.mask(chat).map_err(|error| match error {
+        MaskError::Blocked(kinds) => {
+            let names: Vec<&str> = kinds.iter().map(|kind| kind.as_str()).collect();
+            let names = names.join(", ");
+            Problem::new(
+                ErrorCode::ContentBlocked,
+                format!(
+                    "個人情報 ({names}) が含まれているため受け付けません。取り除いてください。"
+                ),
+                format!(
+                    "The request holds personal data ({names}), which is not accepted. Remove it."
+                ),
+            )
+        }
+        other => {
+            tracing::error!(error = %other, "masking failed; the request is refused");
+            Problem::new(
+                ErrorCode::Internal,
+                "個人情報の検査に失敗したため、送信しませんでした。",
+                "Personal data could not be checked for, so nothing was sent.",
+            )
+        }
+    })?;
+    for (kind, count) in vault.counts() {
+        let counter = gateway.metrics.masked_total.with_label_values(&[kind.as_str()]);
+        counter.inc_by(u64::try_from(count).unwrap_or(u64::MAX));
+    }
+    Ok((Masked { admitted }, vault))
+}

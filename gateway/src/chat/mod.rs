@@ -1,0 +1,176 @@
+//! The way of a chat request. The steps stand in the order in which they are walked; each is a file
+//! with one public function, and takes what the former step gave. The conductor below holds the
+//! branching. Nothing here knows which surface (OpenAI, Anthropic, …) asked.
+
+/// 1. Is it a request that the API takes?
+mod receive;
+
+/// 2. Whose key is it?
+mod authenticate;
+
+/// 3. Is there room within the key's limits?
+mod admit;
+
+/// 4. Personal data → placeholders.
+mod mask;
+
+/// 5. Has the same been answered a moment ago?
+mod recall;
+
+/// 6. Which model, and which instead of it?
+mod route;
+
+/// 7. The credit for the worst case.
+mod hold;
+
+/// 8. Onto the queue.
+mod publish;
+
+/// 9. The answer's frames, until its end.
+mod relay;
+
+/// 10. Placeholders → personal data.
+mod unmask;
+
+/// 11. What is owed when the worker or the client is gone, and what is left to count.
+mod finish;
+
+/// The pieces of a stream put together.
+mod collect;
+
+pub use collect::Collector;
+pub use route::rehearse;
+
+pub(crate) use authenticate::open as open_key;
+
+use crate::state::Gateway;
+use infra::store::limits::Standing;
+use schemas::error::Problem;
+use schemas::ids::RequestId;
+use schemas::money::MicroUsd;
+use schemas::openai::{AnswerChoice, ChatRequest, ChunkChoice};
+use schemas::usage::Usage;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// A chat as a surface hands it over.
+pub struct Call {
+    /// Its name, already told to the client.
+    pub request: RequestId,
+    /// What is asked, in the canonical form.
+    pub chat: ChatRequest,
+    /// The key's secret, if one was sent.
+    pub secret: Option<String>,
+    /// The client wants no kept answer, and none kept.
+    pub no_store: bool,
+    /// When it came.
+    pub arrived: Instant,
+}
+
+/// A chat that was refused before an answer began.
+#[derive(Debug)]
+pub struct Refused {
+    /// Why.
+    pub problem: Problem,
+    /// Where the key stands, if it was known.
+    pub standing: Option<Standing>,
+}
+
+impl From<Problem> for Refused {
+    fn from(problem: Problem) -> Self {
+        Self { problem, standing: None }
+    }
+}
+
+/// What happens while a chat is answered.
+#[derive(Debug)]
+pub enum Event {
+    /// Nothing yet: a stream should show a sign of life.
+    Waiting,
+    /// A piece of the answer.
+    Pieces(Vec<ChunkChoice>),
+    /// The whole answer.
+    Whole(Vec<AnswerChoice>),
+    /// The end: everything was said and its charge is durable.
+    Done(Receipt),
+    /// The end: it went wrong.
+    Failed(Problem),
+}
+
+/// What an answer took.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Receipt {
+    /// What was consumed.
+    pub usage: Usage,
+    /// What it cost.
+    pub charge: MicroUsd,
+}
+
+/// A chat that is being answered. Dropping it before its end tells the worker to stop; what was
+/// produced is charged.
+pub struct Answering {
+    /// Where the key stands.
+    pub standing: Standing,
+    /// Why the model was chosen.
+    pub reason: String,
+    /// Whether the answer had been kept.
+    pub from_cache: bool,
+    source: Source,
+    unmask: unmask::Unmask,
+}
+
+enum Source {
+    Live(Box<relay::Relay>),
+    Kept(recall::Kept),
+}
+
+impl Answering {
+    /// The model that answers, by its name in the catalogue. It may change until the first piece.
+    pub fn model(&self) -> &str {
+        match &self.source {
+            Source::Live(relay) => relay.model(),
+            Source::Kept(kept) => kept.model(),
+        }
+    }
+
+    /// What happens next. After `Done` or `Failed` nothing does.
+    pub async fn next(&mut self) -> Event {
+        let event = match &mut self.source {
+            Source::Live(relay) => relay.next().await,
+            Source::Kept(kept) => kept.next(),
+        };
+        self.unmask.event(event)
+    }
+}
+
+/// The conductor: the whole way up to an answer that has begun, with all its branching.
+///
+/// # Errors
+/// When a step refuses the request; nothing is held or queued then.
+pub async fn chat(gateway: &Arc<Gateway>, call: Call) -> Result<Answering, Refused> {
+    let received = receive::receive(gateway, call)?;
+    let authenticated = authenticate::authenticate(gateway, received)?;
+    let admitted = admit::admit(gateway, authenticated).await?;
+    let standing = admitted.standing;
+    let refused = |problem| Refused { problem, standing: Some(standing) };
+    let (masked, vault) = mask::mask(gateway, admitted).map_err(refused)?;
+    let unmask = unmask::Unmask::new(vault);
+    let missed = match recall::recall(gateway, masked).await {
+        recall::Recalled::Kept(kept) => {
+            return Ok(Answering {
+                standing,
+                reason: "cache".to_owned(),
+                from_cache: true,
+                source: Source::Kept(kept),
+                unmask,
+            });
+        }
+        recall::Recalled::Missed(missed) => missed,
+    };
+    let routed = route::route(gateway, missed).map_err(refused)?;
+    let reason = routed.reason.clone();
+    let held = hold::hold(gateway, routed).await.map_err(refused)?;
+    let published = publish::publish(gateway, held).await.map_err(refused)?;
+    let source = Source::Live(Box::new(relay::relay(gateway, published)));
+    Ok(Answering { standing, reason, from_cache: false, source, unmask })
+}

@@ -1,0 +1,151 @@
+//! Onto the queue. The seat for the answer is taken first, so that no frame can be missed. What the
+//! queue refuses is told with what to do, and the hold is given back.
+
+use super::hold::Held;
+use crate::credits::WorstCase;
+use crate::exchange::Seat;
+use crate::state::Gateway;
+use async_nats::jetstream::context::PublishErrorKind;
+use infra::clock;
+use infra::config::Model;
+use schemas::error::{ErrorCode, Problem};
+use schemas::job::{ChatJob, Job};
+use schemas::subjects;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// When a retry makes sense after the queue was full, in milliseconds.
+const FULL_RETRY_MS: u64 = 2_000;
+
+/// The shortest life of a message that NATS takes, in seconds.
+const TTL_SECONDS_MIN: u64 = 1;
+
+/// Bytes of a message that its headers may take.
+const HEADER_BYTES_MAX: usize = 1_024;
+
+/// A request in the queue.
+pub(super) struct Published {
+    pub(super) held: Held,
+    pub(super) seat: Seat,
+    /// Which candidate it was published for.
+    pub(super) candidate: usize,
+    /// Which try it is.
+    pub(super) attempt: u32,
+    /// Its place in the stream, to remove it by.
+    pub(super) sequence: u64,
+    pub(super) since: Instant,
+}
+
+impl Published {
+    /// The model that it waits for.
+    pub(super) fn model(&self) -> &Arc<Model> {
+        // A routed request has at least one candidate, and `candidate` never leaves the list.
+        &self.held.routed.candidates[self.candidate]
+    }
+}
+
+/// Publishes for the first candidate.
+pub(super) async fn publish(gateway: &Arc<Gateway>, held: Held) -> Result<Published, Problem> {
+    let received = &held.routed.missed.masked.admitted.authenticated.received;
+    let seat = gateway.exchange.enter(&received.request, received.deadline_ms);
+    let (attempt, since) = (1, Instant::now());
+    let mut published = Published { held, seat, candidate: 0, attempt, sequence: 0, since };
+    published.sequence = send(gateway, &published).await?;
+    Ok(published)
+}
+
+/// Publishes again: for another candidate, or because the first message or its worker was lost.
+pub(super) async fn republish(
+    gateway: &Gateway,
+    published: &mut Published,
+    candidate: usize,
+) -> Result<(), Problem> {
+    let request = &published.held.routed.missed.masked.admitted.authenticated.received.request;
+    let attempt = gateway.exchange.next_attempt(request).unwrap_or(published.attempt + 1);
+    published.attempt = attempt;
+    published.candidate = candidate;
+    published.since = Instant::now();
+    published.sequence = send(gateway, published).await?;
+    Ok(())
+}
+
+async fn send(gateway: &Gateway, published: &Published) -> Result<u64, Problem> {
+    let model = published.model();
+    let job = job_of(gateway, published);
+    let left_ms = job.deadline_ms.saturating_sub(clock::unix_ms());
+    let body = serde_json::to_vec(&Job::V1(job)).map_err(|error| {
+        tracing::error!(%error, "a job can't be encoded");
+        unavailable()
+    })?;
+    let bytes_max = gateway.bus.payload_bytes_max().saturating_sub(HEADER_BYTES_MAX);
+    if body.len() > bytes_max {
+        return Err(too_large(bytes_max));
+    }
+    let mut headers = async_nats::HeaderMap::new();
+    let ttl_seconds = left_ms.div_ceil(1_000).max(TTL_SECONDS_MIN);
+    headers.insert(async_nats::header::NATS_MESSAGE_TTL, ttl_seconds.to_string().as_str());
+    let subject = subjects::chat(&model.pool, &model.name);
+    let sent = gateway.bus.jetstream().publish_with_headers(subject, headers, body.into()).await;
+    let acknowledged = match sent {
+        Ok(acknowledgement) => acknowledgement.await,
+        Err(error) => Err(error),
+    };
+    acknowledged.map(|acknowledged| acknowledged.sequence).map_err(|error| {
+        tracing::error!(%error, "a job couldn't be queued");
+        match error.kind() {
+            PublishErrorKind::MaxPayloadExceeded => too_large(bytes_max),
+            PublishErrorKind::Other => queue_full(),
+            _ => unavailable(),
+        }
+    })
+}
+
+fn job_of(gateway: &Gateway, published: &Published) -> ChatJob {
+    let model = published.model();
+    let authenticated = &published.held.routed.missed.masked.admitted.authenticated;
+    let received = &authenticated.received;
+    let max_tokens = gateway.config.limits.max_tokens_per_request;
+    let worst = WorstCase::of(&received.chat, model, max_tokens);
+    ChatJob {
+        request: received.request.clone(),
+        attempt: published.attempt,
+        gateway: gateway.id.clone(),
+        account: authenticated.key.account.clone(),
+        key: authenticated.key.key.clone(),
+        model: model.name.clone(),
+        pool: model.pool.clone(),
+        deadline_ms: received.deadline_ms,
+        stream: received.chat.wants_stream(),
+        output_tokens_max: worst.output_tokens_max,
+        input_tokens_max: worst.input_tokens_max,
+        hold: published.held.amount,
+        price: model.price,
+        chat: received.chat.clone(),
+    }
+}
+
+fn queue_full() -> Problem {
+    Problem::new(
+        ErrorCode::QueueFull,
+        "順番待ちが満杯です。retry-after の後にもう一度お試しください。",
+        "The queue is full. Try again after retry-after.",
+    )
+    .retry_after_ms(FULL_RETRY_MS)
+}
+
+fn unavailable() -> Problem {
+    Problem::new(
+        ErrorCode::ServiceUnavailable,
+        "キューに接続できません。少し待ってもう一度お試しください。",
+        "The queue can't be reached. Try again in a moment.",
+    )
+    .retry_after_ms(FULL_RETRY_MS)
+}
+
+fn too_large(bytes_max: usize) -> Problem {
+    Problem::new(
+        ErrorCode::PayloadTooLarge,
+        format!("リクエストが大きすぎます (上限 {bytes_max} バイト)。画像を小さくしてください。"),
+        format!("The request is too large (limit {bytes_max} bytes). Make images smaller."),
+    )
+}

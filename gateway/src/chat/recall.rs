@@ -1,0 +1,113 @@
+//! Has the same been answered a moment ago, for the same account? What is kept is masked, so that an
+//! answer serves equal questions with other names in them. When Redis is away the cache is empty.
+
+use super::mask::Masked;
+use super::{Event, Receipt};
+use crate::cache;
+use crate::state::Gateway;
+use schemas::money::MicroUsd;
+use schemas::openai::{AnswerChoice, AnswerMessage, ChunkChoice, DeltaMessage};
+use schemas::usage::Usage;
+use serde::{Deserialize, Serialize};
+use std::collections::VecDeque;
+
+/// What came of the look.
+pub(super) enum Recalled {
+    /// It has, and this is what was answered.
+    Kept(Kept),
+    /// It hasn't.
+    Missed(Missed),
+}
+
+/// A request that has to be answered.
+pub(super) struct Missed {
+    pub(super) masked: Masked,
+    /// Under what to keep the answer; absent when it must not be kept.
+    pub(super) digest: Option<String>,
+}
+
+/// An answer as it is kept: masked.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct KeptAnswer {
+    pub(super) model: String,
+    pub(super) choices: Vec<AnswerChoice>,
+    pub(super) usage: Usage,
+}
+
+/// A kept answer being told again.
+pub(super) struct Kept {
+    model: String,
+    events: VecDeque<Event>,
+    /// Its place among the key's requests, until it has been told.
+    _place: super::admit::Place,
+}
+
+impl Kept {
+    fn new(answer: KeptAnswer, as_stream: bool, place: super::admit::Place) -> Self {
+        let mut events = VecDeque::new();
+        if as_stream {
+            for choice in answer.choices {
+                events.push_back(Event::Pieces(pieces_of(choice)));
+            }
+        } else {
+            events.push_back(Event::Whole(answer.choices));
+        }
+        events.push_back(Event::Done(Receipt { usage: answer.usage, charge: MicroUsd::ZERO }));
+        Self { model: answer.model, events, _place: place }
+    }
+
+    pub(super) fn model(&self) -> &str {
+        &self.model
+    }
+
+    pub(super) fn next(&mut self) -> Event {
+        let end = Receipt { usage: Usage::default(), charge: MicroUsd::ZERO };
+        self.events.pop_front().unwrap_or(Event::Done(end))
+    }
+}
+
+/// Looks.
+pub(super) async fn recall(gateway: &Gateway, masked: Masked) -> Recalled {
+    let received = &masked.admitted.authenticated.received;
+    let key = &masked.admitted.authenticated.key;
+    if !gateway.config.cache.enabled || received.no_store {
+        return Recalled::Missed(Missed { masked, digest: None });
+    }
+    let digest = cache::digest(&key.account, key.models.as_deref(), &received.chat);
+    let count = |result| gateway.metrics.cache_total.with_label_values(&[result]).inc();
+    match gateway.store.kept_answer(&key.account, &digest).await {
+        Ok(Some(kept)) => match serde_json::from_slice(&kept) {
+            Ok(answer) => {
+                count("hit");
+                let as_stream = received.chat.wants_stream();
+                return Recalled::Kept(Kept::new(answer, as_stream, masked.admitted.place));
+            }
+            Err(error) => tracing::warn!(%error, "a kept answer can't be read"),
+        },
+        Ok(None) => count("miss"),
+        Err(error) => {
+            count("away");
+            tracing::warn!(%error, "the cache is away");
+            return Recalled::Missed(Missed { masked, digest: None });
+        }
+    }
+    Recalled::Missed(Missed { masked, digest: Some(digest) })
+}
+
+/// A whole choice as two pieces: what was said, and the end.
+fn pieces_of(choice: AnswerChoice) -> Vec<ChunkChoice> {
+    let AnswerMessage { content, refusal, reasoning_content, tool_calls, rest, .. } =
+        choice.message;
+    let calls = tool_calls.map(|calls| {
+        let numbered = calls.into_iter().enumerate().map(|(index, mut call)| {
+            call["index"] = index.into();
+            call
+        });
+        numbered.collect()
+    });
+    let delta =
+        DeltaMessage { role: None, content, refusal, reasoning_content, tool_calls: calls, rest };
+    let index = choice.index;
+    let said = ChunkChoice { index, delta, logprobs: choice.logprobs, finish_reason: None };
+    vec![said, ChunkChoice::finish(index, choice.finish_reason)]
+}

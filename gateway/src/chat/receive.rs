@@ -1,0 +1,127 @@
+//! Checks the request against what OpenAI's specification allows, and starts its clock. A wrong
+//! field is named; nothing is mended silently.
+
+use super::Call;
+use crate::state::Gateway;
+use infra::clock;
+use schemas::error::{ErrorCode, Problem};
+use schemas::ids::RequestId;
+use schemas::openai::ChatRequest;
+use std::time::Instant;
+
+/// Messages of one request.
+const MESSAGES_MAX: usize = 10_000;
+
+/// Choices of one request.
+const CHOICES_MAX: u32 = 128;
+
+/// Texts that end an answer.
+const STOPS_MAX: usize = 4;
+
+/// Alternatives told for each token.
+const TOP_LOGPROBS_MAX: u32 = 20;
+
+/// A request that the API takes.
+pub(super) struct Received {
+    pub(super) request: RequestId,
+    pub(super) chat: ChatRequest,
+    pub(super) secret: Option<String>,
+    pub(super) no_store: bool,
+    pub(super) arrived: Instant,
+    /// When it must have ended: milliseconds since 1970.
+    pub(super) deadline_ms: u64,
+}
+
+/// Checks.
+pub(super) fn receive(gateway: &Gateway, call: Call) -> Result<Received, Problem> {
+    check(&call.chat)?;
+    let lifetime_ms = gateway.config.gateway.request_seconds_max * 1_000;
+    Ok(Received {
+        request: call.request,
+        chat: call.chat,
+        secret: call.secret,
+        no_store: call.no_store,
+        arrived: call.arrived,
+        deadline_ms: clock::unix_ms() + lifetime_ms,
+    })
+}
+
+fn check(chat: &ChatRequest) -> Result<(), Problem> {
+    if chat.model.is_empty() {
+        return Err(wrong("model", "モデル名か \"auto\"", "a model's name, or \"auto\""));
+    }
+    if chat.messages.is_empty() || chat.messages.len() > MESSAGES_MAX {
+        return Err(wrong("messages", "1件以上のメッセージ", "one message or more"));
+    }
+    let ranges = [
+        ("temperature", chat.temperature, 0.0, 2.0),
+        ("top_p", chat.top_p, 0.0, 1.0),
+        ("presence_penalty", chat.presence_penalty, -2.0, 2.0),
+        ("frequency_penalty", chat.frequency_penalty, -2.0, 2.0),
+    ];
+    for (field, value, low, high) in ranges {
+        if value.is_some_and(|value| !(low..=high).contains(&value)) {
+            let range = format!("{low} – {high}");
+            return Err(wrong(field, &format!("{range} の数"), &format!("a number in {range}")));
+        }
+    }
+    if chat.n.is_some_and(|n| !(1..=CHOICES_MAX).contains(&n)) {
+        return Err(wrong("n", "1 – 128 の整数", "a whole number in 1 – 128"));
+    }
+    let limits =
+        [("max_tokens", chat.max_tokens), ("max_completion_tokens", chat.max_completion_tokens)];
+    for (field, limit) in limits {
+        if limit == Some(0) {
+            return Err(wrong(field, "1 以上の整数", "a whole number from 1"));
+        }
+    }
+    if chat.stop.as_ref().is_some_and(|stop| stop.texts().len() > STOPS_MAX) {
+        return Err(wrong("stop", "4個までの文字列", "up to four texts"));
+    }
+    if chat.top_logprobs.is_some_and(|n| n > TOP_LOGPROBS_MAX || chat.logprobs != Some(true)) {
+        return Err(wrong(
+            "top_logprobs",
+            "0 – 20 (logprobs: true と共に)",
+            "0 – 20, together with logprobs: true",
+        ));
+    }
+    if chat.stream_options.is_some() && !chat.wants_stream() {
+        return Err(wrong("stream_options", "stream: true のときだけ", "only with stream: true"));
+    }
+    Ok(())
+}
+
+fn wrong(field: &str, japanese: &str, english: &str) -> Problem {
+    Problem::new(
+        ErrorCode::InvalidRequest,
+        format!("{field} が正しくありません。{japanese} を指定してください。"),
+        format!("'{field}' is not valid: give {english}."),
+    )
+    .at(field)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn each_wrong_field_is_named() {
+        let wrongs = [
+            ("messages", json!([])),
+            ("temperature", json!(2.1)),
+            ("top_p", json!(-0.1)),
+            ("n", json!(0)),
+            ("max_tokens", json!(0)),
+            ("stop", json!(["a", "b", "c", "d", "e"])),
+            ("top_logprobs", json!(3)),
+            ("stream_options", json!({"include_usage": true})),
+        ];
+        for (field, value) in wrongs {
+            let mut body = json!({"model": "m", "messages": [{"role": "user", "content": "x"}]});
+            body[field] = value;
+            let chat: ChatRequest = serde_json::from_value(body).unwrap();
+            assert_eq!(check(&chat).unwrap_err().parameter.as_deref(), Some(field));
+        }
+    }
+}

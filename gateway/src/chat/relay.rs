@@ -1,0 +1,366 @@
+//! The answer's frames, until its end. Numbers are checked: a gap ends the answer with an error,
+//! never with silence. Until the first piece a lost worker or a failed candidate costs nothing: the
+//! job is published again. Whatever happens, the request ends in exactly one ledger event.
+
+use super::finish::{self, Owed};
+use super::publish::{self, Published};
+use super::{Collector, Event, Receipt};
+use crate::exchange::{Execution, Stage};
+use crate::state::Gateway;
+use bytes::Bytes;
+use infra::clock;
+use schemas::error::{ErrorCode, Problem};
+use schemas::frame::{Done, Failed, Frame, FrameBody, FrameV1};
+use schemas::ledger::VoidReason;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Runs of one request at most, all candidates together.
+const ATTEMPTS_MAX: u32 = 4;
+
+/// Between two looks whether the worker lives and the time is not over.
+const LOOK_INTERVAL: Duration = Duration::from_millis(250);
+
+/// An answer on its way. Dropping it before its end settles what is owed.
+pub(super) struct Relay {
+    gateway: Arc<Gateway>,
+    /// Absent once the request is settled.
+    live: Option<Live>,
+    model: String,
+}
+
+/// A request that isn't settled.
+pub(super) struct Live {
+    pub(super) published: Published,
+    pub(super) owed: Owed,
+    pub(super) collector: Option<Collector>,
+    numbers: u32,
+    begun: bool,
+    last_frame: Instant,
+    next_ping: Instant,
+}
+
+/// What woke the relay.
+enum Signal {
+    Frame(Bytes),
+    FramesClosed,
+    StageChanged,
+    QueueRenewed,
+    Look,
+}
+
+/// Begins to wait for the answer.
+pub(super) fn relay(gateway: &Arc<Gateway>, mut published: Published) -> Relay {
+    published.held.hand_over();
+    let missed = &published.held.routed.missed;
+    let arrived = missed.masked.admitted.authenticated.received.arrived;
+    let patience = Duration::from_millis(gateway.config.gateway.begin_stream_after_ms);
+    let collector = missed.digest.as_ref().map(|_| Collector::default());
+    let model = published.model().name.clone();
+    let live = Live {
+        published,
+        owed: Owed::default(),
+        collector,
+        numbers: 0,
+        begun: false,
+        last_frame: Instant::now(),
+        next_ping: arrived + patience,
+    };
+    Relay { gateway: Arc::clone(gateway), live: Some(live), model }
+}
+
+impl Relay {
+    /// The model that answers.
+    pub(super) fn model(&self) -> &str {
+        &self.model
+    }
+
+    /// What happens next.
+    pub(super) async fn next(&mut self) -> Event {
+        loop {
+            let Some(live) = self.live.as_mut() else { return Event::Failed(interrupted()) };
+            let event = match live.wait().await {
+                Signal::Frame(frame) => self.frame(&frame).await,
+                Signal::FramesClosed => Some(self.give_up(too_slow())),
+                Signal::StageChanged => {
+                    self.stage_changed();
+                    None
+                }
+                Signal::QueueRenewed => self.requeue().await,
+                Signal::Look => self.look().await,
+            };
+            if let Some(event) = event {
+                return event;
+            }
+        }
+    }
+
+    async fn frame(&mut self, frame: &[u8]) -> Option<Event> {
+        let live = self.live.as_mut()?;
+        let frame = match serde_json::from_slice(frame) {
+            Ok(Frame::V1(frame)) => frame,
+            Err(error) => {
+                tracing::error!(%error, "a frame can't be read");
+                return Some(self.give_up(interrupted()));
+            }
+        };
+        if !live.is_of_current_execution(&frame) {
+            return None;
+        }
+        live.numbers += 1;
+        if frame.number != live.numbers {
+            tracing::error!(expected = live.numbers, number = frame.number, "a frame was lost");
+            return Some(self.give_up(interrupted()));
+        }
+        live.last_frame = Instant::now();
+        match frame.body {
+            FrameBody::Delta(delta) => {
+                self.begin();
+                let live = self.live.as_mut()?;
+                live.owed.count_pieces(&delta.choices);
+                if let Some(collector) = &mut live.collector {
+                    collector.add(&delta.choices);
+                }
+                live.next_ping = Instant::now() + self.gateway.ping_interval();
+                Some(Event::Pieces(delta.choices))
+            }
+            FrameBody::Answer(answer) => {
+                self.begin();
+                let live = self.live.as_mut()?;
+                live.owed.count_whole(&answer.choices);
+                if let Some(collector) = &mut live.collector {
+                    collector.add_whole(&answer.choices);
+                }
+                Some(Event::Whole(answer.choices))
+            }
+            FrameBody::Done(done) => Some(self.done(&done)),
+            FrameBody::Failed(failed) => self.failed(failed).await,
+        }
+    }
+
+    /// The first piece: from now on no other execution may begin.
+    fn begin(&mut self) {
+        let Some(live) = self.live.as_mut().filter(|live| !live.begun) else { return };
+        live.begun = true;
+        let received = live.received();
+        self.gateway.exchange.begun(&received.request);
+        let seconds = received.arrived.elapsed().as_secs_f64();
+        self.gateway.metrics.first_token_seconds.with_label_values(&[&self.model]).observe(seconds);
+    }
+
+    fn done(&mut self, done: &Done) -> Event {
+        let Some(live) = self.live.take() else { return Event::Failed(interrupted()) };
+        finish::done(&self.gateway, live, &self.model, done);
+        Event::Done(Receipt { usage: done.usage, charge: done.charge })
+    }
+
+    async fn failed(&mut self, failed: Failed) -> Option<Event> {
+        let live = self.live.as_mut()?;
+        if let Some(settled) = failed.settled {
+            let live = self.live.take()?;
+            finish::settled(&self.gateway, &live, &self.model, &settled);
+            return Some(Event::Failed(failed.problem));
+        }
+        if live.begun {
+            return Some(self.give_up(failed.problem));
+        }
+        let next = live.published.candidate + 1;
+        if failed.problem.code.another_candidate_may_help() && live.may_try(next) {
+            tracing::info!(code = failed.problem.code.as_str(), "trying the next candidate");
+            return self.again(next).await;
+        }
+        let live = self.live.take()?;
+        finish::void_held(&self.gateway, &live.published.held, VoidReason::Failed);
+        Some(Event::Failed(failed.problem))
+    }
+
+    fn stage_changed(&mut self) {
+        let Some(live) = self.live.as_mut() else { return };
+        let stage = live.published.seat.stage.borrow_and_update().clone();
+        if let Stage::Claimed(_) = stage
+            && !live.begun
+        {
+            // A new execution numbers its frames anew.
+            live.numbers = 0;
+            let waited = live.published.since.elapsed().as_secs_f64();
+            let pool = &live.published.model().pool;
+            self.gateway.metrics.queue_seconds.with_label_values(&[pool]).observe(waited);
+        }
+    }
+
+    /// The queue was lost with NATS and made anew: what waited in it is published again.
+    async fn requeue(&mut self) -> Option<Event> {
+        let live = self.live.as_mut()?;
+        let waiting = *live.published.seat.stage.borrow() == Stage::Waiting;
+        if live.begun || !waiting {
+            return None;
+        }
+        let candidate = live.published.candidate;
+        self.again(candidate).await
+    }
+
+    /// Publishes again. An error ends the request without a charge.
+    async fn again(&mut self, candidate: usize) -> Option<Event> {
+        let live = self.live.as_mut()?;
+        live.numbers = 0;
+        match publish::republish(&self.gateway, &mut live.published, candidate).await {
+            Ok(()) => {
+                self.model = live.published.model().name.clone();
+                None
+            }
+            Err(problem) => {
+                let live = self.live.take()?;
+                finish::void_held(&self.gateway, &live.published.held, VoidReason::Failed);
+                Some(Event::Failed(problem))
+            }
+        }
+    }
+
+    /// A look at the clock and the worker.
+    async fn look(&mut self) -> Option<Event> {
+        let ping_interval = self.gateway.ping_interval();
+        let live = self.live.as_mut()?;
+        let stage = live.published.seat.stage.borrow().clone();
+        if let Some(problem) = live.overdue(&self.gateway, &stage) {
+            let next = live.published.candidate + 1;
+            let first_token_late = !live.begun && clock::unix_ms() < live.received().deadline_ms;
+            if first_token_late && live.may_try(next) {
+                finish::stop_worker(&self.gateway, &live.published).await;
+                return self.again(next).await;
+            }
+            return Some(self.give_up(problem));
+        }
+        if let Stage::Claimed(execution) = &stage {
+            let pool = &live.published.model().pool;
+            if !self.gateway.fleet.is_alive(pool, &execution.worker) && execution.is_settled_in() {
+                tracing::warn!(worker = %execution.worker, "a worker is gone");
+                let candidate = live.published.candidate;
+                if !live.begun && live.published.attempt < ATTEMPTS_MAX {
+                    return self.again(candidate).await;
+                }
+                return Some(self.give_up(interrupted()));
+            }
+        }
+        if Instant::now() < live.next_ping {
+            return None;
+        }
+        live.next_ping = Instant::now() + ping_interval;
+        Some(Event::Waiting)
+    }
+
+    /// Ends the answer with a problem; what is owed is settled in the background.
+    fn give_up(&mut self, problem: Problem) -> Event {
+        if let Some(live) = self.live.take() {
+            finish::abandon(&self.gateway, live, &self.model, false);
+        }
+        Event::Failed(problem)
+    }
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        if let Some(live) = self.live.take() {
+            finish::abandon(&self.gateway, live, &self.model, true);
+        }
+    }
+}
+
+impl Live {
+    pub(super) fn received(&self) -> &super::receive::Received {
+        &self.published.held.routed.missed.masked.admitted.authenticated.received
+    }
+
+    /// Safe to drop at any point: nothing is taken before it returns.
+    async fn wait(&mut self) -> Signal {
+        let seat = &mut self.published.seat;
+        tokio::select! {
+            biased;
+            changed = seat.stage.changed() => match changed {
+                Ok(()) => Signal::StageChanged,
+                Err(_) => Signal::FramesClosed,
+            },
+            frame = seat.frames.recv() => frame.map_or(Signal::FramesClosed, Signal::Frame),
+            Ok(()) = seat.renewals.changed() => Signal::QueueRenewed,
+            () = tokio::time::sleep(LOOK_INTERVAL) => Signal::Look,
+        }
+    }
+
+    fn is_of_current_execution(&self, frame: &FrameV1) -> bool {
+        match &*self.published.seat.stage.borrow() {
+            Stage::Claimed(Execution { attempt, delivered, .. }) => {
+                *attempt == frame.attempt && *delivered == frame.delivered
+            }
+            Stage::Waiting | Stage::Cancelled => false,
+        }
+    }
+
+    fn may_try(&self, candidate: usize) -> bool {
+        candidate < self.published.held.routed.candidates.len()
+            && self.published.attempt < ATTEMPTS_MAX
+    }
+
+    fn overdue(&self, gateway: &Gateway, stage: &Stage) -> Option<Problem> {
+        let limits = &gateway.config.gateway;
+        if clock::unix_ms() >= self.received().deadline_ms {
+            return Some(deadline_exceeded());
+        }
+        if self.begun {
+            let idle = Duration::from_secs(limits.stream_idle_seconds_max);
+            return (self.last_frame.elapsed() >= idle).then(interrupted);
+        }
+        let first_token = Duration::from_secs(limits.first_token_seconds_max);
+        if self.published.since.elapsed() < first_token {
+            return None;
+        }
+        Some(if *stage == Stage::Waiting { no_worker() } else { upstream_timeout() })
+    }
+}
+
+impl Execution {
+    /// A worker may claim before its first advert is known here: it gets two intervals of grace.
+    fn is_settled_in(&self) -> bool {
+        let grace = Duration::from_millis(2 * schemas::advert::ADVERT_INTERVAL_MS);
+        self.since.elapsed() >= grace
+    }
+}
+
+fn interrupted() -> Problem {
+    Problem::new(
+        ErrorCode::StreamInterrupted,
+        "回答の途中で接続が切れました。生成された分だけが課金されます。もう一度お試しください。",
+        "The answer broke off. Only what was produced is charged. Please try again.",
+    )
+}
+
+fn too_slow() -> Problem {
+    Problem::new(
+        ErrorCode::StreamInterrupted,
+        "受信が遅すぎるため回答を打ち切りました。生成された分だけが課金されます。",
+        "The client reads too slowly; the answer was cut. Only what was produced is charged.",
+    )
+}
+
+fn deadline_exceeded() -> Problem {
+    Problem::new(
+        ErrorCode::DeadlineExceeded,
+        "時間内に回答が終わりませんでした。max_tokens を減らしてください。",
+        "The answer did not end in time. Lower max_tokens.",
+    )
+}
+
+fn upstream_timeout() -> Problem {
+    Problem::new(
+        ErrorCode::UpstreamTimeout,
+        "モデルが時間内に応答しませんでした。もう一度お試しください。",
+        "The model did not answer in time. Try again.",
+    )
+}
+
+fn no_worker() -> Problem {
+    Problem::new(
+        ErrorCode::NoWorker,
+        "順番が回ってきませんでした。しばらくしてからもう一度お試しください。",
+        "No worker became free in time. Try again later.",
+    )
+    .retry_after_ms(5_000)
+}

@@ -1,0 +1,165 @@
+//! Requests under way in this gateway: the table that claims are answered from and that hands each
+//! frame to whoever waits for it. It reads no frame and decides no charge.
+
+/// The answer to a claim.
+mod claims;
+
+use crate::state::Gateway;
+use bytes::Bytes;
+use futures::StreamExt;
+use infra::bus::BusError;
+use schemas::ids::{RequestId, WorkerId};
+use schemas::subjects;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+use tokio::sync::{mpsc, watch};
+
+/// Frames that may wait for one client. A client that is slower than that is cut off: memory stays
+/// bounded, and what was produced is still charged.
+const FRAMES_WAITING_MAX: usize = 4_096;
+
+/// Where a request stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// In the queue.
+    Waiting,
+    /// Taken by a worker.
+    Claimed(Execution),
+    /// Its client has left; nobody may start it.
+    Cancelled,
+}
+
+/// One worker's run of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Execution {
+    /// Who runs it.
+    pub(crate) worker: WorkerId,
+    /// Which attempt.
+    pub(crate) attempt: u32,
+    /// Which handing-out of the attempt.
+    pub(crate) delivered: u64,
+    /// When it was claimed.
+    pub(crate) since: Instant,
+}
+
+struct Entry {
+    attempt: u32,
+    deadline_ms: u64,
+    begun: bool,
+    stage: watch::Sender<Stage>,
+    /// Absent once the client proved too slow.
+    frames: Option<mpsc::Sender<Bytes>>,
+}
+
+/// All requests under way.
+pub(crate) struct Exchange {
+    table: Mutex<HashMap<RequestId, Entry>>,
+    renewals: watch::Sender<u64>,
+}
+
+impl Default for Exchange {
+    fn default() -> Self {
+        Self { table: Mutex::default(), renewals: watch::Sender::new(0) }
+    }
+}
+
+/// What a waiting request listens to.
+pub(crate) struct Seat {
+    /// Its frames as they came.
+    pub(crate) frames: mpsc::Receiver<Bytes>,
+    /// Where it stands.
+    pub(crate) stage: watch::Receiver<Stage>,
+    /// Changes when the queue was lost and made anew.
+    pub(crate) renewals: watch::Receiver<u64>,
+}
+
+impl Exchange {
+    fn table(&self) -> MutexGuard<'_, HashMap<RequestId, Entry>> {
+        // A panic while holding the lock leaves a usable table: every change is one call.
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes a seat before the job is published.
+    pub(crate) fn enter(&self, request: &RequestId, deadline_ms: u64) -> Seat {
+        let (sender, frames) = mpsc::channel(FRAMES_WAITING_MAX);
+        let (stage, seen) = watch::channel(Stage::Waiting);
+        let entry = Entry { attempt: 1, deadline_ms, begun: false, stage, frames: Some(sender) };
+        self.table().insert(request.clone(), entry);
+        Seat { frames, stage: seen, renewals: self.renewals.subscribe() }
+    }
+
+    /// The request will be published anew under a higher attempt: older ones are not heard any more.
+    pub(crate) fn next_attempt(&self, request: &RequestId) -> Option<u32> {
+        let mut table = self.table();
+        let entry = table.get_mut(request)?;
+        entry.attempt += 1;
+        entry.stage.send_replace(Stage::Waiting);
+        Some(entry.attempt)
+    }
+
+    /// The first piece has come: no other execution may begin.
+    pub(crate) fn begun(&self, request: &RequestId) {
+        if let Some(entry) = self.table().get_mut(request) {
+            entry.begun = true;
+        }
+    }
+
+    /// The client has left. Answers who runs the request, if anybody does.
+    pub(crate) fn cancel(&self, request: &RequestId) -> Option<Execution> {
+        let mut table = self.table();
+        let entry = table.get_mut(request)?;
+        let running = match &*entry.stage.borrow() {
+            Stage::Claimed(execution) => Some(execution.clone()),
+            Stage::Waiting | Stage::Cancelled => None,
+        };
+        if running.is_none() {
+            entry.stage.send_replace(Stage::Cancelled);
+        }
+        running
+    }
+
+    /// The request has ended.
+    pub(crate) fn leave(&self, request: &RequestId) {
+        self.table().remove(request);
+    }
+
+    /// The queue was lost and made anew: whoever waits in it publishes again.
+    pub(crate) fn queue_renewed(&self) {
+        self.renewals.send_modify(|count| *count += 1);
+    }
+
+    fn hand_over(&self, subject: &str, frame: Bytes) {
+        let request = subjects::frames_request(subject).and_then(|r| RequestId::parse(r).ok());
+        let Some(request) = request else { return };
+        let mut table = self.table();
+        let Some(entry) = table.get_mut(&request) else { return };
+        let Some(frames) = &entry.frames else { return };
+        if frames.try_send(frame).is_err() {
+            // Closing the channel tells the waiting side, after it has read what is there.
+            entry.frames = None;
+        }
+    }
+}
+
+/// Serves claims and frames as long as the gateway lives.
+pub(crate) async fn serve(gateway: &Arc<Gateway>) -> Result<(), BusError> {
+    claims::serve(gateway).await?;
+    let subscribed = gateway.bus.client().subscribe(subjects::frames_all(&gateway.id)).await;
+    let mut frames =
+        subscribed.map_err(|error| BusError::request("listening for frames", error))?;
+    let served = Arc::clone(gateway);
+    gateway.background.spawn_vital("frames", async move {
+        let stop = served.background.stop().clone();
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                message = frames.next() => {
+                    let Some(message) = message else { return };
+                    served.exchange.hand_over(&message.subject, message.payload);
+                }
+            }
+        }
+    });
+    Ok(())
+}

@@ -1,0 +1,146 @@
+//! Who serves what, learned from the workers' adverts alone. A worker that is silent for two seconds
+//! counts as dead; a model that somebody served a moment ago still counts as offered, so that a
+//! restart of its workers makes requests wait instead of fail.
+
+use crate::state::Gateway;
+use futures::StreamExt;
+use infra::bus::BusError;
+use schemas::advert::{ADVERT_INTERVAL_MS, ADVERT_LIFETIME_MS, Advert, AdvertV1};
+use schemas::ids::WorkerId;
+use schemas::subjects;
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::time::{Duration, Instant};
+
+/// How long a model stays offered after its last worker was seen.
+const OFFER_MEMORY: Duration = Duration::from_secs(60);
+
+/// Workers that are known at once; adverts beyond are ignored.
+const WORKERS_MAX: usize = 10_000;
+
+#[derive(Default)]
+struct Known {
+    workers: HashMap<(String, WorkerId), (AdvertV1, Instant)>,
+    offers: HashMap<String, Instant>,
+}
+
+/// All workers seen.
+#[derive(Default)]
+pub(crate) struct Fleet(RwLock<Known>);
+
+impl Fleet {
+    fn known(&self) -> RwLockReadGuard<'_, Known> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn learn(&self, advert: AdvertV1) {
+        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let name = (advert.pool.clone(), advert.worker.clone());
+        if advert.leaving {
+            known.workers.remove(&name);
+            return;
+        }
+        if known.workers.len() >= WORKERS_MAX && !known.workers.contains_key(&name) {
+            return;
+        }
+        let now = Instant::now();
+        for model in &advert.models {
+            known.offers.insert(model.clone(), now);
+        }
+        known.workers.insert(name, (advert, now));
+    }
+
+    fn forget_silent(&self) {
+        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let lifetime = Duration::from_millis(ADVERT_LIFETIME_MS);
+        known.workers.retain(|_, (_, seen)| seen.elapsed() < lifetime);
+        known.offers.retain(|_, seen| seen.elapsed() < OFFER_MEMORY);
+    }
+
+    /// Whether somebody serves a model, or did a moment ago.
+    pub(crate) fn offers(&self, model: &str) -> bool {
+        self.known().offers.contains_key(model)
+    }
+
+    /// Whether a worker gives signs of life.
+    pub(crate) fn is_alive(&self, pool: &str, worker: &WorkerId) -> bool {
+        let lifetime = Duration::from_millis(ADVERT_LIFETIME_MS);
+        let name = (pool.to_owned(), worker.clone());
+        self.known().workers.get(&name).is_some_and(|(_, seen)| seen.elapsed() < lifetime)
+    }
+
+    /// How many workers there are.
+    pub(crate) fn size(&self) -> usize {
+        self.known().workers.len()
+    }
+
+    /// Workers, slots and free slots of a pool.
+    pub(crate) fn pool(&self, pool: &str) -> (usize, u32, u32) {
+        let known = self.known();
+        let in_pool = known.workers.iter().filter(|((name, _), _)| name == pool);
+        in_pool.fold((0, 0, 0), |(count, slots, free), (_, (advert, _))| {
+            let usable = if advert.draining { 0 } else { advert.slots_free };
+            (count + 1, slots + advert.slots, free + usable)
+        })
+    }
+}
+
+/// Listens to adverts and asks for them once.
+pub(crate) async fn watch(gateway: &Arc<Gateway>) -> Result<(), BusError> {
+    let client = gateway.bus.client();
+    let listening = |error| BusError::request("listening for adverts", error);
+    let mut adverts = client.subscribe(subjects::HEALTH_SUBJECTS).await.map_err(listening)?;
+    client
+        .publish(subjects::HEALTH_POLL, bytes::Bytes::new())
+        .await
+        .map_err(|error| BusError::request("asking for adverts", error))?;
+    let watched = Arc::clone(gateway);
+    gateway.background.spawn_vital("fleet", async move {
+        let stop = watched.background.stop().clone();
+        let mut sweep = tokio::time::interval(Duration::from_millis(ADVERT_INTERVAL_MS));
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                _ = sweep.tick() => watched.fleet.forget_silent(),
+                message = adverts.next() => {
+                    let Some(message) = message else { return };
+                    match serde_json::from_slice(&message.payload) {
+                        Ok(Advert::V1(advert)) => watched.fleet.learn(advert),
+                        Err(error) => tracing::warn!(%error, "an advert can't be read"),
+                    }
+                }
+            }
+        }
+    });
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn advert(leaving: bool) -> AdvertV1 {
+        AdvertV1 {
+            worker: WorkerId::parse("wk_1").unwrap(),
+            pool: "cloud".into(),
+            models: vec!["m".into()],
+            slots: 4,
+            slots_free: 3,
+            draining: false,
+            leaving,
+            version: "0".into(),
+        }
+    }
+
+    #[test]
+    fn a_goodbye_ends_the_worker_but_not_its_offer_at_once() {
+        let fleet = Fleet::default();
+        assert!(!fleet.offers("m"));
+        fleet.learn(advert(false));
+        assert!(fleet.offers("m") && fleet.is_alive("cloud", &advert(false).worker));
+        assert_eq!(fleet.pool("cloud"), (1, 4, 3));
+        fleet.learn(advert(true));
+        assert!(fleet.offers("m") && !fleet.is_alive("cloud", &advert(false).worker));
+        assert_eq!(fleet.size(), 0);
+    }
+}

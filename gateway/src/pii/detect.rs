@@ -1,0 +1,58 @@
+//! Detection: folds the text, asks every recogniser, settles overlaps and gives offsets of the
+//! original text. It must stay linear in the length of the text, and never fail on any input.
+
+use super::finding::{Finding, Span, Trust, resolve};
+use super::kind::Kind;
+use super::recognizers::{self, Recognizer, Rule};
+use super::settings::SettingsError;
+use super::shadow::Shadow;
+
+/// All recognisers, compiled.
+pub(super) struct Detector {
+    recognizers: Vec<Box<dyn Recognizer>>,
+}
+
+impl Detector {
+    /// Compiles every pattern, the operator's own as well.
+    pub(super) fn new(patterns: &[String]) -> Result<Self, SettingsError> {
+        let mut recognizers = recognizers::all()?;
+        for pattern in patterns {
+            recognizers.push(Box::new(Rule::new(Kind::Custom, Trust::Order, pattern)?));
+        }
+        Ok(Self { recognizers })
+    }
+
+    /// Disjoint spans in their order, in byte offsets of the text.
+    pub(super) fn detect(&self, text: &str) -> Vec<Span> {
+        let shadow = Shadow::new(text);
+        let mut findings = Vec::new();
+        for recognizer in &self.recognizers {
+            recognizer.find(shadow.text(), &mut findings);
+        }
+        let mut spans = Vec::with_capacity(findings.len());
+        for finding in resolve(findings) {
+            push_lines(shadow.text(), finding, |piece| {
+                let (start, end) = (shadow.origin(piece.start), shadow.origin(piece.end));
+                spans.push(Span { start, end, kind: piece.kind });
+            });
+        }
+        spans
+    }
+}
+
+/// A value that goes over line ends is one piece for each line, without the blanks around it;
+/// an address or a key keeps its lines together.
+fn push_lines(text: &str, finding: Finding, mut push: impl FnMut(Finding)) {
+    let value = text.get(finding.start..finding.end).unwrap_or_default();
+    let whole = matches!(finding.kind, Kind::Address | Kind::Secret | Kind::Custom);
+    let mut start = finding.start;
+    for line in value.split_inclusive(|c| c == '\n' && !whole) {
+        let lead = line.len() - line.trim_start().len();
+        let trimmed = line.trim();
+        if !trimmed.is_empty() {
+            let start = start + lead;
+            push(Finding { start, end: start + trimmed.len(), ..finding });
+        }
+        start += line.len();
+    }
+}

@@ -1,0 +1,87 @@
+//! What a recogniser finds and how overlapping findings become disjoint spans. A finding holds
+//! offsets only; it must never hold the value.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, HashMap};
+
+use super::kind::Kind;
+
+/// A stretch of a text that holds personal data, in byte offsets of that text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span {
+    /// Where it starts.
+    pub start: usize,
+    /// Where it ends, exclusive.
+    pub end: usize,
+    /// What it is.
+    pub kind: Kind,
+}
+
+/// How sure a recogniser is: decides between findings that overlap.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Trust {
+    /// Guessed from words and characters.
+    Guess,
+    /// A pattern fits.
+    Pattern,
+    /// A pattern fits and its surroundings say what it is.
+    Context,
+    /// A format or check digit that hardly occurs by chance.
+    Proof,
+    /// What the operator asked for.
+    Order,
+}
+
+/// A finding in the shadow text.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Finding {
+    pub(super) start: usize,
+    pub(super) end: usize,
+    pub(super) kind: Kind,
+    pub(super) trust: Trust,
+}
+
+/// Keeps the most trusted, then the longest of overlapping findings. A loser keeps what lies
+/// outside of the winners, so that no part of a value that a pattern found gets through.
+pub(super) fn resolve(mut findings: Vec<Finding>) -> Vec<Finding> {
+    findings.retain(|finding| finding.start < finding.end);
+    findings.sort_by_key(|f| (Reverse(f.trust), Reverse(f.end - f.start), f.start));
+    let mut kept = BTreeMap::<usize, Finding>::new();
+    for finding in findings {
+        let mut start = finding.start;
+        let mut pieces = Vec::new();
+        let earlier = kept.range(..finding.start).next_back().map(|(_, winner)| winner.end);
+        start = start.max(earlier.unwrap_or(0));
+        for winner in kept.range(finding.start..finding.end).map(|(_, winner)| winner) {
+            pieces.push(start..winner.start.min(finding.end));
+            start = winner.end;
+        }
+        pieces.push(start..finding.end);
+        let whole = pieces.len() == 1 && pieces.iter().all(|p| *p == (finding.start..finding.end));
+        if whole {
+            kept.insert(finding.start, finding);
+        } else if finding.trust > Trust::Guess {
+            for piece in pieces.into_iter().filter(|piece| piece.start < piece.end) {
+                kept.insert(piece.start, Finding { start: piece.start, end: piece.end, ..finding });
+            }
+        }
+    }
+    kept.into_values().collect()
+}
+
+/// Byte offsets to offsets in Unicode code points, in one pass over the text.
+pub fn code_points(text: &str, spans: &[Span]) -> Vec<Span> {
+    let mut offsets: Vec<usize> = spans.iter().flat_map(|s| [s.start, s.end]).collect();
+    offsets.sort_unstable();
+    let mut points = HashMap::with_capacity(offsets.len());
+    let mut wanted = offsets.into_iter().peekable();
+    let ends = std::iter::once(text.len());
+    for (point, byte) in text.char_indices().map(|(byte, _)| byte).chain(ends).enumerate() {
+        while wanted.next_if(|offset| *offset <= byte).is_some_and(|offset| {
+            points.insert(offset, point);
+            true
+        }) {}
+    }
+    let point = |offset: usize| points.get(&offset).copied().unwrap_or(0);
+    spans.iter().map(|s| Span { start: point(s.start), end: point(s.end), ..*s }).collect()
+}

@@ -1,0 +1,177 @@
+//! The masker: one per process and policy, compiled once. It must never let a request through
+//! unmasked because something went wrong: then the request fails.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use schemas::openai::ChatRequest;
+
+use super::detect::Detector;
+use super::document::{Document, Replace};
+use super::finding::Span;
+use super::kind::Kind;
+use super::settings::{Mode, Settings, SettingsError};
+use super::shadow::TEXT_BYTES_MAX;
+use super::vault::{Exhausted, Issuer, Vault};
+use super::walk::{self, Visit};
+
+/// Why a request can't be masked.
+#[derive(Debug, thiserror::Error)]
+pub enum MaskError {
+    /// The policy refuses requests with these kinds of data.
+    #[error("the request holds personal data that the policy refuses: {}", names(.0))]
+    Blocked(Vec<Kind>),
+    /// More text than can be looked through.
+    #[error("the request is too large to be looked through for personal data")]
+    TooLarge,
+    /// More values than placeholders.
+    #[error("the request holds too many values to be masked")]
+    TooManyValues,
+}
+
+fn names(kinds: &[Kind]) -> String {
+    kinds.iter().map(|kind| kind.as_str()).collect::<Vec<_>>().join(", ")
+}
+
+impl From<Exhausted> for MaskError {
+    fn from(_: Exhausted) -> Self {
+        Self::TooManyValues
+    }
+}
+
+/// Finds personal data and puts it behind placeholders. Cheap to clone.
+#[derive(Clone)]
+pub struct Masker {
+    detector: Arc<Detector>,
+    settings: Arc<Settings>,
+}
+
+impl Masker {
+    /// Compiles the patterns.
+    pub fn new(settings: Settings) -> Result<Self, SettingsError> {
+        let detector = Arc::new(Detector::new(&settings.patterns)?);
+        Ok(Self { detector, settings: Arc::new(settings) })
+    }
+
+    /// The same patterns under another policy for kinds (a key's own); its patterns are ignored.
+    #[must_use]
+    pub fn with_policy(&self, settings: Settings) -> Self {
+        Self { detector: Arc::clone(&self.detector), settings: Arc::new(settings) }
+    }
+
+    /// Masks every string of the request in place.
+    pub fn mask(&self, request: &mut ChatRequest) -> Result<Vault, MaskError> {
+        if self.settings.is_off() {
+            return Ok(Vault::default());
+        }
+        let mut reader = Reader(Document::default());
+        walk::walk(request, &mut reader)?;
+        let document = reader.0;
+        if document.text().len() > TEXT_BYTES_MAX {
+            return Err(MaskError::TooLarge);
+        }
+        let spans = self.spans(document.text());
+        let mut issuer = Issuer::default();
+        let spans = self.apply_policy(spans, &mut issuer)?;
+        if spans.is_empty() {
+            return Ok(issuer.into_vault());
+        }
+        issuer.reserve(document.text());
+        let mut writer = Writer { document: &document, spans: &spans, index: 0, issuer };
+        walk::walk(request, &mut writer)?;
+        Ok(writer.issuer.into_vault())
+    }
+
+    /// What is found in a text, in byte offsets, whatever the mode.
+    pub fn detect(&self, text: &str) -> Vec<Span> {
+        if text.len() > TEXT_BYTES_MAX {
+            return Vec::new();
+        }
+        self.spans(text)
+    }
+
+    /// A text with its values behind placeholders, and where they were, in byte offsets.
+    pub fn mask_text(&self, text: &str) -> Result<(String, Vec<Span>, Vault), MaskError> {
+        if text.len() > TEXT_BYTES_MAX {
+            return Err(MaskError::TooLarge);
+        }
+        let spans = self.spans(text);
+        let mut issuer = Issuer::default();
+        issuer.reserve(text);
+        let mut document = Document::default();
+        document.add_plain(text);
+        let masked = document.masked(0, &spans, &mut issuer)?.unwrap_or_else(|| text.to_owned());
+        Ok((masked, spans, issuer.into_vault()))
+    }
+
+    fn spans(&self, text: &str) -> Vec<Span> {
+        let mut spans = self.detector.detect(text);
+        if !self.settings.allow.is_empty() {
+            let allow: HashSet<&str> = self.settings.allow.iter().map(String::as_str).collect();
+            spans.retain(|span| !text.get(span.start..span.end).is_some_and(|v| allow.contains(v)));
+        }
+        spans
+    }
+
+    fn apply_policy(&self, spans: Vec<Span>, issuer: &mut Issuer) -> Result<Vec<Span>, MaskError> {
+        let mut blocked = Vec::new();
+        let mut masked = Vec::with_capacity(spans.len());
+        for span in spans {
+            match self.settings.mode_of(span.kind) {
+                Mode::Mask => masked.push(span),
+                Mode::Block if !blocked.contains(&span.kind) => blocked.push(span.kind),
+                Mode::Local => issuer.keep_local(),
+                Mode::Block | Mode::Off => {}
+            }
+        }
+        if blocked.is_empty() { Ok(masked) } else { Err(MaskError::Blocked(blocked)) }
+    }
+}
+
+impl Replace for Issuer {
+    type Error = Exhausted;
+
+    fn replace(&mut self, span: Span, value: &str) -> Result<String, Exhausted> {
+        self.issue(span.kind, value)
+    }
+}
+
+/// Inline media is data, not text: it is the policy for non-text parts that decides on it.
+fn is_inline_media(string: &str) -> bool {
+    string.starts_with("data:") && string.contains(";base64,")
+}
+
+struct Reader(Document);
+
+impl Visit for Reader {
+    type Error = MaskError;
+
+    fn visit(&mut self, label: &str, string: &mut String) -> Result<(), MaskError> {
+        if is_inline_media(string) {
+            self.0.skip();
+        } else {
+            self.0.add(label, string);
+        }
+        Ok(())
+    }
+}
+
+struct Writer<'a> {
+    document: &'a Document,
+    spans: &'a [Span],
+    index: usize,
+    issuer: Issuer,
+}
+
+impl Visit for Writer<'_> {
+    type Error = MaskError;
+
+    fn visit(&mut self, _label: &str, string: &mut String) -> Result<(), MaskError> {
+        let masked = self.document.masked(self.index, self.spans, &mut self.issuer)?;
+        self.index += 1;
+        if let Some(masked) = masked {
+            *string = masked;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,27 @@
+//! Personal data: found in every string of a request, put behind placeholders before the request
+//! leaves this process, and restored in the answer while it streams. Knows neither HTTP nor the
+//! queue. It must never log, print or keep a value; when it can't do its work the request fails.
+
+mod detect;
+mod document;
+mod finding;
+mod json_text;
+mod kind;
+mod masker;
+mod placeholder;
+mod recognizers;
+mod restore;
+mod settings;
+mod shadow;
+mod vault;
+mod walk;
+
+pub use finding::{Span, code_points};
+pub use kind::Kind;
+pub use masker::{MaskError, Masker};
+pub use restore::Restorer;
+pub use settings::{Mode, Settings, SettingsError};
+pub use vault::Vault;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,228 @@
+//! The placeholder's spelling: how one is written, and how one is read back after a model has
+//! changed its case, width, spaces, brackets or escapes. Reading must never wait for more text
+//! than the longest placeholder, and must never accept what this request did not issue: that is
+//! checked by the caller, with the kind and number found here.
+
+use super::kind::Kind;
+use super::shadow::widen;
+
+/// Blanks and invisible characters accepted at one place inside a placeholder.
+const GAP_CHARACTERS_MAX: usize = 3;
+/// Digits of a placeholder's number.
+const DIGITS_MAX: usize = 6;
+/// The numbers that can be issued for one kind.
+pub(super) const NUMBER_MAX: u32 = 999_999;
+
+/// Writes a placeholder: brackets close it, and OpenAI's `name` fields accept them.
+pub(super) fn write(kind: Kind, number: u32) -> String {
+    format!("[{}_{number}]", kind.tag())
+}
+
+/// What stands at the beginning of a text.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Found {
+    /// No placeholder.
+    Nothing,
+    /// The text ends where a placeholder could still go on.
+    Unfinished,
+    /// A placeholder of so many bytes.
+    Placeholder {
+        /// Its length in bytes.
+        length: usize,
+        /// Its kind.
+        kind: Kind,
+        /// Its number.
+        number: u32,
+    },
+}
+
+/// The surroundings of a text that is read.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Setting {
+    /// The character before it.
+    pub(super) before: Option<char>,
+    /// Whether nothing follows it.
+    pub(super) complete: bool,
+    /// Whether it is raw JSON, where a backslash belongs to the character after it.
+    pub(super) json: bool,
+}
+
+/// Whether a placeholder could begin with this byte: the quick test of every position.
+pub(super) fn may_begin(byte: u8) -> bool {
+    matches!(byte, b'[' | b'<' | b'{' | b'\\' | b'&' | 0xE3 | 0xEF | b'A'..=b'Z')
+}
+
+/// Reads a placeholder at the beginning of a text.
+pub(super) fn read(text: &str, setting: Setting) -> Found {
+    match read_bracketed(text, setting) {
+        Ok((length, kind, number)) => Found::Placeholder { length, kind, number },
+        Err(Stop::Ended) if !setting.complete => Found::Unfinished,
+        Err(_) => match read_bare(text, setting) {
+            Ok((length, kind, number)) => Found::Placeholder { length, kind, number },
+            Err(Stop::Ended) if !setting.complete => Found::Unfinished,
+            Err(_) => Found::Nothing,
+        },
+    }
+}
+
+enum Stop {
+    Ended,
+    Other,
+}
+
+type Read = Result<(usize, Kind, u32), Stop>;
+
+fn read_bracketed(text: &str, setting: Setting) -> Read {
+    let mut cursor = Cursor { text, at: 0 };
+    if cursor.peek()? == '\\' {
+        // A backslash in a path (`C:\Users\[PERSON_1]`) is the path's, not Markdown's.
+        let path = setting.before.is_some_and(|c| c.is_alphanumeric() || "\\:.~$%".contains(c));
+        if setting.json || path {
+            return Err(Stop::Other);
+        }
+        cursor.next()?;
+    }
+    cursor.bracket("[<{【〈《〔", "&lt;")?;
+    cursor.skip_gap(false);
+    let kind = cursor.tag(false)?;
+    cursor.skip_gap(true);
+    let number = cursor.number(false)?;
+    cursor.skip_gap(false);
+    if !setting.json && cursor.peek()? == '\\' {
+        cursor.next()?;
+    }
+    cursor.bracket("]>}】〉》〕", "&gt;")?;
+    Ok((cursor.at, kind, number))
+}
+
+/// Without brackets only the exact spelling counts: `person 1` is ordinary prose.
+fn read_bare(text: &str, setting: Setting) -> Read {
+    if setting.before.is_some_and(is_word) {
+        return Err(Stop::Other);
+    }
+    let mut cursor = Cursor { text, at: 0 };
+    let kind = cursor.tag(true)?;
+    if !setting.json && cursor.peek()? == '\\' {
+        cursor.next()?;
+    }
+    if !matches!(cursor.next()?, '_' | '-') {
+        return Err(Stop::Other);
+    }
+    let number = cursor.number(setting.complete)?;
+    match cursor.peek() {
+        Ok(after) if is_word(after) => return Err(Stop::Other),
+        Err(Stop::Ended) if !setting.complete => return Err(Stop::Ended),
+        _ => {}
+    }
+    Ok((cursor.at, kind, number))
+}
+
+fn is_word(character: char) -> bool {
+    character.is_ascii_alphanumeric() || character == '_'
+}
+
+struct Cursor<'a> {
+    text: &'a str,
+    at: usize,
+}
+
+impl Cursor<'_> {
+    fn rest(&self) -> &str {
+        self.text.get(self.at..).unwrap_or_default()
+    }
+
+    fn peek(&self) -> Result<char, Stop> {
+        self.rest().chars().next().map(widen).ok_or(Stop::Ended)
+    }
+
+    fn next(&mut self) -> Result<char, Stop> {
+        let character = self.rest().chars().next().ok_or(Stop::Ended)?;
+        self.at += character.len_utf8();
+        Ok(widen(character))
+    }
+
+    fn bracket(&mut self, single: &str, entity: &str) -> Result<(), Stop> {
+        let found = self.next()?;
+        if single.contains(found) {
+            return Ok(());
+        }
+        if found != '&' {
+            return Err(Stop::Other);
+        }
+        for expected in entity.chars().skip(1) {
+            if self.next()?.to_ascii_lowercase() != expected {
+                return Err(Stop::Other);
+            }
+        }
+        Ok(())
+    }
+
+    /// Skips blanks and invisible characters, between word and number separators as well.
+    fn skip_gap(&mut self, separators: bool) {
+        for _ in 0..GAP_CHARACTERS_MAX {
+            match self.peek() {
+                Ok(' ') => {}
+                Ok('_' | '-' | '\\') if separators => {}
+                Ok(c) if is_invisible(c) => {}
+                _ => return,
+            }
+            if self.next().is_err() {
+                return;
+            }
+        }
+    }
+
+    fn tag(&mut self, exact: bool) -> Result<Kind, Stop> {
+        let mut candidates = [true; Kind::ALL.len()];
+        let mut invisible = 0;
+        let mut index = 0;
+        loop {
+            let character = self.next()?;
+            if is_invisible(character) && invisible < GAP_CHARACTERS_MAX {
+                invisible += 1;
+                continue;
+            }
+            let upper = if exact { character } else { character.to_ascii_uppercase() };
+            let mut alive = false;
+            for (kind, candidate) in Kind::ALL.iter().zip(candidates.iter_mut()) {
+                if !*candidate {
+                    continue;
+                }
+                let tag = kind.tag().as_bytes();
+                *candidate = tag.get(index).is_some_and(|byte| char::from(*byte) == upper);
+                alive |= *candidate;
+                // No tag begins another: the first that is complete is the one.
+                if *candidate && tag.len() == index + 1 {
+                    return Ok(*kind);
+                }
+            }
+            if !alive {
+                return Err(Stop::Other);
+            }
+            index += 1;
+        }
+    }
+
+    fn number(&mut self, may_end: bool) -> Result<u32, Stop> {
+        let mut value = 0_u32;
+        for count in 0..=DIGITS_MAX {
+            let digit = match self.peek() {
+                Ok(character) => character.to_digit(10),
+                Err(_) if may_end => None,
+                Err(stop) => return Err(stop),
+            };
+            match digit {
+                Some(0) if count == 0 => return Err(Stop::Other),
+                Some(digit) if count < DIGITS_MAX => value = value * 10 + digit,
+                None if count > 0 => return Ok(value),
+                _ => return Err(Stop::Other),
+            }
+            self.next()?;
+        }
+        Err(Stop::Other)
+    }
+}
+
+fn is_invisible(character: char) -> bool {
+    matches!(character, '\u{200B}'..='\u{200D}' | '\u{2060}' | '\u{FEFF}')
+}

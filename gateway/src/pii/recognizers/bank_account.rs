@@ -1,0 +1,29 @@
+//! Domestic bank accounts, where something says that they are: 普通 and 当座 accounts, the post
+//! bank's 記号 and 番号, and English account numbers. Must never take the branch or the amount.
+
+use super::Recognizers;
+use super::rule::Rule;
+use crate::pii::finding::Trust;
+use crate::pii::kind::Kind;
+
+const PATTERNS: [&str; 5] = [
+    r"(?:普通|当座|貯蓄)(?:預金)?(?:口座)?(?:番号)?[^0-9\n]{0,4}([0-9]{6,8})",
+    concat!(
+        r"口座(?:番号|No\.?|の番号)?[^0-9\n]{0,16}\n?[^0-9\n]{0,10}\n?(?:[^0-9\n]{0,8}[0-9]桁[",
+        r"^0-9\n]{0,20}\n)?([0-9]{6,8})"
+    ),
+    r"(?:ゆうちょ|郵貯|記号)[^0-9\n]{0,10}([0-9]{5}(?:-[0-9])?)[^0-9\n]{0,8}番号",
+    r"(?:ゆうちょ|郵貯|記号)[^0-9\n]{0,10}[0-9]{5}(?:-[0-9])?[^0-9\n]{0,8}番号[^0-9\n]{0,4}([0-9]{6,8})",
+    concat!(
+        r"(?i)\b(?:bank )?(?:account|acct|a/c)(?: ?(?:number|no\.?|num|#))?[ :#]{0,3}",
+        r"(?:is|was)?[ :]{0,2}\n?([0-9]{6,17})"
+    ),
+];
+
+pub(super) fn add(all: &mut Recognizers) -> Result<(), regex::Error> {
+    for pattern in PATTERNS {
+        let rule = Rule::new(Kind::BankAccount, Trust::Context, pattern)?;
+        all.push(Box::new(rule.accept(|hit| hit.stands_alone())));
+    }
+    Ok(())
+}

@@ -1,0 +1,74 @@
+//! Dates of birth: dates that the text calls so. Must never take any other date.
+
+use super::Recognizers;
+use super::rule::{Hit, Rule};
+use crate::pii::finding::Trust;
+use crate::pii::kind::Kind;
+
+/// Month names, any usual cut.
+const MONTH: &str = "(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|\
+    aug(?:ust)?|sep(?:t(?:ember)?)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)";
+const JAPANESE: &str = "(?:(?:明治|大正|昭和|平成|令和) ?(?:[0-9]{1,2}|元|[一二三四五六七八九十]{1,3})\
+    |[0-9]{4}|[一二三四五六七八九〇]{4}) ?年 ?(?:[0-9]{1,2}|[一二三四五六七八九十]{1,3}) ?月\
+     ?(?:[0-9]{1,2}|[一二三四五六七八九十]{1,3}) ?日";
+
+fn pattern() -> String {
+    let year = "(?:1[89]|20)[0-9]{2}";
+    [
+        JAPANESE.to_owned(),
+        r"\b[MTSHR][0-9]{1,2}[./\-][0-9]{1,2}[./\-][0-9]{1,2}\b".to_owned(),
+        format!(r"\b{year}[./\-][0-9]{{1,2}}[./\-][0-9]{{1,2}}\b"),
+        format!(r"\b[0-9]{{1,2}}[./\-][0-9]{{1,2}}[./\-](?:{year}|[0-9]{{2}})\b"),
+        format!(r"\b{year}(?:0[1-9]|1[0-2])(?:[0-2][0-9]|3[01])\b"),
+        format!(r"\b{MONTH}\.? [0-9]{{1,2}}(?:st|nd|rd|th)?,? {year}\b"),
+        format!(r"\b[0-9]{{1,2}}(?:st|nd|rd|th)?[ \-](?:of )?{MONTH}\.?,?[ \-]{year}\b"),
+    ]
+    .join("|")
+}
+
+const BEFORE_BYTES: usize = 60;
+const AFTER_BYTES: usize = 24;
+
+pub(super) fn add(all: &mut Recognizers) -> Result<(), regex::Error> {
+    all.push(Box::new(
+        Rule::new(Kind::DateOfBirth, Trust::Context, &format!("(?i){}", pattern()))?
+            .accept(is_birth),
+    ));
+    Ok(())
+}
+
+fn is_birth(hit: &Hit) -> bool {
+    const BEFORE: [&str; 11] = [
+        "生年月日",
+        "誕生日",
+        "出生",
+        "date of birth",
+        "birth date",
+        "birthdate",
+        "birthday",
+        "dob",
+        "born",
+        "birth_date",
+        "birth",
+    ];
+    const AFTER: [&str; 5] = ["生まれ", "に生まれ", "うまれ", "誕生", "出生"];
+    let before = hit.text_before(BEFORE_BYTES).to_lowercase();
+    // Another date in between takes the label for itself.
+    let label = BEFORE.iter().filter_map(|word| before.rfind(word).map(|at| at + word.len())).max();
+    let gap = label.and_then(|at| before.get(at..));
+    let called = gap.is_some_and(|gap| !gap.chars().any(|c| c.is_ascii_digit()));
+    let after = hit.text_after(AFTER_BYTES).trim_start_matches([' ', ')', '(', '、', ',']);
+    let bare = hit.value().len() == 8 && hit.value().bytes().all(|byte| byte.is_ascii_digit());
+    let ends = AFTER.iter().any(|word| after.starts_with(word))
+        || (after.starts_with('生') && !after.starts_with("生ま") && !bare)
+        || is_beside_ssn(hit);
+    called || ends
+}
+
+/// A row of a table: the date beside a social security number.
+fn is_beside_ssn(hit: &Hit) -> bool {
+    let rest = hit.text_after(20).trim_start_matches(['\'', '"', ',', ' ', ';', '\t', '|']);
+    let shape: String =
+        rest.chars().take(11).map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
+    shape == "000-00-0000"
+}

@@ -1,0 +1,24 @@
+//! Health insurance numbers (記号・番号, 保険者番号), where something says that they are. Must
+//! never take a number of another label.
+
+use super::Recognizers;
+use super::rule::Rule;
+use crate::pii::finding::Trust;
+use crate::pii::kind::Kind;
+
+const LABELLED: &str = concat!(
+    r"(?:健康保険証?|保険証|被保険者証?|保険者番号|資格確認書)[^0-9\n]{0,16}\n?[^0-9\n]{0,12}([0-9]{2,8}",
+    r"(?:[ \-・/][0-9]{1,8}){0,2})"
+);
+const NUMBER_AFTER_SYMBOL: &str = concat!(
+    r"(?:健康保険証?|保険証|被保険者証?|資格確認書)[^0-9\n]{0,12}[0-9]{2,8}[^0-9\n]{1,3}番号[^0-9\n]{0",
+    r",3}([0-9]{1,8})"
+);
+
+pub(super) fn add(all: &mut Recognizers) -> Result<(), regex::Error> {
+    for pattern in [LABELLED, NUMBER_AFTER_SYMBOL] {
+        let rule = Rule::new(Kind::HealthInsurance, Trust::Context, pattern)?;
+        all.push(Box::new(rule.accept(|hit| hit.stands_alone())));
+    }
+    Ok(())
+}

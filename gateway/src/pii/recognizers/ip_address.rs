@@ -1,0 +1,103 @@
+//! IP addresses, version 4 and 6. Must never take a version number, a loopback address or an
+//! address that stands for a whole net.
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use super::Recognizers;
+use super::rule::{Hit, Rule};
+use crate::pii::finding::Trust;
+use crate::pii::kind::Kind;
+
+const VERSION_4: &str = r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}";
+const VERSION_6: &str = r"[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,7}";
+const CONTEXT_BYTES: usize = 60;
+
+pub(super) fn add(all: &mut Recognizers) -> Result<(), regex::Error> {
+    all.push(Box::new(Rule::new(Kind::IpAddress, Trust::Proof, VERSION_4)?.accept(is_version_4)));
+    all.push(Box::new(Rule::new(Kind::IpAddress, Trust::Proof, VERSION_6)?.accept(is_version_6)));
+    Ok(())
+}
+
+fn is_version_4(hit: &Hit) -> bool {
+    let Ok(address) = hit.value().parse::<Ipv4Addr>() else { return false };
+    let is_nobodys = address.is_loopback() || address.is_unspecified() || address.is_broadcast();
+    if is_nobodys || address.octets()[0] == 0 || address.octets() == [255, 255, 255, 0] {
+        return false;
+    }
+    !joined(hit) && !is_called_version(hit)
+}
+
+/// Part of a longer dotted or hyphenated token.
+fn joined(hit: &Hit) -> bool {
+    let before = hit.before().is_some_and(|c| c.is_ascii_alphanumeric() || "._-".contains(c));
+    let mut after = hit.text_after(4).chars();
+    let after = match after.next() {
+        Some('.') => after.next().is_some_and(|c| c.is_ascii_alphanumeric()),
+        Some(c) => c.is_ascii_alphanumeric() || c == '_' || c == '-',
+        None => false,
+    };
+    before || after
+}
+
+fn is_called_version(hit: &Hit) -> bool {
+    const ADDRESS: [&str; 12] = [
+        "ip",
+        "client",
+        "server",
+        "サーバ",
+        "address",
+        "アドレス",
+        "host",
+        "from user",
+        "user",
+        "ssh",
+        "ping",
+        "//",
+    ];
+    const VERSION: [&str; 22] = [
+        "version",
+        "バージョン",
+        "ver.",
+        "upgrade",
+        "update",
+        "chrome",
+        "firefox",
+        "windows",
+        "safari",
+        "build",
+        "ビルド",
+        "release",
+        "リリース",
+        "kernel",
+        "python",
+        "node",
+        "sdk",
+        "downgrade",
+        "edge",
+        "ios",
+        "android",
+        "更新",
+    ];
+    let before = hit.text_before(CONTEXT_BYTES).to_lowercase();
+    let line = before.rsplit('\n').next().unwrap_or_default();
+    let after = hit.text_after(CONTEXT_BYTES).to_lowercase();
+    let after = after.split('\n').next().unwrap_or_default();
+    let last = |words: &[&str]| words.iter().filter_map(|word| line.rfind(word)).max();
+    match (last(&VERSION), last(&ADDRESS)) {
+        (Some(version), Some(address)) => version > address,
+        (Some(_), None) => true,
+        (None, Some(_)) => false,
+        (None, None) => ["から", "へ上げ", "-rc", "へ更新"].iter().any(|w| after.contains(w)),
+    }
+}
+
+fn is_version_6(hit: &Hit) -> bool {
+    let value = hit.value();
+    let colons = value.bytes().filter(|byte| *byte == b':').count();
+    let letters = value.bytes().any(|byte| byte.is_ascii_hexdigit());
+    let Ok(address) = value.parse::<Ipv6Addr>() else { return false };
+    let before = hit.before().is_some_and(|c| c.is_ascii_alphanumeric() || ":.".contains(c));
+    let after = hit.after().is_some_and(|c| c.is_ascii_alphanumeric() || c == ':');
+    let long = colons >= 3 || value.len() > 6;
+    letters && long && !before && !after && !address.is_loopback() && !address.is_unspecified()
+}

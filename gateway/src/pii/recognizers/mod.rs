@@ -1,0 +1,61 @@
+//! The recognisers, one kind of data per file. A recogniser reads the shadow text and reports
+//! offsets; it must never allocate per character, and never look at a stretch of text twice for
+//! each stretch it has looked at (that would be quadratic).
+
+mod bank_account;
+mod birth_date;
+mod credit_card;
+mod driver_license;
+mod email;
+mod health_insurance;
+mod iban;
+mod ip_address;
+mod license_plate;
+mod my_number;
+mod passport;
+mod pension_number;
+mod person_labelled;
+mod phone;
+mod postal_code;
+mod residence_card;
+mod rule;
+mod secret_format;
+mod secret_labelled;
+mod us_ssn;
+
+pub(super) use rule::Rule;
+
+use super::finding::Finding;
+
+/// Finds one kind of data.
+pub(super) trait Recognizer: Send + Sync {
+    /// Adds what it finds in a shadow text.
+    fn find(&self, text: &str, findings: &mut Vec<Finding>);
+}
+
+type Recognizers = Vec<Box<dyn Recognizer>>;
+
+/// All of them, compiled.
+pub(super) fn all() -> Result<Recognizers, regex::Error> {
+    let mut all: Recognizers = Vec::new();
+    email::add(&mut all)?;
+    phone::add(&mut all)?;
+    postal_code::add(&mut all)?;
+    credit_card::add(&mut all)?;
+    iban::add(&mut all)?;
+    bank_account::add(&mut all)?;
+    my_number::add(&mut all)?;
+    driver_license::add(&mut all)?;
+    passport::add(&mut all)?;
+    residence_card::add(&mut all)?;
+    pension_number::add(&mut all)?;
+    health_insurance::add(&mut all)?;
+    us_ssn::add(&mut all)?;
+    birth_date::add(&mut all)?;
+    ip_address::add(&mut all)?;
+    license_plate::add(&mut all)?;
+    secret_format::add(&mut all)?;
+    secret_labelled::add(&mut all)?;
+    person_labelled::add(&mut all)?;
+    Ok(all)
+}

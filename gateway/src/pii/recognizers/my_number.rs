@@ -1,0 +1,53 @@
+//! Japan's individual number (My Number): twelve digits, the last a check digit. Must never take
+//! a plain run of twelve digits that nothing calls a My Number.
+
+use super::Recognizers;
+use super::rule::{Hit, Rule};
+use crate::pii::finding::Trust;
+use crate::pii::kind::Kind;
+
+const NUMBER: &str = r"[0-9]{4}[ \-\n]?[0-9]{4}[ \-\n]?[0-9]{4}";
+const LABELLED: &str = concat!(
+    r"(?i)(?:マイナンバー|個人番号|my ?number|individual number)[^0-9]{0,60}?([0-9]{4}[ \-\n",
+    r"]?[0-9]{4}[ \-\n]?[0-9]{4})"
+);
+
+pub(super) fn add(all: &mut Recognizers) -> Result<(), regex::Error> {
+    all.push(Box::new(Rule::new(Kind::MyNumber, Trust::Context, LABELLED)?.accept(is_free)));
+    all.push(Box::new(Rule::new(Kind::MyNumber, Trust::Pattern, NUMBER)?.accept(is_grouped)));
+    Ok(())
+}
+
+fn is_free(hit: &Hit) -> bool {
+    hit.stands_alone()
+}
+
+/// Without a label the usual spelling in groups of four is asked for, and the check digit.
+fn is_grouped(hit: &Hit) -> bool {
+    let grouped = hit.value().bytes().filter(|byte| *byte == b' ' || *byte == b'-').count() == 2;
+    grouped && hit.stands_alone() && passes_check(&hit.digits())
+}
+
+fn passes_check(digits: &[u8]) -> bool {
+    let Some((check, body)) = digits.split_last() else { return false };
+    let sum: u32 = body
+        .iter()
+        .rev()
+        .zip([2, 3, 4, 5, 6, 7, 2, 3, 4, 5, 6])
+        .map(|(digit, weight)| u32::from(*digit) * weight)
+        .sum();
+    let expected = match sum % 11 {
+        0 | 1 => 0,
+        remainder => 11 - remainder,
+    };
+    digits.len() == 12 && u32::from(*check) == expected
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_check_digit_is_checked() {
+        assert!(super::passes_check(&[1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 1, 8]));
+        assert!(!super::passes_check(&[1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 1, 7]));
+    }
+}

@@ -1,0 +1,44 @@
+//! Secrets that a label gives away: passwords, keys in headers, settings and code, passwords in
+//! URLs. Must never take a variable, a reference to a vault or the label itself.
+
+use super::Recognizers;
+use super::rule::{Hit, Rule};
+use crate::pii::finding::Trust;
+use crate::pii::kind::Kind;
+
+const PATTERNS: [&str; 7] = [
+    // A password in a URL; the user's name stays.
+    r#"[a-z][a-z0-9+.\-]{1,20}://[^\s:/@"'<>]{0,64}:([^\s/"'<>]{1,128})@[A-Za-z0-9\[]"#,
+    r#"(?i)\bcurl\b[^\n]{0,}?\s(?:-u|--user)[ =]["']?[^\s:"']{1,64}:([^\s"']{1,128})"#,
+    concat!(
+        r#"(?i)(?:authorization|proxy-authorization)["']?\s{0,2}[:=]\s{0,2}["']?(?:bear"#,
+        r#"er|basic|token|apikey)\s{1,2}([A-Za-z0-9+/=_.~\-]{8,})"#
+    ),
+    r#"(?i)\bbearer\s{1,2}([A-Za-z0-9+/=_.~\-]{16,})"#,
+    concat!(
+        r#"(?i)(?:pass(?:word|wd|phrase)|\bpwd|passcode|パスワード|パスフレーズ|暗証番号|合言葉)["']?(?:は"#,
+        r#"|が|を|:|=>|=| is| was)?[ ]?(?:[:=][ ]?)?["'「『]?([!-~]{4,128})"#
+    ),
+    concat!(
+        r#"(?i)(?:api[_\- ]?key|secret|token|access[_\-]?key(?:[_\-]?id)?|private[_\-]?"#,
+        r#"key|client[_\-]?secret|credential|auth[_\-]?key|session(?:[_\-]?id)?)s?["']?"#,
+        r#"[ ]?(?::|=>|=|は|「)[ ]?["'「]?([A-Za-z0-9+/=_.~!@#$%^*\-]{8,})"#
+    ),
+    r#"(?i)(?:パスワード|password|passphrase)[^\n]{0,40}\n([!-~]{6,64})(?:\n|$)"#,
+];
+
+pub(super) fn add(all: &mut Recognizers) -> Result<(), regex::Error> {
+    for pattern in PATTERNS {
+        let rule = Rule::new(Kind::Secret, Trust::Context, pattern)?;
+        all.push(Box::new(rule.accept(is_secret)));
+    }
+    Ok(())
+}
+
+fn is_secret(hit: &Hit) -> bool {
+    let value = hit.value();
+    let reference =
+        value.starts_with(['$', '{', '<', '%', '[']) && !value.bytes().any(|b| b.is_ascii_digit());
+    let word = value.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_' || byte == b'.');
+    !reference && (!word || value.len() >= 24)
+}

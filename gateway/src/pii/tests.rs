@@ -1,0 +1,178 @@
+//! The promises of masking, tried on whole requests. Must never hold a real person's data.
+
+use schemas::openai::ChatRequest;
+
+use super::{Kind, MaskError, Masker, Mode, Settings, Vault, code_points};
+
+fn masker() -> Masker {
+    Masker::new(Settings::default()).unwrap()
+}
+
+fn request(json: serde_json::Value) -> ChatRequest {
+    serde_json::from_value(json).unwrap()
+}
+
+const TEXTS: [&str; 8] = [
+    "氏名：山田太郎\n電話番号：０３－３２１０－９８７６、taro.yamada@example.co.jp",
+    "Card 4242 4242 4242 4242, SSN 078-05-1121, ip=203.0.113.9",
+    "マイナンバーは123456789018です。〒150-0041",
+    "C:\\Users\\taro@example.com \\\\taro@example.com \\taro@example.com",
+    "[EMAIL_1] email_1 taro@example.com <EMAIL_2> jiro@example.com EMAIL_3",
+    "<taro@example.com>[jiro@example.com]【a@example.com】**b@example.com**",
+    "Password: pa\"ss\\w0rd!9\nIBAN NL29 BOFS 2040 2449 10",
+    "nothing to see, only & and < and [ and P and \\",
+];
+
+#[test]
+fn restoring_gives_the_text_back_however_it_is_cut() {
+    for text in TEXTS {
+        let (masked, spans, vault) = masker().mask_text(text).unwrap();
+        assert_eq!(vault.restore(&masked), text, "{masked}");
+        for span in spans {
+            assert!(!masked.contains(&text[span.start..span.end]), "{masked}");
+        }
+        for size in 1..7 {
+            let mut restorer = vault.restorer();
+            let characters: Vec<char> = masked.chars().collect();
+            let mut shown = String::new();
+            for piece in characters.chunks(size) {
+                shown.push_str(&restorer.push(&piece.iter().collect::<String>()));
+            }
+            shown.push_str(&restorer.finish());
+            assert_eq!(shown, text);
+        }
+    }
+}
+
+fn vault_of(text: &str) -> (String, Vault) {
+    let (masked, _, vault) = masker().mask_text(text).unwrap();
+    (masked, vault)
+}
+
+#[test]
+fn what_models_do_to_a_placeholder_is_undone() {
+    let (masked, vault) = vault_of("taro@example.com");
+    assert_eq!(masked, "[EMAIL_1]");
+    for altered in [
+        "**[EMAIL_1]**",
+        "`[EMAIL_1]`",
+        "「[EMAIL_1]」",
+        "[EMAIL_1]様",
+        "[EMAIL_1]'s",
+        "\\[EMAIL\\_1]",
+        "[email_1]",
+        "[Email_1]",
+        "［ＥＭＡＩＬ＿１］",
+        "[ EMAIL_1 ]",
+        "EMAIL_1",
+        "【EMAIL_1】",
+        "[EMAIL-1]",
+        "[EMAIL 1]",
+        "[E\u{200b}MAIL_1]",
+        "&lt;EMAIL_1&gt;",
+        "<EMAIL_1>",
+        "{EMAIL_1}",
+    ] {
+        let restored = vault.restore(altered);
+        assert!(restored.contains("taro@example.com"), "{altered} gave {restored}");
+        assert!(!restored.to_lowercase().contains("mail_1"), "{altered} gave {restored}");
+    }
+    for foreign in ["[EMAIL_2]", "[EMAIL_10]", "[PERSON_1]", "my email_1 x", "email 1", "EMAIL_12"]
+    {
+        assert_eq!(vault.restore(foreign), foreign);
+    }
+}
+
+#[test]
+fn only_a_possible_placeholder_is_held_back() {
+    let (_, vault) = vault_of("taro@example.com");
+    let mut restorer = vault.restorer();
+    assert_eq!(restorer.push("Hello [EMA"), "Hello ");
+    assert_eq!(restorer.push("RK] and [EMAIL_"), "[EMARK] and ");
+    assert_eq!(restorer.push("1] done"), "taro@example.com done");
+    assert_eq!(restorer.push(" E"), " ");
+    assert_eq!(restorer.finish(), "E");
+}
+
+#[test]
+fn every_string_of_a_request_is_masked() {
+    let mail = "taro@example.com";
+    let call = format!("{{\"q\": \"{mail}\", \"n\": 1.50}}");
+    let body = serde_json::json!({
+        "model": "auto", "user": mail, "metadata": {"contact": mail}, "stop": [mail],
+        "messages": [
+            {"role": "system", "content": format!("customer {mail}")},
+            {"role": "user", "name": mail, "content": [{"type": "text", "text": mail}]},
+            {"role": "assistant", "content": null, "tool_calls": [{"id": "c1", "type": "function",
+                "function": {"name": "lookup", "arguments": call}}]},
+            {"role": "tool", "tool_call_id": "c1", "content": format!("{{\"mail\":\"{mail}\"}}")},
+        ],
+        "tools": [{"type": "function", "function": {"name": "lookup", "description": mail,
+            "parameters": {"type": "object", "properties": {"q": {"enum": [mail]}}}}}],
+    });
+    let mut masked = request(body);
+    let vault = masker().mask(&mut masked).unwrap();
+    let text = serde_json::to_string(&masked).unwrap();
+    assert!(!text.contains(mail), "{text}");
+    assert!(text.contains("1.50"));
+    assert_eq!(vault.counts(), vec![(Kind::Email, 1)]);
+    let arguments = masked.messages[2].tool_calls.as_ref().unwrap()[0]["function"]["arguments"]
+        .as_str()
+        .unwrap();
+    assert_eq!(arguments, "{\"q\": \"[EMAIL_1]\", \"n\": 1.50}");
+    assert_eq!(vault.restore_json(arguments), format!("{{\"q\": \"{mail}\", \"n\": 1.50}}"));
+}
+
+#[test]
+fn tool_arguments_stay_valid_json() {
+    let (_, vault) = vault_of("Password: pa\"ss\\w0rd!9");
+    let restored = vault.restore_json("{\"p\": \"[SECRET_1]\"}");
+    let value: serde_json::Value = serde_json::from_str(&restored).unwrap();
+    assert_eq!(value["p"], "pa\"ss\\w0rd!9");
+}
+
+#[test]
+fn a_value_split_over_messages_is_masked_in_both() {
+    let mut masked = request(serde_json::json!({"model": "auto", "messages": [
+        {"role": "user", "content": "Card number: 4242 4242"},
+        {"role": "user", "content": "4242 4242"},
+    ]}));
+    masker().mask(&mut masked).unwrap();
+    let text = serde_json::to_string(&masked).unwrap();
+    assert!(!text.contains("4242"), "{text}");
+}
+
+#[test]
+fn the_policy_blocks_or_leaves() {
+    let body = serde_json::json!({"model": "auto", "messages": [
+        {"role": "user", "content": "taro@example.com"}]});
+    let block = Settings { mode: Mode::Block, ..Settings::default() };
+    let error = Masker::new(block).unwrap().mask(&mut request(body.clone())).err().unwrap();
+    assert!(matches!(error, MaskError::Blocked(ref kinds) if kinds == &[Kind::Email]));
+    assert!(!error.to_string().contains("taro"));
+    let off = Settings { mode: Mode::Off, ..Settings::default() };
+    let mut left = request(body.clone());
+    assert!(Masker::new(off).unwrap().mask(&mut left).unwrap().is_empty());
+    assert_eq!(left, request(body));
+}
+
+#[test]
+fn own_patterns_and_allowed_values_count() {
+    let settings = Settings {
+        patterns: vec![r"EMP-\d{4}".into()],
+        allow: vec!["info@example.com".into()],
+        ..Settings::default()
+    };
+    let (masked, ..) =
+        Masker::new(settings).unwrap().mask_text("EMP-1234 info@example.com").unwrap();
+    assert_eq!(masked, "[PRIVATE_1] info@example.com");
+}
+
+#[test]
+fn offsets_in_code_points() {
+    let text = "山田 taro@example.com";
+    let spans = masker().detect(text);
+    let points = code_points(text, &spans);
+    let mail = points.iter().find(|span| span.kind == Kind::Email).unwrap();
+    assert_eq!((mail.start, mail.end), (3, 19));
+}

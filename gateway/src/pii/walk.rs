@@ -1,0 +1,107 @@
+//! The walk over every string of a chat request, always in the same order: once to read, once to
+//! write. It must never visit what names a thing for the protocol (roles, types, ids of calls,
+//! names of functions): a placeholder there would break the request.
+
+use schemas::openai::{ChatRequest, Content, Message, Stop};
+use serde_json::{Map, Value};
+
+/// What is done with a string; the label says what it is.
+pub(super) trait Visit {
+    /// Why the walk stops.
+    type Error;
+    /// Visits one string.
+    fn visit(&mut self, label: &str, string: &mut String) -> Result<(), Self::Error>;
+}
+
+/// Keys whose strings are the protocol's, wherever they stand in a JSON value.
+const PROTOCOL_KEYS: [&str; 10] = [
+    "type",
+    "role",
+    "id",
+    "tool_call_id",
+    "format",
+    "detail",
+    "cache_control",
+    "service_tier",
+    "reasoning_effort",
+    "model",
+];
+/// JSON deeper than this is not walked but refused by serde long before.
+const DEPTH_MAX: usize = 128;
+
+/// Visits every string of the request.
+pub(super) fn walk<V: Visit>(request: &mut ChatRequest, visitor: &mut V) -> Result<(), V::Error> {
+    for message in &mut request.messages {
+        walk_message(message, visitor)?;
+    }
+    match &mut request.stop {
+        Some(Stop::One(text)) => visitor.visit("", text)?,
+        Some(Stop::Many(texts)) => {
+            for text in texts {
+                visitor.visit("", text)?;
+            }
+        }
+        None => {}
+    }
+    for value in request.tools.iter_mut().flatten() {
+        walk_value("", value, visitor, DEPTH_MAX)?;
+    }
+    if let Some(format) = &mut request.response_format {
+        walk_value("", format, visitor, DEPTH_MAX)?;
+    }
+    walk_map(&mut request.rest, visitor, DEPTH_MAX)
+}
+
+fn walk_message<V: Visit>(message: &mut Message, visitor: &mut V) -> Result<(), V::Error> {
+    if let Some(name) = &mut message.name {
+        visitor.visit("", name)?;
+    }
+    match &mut message.content {
+        Some(Content::Text(text)) => visitor.visit("", text)?,
+        Some(Content::Parts(parts)) => {
+            for part in parts {
+                if let Some(text) = &mut part.text {
+                    visitor.visit("", text)?;
+                }
+                walk_map(&mut part.rest, visitor, DEPTH_MAX)?;
+            }
+        }
+        None => {}
+    }
+    for call in message.tool_calls.iter_mut().flatten() {
+        walk_value("", call, visitor, DEPTH_MAX)?;
+    }
+    walk_map(&mut message.rest, visitor, DEPTH_MAX)
+}
+
+fn walk_map<V: Visit>(
+    map: &mut Map<String, Value>,
+    visitor: &mut V,
+    depth: usize,
+) -> Result<(), V::Error> {
+    let is_function = map.contains_key("parameters") || map.contains_key("arguments");
+    for (key, value) in map.iter_mut() {
+        let is_protocol = PROTOCOL_KEYS.contains(&key.as_str()) || (is_function && key == "name");
+        if !(is_protocol && value.is_string()) {
+            walk_value(key, value, visitor, depth)?;
+        }
+    }
+    Ok(())
+}
+
+fn walk_value<V: Visit>(
+    label: &str,
+    value: &mut Value,
+    visitor: &mut V,
+    depth: usize,
+) -> Result<(), V::Error> {
+    let Some(depth) = depth.checked_sub(1) else { return Ok(()) };
+    match value {
+        Value::String(text) => visitor.visit(if label == "arguments" { "" } else { label }, text),
+        Value::Array(items) => {
+            items.iter_mut().try_for_each(|item| walk_value(label, item, visitor, depth))
+        }
+        Value::Object(map) => walk_map(map, visitor, depth),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,19 @@
+//! The auto-router: from a chat request to an order of candidate models, with the reason. Pure: it
+//! does no I/O, calls no model, keeps no state, and never lets a preference reach a vendor.
+
+mod choice;
+mod features;
+mod language;
+mod prompt;
+mod quality;
+mod reason;
+mod task;
+#[cfg(test)]
+mod tests;
+mod tokens;
+
+pub use choice::{Candidate, Choice, NoCandidate, Preferences, Settings, choose};
+pub use features::{Features, Needs, features};
+pub use language::Language;
+pub use quality::TierQuality;
+pub use task::Task;

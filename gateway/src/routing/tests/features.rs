@@ -1,0 +1,78 @@
+//! Languages, tasks and needs of typical requests.
+
+use super::{asks, read};
+use crate::routing::{Language, Task, features};
+use schemas::openai::{ChatRequest, Message, Role};
+use serde_json::json;
+
+#[test]
+fn languages() {
+    for (text, tag) in [
+        ("日本の首都はどこですか？", "ja"),
+        ("中国的首都是哪里？", "zh"),
+        ("한국의 수도는 어디입니까?", "ko"),
+        ("What is the capital of Japan?", "en"),
+        ("Quelle est la capitale du Japon ?", "fr"),
+        ("Какая столица у Японии?", "ru"),
+        ("Яка столиця Японії?", "uk"),
+        ("Konnichiwa, kore wa nan desu ka? Oshiete kudasai.", "ja"),
+        ("この関数をPythonで書き直してください: def add(a, b): return a + b", "ja"),
+        ("```python\n# 税込価格を計算する\ndef tax(price):\n    return price * 1.1\n```", "ja"),
+        ("ما هي عاصمة اليابان؟", "ar"),
+        ("เมืองหลวงของญี่ปุ่นคืออะไร", "th"),
+        ("12345", "und"),
+    ] {
+        assert_eq!(read(text).language.as_str(), tag, "{text}");
+    }
+}
+
+#[test]
+fn han_alone_takes_the_locale() {
+    let language = |locale| features(&asks("東京都"), locale).language;
+    assert_eq!(language(Some("ja-JP")), Language::Japanese);
+    assert_eq!(language(Some("zh-TW")), Language::Chinese);
+}
+
+#[test]
+fn tasks() {
+    for (text, task) in [
+        ("Write a Python function that reverses a linked list.", Task::Code),
+        ("Translate this sentence into French: I love spring.", Task::Translation),
+        ("次の文を英語に翻訳してください。猫が好きです。", Task::Translation),
+        ("楽天で送料無料のコーヒーメーカーを探しています", Task::Ecommerce),
+        ("Write a short story about a lighthouse keeper.", Task::Creative),
+        ("Who wrote The Tale of Genji?", Task::Text),
+    ] {
+        assert_eq!(read(text).task, task, "{text}");
+    }
+}
+
+#[test]
+fn needs_are_read_from_the_request() {
+    let request: ChatRequest = serde_json::from_value(json!({
+        "model": "auto",
+        "messages": [{"role": "user", "content": [
+            {"type": "text", "text": "What is on this picture?"},
+            {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}]}],
+        "tools": [{"type": "function", "function": {"name": "look"}}],
+        "response_format": {"type": "json_schema", "json_schema": {}}
+    }))
+    .unwrap();
+    let needs = features(&request, None).needs;
+    assert!(needs.vision && needs.tools && needs.json_schema);
+    assert_eq!(features(&asks("hi"), None).needs, crate::routing::Needs::default());
+}
+
+#[test]
+fn a_short_message_is_read_with_the_ones_before_it() {
+    let mut request = asks("日本の歴史について詳しく教えてください。");
+    request.messages.push(Message::text(Role::Assistant, "Yes."));
+    request.messages.push(Message::text(Role::User, "OK"));
+    assert_eq!(features(&request, None).language, Language::Japanese);
+}
+
+#[test]
+fn japanese_is_not_taken_for_few_tokens() {
+    let japanese = read(&"日本語の文章です。".repeat(100)).prompt_tokens_estimate;
+    assert!((700..1_100).contains(&japanese), "{japanese}");
+}

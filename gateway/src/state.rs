@@ -1,0 +1,88 @@
+//! What all requests of a gateway share. It is handed down, never global.
+
+use crate::GatewayError;
+use crate::auth::keys::KeyTable;
+use crate::exchange::Exchange;
+use crate::fleet::Fleet;
+use crate::pii;
+use infra::bus::Bus;
+use infra::config::{Config, PrivacyMode};
+use infra::metrics::Metrics;
+use infra::secret::Secret;
+use infra::store::Store;
+use infra::tasks::Tasks;
+use schemas::ids::GatewayId;
+use std::sync::Arc;
+
+/// What a gateway is given.
+pub struct Dependencies {
+    /// The configuration.
+    pub config: Arc<Config>,
+    /// NATS.
+    pub bus: Bus,
+    /// Redis.
+    pub store: Store,
+    /// Counters.
+    pub metrics: Metrics,
+    /// The key that may create keys; without one nobody may.
+    pub admin_key: Option<Secret>,
+}
+
+/// A running gateway.
+pub struct Gateway {
+    /// Its name on the bus.
+    pub id: GatewayId,
+    /// The configuration.
+    pub config: Arc<Config>,
+    pub(crate) bus: Bus,
+    pub(crate) store: Store,
+    pub(crate) metrics: Metrics,
+    pub(crate) admin_key: Option<Secret>,
+    pub(crate) keys: KeyTable,
+    pub(crate) fleet: Fleet,
+    pub(crate) exchange: Exchange,
+    pub(crate) masker: pii::Masker,
+    /// Tasks that live as long as the gateway.
+    pub(crate) background: Tasks,
+    /// Requests being settled after their client or worker left: a shutdown waits for them.
+    pub(crate) settlements: Tasks,
+}
+
+impl Gateway {
+    pub(crate) fn new(given: Dependencies, background: Tasks) -> Result<Arc<Self>, GatewayError> {
+        let mode = match given.config.privacy.mode {
+            PrivacyMode::Mask => pii::Mode::Mask,
+            PrivacyMode::Block => pii::Mode::Block,
+            PrivacyMode::Off => pii::Mode::Off,
+        };
+        let masker = pii::Masker::new(pii::Settings { mode, ..pii::Settings::default() })?;
+        Ok(Arc::new(Self {
+            id: GatewayId::fresh(),
+            config: given.config,
+            bus: given.bus,
+            store: given.store,
+            metrics: given.metrics,
+            admin_key: given.admin_key,
+            keys: KeyTable::default(),
+            fleet: Fleet::default(),
+            exchange: Exchange::default(),
+            masker,
+            background,
+            settlements: Tasks::new(),
+        }))
+    }
+
+    /// Between two signs of life while nothing else is to be said.
+    pub(crate) fn ping_interval(&self) -> std::time::Duration {
+        std::time::Duration::from_secs(self.config.gateway.ping_seconds.max(1))
+    }
+
+    /// A model's name as a metric label: only names of the catalogue.
+    pub(crate) fn label<'a>(&'a self, model: &str) -> &'a str {
+        match self.config.models.get(model) {
+            Some(model) => &model.name,
+            None if model == "auto" => "auto",
+            None => "other",
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! Gauges of the queue for autoscalers, and the work queue made anew after a restart of NATS (it
+//! lives in memory).
+
+use crate::state::Gateway;
+use async_nats::jetstream::consumer::pull;
+use schemas::subjects;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Between two looks at the queue.
+const LOOK_INTERVAL: Duration = Duration::from_secs(2);
+
+/// Starts both watches.
+pub(crate) fn watch(gateway: &Arc<Gateway>) {
+    let measured = Arc::clone(gateway);
+    gateway.background.spawn_vital("queue gauges", async move {
+        let stop = measured.background.stop().clone();
+        let mut looks = tokio::time::interval(LOOK_INTERVAL);
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                _ = looks.tick() => measure(&measured).await,
+            }
+        }
+    });
+    let mended = Arc::clone(gateway);
+    gateway.background.spawn_vital("queue mending", async move {
+        let stop = mended.background.stop().clone();
+        let mut connections = mended.bus.connections();
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                changed = connections.changed() => if changed.is_err() { return },
+            }
+            let pools = mended.config.models.pools();
+            match mended.bus.apply_chat(&mended.config.queue, &pools).await {
+                Ok(()) => mended.exchange.queue_renewed(),
+                Err(error) => tracing::error!(%error, "the work queue could not be made anew"),
+            }
+        }
+    });
+}
+
+async fn measure(gateway: &Gateway) {
+    for pool in gateway.config.models.pools() {
+        let (workers, _, free) = gateway.fleet.pool(&pool);
+        let metrics = &gateway.metrics;
+        metrics.workers.with_label_values(&[&pool]).set(i64::try_from(workers).unwrap_or(0));
+        metrics.slots_free.with_label_values(&[&pool]).set(i64::from(free));
+        let asked = gateway
+            .bus
+            .jetstream()
+            .get_consumer_from_stream::<pull::Config, _, _>(
+                subjects::chat_consumer(&pool),
+                subjects::CHAT_STREAM,
+            )
+            .await;
+        match asked {
+            Ok(consumer) => {
+                let info = consumer.cached_info();
+                let pending = i64::try_from(info.num_pending).unwrap_or(i64::MAX);
+                let waiting = i64::try_from(info.num_waiting).unwrap_or(i64::MAX);
+                metrics.queue_pending.with_label_values(&[&pool]).set(pending);
+                metrics.queue_waiting.with_label_values(&[&pool]).set(waiting);
+            }
+            Err(error) => tracing::debug!(%error, pool, "the queue can't be measured now"),
+        }
+    }
+}

@@ -1,0 +1,41 @@
+# shellcheck shell=sh disable=SC2034
+# What every script here shares: where things are kept, and how to say what happens.
+# Sourced, never run. Nothing is written outside the cache folder; messages go to standard error,
+# so that the output of a program started by a script stays its own.
+
+set -eu
+
+root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
+cache=${XDG_CACHE_HOME:-${HOME:?HOME is not set}/.cache}/fly-llm
+scripts=$root/scripts
+
+# One target folder outside the clone: a second clone finds llama.cpp already compiled.
+CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$cache/target}
+# A fresh rustup is in place before a shell has read the new PATH.
+PATH=$cache/bin:$PATH:${CARGO_HOME:-$HOME/.cargo}/bin
+# Waiting threads of llama.cpp sleep: a spinning one starves NATS and Redis on a small machine.
+OMP_WAIT_POLICY=${OMP_WAIT_POLICY:-passive}
+export CARGO_TARGET_DIR PATH OMP_WAIT_POLICY
+
+demo_model=$cache/models/SmolLM2-135M-Instruct.Q4_1.gguf
+
+say() {
+    printf 'fly-llm: %s\n' "$*" >&2
+}
+
+fail() {
+    say "$*"
+    exit 1
+}
+
+has() {
+    command -v "$1" >/dev/null 2>&1
+}
+
+sha256_of() {
+    if has sha256sum; then
+        sha256sum "$1" | cut -d ' ' -f 1
+    else
+        shasum -a 256 "$1" | cut -d ' ' -f 1
+    fi
+}

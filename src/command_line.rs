@@ -1,0 +1,260 @@
+//! What can be typed. Others script against it: names and meanings stay.
+
+use clap::{Args, Parser, Subcommand};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// 多数のLLMを一つのOpenAI互換APIで / One OpenAI-compatible API in front of many models.
+#[derive(Debug, Parser)]
+#[command(name = "fly-llm", version, propagate_version = true)]
+pub(crate) struct CommandLine {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// 一台で全部を起動 / Everything on this machine: NATS, Redis and every role.
+    Up(Up),
+    /// HTTP in, jobs out, tokens back.
+    Gateway(Gateway),
+    /// A worker: provider, rakuten or billing.
+    #[command(subcommand)]
+    Worker(Worker),
+    /// Checks or prints configuration.
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Makes, lists or deletes API keys.
+    #[command(subcommand)]
+    Keys(KeysCommand),
+    /// Gives or shows credit.
+    #[command(subcommand)]
+    Credits(CreditsCommand),
+    /// Checks the balances against the ledger, or rebuilds them from it.
+    #[command(subcommand)]
+    Ledger(LedgerCommand),
+    /// Makes or mends the NATS streams.
+    #[command(subcommand)]
+    Streams(StreamsCommand),
+    /// Chooses models for chats on standard input (JSONL), without calling any.
+    Route(Lines),
+    /// Masks texts on standard input (JSONL).
+    Mask(Lines),
+    /// Exits 0 when a gateway is ready.
+    Healthcheck {
+        /// The URL to ask.
+        #[arg(default_value = "http://127.0.0.1:8080/ready")]
+        url: String,
+    },
+}
+
+/// Where the configuration is.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct ConfigFile {
+    /// Configuration file; ./config.yaml when it is there, else the built-in default.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+}
+
+/// Where `up` keeps its data, for tools that look for a running one.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct DataFolder {
+    /// The data folder of `fly-llm up`; NATS_URL and REDIS_URL win over it.
+    #[arg(long, value_name = "DIR", default_value = "data")]
+    pub(crate) data: PathBuf,
+}
+
+/// Arguments of `up`.
+#[derive(Debug, Args)]
+pub(crate) struct Up {
+    /// The configuration.
+    #[command(flatten)]
+    pub(crate) config: ConfigFile,
+    /// Where keys, balances and streams are kept.
+    #[arg(long, value_name = "DIR", default_value = "data")]
+    pub(crate) data: PathBuf,
+    /// Where the API listens.
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) listen: Option<SocketAddr>,
+    /// Where Prometheus reads.
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) metrics_listen: Option<SocketAddr>,
+    /// Prints the banner as one line of JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Arguments of `gateway`.
+#[derive(Debug, Args)]
+pub(crate) struct Gateway {
+    /// The configuration.
+    #[command(flatten)]
+    pub(crate) config: ConfigFile,
+    /// Where the API listens.
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) listen: Option<SocketAddr>,
+    /// Where Prometheus reads.
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) metrics_listen: Option<SocketAddr>,
+}
+
+/// Which worker.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Worker {
+    /// Calls OpenAI, Anthropic and every OpenAI-compatible vendor.
+    Provider(ConfigFile),
+    /// llama.cpp: RakutenAI-2.0-mini-instruct, or any GGUF.
+    Rakuten(Rakuten),
+    /// Applies ledger events to balances, and voids what nobody settled.
+    Billing(ConfigFile),
+}
+
+/// Arguments of `worker rakuten`.
+#[derive(Debug, Args)]
+pub(crate) struct Rakuten {
+    /// The configuration.
+    #[command(flatten)]
+    pub(crate) config: ConfigFile,
+    /// The GGUF to serve instead of the configured one.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) model: Option<PathBuf>,
+    /// Ends when standard input ends: for a parent that may be killed.
+    #[arg(long, hide = true)]
+    pub(crate) end_with_parent: bool,
+}
+
+/// `config …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Explains every mistake with its line.
+    Check(ConfigFile),
+    /// Prints the commented default.
+    Default,
+}
+
+/// `keys …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeysCommand {
+    /// Makes a key; its secret is shown once.
+    Create {
+        /// What its owner calls it.
+        #[arg(long)]
+        name: String,
+        /// Credit for its account, in USD.
+        #[arg(long, value_name = "USD")]
+        credit: Option<String>,
+        /// An existing account; a new one is made otherwise.
+        #[arg(long)]
+        account: Option<String>,
+        /// Prints one line of JSON.
+        #[arg(long)]
+        json: bool,
+        /// Where a running `up` is.
+        #[command(flatten)]
+        data: DataFolder,
+    },
+    /// Lists all live keys.
+    List {
+        /// Prints one line of JSON a key.
+        #[arg(long)]
+        json: bool,
+        /// Where a running `up` is.
+        #[command(flatten)]
+        data: DataFolder,
+    },
+    /// Deletes a key.
+    Delete {
+        /// Its `key_id`.
+        key: String,
+        /// Where a running `up` is.
+        #[command(flatten)]
+        data: DataFolder,
+    },
+}
+
+/// `credits …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum CreditsCommand {
+    /// Gives credit to an account.
+    Grant {
+        /// The account.
+        account: String,
+        /// How much, in USD.
+        usd: String,
+        /// Why, for the statement.
+        #[arg(long, default_value = "granted by the operator")]
+        note: String,
+        /// Names the grant, so that repeating the command gives nothing; random when absent.
+        #[arg(long)]
+        unique: Option<String>,
+        /// Where a running `up` is.
+        #[command(flatten)]
+        data: DataFolder,
+    },
+    /// Shows an account's balance.
+    Show {
+        /// The account.
+        account: String,
+        /// Where a running `up` is.
+        #[command(flatten)]
+        data: DataFolder,
+    },
+}
+
+/// `ledger …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum LedgerCommand {
+    /// Proves that every balance is the sum of its ledger events; exits 1 when one is not.
+    Check {
+        /// Prints one line of JSON.
+        #[arg(long)]
+        json: bool,
+        /// Where a running `up` is.
+        #[command(flatten)]
+        data: DataFolder,
+    },
+    /// Forgets all balances and has the billing worker rebuild them.
+    Rebuild {
+        /// Where a running `up` is.
+        #[command(flatten)]
+        data: DataFolder,
+    },
+}
+
+/// `streams …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum StreamsCommand {
+    /// Makes or mends all streams, buckets and consumers.
+    Apply {
+        /// The configuration.
+        #[command(flatten)]
+        config: ConfigFile,
+        /// Where a running `up` is.
+        #[command(flatten)]
+        data: DataFolder,
+    },
+}
+
+/// Arguments of the tools that read lines.
+#[derive(Debug, Args)]
+pub(crate) struct Lines {
+    /// The configuration.
+    #[command(flatten)]
+    pub(crate) config: ConfigFile,
+    /// JSONL in, JSONL out (the only form there is).
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        CommandLine::command().debug_assert();
+    }
+}

@@ -1,0 +1,131 @@
+//! Where NATS and Redis are: the environment says, or the file that a running `fly-llm up` leaves in
+//! its data folder. Connections are tried for a while, because servers may start after us.
+
+use crate::role::Failure;
+use infra::bus::{Bus, BusError};
+use infra::environment::{Environment, NATS_URL, REDIS_URL};
+use infra::store::Store;
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+use std::time::Duration;
+
+/// The file that a running `up` leaves.
+pub(crate) const RUN_FILE: &str = "run.json";
+
+/// How long servers may take to come.
+const CONNECT_SECONDS_MAX: Duration = Duration::from_secs(30);
+
+/// Between two attempts.
+const CONNECT_PAUSE: Duration = Duration::from_millis(250);
+
+/// What a running `up` tells: its banner with `--json`, and its file for tools.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Running {
+    /// The API, `…/v1`.
+    pub(crate) base_url: String,
+    /// Prometheus.
+    pub(crate) metrics_url: String,
+    /// The operator's key.
+    pub(crate) admin_key: String,
+    /// A ready API key.
+    pub(crate) api_key: String,
+    /// NATS, password included.
+    pub(crate) nats_url: String,
+    /// Redis, password included.
+    pub(crate) redis_url: String,
+    /// The process.
+    pub(crate) pid: u32,
+}
+
+/// Both servers.
+#[derive(Debug, Clone)]
+pub(crate) struct Endpoints {
+    /// NATS.
+    pub(crate) nats_url: String,
+    /// Redis.
+    pub(crate) redis_url: String,
+}
+
+impl Endpoints {
+    /// Finds them.
+    ///
+    /// # Errors
+    /// When neither the environment nor a running `up` names them.
+    pub(crate) fn find(environment: &Environment, data: &Path) -> Result<Self, Failure> {
+        let told = (environment.get(NATS_URL), environment.get(REDIS_URL));
+        if let (Some(nats_url), Some(redis_url)) = told {
+            return Ok(Self { nats_url: nats_url.to_owned(), redis_url: redis_url.to_owned() });
+        }
+        let file = data.join(RUN_FILE);
+        let text = std::fs::read_to_string(&file).map_err(|error| {
+            Failure::usage(format!(
+                "no running fly-llm found ({}: {error}): start `fly-llm up`, name its folder with \
+                 --data, or set NATS_URL and REDIS_URL",
+                file.display()
+            ))
+        })?;
+        let running: Running = serde_json::from_str(&text)
+            .map_err(|error| Failure::new(format!("{}: {error}", file.display())))?;
+        let or = |told: Option<&str>, found: String| told.map_or(found, str::to_owned);
+        Ok(Self {
+            nats_url: or(told.0, running.nats_url),
+            redis_url: or(told.1, running.redis_url),
+        })
+    }
+
+    /// From the environment alone.
+    ///
+    /// # Errors
+    /// When a variable is missing.
+    pub(crate) fn from_environment(environment: &Environment) -> Result<Self, Failure> {
+        let get = |name: &str| {
+            let example = if name == NATS_URL { "nats://HOST:4222" } else { "redis://HOST:6379/" };
+            let hint = format!("{name} is not set: write {name}={example}");
+            environment.get(name).map(str::to_owned).ok_or_else(|| Failure::usage(hint))
+        };
+        Ok(Self { nats_url: get(NATS_URL)?, redis_url: get(REDIS_URL)? })
+    }
+
+    /// Connects to NATS, waiting up to 30 s for it.
+    ///
+    /// # Errors
+    /// When it doesn't come, or is too old.
+    pub(crate) async fn bus(&self, name: &str) -> Result<Bus, Failure> {
+        let final_ones =
+            |error: &BusError| matches!(error, BusError::Unauthorized(_) | BusError::TooOld(_));
+        patient(|| Bus::connect(&self.nats_url, name), final_ones).await
+    }
+
+    /// Connects to Redis, waiting up to 30 s for it.
+    ///
+    /// # Errors
+    /// When it doesn't come.
+    pub(crate) async fn store(&self) -> Result<Store, Failure> {
+        patient(|| Store::connect(&self.redis_url), |_| false).await
+    }
+}
+
+/// Tries until it works, an error is final, or the time is over.
+async fn patient<T, E, F>(
+    mut attempt: impl FnMut() -> F,
+    is_final: impl Fn(&E) -> bool,
+) -> Result<T, Failure>
+where
+    E: std::fmt::Display,
+    F: Future<Output = Result<T, E>>,
+{
+    let limit = tokio::time::Instant::now() + CONNECT_SECONDS_MAX;
+    let mut told = false;
+    loop {
+        match attempt().await {
+            Ok(connected) => return Ok(connected),
+            Err(error) if is_final(&error) || tokio::time::Instant::now() >= limit => {
+                return Err(Failure::new(error));
+            }
+            Err(error) if !told => tracing::info!(%error, "waiting"),
+            Err(_) => {}
+        }
+        told = true;
+        tokio::time::sleep(CONNECT_PAUSE).await;
+    }
+}

@@ -1,0 +1,185 @@
+//! The roles and what each of them is given. A role that is not in this build says so.
+
+use crate::command_line::{Command, CommandLine, ConfigFile, Gateway, Rakuten, Worker};
+use crate::endpoints::Endpoints;
+use crate::{tools, up};
+use gateway::{Dependencies, Listeners};
+use infra::bus::Bus;
+use infra::config::Config;
+use infra::environment::{ADMIN_API_KEY, Environment};
+use infra::metrics::Metrics;
+use infra::net::PromptListener;
+use infra::secret::Secret;
+use infra::shutdown;
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+
+/// Exit code for a wrong command line or configuration (`EX_USAGE`).
+pub(crate) const EXIT_USAGE: u8 = 64;
+
+/// The configuration that is read when none is named.
+const CONFIG_HERE: &str = "config.yaml";
+
+/// Why the program ends without having done its work.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    message: String,
+    code: u8,
+}
+
+impl Failure {
+    /// Something went wrong.
+    pub(crate) fn new(message: impl ToString) -> Self {
+        Self { message: message.to_string(), code: 1 }
+    }
+
+    /// The command line, the environment or the configuration is wrong.
+    pub(crate) fn usage(message: impl ToString) -> Self {
+        Self { message: message.to_string(), code: EXIT_USAGE }
+    }
+
+    /// Tells it and gives the exit code.
+    pub(crate) fn report(&self) -> ExitCode {
+        // Nobody is left to tell when standard error is gone.
+        let _ = writeln!(std::io::stderr(), "fly-llm: {}", self.message);
+        ExitCode::from(self.code)
+    }
+}
+
+impl<E: std::error::Error> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self::new(error)
+    }
+}
+
+/// Runs a command to its end.
+///
+/// # Errors
+/// When it can't do its work.
+pub(crate) async fn run(
+    command_line: CommandLine,
+    environment: Environment,
+) -> Result<ExitCode, Failure> {
+    match command_line.command {
+        Command::Up(arguments) => up::up(arguments, environment).await,
+        Command::Gateway(arguments) => run_gateway(arguments, environment).await,
+        Command::Worker(Worker::Provider(file)) => run_provider(&file, environment).await,
+        Command::Worker(Worker::Rakuten(arguments)) => run_rakuten(arguments, environment).await,
+        Command::Worker(Worker::Billing(file)) => run_billing(&file, environment).await,
+        other => tools::run(other, environment).await,
+    }
+}
+
+/// Reads the configuration.
+///
+/// # Errors
+/// When it is wrong: exit code 64.
+pub(crate) fn read_config(file: &ConfigFile, environment: &Environment) -> Result<Config, Failure> {
+    let here = Path::new(CONFIG_HERE);
+    let path = file.config.as_deref().or_else(|| here.exists().then_some(here));
+    Config::load(path, environment).map_err(Failure::usage)
+}
+
+/// The address told, or else the configured one.
+///
+/// # Errors
+/// When the configured one is none; the configuration has been checked for that.
+pub(crate) fn address(told: Option<SocketAddr>, configured: &str) -> Result<SocketAddr, Failure> {
+    told.map_or_else(|| configured.parse().map_err(Failure::usage), Ok)
+}
+
+/// A token that the first signal cancels.
+pub(crate) fn stopped_by_signal() -> CancellationToken {
+    let stop = CancellationToken::new();
+    let tasks = infra::tasks::Tasks::new();
+    tasks.spawn("signals", shutdown::stop_on_signal(stop.clone()));
+    stop
+}
+
+async fn run_gateway(arguments: Gateway, environment: Environment) -> Result<ExitCode, Failure> {
+    let config = read_config(&arguments.config, &environment)?;
+    let endpoints = Endpoints::from_environment(&environment)?;
+    let stop = stopped_by_signal();
+    let bus = endpoints.bus("gateway").await?;
+    bus.apply_streams(&config.queue, &config.models.pools()).await?;
+    let api = PromptListener::bind(address(arguments.listen, &config.gateway.listen)?).await?;
+    let metrics = address(arguments.metrics_listen, &config.gateway.metrics_listen)?;
+    let metrics = PromptListener::bind(metrics).await?;
+    tracing::info!(address = %api.local_address()?, "listening");
+    let dependencies = Dependencies {
+        config: Arc::new(config),
+        bus,
+        store: endpoints.store().await?,
+        metrics: Metrics::new()?,
+        admin_key: environment.get(ADMIN_API_KEY).map(Secret::new),
+    };
+    gateway::run(Listeners { api, metrics }, dependencies, stop).await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn run_provider(file: &ConfigFile, environment: Environment) -> Result<ExitCode, Failure> {
+    let config = read_config(file, &environment)?;
+    let bus = Endpoints::from_environment(&environment)?.bus("worker provider").await?;
+    worker_provider::run(&config, bus, Metrics::new()?, stopped_by_signal()).await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn run_billing(file: &ConfigFile, environment: Environment) -> Result<ExitCode, Failure> {
+    read_config(file, &environment)?;
+    let endpoints = Endpoints::from_environment(&environment)?;
+    let bus = endpoints.bus("worker billing").await?;
+    let store = endpoints.store().await?;
+    let billing = worker_billing::Billing { bus, store, metrics: Metrics::new()? };
+    worker_billing::run(billing, stopped_by_signal()).await;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn run_rakuten(arguments: Rakuten, environment: Environment) -> Result<ExitCode, Failure> {
+    let config = read_config(&arguments.config, &environment)?;
+    let bus = Endpoints::from_environment(&environment)?.bus("worker rakuten").await?;
+    let stop = stopped_by_signal();
+    if arguments.end_with_parent {
+        stop_with_standard_input(stop.clone())?;
+    }
+    serve_llama(&config, arguments.model, bus, stop).await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+#[cfg(feature = "rakuten")]
+async fn serve_llama(
+    config: &Config,
+    model: Option<std::path::PathBuf>,
+    bus: Bus,
+    stop: CancellationToken,
+) -> Result<(), Failure> {
+    worker_rakuten::run(config, model, bus, Metrics::new()?, stop).await.map_err(Failure::new)
+}
+
+#[cfg(not(feature = "rakuten"))]
+async fn serve_llama(
+    _config: &Config,
+    _model: Option<std::path::PathBuf>,
+    _bus: Bus,
+    _stop: CancellationToken,
+) -> Result<(), Failure> {
+    Err(Failure::usage("this build has no llama.cpp: build with --features rakuten"))
+}
+
+/// Whether this build can run a model of its own.
+pub(crate) const HAS_LLAMA: bool = cfg!(feature = "rakuten");
+
+/// A parent that is killed can't tell: the end of our standard input does.
+fn stop_with_standard_input(stop: CancellationToken) -> Result<(), Failure> {
+    let watch = move || {
+        let mut nothing = std::io::sink();
+        // Whatever ends the reading, the parent is gone.
+        let _ = std::io::copy(&mut std::io::stdin().lock(), &mut nothing);
+        stop.cancel();
+    };
+    std::thread::Builder::new().name("parent".into()).spawn(watch)?;
+    Ok(())
+}

@@ -1,0 +1,48 @@
+//! `credits grant` writes a ledger event and waits until it is in the balance; `credits show` reads
+//! the balance.
+
+use super::{keys, say};
+use crate::command_line::CreditsCommand;
+use crate::endpoints::Endpoints;
+use crate::role::Failure;
+use gateway::auth::issue;
+use infra::environment::Environment;
+use infra::store::Store;
+use schemas::ids::AccountId;
+use schemas::money::MicroUsd;
+use std::process::ExitCode;
+
+pub(super) async fn run(
+    command: CreditsCommand,
+    environment: &Environment,
+) -> Result<ExitCode, Failure> {
+    match command {
+        CreditsCommand::Grant { account, usd, note, unique, data } => {
+            let account = AccountId::parse(account).map_err(Failure::usage)?;
+            let amount = MicroUsd::from_decimal(&usd).map_err(Failure::usage)?;
+            if amount <= MicroUsd::ZERO {
+                return Err(Failure::usage("a grant is more than 0 USD"));
+            }
+            let endpoints = Endpoints::find(environment, &data.data)?;
+            let bus = endpoints.bus("credits").await?;
+            if bus.account(&account).await?.is_none() {
+                return Err(Failure::new(format!("there is no account {account}")));
+            }
+            let unique = unique.unwrap_or_else(keys::fresh_unique);
+            issue::grant(&bus, &account, amount, &unique, &note).await?;
+            super::ledger::wait_until_applied(&bus, &endpoints.store().await?).await?;
+            show(&endpoints.store().await?, &account).await?;
+        }
+        CreditsCommand::Show { account, data } => {
+            let account = AccountId::parse(account).map_err(Failure::usage)?;
+            let store = Endpoints::find(environment, &data.data)?.store().await?;
+            show(&store, &account).await?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn show(store: &Store, account: &AccountId) -> Result<(), Failure> {
+    let balance = store.balance(account).await?;
+    say(format!("{account}  balance ${}  held ${}", balance.balance, balance.held))
+}

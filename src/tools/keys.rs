@@ -1,0 +1,111 @@
+//! `keys …`: what `/api/keys` does, for those who have no gateway at hand.
+
+use super::say;
+use crate::command_line::KeysCommand;
+use crate::endpoints::Endpoints;
+use crate::role::Failure;
+use gateway::auth::issue::{self, NewKey};
+use infra::bus::Bus;
+use infra::bus::records::KeyChange;
+use infra::clock;
+use infra::environment::Environment;
+use schemas::ids::{AccountId, KeyId, RequestId};
+use schemas::money::MicroUsd;
+use schemas::records::KeyRecordV1;
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+
+pub(super) async fn run(
+    command: KeysCommand,
+    environment: &Environment,
+) -> Result<ExitCode, Failure> {
+    match command {
+        KeysCommand::Create { name, credit, account, json, data } => {
+            let bus = Endpoints::find(environment, &data.data)?.bus("keys").await?;
+            create(&bus, name, credit, account, json).await?;
+        }
+        KeysCommand::List { json, data } => {
+            let bus = Endpoints::find(environment, &data.data)?.bus("keys").await?;
+            for record in all(&bus).await? {
+                list(&record, json)?;
+            }
+        }
+        KeysCommand::Delete { key, data } => {
+            let bus = Endpoints::find(environment, &data.data)?.bus("keys").await?;
+            let wanted = KeyId::parse(key)?;
+            let found = all(&bus).await?.into_iter().find(|record| record.key == wanted);
+            let record = found.ok_or_else(|| {
+                Failure::new(format!("there is no key {wanted}: `fly-llm keys list` shows all"))
+            })?;
+            issue::revoke(&bus, &record).await?;
+            say(format!("{wanted} is deleted"))?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn create(
+    bus: &Bus,
+    name: String,
+    credit: Option<String>,
+    account: Option<String>,
+    json: bool,
+) -> Result<(), Failure> {
+    let credit = credit.map(|usd| MicroUsd::from_decimal(&usd)).transpose();
+    let credit = credit.map_err(Failure::usage)?;
+    let account = account.map(AccountId::parse).transpose().map_err(Failure::usage)?;
+    if let Some(account) = &account
+        && bus.account(account).await?.is_none()
+    {
+        return Err(Failure::new(format!("there is no account {account}")));
+    }
+    let issued = issue::issue(bus, NewKey { name, account, ..NewKey::default() }).await?;
+    let record = issued.record;
+    if let Some(amount) = credit {
+        let unique = format!("key-{}", record.key);
+        issue::grant(bus, &record.account, amount, &unique, "with a new key").await?;
+    }
+    let (key, account) = (issued.secret.reveal(), &record.account);
+    if json {
+        return say(json!({"key": key, "key_id": record.key, "account": account}).to_string());
+    }
+    say(format!("key      {key}   (shown once)\nkey_id   {}\naccount  {account}", record.key))
+}
+
+/// All live keys, oldest first.
+async fn all(bus: &Bus) -> Result<Vec<KeyRecordV1>, Failure> {
+    use futures::StreamExt;
+    let changes = bus.watch_keys().await?;
+    tokio::pin!(changes);
+    let mut keys = BTreeMap::new();
+    while let Some(change) = changes.next().await {
+        match change? {
+            KeyChange::Put(record) => keys.insert(record.key.clone(), *record),
+            KeyChange::Current => break,
+        };
+    }
+    let mut keys: Vec<_> = keys.into_values().filter(|key| key.revoked_ms.is_none()).collect();
+    keys.sort_by_key(|key| key.created_ms);
+    Ok(keys)
+}
+
+fn list(record: &KeyRecordV1, json: bool) -> Result<(), Failure> {
+    let created = clock::rfc3339(record.created_ms);
+    if json {
+        let line = json!({
+            "key_id": record.key, "account": record.account, "name": record.name,
+            "last_four": record.last_four, "created_at": created,
+        });
+        return say(line.to_string());
+    }
+    say(format!(
+        "{}  {}  {created}  …{}  {}",
+        record.key, record.account, record.last_four, record.name
+    ))
+}
+
+/// A name that no other grant has.
+pub(super) fn fresh_unique() -> String {
+    RequestId::fresh().as_str().replace("req_", "cli-")
+}

@@ -1,0 +1,92 @@
+//! `route --json` and `mask --json`: one JSON object a line in, one a line out, in the same order.
+//! Nothing is sent anywhere.
+
+use crate::command_line::Lines;
+use crate::role::{self, Failure};
+use gateway::{chat, pii, routing};
+use infra::environment::Environment;
+use schemas::openai::{ChatRequest, Message, Role};
+use serde_json::{Value, json};
+use std::io::{BufRead, BufWriter, Write};
+use std::process::ExitCode;
+
+/// Chooses a model for each line.
+pub(super) fn route(arguments: &Lines, environment: &Environment) -> Result<ExitCode, Failure> {
+    let config = role::read_config(&arguments.config, environment)?;
+    each_line(|line| {
+        let chat = chat_of(line)?;
+        let features = routing::features(&chat, None);
+        let (model, reason) = match chat::rehearse(&config, &chat, &features) {
+            Ok((model, reason)) => (Value::from(model), reason),
+            Err(problem) => (Value::Null, problem.message),
+        };
+        Ok(json!({
+            "id": line["id"],
+            "lang": features.language.as_str(),
+            "task": features.task.as_str(),
+            "score": features.difficulty,
+            "model": model,
+            "reason": reason,
+        }))
+    })
+}
+
+/// Masks each line.
+pub(super) fn mask(arguments: &Lines, environment: &Environment) -> Result<ExitCode, Failure> {
+    role::read_config(&arguments.config, environment)?;
+    let masker = pii::Masker::new(pii::Settings::default()).map_err(Failure::new)?;
+    each_line(|line| {
+        if line["messages"].is_array() {
+            let mut chat = chat_of(line)?;
+            let vault = masker.mask(&mut chat).map_err(Failure::new)?;
+            let counts: Vec<Value> = vault
+                .counts()
+                .into_iter()
+                .map(|(kind, count)| json!({"type": kind.type_name(), "count": count}))
+                .collect();
+            return Ok(json!({"id": line["id"], "counts": counts, "messages": chat.messages}));
+        }
+        let text = line["text"].as_str().unwrap_or_default();
+        let (masked, spans, _) = masker.mask_text(text).map_err(Failure::new)?;
+        let spans: Vec<Value> = pii::code_points(text, &spans)
+            .into_iter()
+            .map(
+                |span| json!({"start": span.start, "end": span.end, "type": span.kind.type_name()}),
+            )
+            .collect();
+        Ok(json!({"id": line["id"], "spans": spans, "masked": masked}))
+    })
+}
+
+/// A line as a chat: `messages` as they are, or a bare `prompt` or `text` as the user's.
+fn chat_of(line: &Value) -> Result<ChatRequest, Failure> {
+    let mut body = line.clone();
+    let Some(fields) = body.as_object_mut() else {
+        return Err(Failure::new("a line is not a JSON object"));
+    };
+    fields.remove("id");
+    fields.insert("model".into(), "auto".into());
+    if !fields.contains_key("messages") {
+        let text = fields.remove("prompt").or_else(|| fields.remove("text")).unwrap_or_default();
+        let text = text.as_str().unwrap_or_default();
+        fields.insert("messages".into(), json!([Message::text(Role::User, text)]));
+    }
+    serde_json::from_value(body).map_err(Failure::new)
+}
+
+fn each_line(mut work: impl FnMut(&Value) -> Result<Value, Failure>) -> Result<ExitCode, Failure> {
+    let mut out = BufWriter::new(std::io::stdout().lock());
+    for (number, line) in std::io::stdin().lock().lines().enumerate() {
+        let line = line?;
+        if line.trim().is_empty() {
+            continue;
+        }
+        let number = number + 1;
+        let value: Value = serde_json::from_str(&line)
+            .map_err(|error| Failure::usage(format!("line {number}: {error}")))?;
+        let answer = work(&value)?;
+        writeln!(out, "{answer}")?;
+    }
+    out.flush()?;
+    Ok(ExitCode::SUCCESS)
+}

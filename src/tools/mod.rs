@@ -1,0 +1,68 @@
+//! Commands that do one thing and end. Their output is for scripts as much as for people.
+
+/// `config …`
+mod config;
+
+/// `keys …`
+mod keys;
+
+/// `credits …`
+mod credits;
+
+/// `ledger …`
+mod ledger;
+
+/// `route` and `mask`: lines in, lines out.
+mod lines;
+
+use crate::command_line::{Command, StreamsCommand};
+use crate::endpoints::Endpoints;
+use crate::role::{self, Failure};
+use infra::environment::Environment;
+use std::io::Write;
+use std::process::ExitCode;
+use std::time::Duration;
+
+/// How long a health check may take.
+const HEALTHCHECK_SECONDS_MAX: Duration = Duration::from_secs(3);
+
+/// Runs a tool.
+///
+/// # Errors
+/// When it can't do its work.
+pub(crate) async fn run(command: Command, environment: Environment) -> Result<ExitCode, Failure> {
+    match command {
+        Command::Config(command) => config::run(command, &environment),
+        Command::Keys(command) => keys::run(command, &environment).await,
+        Command::Credits(command) => credits::run(command, &environment).await,
+        Command::Ledger(command) => ledger::run(command, &environment).await,
+        Command::Route(arguments) => lines::route(&arguments, &environment),
+        Command::Mask(arguments) => lines::mask(&arguments, &environment),
+        Command::Streams(StreamsCommand::Apply { config, data }) => {
+            let config = role::read_config(&config, &environment)?;
+            let bus = Endpoints::find(&environment, &data.data)?.bus("streams").await?;
+            bus.apply_streams(&config.queue, &config.models.pools()).await?;
+            say("the streams are as they should be")?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Healthcheck { url } => healthcheck(&url).await,
+        Command::Up(_) | Command::Gateway(_) | Command::Worker(_) => {
+            Err(Failure::usage("not a tool"))
+        }
+    }
+}
+
+async fn healthcheck(url: &str) -> Result<ExitCode, Failure> {
+    let client = infra::net::http_client(HEALTHCHECK_SECONDS_MAX)?;
+    let answer = client.get(url).send().await?;
+    let status = answer.status();
+    if status.is_success() {
+        return Ok(ExitCode::SUCCESS);
+    }
+    Err(Failure::new(format!("{url} answered {status}: {}", answer.text().await?)))
+}
+
+/// Prints a line on standard output.
+fn say(line: impl AsRef<str>) -> Result<(), Failure> {
+    Ok(writeln!(std::io::stdout().lock(), "{}", line.as_ref())?)
+}

@@ -1,0 +1,381 @@
+//! Everything on one machine: nats-server and redis-server as children unless they are given, every
+//! role in this process, the local model in a supervised child (llama.cpp can abort its process).
+//! The same roles as in a cluster: there is no second implementation of anything.
+
+use crate::command_line;
+use crate::endpoints::{Endpoints, RUN_FILE, Running};
+use crate::role::{self, Failure};
+use gateway::auth::issue::{self, NewKey};
+use gateway::{Dependencies, Listeners};
+use infra::bus::Bus;
+use infra::children::nats::NatsServer;
+use infra::children::redis::RedisServer;
+use infra::children::{ChildProcess, Launch, write_private};
+use infra::config::Config;
+use infra::environment::{ADMIN_API_KEY, Environment, NATS_URL, REDIS_URL};
+use infra::metrics::Metrics;
+use infra::net::PromptListener;
+use infra::secret::Secret;
+use infra::store::Store;
+use infra::tasks::Tasks;
+use schemas::catalogue::Vendor;
+use schemas::money::MicroUsd;
+use serde::{Deserialize, Serialize};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// The credit of the first key.
+const WELCOME_CREDIT: MicroUsd = MicroUsd(10_000_000);
+
+/// How long running answers may take at the end.
+const DRAIN_SECONDS_MAX: u64 = 1;
+
+/// How long all roles together may take at the end, the servers not included.
+const ROLES_END_MAX: Duration = Duration::from_millis(3_500);
+
+/// How long a child may take at the end.
+const CHILD_END_MAX: Duration = Duration::from_millis(700);
+
+/// How long the local model may take to load before the banner is printed without it.
+const MODEL_READY_MAX: Duration = Duration::from_secs(120);
+
+/// The first pause before a fallen child is started again; it doubles up to the longest.
+const RESTART_PAUSE: Duration = Duration::from_millis(500);
+
+/// The longest such pause.
+const RESTART_PAUSE_MAX: Duration = Duration::from_secs(10);
+
+/// What is kept between two starts.
+#[derive(Serialize, Deserialize)]
+struct Secrets {
+    admin_key: String,
+    api_key: String,
+    account: String,
+}
+
+/// The servers that are ours.
+#[derive(Default)]
+struct Servers {
+    nats: Option<NatsServer>,
+    redis: Option<RedisServer>,
+}
+
+/// Runs until a signal.
+pub(crate) async fn up(
+    arguments: command_line::Up,
+    environment: Environment,
+) -> Result<ExitCode, Failure> {
+    let mut config = role::read_config(&arguments.config, &environment)?;
+    config.gateway.drain_seconds_max = DRAIN_SECONDS_MAX;
+    config.workers.drain_seconds_max = DRAIN_SECONDS_MAX;
+    let config = Arc::new(config);
+    let api = role::address(arguments.listen, &config.gateway.listen)?;
+    let metrics = role::address(arguments.metrics_listen, &config.gateway.metrics_listen)?;
+    let listeners = Listeners {
+        api: PromptListener::bind(api).await?,
+        metrics: PromptListener::bind(metrics).await?,
+    };
+    let _lock = lock(&arguments.data)?;
+    let stop = role::stopped_by_signal();
+    let (mut servers, endpoints) = start_servers(&arguments.data, &environment).await?;
+    let bus = endpoints.bus("up").await?;
+    bus.apply_streams(&config.queue, &config.models.pools()).await?;
+    let store = endpoints.store().await?;
+    let secrets = secrets(&arguments.data, &bus, &environment).await?;
+    let running = Running {
+        base_url: format!("http://{}/v1", listeners.api.local_address()?),
+        metrics_url: format!("http://{}/metrics", listeners.metrics.local_address()?),
+        admin_key: secrets.admin_key,
+        api_key: secrets.api_key,
+        nats_url: endpoints.nats_url.clone(),
+        redis_url: endpoints.redis_url.clone(),
+        pid: std::process::id(),
+    };
+    let roles = Roles::start(&config, (bus.clone(), store), listeners, &running, &stop)?;
+    let model = start_model(&config, &arguments, &endpoints, &roles)?;
+    let run_file = arguments.data.join(RUN_FILE);
+    write_private(&run_file, &serde_json::to_string(&running)?)?;
+    if let Some(pool) = &model {
+        wait_for_model(&bus, pool, &stop).await;
+    }
+    if !stop.is_cancelled() {
+        banner(&running, arguments.json, model.is_some())?;
+    }
+    stop.cancelled().await;
+    roles.end().await;
+    // Tools must not find a program that has ended.
+    let _ = std::fs::remove_file(run_file);
+    servers.end().await;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Makes the data folder, and holds it: two programs on the same data would corrupt it.
+fn lock(data: &Path) -> Result<std::fs::File, Failure> {
+    std::fs::create_dir_all(data)?;
+    #[cfg(unix)]
+    std::fs::set_permissions(data, std::os::unix::fs::PermissionsExt::from_mode(0o700))?;
+    let file = std::fs::File::create(data.join("lock"))?;
+    file.try_lock().map_err(|_| {
+        Failure::new(format!(
+            "{} is in use by another fly-llm: stop it, or choose another folder with --data",
+            data.display()
+        ))
+    })?;
+    Ok(file)
+}
+
+async fn start_servers(
+    data: &Path,
+    environment: &Environment,
+) -> Result<(Servers, Endpoints), Failure> {
+    let mut servers = Servers::default();
+    let nats_url = match environment.get(NATS_URL) {
+        Some(url) => url.to_owned(),
+        None => {
+            let server = NatsServer::start(&data.join("nats"), 0, environment).await?;
+            servers.nats.insert(server).url().to_owned()
+        }
+    };
+    let redis_url = match environment.get(REDIS_URL) {
+        Some(url) => url.to_owned(),
+        None => {
+            let server = RedisServer::start(&data.join("redis"), 0, environment).await?;
+            servers.redis.insert(server).url().to_owned()
+        }
+    };
+    Ok((servers, Endpoints { nats_url, redis_url }))
+}
+
+impl Servers {
+    async fn end(&mut self) {
+        let nats = async {
+            if let Some(server) = &mut self.nats {
+                server.stop(CHILD_END_MAX).await;
+            }
+        };
+        let redis = async {
+            if let Some(server) = &mut self.redis {
+                server.stop(CHILD_END_MAX).await;
+            }
+        };
+        tokio::join!(nats, redis);
+    }
+}
+
+/// The keys of the first start, kept for the next.
+async fn secrets(data: &Path, bus: &Bus, environment: &Environment) -> Result<Secrets, Failure> {
+    let file = data.join("secrets.json");
+    let kept = std::fs::read_to_string(&file).ok();
+    let mut secrets = match kept.and_then(|text| serde_json::from_str::<Secrets>(&text).ok()) {
+        Some(secrets) => secrets,
+        None => {
+            let wanted = NewKey { name: "first key".to_owned(), ..NewKey::default() };
+            let issued = issue::issue(bus, wanted).await?;
+            let account = issued.record.account;
+            issue::grant(bus, &account, WELCOME_CREDIT, "welcome", "the first start").await?;
+            let secrets = Secrets {
+                admin_key: issue::fresh_secret().reveal().to_owned(),
+                api_key: issued.secret.reveal().to_owned(),
+                account: account.to_string(),
+            };
+            write_private(&file, &serde_json::to_string(&secrets)?)?;
+            secrets
+        }
+    };
+    if let Some(admin_key) = environment.get(ADMIN_API_KEY) {
+        secrets.admin_key = admin_key.to_owned();
+    }
+    Ok(secrets)
+}
+
+/// The roles of this process. They end in the order gateway, workers, billing.
+struct Roles {
+    gateway: (Tasks, CancellationToken),
+    workers: (Tasks, CancellationToken),
+    billing: (Tasks, CancellationToken),
+}
+
+impl Roles {
+    fn start(
+        config: &Arc<Config>,
+        (bus, store): (Bus, Store),
+        listeners: Listeners,
+        running: &Running,
+        stop: &CancellationToken,
+    ) -> Result<Self, Failure> {
+        let group = || (Tasks::new(), CancellationToken::new());
+        let roles = Self { gateway: group(), workers: group(), billing: group() };
+        let metrics = Metrics::new()?;
+        let billing = worker_billing::Billing {
+            bus: bus.clone(),
+            store: store.clone(),
+            metrics: metrics.clone(),
+        };
+        let ended = stop.clone();
+        let until = roles.billing.1.clone();
+        roles.billing.0.spawn("billing", async move {
+            worker_billing::run(billing, until).await;
+            ended.cancel();
+        });
+        if config.models.iter().any(|model| model.can_be_called()) {
+            let (config, bus, metrics) = (Arc::clone(config), bus.clone(), metrics.clone());
+            let (until, ended) = (roles.workers.1.clone(), stop.clone());
+            roles.workers.0.spawn("provider", async move {
+                if let Err(error) = worker_provider::run(&config, bus, metrics, until).await {
+                    tracing::error!(%error, "the provider worker ended");
+                }
+                ended.cancel();
+            });
+        }
+        let dependencies = Dependencies {
+            config: Arc::clone(config),
+            bus,
+            store,
+            metrics,
+            admin_key: Some(Secret::new(running.admin_key.clone())),
+        };
+        let (until, ended) = (roles.gateway.1.clone(), stop.clone());
+        roles.gateway.0.spawn("gateway", async move {
+            if let Err(error) = gateway::run(listeners, dependencies, until).await {
+                tracing::error!(%error, "the gateway ended");
+            }
+            ended.cancel();
+        });
+        Ok(roles)
+    }
+
+    async fn end(self) {
+        let orderly = async {
+            for (tasks, stop) in [self.gateway, self.workers, self.billing] {
+                stop.cancel();
+                tasks.finish_within(ROLES_END_MAX).await;
+            }
+        };
+        if tokio::time::timeout(ROLES_END_MAX, orderly).await.is_err() {
+            tracing::warn!("the roles took too long to end");
+        }
+    }
+}
+
+/// Starts the local model as a supervised child, if there is one. Returns its pool.
+fn start_model(
+    config: &Config,
+    arguments: &command_line::Up,
+    endpoints: &Endpoints,
+    roles: &Roles,
+) -> Result<Option<String>, Failure> {
+    let model = config.models.iter().find(|model| model.vendor == Vendor::Llama);
+    let Some(model) = model else { return Ok(None) };
+    if model.llama.as_ref().is_none_or(|llama| llama.file.is_none()) {
+        tracing::warn!(
+            model = model.name,
+            "no GGUF is named (RAKUTEN_MODEL_PATH), so the local model is not offered"
+        );
+        return Ok(None);
+    }
+    if !role::HAS_LLAMA {
+        tracing::warn!("this build has no llama.cpp, so the local model is not offered");
+        return Ok(None);
+    }
+    let mut child_arguments = vec!["worker".into(), "rakuten".into(), "--end-with-parent".into()];
+    if let Some(file) = &arguments.config.config {
+        child_arguments.extend(["--config".into(), file.clone().into_os_string()]);
+    }
+    let supervised = Supervised {
+        program: std::env::current_exe()?,
+        arguments: child_arguments,
+        environment: vec![
+            (NATS_URL, endpoints.nats_url.clone()),
+            (REDIS_URL, endpoints.redis_url.clone()),
+            // Busy waiting beside other processes on the same processors makes it 80 times slower.
+            ("OMP_WAIT_POLICY", "passive".to_owned()),
+            // ggml would start a debugger when it aborts.
+            ("GGML_NO_BACKTRACE", "1".to_owned()),
+        ],
+    };
+    roles.workers.0.spawn("rakuten", supervised.run(roles.workers.1.clone()));
+    Ok(Some(model.pool.clone()))
+}
+
+/// A child that is started again whenever it falls.
+struct Supervised {
+    program: PathBuf,
+    arguments: Vec<std::ffi::OsString>,
+    environment: Vec<(&'static str, String)>,
+}
+
+impl Supervised {
+    async fn run(self, stop: CancellationToken) {
+        let mut pause = RESTART_PAUSE;
+        while !stop.is_cancelled() {
+            let started = tokio::time::Instant::now();
+            match self.start() {
+                Ok(mut child) => tokio::select! {
+                    status = child.wait() => {
+                        tracing::error!(?status, "the rakuten worker fell; it is started again");
+                    }
+                    () = stop.cancelled() => return child.stop(CHILD_END_MAX * 2).await,
+                },
+                Err(error) => tracing::error!(%error, "the rakuten worker can't be started"),
+            }
+            if started.elapsed() > RESTART_PAUSE_MAX {
+                pause = RESTART_PAUSE;
+            }
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(pause) => pause = (pause * 2).min(RESTART_PAUSE_MAX),
+            }
+        }
+    }
+
+    fn start(&self) -> std::io::Result<ChildProcess> {
+        ChildProcess::start(Launch {
+            name: "rakuten worker",
+            program: self.program.clone(),
+            arguments: self.arguments.clone(),
+            environment: self.environment.clone(),
+            error_file: None,
+        })
+    }
+}
+
+/// Waits until the local model advertises itself, so that the printed curl line answers.
+async fn wait_for_model(bus: &Bus, pool: &str, stop: &CancellationToken) {
+    let seen = tokio::time::timeout(MODEL_READY_MAX, bus.wait_for_worker(pool));
+    tokio::select! {
+        () = stop.cancelled() => {}
+        seen = seen => match seen {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "the local model can't be waited for"),
+            Err(_) => tracing::warn!("the local model is still loading; requests for it wait"),
+        }
+    }
+}
+
+fn banner(running: &Running, json: bool, model: bool) -> Result<(), Failure> {
+    let mut out = std::io::stdout().lock();
+    if json {
+        writeln!(out, "{}", serde_json::to_string(running)?)?;
+        return Ok(out.flush()?);
+    }
+    let Running { base_url, metrics_url, admin_key, api_key, .. } = running;
+    let name = if model { "rakuten-llm" } else { "auto" };
+    writeln!(
+        out,
+        "\nFly-LLM が起動しました / Fly-LLM is up\n\n  \
+         API        {base_url}\n  \
+         metrics    {metrics_url}\n  \
+         admin key  {admin_key}\n  \
+         API key    {api_key}\n\n\
+         試す / try it:\n\n  \
+         curl -N {base_url}/chat/completions -H 'Authorization: Bearer {api_key}' \
+         -H 'Content-Type: application/json' -d '{{\"model\":\"{name}\",\"stream\":true,\
+         \"messages\":[{{\"role\":\"user\",\"content\":\"Tell me a short story about Mount Fuji.\"}}]}}'\n\n\
+         Ctrl-C で終了 / ends it\n"
+    )?;
+    Ok(out.flush()?)
+}

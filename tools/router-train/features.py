@@ -1,0 +1,213 @@
+"""What the router reads from a prompt, exactly as gateway/src/routing reads it.
+
+The Rust side is the one that serves; a golden file made by train.py keeps both equal. Never add a
+feature here without adding it there, and never one that knows a data set.
+"""
+
+import numpy as np
+
+PROMPT_CHARS_MAX = 2000
+HASH_BITS = 14
+MULTIPLIER = 0x9E3779B1
+PIECE_CHARS_MAX = 16
+SYMBOLS = set("+-*/=<>^\\$_{}[]()|")
+
+
+def head_and_tail(text):
+    if len(text) <= PROMPT_CHARS_MAX:
+        return text
+    half = PROMPT_CHARS_MAX // 2
+    return text[:half] + "\n" + text[-half:]
+
+
+def fold(char):
+    """One character in small letters and in its usual width."""
+    code = ord(char)
+    if 0xFF01 <= code <= 0xFF5E:
+        char = chr(code - 0xFEE0)
+    elif code == 0x3000:
+        return " "
+    return char.lower()[0]
+
+
+def is_cjk(code):
+    return (
+        0x3041 <= code <= 0x30FF
+        or code in (0x3005, 0x3006)
+        or 0x3400 <= code <= 0x4DBF
+        or 0x4E00 <= code <= 0x9FFF
+        or 0xF900 <= code <= 0xFAFF
+        or 0x20000 <= code <= 0x3FFFF
+    )
+
+
+def is_word(code):
+    """Letters and digits, by ranges: both sides must agree whatever Unicode tables they have."""
+    if code < 0x80:
+        return 0x30 <= code <= 0x39 or 0x41 <= code <= 0x5A or 0x61 <= code <= 0x7A
+    if code < 0xC0:
+        return code in (0xAA, 0xB5, 0xBA)
+    if code in (0xD7, 0xF7):
+        return False
+    return not (
+        0x2000 <= code <= 0x2BFF
+        or 0x3000 <= code <= 0x3040
+        or 0xFE00 <= code <= 0xFE6F
+        or 0xFF00 <= code <= 0xFF65
+        or 0xE000 <= code <= 0xF8FF
+        or 0x1F000 <= code <= 0x1FAFF
+    ) or is_cjk(code)
+
+
+def runs(text):
+    """Words: runs of letters and digits; runs of Chinese characters and kana stand apart."""
+    words, word, kind = [], [], 0
+    for char in text:
+        code = ord(char)
+        now = 2 if is_cjk(code) else 1 if is_word(code) else 0
+        if now != kind and word:
+            words.append(("".join(word), kind))
+            word = []
+        kind = now
+        if now:
+            word.append(char)
+    if word:
+        words.append(("".join(word), kind))
+    return words
+
+
+def hash_of(chars, seed):
+    value = seed & 0xFFFFFFFF
+    for char in chars:
+        value = ((value ^ ord(char)) * MULTIPLIER) & 0xFFFFFFFF
+        value ^= value >> 15
+    return value
+
+
+def hashed(words):
+    """The places of words, pairs, stems and pieces of Chinese characters, each once."""
+    places, before = set(), None
+    shift = 32 - HASH_BITS
+    for word, kind in words:
+        if kind == 2:
+            for size in (1, 2, 3):
+                for at in range(len(word) - size + 1):
+                    places.add(hash_of(word[at : at + size], 10 + size) >> shift)
+        else:
+            places.add(hash_of(word, 1) >> shift)
+            if len(word) > 5:
+                places.add(hash_of(word[:5], 2) >> shift)
+        if before is not None and kind == 1:
+            places.add(hash_of(before + " " + word, 3) >> shift)
+        before = word if kind == 1 else None
+    return sorted(places)
+
+
+def pieces(words, table):
+    """Indexes of the longest known pieces, from the left."""
+    found = []
+    for word, _ in words:
+        at, start = 0, True
+        while at < len(word):
+            for size in range(min(PIECE_CHARS_MAX, len(word) - at), 0, -1):
+                key = ("\u2581" if start else "") + word[at : at + size]
+                place = table.get(key)
+                if place is not None:
+                    found.append(place)
+                    break
+            else:
+                size = 1
+            at, start = at + size, False
+    return found
+
+
+STRUCTURE = (
+    "length", "length_east", "east", "length_squared", "digits", "symbols", "lines", "questions",
+    "word_length", "pieces_per_word", "commas", "numbers", "code", "dollars", "items", "han",
+    "katakana", "hiragana", "sentence_length",
+)
+
+
+def structure(text, words, has_code, piece_count):
+    """The shape of a prompt; each value is of the order of one."""
+    clipped = head_and_tail(text)
+    chars = max(1, len(clipped))
+    count = dict.fromkeys(
+        ("digit", "symbol", "line", "question", "comma", "dollar", "han", "kata", "hira", "stop"), 0
+    )
+    items = numbers = 0
+    line_start, in_number = True, False
+    previous_item = ""
+    for char in clipped:
+        code = ord(char)
+        digit = "0" <= char <= "9"
+        count["digit"] += digit
+        numbers += digit and not in_number
+        in_number = digit
+        count["symbol"] += char in SYMBOLS
+        count["line"] += char == "\n"
+        count["question"] += char in "?？"
+        count["comma"] += char in ",、，"
+        count["dollar"] += char == "$"
+        count["stop"] += char in ".!?。！？\n"
+        count["han"] += 0x3400 <= code <= 0x9FFF
+        count["kata"] += 0x30A0 <= code <= 0x30FF
+        count["hira"] += 0x3040 <= code <= 0x309F
+        if char == "\n":
+            line_start, previous_item = True, ""
+        elif line_start:
+            if char in "-*":
+                items, line_start = items + 1, False
+            elif char in ".)" and previous_item:
+                items, line_start = items + 1, False
+            elif char in "(" or char == " ":
+                pass
+            elif not previous_item and (char in "ABCDEabcde" or digit):
+                previous_item = char
+            else:
+                line_start = False
+    east = (count["han"] + count["kata"] + count["hira"]) / chars
+    is_east = 1.0 if east > 0.2 else 0.0
+    west = [word for word, kind in words if kind == 1]
+    log = np.log1p(len(text))
+    return [
+        log * (1 - is_east) / 4, log * is_east / 4, is_east, log * log * (1 - is_east) / 32,
+        np.sqrt(count["digit"] / chars), np.sqrt(count["symbol"] / chars),
+        np.log1p(count["line"]) / 2, np.log1p(count["question"]),
+        sum(map(len, west)) / max(1, len(west)) / 5, piece_count / max(1, len(words)) / 2,
+        np.log1p(count["comma"]) / 2, np.log1p(numbers) / 2, float(has_code),
+        np.log1p(count["dollar"]), np.log1p(items), count["han"] / chars, count["kata"] / chars,
+        count["hira"] / chars, np.log(chars / (1 + count["stop"])) / 4,
+    ]
+
+
+MARKS = set("(){}[]=<>;:+*&|_.\"'")
+
+
+def is_code(line):
+    """Whether a line has the shape of code: how it ends, and how dense its marks are."""
+    body = line.strip(" \t\r")
+    if len(body) < 3:
+        return False
+    marks = sum(char in MARKS for char in body)
+    call = "(" in body and ("=" in body or "):" in body or ";" in body)
+    ends = body.endswith((";", "{", "}", "):"))
+    return (ends and marks >= 2) or (call and marks * 5 >= len(body)) or body.startswith("//")
+
+
+def has_code(text):
+    return any(
+        line.strip(" \t").startswith("```") or is_code(line)
+        for line in head_and_tail(text).split("\n")
+    )
+
+
+class Read:
+    """All that is read from one prompt."""
+
+    def __init__(self, text, table):
+        folded = "".join(map(fold, head_and_tail(text)))
+        self.words = runs(folded)
+        self.pieces = pieces(self.words, table)
+        self.places = hashed(self.words)
+        self.structure = structure(text, self.words, has_code(text), len(self.pieces))

@@ -1,0 +1,94 @@
+//! A whole Anthropic message as a choice, and the parts of one that a stream shares with it: finish
+//! reasons and usage. Thoughts never become content.
+
+use super::{THINKING_BLOCKS, error};
+use crate::problem;
+use crate::translate::{CALLS_MAX, Whole};
+use schemas::anthropic::{
+    Block, ErrorAnswer, KnownBlock, MessagesAnswer, MessagesUsage, StopReason,
+};
+use schemas::error::Problem;
+use schemas::openai::{AnswerChoice, AnswerMessage, FinishReason};
+use schemas::usage::Usage;
+use serde_json::{Value, json};
+
+/// Reads a 2xx body.
+pub(super) fn answer(body: &[u8]) -> Result<Whole, Problem> {
+    let answer: MessagesAnswer = serde_json::from_slice(body).map_err(|unreadable| {
+        if let Ok(answer) = serde_json::from_slice::<ErrorAnswer>(body) {
+            return error::inside(answer.error);
+        }
+        problem::unreadable(unreadable)
+    })?;
+    let finish_reason = finish(answer.stop_reason.ok_or_else(problem::nonsense)?);
+    if answer.content.len() > CALLS_MAX {
+        return Err(problem::nonsense());
+    }
+    let message = message(answer.content);
+    let choice = AnswerChoice { index: 0, message, logprobs: None, finish_reason };
+    Ok(Whole { choices: vec![choice], usage: usage(&answer.usage) })
+}
+
+fn message(blocks: Vec<Block>) -> AnswerMessage {
+    let mut message = AnswerMessage { role: "assistant".into(), ..AnswerMessage::default() };
+    let (mut calls, mut thoughts) = (Vec::new(), Vec::new());
+    for block in blocks {
+        match block {
+            Block::Known(KnownBlock::Text { text, .. }) => {
+                message.content.get_or_insert_default().push_str(&text);
+            }
+            Block::Known(KnownBlock::ToolUse { id, name, input, .. }) => {
+                let function = json!({"name": name, "arguments": arguments(&input)});
+                calls.push(json!({"id": id, "type": "function", "function": function}));
+            }
+            Block::Known(KnownBlock::Thinking { thinking, signature }) => {
+                if !thinking.is_empty() {
+                    message.reasoning_content.get_or_insert_default().push_str(&thinking);
+                }
+                thoughts.push(json!({
+                    "type": "thinking", "thinking": thinking, "signature": signature
+                }));
+            }
+            Block::Known(KnownBlock::RedactedThinking { data }) => {
+                thoughts.push(json!({"type": "redacted_thinking", "data": data}));
+            }
+            // The vendor's own tools and their results are not the client's to act on.
+            Block::Known(KnownBlock::Image { .. } | KnownBlock::ToolResult { .. })
+            | Block::Other(_) => {}
+        }
+    }
+    message.tool_calls = Some(calls).filter(|calls| !calls.is_empty());
+    if !thoughts.is_empty() {
+        message.rest.insert(THINKING_BLOCKS.into(), Value::Array(thoughts));
+    }
+    message
+}
+
+/// A tool's input as the text that OpenAI's clients parse.
+pub(super) fn arguments(input: &Value) -> String {
+    if input.is_null() { "{}".into() } else { input.to_string() }
+}
+
+/// Why it ended, in OpenAI's words.
+pub(super) fn finish(reason: StopReason) -> FinishReason {
+    match reason {
+        StopReason::MaxTokens | StopReason::ModelContextWindowExceeded => FinishReason::Length,
+        StopReason::ToolUse => FinishReason::ToolCalls,
+        StopReason::Refusal => FinishReason::ContentFilter,
+        StopReason::EndTurn
+        | StopReason::StopSequence
+        | StopReason::PauseTurn
+        | StopReason::Unknown => FinishReason::Stop,
+    }
+}
+
+/// The buckets are disjoint on this side already; `None` unless both sides were counted.
+pub(super) fn usage(usage: &MessagesUsage) -> Option<Usage> {
+    Some(Usage {
+        input: usage.input_tokens?,
+        cache_read: usage.cache_read_input_tokens,
+        cache_write: usage.cache_creation_input_tokens,
+        output: usage.output_tokens?,
+        reasoning: None,
+    })
+}

@@ -1,0 +1,152 @@
+//! The conversation: instructions hoisted, messages as turns of blocks, tool results first in the
+//! turn that follows the calls. Blank text blocks are never sent: the API refuses them.
+
+use super::{THINKING_BLOCKS, parts, tools};
+use crate::problem;
+use schemas::anthropic::{Block, BlockContent, InputMessage, KnownBlock, Role as Speaker};
+use schemas::error::Problem;
+use schemas::openai::{Content, Message, Role};
+use serde_json::{Map, Value};
+
+/// One side's blocks, until the other side speaks.
+struct Turn {
+    speaker: Speaker,
+    blocks: Vec<Block>,
+    /// How many of the first blocks are tool results.
+    results: usize,
+}
+
+/// The system prompt and the conversation.
+pub(super) fn turns(
+    messages: &[Message],
+) -> Result<(Option<BlockContent>, Vec<InputMessage>), Problem> {
+    let mut system = Vec::new();
+    let mut turns: Vec<Turn> = Vec::new();
+    for (number, message) in messages.iter().enumerate() {
+        let place = format!("messages[{number}]");
+        match message.role {
+            Role::System | Role::Developer => system.extend(said(message, &place)?),
+            Role::User => speak(&mut turns, Speaker::User, said(message, &place)?),
+            Role::Assistant => {
+                speak(&mut turns, Speaker::Assistant, assistant(message, &place)?);
+            }
+            Role::Tool => give_back(&mut turns, tools::result(message, &place)?),
+            Role::Function => return Err(old_function(&place)),
+        }
+    }
+    if turns.is_empty() {
+        return Err(problem::cannot(
+            "messages",
+            "messages に本文のある user メッセージを入れてください",
+            "messages needs at least one user message that isn't blank",
+        ));
+    }
+    let message = |turn: Turn| InputMessage {
+        role: turn.speaker,
+        content: BlockContent::Blocks(turn.blocks),
+    };
+    Ok((joined(system), turns.into_iter().map(message).collect()))
+}
+
+/// Adds blocks to the turn of this side; blank messages make no turn.
+fn speak(turns: &mut Vec<Turn>, speaker: Speaker, mut blocks: Vec<Block>) {
+    match turns.last_mut() {
+        _ if blocks.is_empty() => {}
+        Some(last) if last.speaker == speaker => last.blocks.append(&mut blocks),
+        _ => turns.push(Turn { speaker, blocks, results: 0 }),
+    }
+}
+
+/// Adds a tool's result to the human's turn, before what the human says.
+fn give_back(turns: &mut Vec<Turn>, result: Block) {
+    match turns.last_mut() {
+        Some(last) if last.speaker == Speaker::User => {
+            last.blocks.insert(last.results, result);
+            last.results += 1;
+        }
+        _ => turns.push(Turn { speaker: Speaker::User, blocks: vec![result], results: 1 }),
+    }
+}
+
+/// The instructions as one text, a line feed between them; as blocks where one of them carries
+/// more than text (a cache mark).
+fn joined(blocks: Vec<Block>) -> Option<BlockContent> {
+    if blocks.is_empty() {
+        return None;
+    }
+    let plain = |block: &Block| match block {
+        Block::Known(KnownBlock::Text { text, rest }) if rest.is_empty() => Some(text.clone()),
+        _ => None,
+    };
+    let texts: Option<Vec<String>> = blocks.iter().map(plain).collect();
+    Some(match texts {
+        Some(texts) => BlockContent::Text(texts.join("\n")),
+        None => BlockContent::Blocks(blocks),
+    })
+}
+
+/// What a message says, as blocks.
+fn said(message: &Message, place: &str) -> Result<Vec<Block>, Problem> {
+    message.content.as_ref().map_or_else(|| Ok(Vec::new()), |content| parts::blocks(content, place))
+}
+
+/// Thoughts first, then text, then calls: the order in which the API takes them back.
+fn assistant(message: &Message, place: &str) -> Result<Vec<Block>, Problem> {
+    if message.rest.get("function_call").is_some_and(|call| !call.is_null()) {
+        return Err(old_function(place));
+    }
+    let mut blocks = thoughts(&message.rest);
+    blocks.extend(said(message, place)?);
+    let refusal = message.rest.get("refusal").and_then(Value::as_str);
+    if let Some(refusal) = refusal.filter(|text| !text.trim().is_empty()) {
+        blocks.push(Block::text(refusal));
+    }
+    for (number, call) in message.tool_calls.iter().flatten().enumerate() {
+        blocks.push(tools::call(call, &format!("{place}.tool_calls[{number}]"))?);
+    }
+    Ok(blocks)
+}
+
+/// Thinking blocks that came from here go back unchanged; without a signature they are worth
+/// nothing and the API would refuse them.
+fn thoughts(rest: &Map<String, Value>) -> Vec<Block> {
+    let kept = rest.get(THINKING_BLOCKS).and_then(Value::as_array);
+    kept.into_iter().flatten().filter_map(thought).collect()
+}
+
+fn thought(kept: &Value) -> Option<Block> {
+    let text = |name| kept.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
+    let block = match kept.get("type").and_then(Value::as_str)? {
+        "thinking" => KnownBlock::Thinking {
+            thinking: text("thinking").unwrap_or_default().to_owned(),
+            signature: text("signature")?.to_owned(),
+        },
+        "redacted_thinking" => KnownBlock::RedactedThinking { data: text("data")?.to_owned() },
+        _ => return None,
+    };
+    Some(Block::Known(block))
+}
+
+fn old_function(place: &str) -> Problem {
+    problem::cannot(
+        place,
+        "function 形式は古いため使えません。tool_calls と role: tool を使ってください",
+        "the old function form can't be used with this model: use tool_calls and role: tool",
+    )
+}
+
+/// What a tool said, for its result: a text, or blocks.
+pub(super) fn result_content(
+    content: Option<&Content>,
+    place: &str,
+) -> Result<Option<BlockContent>, Problem> {
+    match content {
+        None => Ok(None),
+        Some(Content::Text(text)) if text.is_empty() => Ok(None),
+        Some(Content::Text(text)) => Ok(Some(BlockContent::Text(text.clone()))),
+        Some(content) => {
+            let blocks = parts::blocks(content, place)?;
+            Ok(Some(blocks).filter(|blocks| !blocks.is_empty()).map(BlockContent::Blocks))
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! The provider worker as a process runs it: the configured models that have a key here, served in
+//! their pools through the way of a job. It maps configuration and pieces; it translates nothing.
+
+use crate::call::Limits;
+use crate::provider::{Provider, StartError};
+use crate::sink::{Sink, SinkClosed};
+use crate::upstream::{ApiKey, Upstream};
+use futures::future::BoxFuture;
+use infra::bus::Bus;
+use infra::config::{Config, Model};
+use infra::metrics::Metrics;
+use schemas::catalogue::Vendor;
+use schemas::job::ChatJob;
+use schemas::openai::{AnswerChoice, ChunkChoice};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+use worker_job::{Backend, Ended, Pool, Reply, Worker, WorkerError, WorkerSettings};
+
+/// The end of an address that Anthropic's own clients leave out and people write.
+const ANTHROPIC_VERSION_PATH: &str = "/v1";
+
+/// A provider worker that could not start or go on.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// A model can't be called as it is configured.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// The queue.
+    #[error(transparent)]
+    Worker(#[from] WorkerError),
+}
+
+/// Serves every configured model that can be called from here, until `stop`.
+///
+/// # Errors
+/// When there is none, one is wrongly configured, or NATS refuses what a worker needs.
+pub async fn run(
+    config: &Config,
+    bus: Bus,
+    metrics: Metrics,
+    stop: CancellationToken,
+) -> Result<(), RunError> {
+    let callable: Vec<&Arc<Model>> =
+        config.models.iter().filter(|model| model.can_be_called()).collect();
+    if callable.is_empty() {
+        return Err(WorkerError::NothingToServe(
+            "no model can be called: set OPENAI_API_KEY or ANTHROPIC_API_KEY, or configure a model \
+             with api_base and without api_key"
+                .to_owned(),
+        )
+        .into());
+    }
+    let upstreams = callable.iter().map(|model| (model.name.clone(), upstream(model))).collect();
+    let provider = Provider::with_limits(upstreams, limits(config))?;
+    let alive_interval = Duration::from_secs(config.queue.acknowledge_seconds) / 3;
+    let settings = WorkerSettings {
+        pools: pools(config, &callable),
+        drain_max: Duration::from_secs(config.workers.drain_seconds_max),
+        alive_interval,
+    };
+    let worker = Worker::new(bus, Arc::new(Calls(provider)), metrics, settings);
+    tracing::info!(worker = %worker.id(), models = callable.len(), "serving vendors' models");
+    Ok(worker.run(stop).await?)
+}
+
+fn pools(config: &Config, callable: &[&Arc<Model>]) -> Vec<Pool> {
+    let slots = config.workers.provider_slots;
+    let pool = |name: String| {
+        let models = callable.iter().filter(|model| model.pool == name);
+        Pool { models: models.map(|model| model.name.clone()).collect(), name, slots }
+    };
+    config.models.pools().into_iter().map(pool).filter(|pool| !pool.models.is_empty()).collect()
+}
+
+fn upstream(model: &Model) -> Upstream {
+    let base = model.api_base.clone();
+    Upstream {
+        vendor: model.vendor,
+        name: model.upstream.clone(),
+        api_base: base.map(|base| {
+            match (model.vendor, base.strip_suffix(ANTHROPIC_VERSION_PATH)) {
+                (Vendor::Anthropic, Some(bare)) => bare.to_owned(),
+                _ => base,
+            }
+        }),
+        api_keys: model.api_keys.iter().map(|key| ApiKey::new(key.reveal())).collect(),
+    }
+}
+
+fn limits(config: &Config) -> Limits {
+    let workers = &config.workers;
+    Limits {
+        connect: Duration::from_secs(workers.connect_seconds_max),
+        first_byte: Duration::from_secs(workers.first_byte_seconds_max),
+        stream_idle: Duration::from_secs(workers.idle_seconds_max),
+        stream: Duration::from_secs(config.gateway.request_seconds_max),
+        whole: Duration::from_secs(config.gateway.request_seconds_max),
+        ..Limits::default()
+    }
+}
+
+/// The provider as the way of a job sees it.
+struct Calls(Provider);
+
+/// The way back as the provider sees it.
+struct ReplySink<'a>(&'a mut Reply);
+
+impl Backend for Calls {
+    fn models(&self) -> Vec<String> {
+        self.0.models().map(str::to_owned).collect()
+    }
+
+    fn answer<'a>(
+        &'a self,
+        job: &'a ChatJob,
+        reply: &'a mut Reply,
+        stop: &'a CancellationToken,
+    ) -> BoxFuture<'a, Ended> {
+        Box::pin(async move {
+            let ended = self.0.answer(job, &mut ReplySink(reply), stop).await;
+            Ended { usage: ended.counted(), problem: ended.result.err() }
+        })
+    }
+}
+
+impl Sink for ReplySink<'_> {
+    async fn pieces(&mut self, choices: Vec<ChunkChoice>) -> Result<(), SinkClosed> {
+        self.0.pieces(choices).await;
+        Ok(())
+    }
+
+    async fn whole(&mut self, choices: Vec<AnswerChoice>) -> Result<(), SinkClosed> {
+        self.0.whole(choices).await;
+        Ok(())
+    }
+}

@@ -1,0 +1,16 @@
+//! The tests of this crate from outside: golden files of every vendor, and calls to a scripted
+//! vendor on a real socket. They never leave this machine.
+
+#[cfg(test)]
+mod answers;
+#[cfg(test)]
+mod common;
+#[cfg(test)]
+mod failures;
+#[cfg(test)]
+mod golden;
+#[cfg(test)]
+#[cfg(target_os = "linux")]
+mod nagle;
+#[cfg(test)]
+mod sockets;
