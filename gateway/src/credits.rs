@@ -31,11 +31,10 @@ impl WorstCase {
     /// The worst case on a model; `max_tokens` caps every answer.
     pub(crate) fn of(chat: &ChatRequest, model: &Model, max_tokens: u64) -> Self {
         let asked = chat.answer_tokens_max().unwrap_or(u64::MAX);
-        let output_tokens_max = asked.min(max_tokens).min(model.max_output);
-        let input_tokens_max = prompt_tokens_max(chat).min(model.context);
         let choices = u64::from(chat.n.unwrap_or(1).max(1));
-        let amount =
-            model.price.worst_case(input_tokens_max, output_tokens_max.saturating_mul(choices));
+        let output_tokens_max = asked.min(max_tokens).min(model.max_output) * choices;
+        let input_tokens_max = prompt_tokens_max(chat).min(model.context);
+        let amount = model.price.worst_case(input_tokens_max, output_tokens_max);
         Self { input_tokens_max, output_tokens_max, amount }
     }
 }

@@ -37,7 +37,7 @@ impl Tasks {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        self.tracker.spawn(future.instrument(tracing::info_span!("task", name)))
+        self.tracker.spawn(future.instrument(tracing::info_span!(parent: None, "task", name)))
     }
 
     /// Runs a future that lives as long as the role: when it ends by itself or panics, the whole

@@ -84,6 +84,16 @@ def hash_of(chars, seed):
     return value
 
 
+EDGE_CHARS = 160
+
+
+def edges(folded):
+    """The two ends of a text: what is asked for stands there, what it is about in between."""
+    if len(folded) <= 2 * EDGE_CHARS:
+        return folded
+    return folded[:EDGE_CHARS] + " " + folded[-EDGE_CHARS:]
+
+
 def hashed(words):
     """The places of words, pairs, stems and pieces of Chinese characters, each once."""
     places, before = set(), None
@@ -209,5 +219,7 @@ class Read:
         folded = "".join(map(fold, head_and_tail(text)))
         self.words = runs(folded)
         self.pieces = pieces(self.words, table)
-        self.places = hashed(self.words)
+        self.edge_words = runs(edges(folded))
+        self.edge_pieces = pieces(self.edge_words, table)
+        self.places = hashed(self.edge_words)
         self.structure = structure(text, self.words, has_code(text), len(self.pieces))

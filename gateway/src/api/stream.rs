@@ -64,8 +64,10 @@ impl Rendering {
         }
     }
 
+    /// Each piece is an event of its own, because clients look at the first choice of a chunk only;
+    /// texts that came together are told together.
     fn pieces(&mut self, pieces: Vec<ChunkChoice>, model: &str, out: &mut Vec<u8>) {
-        let mut choices = Vec::with_capacity(pieces.len());
+        let mut gathered: Option<ChunkChoice> = None;
         for mut piece in pieces {
             let first = !self.choices.contains_key(&piece.index);
             let ended = self.choices.entry(piece.index).or_insert(false);
@@ -75,10 +77,19 @@ impl Rendering {
             *ended = piece.finish_reason.is_some();
             // A repeated role is glued to "assistantassistant" by some clients.
             piece.delta.role = first.then(|| "assistant".to_owned());
-            choices.push(piece);
+            gathered = match gathered {
+                Some(before) => match joined(before, piece) {
+                    Ok(both) => Some(both),
+                    Err((before, piece)) => {
+                        self.chunk(vec![before], None, model, out);
+                        Some(piece)
+                    }
+                },
+                None => Some(piece),
+            };
         }
-        if !choices.is_empty() {
-            self.chunk(choices, None, model, out);
+        if let Some(last) = gathered {
+            self.chunk(vec![last], None, model, out);
         }
     }
 
@@ -112,6 +123,34 @@ impl Rendering {
             },
         );
     }
+}
+
+/// Two plain texts of one choice as one; anything else as it was.
+fn joined(
+    mut before: ChunkChoice,
+    piece: ChunkChoice,
+) -> Result<ChunkChoice, (ChunkChoice, ChunkChoice)> {
+    let more = match &piece.delta {
+        DeltaMessage {
+            role: None,
+            content: Some(more),
+            refusal: None,
+            reasoning_content: None,
+            tool_calls: None,
+            rest,
+        } if rest.is_empty() => more,
+        _ => return Err((before, piece)),
+    };
+    let plain = before.index == piece.index
+        && before.finish_reason.is_none()
+        && piece.finish_reason.is_none()
+        && before.logprobs.is_none()
+        && piece.logprobs.is_none();
+    match &mut before.delta.content {
+        Some(content) if plain => content.push_str(more),
+        _ => return Err((before, piece)),
+    }
+    Ok(before)
 }
 
 /// How a stream ended: `None` is well.
@@ -230,6 +269,21 @@ mod tests {
         assert_eq!(text.matches("\"usage\":null").count(), 3);
         assert!(text.contains("\"choices\":[],\"usage\":{\"prompt_tokens\":3"));
         assert!(text.ends_with("data: [DONE]\n\n"));
+    }
+
+    #[test]
+    fn pieces_that_came_together_are_one_choice_a_chunk() {
+        let pieces = vec![
+            ChunkChoice::text(0, "a"),
+            ChunkChoice::text(0, "b"),
+            ChunkChoice::text(1, "c"),
+            ChunkChoice::finish(0, FinishReason::Stop),
+            ChunkChoice::finish(1, FinishReason::Stop),
+        ];
+        let text = written(false, vec![Event::Pieces(pieces), done()]);
+        assert!(text.contains("\"content\":\"ab\""), "{text}");
+        assert_eq!(text.matches("data: {").count(), 4);
+        assert_eq!(text.matches("\"index\":").count(), 4);
     }
 
     #[test]

@@ -35,12 +35,14 @@ pub enum CacheType {
 /// How the slots share the memory of attention.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum CacheLayout {
-    /// One buffer for all slots: a prefix is shared without copying, and one step is one pass
-    /// over the weights whatever the mix of prompts and answers.
+    /// One buffer a slot: attention reads the slot's own tokens in their order, so its sums do
+    /// not depend on who else is being served.
     #[default]
-    Unified,
-    /// One buffer a slot: attention reads only the slot's own tokens.
     PerSlot,
+    /// One buffer for all slots: a prefix is shared without copying, and one step is one pass
+    /// over the weights whatever the mix of prompts and answers. Where a token lies in the buffer
+    /// depends on the others, and with it the last bits of every sum.
+    Unified,
 }
 
 /// How the engine is built. [`EngineOptions::new`] gives the defaults.
