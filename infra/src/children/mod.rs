@@ -12,7 +12,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
-use tokio::process::{Child, Command};
+use tokio::process::{Child, ChildStdin, Command};
 
 /// How long a child may take to become ready.
 pub const READY_SECONDS_MAX: Duration = Duration::from_secs(20);
@@ -71,6 +71,9 @@ pub struct Launch {
 pub struct ChildProcess {
     child: Child,
     name: &'static str,
+    /// Held open: waiting for a child closes what is still in it, and the end of its standard input
+    /// tells a child that we are gone.
+    _input: Option<ChildStdin>,
 }
 
 impl ChildProcess {
@@ -92,7 +95,7 @@ impl ChildProcess {
             Some(file) => Stdio::from(std::fs::File::create(file)?),
             None => Stdio::inherit(),
         };
-        let child = command
+        let mut child = command
             .args(&launch.arguments)
             .envs(launch.environment)
             .stdin(Stdio::piped())
@@ -100,7 +103,8 @@ impl ChildProcess {
             .stderr(errors)
             .kill_on_drop(true)
             .spawn()?;
-        Ok(Self { child, name: launch.name })
+        let input = child.stdin.take();
+        Ok(Self { child, name: launch.name, _input: input })
     }
 
     /// Its process id, while it runs.

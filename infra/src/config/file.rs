@@ -92,7 +92,7 @@ pub(super) struct FileLlama {
 
 impl Default for FileLlama {
     fn default() -> Self {
-        Self { file: None, slots: 4, threads: None, batch_tokens_max: 128, system_prompt: None }
+        Self { file: None, slots: 4, threads: None, batch_tokens_max: 512, system_prompt: None }
     }
 }
 

@@ -59,7 +59,7 @@ pub struct Llama {
     pub file: Option<PathBuf>,
     /// Answers at once.
     pub slots: u32,
-    /// Threads; half of the machine's processors, at least one, when absent.
+    /// Threads; all of the machine's processors when absent.
     pub threads: Option<u32>,
     /// Tokens decoded in one step at most.
     pub batch_tokens_max: u32,

@@ -5,6 +5,17 @@
 //! → reply → meter → settle) knows NATS and nothing of llama.cpp. Neither may ever see personal
 //! data: it was masked before a job left the gateway.
 
+/// A job in the engine's words.
+mod translate;
+
+/// A job's answer out of the engine.
+mod decode;
+
+/// The worker as a process runs it.
+mod worker;
+
+pub use worker::{RunError, run};
+
 /// The chat template of the model: messages to text.
 pub mod template;
 

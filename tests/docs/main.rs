@@ -1,0 +1,1 @@
+//! The documents are true: what README and ARCHITECTURE name exists. It never repairs prose.

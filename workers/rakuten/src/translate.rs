@@ -1,0 +1,178 @@
+//! A chat job in the engine's words: prompt, sampling, limits. A field that the model can't honour is
+//! refused by its name here, before any work; nothing is dropped silently.
+
+use crate::engine::{Engine, EngineError, GenerateRequest, Prompt, Sampling};
+use crate::template::PromptOptions;
+use schemas::error::{ErrorCode, Problem};
+use schemas::job::ChatJob;
+use schemas::openai::{ChatRequest, Message, Role};
+use serde_json::{Map, Value};
+use tokio_util::sync::CancellationToken;
+
+/// How sure a stranger's number must be to fit a 32-bit token number.
+const TOKEN_NUMBER_MAX: i64 = i32::MAX as i64;
+
+/// One request for each choice asked for; all share the prompt.
+pub(crate) fn requests(
+    engine: &Engine,
+    job: &ChatJob,
+    system_prompt: Option<&str>,
+    cancel: &CancellationToken,
+) -> Result<Vec<GenerateRequest>, Problem> {
+    refuse_what_it_cannot(&job.chat)?;
+    let prompt = prompt(engine, &job.chat, system_prompt)?;
+    let sampling = sampling(&job.chat)?;
+    let choices = u64::from(job.chat.n.unwrap_or(1).max(1));
+    let tokens_max = u32::try_from(job.output_tokens_max / choices).unwrap_or(u32::MAX).max(1);
+    let logprobs = job.chat.logprobs.unwrap_or(false);
+    let top = u8::try_from(job.chat.top_logprobs.unwrap_or(0)).unwrap_or(u8::MAX);
+    let stop = job.chat.stop.as_ref().map(|stop| stop.texts().to_vec()).unwrap_or_default();
+    let request = |choice: u64| GenerateRequest {
+        prompt: prompt.clone(),
+        // Choices of one seeded request differ, and are the same the next time.
+        sampling: Sampling {
+            seed: sampling.seed.map(|seed| seed.wrapping_add(choice)),
+            ..sampling.clone()
+        },
+        stop: stop.clone(),
+        tokens_max: Some(tokens_max),
+        logprobs: logprobs.then_some(top),
+        cancel: cancel.clone(),
+    };
+    Ok((0..choices).map(request).collect())
+}
+
+fn refuse_what_it_cannot(chat: &ChatRequest) -> Result<(), Problem> {
+    let asks_tools = chat.tools.as_ref().is_some_and(|tools| !tools.is_empty());
+    if asks_tools {
+        return Err(cannot("tools"));
+    }
+    let format = chat.response_format.as_ref().and_then(|format| format["type"].as_str());
+    if format.is_some_and(|format| format != "text") {
+        return Err(cannot("response_format"));
+    }
+    for (at, message) in chat.messages.iter().enumerate() {
+        let parts = match &message.content {
+            Some(schemas::openai::Content::Parts(parts)) => parts.as_slice(),
+            _ => &[],
+        };
+        if parts.iter().any(|part| part.text.is_none()) {
+            return Err(cannot(&format!("messages[{at}].content")));
+        }
+    }
+    Ok(())
+}
+
+fn cannot(field: &str) -> Problem {
+    Problem::new(
+        ErrorCode::InvalidRequest,
+        format!(
+            "このモデルは {field} に対応していません。別のモデルか \"auto\" を使ってください。"
+        ),
+        format!("This model can't honour '{field}': use another model, or \"auto\"."),
+    )
+    .at(field)
+}
+
+fn prompt(
+    engine: &Engine,
+    chat: &ChatRequest,
+    system_prompt: Option<&str>,
+) -> Result<Prompt, Problem> {
+    let instructed = |message: &Message| matches!(message.role, Role::System | Role::Developer);
+    let mut messages: Vec<Value> = Vec::with_capacity(chat.messages.len() + 1);
+    if let Some(text) = system_prompt.filter(|_| !chat.messages.iter().any(instructed)) {
+        messages.push(encoded(&Message::text(Role::System, text))?);
+    }
+    for message in &chat.messages {
+        let mut value = encoded(message)?;
+        if message.role == Role::Developer {
+            // Templates know the older name only.
+            value["role"] = "system".into();
+        }
+        messages.push(value);
+    }
+    engine.prompt(&messages, None, &PromptOptions::default()).map_err(|error| problem(&error))
+}
+
+fn encoded(message: &Message) -> Result<Value, Problem> {
+    serde_json::to_value(message).map_err(|error| {
+        tracing::error!(%error, "a message can't be encoded");
+        problem(&EngineError::Stopped)
+    })
+}
+
+fn sampling(chat: &ChatRequest) -> Result<Sampling, Problem> {
+    let usual = Sampling::default();
+    let own = |name: &str| chat.rest.get(name).and_then(Value::as_f64);
+    let number = |value: Option<f64>, usual: f32| value.map_or(usual, |value| value as f32);
+    let top_k = own("top_k").filter(|top_k| (0.0..=1e6).contains(top_k));
+    Ok(Sampling {
+        temperature: number(chat.temperature, usual.temperature),
+        top_p: number(chat.top_p, usual.top_p),
+        top_k: top_k.map_or(usual.top_k, |top_k| top_k as u32),
+        min_p: number(own("min_p"), usual.min_p),
+        presence_penalty: number(chat.presence_penalty, usual.presence_penalty),
+        frequency_penalty: number(chat.frequency_penalty, usual.frequency_penalty),
+        repetition_penalty: number(own("repetition_penalty"), usual.repetition_penalty),
+        seed: chat.seed.map(|seed| seed as u64),
+        logit_bias: logit_bias(chat.logit_bias.as_ref())?,
+    })
+}
+
+fn logit_bias(biases: Option<&Map<String, Value>>) -> Result<Vec<(i32, f32)>, Problem> {
+    let bias = |(token, bias): (&String, &Value)| {
+        let token: i64 =
+            token.parse().ok().filter(|token| (0..=TOKEN_NUMBER_MAX).contains(token))?;
+        Some((i32::try_from(token).ok()?, bias.as_f64()? as f32))
+    };
+    biases.into_iter().flatten().map(bias).collect::<Option<_>>().ok_or_else(|| {
+        Problem::new(
+            ErrorCode::InvalidRequest,
+            "logit_bias はトークン番号から -100 – 100 の数への対応です。",
+            "'logit_bias' maps token numbers to numbers from -100 to 100.",
+        )
+        .at("logit_bias")
+    })
+}
+
+/// What the client is told of an engine's error.
+pub(crate) fn problem(error: &EngineError) -> Problem {
+    match error {
+        EngineError::InvalidRequest { parameter, .. } => Problem::new(
+            ErrorCode::InvalidRequest,
+            format!("{parameter} が正しくありません: {error}"),
+            format!("'{error}'"),
+        )
+        .at(*parameter),
+        EngineError::ContextLengthExceeded { prompt_tokens, context_tokens } => Problem::new(
+            ErrorCode::ContextLengthExceeded,
+            format!(
+                "プロンプト ({prompt_tokens} トークン) がこのモデルの上限 ({context_tokens}) を\
+                 超えています。短くしてください。"
+            ),
+            format!(
+                "This model's maximum context length is {context_tokens} tokens, and the prompt \
+                 has {prompt_tokens}. Shorten it."
+            ),
+        )
+        .at("messages"),
+        EngineError::Template(_) => Problem::new(
+            ErrorCode::InvalidRequest,
+            "メッセージの並びをこのモデルのテンプレートが受け付けません。",
+            "The model's chat template refuses these messages (order of roles?).",
+        )
+        .at("messages"),
+        EngineError::Busy { .. } => Problem::new(
+            ErrorCode::UpstreamOverloaded,
+            "モデルが混み合っています。少し待ってもう一度お試しください。",
+            "The model is busy. Try again in a moment.",
+        )
+        .retry_after_ms(1_000),
+        _ => Problem::new(
+            ErrorCode::UpstreamError,
+            "ローカルモデルでエラーが起きました。もう一度お試しください。",
+            "The local model failed. Please try again.",
+        ),
+    }
+}

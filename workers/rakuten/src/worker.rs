@@ -1,0 +1,166 @@
+//! The rakuten worker as a process runs it: one model, loaded before the first advert, served in its
+//! pool through the way of a job. When the engine dies the worker ends, so that its supervisor can
+//! start a fresh one.
+
+use crate::decode;
+use crate::engine::{Engine, EngineError, EngineOptions};
+use crate::translate;
+use futures::future::BoxFuture;
+use infra::bus::Bus;
+use infra::config::{Config, Llama, Model};
+use infra::metrics::Metrics;
+use schemas::job::ChatJob;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+use worker_job::{Backend, Ended, Pool, Reply, Worker, WorkerError, WorkerSettings};
+
+/// Prompt tokens in one step while others are being answered, as a share of a whole step.
+const BUSY_SHARE: u32 = 4;
+
+/// A rakuten worker that could not start or go on.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The model.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The queue.
+    #[error(transparent)]
+    Worker(#[from] WorkerError),
+    /// The engine died while it ran.
+    #[error("the engine died; this process ends so that a fresh one can be started")]
+    EngineDied,
+}
+
+/// Serves the configured local model until `stop`; `file` wins over the configured GGUF.
+///
+/// # Errors
+/// When no model is configured, its file can't be served, NATS refuses what a worker needs, or the
+/// engine dies.
+pub async fn run(
+    config: &Config,
+    file: Option<PathBuf>,
+    bus: Bus,
+    metrics: Metrics,
+    stop: CancellationToken,
+) -> Result<(), RunError> {
+    let (model, llama) = configured(config)?;
+    let options = options(model, llama, file)?;
+    tracing::info!(model = model.name, file = %options.model_file.display(), "loading");
+    let loaded = tokio::task::spawn_blocking(move || Engine::load(options)).await;
+    let engine = loaded.map_err(|_| EngineError::Stopped)??;
+    let info = engine.model();
+    if !info.has_template {
+        return Err(EngineError::NoTemplate.into());
+    }
+    tracing::info!(
+        model = model.name,
+        gguf = info.name,
+        architecture = info.architecture,
+        seconds = info.load_seconds,
+        "loaded"
+    );
+    let died = stop.child_token();
+    let backend = LocalModel {
+        name: model.name.clone(),
+        engine: engine.clone(),
+        system_prompt: llama.system_prompt.clone(),
+        died: died.clone(),
+    };
+    let settings = WorkerSettings {
+        pools: vec![Pool {
+            name: model.pool.clone(),
+            slots: llama.slots,
+            models: vec![model.name.clone()],
+        }],
+        drain_max: Duration::from_secs(config.workers.drain_seconds_max),
+        alive_interval: Duration::from_secs(config.queue.acknowledge_seconds) / 3,
+    };
+    let ran = Worker::new(bus, Arc::new(backend), metrics, settings).run(died.clone()).await;
+    let fell = died.is_cancelled() && !stop.is_cancelled();
+    if tokio::task::spawn_blocking(move || engine.stop()).await.is_err() {
+        tracing::warn!("the engine could not be stopped in order");
+    }
+    ran?;
+    if fell { Err(RunError::EngineDied) } else { Ok(()) }
+}
+
+fn configured(config: &Config) -> Result<(&Model, &Llama), WorkerError> {
+    let found = config.models.iter().find_map(|model| Some((&**model, model.llama.as_ref()?)));
+    found.ok_or_else(|| {
+        let hint = "no model has vendor: llama in the configuration (or RAKUTEN_LLM_API_BASE moves \
+                    it to another server)";
+        WorkerError::NothingToServe(hint.to_owned())
+    })
+}
+
+fn options(
+    model: &Model,
+    llama: &Llama,
+    file: Option<PathBuf>,
+) -> Result<EngineOptions, WorkerError> {
+    let file = file.or_else(|| llama.file.clone()).ok_or_else(|| {
+        let hint = "no GGUF is named: set RAKUTEN_MODEL_PATH, llama.file, or --model FILE";
+        WorkerError::NothingToServe(hint.to_owned())
+    })?;
+    let slots = u16::try_from(llama.slots).unwrap_or(u16::MAX);
+    Ok(EngineOptions {
+        slots,
+        context_tokens_per_slot: u32::try_from(model.context).unwrap_or(u32::MAX),
+        batch_tokens_max: llama.batch_tokens_max.max(llama.slots),
+        batch_tokens_busy: (llama.batch_tokens_max / BUSY_SHARE).max(1),
+        threads: llama.threads.and_then(|threads| u16::try_from(threads).ok()),
+        ..EngineOptions::new(file)
+    })
+}
+
+/// The engine as the way of a job sees it.
+struct LocalModel {
+    name: String,
+    engine: Engine,
+    system_prompt: Option<String>,
+    died: CancellationToken,
+}
+
+impl Backend for LocalModel {
+    fn models(&self) -> Vec<String> {
+        vec![self.name.clone()]
+    }
+
+    fn answer<'a>(
+        &'a self,
+        job: &'a ChatJob,
+        reply: &'a mut Reply,
+        stop: &'a CancellationToken,
+    ) -> BoxFuture<'a, Ended> {
+        Box::pin(async move {
+            let requests = match self.requests(job, stop).await {
+                Ok(requests) => requests,
+                Err(problem) => return Ended { usage: None, problem: Some(problem) },
+            };
+            let decoded = decode::decode(&self.engine, requests, reply).await;
+            if decoded.engine_died {
+                tracing::error!("the engine died");
+                self.died.cancel();
+            }
+            decoded.ended
+        })
+    }
+}
+
+impl LocalModel {
+    /// Rendering and tokenising a long chat takes milliseconds: not on a thread that others share.
+    async fn requests(
+        &self,
+        job: &ChatJob,
+        stop: &CancellationToken,
+    ) -> Result<Vec<crate::engine::GenerateRequest>, schemas::error::Problem> {
+        let (engine, job, stop) = (self.engine.clone(), job.clone(), stop.clone());
+        let system_prompt = self.system_prompt.clone();
+        let translated = tokio::task::spawn_blocking(move || {
+            translate::requests(&engine, &job, system_prompt.as_deref(), &stop)
+        });
+        translated.await.unwrap_or_else(|_| Err(translate::problem(&EngineError::Stopped)))
+    }
+}
