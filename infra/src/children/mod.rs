@@ -102,6 +102,8 @@ impl ChildProcess {
             .stdout(Stdio::null())
             .stderr(errors)
             .kill_on_drop(true)
+            // A Ctrl-C in the terminal is for us: we end our children in their order.
+            .process_group(0)
             .spawn()?;
         let input = child.stdin.take();
         Ok(Self { child, name: launch.name, _input: input })

@@ -1,1 +1,46 @@
-//! Skeleton.
+//! What the integration tests stand on: real servers, the roles as they run in production, a
+//! scripted vendor and a client. Only the vendor is a double. It decides nothing that the product
+//! decides: what it checks at the end of a test it counts itself.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test ends by a panic: that is how it fails"
+)]
+
+/// A client of the API.
+pub mod client;
+
+/// What must not be left at the end of a test.
+mod leftovers;
+
+/// Prometheus's text, read.
+pub mod metrics;
+
+/// The roles, each in a runtime of its own, so that one can be killed.
+mod role;
+
+/// nats-server and redis-server of one test.
+pub mod servers;
+
+/// The configuration of the tests.
+mod settings;
+
+/// Looks at what passes through NATS and lies in Redis.
+pub mod spy;
+
+/// A vendor that does what a script says.
+pub mod vendor;
+
+/// Waiting on conditions.
+pub mod wait;
+
+/// Everything together.
+pub mod world;
+
+pub use client::{Answer, Client, Event, EventStream};
+pub use vendor::Vendor;
+pub use vendor::script::{Gate, Script, Step};
+pub use wait::{wait_for, wait_until, within};
+pub use world::{Key, World, WorldBuilder};

@@ -1,0 +1,129 @@
+//! nats-server and redis-server of one test: an own folder, free ports, gone with the test. Both
+//! can be killed and come back at the same place with the same data.
+
+use infra::children::nats::NatsServer;
+use infra::children::redis::RedisServer;
+use infra::children::{ChildProcess, Launch};
+use infra::environment::{Environment, HOME, NATS_SERVER, PATH, REDIS_SERVER, XDG_CACHE_HOME};
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+/// Both servers.
+pub struct Servers {
+    folder: PathBuf,
+    nats: NatsServer,
+    redis: RedisServer,
+    nats_again: Option<ChildProcess>,
+    redis_again: Option<ChildProcess>,
+}
+
+impl Servers {
+    /// Starts both in a folder.
+    pub async fn start(folder: &Path) -> Self {
+        let environment = Environment::of_process();
+        let (nats_folder, redis_folder) = (folder.join("nats"), folder.join("redis"));
+        let (nats, redis) = tokio::join!(
+            NatsServer::start(&nats_folder, 0, &environment),
+            RedisServer::start(&redis_folder, 0, &environment),
+        );
+        let nats = nats.expect("nats-server: run scripts/install-test-tools");
+        let redis = redis.expect("redis-server: run scripts/install-test-tools");
+        Self { folder: folder.to_owned(), nats, redis, nats_again: None, redis_again: None }
+    }
+
+    /// Where NATS is.
+    pub fn nats_url(&self) -> &str {
+        self.nats.url()
+    }
+
+    /// Where Redis is.
+    pub fn redis_url(&self) -> &str {
+        self.redis.url()
+    }
+
+    /// `kill -9` of nats-server.
+    pub async fn kill_nats(&mut self) {
+        match &mut self.nats_again {
+            Some(process) => process.kill().await,
+            None => self.nats.process().kill().await,
+        }
+    }
+
+    /// nats-server again: same port, same password, same streams. Ready when it listens.
+    pub async fn start_nats_again(&mut self) {
+        let (user, password, address) = parts(self.nats.url());
+        let folder = self.folder.join("nats");
+        let arguments = [
+            "-c".into(),
+            folder.join("nats.conf").into_os_string(),
+            "-a".into(),
+            "127.0.0.1".into(),
+            "-p".into(),
+            address.port().to_string().into(),
+            "-sd".into(),
+            folder.join("streams").into_os_string(),
+            "-l".into(),
+            folder.join("nats.log").into_os_string(),
+        ];
+        let environment = vec![("NATS_USER", user), ("NATS_PASSWORD", password)];
+        let process = launch(("nats-server", NATS_SERVER), arguments.into(), environment);
+        self.nats_again = Some(process);
+        wait_for_listener("nats-server is back", address).await;
+    }
+
+    /// `kill -9` of redis-server.
+    pub async fn kill_redis(&mut self) {
+        match &mut self.redis_again {
+            Some(process) => process.kill().await,
+            None => self.redis.process().kill().await,
+        }
+    }
+
+    /// redis-server again: same port, same password, same data. Ready when it listens.
+    pub async fn start_redis_again(&mut self) {
+        let (_, _, address) = parts(self.redis.url());
+        let config = self.folder.join("redis/redis.conf").into_os_string();
+        let process = launch(("redis-server", REDIS_SERVER), vec![config], Vec::new());
+        self.redis_again = Some(process);
+        wait_for_listener("redis-server is back", address).await;
+    }
+}
+
+fn launch(
+    (name, variable): (&'static str, &str),
+    arguments: Vec<OsString>,
+    environment: Vec<(&'static str, String)>,
+) -> ChildProcess {
+    let program = program(name, variable);
+    let launch = Launch { name, program, arguments, environment, error_file: None };
+    ChildProcess::start(launch).expect("a server that had started before")
+}
+
+/// The same program as at the first start.
+fn program(name: &str, variable: &str) -> PathBuf {
+    let environment = Environment::of_process();
+    if let Some(path) = environment.get(variable) {
+        return path.into();
+    }
+    let cache = environment.get(XDG_CACHE_HOME).map(PathBuf::from);
+    let cache = cache.or_else(|| environment.get(HOME).map(|home| Path::new(home).join(".cache")));
+    let path = environment.get(PATH).unwrap_or_default();
+    let fetched = cache.map(|folder| folder.join("fly-llm/bin"));
+    let mut folders = fetched.into_iter().chain(path.split(':').map(PathBuf::from));
+    let found = folders.find_map(|folder| Some(folder.join(name)).filter(|file| file.is_file()));
+    found.expect("a program that had been found before")
+}
+
+/// User, password and address of a URL.
+fn parts(url: &str) -> (String, String, SocketAddr) {
+    let (_, rest) = url.split_once("://").expect("a URL");
+    let (secret, address) = rest.rsplit_once('@').expect("a URL with a password");
+    let (user, password) = secret.split_once(':').expect("a user and a password");
+    let address = address.trim_end_matches('/').parse().expect("an address");
+    (user.to_owned(), password.to_owned(), address)
+}
+
+async fn wait_for_listener(what: &str, address: SocketAddr) {
+    crate::wait_until(what, async || tokio::net::TcpStream::connect(address).await.is_ok()).await;
+}
