@@ -30,7 +30,7 @@ def fold(char):
     return char.lower()[0]
 
 
-def is_cjk(code):
+def is_east(code):
     return (
         0x3041 <= code <= 0x30FF
         or code in (0x3005, 0x3006)
@@ -56,7 +56,7 @@ def is_word(code):
         or 0xFF00 <= code <= 0xFF65
         or 0xE000 <= code <= 0xF8FF
         or 0x1F000 <= code <= 0x1FAFF
-    ) or is_cjk(code)
+    ) or is_east(code)
 
 
 def runs(text):
@@ -64,7 +64,7 @@ def runs(text):
     words, word, kind = [], [], 0
     for char in text:
         code = ord(char)
-        now = 2 if is_cjk(code) else 1 if is_word(code) else 0
+        now = 2 if is_east(code) else 1 if is_word(code) else 0
         if now != kind and word:
             words.append(("".join(word), kind))
             word = []
@@ -131,10 +131,10 @@ def pieces(words, table):
     return found
 
 
+LENGTH_CHARS_MAX = 20000
 STRUCTURE = (
     "length", "length_east", "east", "length_squared", "digits", "symbols", "lines", "questions",
-    "word_length", "pieces_per_word", "commas", "numbers", "code", "dollars", "items", "han",
-    "katakana", "hiragana", "sentence_length",
+    "word_length", "pieces_per_word", "commas", "numbers", "code", "dollars", "items",
 )
 
 
@@ -142,53 +142,40 @@ def structure(text, words, has_code, piece_count):
     """The shape of a prompt; each value is of the order of one."""
     clipped = head_and_tail(text)
     chars = max(1, len(clipped))
-    count = dict.fromkeys(
-        ("digit", "symbol", "line", "question", "comma", "dollar", "han", "kata", "hira", "stop"), 0
+    digits = sum("0" <= char <= "9" for char in clipped)
+    numbers = sum(
+        "0" <= char <= "9" and not "0" <= before <= "9"
+        for before, char in zip(" " + clipped, clipped)
     )
-    items = numbers = 0
-    line_start, in_number = True, False
-    previous_item = ""
-    for char in clipped:
-        code = ord(char)
-        digit = "0" <= char <= "9"
-        count["digit"] += digit
-        numbers += digit and not in_number
-        in_number = digit
-        count["symbol"] += char in SYMBOLS
-        count["line"] += char == "\n"
-        count["question"] += char in "?？"
-        count["comma"] += char in ",、，"
-        count["dollar"] += char == "$"
-        count["stop"] += char in ".!?。！？\n"
-        count["han"] += 0x3400 <= code <= 0x9FFF
-        count["kata"] += 0x30A0 <= code <= 0x30FF
-        count["hira"] += 0x3040 <= code <= 0x309F
-        if char == "\n":
-            line_start, previous_item = True, ""
-        elif line_start:
-            if char in "-*":
-                items, line_start = items + 1, False
-            elif char in ".)" and previous_item:
-                items, line_start = items + 1, False
-            elif char in "(" or char == " ":
-                pass
-            elif not previous_item and (char in "ABCDEabcde" or digit):
-                previous_item = char
-            else:
-                line_start = False
-    east = (count["han"] + count["kata"] + count["hira"]) / chars
-    is_east = 1.0 if east > 0.2 else 0.0
+    east = sum(is_east(ord(char)) for char in clipped) / chars
+    is_mostly_east = 1.0 if east > 0.2 else 0.0
     west = [word for word, kind in words if kind == 1]
-    log = np.log1p(len(text))
+    log = np.log1p(min(len(text), LENGTH_CHARS_MAX))
     return [
-        log * (1 - is_east) / 4, log * is_east / 4, is_east, log * log * (1 - is_east) / 32,
-        np.sqrt(count["digit"] / chars), np.sqrt(count["symbol"] / chars),
-        np.log1p(count["line"]) / 2, np.log1p(count["question"]),
-        sum(map(len, west)) / max(1, len(west)) / 5, piece_count / max(1, len(words)) / 2,
-        np.log1p(count["comma"]) / 2, np.log1p(numbers) / 2, float(has_code),
-        np.log1p(count["dollar"]), np.log1p(items), count["han"] / chars, count["kata"] / chars,
-        count["hira"] / chars, np.log(chars / (1 + count["stop"])) / 4,
+        log * (1 - is_mostly_east) / 4,
+        log * is_mostly_east / 4,
+        is_mostly_east,
+        log * log * (1 - is_mostly_east) / 32,
+        np.sqrt(digits / chars),
+        np.sqrt(sum(char in SYMBOLS for char in clipped) / chars),
+        np.log1p(clipped.count("\n")) / 2,
+        np.log1p(sum(char in "?？" for char in clipped)),
+        sum(map(len, west)) / max(1, len(west)) / 5,
+        piece_count / max(1, len(words)) / 2,
+        np.log1p(sum(char in ",、，" for char in clipped)) / 2,
+        np.log1p(numbers) / 2,
+        float(has_code),
+        np.log1p(clipped.count("$")),
+        np.log1p(sum(map(is_item, clipped.split("\n")))),
     ]
+
+
+def is_item(line):
+    """Whether a line is a choice or an item of a list: `- x`, `A. x`, `(b) x`, `1) x`."""
+    body = line.lstrip(" \t(")
+    if body[:1] in ("-", "*"):
+        return True
+    return len(body) > 1 and (body[0] in "ABCDEabcde" or "0" <= body[0] <= "9") and body[1] in ".)"
 
 
 MARKS = set("(){}[]=<>;:+*&|_.\"'")

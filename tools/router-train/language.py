@@ -10,7 +10,7 @@ import re
 import numpy as np
 import scipy.sparse
 
-from features import fold, is_cjk, is_word
+from features import fold
 
 LATIN = "en ja vi id tl de fr es pt it nl sv da pl cs hu ro tr fi".split()
 GROUPS = {

@@ -1,6 +1,7 @@
 //! `POST /v1/chat/completions`: OpenAI's JSON in, an answer or a stream out. What a stream's first
 //! second brings decides whether an error is a status or an event.
 
+use super::counted::Counted;
 use super::error::{self, ApiError};
 use super::stream::{self, Rendering};
 use super::{header_value, incoming};
@@ -50,7 +51,7 @@ async fn answer(
         Ok(chat) => chat,
         Err(problem) => return Err((problem.into(), counted)),
     };
-    counted.model = gateway.label(&chat.model).to_owned();
+    counted.names(&chat.model);
     let (wants_stream, wants_usage) = (chat.wants_stream(), chat.wants_usage());
     let secret = incoming::secret(&headers);
     let no_store = forbids_cache(&headers);
@@ -161,41 +162,4 @@ pub(super) fn without_end() -> Problem {
         "モデルの回答が不完全でした。もう一度お試しください。",
         "The model's answer was incomplete. Please try again.",
     )
-}
-
-/// Counts one request, once, however it ends; a dropped one counts as cancelled.
-pub(super) struct Counted {
-    gateway: Arc<Gateway>,
-    model: String,
-    arrived: Instant,
-    ended: bool,
-}
-
-impl Counted {
-    fn begin(gateway: &Arc<Gateway>, arrived: Instant) -> Self {
-        gateway.metrics.requests_running.with_label_values::<&str>(&[]).inc();
-        Self { gateway: Arc::clone(gateway), model: "other".to_owned(), arrived, ended: false }
-    }
-
-    /// Ends the count; `None` is success.
-    pub(super) fn end(mut self, code: Option<ErrorCode>) {
-        self.count(code.map_or("ok", ErrorCode::as_str));
-    }
-
-    fn count(&mut self, code: &str) {
-        if std::mem::replace(&mut self.ended, true) {
-            return;
-        }
-        let metrics = &self.gateway.metrics;
-        metrics.requests_running.with_label_values::<&str>(&[]).dec();
-        metrics.requests_total.with_label_values(&[self.model.as_str(), code]).inc();
-        let seconds = self.arrived.elapsed().as_secs_f64();
-        metrics.request_seconds.with_label_values(&[&self.model]).observe(seconds);
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.count("cancelled");
-    }
 }

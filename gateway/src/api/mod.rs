@@ -18,6 +18,9 @@ mod usage;
 /// `/health`, `/ready` and `/metrics`.
 pub mod health;
 
+/// Counts requests.
+mod counted;
+
 /// A problem as OpenAI's error object.
 mod error;
 

@@ -2,7 +2,8 @@
 //! each choice, the usage chunk with empty choices, `[DONE]` last. A stream that went wrong ends with
 //! an `error` event and without `[DONE]`.
 
-use super::chat_completions::{Counted, without_end};
+use super::chat_completions::without_end;
+use super::counted::Counted;
 use super::error;
 use crate::chat::{Answering, Event, Receipt};
 use bytes::Bytes;

@@ -6,10 +6,12 @@ use super::kind::Kind;
 use super::recognizers::{self, Recognizer, Rule};
 use super::settings::SettingsError;
 use super::shadow::Shadow;
+use super::tagger::Tagger;
 
 /// All recognisers, compiled.
 pub(super) struct Detector {
     recognizers: Vec<Box<dyn Recognizer>>,
+    tagger: Tagger,
 }
 
 impl Detector {
@@ -19,7 +21,8 @@ impl Detector {
         for pattern in patterns {
             recognizers.push(Box::new(Rule::new(Kind::Custom, Trust::Order, pattern)?));
         }
-        Ok(Self { recognizers })
+        let tagger = Tagger::new().map_err(|_| SettingsError::Data("tagger.bin"))?;
+        Ok(Self { recognizers, tagger })
     }
 
     /// Disjoint spans in their order, in byte offsets of the text.
@@ -29,6 +32,7 @@ impl Detector {
         for recognizer in &self.recognizers {
             recognizer.find(shadow.text(), &mut findings);
         }
+        self.tagger.find(shadow.text(), &mut findings);
         let mut spans = Vec::with_capacity(findings.len());
         for finding in resolve(findings) {
             push_lines(shadow.text(), finding, |piece| {

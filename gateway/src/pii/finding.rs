@@ -50,9 +50,13 @@ pub(super) fn resolve(mut findings: Vec<Finding>) -> Vec<Finding> {
     for finding in findings {
         let mut start = finding.start;
         let mut pieces = Vec::new();
-        let earlier = kept.range(..finding.start).next_back().map(|(_, winner)| winner.end);
-        start = start.max(earlier.unwrap_or(0));
+        let mut ordered = false;
+        if let Some((_, earlier)) = kept.range(..finding.start).next_back() {
+            ordered |= earlier.trust == Trust::Order && earlier.end > start;
+            start = start.max(earlier.end);
+        }
         for winner in kept.range(finding.start..finding.end).map(|(_, winner)| winner) {
+            ordered |= winner.trust == Trust::Order;
             pieces.push(start..winner.start.min(finding.end));
             start = winner.end;
         }
@@ -60,7 +64,7 @@ pub(super) fn resolve(mut findings: Vec<Finding>) -> Vec<Finding> {
         let whole = pieces.len() == 1 && pieces.iter().all(|p| *p == (finding.start..finding.end));
         if whole {
             kept.insert(finding.start, finding);
-        } else if finding.trust > Trust::Guess {
+        } else if finding.trust > Trust::Guess && !ordered {
             for piece in pieces.into_iter().filter(|piece| piece.start < piece.end) {
                 kept.insert(piece.start, Finding { start: piece.start, end: piece.end, ..finding });
             }

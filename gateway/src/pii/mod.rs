@@ -13,6 +13,7 @@ mod recognizers;
 mod restore;
 mod settings;
 mod shadow;
+mod tagger;
 mod vault;
 mod walk;
 

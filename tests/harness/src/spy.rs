@@ -5,6 +5,7 @@ use futures::StreamExt;
 use redis::aio::MultiplexedConnection;
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use tokio::task::JoinHandle;
 
@@ -12,6 +13,7 @@ use tokio::task::JoinHandle;
 pub struct Spy {
     client: async_nats::Client,
     messages: Arc<Mutex<Vec<(String, String)>>>,
+    marks: AtomicUsize,
     listening: JoinHandle<()>,
 }
 
@@ -31,22 +33,21 @@ impl Spy {
                 heard.lock().unwrap().push((message.subject.to_string(), text));
             }
         });
-        let spy = Self { client, messages, listening };
+        let spy = Self { client, messages, marks: AtomicUsize::new(0), listening };
         spy.messages().await;
         spy
     }
 
-    /// Subject and text of everything heard so far.
+    /// Subject and text of everything that was sent before this call.
     pub async fn messages(&self) -> Vec<(String, String)> {
-        self.client.publish(MARK, "".into()).await.unwrap();
-        let before = self.marks();
-        crate::wait_until("the spy hears its own mark", async || self.marks() > before || before > 0 && self.marks() >= before)
-            .await;
+        let mark = self.marks.fetch_add(1, Ordering::Relaxed).to_string();
+        self.client.publish(MARK, mark.clone().into()).await.unwrap();
+        crate::wait_until("the spy hears its own mark", async || {
+            let messages = self.messages.lock().unwrap();
+            messages.iter().rev().any(|(subject, text)| subject == MARK && *text == mark)
+        })
+        .await;
         self.messages.lock().unwrap().clone()
-    }
-
-    fn marks(&self) -> usize {
-        self.messages.lock().unwrap().iter().filter(|(subject, _)| subject == MARK).count()
     }
 }
 
@@ -57,7 +58,9 @@ impl Drop for Spy {
 }
 
 /// Every key of Redis with everything in it, as text.
-pub(crate) async fn redis_texts(connection: &mut MultiplexedConnection) -> BTreeMap<String, String> {
+pub(crate) async fn redis_texts(
+    connection: &mut MultiplexedConnection,
+) -> BTreeMap<String, String> {
     let keys: Vec<String> = redis::cmd("KEYS").arg("*").query_async(connection).await.unwrap();
     let mut texts = BTreeMap::new();
     for key in keys {

@@ -22,7 +22,7 @@ const PATTERNS: [&str; 5] = [
 
 pub(super) fn add(all: &mut Recognizers) -> Result<(), regex::Error> {
     for pattern in PATTERNS {
-        let rule = Rule::new(Kind::BankAccount, Trust::Context, pattern)?;
+        let rule = Rule::own(Kind::BankAccount, Trust::Context, pattern)?;
         all.push(Box::new(rule.accept(|hit| hit.stands_alone())));
     }
     Ok(())

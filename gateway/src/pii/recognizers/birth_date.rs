@@ -31,7 +31,7 @@ const AFTER_BYTES: usize = 24;
 
 pub(super) fn add(all: &mut Recognizers) -> Result<(), regex::Error> {
     all.push(Box::new(
-        Rule::new(Kind::DateOfBirth, Trust::Context, &format!("(?i){}", pattern()))?
+        Rule::own(Kind::DateOfBirth, Trust::Context, &format!("(?i){}", pattern()))?
             .accept(is_birth),
     ));
     Ok(())

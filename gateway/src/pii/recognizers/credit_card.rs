@@ -6,12 +6,16 @@ use super::rule::{Hit, Rule};
 use crate::pii::finding::Trust;
 use crate::pii::kind::Kind;
 
-const NUMBER: &str = r"[0-9](?:[ \-\n.]?[0-9]){11,18}";
+const NUMBER: &str = r"[0-9](?:[ \-.]?[0-9]){11,18}";
+/// Groups of four, as on the card, also when each is sent in a message of its own.
+const GROUPED: &str = r"[0-9]{4}(?:[ \-]?\n?[0-9]{4}){3}";
 /// Bytes before a number in which a word can say what it is.
 const CONTEXT_BYTES: usize = 90;
 
 pub(super) fn add(all: &mut Recognizers) -> Result<(), regex::Error> {
-    all.push(Box::new(Rule::new(Kind::CreditCard, Trust::Proof, NUMBER)?.accept(is_card)));
+    for pattern in [NUMBER, GROUPED] {
+        all.push(Box::new(Rule::own(Kind::CreditCard, Trust::Proof, pattern)?.accept(is_card)));
+    }
     Ok(())
 }
 
@@ -29,7 +33,7 @@ fn is_card(hit: &Hit) -> bool {
 }
 
 fn is_called_card(before: &str) -> bool {
-    ["card", "カード", "credit", "クレジット", "visa", "amex", "mastercard"]
+    ["card", "カード", "credit", "クレジット", "visa", "amex", "mastercard", " cc "]
         .iter()
         .any(|word| before.contains(word))
 }

@@ -18,9 +18,9 @@ const ENGLISH: &str = concat!(
 const SHORTEST_DIGITS: usize = 5;
 
 pub(super) fn add(all: &mut Recognizers) -> Result<(), regex::Error> {
-    let japanese = Rule::new(Kind::DriverLicense, Trust::Context, JAPANESE)?;
+    let japanese = Rule::own(Kind::DriverLicense, Trust::Context, JAPANESE)?;
     all.push(Box::new(japanese.accept(|hit| hit.stands_alone())));
-    let english = Rule::new(Kind::DriverLicense, Trust::Context, ENGLISH)?;
+    let english = Rule::own(Kind::DriverLicense, Trust::Context, ENGLISH)?;
     all.push(Box::new(english.accept(|hit| hit.digits().len() >= SHORTEST_DIGITS)));
     Ok(())
 }

@@ -12,6 +12,6 @@ const ADDRESS: &str = concat!(
 );
 
 pub(super) fn add(all: &mut Recognizers) -> Result<(), regex::Error> {
-    all.push(Box::new(Rule::new(Kind::Email, Trust::Proof, ADDRESS)?));
+    all.push(Box::new(Rule::own(Kind::Email, Trust::Proof, ADDRESS)?));
     Ok(())
 }

@@ -17,7 +17,7 @@ const NUMBER_AFTER_SYMBOL: &str = concat!(
 
 pub(super) fn add(all: &mut Recognizers) -> Result<(), regex::Error> {
     for pattern in [LABELLED, NUMBER_AFTER_SYMBOL] {
-        let rule = Rule::new(Kind::HealthInsurance, Trust::Context, pattern)?;
+        let rule = Rule::own(Kind::HealthInsurance, Trust::Context, pattern)?;
         all.push(Box::new(rule.accept(|hit| hit.stands_alone())));
     }
     Ok(())

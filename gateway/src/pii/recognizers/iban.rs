@@ -11,7 +11,7 @@ const SHORTEST: usize = 15;
 
 pub(super) fn add(all: &mut Recognizers) -> Result<(), regex::Error> {
     all.push(Box::new(Iban(regex::Regex::new(NUMBER)?)));
-    all.push(Box::new(Rule::new(Kind::Iban, Trust::Context, LABELLED)?));
+    all.push(Box::new(Rule::own(Kind::Iban, Trust::Context, LABELLED)?));
     Ok(())
 }
 

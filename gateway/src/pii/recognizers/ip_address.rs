@@ -13,8 +13,8 @@ const VERSION_6: &str = r"[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,7}";
 const CONTEXT_BYTES: usize = 60;
 
 pub(super) fn add(all: &mut Recognizers) -> Result<(), regex::Error> {
-    all.push(Box::new(Rule::new(Kind::IpAddress, Trust::Proof, VERSION_4)?.accept(is_version_4)));
-    all.push(Box::new(Rule::new(Kind::IpAddress, Trust::Proof, VERSION_6)?.accept(is_version_6)));
+    all.push(Box::new(Rule::own(Kind::IpAddress, Trust::Proof, VERSION_4)?.accept(is_version_4)));
+    all.push(Box::new(Rule::own(Kind::IpAddress, Trust::Proof, VERSION_6)?.accept(is_version_6)));
     Ok(())
 }
 
@@ -29,7 +29,7 @@ fn is_version_4(hit: &Hit) -> bool {
 
 /// Part of a longer dotted or hyphenated token.
 fn joined(hit: &Hit) -> bool {
-    let before = hit.before().is_some_and(|c| c.is_ascii_alphanumeric() || "._-".contains(c));
+    let before = hit.before().is_some_and(|c| c.is_ascii_alphanumeric() || "._-@".contains(c));
     let mut after = hit.text_after(4).chars();
     let after = match after.next() {
         Some('.') => after.next().is_some_and(|c| c.is_ascii_alphanumeric()),

@@ -19,6 +19,6 @@ pub(super) fn add(all: &mut Recognizers) -> Result<(), regex::Error> {
     let pattern = format!(
         r"(?:{PLACES}) ?[0-9][0-9A-Z]{{1,2}} ?[ぁ-んA-Z] ?[0-9・.]{{1,2}} ?-? ?[0-9・.]{{1,2}}"
     );
-    all.push(Box::new(Rule::new(Kind::LicensePlate, Trust::Proof, &pattern)?));
+    all.push(Box::new(Rule::own(Kind::LicensePlate, Trust::Proof, &pattern)?));
     Ok(())
 }

@@ -14,7 +14,7 @@ mod license_plate;
 mod my_number;
 mod passport;
 mod pension_number;
-mod person_labelled;
+
 mod phone;
 mod postal_code;
 mod residence_card;
@@ -56,6 +56,6 @@ pub(super) fn all() -> Result<Recognizers, regex::Error> {
     license_plate::add(&mut all)?;
     secret_format::add(&mut all)?;
     secret_labelled::add(&mut all)?;
-    person_labelled::add(&mut all)?;
+
     Ok(all)
 }

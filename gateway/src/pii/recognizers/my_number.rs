@@ -13,8 +13,8 @@ const LABELLED: &str = concat!(
 );
 
 pub(super) fn add(all: &mut Recognizers) -> Result<(), regex::Error> {
-    all.push(Box::new(Rule::new(Kind::MyNumber, Trust::Context, LABELLED)?.accept(is_free)));
-    all.push(Box::new(Rule::new(Kind::MyNumber, Trust::Pattern, NUMBER)?.accept(is_grouped)));
+    all.push(Box::new(Rule::own(Kind::MyNumber, Trust::Context, LABELLED)?.accept(is_free)));
+    all.push(Box::new(Rule::own(Kind::MyNumber, Trust::Pattern, NUMBER)?.accept(is_grouped)));
     Ok(())
 }
 
@@ -25,7 +25,7 @@ fn is_free(hit: &Hit) -> bool {
 /// Without a label the usual spelling in groups of four is asked for, and the check digit.
 fn is_grouped(hit: &Hit) -> bool {
     let grouped = hit.value().bytes().filter(|byte| *byte == b' ' || *byte == b'-').count() == 2;
-    grouped && hit.stands_alone() && passes_check(&hit.digits())
+    grouped && hit.stands_alone() && !hit.is_called_otherwise() && passes_check(&hit.digits())
 }
 
 fn passes_check(digits: &[u8]) -> bool {

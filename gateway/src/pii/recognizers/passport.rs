@@ -13,7 +13,7 @@ const LABELLED: &str = concat!(
 
 pub(super) fn add(all: &mut Recognizers) -> Result<(), regex::Error> {
     all.push(Box::new(
-        Rule::new(Kind::Passport, Trust::Context, LABELLED)?.accept(|hit| hit.stands_alone()),
+        Rule::own(Kind::Passport, Trust::Context, LABELLED)?.accept(|hit| hit.stands_alone()),
     ));
     Ok(())
 }

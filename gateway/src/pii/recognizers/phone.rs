@@ -6,26 +6,68 @@ use super::rule::{Hit, Rule};
 use crate::pii::finding::Trust;
 use crate::pii::kind::Kind;
 
-const NUMBER: &str = r"(?:\+ ?|\()?[0-9](?:[ \-().\n/]{0,2}[0-9]){6,14}";
+const NUMBER: &str = r"(?:\+ ?|\()?[0-9](?:[ \-().]{0,2}[0-9]){6,14}";
 const LABELLED: &str = concat!(
     r"(?i)(?:電話|携帯|\btel\b|\bphone\b|\bmobile\b|\bcell\b|\bfax\b|ファックス|\bdesk\b|\b",
     r"call\b)[^0-9+(\n]{0,16}(?:\n[^0-9+(\n]{0,4})?([+(]{0,2}[0-9](?:[ \-().]{0,2}",
     r"[0-9]){6,14})"
 );
+/// Sent in pieces, one for each line.
+const SPLIT: &str = concat!(
+    r"(?m)^[^0-9\n]{0,12}(0[0-9]{1,4}(?:-[0-9]{1,4})?-?\n",
+    r"(?:[0-9]{2,4}-?\n)?[0-9]{4})[^0-9\n]{0,12}$",
+);
+/// Any national spelling, where the words around it speak of a call.
+const GROUPED: &str = r"\(?[0-9]{2,5}\)?(?:[ \-./]{1,2}\(?[0-9]{2,5}\)?){1,4}(?:x[0-9]{1,5})?";
 const CONTEXT_BYTES: usize = 48;
 
 pub(super) fn add(all: &mut Recognizers) -> Result<(), regex::Error> {
-    all.push(Box::new(Rule::new(Kind::Phone, Trust::Pattern, NUMBER)?.accept(is_phone)));
-    all.push(Box::new(Rule::new(Kind::Phone, Trust::Pattern, LABELLED)?.accept(|hit| {
-        hit.stands_alone() && !is_toll_free(&hit.digits()) && !is_called_otherwise(hit)
+    all.push(Box::new(Rule::own(Kind::Phone, Trust::Pattern, NUMBER)?.accept(is_phone)));
+    all.push(Box::new(Rule::own(Kind::Phone, Trust::Pattern, LABELLED)?.accept(|hit| {
+        hit.stands_alone() && !is_toll_free(&hit.digits()) && !hit.is_called_otherwise()
     })));
+    all.push(Box::new(
+        Rule::own(Kind::Phone, Trust::Pattern, SPLIT)?
+            .accept(|hit| matches!(hit.digits().len(), 10 | 11) && !is_toll_free(&hit.digits())),
+    ));
+    all.push(Box::new(Rule::own(Kind::Phone, Trust::Pattern, GROUPED)?.accept(is_spoken_of)));
     Ok(())
+}
+
+fn is_spoken_of(hit: &Hit) -> bool {
+    const BEFORE: [&str; 14] = [
+        "phone",
+        "tel",
+        "mobile",
+        "fax",
+        "desk",
+        "cell",
+        "call ",
+        "call me",
+        "answering at",
+        "messages to",
+        "reach me",
+        "電話",
+        "携帯",
+        "text me",
+    ];
+    const AFTER: [&str; 6] = ["-office", "-fax", "-mobile", " office", " fax", " mobile"];
+    let digits = hit.digits();
+    if !(7..=13).contains(&digits.len()) || is_toll_free(&digits) || hit.is_called_otherwise() {
+        return false;
+    }
+    let before = hit.text_before(CONTEXT_BYTES).to_lowercase();
+    let after = hit.text_after(8).to_lowercase();
+    let tail = before.rsplit(|c: char| c.is_ascii_digit()).next().unwrap_or_default();
+    let touched = hit.before().is_some_and(|c| c.is_ascii_alphanumeric() || "+-.".contains(c));
+    let spoken = BEFORE.iter().any(|word| tail.contains(word));
+    !touched && (spoken || AFTER.iter().any(|word| after.starts_with(word)))
 }
 
 fn is_phone(hit: &Hit) -> bool {
     let digits = hit.digits();
     let value = hit.value();
-    if !hit.stands_alone() || is_toll_free(&digits) || is_called_otherwise(hit) {
+    if !hit.stands_alone() || is_toll_free(&digits) || hit.is_called_otherwise() {
         return false;
     }
     let separated = value.bytes().any(|byte| !byte.is_ascii_digit());
@@ -85,30 +127,4 @@ fn is_called_phone(hit: &Hit) -> bool {
     let before = hit.text_before(CONTEXT_BYTES * 2).to_lowercase();
     let after = hit.text_after(CONTEXT_BYTES).to_lowercase();
     WORDS.iter().any(|word| before.contains(word) || after.contains(word))
-}
-
-fn is_called_otherwise(hit: &Hit) -> bool {
-    const WORDS: [&str; 18] = [
-        "注文番号",
-        "追跡番号",
-        "お問い合わせ番号",
-        "荷物番号",
-        "請求書番号",
-        "isbn",
-        "jan",
-        "order ",
-        "tracking",
-        "ticket",
-        "型番",
-        "法人番号",
-        "登録番号",
-        "座標",
-        "coordinates",
-        "epoch",
-        "円周率",
-        "part number",
-    ];
-    let before = hit.text_before(24).to_lowercase();
-    let line = before.rsplit('\n').next().unwrap_or_default();
-    WORDS.iter().any(|word| line.contains(word))
 }

@@ -24,10 +24,10 @@ const BEFORE_ADDRESS: &str = concat!(
 
 pub(super) fn add(all: &mut Recognizers) -> Result<(), regex::Error> {
     for pattern in [SIGNED, LABELLED, BEFORE_ADDRESS] {
-        let rule = Rule::new(Kind::PostalCode, Trust::Context, pattern)?;
+        let rule = Rule::own(Kind::PostalCode, Trust::Context, pattern)?;
         all.push(Box::new(rule.accept(|hit| hit.stands_alone())));
     }
-    let foreign = Rule::new(Kind::PostalCode, Trust::Context, FOREIGN)?;
+    let foreign = Rule::own(Kind::PostalCode, Trust::Context, FOREIGN)?;
     all.push(Box::new(foreign.accept(|hit| hit.digits().len() > 1 && hit.stands_alone())));
     Ok(())
 }

@@ -10,7 +10,7 @@ const NUMBER: &str = r"[A-Za-z]{2} ?[0-9]{8} ?[A-Za-z]{2}";
 
 pub(super) fn add(all: &mut Recognizers) -> Result<(), regex::Error> {
     all.push(Box::new(
-        Rule::new(Kind::ResidenceCard, Trust::Proof, NUMBER)?.accept(|hit| hit.stands_alone()),
+        Rule::own(Kind::ResidenceCard, Trust::Proof, NUMBER)?.accept(|hit| hit.stands_alone()),
     ));
     Ok(())
 }

@@ -10,6 +10,9 @@ use crate::pii::kind::Kind;
 /// Memory that one compiled pattern may take.
 const PATTERN_BYTES_MAX: usize = 16 * 1024 * 1024;
 
+/// Bytes before a number in which a word can say what it is.
+const CALLED_BYTES: usize = 36;
+
 /// A value where a pattern found it.
 #[derive(Clone, Copy)]
 pub(super) struct Hit<'a> {
@@ -71,6 +74,41 @@ impl<'a> Hit<'a> {
         !before && !after
     }
 
+    /// Whether the line calls the number something that is nobody's.
+    pub(super) fn is_called_otherwise(&self) -> bool {
+        const WORDS: [&str; 26] = [
+            "注文番号",
+            "注文no",
+            "追跡番号",
+            "伝票番号",
+            "問い合わせ番号",
+            "荷物番号",
+            "請求書番号",
+            "受付番号",
+            "予約番号",
+            "商品番号",
+            "isbn",
+            "jan",
+            "issn",
+            "order",
+            "tracking",
+            "ticket",
+            "invoice",
+            "型番",
+            "法人番号",
+            "登録番号",
+            "座標",
+            "coordinates",
+            "epoch",
+            "円周率",
+            "part number",
+            "桁の数",
+        ];
+        let before = self.text_before(CALLED_BYTES).to_lowercase();
+        let line = before.rsplit('\n').next().unwrap_or_default();
+        WORDS.iter().any(|word| line.contains(word))
+    }
+
     fn ends_sentence(&self) -> bool {
         let mut rest = self.text_after(5).chars();
         rest.next() == Some('.') && rest.next().is_none_or(|c| !c.is_ascii_alphanumeric())
@@ -94,6 +132,12 @@ impl Rule {
     ) -> Result<Self, regex::Error> {
         let pattern = RegexBuilder::new(pattern).size_limit(PATTERN_BYTES_MAX).build()?;
         Ok(Self { pattern, kind, trust, accept: |_| true })
+    }
+
+    /// One of our own rules. `\b` means the edge of an ASCII word in them: kanji touch numbers
+    /// without a blank, and the edge of a Unicode word would make the search slow.
+    pub(super) fn own(kind: Kind, trust: Trust, pattern: &str) -> Result<Self, regex::Error> {
+        Self::new(kind, trust, &pattern.replace(r"\b", r"(?-u:\b)"))
     }
 
     /// With a check of what the pattern fits.

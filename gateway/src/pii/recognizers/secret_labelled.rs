@@ -21,15 +21,17 @@ const PATTERNS: [&str; 7] = [
     ),
     concat!(
         r#"(?i)(?:api[_\- ]?key|secret|token|access[_\-]?key(?:[_\-]?id)?|private[_\-]?"#,
-        r#"key|client[_\-]?secret|credential|auth[_\-]?key|session(?:[_\-]?id)?)s?["']?"#,
+        r#"key|client[_\-]?secret|credential|auth[_\-]?key)s?["']?"#,
         r#"[ ]?(?::|=>|=|は|「)[ ]?["'「]?([A-Za-z0-9+/=_.~!@#$%^*\-]{8,})"#
     ),
     r#"(?i)(?:パスワード|password|passphrase)[^\n]{0,40}\n([!-~]{6,64})(?:\n|$)"#,
 ];
 
 pub(super) fn add(all: &mut Recognizers) -> Result<(), regex::Error> {
-    for pattern in PATTERNS {
-        let rule = Rule::new(Kind::Secret, Trust::Context, pattern)?;
+    for (index, pattern) in PATTERNS.into_iter().enumerate() {
+        // What stands before the host of a URL looks like an e-mail address with it.
+        let trust = if index == 0 { Trust::Order } else { Trust::Context };
+        let rule = Rule::own(Kind::Secret, trust, pattern)?;
         all.push(Box::new(rule.accept(is_secret)));
     }
     Ok(())

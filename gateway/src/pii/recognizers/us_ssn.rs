@@ -12,9 +12,9 @@ const LABELLED: &str = concat!(
 );
 
 pub(super) fn add(all: &mut Recognizers) -> Result<(), regex::Error> {
-    all.push(Box::new(Rule::new(Kind::UsSsn, Trust::Proof, DASHED)?.accept(is_issued)));
+    all.push(Box::new(Rule::own(Kind::UsSsn, Trust::Proof, DASHED)?.accept(is_issued)));
     all.push(Box::new(
-        Rule::new(Kind::UsSsn, Trust::Context, LABELLED)?.accept(|hit| hit.stands_alone()),
+        Rule::own(Kind::UsSsn, Trust::Context, LABELLED)?.accept(|hit| hit.stands_alone()),
     ));
     Ok(())
 }

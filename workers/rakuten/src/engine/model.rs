@@ -25,6 +25,8 @@ use crate::template::ChatTemplate;
 /// Tokenizers of models that only make vectors, or read and write in two halves.
 const TOKENIZERS_REFUSED: [&str; 4] = ["none", "no_vocab", "bert", "t5"];
 
+/// Values that share one scale in an eight-bit block.
+const BLOCK_VALUES: u64 = 32;
 /// llama.h's LLAMA_FLASH_ATTN_TYPE_DISABLED. On a CPU its flash attention takes one of three ways
 /// by the number of tokens in a step, and two of them add in half precision: an answer would then
 /// depend on who else is being served.
@@ -67,6 +69,7 @@ pub(super) struct Model {
     pub(super) template: Option<ChatTemplate>,
     /// Tokens of one slot's context.
     pub(super) context_tokens: usize,
+    cache_type: CacheType,
     pub(super) info: ModelInfo,
 }
 
@@ -102,7 +105,8 @@ impl Model {
             slots: usize::from(options.slots),
             load_seconds: begun.elapsed().as_secs_f64(),
         };
-        Ok(Self { llama, options, vocabulary, template, context_tokens, info })
+        let cache_type = cache_type(options.cache_type, facts.head_width);
+        Ok(Self { llama, options, vocabulary, template, context_tokens, cache_type, info })
     }
 
     /// A fresh context with room for every slot.
@@ -111,7 +115,7 @@ impl Model {
         let per_slot = u32::try_from(self.context_tokens).unwrap_or(CONTEXT_TOKENS_MIN);
         let batch = self.options.batch_tokens_max.min(per_slot.saturating_mul(slots));
         let threads = self.options.thread_count();
-        let (kind, flash_attention) = match self.options.cache_type {
+        let (kind, flash_attention) = match self.cache_type {
             CacheType::F16 => (KvCacheType::F16, FLASH_ATTENTION_OFF),
             CacheType::Q8 => (KvCacheType::Q8_0, FLASH_ATTENTION_ON),
         };
@@ -157,6 +161,8 @@ struct Facts {
     architecture: String,
     template: Option<String>,
     adds_space: bool,
+    /// Values of one attention head, where the file says.
+    head_width: Option<u64>,
 }
 
 impl Facts {
@@ -182,7 +188,11 @@ impl Facts {
         }
         let file_name = options.model_file.file_stem().map(|name| name.to_string_lossy());
         let name = header.text("general.name").map(str::to_owned);
+        let number = |key: &str| header.number(&format!("{architecture}.{key}"));
+        let (width, heads) = (number("embedding_length"), number("attention.head_count"));
+        let even_share = width.zip(heads).and_then(|(width, heads)| width.checked_div(heads));
         Ok(Self {
+            head_width: number("attention.key_length").or(even_share),
             name: name.unwrap_or_else(|| file_name.unwrap_or_default().into_owned()),
             architecture,
             template: header.text("tokenizer.chat_template").map(str::to_owned),
@@ -190,6 +200,17 @@ impl Facts {
                 .flag("tokenizer.ggml.add_space_prefix")
                 .unwrap_or(tokenizer == "llama"),
         })
+    }
+}
+
+/// Eight-bit blocks where a head fills whole blocks, else half precision.
+fn cache_type(wanted: CacheType, head_width: Option<u64>) -> CacheType {
+    match head_width {
+        Some(width) if wanted == CacheType::Q8 && !width.is_multiple_of(BLOCK_VALUES) => {
+            tracing::warn!(head_width = width, "keeping attention in half precision");
+            CacheType::F16
+        }
+        _ => wanted,
     }
 }
 

@@ -25,7 +25,8 @@ pub const THREADS_MAX: u16 = 512;
 pub enum CacheType {
     /// Eight-bit blocks: half the memory of [`CacheType::F16`], and on a CPU the only way whose
     /// sums do not depend on who else is being served. With it a greedy or seeded answer is the
-    /// same alone, beside others, and on a reused prefix.
+    /// same alone, beside others, and on a reused prefix. A model whose attention heads are no
+    /// multiple of 32 wide gets [`CacheType::F16`].
     #[default]
     Q8,
     /// Half precision: two bytes a value.

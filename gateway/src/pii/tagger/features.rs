@@ -1,0 +1,308 @@
+//! What the tagger sees of a token: hashed features of the words, signs and lists around it. The
+//! trainer uses this very code, so a change here needs a new model. It must never see farther
+//! than its window: tagging stays linear.
+
+use super::lexicon::{
+    CITY, ENTRY_CHARACTERS_MAX, GIVEN, HASH_START, Lexicon, Lists, NOUN, ORGANIZATION,
+    OTHER_PERSON, PLACE, SURNAME, mix,
+};
+use super::tokens::{Class, Token};
+
+/// What is known of a token apart from its neighbours.
+#[derive(Clone, Copy, Default)]
+struct Seen {
+    word: u64,
+    shape: u64,
+    start: u64,
+    tail: u64,
+    tail2: u64,
+    lists: u64,
+    register: u64,
+    habits: u64,
+    run: Run,
+}
+
+/// The stretch of kanji, or of katakana joined by `・`, that a token is in.
+#[derive(Clone, Copy, Default)]
+struct Run {
+    length: u64,
+    place: u64,
+    before: u64,
+    last: u64,
+    after: u64,
+}
+
+/// How far a token looks to each side.
+const WINDOW: usize = 6;
+
+/// All tokens of a text, ready to give features.
+pub(in crate::pii) struct Features {
+    seen: Vec<Seen>,
+}
+
+impl Features {
+    /// Looks at every token once.
+    pub(in crate::pii) fn new(text: &str, tokens: &[Token], lexicon: &Lexicon) -> Self {
+        let mut seen = vec![Seen::default(); tokens.len() + 2 * WINDOW];
+        let places = places(text, tokens, lexicon);
+        let registers = registers(text, tokens);
+        for (index, token) in tokens.iter().enumerate() {
+            let word = text.get(token.start..token.end).unwrap_or_default();
+            let listed = places.get(index).copied().unwrap_or(0);
+            if let Some(slot) = seen.get_mut(index + WINDOW) {
+                *slot = look(word, *token, listed, lexicon);
+                slot.register = registers.get(index).copied().unwrap_or(0);
+            }
+        }
+        find_runs(text, tokens, &mut seen);
+        Self { seen }
+    }
+
+    /// Calls back with the hash of each feature of the token at this index.
+    pub(in crate::pii) fn each(&self, index: usize, mut feature: impl FnMut(u64)) {
+        let Some(near) = self.seen.get(index..=index + 2 * WINDOW) else { return };
+        let at = |offset: isize| near.get(WINDOW.wrapping_add_signed(offset)).copied();
+        let [b3, b2, b1, this, a1, a2, a3] =
+            [-3, -2, -1, 0, 1, 2, 3].map(|offset| at(offset).unwrap_or_default());
+        let mut number = 0_u64;
+        let mut emit = |parts: &[u64]| {
+            number += 1;
+            feature(parts.iter().fold(mix(HASH_START, number), |hash, part| mix(hash, *part)));
+        };
+        for word in [b3, b2, b1, this, a1, a2, a3] {
+            emit(&[word.word]);
+        }
+        emit(&[b1.word, this.word]);
+        emit(&[this.word, a1.word]);
+        emit(&[b2.word, b1.word]);
+        emit(&[a1.word, a2.word]);
+        emit(&[b1.word, this.word, a1.word]);
+        emit(&[b2.word, b1.word, this.word]);
+        emit(&[this.word, a1.word, a2.word]);
+        emit(&[this.habits]);
+        emit(&[b1.habits, this.habits]);
+        emit(&[this.habits & 0xF0F0, a1.habits & 0x0F0F, b1.shape]);
+        emit(&[b1.habits & 0xFF00, this.habits & 0x00FF, a1.shape]);
+        emit(&[this.habits, a1.word]);
+        emit(&[this.tail2, this.shape]);
+        emit(&[b3.word, b2.word, b1.word]);
+        emit(&[b2.word, b1.word, this.shape]);
+        emit(&[b1.word, this.shape, a1.word]);
+        emit(&[a1.word, a2.word, this.shape]);
+        emit(&[this.shape]);
+        emit(&[b1.shape, this.shape]);
+        emit(&[this.shape, a1.shape]);
+        emit(&[b1.shape, this.shape, a1.shape]);
+        emit(&[b2.shape, b1.shape, this.shape, a1.shape, a2.shape]);
+        emit(&[b3.shape, b2.shape, b1.shape, this.shape]);
+        emit(&[this.shape, a1.shape, a2.shape, a3.shape]);
+        emit(&[this.start, this.shape]);
+        emit(&[this.tail, this.shape]);
+        emit(&[this.lists, this.shape]);
+        emit(&[b1.lists, this.lists, this.shape]);
+        emit(&[this.lists, a1.lists, this.shape]);
+        emit(&[b1.lists, this.lists, a1.lists]);
+        emit(&[b2.lists, b1.lists, this.lists, a1.lists, a2.lists]);
+        emit(&[b1.word, this.lists, this.shape]);
+        emit(&[a1.word, this.lists, this.shape]);
+        emit(&[b1.word, this.lists, a1.word]);
+        emit(&[b2.word, b1.word, this.lists, this.shape]);
+        emit(&[a1.word, a2.word, this.lists, this.shape]);
+        let run = this.run;
+        emit(&[run.length, run.place, this.shape]);
+        emit(&[run.last, this.shape]);
+        emit(&[run.after, run.length]);
+        emit(&[run.before, run.length]);
+        emit(&[run.last, run.after]);
+        emit(&[run.place, run.length, this.lists]);
+        emit(&[this.register, this.shape]);
+        emit(&[this.register, this.lists, this.shape]);
+        emit(&[this.register, b1.word, this.shape]);
+        emit(&[this.register, a1.word, this.shape]);
+        number += 1;
+        for before in near.get(..WINDOW - 1).unwrap_or_default() {
+            feature(mix(mix(mix(HASH_START, number), before.word), this.shape));
+        }
+        number += 1;
+        for after in near.get(WINDOW + 2..).unwrap_or_default() {
+            feature(mix(mix(mix(HASH_START, number), after.word), this.shape));
+        }
+    }
+}
+
+fn look(word: &str, token: Token, listed: u64, lexicon: &Lexicon) -> Seen {
+    let mut lower = HASH_START;
+    let mut capitals = 0_u64;
+    let mut count = 0_u64;
+    let mut first_capital = false;
+    let mut start = HASH_START;
+    for character in word.chars() {
+        let folded = character.to_lowercase().next().unwrap_or(character);
+        first_capital |= count == 0 && folded != character;
+        capitals += u64::from(folded != character);
+        count += 1;
+        lower = mix(lower, u64::from(u32::from(folded)));
+        if count <= 3 {
+            start = lower;
+        }
+    }
+    let tail2 = word
+        .chars()
+        .rev()
+        .take(2)
+        .fold(HASH_START, |hash, character| mix(hash, u64::from(u32::from(character))));
+    let tail = word.chars().rev().take(3).fold(HASH_START, |hash, character| {
+        mix(hash, u64::from(u32::from(character.to_lowercase().next().unwrap_or(character))))
+    });
+    let case = match (first_capital, capitals) {
+        (true, capitals) if count > 1 && capitals == count => 3,
+        (true, 1) => 2,
+        (false, 0) => 1,
+        _ => 4,
+    };
+    let class = token.class as u64;
+    let size = count.min(6);
+    let shape = mix(mix(mix(mix(HASH_START, class), case), size), u64::from(token.spaced));
+    match token.class {
+        Class::Digits => {
+            let year =
+                u64::from(word.len() == 4 && (word.starts_with("19") || word.starts_with("20")));
+            let length = mix(mix(HASH_START, count.min(12)), 77 + year);
+            Seen { word: length, shape, start: 1, tail: 1, ..Seen::default() }
+        }
+        Class::Latin => {
+            let possessive = word.strip_suffix("'s");
+            let bare = possessive.map_or(lower, |bare| super::lexicon::hash(&bare.to_lowercase()));
+            let lists = u64::from(lexicon.lists(bare));
+            Seen { word: lower, shape, start, tail, tail2, lists, ..Seen::default() }
+        }
+        Class::Katakana => {
+            let lists = u64::from(lexicon.lists(lower));
+            Seen { word: lower, shape, start, tail, tail2, lists, ..Seen::default() }
+        }
+        Class::Jumble => Seen { word: 5, shape: 5, start: 1, tail: 1, ..Seen::default() },
+        Class::Line => Seen { word: 3, shape: 3, start: 1, tail: 1, ..Seen::default() },
+        _ => {
+            let habits = word.chars().next().map_or(0, |letter| lexicon.habits(letter));
+            Seen { word: lower, shape, start: 1, tail: 1, lists: listed, habits, ..Seen::default() }
+        }
+    }
+}
+
+/// Tells every token of a run how long the run is and what stands around it.
+fn find_runs(text: &str, tokens: &[Token], seen: &mut [Seen]) {
+    const LENGTH_MAX: usize = 7;
+    let kind = |token: &Token| match token.class {
+        Class::Kanji => 1,
+        Class::Katakana => 2,
+        Class::Sign if text.get(token.start..token.end) == Some("・") => 2,
+        _ => 0,
+    };
+    let mut start = 0;
+    while let Some(first) = tokens.get(start) {
+        let of = kind(first);
+        let follows = |token: &&Token| of != 0 && !token.spaced && kind(token) == of;
+        let rest = tokens.get(start + 1..).unwrap_or_default();
+        let end = start + 1 + rest.iter().take_while(follows).count();
+        if of != 0 {
+            let word = |index: usize| seen.get(index + WINDOW).map_or(0, |seen| seen.word);
+            let before = seen.get(start + WINDOW - 1).map_or(0, |seen| seen.word);
+            let (last, after) = (word(end - 1), word(end));
+            let length = (end - start).min(LENGTH_MAX) as u64;
+            let slots = seen.iter_mut().skip(start + WINDOW).take(end - start);
+            for (place, slot) in slots.enumerate() {
+                let place = place.min(LENGTH_MAX) as u64;
+                slot.run = Run { length, place, before, last, after };
+            }
+        }
+        start = end;
+    }
+}
+
+/// How each token's line speaks: 1 to somebody (polite, asking, labelled), 2 about something
+/// (whole plain sentences), 0 unknown. Who is spoken about is named differently in each.
+fn registers(text: &str, tokens: &[Token]) -> Vec<u64> {
+    const SPEAKING: [&str; 14] = [
+        "です",
+        "ます",
+        "ください",
+        "教えて",
+        "して。",
+        "?",
+        ":",
+        "さん",
+        "様",
+        "[",
+        "{",
+        "ません",
+        "直して",
+        "して",
+    ];
+    const LONG_BYTES: usize = 45;
+    let mut registers = Vec::with_capacity(tokens.len());
+    let mut line_end = 0;
+    let mut register = 0;
+    for token in tokens {
+        if token.start >= line_end {
+            let rest = text.get(token.start..).unwrap_or_default();
+            let line = rest.split('\n').next().unwrap_or_default();
+            line_end = token.start + line.len() + 1;
+            register = if SPEAKING.iter().any(|word| line.contains(word)) {
+                1
+            } else {
+                2 * u64::from(line.contains('。') && line.len() > LONG_BYTES)
+            };
+        }
+        registers.push(register);
+    }
+    registers
+}
+
+/// For kanji and hiragana: which listed words begin, go on and end at each token.
+fn places(text: &str, tokens: &[Token], lexicon: &Lexicon) -> Vec<u64> {
+    let mut places = vec![0_u64; tokens.len()];
+    for start in 0..tokens.len() {
+        let mut hash = HASH_START;
+        for (length, token) in tokens.iter().skip(start).take(ENTRY_CHARACTERS_MAX).enumerate() {
+            let joined = matches!(token.class, Class::Kanji | Class::Hiragana | Class::Katakana)
+                && (length == 0 || !token.spaced);
+            if !joined {
+                break;
+            }
+            for character in text.get(token.start..token.end).unwrap_or_default().chars() {
+                hash = mix(hash, u64::from(u32::from(character)));
+            }
+            let lists = lexicon.lists(hash);
+            if lists != 0 {
+                mark(&mut places, start, length, lists);
+            }
+        }
+    }
+    places
+}
+
+/// Bits for each list: begins here (one or longer), is inside, ends here.
+fn mark(places: &mut [u64], start: usize, length: usize, lists: Lists) {
+    for (list, shift) in [
+        (SURNAME, 0),
+        (GIVEN, 4),
+        (CITY, 8),
+        (OTHER_PERSON, 12),
+        (PLACE, 16),
+        (ORGANIZATION, 20),
+        (NOUN, 24),
+    ] {
+        if lists & list == 0 {
+            continue;
+        }
+        for (offset, place) in places.iter_mut().skip(start).take(length + 1).enumerate() {
+            let bits = match (offset, length) {
+                (0, 0) => 1,
+                (0, _) => 2,
+                (offset, length) if offset == length => 4,
+                _ => 8,
+            };
+            *place |= bits << shift;
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! Word lists: which words are known as surnames, given names or places. A word here is a hint
+//! for the tagger only; it must never decide alone.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+
+/// A set of lists that a word is on.
+pub(in crate::pii) type Lists = u16;
+
+/// Japanese surnames, in kanji or kana.
+pub(in crate::pii) const SURNAME: Lists = 1;
+/// Japanese given names, in kanji or kana.
+pub(in crate::pii) const GIVEN: Lists = 2;
+/// Municipalities and prefectures of Japan.
+pub(in crate::pii) const CITY: Lists = 4;
+/// Given names in Latin letters.
+pub(in crate::pii) const LATIN_GIVEN: Lists = 8;
+/// Surnames in Latin letters.
+pub(in crate::pii) const LATIN_SURNAME: Lists = 16;
+/// Japanese names in Latin letters.
+pub(in crate::pii) const ROMAJI: Lists = 32;
+/// Ordinary English words.
+pub(in crate::pii) const WORD: Lists = 64;
+
+/// Other persons, mostly from abroad.
+pub(in crate::pii) const OTHER_PERSON: Lists = 128;
+/// Places of any kind.
+pub(in crate::pii) const PLACE: Lists = 256;
+/// Organizations.
+pub(in crate::pii) const ORGANIZATION: Lists = 512;
+
+/// Common nouns in kanji or katakana.
+pub(in crate::pii) const NOUN: Lists = 1024;
+
+/// Longest entry in characters that is looked up.
+pub(in crate::pii) const ENTRY_CHARACTERS_MAX: usize = 7;
+
+const FILES: [(&str, Lists); 12] = [
+    (include_str!("../data/surnames.txt"), SURNAME),
+    (include_str!("../data/given_names.txt"), GIVEN),
+    (include_str!("../data/given_names_more.txt"), GIVEN),
+    (include_str!("../data/cities.txt"), CITY),
+    (include_str!("../data/latin_given_names.txt"), LATIN_GIVEN),
+    (include_str!("../data/latin_surnames.txt"), LATIN_SURNAME),
+    (include_str!("../data/romaji.txt"), ROMAJI),
+    (include_str!("../data/words.txt"), WORD),
+    (include_str!("../data/other_persons.txt"), OTHER_PERSON),
+    (include_str!("../data/places.txt"), PLACE),
+    (include_str!("../data/organizations.txt"), ORGANIZATION),
+    (include_str!("../data/nouns.txt"), NOUN),
+];
+
+/// The lists, by the hash of a word.
+pub(in crate::pii) struct Lexicon {
+    lists: HashMap<u64, Lists, BuildHasherDefault<Kept>>,
+    letters: Letters,
+}
+
+impl Lexicon {
+    /// Reads the embedded lists. Lines that begin with `#` name the source and the licence.
+    pub(in crate::pii) fn new() -> Self {
+        let mut lists = HashMap::default();
+        let mut letters = HashMap::default();
+        for (file, list) in FILES {
+            for word in file.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
+                *lists.entry(hash(word)).or_insert(0) |= list;
+                if list & (SURNAME | GIVEN) != 0 {
+                    count_letters(word, list, &mut letters);
+                }
+            }
+        }
+        Self { lists, letters }
+    }
+
+    /// How often a kanji begins or ends surnames and given names: four numbers of four bits.
+    pub(in crate::pii) fn habits(&self, letter: char) -> u64 {
+        let counts = self.letters.get(&u64::from(u32::from(letter)));
+        counts.into_iter().flatten().fold(0, |habits, count| {
+            habits << 4 | u64::from(count.checked_ilog2().map_or(0, |log| log + 1).min(15))
+        })
+    }
+
+    /// The lists that a word is on, by its hash.
+    pub(in crate::pii) fn lists(&self, hash: u64) -> Lists {
+        self.lists.get(&hash).copied().unwrap_or(0)
+    }
+}
+
+type Letters = HashMap<u64, [u32; 4], BuildHasherDefault<Kept>>;
+
+fn count_letters(word: &str, list: Lists, letters: &mut Letters) {
+    let shift = if list == SURNAME { 0 } else { 2 };
+    let ends = [word.chars().next(), word.chars().next_back()];
+    for (place, letter) in ends.into_iter().enumerate() {
+        let Some(letter) = letter else { continue };
+        let counts = letters.entry(u64::from(u32::from(letter))).or_default();
+        if let Some(count) = counts.get_mut(shift + place) {
+            *count += 1;
+        }
+    }
+}
+
+/// The beginning of every hash.
+pub(in crate::pii) const HASH_START: u64 = 0xCBF2_9CE4_8422_2325;
+
+/// A hash of a word, character by character.
+pub(in crate::pii) fn hash(word: &str) -> u64 {
+    word.chars().fold(HASH_START, |hash, character| mix(hash, u64::from(u32::from(character))))
+}
+
+/// Adds a value to a hash.
+pub(in crate::pii) fn mix(hash: u64, value: u64) -> u64 {
+    let mixed = (hash ^ value).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    mixed ^ (mixed >> 29)
+}
+
+/// The keys are hashes already.
+#[derive(Default)]
+pub(in crate::pii) struct Kept(u64);
+
+impl Hasher for Kept {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = mix(self.0, u64::from(*byte));
+        }
+    }
+
+    fn write_u64(&mut self, value: u64) {
+        self.0 = value;
+    }
+}

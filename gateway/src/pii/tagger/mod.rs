@@ -1,0 +1,126 @@
+//! The tagger: names and addresses from words and characters, by a small linear-chain model that
+//! was trained for this (tools/pii-train). It must never allocate more than a few bytes for each
+//! token, and never hold a text.
+
+pub(in crate::pii) mod features;
+pub(in crate::pii) mod lexicon;
+pub(in crate::pii) mod model;
+pub(in crate::pii) mod tokens;
+
+use features::Features;
+use lexicon::Lexicon;
+use model::{
+    ADDRESS_BEGINS, ADDRESS_GOES_ON, BrokenModel, LABELS, Model, OUTSIDE, PERSON_BEGINS,
+    PERSON_GOES_ON,
+};
+use tokens::{Token, tokenize};
+
+use super::finding::{Finding, Trust};
+use super::kind::Kind;
+
+/// Finds names and addresses.
+pub(super) struct Tagger {
+    lexicon: Lexicon,
+    model: Model,
+}
+
+/// The model, in parts: the repository takes no large file.
+const MODEL: [&[u8]; 2] =
+    [include_bytes!("../data/tagger_1.bin"), include_bytes!("../data/tagger_2.bin")];
+
+/// How much a token must look like something: more gives fewer and surer findings.
+const OUTSIDE_BIAS: f32 = -0.6;
+
+impl Tagger {
+    /// Reads the embedded model and lists.
+    pub(super) fn new() -> Result<Self, BrokenModel> {
+        Ok(Self { lexicon: Lexicon::new(), model: Model::read(&MODEL.concat())? })
+    }
+
+    /// Adds the names and addresses of a shadow text.
+    pub(super) fn find(&self, text: &str, findings: &mut Vec<Finding>) {
+        let tokens = tokenize(text);
+        let features = Features::new(text, &tokens, &self.lexicon);
+        let labels = self.decode(&features, tokens.len());
+        collect(&tokens, &labels, findings);
+    }
+
+    /// The best labels for all tokens (Viterbi).
+    fn decode(&self, features: &Features, count: usize) -> Vec<u8> {
+        let transitions = self.model.transitions();
+        let mut best = [0.0_f32; LABELS];
+        let mut origins: Vec<[u8; LABELS]> = Vec::with_capacity(count);
+        for index in 0..count {
+            let mut scores = [0_i32; LABELS];
+            features.each(index, |feature| self.model.add(feature, &mut scores));
+            let mut next = [0.0_f32; LABELS];
+            let mut origin = [0_u8; LABELS];
+            for (label, score) in scores.iter().enumerate() {
+                let (from, value) = best_origin(&best, transitions, label, index == 0);
+                #[allow(clippy::cast_precision_loss)]
+                let worth = *score as f32 * self.model.scale();
+                next[label] = value + worth + if label == OUTSIDE { OUTSIDE_BIAS } else { 0.0 };
+                origin[label] = from;
+            }
+            best = next;
+            origins.push(origin);
+        }
+        trace_back(&best, &origins)
+    }
+}
+
+fn best_origin(
+    best: &[f32; LABELS],
+    transitions: &[[f32; LABELS]; LABELS],
+    label: usize,
+    first: bool,
+) -> (u8, f32) {
+    if first {
+        return (0, transitions[OUTSIDE][label]);
+    }
+    let mut chosen = (0, f32::NEG_INFINITY);
+    for (from, (value, row)) in (0_u8..).zip(best.iter().zip(transitions)) {
+        let total = value + row[label];
+        if total > chosen.1 {
+            chosen = (from, total);
+        }
+    }
+    chosen
+}
+
+fn trace_back(best: &[f32; LABELS], origins: &[[u8; LABELS]]) -> Vec<u8> {
+    let last = (0_u8..).zip(best).max_by(|(_, a), (_, b)| a.total_cmp(b));
+    let mut label = last.map_or(0, |(label, _)| label);
+    let mut labels = Vec::with_capacity(origins.len());
+    for origin in origins.iter().rev() {
+        labels.push(label);
+        label = origin.get(usize::from(label)).copied().unwrap_or(0);
+    }
+    labels.reverse();
+    labels
+}
+
+/// Joins labelled tokens to findings.
+fn collect(tokens: &[Token], labels: &[u8], findings: &mut Vec<Finding>) {
+    let mut open: Option<Finding> = None;
+    for (token, label) in tokens.iter().zip(labels) {
+        let label = usize::from(*label);
+        let kind = match label {
+            PERSON_BEGINS | PERSON_GOES_ON => Some(Kind::Person),
+            ADDRESS_BEGINS | ADDRESS_GOES_ON => Some(Kind::Address),
+            _ => None,
+        };
+        let goes_on = label == PERSON_GOES_ON || label == ADDRESS_GOES_ON;
+        match (&mut open, kind) {
+            (Some(finding), Some(kind)) if goes_on && finding.kind == kind => {
+                finding.end = token.end;
+            }
+            _ => {
+                findings.extend(open.take());
+                let (start, end, trust) = (token.start, token.end, Trust::Guess);
+                open = kind.map(|kind| Finding { start, end, kind, trust });
+            }
+        }
+    }
+    findings.extend(open);
+}

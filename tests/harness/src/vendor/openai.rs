@@ -1,0 +1,92 @@
+//! Steps as OpenAI writes them. It keeps to the letter of the protocol, so that the product is
+//! tested and not its leniency.
+
+use super::script::{Counts, Step};
+use serde_json::{Value, json};
+
+/// The whole answer of steps that have no surprise in them.
+pub(super) fn whole(model: &str, steps: &[Step], counts: Option<Counts>) -> Value {
+    let (text, calls) = super::gathered(steps);
+    let calls: Vec<Value> = calls
+        .iter()
+        .enumerate()
+        .map(|(number, (name, arguments))| {
+            json!({"id": format!("call_{number}"), "type": "function",
+                "function": {"name": name, "arguments": arguments}})
+        })
+        .collect();
+    let reason = if calls.is_empty() { "stop" } else { "tool_calls" };
+    let mut message = json!({"role": "assistant", "content": text, "refusal": null});
+    if !calls.is_empty() {
+        message["tool_calls"] = calls.into();
+    }
+    let mut answer = json!({
+        "id": "chatcmpl-vendor", "object": "chat.completion", "created": 1, "model": model,
+        "choices": [
+            {"index": 0, "message": message, "logprobs": null, "finish_reason": reason}],
+    });
+    if let Some(counts) = counts {
+        answer["usage"] = usage(counts);
+    }
+    answer
+}
+
+/// The events of one step; `calls` counts the tool calls so far.
+pub(super) fn step(model: &str, step: &Step, calls: &mut usize) -> Vec<String> {
+    match step {
+        Step::Text(text) => vec![chunk(model, &json!({"content": text}), None)],
+        Step::Call { name, arguments } => {
+            let index = *calls;
+            *calls += 1;
+            let first = json!({"tool_calls": [{"index": index, "id": format!("call_{index}"),
+                "type": "function", "function": {"name": name, "arguments": ""}}]});
+            let more = arguments.iter().map(|piece| {
+                let delta = json!({"tool_calls":
+                    [{"index": index, "function": {"arguments": piece}}]});
+                chunk(model, &delta, None)
+            });
+            std::iter::once(chunk(model, &first, None)).chain(more).collect()
+        }
+        Step::Raw(bytes) => vec![bytes.clone()],
+        Step::Wait(_) | Step::Stall | Step::Cut | Step::EndEarly => Vec::new(),
+    }
+}
+
+/// How a stream begins.
+pub(super) fn begin(model: &str) -> String {
+    chunk(model, &json!({"role": "assistant", "content": ""}), None)
+}
+
+/// How a stream ends.
+pub(super) fn end(model: &str, calls: usize, counts: Option<Counts>) -> Vec<String> {
+    let reason = if calls == 0 { "stop" } else { "tool_calls" };
+    let mut events = vec![chunk(model, &json!({}), Some(reason))];
+    if let Some(counts) = counts {
+        let last = json!({"id": "chatcmpl-vendor", "object": "chat.completion.chunk",
+            "created": 1, "model": model, "choices": [], "usage": usage(counts)});
+        events.push(event(&last));
+    }
+    events.push("data: [DONE]\n\n".to_owned());
+    events
+}
+
+fn chunk(model: &str, delta: &Value, finish_reason: Option<&str>) -> String {
+    event(&json!({"id": "chatcmpl-vendor", "object": "chat.completion.chunk", "created": 1,
+        "model": model, "choices": [{"index": 0, "delta": delta, "logprobs": null,
+        "finish_reason": finish_reason}]}))
+}
+
+fn event(value: &Value) -> String {
+    format!("data: {value}\n\n")
+}
+
+fn usage(counts: Counts) -> Value {
+    let mut usage = json!({
+        "prompt_tokens": counts.input, "completion_tokens": counts.output,
+        "total_tokens": counts.input + counts.output,
+    });
+    if let Some(cached) = counts.cached {
+        usage["prompt_tokens_details"] = json!({"cached_tokens": cached});
+    }
+    usage
+}

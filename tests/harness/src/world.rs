@@ -1,0 +1,430 @@
+//! Everything together: servers, roles, vendor, clients, keys. Each test has a world of its own,
+//! and ends with [`World::finish`].
+
+use crate::client::{self, Client};
+use crate::metrics::Scrape;
+use crate::role::{ADMIN_KEY, Addresses, Given, Role};
+use crate::servers::Servers;
+use crate::spy::{self, Spy};
+use crate::vendor::Vendor;
+use crate::wait::wait_until;
+use crate::{leftovers, settings};
+use gateway::auth::issue;
+use infra::bus::Bus;
+use infra::config::Config;
+use infra::environment::{Environment, FLY_LLM_LOG};
+use infra::store::{Store, apply};
+use redis::aio::MultiplexedConnection;
+use schemas::ids::{AccountId, KeyId};
+use schemas::ledger::{EventV1, Use};
+use schemas::money::MicroUsd;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use tempfile::TempDir;
+
+/// An API key and who pays for it.
+#[derive(Debug, Clone)]
+pub struct Key {
+    /// What a client sends.
+    pub secret: String,
+    /// Its name.
+    pub id: KeyId,
+    /// Its account.
+    pub account: AccountId,
+}
+
+/// What a world is made of.
+pub struct WorldBuilder {
+    gateways: usize,
+    workers: usize,
+    billings: usize,
+    change: Box<dyn FnOnce(&mut Config)>,
+}
+
+impl WorldBuilder {
+    /// So many gateways; one when not said.
+    #[must_use]
+    pub fn gateways(mut self, count: usize) -> Self {
+        self.gateways = count;
+        self
+    }
+
+    /// So many provider workers; one when not said.
+    #[must_use]
+    pub fn workers(mut self, count: usize) -> Self {
+        self.workers = count;
+        self
+    }
+
+    /// So many billing workers; one when not said.
+    #[must_use]
+    pub fn billings(mut self, count: usize) -> Self {
+        self.billings = count;
+        self
+    }
+
+    /// Changes the configuration.
+    #[must_use]
+    pub fn config(mut self, change: impl FnOnce(&mut Config) + 'static) -> Self {
+        self.change = Box::new(change);
+        self
+    }
+
+    /// Starts everything; it answers chats when this returns.
+    pub async fn start(self) -> World {
+        prepare();
+        let folder = TempDir::new().unwrap();
+        let (servers, vendor) = tokio::join!(Servers::start(folder.path()), Vendor::start());
+        let mut config = settings::config(&vendor.url());
+        (self.change)(&mut config);
+        let bus = Bus::connect(servers.nats_url(), "harness").await.unwrap();
+        let store = Store::connect(servers.redis_url()).await.unwrap();
+        bus.apply_streams(&config.queue, &config.models.pools()).await.unwrap();
+        let redis = redis::Client::open(servers.redis_url()).unwrap();
+        let redis = redis.get_multiplexed_async_connection().await.unwrap();
+        let given = Given {
+            config: Arc::new(config),
+            nats_url: servers.nats_url().to_owned(),
+            redis_url: servers.redis_url().to_owned(),
+        };
+        let mut world = World {
+            folder,
+            servers,
+            vendor,
+            given,
+            bus,
+            store,
+            redis,
+            http: client::http(),
+            gateways: Vec::new(),
+            workers: Vec::new(),
+            billings: Vec::new(),
+            finished: false,
+        };
+        for _ in 0..self.billings {
+            world.add_billing();
+        }
+        for _ in 0..self.workers {
+            world.add_worker();
+        }
+        for _ in 0..self.gateways {
+            world.add_gateway().await;
+        }
+        if self.billings > 0 {
+            world.wait_until_live().await;
+        }
+        if self.workers > 0 {
+            world.wait_until_ready().await;
+        }
+        world
+    }
+}
+
+/// Once for the whole program of tests.
+fn prepare() {
+    infra::net::install_cryptography();
+    let environment = Environment::of_process();
+    if environment.get(FLY_LLM_LOG).is_some() {
+        infra::telemetry::start(&environment);
+    }
+}
+
+/// Everything that one test runs on.
+pub struct World {
+    pub(crate) folder: TempDir,
+    servers: Servers,
+    vendor: Vendor,
+    pub(crate) given: Given,
+    pub(crate) bus: Bus,
+    pub(crate) store: Store,
+    pub(crate) redis: MultiplexedConnection,
+    http: reqwest::Client,
+    pub(crate) gateways: Vec<Option<(Role, Addresses)>>,
+    pub(crate) workers: Vec<Option<Role>>,
+    pub(crate) billings: Vec<Option<Role>>,
+    finished: bool,
+}
+
+impl World {
+    /// One of each role.
+    pub async fn start() -> Self {
+        Self::builder().start().await
+    }
+
+    /// A world that is told what it is made of.
+    pub fn builder() -> WorldBuilder {
+        WorldBuilder { gateways: 1, workers: 1, billings: 1, change: Box::new(|_| {}) }
+    }
+
+    /// The text of the configuration, for a process of its own.
+    pub fn config_text(vendor: &Vendor) -> String {
+        settings::text(&vendor.url())
+    }
+
+    /// A vendor alone, for a process of its own.
+    pub async fn vendor_alone() -> Vendor {
+        prepare();
+        Vendor::start().await
+    }
+
+    /// The vendor.
+    pub fn vendor(&self) -> &Vendor {
+        &self.vendor
+    }
+
+    /// The servers.
+    pub fn servers(&mut self) -> &mut Servers {
+        &mut self.servers
+    }
+
+    /// The harness's own connection to NATS.
+    pub fn bus(&self) -> &Bus {
+        &self.bus
+    }
+
+    /// The harness's own connection to Redis.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// The configuration.
+    pub fn config(&self) -> &Config {
+        &self.given.config
+    }
+
+    /// Starts one more gateway.
+    pub async fn add_gateway(&mut self) -> usize {
+        self.gateways.push(Some(Role::gateway(&self.given).await));
+        self.gateways.len() - 1
+    }
+
+    /// Starts one more provider worker.
+    pub fn add_worker(&mut self) -> usize {
+        self.workers.push(Some(Role::provider(&self.given)));
+        self.workers.len() - 1
+    }
+
+    /// Starts one more billing worker.
+    pub fn add_billing(&mut self) -> usize {
+        self.billings.push(Some(Role::billing(&self.given)));
+        self.billings.len() - 1
+    }
+
+    /// Stops a gateway in good order.
+    pub async fn stop_gateway(&mut self, number: usize) {
+        self.gateways[number].take().expect("it runs").0.stop().await;
+    }
+
+    /// Stops a provider worker in good order.
+    pub async fn stop_worker(&mut self, number: usize) {
+        self.workers[number].take().expect("it runs").stop().await;
+    }
+
+    /// Stops a billing worker in good order.
+    pub async fn stop_billing(&mut self, number: usize) {
+        self.billings[number].take().expect("it runs").stop().await;
+    }
+
+    /// `kill -9` of a gateway.
+    pub fn kill_gateway(&mut self, number: usize) {
+        drop(self.gateways[number].take().expect("it runs"));
+    }
+
+    /// `kill -9` of a provider worker.
+    pub fn kill_worker(&mut self, number: usize) {
+        drop(self.workers[number].take().expect("it runs"));
+    }
+
+    /// `kill -9` of a billing worker.
+    pub fn kill_billing(&mut self, number: usize) {
+        drop(self.billings[number].take().expect("it runs"));
+    }
+
+    /// Asks a provider worker to stop, without waiting.
+    pub fn ask_worker_to_stop(&self, number: usize) {
+        self.workers[number].as_ref().expect("it runs").ask_to_stop();
+    }
+
+    /// Somebody with a key, at the first gateway.
+    pub fn client(&self, key: &Key) -> Client {
+        self.client_at(0, key)
+    }
+
+    /// Somebody with a key, at one of the gateways.
+    pub fn client_at(&self, gateway: usize, key: &Key) -> Client {
+        self.client_with(gateway, Some(&key.secret))
+    }
+
+    /// Somebody with any secret or none, at one of the gateways.
+    pub fn client_with(&self, gateway: usize, secret: Option<&str>) -> Client {
+        Client::new(self.http.clone(), self.addresses(gateway).api, secret)
+    }
+
+    /// The operator, at the first gateway.
+    pub fn admin(&self) -> Client {
+        self.client_with(0, Some(ADMIN_KEY))
+    }
+
+    /// Somebody at a gateway's metrics port.
+    pub fn metrics_client(&self, gateway: usize) -> Client {
+        Client::new(self.http.clone(), self.addresses(gateway).metrics, None)
+    }
+
+    fn addresses(&self, gateway: usize) -> Addresses {
+        self.gateways[gateway].as_ref().expect("it runs").1
+    }
+
+    /// A gateway's counters, read from its metrics port.
+    pub async fn scrape(&self, gateway: usize) -> Scrape {
+        Scrape::read(&self.metrics_client(gateway).get("/metrics").await.text)
+    }
+
+    /// A provider worker's counters.
+    pub fn worker_metrics(&self, worker: usize) -> Scrape {
+        Scrape::read(&self.workers[worker].as_ref().expect("it runs").metrics().text())
+    }
+
+    /// A billing worker's counters.
+    pub fn billing_metrics(&self, billing: usize) -> Scrape {
+        Scrape::read(&self.billings[billing].as_ref().expect("it runs").metrics().text())
+    }
+
+    /// Waits until all balances are complete.
+    pub async fn wait_until_live(&self) {
+        for part in apply::partitions() {
+            let what = format!("part {part} of the balances is complete");
+            wait_until(&what, async || self.store.is_live(part).await.unwrap_or(false)).await;
+        }
+    }
+
+    /// Waits until every gateway is ready and knows every worker.
+    pub async fn wait_until_ready(&self) {
+        let workers = self.workers.iter().flatten().count();
+        for (number, _) in self.gateways.iter().enumerate().filter(|(_, role)| role.is_some()) {
+            let client = self.client_with(number, None);
+            wait_until("a gateway knows its workers", async || {
+                let ready = client.get("/ready").await;
+                ready.status == 200 && ready.json()["workers"] == workers
+            })
+            .await;
+        }
+    }
+
+    /// A new account's key, with so much credit in µUSD, which is in the balance already.
+    pub async fn key(&self, credit_micro_usd: i64) -> Key {
+        self.key_like(json!({"name": "test"}), credit_micro_usd).await
+    }
+
+    /// The same, made from a body of `POST /api/keys`.
+    pub async fn key_like(&self, body: Value, credit_micro_usd: i64) -> Key {
+        let made = self.admin().post("/api/keys", &body).await;
+        assert_eq!(made.status, 200, "{}", made.text);
+        let made = made.json();
+        let text = |name: &str| made[name].as_str().unwrap().to_owned();
+        let (secret, id) = (text("key"), KeyId::parse(text("key_id")).unwrap());
+        let key = Key { secret, id, account: AccountId::parse(text("account")).unwrap() };
+        if credit_micro_usd > 0 {
+            self.grant(&key.account, credit_micro_usd, "first").await;
+        }
+        key
+    }
+
+    /// Gives credit in µUSD and waits until it is in the balance, unless it had been given before.
+    pub async fn grant(&self, account: &AccountId, micro_usd: i64, unique: &str) {
+        issue::grant(&self.bus, account, MicroUsd(micro_usd), unique, "test").await.unwrap();
+        self.wait_until_applied().await;
+    }
+
+    /// Waits until the balances have reached the ledger's end.
+    pub async fn wait_until_applied(&self) {
+        let goal: i64 = self.ledger().await.iter().map(|event| event.amount.0).sum();
+        wait_until("the ledger is applied", async || {
+            let accounts = leftovers::accounts(self).await;
+            accounts.values().map(|account| account.balance).sum::<i64>() == goal
+        })
+        .await;
+    }
+
+    /// An account's balance in µUSD, as Redis has it.
+    pub async fn balance(&self, key: &Key) -> i64 {
+        self.store.balance(&key.account).await.unwrap().balance.0
+    }
+
+    /// What is held for an account's running requests in µUSD, as Redis has it.
+    pub async fn held(&self, key: &Key) -> i64 {
+        self.store.balance(&key.account).await.unwrap().held.0
+    }
+
+    /// All ledger events, in order.
+    pub async fn ledger(&self) -> Vec<EventV1> {
+        leftovers::ledger(&self.bus).await
+    }
+
+    /// All charges of the ledger, in order, with what was charged in µUSD.
+    pub async fn uses(&self) -> Vec<(Use, i64)> {
+        leftovers::uses(&self.ledger().await)
+    }
+
+    /// How many requests ended without a charge.
+    pub async fn voids(&self) -> usize {
+        leftovers::voids(&self.ledger().await)
+    }
+
+    /// Waits until the ledger holds so many charges and so many ends without one.
+    pub async fn wait_for_ends(&self, uses: usize, voids: usize) {
+        let what = format!("the ledger holds {uses} charges and {voids} ends without one");
+        wait_until(&what, async || {
+            let ledger = self.ledger().await;
+            leftovers::uses(&ledger).len() == uses && leftovers::voids(&ledger) == voids
+        })
+        .await;
+    }
+
+    /// Jobs in the queue, jobs in workers' hands without an acknowledgement, and pulls that wait.
+    pub async fn queue(&self, pool: &str) -> leftovers::Queue {
+        leftovers::queue(&self.bus, pool).await
+    }
+
+    /// Begins to listen to everything that passes through NATS.
+    pub async fn spy(&self) -> Spy {
+        Spy::start(self.bus.client().clone()).await
+    }
+
+    /// Every key of Redis with everything in it, as text.
+    pub async fn redis_texts(&self) -> BTreeMap<String, String> {
+        spy::redis_texts(&mut self.redis.clone()).await
+    }
+
+    /// Whether a file of the servers holds a text.
+    pub fn is_on_disk(&self, text: &str) -> bool {
+        spy::on_disk(self.folder.path(), text)
+    }
+
+    /// Wipes Redis.
+    pub async fn wipe_redis(&self) {
+        redis::cmd("FLUSHALL").query_async::<()>(&mut self.redis.clone()).await.unwrap();
+    }
+
+    /// Ends the test: nothing may be left, and everything must end in good order.
+    ///
+    /// # Panics
+    /// When something is left, naming it.
+    pub async fn finish(mut self) {
+        leftovers::check(&self).await;
+        for role in self.gateways.drain(..).flatten() {
+            role.0.stop().await;
+        }
+        for role in self.workers.drain(..).chain(self.billings.drain(..)).flatten() {
+            role.stop().await;
+        }
+        self.finished = true;
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        let is_unfinished = !self.finished && !std::thread::panicking();
+        assert!(!is_unfinished, "a test ends with world.finish().await");
+    }
+}

@@ -1,0 +1,8 @@
+//! The integration tests: one program, so that it links once. Every test has real servers of its
+//! own, waits on conditions and never on the clock, and ends with `world.finish()`, which fails
+//! when anything is left.
+
+#[cfg(test)]
+mod chat;
+#[cfg(test)]
+mod money;
