@@ -1,16 +1,17 @@
-//! Who serves what, learned from the workers' adverts alone. A worker that is silent for two seconds
+//! Who serves what, learned from the workers' adverts, and from NATS when a connection is lost. A worker that is silent for two seconds
 //! counts as dead; a model that somebody served a moment ago still counts as offered, so that a
 //! restart of its workers makes requests wait instead of fail.
 
 use crate::state::Gateway;
 use futures::StreamExt;
 use infra::bus::BusError;
-use schemas::advert::{ADVERT_INTERVAL_MS, ADVERT_LIFETIME_MS, Advert, AdvertV1};
+use schemas::advert::{ADVERT_INTERVAL_MS, ADVERT_LIFETIME_MS, Advert, AdvertV1, Departure};
 use schemas::ids::WorkerId;
 use schemas::subjects;
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::{Duration, Instant};
+use tokio::sync::watch;
 
 /// How long a model stays offered after its last worker was seen.
 const OFFER_MEMORY: Duration = Duration::from_secs(60);
@@ -18,23 +19,43 @@ const OFFER_MEMORY: Duration = Duration::from_secs(60);
 /// Workers that are known at once; adverts beyond are ignored.
 const WORKERS_MAX: usize = 10_000;
 
+/// A worker as it was last seen.
+struct Seen {
+    advert: AdvertV1,
+    at: Instant,
+    connected: bool,
+}
+
 #[derive(Default)]
 struct Known {
-    workers: HashMap<(String, WorkerId), (AdvertV1, Instant)>,
+    workers: HashMap<(String, WorkerId), Seen>,
     offers: HashMap<String, Instant>,
 }
 
 /// All workers seen.
-#[derive(Default)]
-pub(crate) struct Fleet(RwLock<Known>);
+pub(crate) struct Fleet {
+    known: RwLock<Known>,
+    departures: watch::Sender<u64>,
+}
+
+impl Default for Fleet {
+    fn default() -> Self {
+        Self { known: RwLock::default(), departures: watch::Sender::new(0) }
+    }
+}
 
 impl Fleet {
     fn known(&self) -> RwLockReadGuard<'_, Known> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner)
+        self.known.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes whenever a worker's connection is gone.
+    pub(crate) fn departures(&self) -> watch::Receiver<u64> {
+        self.departures.subscribe()
     }
 
     fn learn(&self, advert: AdvertV1) {
-        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         let name = (advert.pool.clone(), advert.worker.clone());
         if advert.leaving {
             known.workers.remove(&name);
@@ -47,13 +68,13 @@ impl Fleet {
         for model in &advert.models {
             known.offers.insert(model.clone(), now);
         }
-        known.workers.insert(name, (advert, now));
+        known.workers.insert(name, Seen { advert, at: now, connected: true });
     }
 
     fn forget_silent(&self) {
-        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         let lifetime = Duration::from_millis(ADVERT_LIFETIME_MS);
-        known.workers.retain(|_, (_, seen)| seen.elapsed() < lifetime);
+        known.workers.retain(|_, seen| seen.at.elapsed() < lifetime);
         known.offers.retain(|_, seen| seen.elapsed() < OFFER_MEMORY);
     }
 
@@ -66,7 +87,29 @@ impl Fleet {
     pub(crate) fn is_alive(&self, pool: &str, worker: &WorkerId) -> bool {
         let lifetime = Duration::from_millis(ADVERT_LIFETIME_MS);
         let name = (pool.to_owned(), worker.clone());
-        self.known().workers.get(&name).is_some_and(|(_, seen)| seen.elapsed() < lifetime)
+        self.known().workers.get(&name).is_some_and(|seen| seen.at.elapsed() < lifetime)
+    }
+
+    /// Whether a known worker's connection was lost since its last sign of life.
+    pub(crate) fn has_lost(&self, pool: &str, worker: &WorkerId) -> bool {
+        let name = (pool.to_owned(), worker.clone());
+        self.known().workers.get(&name).is_some_and(|seen| !seen.connected)
+    }
+
+    /// A connection is gone. A worker that only lost its network advertises itself again soon.
+    fn departed(&self, connection: &str) {
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        let mut lost = false;
+        for seen in known.workers.values_mut() {
+            if seen.advert.connection.as_deref() == Some(connection) {
+                seen.connected = false;
+                lost = true;
+            }
+        }
+        drop(known);
+        if lost {
+            self.departures.send_modify(|count| *count += 1);
+        }
     }
 
     /// How many workers there are.
@@ -78,7 +121,7 @@ impl Fleet {
     pub(crate) fn pool(&self, pool: &str) -> (usize, u32, u32) {
         let known = self.known();
         let in_pool = known.workers.iter().filter(|((name, _), _)| name == pool);
-        in_pool.fold((0, 0, 0), |(count, slots, free), (_, (advert, _))| {
+        in_pool.fold((0, 0, 0), |(count, slots, free), (_, Seen { advert, .. })| {
             let usable = if advert.draining { 0 } else { advert.slots_free };
             (count + 1, slots + advert.slots, free + usable)
         })
@@ -90,6 +133,7 @@ pub(crate) async fn watch(gateway: &Arc<Gateway>) -> Result<(), BusError> {
     let client = gateway.bus.client();
     let listening = |error| BusError::request("listening for adverts", error);
     let mut adverts = client.subscribe(subjects::HEALTH_SUBJECTS).await.map_err(listening)?;
+    let mut departures = client.subscribe(subjects::DEPARTURES).await.map_err(listening)?;
     client
         .publish(subjects::HEALTH_POLL, bytes::Bytes::new())
         .await
@@ -107,6 +151,12 @@ pub(crate) async fn watch(gateway: &Arc<Gateway>) -> Result<(), BusError> {
                     match serde_json::from_slice(&message.payload) {
                         Ok(Advert::V1(advert)) => watched.fleet.learn(advert),
                         Err(error) => tracing::warn!(%error, "an advert can't be read"),
+                    }
+                }
+                message = departures.next() => {
+                    let Some(message) = message else { return };
+                    if let Ok(departure) = serde_json::from_slice::<Departure>(&message.payload) {
+                        watched.fleet.departed(&departure.client.name);
                     }
                 }
             }
@@ -127,6 +177,7 @@ mod tests {
             slots: 4,
             slots_free: 3,
             draining: false,
+            connection: Some("worker 1".into()),
             leaving,
             version: "0".into(),
         }
@@ -139,6 +190,13 @@ mod tests {
         fleet.learn(advert(false));
         assert!(fleet.offers("m") && fleet.is_alive("cloud", &advert(false).worker));
         assert_eq!(fleet.pool("cloud"), (1, 4, 3));
+        fleet.departed("worker 2");
+        assert!(!fleet.has_lost("cloud", &advert(false).worker));
+        fleet.departed("worker 1");
+        assert!(fleet.has_lost("cloud", &advert(false).worker));
+        assert!(fleet.is_alive("cloud", &advert(false).worker), "its next advert may still come");
+        fleet.learn(advert(false));
+        assert!(!fleet.has_lost("cloud", &advert(false).worker));
         fleet.learn(advert(true));
         assert!(fleet.offers("m") && !fleet.is_alive("cloud", &advert(false).worker));
         assert_eq!(fleet.size(), 0);

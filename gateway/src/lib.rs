@@ -41,8 +41,11 @@ use infra::tasks::Tasks;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
-/// How long background work may take at the end, after the answers.
+/// How long settling may take at the end, after the answers.
 const END_SECONDS_MAX: Duration = Duration::from_secs(2);
+
+/// Between two looks whether all is settled.
+const SETTLE_POLL: Duration = Duration::from_millis(10);
 
 /// A gateway that could not start.
 #[derive(Debug, thiserror::Error)]
@@ -98,11 +101,25 @@ pub async fn run(
     };
     tokio::select! {
         ended = served => ended?,
-        () = late => tracing::warn!("the drain took too long; open answers are cut"),
+        () = late => {
+            tracing::warn!("the drain took too long; open answers are cut");
+            gateway.exchange.cut_all();
+        }
         () = background.stop().cancelled() => tracing::error!("a vital task ended"),
     }
-    gateway.settlements.finish_within(END_SECONDS_MAX).await;
+    if tokio::time::timeout(END_SECONDS_MAX, settle(&gateway)).await.is_err() {
+        tracing::warn!("some requests are left to the sweeper");
+    }
     background.stop().cancel();
     gateway.bus.flush().await;
     Ok(())
+}
+
+/// Waits until nothing is owed any more. An answer that was cut notices it only when it is looked
+/// at, so its settling may not have begun yet.
+async fn settle(gateway: &Gateway) {
+    while !gateway.exchange.is_empty() {
+        tokio::time::sleep(SETTLE_POLL).await;
+    }
+    gateway.settlements.finish_within(END_SECONDS_MAX).await;
 }

@@ -32,8 +32,26 @@ pub struct AdvertV1 {
     pub slots_free: u32,
     /// It takes no new job and will end.
     pub draining: bool,
+    /// The name of its connection to NATS: when that is gone, so is the worker.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connection: Option<String>,
     /// It says goodbye: forget it at once.
     pub leaving: bool,
     /// The program's version.
     pub version: String,
+}
+
+/// The part of NATS's own message about a lost connection that we read.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Departure {
+    /// Whose connection it was.
+    pub client: DepartedClient,
+}
+
+/// A client whose connection is gone.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct DepartedClient {
+    /// The name that it had given.
+    #[serde(default)]
+    pub name: String,
 }

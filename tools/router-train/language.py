@@ -5,7 +5,6 @@ phrases, and on ../../shared data handed in by train.py. Never reads a word of a
 """
 
 import random
-import re
 
 import numpy as np
 import scipy.sparse
@@ -20,7 +19,7 @@ GROUPS = {
     "han": ["ja", "zh"],
 }
 COLUMNS = max(map(len, GROUPS.values()))
-LANGUAGE_BITS = 14
+LANGUAGE_BITS = 15
 GRAM_MAX = 5
 WORD_CHARS_MAX = 24
 WORDS_MAX = 160

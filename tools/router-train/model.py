@@ -8,6 +8,8 @@ from data import ROUTING, TASKS
 
 EDGE_SCALE, STRUCTURE_SCALE, HASH_SCALE, TASK_DECAY = 0.2, 0.05, 5.0, 5e-4
 WHOLE_SCALE, ROUTE_DECAY, PRIOR_SHARE = 0.2, 0.1, 0.7
+# A kind of work that the data sets hardly show must not get a weight out of its noise.
+CHANCE_SCALE_MIN = 0.25
 # What is known of today's models in general: cheap ones fall behind in programs and proofs, and
 # hardly in talk. It pulls where the data sets, which are mostly exams, say nothing.
 PRIOR = np.array([1.0, 1.0, -0.6, -0.4, -0.6, 0.0])
@@ -112,7 +114,7 @@ class RouteModel:
         self.prior = PRIOR_SHARE / prior[chosen].std()
         self.blocks = [
             (table.structure[chosen].mean(0), table.structure[chosen].std(0) + 1e-6, 1.0),
-            (chance[chosen].mean(0), chance[chosen].std(0) + 1e-6, 1.0),
+            (chance[chosen].mean(0), np.maximum(chance[chosen].std(0), CHANCE_SCALE_MIN), 1.0),
             (table.whole[chosen].mean(0), table.whole[chosen].std(), WHOLE_SCALE),
         ]
         matrix = self.matrix(table, chance)[chosen].astype(np.float64)

@@ -14,6 +14,7 @@ use schemas::frame::{Done, Failed, Frame, FrameBody, FrameV1};
 use schemas::ledger::VoidReason;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio::sync::watch;
 
 /// Runs of one request at most, all candidates together.
 const ATTEMPTS_MAX: u32 = 4;
@@ -38,6 +39,7 @@ pub(super) struct Live {
     begun: bool,
     last_frame: Instant,
     next_ping: Instant,
+    departures: watch::Receiver<u64>,
 }
 
 /// What woke the relay.
@@ -65,6 +67,7 @@ pub(super) fn relay(gateway: &Arc<Gateway>, mut published: Published) -> Relay {
         begun: false,
         last_frame: Instant::now(),
         next_ping: arrived + patience,
+        departures: gateway.fleet.departures(),
     };
     Relay { gateway: Arc::clone(gateway), live: Some(live), model }
 }
@@ -81,7 +84,7 @@ impl Relay {
             let Some(live) = self.live.as_mut() else { return Event::Failed(interrupted()) };
             let event = match live.wait().await {
                 Signal::Frame(frame) => self.frame(&frame).await,
-                Signal::FramesClosed => Some(self.give_up(too_slow())),
+                Signal::FramesClosed => Some(self.give_up(cut_off())),
                 Signal::StageChanged => {
                     self.stage_changed();
                     None
@@ -231,13 +234,18 @@ impl Relay {
             return Some(self.give_up(problem));
         }
         if let Stage::Claimed(execution) = &stage {
-            let pool = &live.published.model().pool;
-            if !self.gateway.fleet.is_alive(pool, &execution.worker) && execution.is_settled_in() {
-                tracing::warn!(worker = %execution.worker, "a worker is gone");
+            let (fleet, pool) = (&self.gateway.fleet, &live.published.model().pool);
+            let silent = !fleet.is_alive(pool, &execution.worker) && execution.is_settled_in();
+            let lost = silent || fleet.has_lost(pool, &execution.worker);
+            if !live.begun && lost && live.published.attempt < ATTEMPTS_MAX {
+                tracing::warn!(worker = %execution.worker, "a worker is gone before its first token");
                 let candidate = live.published.candidate;
-                if !live.begun && live.published.attempt < ATTEMPTS_MAX {
-                    return self.again(candidate).await;
-                }
+                return self.again(candidate).await;
+            }
+            // Frames of a worker that only lost its network may still come: it gets an advert's
+            // lifetime to show itself.
+            if silent {
+                tracing::warn!(worker = %execution.worker, "a worker is gone");
                 return Some(self.give_up(interrupted()));
             }
         }
@@ -281,6 +289,7 @@ impl Live {
             },
             frame = seat.frames.recv() => frame.map_or(Signal::FramesClosed, Signal::Frame),
             Ok(()) = seat.renewals.changed() => Signal::QueueRenewed,
+            Ok(()) = self.departures.changed() => Signal::Look,
             () = tokio::time::sleep(LOOK_INTERVAL) => Signal::Look,
         }
     }
@@ -332,11 +341,13 @@ fn interrupted() -> Problem {
     )
 }
 
-fn too_slow() -> Problem {
+/// The client read too slowly, or the gateway has to stop.
+fn cut_off() -> Problem {
     Problem::new(
         ErrorCode::StreamInterrupted,
-        "受信が遅すぎるため回答を打ち切りました。生成された分だけが課金されます。",
-        "The client reads too slowly; the answer was cut. Only what was produced is charged.",
+        "受信が遅すぎるか、サーバーの停止のため、回答を打ち切りました。生成された分だけが課金されます。",
+        "The answer was cut: the client read too slowly, or the server had to stop. Only what was \
+         produced is charged.",
     )
 }
 

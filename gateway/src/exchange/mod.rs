@@ -124,6 +124,19 @@ impl Exchange {
         self.table().remove(request);
     }
 
+    /// Ends every answer that is still under way: the gateway has to stop. Each is settled for what
+    /// was produced.
+    pub(crate) fn cut_all(&self) {
+        for entry in self.table().values_mut() {
+            entry.frames = None;
+        }
+    }
+
+    /// Whether every request has ended and is settled.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.table().is_empty()
+    }
+
     /// The queue was lost and made anew: whoever waits in it publishes again.
     pub(crate) fn queue_renewed(&self) {
         self.renewals.send_modify(|count| *count += 1);

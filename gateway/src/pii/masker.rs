@@ -10,6 +10,7 @@ use super::detect::Detector;
 use super::document::{Document, Replace};
 use super::finding::Span;
 use super::kind::Kind;
+use super::repeats;
 use super::settings::{Mode, Settings, SettingsError};
 use super::shadow::TEXT_BYTES_MAX;
 use super::vault::{Exhausted, Issuer, Vault};
@@ -110,6 +111,7 @@ impl Masker {
             let allow: HashSet<&str> = self.settings.allow.iter().map(String::as_str).collect();
             spans.retain(|span| !text.get(span.start..span.end).is_some_and(|v| allow.contains(v)));
         }
+        repeats::add(text, &mut spans);
         spans
     }
 

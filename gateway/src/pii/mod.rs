@@ -10,6 +10,7 @@ mod kind;
 mod masker;
 mod placeholder;
 mod recognizers;
+mod repeats;
 mod restore;
 mod settings;
 mod shadow;

@@ -80,13 +80,14 @@ impl BusError {
 /// A connection to NATS. Cheap to clone.
 #[derive(Clone)]
 pub struct Bus {
+    name: String,
     client: async_nats::Client,
     jetstream: jetstream::Context,
     connections: watch::Receiver<u64>,
 }
 
 impl Bus {
-    /// Connects; `name` is shown in NATS's monitoring.
+    /// Connects; `name` begins what is shown in NATS's monitoring.
     ///
     /// # Errors
     /// When nobody answers within five seconds or the server is older than 2.12.
@@ -97,9 +98,11 @@ impl Bus {
             .map(|server| server.trim().parse())
             .collect::<Result<_, _>>()
             .map_err(|error| connect_error(format!("{error}")))?;
+        // A worker is recognised by the name of its connection when that is lost.
+        let name = format!("{name} {}", uuid::Uuid::now_v7().simple());
         let (connected, connections) = watch::channel(0u64);
         let options = credentials(&servers)
-            .name(name)
+            .name(&name)
             .ping_interval(PING_INTERVAL)
             .request_timeout(Some(REQUEST_SECONDS_MAX))
             .subscription_capacity(SUBSCRIPTION_MESSAGES_MAX)
@@ -126,7 +129,12 @@ impl Bus {
         }
         let mut jetstream = jetstream::new(client.clone());
         jetstream.set_timeout(REQUEST_SECONDS_MAX);
-        Ok(Self { client, jetstream, connections })
+        Ok(Self { name, client, jetstream, connections })
+    }
+
+    /// The name of this connection: the role's, and something that no other connection has.
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// The core client.

@@ -44,6 +44,7 @@ async fn send(worker: &Worker, pool: &Pool, slots: &Slots, leaving: bool) {
         slots: slots.total(),
         slots_free: slots.free(),
         draining: worker.is_draining(),
+        connection: Some(worker.bus().name().to_owned()),
         leaving,
         version: env!("CARGO_PKG_VERSION").to_owned(),
     });

@@ -21,7 +21,7 @@ pub(super) fn add(all: &mut Recognizers) -> Result<(), regex::Error> {
 
 fn is_card(hit: &Hit) -> bool {
     let digits = hit.digits();
-    if !hit.stands_alone() || !passes_luhn(&digits) {
+    if !hit.stands_alone() || hit.before() == Some('+') || !passes_luhn(&digits) {
         return false;
     }
     let before = hit.text_before(CONTEXT_BYTES).to_lowercase();

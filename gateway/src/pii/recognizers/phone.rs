@@ -58,10 +58,15 @@ fn is_spoken_of(hit: &Hit) -> bool {
     }
     let before = hit.text_before(CONTEXT_BYTES).to_lowercase();
     let after = hit.text_after(8).to_lowercase();
+    let dotted = hit.value().contains('.');
+    if dotted && groups(hit.value()).iter().any(|length| *length > 4) {
+        return false;
+    }
     let tail = before.rsplit(|c: char| c.is_ascii_digit()).next().unwrap_or_default();
+    let near = tail.matches('\n').count() < 2;
     let touched = hit.before().is_some_and(|c| c.is_ascii_alphanumeric() || "+-.".contains(c));
     let spoken = BEFORE.iter().any(|word| tail.contains(word));
-    !touched && (spoken || AFTER.iter().any(|word| after.starts_with(word)))
+    !touched && ((spoken && near) || AFTER.iter().any(|word| after.starts_with(word)))
 }
 
 fn is_phone(hit: &Hit) -> bool {

@@ -10,10 +10,15 @@ const PRIVATE_KEY: &str = concat!(
     r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----[A-Za-z0-9+/=\s:,.\\\-]",
     r"+?-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----"
 );
+/// A key whose end was cut off: whole lines of base64.
+const CUT_KEY: &str = concat!(
+    r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----(?:\\n|\s)*(?:[A-Za-z0-",
+    r"9+/=]{40,}(?:\\n|\s)*)+"
+);
 const SIGNED_TOKEN: &str = r"\bey[A-Za-z0-9_\-]{10,}\.ey[A-Za-z0-9_\-]{4,}(?:\.[A-Za-z0-9_\-]*)?";
 
 pub(super) fn add(all: &mut Recognizers) -> Result<(), regex::Error> {
-    for pattern in [PRIVATE_KEY, SIGNED_TOKEN] {
+    for pattern in [PRIVATE_KEY, CUT_KEY, SIGNED_TOKEN] {
         all.push(Box::new(Rule::own(Kind::Secret, Trust::Proof, pattern)?));
     }
     let tokens = format!(r"\b(?:{})", TOKENS.join("|"));

@@ -1,0 +1,102 @@
+//! Repeats: a value that was found once is masked wherever else it stands in the same request,
+//! also where nothing around it gives it away. It must never take a part of a longer word or
+//! number, and its cost must not grow with the number of values.
+
+use std::collections::{HashMap, HashSet};
+
+use super::finding::Span;
+use super::kind::Kind;
+
+/// Values that begin alike beyond this many are not looked for again.
+const ALIKE_MAX: usize = 16;
+/// Bytes that are compared first.
+const HEAD_BYTES: usize = 6;
+/// Shorter values could be a part of anything.
+const ASCII_BYTES_MIN: usize = 6;
+/// Three kanji or kana: a full name. Two may be a surname and a town.
+const WIDE_BYTES_MIN: usize = 9;
+
+/// Adds the repeats of found values; spans stay sorted and disjoint.
+pub(super) fn add(text: &str, spans: &mut Vec<Span>) {
+    let heads = heads(text, spans);
+    if heads.is_empty() {
+        return;
+    }
+    let mut found = Vec::new();
+    let mut known = spans.iter().peekable();
+    let mut at = 0;
+    while at < text.len() {
+        while known.next_if(|span| span.end <= at).is_some() {}
+        let next = known.peek().map_or(usize::MAX, |span| span.start);
+        if next <= at {
+            at = known.peek().map_or(at, |span| span.end);
+            continue;
+        }
+        match repeat_at(text, at, &heads) {
+            Some(span) if span.end <= next => {
+                at = span.end;
+                found.push(span);
+            }
+            _ => at += text.get(at..).and_then(|t| t.chars().next()).map_or(1, char::len_utf8),
+        }
+    }
+    if !found.is_empty() {
+        spans.extend(found);
+        spans.sort_by_key(|span| span.start);
+    }
+}
+
+type Heads<'a> = HashMap<&'a [u8], Vec<(&'a str, Kind)>>;
+
+fn heads<'a>(text: &'a str, spans: &[Span]) -> Heads<'a> {
+    let mut heads = Heads::new();
+    let mut seen = HashSet::new();
+    for span in spans {
+        let value = text.get(span.start..span.end).unwrap_or_default();
+        let least = if value.is_ascii() { ASCII_BYTES_MIN } else { WIDE_BYTES_MIN };
+        if value.len() < least || !seen.insert(value) {
+            continue;
+        }
+        let Some(head) = value.as_bytes().get(..HEAD_BYTES) else { continue };
+        let alike = heads.entry(head).or_default();
+        if alike.len() < ALIKE_MAX {
+            alike.push((value, span.kind));
+        }
+    }
+    // The longest first, so that a value is not cut by one that it begins with.
+    heads.values_mut().for_each(|alike| alike.sort_by_key(|(v, _)| std::cmp::Reverse(v.len())));
+    heads
+}
+
+fn repeat_at(text: &str, at: usize, heads: &Heads) -> Option<Span> {
+    let rest = text.get(at..)?;
+    let alike = heads.get(rest.as_bytes().get(..HEAD_BYTES)?)?;
+    let before = text.get(..at)?.chars().next_back();
+    alike.iter().find_map(|(value, kind)| {
+        let after = rest.strip_prefix(value)?.chars().next();
+        let joined = |inner: Option<char>, outer: Option<char>| {
+            let is_word = |c: char| c.is_ascii_alphanumeric();
+            inner.is_some_and(is_word) && outer.is_some_and(is_word)
+        };
+        let cut = joined(value.chars().next(), before) || joined(value.chars().next_back(), after);
+        (!cut).then_some(Span { start: at, end: at + value.len(), kind: *kind })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_whole_repeats_are_added() {
+        let text = "id abc123 xabc123 abc1234 (abc123) 山田太郎と山田太郎氏";
+        let name = text.find('山').unwrap();
+        let mut spans = vec![
+            Span { start: 3, end: 9, kind: Kind::Secret },
+            Span { start: name, end: name + 12, kind: Kind::Person },
+        ];
+        add(text, &mut spans);
+        let found: Vec<&str> = spans.iter().map(|s| &text[s.start..s.end]).collect();
+        assert_eq!(found, ["abc123", "abc123", "山田太郎", "山田太郎"]);
+    }
+}

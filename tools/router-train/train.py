@@ -1,0 +1,135 @@
+#!/usr/bin/env python3
+"""Trains the auto-router and writes its weights, or only prints how well it generalises.
+
+  train.py --data FOLDER [--out weights.bin] [--golden golden.json] [--report report.md]
+
+FOLDER has routing/, lang/ and task/ as ../../docs/router.md says. Every seed is fixed: the same
+packages and data give the same file. It never trains on what judges the router.
+"""
+
+import argparse
+import json
+import os
+import time
+
+import numpy as np
+
+import data as source
+import features
+import language
+import model
+import pieces
+import weights
+
+LANGUAGE_SAMPLES = 16000
+LANGUAGE_POWER = 0.65
+QUANTILES = 33
+GOLDEN_PROMPTS = 80
+
+
+def language_rows(folder):
+    """Drawn words, and the labelled texts, which are few but written by people."""
+    rows = language.samples(language.word_lists(), LANGUAGE_SAMPLES, LANGUAGE_POWER)
+    for name, weight in (("lingua", 4.0), ("romaji", 2.0), ("han_only", 8.0)):
+        for row in source.rows(os.path.join(folder, "lang", name + ".jsonl"))[1]:
+            for group, languages in language.GROUPS.items():
+                words = language.words_of(row["prompt"], group)
+                fits = row["lang"] in languages and words
+                if fits and (group != "latin" or row["lang"] != "ja" or name == "romaji"):
+                    rows.append((group, row["lang"], words, weight))
+    return rows
+
+
+def report(lines, task_line, path):
+    text = "| data set | prompts | left out | five-fold |\n|---|---|---|---|\n"
+    for name, count, out, within in lines:
+        text += f"| {name} | {count} | {out:.3f} | {within:.3f} |\n"
+    text += "\n" + task_line + "\n"
+    print(text)
+    if path:
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+
+
+def task_checks(table, data):
+    """Prompts that people wrote, by a model that saw half of them, and by one that saw none."""
+    users = np.isin(data.groups, model.USERS)
+    half = np.random.RandomState(1).randint(0, 2, len(users)) == 1
+    seen = np.full(len(users), -1)
+    for part in (half, ~half):
+        rows = users & part
+        seen[rows] = model.TaskModel(table, data, ~rows).logits(table).argmax(1)[rows]
+    blind = model.TaskModel(table, data, ~users).logits(table).argmax(1)
+    say = lambda found: "accuracy {:.3f}, macro-F1 {:.3f}".format(
+        (found == data.labels)[users].mean(), macro_f1(data.labels[users], found[users]))
+    return f"Kind of work, {users.sum()} prompts of users: half of them seen: {say(seen)}; " \
+        f"none of them seen: {say(blind)}."
+
+
+def macro_f1(wanted, found):
+    scores = []
+    for label in sorted(set(wanted)):
+        both = ((wanted == label) & (found == label)).sum()
+        scores.append(2 * both / max(1, (wanted == label).sum() + (found == label).sum()))
+    return float(np.mean(scores))
+
+
+def quantiles(score, sets):
+    """Where a score lies among the data sets, each counted alike."""
+    weight = np.zeros(len(sets))
+    for name in set(sets):
+        weight[sets == name] = 1 / (sets == name).sum()
+    order = np.argsort(score)
+    share = np.cumsum(weight[order]) / weight.sum()
+    return np.interp(np.linspace(0, 1, QUANTILES), share, score[order])
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", required=True)
+    parser.add_argument("--out")
+    parser.add_argument("--golden")
+    parser.add_argument("--report")
+    options = parser.parse_args()
+    started = time.time()
+    names, vectors = pieces.load()
+    tasks, routes = source.TaskData(options.data), source.RoutingData(options.data)
+    task_table = source.Table(tasks.prompts, names, vectors)
+    route_table = source.Table(routes.prompts, names, vectors)
+    print(f"read in {time.time() - started:.0f} s")
+    everything = np.ones(len(tasks.prompts), bool)
+    task = model.TaskModel(task_table, tasks, everything)
+    chance = model.softmax(task.logits(route_table))
+    if options.report:
+        lines = model.leave_one_out(route_table, chance, routes)
+        report(lines, task_checks(task_table, tasks), options.report)
+    route = model.RouteModel(route_table, chance, routes, np.ones(len(routes.prompts), bool))
+    score = route.score(route_table, chance)
+    print(f"kinds and scores in {time.time() - started:.0f} s")
+    if options.out:
+        columns = language.train(language_rows(options.data))
+        weights.write(options.out, names, vectors, task, route, columns, quantiles(score, routes.sets))
+        print(f"{os.path.getsize(options.out)} bytes in {time.time() - started:.0f} s")
+    if options.golden:
+        golden(options.golden, names, vectors, task, route)
+
+
+def golden(path, names, vectors, task, route):
+    """Own prompts with what this side computes, so that the other side can be held to it."""
+    own = [prompt for prompt, _ in source.own_prompts()]
+    chosen = np.random.RandomState(4).choice(len(own), GOLDEN_PROMPTS - 3, replace=False)
+    prompts = [own[at] for at in sorted(chosen)]
+    prompts += ["", "def add(a, b):\n    return a + b;\n- 1. x\n(b) y $", "長い文章。" * 700]
+    table = source.Table(prompts, names, vectors)
+    logits = task.logits(table)
+    score = route.score(table, model.softmax(logits))
+    rows = [
+        {"prompt": prompt, "task": [round(float(x), 3) for x in line], "score": round(float(s), 3)}
+        for prompt, line, s in zip(prompts, logits, score)]
+    with open(path, "w", encoding="utf-8") as file:
+        for row in rows:
+            file.write(json.dumps(row, ensure_ascii=False) + "\n")
+
+
+if __name__ == "__main__":
+    main()
