@@ -19,6 +19,7 @@ use infra::secret::Secret;
 use infra::store::Store;
 use infra::tasks::Tasks;
 use schemas::catalogue::Vendor;
+use schemas::ids::AccountId;
 use schemas::money::MicroUsd;
 use serde::{Deserialize, Serialize};
 use std::io::Write;
@@ -34,8 +35,9 @@ const WELCOME_CREDIT: MicroUsd = MicroUsd(10_000_000);
 /// How long running answers may take at the end.
 const DRAIN_SECONDS_MAX: u64 = 1;
 
-/// How long all roles together may take at the end, the servers not included.
-const ROLES_END_MAX: Duration = Duration::from_millis(3_500);
+/// How long the gateway, the workers and billing may take at the end, one after the other.
+const ROLE_END_MAX: [Duration; 3] =
+    [Duration::from_millis(2_200), Duration::from_millis(1_300), Duration::from_millis(400)];
 
 /// How long a child may take at the end.
 const CHILD_END_MAX: Duration = Duration::from_millis(700);
@@ -105,12 +107,22 @@ pub(crate) async fn up(
     if !stop.is_cancelled() {
         banner(&running, arguments.json, model.is_some())?;
     }
-    stop.cancelled().await;
+    let fallen = tokio::select! {
+        () = stop.cancelled() => None,
+        name = servers.fall() => Some(name),
+    };
     roles.end().await;
     // Tools must not find a program that has ended.
     let _ = std::fs::remove_file(run_file);
     servers.end().await;
-    Ok(ExitCode::SUCCESS)
+    match fallen {
+        None => Ok(ExitCode::SUCCESS),
+        Some(name) => Err(Failure::new(format!(
+            "{name} ended by itself, so everything was ended in order: see its log in {}, and start \
+             again",
+            arguments.data.display()
+        ))),
+    }
 }
 
 /// Makes the data folder, and holds it: two programs on the same data would corrupt it.
@@ -151,6 +163,26 @@ async fn start_servers(
 }
 
 impl Servers {
+    /// Resolves with the name of a server of ours that ended by itself.
+    async fn fall(&mut self) -> &'static str {
+        let nats = async {
+            match &mut self.nats {
+                Some(server) => drop(server.process().wait().await),
+                None => std::future::pending().await,
+            }
+        };
+        let redis = async {
+            match &mut self.redis {
+                Some(server) => drop(server.process().wait().await),
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = nats => "nats-server",
+            () = redis => "redis-server",
+        }
+    }
+
     async fn end(&mut self) {
         let nats = async {
             if let Some(server) = &mut self.nats {
@@ -170,9 +202,15 @@ impl Servers {
 async fn secrets(data: &Path, bus: &Bus, environment: &Environment) -> Result<Secrets, Failure> {
     let file = data.join("secrets.json");
     let kept = std::fs::read_to_string(&file).ok();
-    let mut secrets = match kept.and_then(|text| serde_json::from_str::<Secrets>(&text).ok()) {
-        Some(secrets) => secrets,
-        None => {
+    let kept = kept.and_then(|text| serde_json::from_str::<Secrets>(&text).ok());
+    // Beside a NATS that doesn't know the account the kept key would open nothing.
+    let known = match kept.as_ref().and_then(|kept| AccountId::parse(&kept.account).ok()) {
+        Some(account) => bus.account(&account).await?.is_some(),
+        None => false,
+    };
+    let mut secrets = match kept {
+        Some(secrets) if known => secrets,
+        _ => {
             let wanted = NewKey { name: "first key".to_owned(), ..NewKey::default() };
             let issued = issue::issue(bus, wanted).await?;
             let account = issued.record.account;
@@ -249,14 +287,12 @@ impl Roles {
     }
 
     async fn end(self) {
-        let orderly = async {
-            for (tasks, stop) in [self.gateway, self.workers, self.billing] {
-                stop.cancel();
-                tasks.finish_within(ROLES_END_MAX).await;
+        let in_order = [self.gateway, self.workers, self.billing];
+        for ((tasks, stop), limit) in in_order.into_iter().zip(ROLE_END_MAX) {
+            stop.cancel();
+            if !tasks.finish_within(limit).await {
+                tracing::warn!("a role took too long to end");
             }
-        };
-        if tokio::time::timeout(ROLES_END_MAX, orderly).await.is_err() {
-            tracing::warn!("the roles took too long to end");
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use infra::config::Model;
 use schemas::money::MicroUsd;
-use schemas::openai::{ChatRequest, Content, Message};
+use schemas::openai::{ChatRequest, Content};
 use schemas::usage::{token_estimate, token_upper_bound};
 
 /// What a template adds around one message at most, in tokens.
@@ -13,8 +13,8 @@ const MESSAGE_TOKENS_MAX: u64 = 32;
 /// instructions), in tokens.
 const TEMPLATE_TOKENS_MAX: u64 = 512;
 
-/// What an image, a sound or a file may count at most, in tokens.
-const PART_TOKENS_MAX: u64 = 50_000;
+/// What an image may count at most, in tokens: the dearest found in a vendor's price list.
+const IMAGE_TOKENS_MAX: u64 = 50_000;
 
 /// The worst case of a request on one model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,51 +28,53 @@ pub(crate) struct WorstCase {
 }
 
 impl WorstCase {
-    /// The worst case on a model; `max_tokens` caps every answer.
-    pub(crate) fn of(chat: &ChatRequest, model: &Model, max_tokens: u64) -> Self {
+    /// The worst case on a model; `prompt_tokens_max` bounds the prompt under any tokenizer and
+    /// `max_tokens` caps every answer.
+    pub(crate) fn of(
+        chat: &ChatRequest,
+        prompt_tokens_max: u64,
+        model: &Model,
+        max_tokens: u64,
+    ) -> Self {
         let asked = chat.answer_tokens_max().unwrap_or(u64::MAX);
         let choices = u64::from(chat.n.unwrap_or(1).max(1));
         let output_tokens_max = asked.min(max_tokens).min(model.max_output) * choices;
-        let input_tokens_max = prompt_tokens_max(chat).min(model.context);
+        let input_tokens_max = prompt_tokens_max.min(model.context);
         let amount = model.price.worst_case(input_tokens_max, output_tokens_max);
         Self { input_tokens_max, output_tokens_max, amount }
     }
 }
 
-/// An upper bound of the prompt's tokens under any tokenizer.
-fn prompt_tokens_max(chat: &ChatRequest) -> u64 {
-    let messages: u64 = chat.messages.iter().map(message_tokens_max).sum();
-    let described = [&chat.response_format, &chat.tool_choice];
-    let described: u64 = described.into_iter().flatten().map(json_tokens_max).sum();
-    let tools: u64 = chat.tools.iter().flatten().map(json_tokens_max).sum();
-    messages + described + tools + TEMPLATE_TOKENS_MAX
-}
-
-fn message_tokens_max(message: &Message) -> u64 {
-    let content = match &message.content {
-        Some(Content::Text(text)) => token_upper_bound(text),
-        Some(Content::Parts(parts)) => parts
-            .iter()
-            .map(|part| match &part.text {
-                Some(text) => token_upper_bound(text),
-                None => PART_TOKENS_MAX,
-            })
-            .sum(),
-        None => 0,
+/// An upper bound of the prompt's tokens under any tokenizer: every byte of the request that may
+/// reach the model counts as one, whichever field it stands in. A picture counts as the largest
+/// that a vendor charges; of other media (a PDF has any number of pages) no bound is known but the
+/// model's context.
+pub(crate) fn prompt_tokens_max(chat: &ChatRequest) -> u64 {
+    let bytes = |length: Result<String, serde_json::Error>| {
+        length.map_or(u64::MAX, |text| token_upper_bound(&text))
     };
-    let calls: u64 = message.tool_calls.iter().flatten().map(json_tokens_max).sum();
-    let name = message.name.as_deref().map_or(0, token_upper_bound);
-    content + calls + name + MESSAGE_TOKENS_MAX
+    let mut tokens = bytes(serde_json::to_string(chat)).saturating_add(TEMPLATE_TOKENS_MAX);
+    for message in &chat.messages {
+        tokens = tokens.saturating_add(MESSAGE_TOKENS_MAX);
+        let Some(Content::Parts(parts)) = &message.content else { continue };
+        for part in parts.iter().filter(|part| part.kind != "text") {
+            if part.kind != "image_url" {
+                return u64::MAX;
+            }
+            tokens = tokens.saturating_sub(bytes(serde_json::to_string(part)));
+            tokens = tokens.saturating_add(IMAGE_TOKENS_MAX);
+        }
+    }
+    tokens
 }
 
-fn json_tokens_max(value: &serde_json::Value) -> u64 {
-    token_upper_bound(&value.to_string())
-}
-
-/// The prompt's tokens as they probably are.
+/// The prompt's tokens as they probably are: messages, calls and tools; media not included.
 pub(crate) fn prompt_tokens_estimate(chat: &ChatRequest) -> u64 {
     let contents = chat.messages.iter().filter_map(|message| message.content.as_ref());
-    contents.flat_map(Content::texts).map(token_estimate).sum()
+    let texts: u64 = contents.flat_map(Content::texts).map(token_estimate).sum();
+    let calls = chat.messages.iter().filter_map(|message| message.tool_calls.as_ref()).flatten();
+    let described = calls.chain(chat.tools.iter().flatten());
+    texts + described.map(|value| token_estimate(&value.to_string())).sum::<u64>()
 }
 
 /// An amount as a client writes it: USD, an exact decimal.
@@ -98,10 +100,29 @@ mod tests {
             "messages": [{"role": "user", "content": "楽天市場でおすすめの商品を教えてください"}]
         }))
         .unwrap();
-        let worst = WorstCase::of(&chat, model, 4_000);
+        let worst = WorstCase::of(&chat, prompt_tokens_max(&chat), model, 4_000);
         assert!(worst.input_tokens_max >= 60, "{worst:?}");
         assert_eq!(worst.output_tokens_max, 8_000, "of both choices");
         let usage = Usage { input: worst.input_tokens_max, output: 8_000, ..Usage::default() };
         assert!(model.price.charge(&usage) <= worst.amount);
+    }
+
+    #[test]
+    fn no_field_hides_from_the_bound() {
+        let bound = |change: serde_json::Value| {
+            let mut body = json!({"model": "m", "messages": [{"role": "user", "content": "x"}]});
+            body.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+            prompt_tokens_max(&serde_json::from_value(body).unwrap())
+        };
+        let long = "z".repeat(10_000);
+        assert!(bound(json!({"functions": [{"name": "f", "description": long}]})) > 10_000);
+        assert!(
+            bound(json!({"tools": [{"type": "function", "function": {"name": long}}]})) > 10_000
+        );
+        let parts = |part| json!({"messages": [{"role": "user", "content": [part]}]});
+        let image = json!({"type": "image_url", "text": "", "image_url": {"url": "https://x"}});
+        assert!(bound(parts(image)) >= IMAGE_TOKENS_MAX);
+        let file = json!({"type": "file", "text": "", "file": {"file_data": "data:"}});
+        assert_eq!(bound(parts(file)), u64::MAX);
     }
 }

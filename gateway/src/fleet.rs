@@ -71,6 +71,18 @@ impl Fleet {
         known.workers.insert(name, Seen { advert, at: now, connected: true });
     }
 
+    /// Nobody is judged while NATS is away, nor until an advert had time to come afterwards.
+    fn pardon(&self) {
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        for seen in known.workers.values_mut() {
+            seen.at = now;
+        }
+        for at in known.offers.values_mut() {
+            *at = now;
+        }
+    }
+
     fn forget_silent(&self) {
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         let lifetime = Duration::from_millis(ADVERT_LIFETIME_MS);
@@ -145,7 +157,12 @@ pub(crate) async fn watch(gateway: &Arc<Gateway>) -> Result<(), BusError> {
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
-                _ = sweep.tick() => watched.fleet.forget_silent(),
+                _ = sweep.tick() => {
+                    if !watched.bus.is_connected() {
+                        watched.fleet.pardon();
+                    }
+                    watched.fleet.forget_silent();
+                }
                 message = adverts.next() => {
                     let Some(message) = message else { return };
                     match serde_json::from_slice(&message.payload) {

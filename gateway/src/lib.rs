@@ -28,6 +28,15 @@ pub mod pii;
 /// The auto-router.
 pub mod routing;
 
+/// What requests under way keep while their gateway lives.
+mod keep;
+
+/// Jobs that no worker survives.
+mod poison;
+
+/// HTTP connections.
+mod serve;
+
 /// What all requests share.
 mod state;
 
@@ -56,9 +65,6 @@ pub enum GatewayError {
     /// Masking.
     #[error(transparent)]
     Privacy(#[from] pii::SettingsError),
-    /// A listener.
-    #[error("a listener failed: {0}")]
-    Listen(#[from] std::io::Error),
 }
 
 /// Where a gateway listens.
@@ -73,7 +79,7 @@ pub struct Listeners {
 /// and settles what is left.
 ///
 /// # Errors
-/// When NATS refuses what a gateway needs, or a listener breaks.
+/// When NATS refuses what a gateway needs, or masking can't be set up.
 pub async fn run(
     listeners: Listeners,
     dependencies: Dependencies,
@@ -84,23 +90,20 @@ pub async fn run(
     auth::keys::watch(&gateway).await?;
     fleet::watch(&gateway).await?;
     exchange::serve(&gateway).await?;
+    poison::watch(&gateway).await?;
     watch::watch(&gateway);
+    keep::keep(&gateway);
     let drain_max = Duration::from_secs(gateway.config.gateway.drain_seconds_max);
-    let metrics = axum::serve(listeners.metrics, api::health::metrics_router(&gateway));
-    background.spawn("metrics", async move {
-        if let Err(error) = metrics.await {
-            tracing::error!(%error, "the metrics listener ended");
-        }
-    });
-    let draining = stop.clone();
-    let served = axum::serve(listeners.api, api::router(&gateway))
-        .with_graceful_shutdown(async move { draining.cancelled().await });
+    let metrics = api::health::metrics_router(&gateway);
+    let until = background.stop().clone();
+    background.spawn("metrics", serve::serve(listeners.metrics, metrics, until));
+    let served = serve::serve(listeners.api, api::router(&gateway), stop.clone());
     let late = async {
         stop.cancelled().await;
         tokio::time::sleep(drain_max).await;
     };
     tokio::select! {
-        ended = served => ended?,
+        () = served => {}
         () = late => {
             tracing::warn!("the drain took too long; open answers are cut");
             gateway.exchange.cut_all();
@@ -111,6 +114,9 @@ pub async fn run(
         tracing::warn!("some requests are left to the sweeper");
     }
     background.stop().cancel();
+    if !background.finish_within(END_SECONDS_MAX).await {
+        tracing::warn!("some background work did not end in time");
+    }
     gateway.bus.flush().await;
     Ok(())
 }

@@ -10,6 +10,9 @@ use std::time::Duration;
 /// Between two looks at the queue.
 const LOOK_INTERVAL: Duration = Duration::from_secs(2);
 
+/// Pause after a failed attempt to make the queue anew.
+const MEND_PAUSE: Duration = Duration::from_millis(200);
+
 /// Starts both watches.
 pub(crate) fn watch(gateway: &Arc<Gateway>) {
     let measured = Arc::clone(gateway);
@@ -26,19 +29,37 @@ pub(crate) fn watch(gateway: &Arc<Gateway>) {
     let mended = Arc::clone(gateway);
     gateway.background.spawn_vital("queue mending", async move {
         let stop = mended.background.stop().clone();
-        let mut connections = mended.bus.connections();
-        loop {
-            tokio::select! {
-                () = stop.cancelled() => return,
-                changed = connections.changed() => if changed.is_err() { return },
-            }
-            let pools = mended.config.models.pools();
-            match mended.bus.apply_chat(&mended.config.queue, &pools).await {
-                Ok(()) => mended.exchange.queue_renewed(),
-                Err(error) => tracing::error!(%error, "the work queue could not be made anew"),
-            }
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = mend(&mended) => {}
         }
     });
+}
+
+/// After each new connection the queue is looked at, and made anew when it is gone.
+async fn mend(gateway: &Gateway) {
+    let mut connections = gateway.bus.connections();
+    connections.borrow_and_update();
+    let mut known = None;
+    loop {
+        let pools = gateway.config.models.pools();
+        match gateway.bus.apply_chat(&gateway.config.queue, &pools).await {
+            Ok(made) => {
+                if known.as_ref().is_some_and(|known| *known != made) {
+                    tracing::warn!("the work queue was lost; waiting jobs are queued again");
+                    gateway.exchange.queue_renewed();
+                }
+                known = Some(made);
+                if connections.changed().await.is_err() {
+                    return;
+                }
+            }
+            Err(error) => {
+                tracing::error!(%error, "the work queue could not be made anew yet");
+                tokio::time::sleep(MEND_PAUSE).await;
+            }
+        }
+    }
 }
 
 async fn measure(gateway: &Gateway) {

@@ -11,6 +11,9 @@ use tokio::net::{TcpListener, TcpStream};
 /// How long to wait after a failed accept (out of file descriptors), before the next.
 const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 
+/// How long sent bytes may stay unread by the other side, or a silent connection unproven.
+const UNREAD_SECONDS_MAX: Duration = Duration::from_secs(60);
+
 /// A listener whose accepted sockets have TCP_NODELAY set; `axum::serve` alone doesn't set it.
 pub struct PromptListener(TcpListener);
 
@@ -46,8 +49,8 @@ impl axum::serve::Listener for PromptListener {
             loop {
                 match listener.accept().await {
                     Ok((stream, address)) => {
-                        if let Err(error) = stream.set_nodelay(true) {
-                            tracing::debug!(%error, "TCP_NODELAY was refused");
+                        if let Err(error) = prepare(&stream) {
+                            tracing::debug!(%error, "a socket's options were refused");
                         }
                         return (stream, address);
                     }
@@ -63,6 +66,15 @@ impl axum::serve::Listener for PromptListener {
     fn local_addr(&self) -> io::Result<Self::Addr> {
         self.0.local_addr()
     }
+}
+
+/// No delay, and an end for clients that neither read nor leave.
+fn prepare(stream: &TcpStream) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let socket = socket2::SockRef::from(stream);
+    #[cfg(target_os = "linux")]
+    socket.set_tcp_user_timeout(Some(UNREAD_SECONDS_MAX))?;
+    socket.set_tcp_keepalive(&socket2::TcpKeepalive::new().with_time(UNREAD_SECONDS_MAX))
 }
 
 /// Makes ring the process's only cryptography; TLS fails without it. Safe to repeat.

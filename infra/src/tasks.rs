@@ -63,6 +63,12 @@ impl Tasks {
         self.tracker.len()
     }
 
+    /// Waits until all have ended by themselves.
+    pub async fn finish(&self) {
+        self.tracker.close();
+        self.tracker.wait().await;
+    }
+
     /// Waits until all have ended by themselves, at most so long. Returns whether they have.
     pub async fn finish_within(&self, limit: Duration) -> bool {
         self.tracker.close();

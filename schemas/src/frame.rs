@@ -94,5 +94,7 @@ pub enum Cancel {
         request: RequestId,
         /// Up to which attempt: a later one runs on.
         attempt: u32,
+        /// Up to which handing-out of that attempt: a later one runs on.
+        delivered: u64,
     },
 }

@@ -31,7 +31,7 @@ pub struct ChatJob {
     pub model: String,
     /// The pool that it was queued for.
     pub pool: String,
-    /// Not to be begun, nor continued, after this: milliseconds since 1970.
+    /// Not to be begun, nor continued, after this: milliseconds since 1970 by the gateway's clock.
     pub deadline_ms: u64,
     /// Whether the client reads a stream. A worker may answer a plain request in one frame.
     pub stream: bool,
@@ -39,6 +39,8 @@ pub struct ChatJob {
     pub output_tokens_max: u64,
     /// The upper bound of the prompt that the hold was made with, in tokens.
     pub input_tokens_max: u64,
+    /// What the prompt probably counts, in tokens: charged when a cut stream told no count.
+    pub input_tokens_estimate: u64,
     /// The credit held: no charge may be higher.
     pub hold: MicroUsd,
     /// The price in force when the hold was made.
@@ -76,7 +78,10 @@ pub struct ClaimV1 {
 #[serde(rename_all = "snake_case")]
 pub enum ClaimAnswer {
     /// Begin.
-    Go,
+    Go {
+        /// How much time is left, in milliseconds: clocks of two machines may differ.
+        left_ms: u64,
+    },
     /// The client has left; the job is void.
     Cancelled,
     /// Too late; the client has been told.
@@ -91,7 +96,7 @@ impl ClaimAnswer {
     /// The label in metrics and logs.
     pub fn as_str(self) -> &'static str {
         match self {
-            Self::Go => "go",
+            Self::Go { .. } => "go",
             Self::Cancelled => "cancelled",
             Self::PastDeadline => "past_deadline",
             Self::Unknown => "unknown",

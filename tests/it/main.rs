@@ -3,6 +3,14 @@
 //! when anything is left.
 
 #[cfg(test)]
+mod cancel;
+#[cfg(test)]
 mod chat;
 #[cfg(test)]
+mod errors;
+#[cfg(test)]
+mod keys;
+#[cfg(test)]
 mod money;
+#[cfg(test)]
+mod vendor_errors;

@@ -4,33 +4,279 @@ use harness::vendor::script::Counts;
 use harness::{Gate, Script, Step, World, wait_until};
 use schemas::ledger::{Outcome, Writer};
 use schemas::usage::TokenSource;
-use serde_json::json;
+use serde_json::{Value, json};
 
-/// What one question to `fast` with these limits holds at worst, in µUSD: each byte of the text,
-/// 32 for the message and 512 around it at 1; each token of the answer at 2.
-fn worst_case(question: &str, max_tokens: i64) -> i64 {
-    i64::try_from(question.len()).unwrap() + 32 + 512 + max_tokens * 2
-}
+/// The longest answer asked for, in tokens.
+const MAX_TOKENS: i64 = 100;
 
-fn question(text: &str, max_tokens: i64) -> serde_json::Value {
-    let messages = json!([{"role": "user", "content": text}]);
-    json!({"model": "fast", "max_tokens": max_tokens, "messages": messages})
+/// What `question` holds at worst, in µUSD: each byte of its text, 32 for a message and 512 around
+/// all at 1 a token of input; the answer at 2 a token.
+const WORST_CASE: i64 = 5 + 32 + 512 + MAX_TOKENS * 2;
+
+fn question() -> Value {
+    json!({"model": "fast", "max_tokens": MAX_TOKENS,
+        "messages": [{"role": "user", "content": "hello"}]})
 }
 
 #[tokio::test]
-async fn whoever_reads_done_finds_the_charge_in_the_ledger() {
+async fn whoever_reads_the_end_finds_the_charge_in_the_ledger() {
     let world = World::start().await;
     let key = world.key(1_000_000).await;
     let client = world.client(&key);
-    for round in 1..=5 {
-        let mut stream = client.ask_stream("fast", "hello").await;
+    for round in 0..5 {
+        let mut stream = client.stream(&question()).await;
         stream.rest().await;
         assert!(stream.is_done());
-        assert_eq!(world.uses().await.len(), round, "the charge is durable when [DONE] is read");
-        let whole = client.ask("fast", "hello").await;
-        assert_eq!(whole.status, 200);
-        let _ = whole;
-        assert_eq!(world.uses().await.len(), round + 5 - 5 + round, "and with a whole answer");
+        assert_eq!(world.uses().await.len(), 2 * round + 1, "durable when [DONE] is read");
+        assert_eq!(client.chat(&question()).await.status, 200);
+        assert_eq!(world.uses().await.len(), 2 * round + 2, "durable when the answer is read");
     }
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_charge_tells_everything_about_itself() {
+    let world = World::start().await;
+    let key = world.key(1_000_000).await;
+    let counts = Some(Counts { input: 1_000, cached: Some(501), output: 70 });
+    world.vendor().always("fast", Script::says(["x"]).with_counts(counts));
+    let answer = world.client(&key).chat(&question()).await;
+    // 499 at 1, 501 at 0.5, 70 at 2; rounded up once.
+    let exact = 499 + 251 + 140;
+    // The vendor counted more than the question can have: never more than the hold is charged.
+    let charged = exact.min(WORST_CASE);
+    assert_eq!(charged, WORST_CASE);
+    let (event, charge) = world.uses().await.remove(0);
+    assert_eq!(charge, charged);
+    assert_eq!(event.hold.0, WORST_CASE);
+    assert_eq!(event.key, key.id);
+    assert_eq!(event.model, "fast");
+    assert_eq!(event.request.as_str(), answer.header("x-request-id"));
+    assert_eq!((event.usage.input, event.usage.cache_read), (499, Some(501)));
+    assert_eq!((event.usage.output, event.usage.reasoning), (70, None));
+    assert_eq!(event.source, TokenSource::Vendor);
+    assert_eq!((event.outcome, event.writer), (Outcome::Done, Writer::Worker));
+    world.wait_until_applied().await;
+    assert_eq!(world.balance(&key).await, 1_000_000 - charged);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn what_was_used_is_shown_to_its_owner() {
+    let world = World::start().await;
+    let (key, other) = (world.key(1_000_000).await, world.key(5).await);
+    let client = world.client(&key);
+    for _ in 0..3 {
+        client.chat(&question()).await;
+    }
+    world.wait_until_applied().await;
+    let usage = client.get(&format!("/api/usage?key_id={}", key.id)).await.json();
+    assert_eq!(usage["requests"], 3);
+    assert_eq!((&usage["input_tokens"], &usage["output_tokens"]), (&json!(30), &json!(15)));
+    assert_eq!(usage["cost_micro_usd"], 60);
+    assert_eq!(usage["data"][0]["model"], "fast");
+    let credits = client.get("/api/credits").await.json();
+    assert_eq!(credits["balance_micro_usd"], 999_940);
+    assert_eq!(credits["held_micro_usd"], 0);
+    let foreign = format!("/api/usage?key_id={}", key.id);
+    assert_eq!(world.client(&other).get(&foreign).await.status, 403);
+    assert_eq!(world.admin().get(&foreign).await.json()["requests"], 3);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn without_a_count_of_the_vendor_our_own_is_charged_and_flagged() {
+    let world = World::start().await;
+    let key = world.key(1_000_000).await;
+    world.vendor().always("fast", Script::says(["12345678", "日本"]).with_counts(None));
+    let mut stream = world.client(&key).stream(&question()).await;
+    stream.rest().await;
+    assert!(stream.is_done());
+    let (event, _) = world.uses().await.remove(0);
+    assert_eq!(event.source, TokenSource::Estimated);
+    assert_eq!((event.usage.input, event.usage.output), (2, 2 + 2));
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn what_runs_is_held_and_what_ended_is_not() {
+    let world = World::start().await;
+    let key = world.key(1_000_000).await;
+    let gate = Gate::new();
+    let steps = [Step::Text("a".into()), Step::Wait(gate.clone())];
+    world.vendor().always("fast", Script::steps(steps));
+    let mut stream = world.client(&key).stream(&question()).await;
+    stream.next_text().await;
+    assert_eq!(world.held(&key).await, WORST_CASE);
+    assert_eq!(world.balance(&key).await, 1_000_000, "nothing is charged yet");
+    gate.open();
+    stream.rest().await;
+    wait_until("the hold is released", async || world.held(&key).await == 0).await;
+    assert_eq!(world.balance(&key).await, 1_000_000 - 20);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn many_at_once_over_two_gateways_never_spend_more_than_there_is() {
+    let world = World::builder().gateways(2).billings(2).start().await;
+    // Enough to hold three at once, and no fourth.
+    let key = world.key(3 * WORST_CASE + WORST_CASE / 2).await;
+    let gate = Gate::new();
+    world.vendor().always("fast", Script::says(["x"]).after(&gate));
+    let clients = [world.client_at(0, &key), world.client_at(1, &key)];
+    let body = question();
+    let all = futures::future::join_all((0..20).map(|number| clients[number % 2].chat(&body)));
+    let opened = async {
+        let refused = async || {
+            let (one, two) = (world.scrape(0).await, world.scrape(1).await);
+            let name = "fly_llm_holds_total{result=\"insufficient\"}";
+            one.value(name) + two.value(name)
+        };
+        wait_until("seventeen are refused", async || refused().await == 17.0).await;
+        assert_eq!(world.vendor().starts(), 3);
+        gate.open();
+    };
+    let (answers, ()) = futures::join!(all, opened);
+    let answered = answers.iter().filter(|answer| answer.status == 200).count();
+    assert_eq!(answered, 3);
+    for refused in answers.iter().filter(|answer| answer.status != 200) {
+        assert_eq!(refused.status, 429);
+        assert_eq!(refused.error_code(), "insufficient_quota");
+        assert_eq!(refused.header("x-should-retry"), "false");
+    }
+    assert_eq!(world.vendor().starts(), 3, "nothing was started without credit");
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn two_billing_workers_apply_every_event_once() {
+    let world = World::builder().billings(2).start().await;
+    let keys = [world.key(1_000_000).await, world.key(1_000_000).await];
+    let clients = [world.client(&keys[0]), world.client(&keys[1])];
+    let body = question();
+    let answers = futures::future::join_all((0..40).map(|n| clients[n % 2].chat(&body))).await;
+    assert!(answers.iter().all(|answer| answer.status == 200));
+    world.wait_until_applied().await;
+    for key in &keys {
+        assert_eq!(world.balance(key).await, 1_000_000 - 20 * 20);
+    }
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_killed_billing_worker_leaves_its_work_to_another() {
+    let mut world = World::start().await;
+    let key = world.key(1_000_000).await;
+    world.client(&key).chat(&question()).await;
+    world.kill_billing(0);
+    for _ in 0..3 {
+        assert_eq!(world.client(&key).chat(&question()).await.status, 200);
+    }
+    assert_eq!(world.uses().await.len(), 4);
+    world.add_billing();
+    world.wait_until_applied().await;
+    assert_eq!(world.balance(&key).await, 1_000_000 - 4 * 20);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_wiped_redis_is_rebuilt_and_refuses_until_then() {
+    let mut world = World::start().await;
+    let key = world.key(1_000_000).await;
+    let client = world.client(&key);
+    for _ in 0..3 {
+        client.chat(&question()).await;
+    }
+    world.wait_until_applied().await;
+    world.kill_billing(0);
+    world.wipe_redis().await;
+    let refused = client.chat(&question()).await;
+    assert_eq!(refused.status, 503, "{}", refused.text);
+    assert_eq!(refused.error_code(), "service_unavailable");
+    assert!(!refused.header("retry-after").is_empty());
+    assert_eq!(refused.header("x-should-retry"), "", "a retry helps");
+    assert_eq!(world.vendor().starts(), 3);
+    world.add_billing();
+    world.wait_until_live().await;
+    assert_eq!(world.balance(&key).await, 1_000_000 - 3 * 20);
+    assert_eq!(client.chat(&question()).await.status, 200);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_wipe_beside_a_running_billing_worker_is_noticed() {
+    let world = World::start().await;
+    let key = world.key(1_000_000).await;
+    world.client(&key).chat(&question()).await;
+    world.wait_until_applied().await;
+    world.wipe_redis().await;
+    world.wait_until_live().await;
+    wait_until("the balance is rebuilt", async || world.balance(&key).await == 999_980).await;
+    let usage = world.client(&key).get("/api/usage").await.json();
+    assert_eq!(usage["requests"], 1, "counted once");
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_restarted_redis_loses_nothing_and_meanwhile_nothing_starts() {
+    let mut world = World::start().await;
+    let key = world.key(1_000_000).await;
+    let client = world.client(&key);
+    client.chat(&question()).await;
+    world.wait_until_applied().await;
+    world.servers().kill_redis().await;
+    let refused = client.chat(&question()).await;
+    assert_eq!(refused.status, 503, "{}", refused.text);
+    assert_eq!(refused.error_code(), "service_unavailable");
+    assert_eq!(world.vendor().starts(), 1);
+    world.servers().start_redis_again().await;
+    wait_until("chats are answered again", async || client.chat(&question()).await.status == 200)
+        .await;
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_grant_of_the_same_name_counts_once() {
+    let world = World::start().await;
+    let key = world.key(1_000).await;
+    world.grant(&key.account, 500, "gift").await;
+    world.grant(&key.account, 500, "gift").await;
+    assert_eq!(world.balance(&key).await, 1_500);
+    world.grant(&key.account, 500, "another gift").await;
+    assert_eq!(world.balance(&key).await, 2_000);
+    assert_eq!(world.ledger().await.len(), 3);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn budgets_of_a_key_and_of_everybody_are_held() {
+    let world = World::builder()
+        .config(|config| {
+            config.budget.total_usd = Some(schemas::money::MicroUsd(3 * WORST_CASE));
+        })
+        .start()
+        .await;
+    let of_key = f64::from(u32::try_from(WORST_CASE + 20).unwrap()) / 1e6;
+    let small = world.key_like(json!({"name": "small", "max_budget": of_key}), 1_000_000).await;
+    let client = world.client(&small);
+    assert_eq!(client.chat(&question()).await.status, 200);
+    assert_eq!(client.chat(&question()).await.status, 200, "20 are spent, the rest just fits");
+    world.wait_until_applied().await;
+    let refused = client.chat(&question()).await;
+    assert_eq!((refused.status, refused.error_code().as_str()), (429, "insufficient_quota"));
+    let free = world.key(1_000_000).await;
+    let gate = Gate::new();
+    world.vendor().always("fast", Script::says(["x"]).after(&gate));
+    let body = question();
+    let open = async {
+        world.vendor().wait_for_starts(4).await;
+        let refused = world.client(&free).chat(&body).await;
+        assert_eq!((refused.status, refused.error_code().as_str()), (429, "insufficient_quota"));
+        gate.open();
+    };
+    let free_client = world.client(&free);
+    let two = futures::future::join(free_client.chat(&body), free_client.chat(&body));
+    let ((one, other), ()) = futures::join!(two, open);
+    assert_eq!((one.status, other.status), (200, 200));
     world.finish().await;
 }

@@ -9,7 +9,7 @@ import random
 import numpy as np
 import scipy.sparse
 
-from features import fold
+from features import MULTIPLIER, fold, start
 
 LATIN = "en ja vi id tl de fr es pt it nl sv da pl cs hu ro tr fi".split()
 GROUPS = {
@@ -24,7 +24,7 @@ GRAM_MAX = 5
 WORD_CHARS_MAX = 24
 WORDS_MAX = 160
 SEEDS = {"latin": 101, "cyrillic": 102, "arabic": 103, "han": 104}
-MULTIPLIER = 0x9E3779B1
+WHOLE_WORD = 50
 
 
 def group_of(code):
@@ -77,12 +77,12 @@ def places_of(word, group):
     places = []
     most = 3 if group == "han" else GRAM_MAX
     for at in range(len(chars)):
-        value = seed
+        value = start(seed)
         for code in chars[at : at + most]:
             value = ((value ^ code) * MULTIPLIER) & 0xFFFFFFFF
             value ^= value >> 15
             places.append(value >> shift)
-    value = seed + 50
+    value = start(seed + WHOLE_WORD)
     for code in chars:
         value = ((value ^ code) * MULTIPLIER) & 0xFFFFFFFF
         value ^= value >> 15

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Trains the auto-router and writes its weights, or only prints how well it generalises.
 
   train.py --data FOLDER [--out weights.bin] [--golden golden.json] [--report report.md]

@@ -2,19 +2,19 @@
 //! second brings decides whether an error is a status or an event.
 
 use super::counted::Counted;
-use super::error::{self, ApiError};
+use super::error::ApiError;
 use super::stream::{self, Rendering};
-use super::{header_value, incoming};
-use crate::chat::{self, Answering, Call, Collector, Event, Receipt};
+use super::{incoming, outgoing};
+use crate::chat::{self, Answering, Call, Event, Receipt};
 use crate::state::Gateway;
 use axum::Extension;
 use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use infra::clock;
-use schemas::error::{ErrorCode, Problem};
+use schemas::error::Problem;
 use schemas::ids::RequestId;
 use schemas::openai::{Answer, AnswerChoice, ChatRequest};
 use std::sync::Arc;
@@ -54,7 +54,7 @@ async fn answer(
     counted.names(&chat.model);
     let (wants_stream, wants_usage) = (chat.wants_stream(), chat.wants_usage());
     let secret = incoming::secret(&headers);
-    let no_store = forbids_cache(&headers);
+    let no_store = incoming::forbids_cache(&headers);
     let call = Call { request: request.clone(), chat, secret, no_store, arrived };
     let answering = match chat::chat(gateway, call).await {
         Ok(answering) => answering,
@@ -68,17 +68,10 @@ async fn answer(
 }
 
 async fn read(gateway: &Gateway, headers: &HeaderMap, body: Body) -> Result<ChatRequest, Problem> {
+    // A stranger's body isn't even read: it would cost memory for nothing.
+    chat::open_key(gateway, incoming::secret(headers).as_deref())?;
     let body = incoming::body(gateway, headers, body).await?;
     incoming::json(&body)
-}
-
-/// `Cache-Control: no-store` or `no-cache`.
-fn forbids_cache(headers: &HeaderMap) -> bool {
-    let controls = headers.get_all(header::CACHE_CONTROL).iter();
-    controls.filter_map(|value| value.to_str().ok()).any(|value| {
-        let value = value.to_ascii_lowercase();
-        value.contains("no-store") || value.contains("no-cache")
-    })
 }
 
 async fn whole(
@@ -86,20 +79,11 @@ async fn whole(
     request: &RequestId,
     counted: Counted,
 ) -> Result<Response, Failure> {
-    let mut collector = Collector::default();
-    let receipt = loop {
-        match answering.next().await {
-            Event::Waiting => {}
-            Event::Pieces(pieces) => collector.add(&pieces),
-            Event::Whole(choices) => collector.add_whole(&choices),
-            Event::Done(receipt) => break receipt,
-            Event::Failed(problem) => return Err((problem.into(), counted)),
-        }
+    let (choices, receipt) = match outgoing::collect(&mut answering).await {
+        Ok(whole) => whole,
+        Err(problem) => return Err((problem.into(), counted)),
     };
-    let Some(choices) = collector.whole() else {
-        return Err((without_end().into(), counted));
-    };
-    let headers = headers_of(&answering, Some(&receipt));
+    let headers = outgoing::headers(&answering, Some(&receipt));
     counted.end(None);
     let answer = answer_of(request, answering.model(), choices, &receipt);
     Ok((headers, Json(answer)).into_response())
@@ -131,35 +115,7 @@ async fn streamed(
     if let Event::Failed(problem) = first {
         return Err((problem.into(), counted));
     }
-    let mut headers = headers_of(&answering, None);
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
-    let bytes = stream::bytes(answering, first, rendering, counted);
+    let headers = outgoing::stream_headers(&answering);
+    let bytes = outgoing::bytes(answering, first, rendering, counted);
     Ok((headers, Body::from_stream(bytes)).into_response())
-}
-
-/// Our own headers.
-fn headers_of(answering: &Answering, receipt: Option<&Receipt>) -> HeaderMap {
-    let mut headers = HeaderMap::new();
-    error::add_standing(&mut headers, &answering.standing);
-    let mut add = |name: &'static str, value: &str| {
-        headers.insert(HeaderName::from_static(name), header_value(value));
-    };
-    add("x-fly-model", answering.model());
-    add("x-fly-route-reason", &answering.reason);
-    add("x-fly-cache", if answering.from_cache { "hit" } else { "miss" });
-    if let Some(receipt) = receipt {
-        add("x-fly-cost-usd", &receipt.charge.to_string());
-    }
-    headers
-}
-
-/// An upstream that said less than a whole answer.
-pub(super) fn without_end() -> Problem {
-    Problem::new(
-        ErrorCode::UpstreamError,
-        "モデルの回答が不完全でした。もう一度お試しください。",
-        "The model's answer was incomplete. Please try again.",
-    )
 }

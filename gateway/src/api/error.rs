@@ -42,6 +42,35 @@ impl ApiError {
     pub(crate) fn code(&self) -> ErrorCode {
         self.problem.code
     }
+
+    /// What is told of it.
+    pub(crate) fn problem(&self) -> &Problem {
+        &self.problem
+    }
+
+    /// The status that a surface gives it, and the headers that tell an SDK whether to try again.
+    /// Logs what is ours or an upstream's.
+    pub(crate) fn head(&self, status: u16) -> (StatusCode, HeaderMap) {
+        let code = self.problem.code;
+        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        if status.is_server_error() {
+            let message = &self.problem.message;
+            tracing::warn!(code = code.as_str(), told = message, "answered an error");
+        }
+        let mut headers = HeaderMap::new();
+        if let Some(standing) = &self.standing {
+            add_standing(&mut headers, standing);
+        }
+        if let Some(wait_ms) = self.problem.retry_after_ms {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(wait_ms.div_ceil(1_000).max(1)));
+            headers.insert(RETRY_AFTER_MS, HeaderValue::from(wait_ms));
+        }
+        // Every SDK retries 409, 429 and 5xx by itself: it must hear when that is in vain.
+        if !code.retry_helps() && matches!(status.as_u16(), 408 | 409 | 429 | 500..) {
+            headers.insert(X_SHOULD_RETRY, HeaderValue::from_static("false"));
+        }
+        (status, headers)
+    }
 }
 
 /// OpenAI's error object: all four keys, always.
@@ -56,26 +85,8 @@ pub(crate) fn body(problem: &Problem) -> Value {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let problem = self.problem;
-        let code = problem.code;
-        let status = StatusCode::from_u16(code.status());
-        let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        if status.is_server_error() {
-            tracing::warn!(code = code.as_str(), message = problem.message, "answered an error");
-        }
-        let mut headers = HeaderMap::new();
-        if let Some(standing) = &self.standing {
-            add_standing(&mut headers, standing);
-        }
-        if let Some(wait_ms) = problem.retry_after_ms {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from(wait_ms.div_ceil(1_000).max(1)));
-            headers.insert(RETRY_AFTER_MS, HeaderValue::from(wait_ms));
-        }
-        // Every SDK retries 409, 429 and 5xx by itself: it must hear when that is in vain.
-        if !code.retry_helps() && matches!(code.status(), 408 | 409 | 429 | 500..) {
-            headers.insert(X_SHOULD_RETRY, HeaderValue::from_static("false"));
-        }
-        (status, headers, Json(body(&problem))).into_response()
+        let (status, headers) = self.head(self.problem.code.status());
+        (status, headers, Json(body(&self.problem))).into_response()
     }
 }
 

@@ -10,6 +10,10 @@ use infra::secret::Secret;
 use schemas::error::{ErrorCode, Problem};
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
+use std::time::Duration;
+
+/// How long a body may take to arrive.
+const BODY_SECONDS_MAX: Duration = Duration::from_secs(60);
 
 /// Longest secret looked at, in bytes.
 const SECRET_BYTES_MAX: usize = 512;
@@ -33,7 +37,15 @@ pub(crate) async fn body(
         ));
     }
     let bytes_max = gateway.config.gateway.body_bytes_max;
-    axum::body::to_bytes(body, bytes_max).await.map_err(|error| {
+    let arrived = tokio::time::timeout(BODY_SECONDS_MAX, axum::body::to_bytes(body, bytes_max));
+    let arrived = arrived.await.map_err(|_| {
+        Problem::new(
+            ErrorCode::InvalidRequest,
+            "本文が時間内に届きませんでした。",
+            "The body did not arrive in time.",
+        )
+    })?;
+    arrived.map_err(|error| {
         use std::error::Error;
         let too_large =
             error.source().is_some_and(|cause| cause.is::<http_body_util::LengthLimitError>());
@@ -84,6 +96,15 @@ pub(crate) fn secret(headers: &HeaderMap) -> Option<String> {
     let plain = headers.get("x-api-key").and_then(|value| value.to_str().ok());
     let secret = bearer.or_else(|| plain.map(|secret| secret.trim().to_owned()))?;
     (!secret.is_empty() && secret.len() <= SECRET_BYTES_MAX).then_some(secret)
+}
+
+/// `Cache-Control: no-store` or `no-cache`: no kept answer, and none kept.
+pub(crate) fn forbids_cache(headers: &HeaderMap) -> bool {
+    let controls = headers.get_all(header::CACHE_CONTROL).iter();
+    controls.filter_map(|value| value.to_str().ok()).any(|value| {
+        let value = value.to_ascii_lowercase();
+        value.contains("no-store") || value.contains("no-cache")
+    })
 }
 
 /// Whether the operator sends it. Digests are compared, so that the time taken tells nothing.

@@ -6,6 +6,9 @@ mod chat_completions;
 /// A stream's events as OpenAI writes them.
 mod stream;
 
+/// `POST /v1/messages`, Anthropic's.
+mod messages;
+
 /// `GET /v1/models`.
 mod models;
 
@@ -27,6 +30,9 @@ mod error;
 /// A bounded JSON body, and who sends it.
 mod incoming;
 
+/// What every surface's answer has beside its JSON.
+mod outgoing;
+
 use crate::state::Gateway;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -34,7 +40,7 @@ use axum::http::{HeaderName, HeaderValue, Method, header};
 use axum::routing::{delete, get, post};
 use std::sync::Arc;
 use std::time::Duration;
-use tower_http::cors::{Any, CorsLayer};
+use tower_http::cors::{AllowHeaders, Any, CorsLayer};
 
 /// How long a browser may remember a preflight.
 const PREFLIGHT_SECONDS: Duration = Duration::from_secs(3_600);
@@ -46,6 +52,7 @@ pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-i
 pub(crate) fn router(gateway: &Arc<Gateway>) -> Router {
     Router::new()
         .route("/v1/chat/completions", post(chat_completions::create))
+        .merge(messages::routes())
         .route("/v1/models", get(models::list))
         .route("/v1/models/{*model}", get(models::retrieve))
         .route("/api/keys", post(keys::create).get(keys::list))
@@ -67,8 +74,8 @@ fn cross_origin() -> CorsLayer {
     CorsLayer::new()
         .allow_origin(Any)
         .allow_methods([Method::GET, Method::POST, Method::DELETE])
-        .allow_headers(Any)
-        .expose_headers([X_REQUEST_ID, header::RETRY_AFTER])
+        .allow_headers(AllowHeaders::mirror_request())
+        .expose_headers([X_REQUEST_ID, messages::REQUEST_ID, header::RETRY_AFTER])
         .max_age(PREFLIGHT_SECONDS)
 }
 

@@ -2,18 +2,14 @@
 //! each choice, the usage chunk with empty choices, `[DONE]` last. A stream that went wrong ends with
 //! an `error` event and without `[DONE]`.
 
-use super::chat_completions::without_end;
-use super::counted::Counted;
 use super::error;
-use crate::chat::{Answering, Event, Receipt};
-use bytes::Bytes;
-use futures::Stream;
-use schemas::error::{ErrorCode, Problem};
+use super::outgoing::{Ending, Writer, without_end};
+use crate::chat::{Event, Receipt};
+use schemas::error::Problem;
 use schemas::ids::RequestId;
 use schemas::openai::{AnswerChoice, Chunk, ChunkChoice, DeltaMessage, UsageReport};
 use serde::Serialize;
 use std::collections::BTreeMap;
-use std::convert::Infallible;
 
 /// A comment: a sign of life that no client reads.
 const PING: &[u8] = b": ping\n\n";
@@ -41,28 +37,6 @@ impl Rendering {
     pub(super) fn new(request: &RequestId, created: u64, wants_usage: bool) -> Self {
         let id = completion_id(request);
         Self { id, created, wants_usage, choices: BTreeMap::new() }
-    }
-
-    /// What is written for an event, and how the stream ended if it did.
-    fn event(&mut self, event: Event, model: &str, out: &mut Vec<u8>) -> Option<Ending> {
-        match event {
-            Event::Waiting => {
-                out.extend_from_slice(PING);
-                None
-            }
-            Event::Pieces(pieces) => {
-                self.pieces(pieces, model, out);
-                None
-            }
-            Event::Whole(choices) => {
-                for choice in choices {
-                    self.pieces(pieces_of(choice), model, out);
-                }
-                None
-            }
-            Event::Done(receipt) => Some(self.done(&receipt, model, out)),
-            Event::Failed(problem) => Some(failed(&problem, out)),
-        }
     }
 
     /// Each piece is an event of its own, because clients look at the first choice of a chunk only;
@@ -126,6 +100,29 @@ impl Rendering {
     }
 }
 
+impl Writer for Rendering {
+    fn event(&mut self, event: Event, model: &str, out: &mut Vec<u8>) -> Option<Ending> {
+        match event {
+            Event::Waiting => {
+                out.extend_from_slice(PING);
+                None
+            }
+            Event::Pieces(pieces) => {
+                self.pieces(pieces, model, out);
+                None
+            }
+            Event::Whole(choices) => {
+                for choice in choices {
+                    self.pieces(pieces_of(choice), model, out);
+                }
+                None
+            }
+            Event::Done(receipt) => Some(self.done(&receipt, model, out)),
+            Event::Failed(problem) => Some(failed(&problem, out)),
+        }
+    }
+}
+
 /// Two plain texts of one choice as one; anything else as it was.
 fn joined(
     mut before: ChunkChoice,
@@ -153,9 +150,6 @@ fn joined(
     }
     Ok(before)
 }
-
-/// How a stream ended: `None` is well.
-struct Ending(Option<ErrorCode>);
 
 fn failed(problem: &Problem, out: &mut Vec<u8>) -> Ending {
     data(out, &error::body(problem));
@@ -187,47 +181,6 @@ fn pieces_of(choice: AnswerChoice) -> Vec<ChunkChoice> {
     let (index, logprobs) = (choice.index, choice.logprobs);
     let said = ChunkChoice { index, delta, logprobs, finish_reason: None };
     vec![said, ChunkChoice::finish(index, choice.finish_reason)]
-}
-
-/// The stream's bytes. Dropping it (the client hung up) drops the answer, which settles itself.
-pub(super) fn bytes(
-    answering: Answering,
-    first: Event,
-    rendering: Rendering,
-    counted: Counted,
-) -> impl Stream<Item = Result<Bytes, Infallible>> + Send {
-    let state = Some((answering, Some(first), rendering, counted));
-    futures::stream::unfold(state, |state| async move {
-        let (mut answering, first, mut rendering, counted) = state?;
-        loop_until_written(&mut answering, first, &mut rendering).await.map(|(out, ending)| {
-            let next = match ending {
-                Some(Ending(code)) => {
-                    counted.end(code);
-                    None
-                }
-                None => Some((answering, None, rendering, counted)),
-            };
-            (Ok(Bytes::from(out)), next)
-        })
-    })
-}
-
-async fn loop_until_written(
-    answering: &mut Answering,
-    mut first: Option<Event>,
-    rendering: &mut Rendering,
-) -> Option<(Vec<u8>, Option<Ending>)> {
-    loop {
-        let event = match first.take() {
-            Some(event) => event,
-            None => answering.next().await,
-        };
-        let mut out = Vec::new();
-        let ending = rendering.event(event, answering.model(), &mut out);
-        if !out.is_empty() || ending.is_some() {
-            return Some((out, ending));
-        }
-    }
 }
 
 #[cfg(test)]

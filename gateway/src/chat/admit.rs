@@ -11,8 +11,8 @@ use schemas::ids::RequestId;
 use schemas::records::KeyRecordV1;
 use std::sync::Arc;
 
-/// How much longer than a request's life its place is kept, in milliseconds.
-const LEASE_GRACE_MS: u64 = 60_000;
+/// How long a place is kept without a sign of its gateway, in milliseconds.
+pub(crate) const LEASE_MS: u64 = 20_000;
 
 /// A request that passed its key's limits.
 pub(super) struct Admitted {
@@ -47,8 +47,8 @@ pub(super) async fn admit(
 ) -> Result<Admitted, Refused> {
     let Authenticated { received, key } = &authenticated;
     let limits = &gateway.config.limits;
-    let answer = received.chat.answer_tokens_max().unwrap_or(0).min(limits.max_tokens_per_request);
-    let lifetime_ms = gateway.config.gateway.request_seconds_max * 1_000;
+    let asked = received.chat.answer_tokens_max().unwrap_or(0).min(limits.max_tokens_per_request);
+    let answer = asked * u64::from(received.chat.n.unwrap_or(1));
     let admission = Admission {
         request: &received.request,
         account: &key.account,
@@ -57,7 +57,7 @@ pub(super) async fn admit(
         tokens_max: limits.tokens_per_minute,
         tokens: credits::prompt_tokens_estimate(&received.chat) + answer,
         parallel_max: limits.parallel,
-        lease_ms: lifetime_ms + LEASE_GRACE_MS,
+        lease_ms: LEASE_MS,
     };
     let standing = gateway.store.admit(&admission).await.map_err(|error| {
         tracing::error!(%error, "limits can't be asked");

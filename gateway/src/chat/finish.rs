@@ -6,11 +6,13 @@ use super::hold::Held;
 use super::publish::Published;
 use super::recall::KeptAnswer;
 use super::relay::Live;
+use crate::exchange::stop_execution;
 use crate::state::Gateway;
 use infra::bus::ledger::Recorded;
 use infra::clock;
-use schemas::frame::{Cancel, Done, Frame, FrameBody};
+use schemas::frame::{Done, Frame, FrameBody};
 use schemas::ids::RequestId;
+use schemas::job::Job;
 use schemas::ledger::{EventV1, Fact, Outcome, Use, Void, VoidReason, Writer};
 use schemas::money::MicroUsd;
 use schemas::openai::{AnswerChoice, ChunkChoice};
@@ -134,19 +136,6 @@ pub(super) fn void_held(gateway: &Arc<Gateway>, held: &Held, reason: VoidReason)
     void(gateway, &authenticated.received.request, &authenticated.key, reason);
 }
 
-/// Tells the worker that runs this attempt to stop.
-pub(super) async fn stop_worker(gateway: &Gateway, published: &Published) {
-    let authenticated = &published.held.routed.missed.masked.admitted.authenticated;
-    let request = authenticated.received.request.clone();
-    let subject = subjects::cancel(&request);
-    let Ok(body) = serde_json::to_vec(&Cancel::V1 { request, attempt: published.attempt }) else {
-        return;
-    };
-    if let Err(error) = gateway.bus.client().publish(subject, body.into()).await {
-        tracing::warn!(%error, "a worker couldn't be told to stop");
-    }
-}
-
 /// Settles a request whose client has left or whose answer broke, in the background: a shutdown
 /// waits for it.
 pub(super) fn abandon(gateway: &Arc<Gateway>, live: Live, model: &str, client_left: bool) {
@@ -162,7 +151,7 @@ async fn settle(gateway: &Arc<Gateway>, mut live: Live, model: &str, client_left
         remove_from_queue(gateway, &live.published).await;
         return void_held(gateway, &live.published.held, reason);
     };
-    stop_worker(gateway, &live.published).await;
+    stop_execution(gateway, &request, &execution).await;
     let pool = live.published.model().pool.clone();
     let limit = tokio::time::sleep(WORKER_SETTLE_SECONDS_MAX);
     tokio::pin!(limit);
@@ -240,9 +229,20 @@ async fn charge(gateway: &Arc<Gateway>, live: &Live, model: &str, client_left: b
     }
 }
 
+/// Removes a job that nobody has taken. Its number may be another job's by now, in a queue that was
+/// made anew: it is looked at first.
 async fn remove_from_queue(gateway: &Gateway, published: &Published) {
     let stream = gateway.bus.jetstream().get_stream_no_info(subjects::CHAT_STREAM).await;
     let Ok(stream) = stream else { return };
+    let Ok(message) = stream.get_raw_message(published.sequence).await else { return };
+    let request = &published.held.routed.missed.masked.admitted.authenticated.received.request;
+    let ours = matches!(
+        serde_json::from_slice::<Job>(&message.payload),
+        Ok(Job::V1(job)) if job.request == *request
+    );
+    if !ours {
+        return;
+    }
     if let Err(error) = stream.delete_message(published.sequence).await {
         // Somebody may have taken it in this moment; the claim will be refused.
         tracing::debug!(%error, "a queued job couldn't be removed");

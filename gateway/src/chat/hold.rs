@@ -96,12 +96,18 @@ pub(super) async fn hold(gateway: &Arc<Gateway>, mut routed: Routed) -> Result<H
     }
 }
 
+/// How long a hold is kept, in milliseconds: a request's whole life, and the time to settle it.
+pub(crate) fn lifetime_ms(gateway: &Gateway) -> u64 {
+    gateway.config.gateway.request_seconds_max * 1_000 + SETTLE_GRACE_MS
+}
+
 /// Each candidate with its worst case.
 fn costs(gateway: &Gateway, routed: &Routed) -> Vec<(Arc<Model>, MicroUsd)> {
     let chat = &routed.missed.masked.admitted.authenticated.received.chat;
     let max_tokens = gateway.config.limits.max_tokens_per_request;
-    let cost =
-        |model: &Arc<Model>| (Arc::clone(model), WorstCase::of(chat, model, max_tokens).amount);
+    let cost = |model: &Arc<Model>| {
+        (Arc::clone(model), WorstCase::of(chat, routed.prompt_tokens_max, model, max_tokens).amount)
+    };
     routed.candidates.iter().map(cost).collect()
 }
 
@@ -121,7 +127,7 @@ async fn reserve(
         account: key.account.clone(),
         key: key.key.clone(),
         amount,
-        expires_ms: authenticated.received.deadline_ms + SETTLE_GRACE_MS,
+        lifetime_ms: lifetime_ms(gateway),
         key_budget: key.budget_max.or(gateway.config.budget.per_key_usd),
         total_budget: gateway.config.budget.total_usd,
     };

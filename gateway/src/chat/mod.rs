@@ -41,7 +41,9 @@ mod collect;
 pub use collect::Collector;
 pub use route::rehearse;
 
+pub(crate) use admit::LEASE_MS;
 pub(crate) use authenticate::open as open_key;
+pub(crate) use hold::lifetime_ms as hold_lifetime_ms;
 
 use crate::state::Gateway;
 use infra::store::limits::Standing;

@@ -2,12 +2,13 @@
 //! queue refuses is told with what to do, and the hold is given back.
 
 use super::hold::Held;
-use crate::credits::WorstCase;
+use crate::credits::{self, WorstCase};
 use crate::exchange::Seat;
 use crate::state::Gateway;
 use async_nats::jetstream::context::PublishErrorKind;
 use infra::clock;
 use infra::config::Model;
+use infra::store::holds::OpenHold;
 use schemas::error::{ErrorCode, Problem};
 use schemas::job::{ChatJob, Job};
 use schemas::subjects;
@@ -46,8 +47,14 @@ impl Published {
 
 /// Publishes for the first candidate.
 pub(super) async fn publish(gateway: &Arc<Gateway>, held: Held) -> Result<Published, Problem> {
-    let received = &held.routed.missed.masked.admitted.authenticated.received;
-    let seat = gateway.exchange.enter(&received.request, received.deadline_ms);
+    let authenticated = &held.routed.missed.masked.admitted.authenticated;
+    let open = OpenHold {
+        request: authenticated.received.request.clone(),
+        account: authenticated.key.account.clone(),
+        key: authenticated.key.key.clone(),
+        amount: held.amount.0.to_string(),
+    };
+    let seat = gateway.exchange.enter(open, authenticated.received.deadline_ms);
     let (attempt, since) = (1, Instant::now());
     let mut published = Published { held, seat, candidate: 0, attempt, sequence: 0, since };
     published.sequence = send(gateway, &published).await?;
@@ -105,7 +112,8 @@ fn job_of(gateway: &Gateway, published: &Published) -> ChatJob {
     let authenticated = &published.held.routed.missed.masked.admitted.authenticated;
     let received = &authenticated.received;
     let max_tokens = gateway.config.limits.max_tokens_per_request;
-    let worst = WorstCase::of(&received.chat, model, max_tokens);
+    let bound = published.held.routed.prompt_tokens_max;
+    let worst = WorstCase::of(&received.chat, bound, model, max_tokens);
     ChatJob {
         request: received.request.clone(),
         attempt: published.attempt,
@@ -118,6 +126,7 @@ fn job_of(gateway: &Gateway, published: &Published) -> ChatJob {
         stream: received.chat.wants_stream(),
         output_tokens_max: worst.output_tokens_max,
         input_tokens_max: worst.input_tokens_max,
+        input_tokens_estimate: credits::prompt_tokens_estimate(&received.chat),
         hold: published.held.amount,
         price: model.price,
         chat: received.chat.clone(),

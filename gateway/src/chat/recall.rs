@@ -82,7 +82,7 @@ pub(super) async fn recall(gateway: &Gateway, masked: Masked) -> Recalled {
                 let as_stream = received.chat.wants_stream();
                 return Recalled::Kept(Kept::new(answer, as_stream, masked.admitted.place));
             }
-            Err(error) => tracing::warn!(%error, "a kept answer can't be read"),
+            Err(error) => tracing::warn!(column = error.column(), "a kept answer can't be read"),
         },
         Ok(None) => count("miss"),
         Err(error) => {

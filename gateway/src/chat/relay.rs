@@ -5,7 +5,7 @@
 use super::finish::{self, Owed};
 use super::publish::{self, Published};
 use super::{Collector, Event, Receipt};
-use crate::exchange::{Execution, Stage};
+use crate::exchange::{Execution, Stage, stop_execution};
 use crate::state::Gateway;
 use bytes::Bytes;
 use infra::clock;
@@ -85,10 +85,7 @@ impl Relay {
             let event = match live.wait().await {
                 Signal::Frame(frame) => self.frame(&frame).await,
                 Signal::FramesClosed => Some(self.give_up(cut_off())),
-                Signal::StageChanged => {
-                    self.stage_changed();
-                    None
-                }
+                Signal::StageChanged => self.stage_changed(),
                 Signal::QueueRenewed => self.requeue().await,
                 Signal::Look => self.look().await,
             };
@@ -103,7 +100,8 @@ impl Relay {
         let frame = match serde_json::from_slice(frame) {
             Ok(Frame::V1(frame)) => frame,
             Err(error) => {
-                tracing::error!(%error, "a frame can't be read");
+                // The error's own text may quote the answer.
+                tracing::error!(column = error.column(), "a frame can't be read");
                 return Some(self.give_up(interrupted()));
             }
         };
@@ -177,17 +175,20 @@ impl Relay {
         Some(Event::Failed(failed.problem))
     }
 
-    fn stage_changed(&mut self) {
-        let Some(live) = self.live.as_mut() else { return };
+    fn stage_changed(&mut self) -> Option<Event> {
+        let live = self.live.as_mut()?;
         let stage = live.published.seat.stage.borrow_and_update().clone();
-        if let Stage::Claimed(_) = stage
-            && !live.begun
-        {
-            // A new execution numbers its frames anew.
-            live.numbers = 0;
-            let waited = live.published.since.elapsed().as_secs_f64();
-            let pool = &live.published.model().pool;
-            self.gateway.metrics.queue_seconds.with_label_values(&[pool]).observe(waited);
+        match stage {
+            Stage::Claimed(_) if !live.begun => {
+                // A new execution numbers its frames anew.
+                live.numbers = 0;
+                let waited = live.published.since.elapsed().as_secs_f64();
+                let pool = &live.published.model().pool;
+                self.gateway.metrics.queue_seconds.with_label_values(&[pool]).observe(waited);
+                None
+            }
+            Stage::Poisoned(_) => Some(self.give_up(poisoned())),
+            Stage::Claimed(_) | Stage::Waiting | Stage::Cancelled => None,
         }
     }
 
@@ -228,7 +229,7 @@ impl Relay {
             let next = live.published.candidate + 1;
             let first_token_late = !live.begun && clock::unix_ms() < live.received().deadline_ms;
             if first_token_late && live.may_try(next) {
-                finish::stop_worker(&self.gateway, &live.published).await;
+                self.stop(&stage).await;
                 return self.again(next).await;
             }
             return Some(self.give_up(problem));
@@ -240,6 +241,8 @@ impl Relay {
             if !live.begun && lost && live.published.attempt < ATTEMPTS_MAX {
                 tracing::warn!(worker = %execution.worker, "a worker is gone before its first token");
                 let candidate = live.published.candidate;
+                // It may only have lost its network, and would work for nobody.
+                self.stop(&stage).await;
                 return self.again(candidate).await;
             }
             // Frames of a worker that only lost its network may still come: it gets an advert's
@@ -254,6 +257,11 @@ impl Relay {
         }
         live.next_ping = Instant::now() + ping_interval;
         Some(Event::Waiting)
+    }
+
+    async fn stop(&self, stage: &Stage) {
+        let (Some(live), Stage::Claimed(execution)) = (&self.live, stage) else { return };
+        stop_execution(&self.gateway, &live.received().request, execution).await;
     }
 
     /// Ends the answer with a problem; what is owed is settled in the background.
@@ -299,8 +307,12 @@ impl Live {
             Stage::Claimed(Execution { attempt, delivered, .. }) => {
                 *attempt == frame.attempt && *delivered == frame.delivered
             }
-            Stage::Waiting | Stage::Cancelled => false,
+            Stage::Waiting | Stage::Cancelled | Stage::Poisoned(_) => false,
         }
+    }
+
+    fn streams(&self) -> bool {
+        self.received().chat.wants_stream()
     }
 
     fn may_try(&self, candidate: usize) -> bool {
@@ -317,11 +329,13 @@ impl Live {
             let idle = Duration::from_secs(limits.stream_idle_seconds_max);
             return (self.last_frame.elapsed() >= idle).then(interrupted);
         }
+        let waiting = *stage == Stage::Waiting;
         let first_token = Duration::from_secs(limits.first_token_seconds_max);
-        if self.published.since.elapsed() < first_token {
+        // A whole answer has no first token: once somebody works on it, only the deadline counts.
+        if self.published.since.elapsed() < first_token || !(waiting || self.streams()) {
             return None;
         }
-        Some(if *stage == Stage::Waiting { no_worker() } else { upstream_timeout() })
+        Some(if waiting { no_worker() } else { upstream_timeout() })
     }
 }
 
@@ -348,6 +362,14 @@ fn cut_off() -> Problem {
         "受信が遅すぎるか、サーバーの停止のため、回答を打ち切りました。生成された分だけが課金されます。",
         "The answer was cut: the client read too slowly, or the server had to stop. Only what was \
          produced is charged.",
+    )
+}
+
+fn poisoned() -> Problem {
+    Problem::new(
+        ErrorCode::UpstreamError,
+        "このリクエストは複数のワーカーで失敗しました。内容を変えてお試しください。",
+        "Several workers failed on this request. Try it with other content.",
     )
 }
 

@@ -6,10 +6,10 @@ use crate::credits::{self, WorstCase};
 use crate::routing;
 use crate::state::Gateway;
 use infra::config::{Config, Model};
-use schemas::catalogue::Vendor;
+use schemas::catalogue::{Capability, Vendor};
 use schemas::error::{ErrorCode, Problem};
 use schemas::money::MicroUsd;
-use schemas::openai::ChatRequest;
+use schemas::openai::{ChatRequest, Content};
 use std::sync::Arc;
 
 /// Models tried for one request at most, the first included.
@@ -20,6 +20,8 @@ pub(super) struct Routed {
     pub(super) missed: Missed,
     pub(super) candidates: Vec<Arc<Model>>,
     pub(super) reason: String,
+    /// The prompt counts no more tokens than this under any tokenizer.
+    pub(super) prompt_tokens_max: u64,
 }
 
 /// Chooses.
@@ -39,15 +41,34 @@ pub(super) fn route(gateway: &Gateway, mut missed: Missed) -> Result<Routed, Pro
     if let Some(model) = candidates.first().cloned() {
         for name in gateway.config.fallbacks_of(&model.name) {
             let Some(fallback) = gateway.config.models.get(name) else { continue };
-            let usable =
-                gateway.fleet.offers(&fallback.name) && may_use(allowed.as_deref(), fallback);
+            let usable = gateway.fleet.offers(&fallback.name)
+                && may_use(allowed.as_deref(), fallback)
+                && can_take(fallback, chat);
             if usable && !candidates.iter().any(|known| known.name == fallback.name) {
                 candidates.push(Arc::clone(fallback));
             }
         }
     }
     candidates.truncate(CANDIDATES_MAX);
-    Ok(Routed { missed, candidates, reason })
+    let prompt_tokens_max = credits::prompt_tokens_max(chat);
+    Ok(Routed { missed, candidates, reason, prompt_tokens_max })
+}
+
+/// Whether a fallback can do what the request asks for: one that can't would turn a busy vendor's
+/// 503 into a 400.
+fn can_take(model: &Model, chat: &ChatRequest) -> bool {
+    let tools = chat.tools.as_ref().is_some_and(|tools| !tools.is_empty());
+    let schema =
+        chat.response_format.as_ref().is_some_and(|format| format["type"] == "json_schema");
+    let contents = chat.messages.iter().filter_map(|message| message.content.as_ref());
+    let media = contents.into_iter().any(|content| match content {
+        Content::Parts(parts) => parts.iter().any(|part| part.kind != "text"),
+        Content::Text(_) => false,
+    });
+    (!tools || model.can(Capability::Tools))
+        && (!schema || model.can(Capability::JsonSchema))
+        && (!media || model.can(Capability::Vision))
+        && credits::prompt_tokens_estimate(chat) < model.context
 }
 
 fn may_use(allowed: Option<&[String]>, model: &Model) -> bool {
@@ -139,6 +160,7 @@ fn choose_among(
         .cloned()
         .collect();
     let max_tokens = config.limits.max_tokens_per_request;
+    let prompt_tokens_max = credits::prompt_tokens_max(chat);
     let candidates: Vec<routing::Candidate> = models
         .iter()
         .map(|model| routing::Candidate {
@@ -147,7 +169,7 @@ fn choose_among(
             local: model.vendor == Vendor::Llama,
             capabilities: model.capabilities.clone(),
             context: model.context,
-            price: WorstCase::of(chat, model, max_tokens).amount,
+            price: WorstCase::of(chat, prompt_tokens_max, model, max_tokens).amount,
             expected_wait_ms: 0,
             healthy: offered(&model.name),
             default: default == Some(&model.name),

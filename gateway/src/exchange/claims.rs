@@ -11,33 +11,39 @@ use schemas::subjects;
 use std::sync::Arc;
 use std::time::Instant;
 
+/// The answer, and the execution that it takes the request away from.
+type Decision = (ClaimAnswer, Option<Execution>);
+
 impl Exchange {
-    /// Answers a claim; `alive` tells whether the worker that holds the request still lives.
-    fn claim(&self, claim: &ClaimV1, now_ms: u64) -> ClaimAnswer {
+    /// Decides about a claim.
+    fn claim(&self, claim: &ClaimV1, now_ms: u64) -> Decision {
         let mut table = self.table();
-        let Some(entry) = table.get_mut(&claim.request) else { return ClaimAnswer::Unknown };
+        let unknown = (ClaimAnswer::Unknown, None);
+        let Some(entry) = table.get_mut(&claim.request) else { return unknown };
         if claim.attempt != entry.attempt {
-            return ClaimAnswer::Unknown;
+            return unknown;
         }
-        if now_ms >= entry.deadline_ms {
-            return ClaimAnswer::PastDeadline;
+        let left_ms = entry.deadline_ms.saturating_sub(now_ms);
+        if left_ms == 0 {
+            return (ClaimAnswer::PastDeadline, None);
         }
-        match &*entry.stage.borrow() {
-            Stage::Cancelled => return ClaimAnswer::Cancelled,
-            Stage::Claimed(_) if entry.begun => return ClaimAnswer::AlreadyRunning,
+        let replaced = match &*entry.stage.borrow() {
+            Stage::Cancelled | Stage::Poisoned(_) => return (ClaimAnswer::Cancelled, None),
+            Stage::Claimed(_) if entry.begun => return (ClaimAnswer::AlreadyRunning, None),
             // A later delivery of the same attempt: the queue gave up on the first worker.
             Stage::Claimed(before) if before.delivered >= claim.delivered => {
-                return ClaimAnswer::AlreadyRunning;
+                return (ClaimAnswer::AlreadyRunning, None);
             }
-            Stage::Claimed(_) | Stage::Waiting => {}
-        }
+            Stage::Claimed(before) => Some(before.clone()),
+            Stage::Waiting => None,
+        };
         entry.stage.send_replace(Stage::Claimed(Execution {
             worker: claim.worker.clone(),
             attempt: claim.attempt,
             delivered: claim.delivered,
             since: Instant::now(),
         }));
-        ClaimAnswer::Go
+        (ClaimAnswer::Go { left_ms }, replaced)
     }
 }
 
@@ -65,7 +71,14 @@ pub(super) async fn serve(gateway: &Arc<Gateway>) -> Result<(), BusError> {
 async fn answer(gateway: &Gateway, message: async_nats::Message) {
     let Some(reply) = message.reply else { return };
     let answer = match serde_json::from_slice(&message.payload) {
-        Ok(Claim::V1(claim)) => gateway.exchange.claim(&claim, clock::unix_ms()),
+        Ok(Claim::V1(claim)) => {
+            let (answer, replaced) = gateway.exchange.claim(&claim, clock::unix_ms());
+            if let Some(before) = replaced {
+                // It was silent for too long, but it may still live.
+                super::stop_execution(gateway, &claim.request, &before).await;
+            }
+            answer
+        }
         Err(error) => {
             tracing::warn!(%error, "a claim can't be read");
             ClaimAnswer::Unknown
@@ -81,7 +94,8 @@ async fn answer(gateway: &Gateway, message: async_nats::Message) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use schemas::ids::{RequestId, WorkerId};
+    use infra::store::holds::OpenHold;
+    use schemas::ids::{AccountId, KeyId, RequestId, WorkerId};
 
     fn claim(request: &RequestId, attempt: u32, delivered: u64) -> ClaimV1 {
         ClaimV1 {
@@ -93,26 +107,54 @@ mod tests {
         }
     }
 
+    fn hold(request: &RequestId) -> OpenHold {
+        OpenHold {
+            request: request.clone(),
+            account: AccountId::fresh(),
+            key: KeyId::fresh(),
+            amount: "1".into(),
+        }
+    }
+
+    fn answered(exchange: &Exchange, claimed: &ClaimV1, now_ms: u64) -> ClaimAnswer {
+        exchange.claim(claimed, now_ms).0
+    }
+
     #[test]
     fn one_execution_may_start_and_a_later_delivery_takes_over_until_it_has_begun() {
         let (exchange, request) = (Exchange::default(), RequestId::fresh());
-        assert_eq!(exchange.claim(&claim(&request, 1, 1), 0), ClaimAnswer::Unknown);
-        let _seat = exchange.enter(&request, 100);
-        assert_eq!(exchange.claim(&claim(&request, 1, 1), 100), ClaimAnswer::PastDeadline);
-        assert_eq!(exchange.claim(&claim(&request, 1, 1), 0), ClaimAnswer::Go);
-        assert_eq!(exchange.claim(&claim(&request, 1, 1), 0), ClaimAnswer::AlreadyRunning);
-        assert_eq!(exchange.claim(&claim(&request, 1, 2), 0), ClaimAnswer::Go);
+        let go = ClaimAnswer::Go { left_ms: 100 };
+        assert_eq!(answered(&exchange, &claim(&request, 1, 1), 0), ClaimAnswer::Unknown);
+        let _seat = exchange.enter(hold(&request), 100);
+        let late = answered(&exchange, &claim(&request, 1, 1), 100);
+        assert_eq!(late, ClaimAnswer::PastDeadline);
+        assert_eq!(answered(&exchange, &claim(&request, 1, 1), 0), go);
+        let again = answered(&exchange, &claim(&request, 1, 1), 0);
+        assert_eq!(again, ClaimAnswer::AlreadyRunning);
+        let (answer, replaced) = exchange.claim(&claim(&request, 1, 2), 0);
+        assert_eq!((answer, replaced.map(|before| before.delivered)), (go, Some(1)));
         exchange.begun(&request);
-        assert_eq!(exchange.claim(&claim(&request, 1, 3), 0), ClaimAnswer::AlreadyRunning);
+        let begun = answered(&exchange, &claim(&request, 1, 3), 0);
+        assert_eq!(begun, ClaimAnswer::AlreadyRunning);
     }
 
     #[test]
     fn a_cancelled_request_never_starts_and_an_old_attempt_is_unknown() {
         let (exchange, request) = (Exchange::default(), RequestId::fresh());
-        let _seat = exchange.enter(&request, 100);
+        let _seat = exchange.enter(hold(&request), 100);
         assert_eq!(exchange.next_attempt(&request), Some(2));
-        assert_eq!(exchange.claim(&claim(&request, 1, 1), 0), ClaimAnswer::Unknown);
+        assert_eq!(answered(&exchange, &claim(&request, 1, 1), 0), ClaimAnswer::Unknown);
         assert_eq!(exchange.cancel(&request), None);
-        assert_eq!(exchange.claim(&claim(&request, 2, 1), 0), ClaimAnswer::Cancelled);
+        assert_eq!(answered(&exchange, &claim(&request, 2, 1), 0), ClaimAnswer::Cancelled);
+    }
+
+    #[test]
+    fn a_cancelled_execution_is_told_and_no_other_starts() {
+        let (exchange, request) = (Exchange::default(), RequestId::fresh());
+        let _seat = exchange.enter(hold(&request), 100);
+        exchange.claim(&claim(&request, 1, 1), 0);
+        exchange.poisoned(&request, 1);
+        assert_eq!(exchange.cancel(&request).map(|running| running.delivered), Some(1));
+        assert_eq!(answered(&exchange, &claim(&request, 1, 2), 0), ClaimAnswer::Cancelled);
     }
 }

@@ -8,6 +8,8 @@ use crate::state::Gateway;
 use bytes::Bytes;
 use futures::StreamExt;
 use infra::bus::BusError;
+use infra::store::holds::OpenHold;
+use schemas::frame::Cancel;
 use schemas::ids::{RequestId, WorkerId};
 use schemas::subjects;
 use std::collections::HashMap;
@@ -28,6 +30,18 @@ pub(crate) enum Stage {
     Claimed(Execution),
     /// Its client has left; nobody may start it.
     Cancelled,
+    /// It was handed out as often as allowed, and nobody brought a first token; who had it last.
+    Poisoned(Option<Execution>),
+}
+
+impl Stage {
+    fn execution(&self) -> Option<&Execution> {
+        match self {
+            Self::Claimed(execution) => Some(execution),
+            Self::Poisoned(last) => last.as_ref(),
+            Self::Waiting | Self::Cancelled => None,
+        }
+    }
 }
 
 /// One worker's run of a request.
@@ -44,6 +58,7 @@ pub(crate) struct Execution {
 }
 
 struct Entry {
+    hold: OpenHold,
     attempt: u32,
     deadline_ms: u64,
     begun: bool,
@@ -81,11 +96,13 @@ impl Exchange {
     }
 
     /// Takes a seat before the job is published.
-    pub(crate) fn enter(&self, request: &RequestId, deadline_ms: u64) -> Seat {
+    pub(crate) fn enter(&self, hold: OpenHold, deadline_ms: u64) -> Seat {
+        let request = hold.request.clone();
         let (sender, frames) = mpsc::channel(FRAMES_WAITING_MAX);
         let (stage, seen) = watch::channel(Stage::Waiting);
-        let entry = Entry { attempt: 1, deadline_ms, begun: false, stage, frames: Some(sender) };
-        self.table().insert(request.clone(), entry);
+        let frames_to = Some(sender);
+        let entry = Entry { hold, attempt: 1, deadline_ms, begun: false, stage, frames: frames_to };
+        self.table().insert(request, entry);
         Seat { frames, stage: seen, renewals: self.renewals.subscribe() }
     }
 
@@ -98,6 +115,16 @@ impl Exchange {
         Some(entry.attempt)
     }
 
+    /// An attempt was handed out too often. What has begun is left alone.
+    pub(crate) fn poisoned(&self, request: &RequestId, attempt: u32) {
+        let mut table = self.table();
+        let Some(entry) = table.get_mut(request) else { return };
+        if entry.attempt == attempt && !entry.begun {
+            let last = entry.stage.borrow().execution().cloned();
+            entry.stage.send_replace(Stage::Poisoned(last));
+        }
+    }
+
     /// The first piece has come: no other execution may begin.
     pub(crate) fn begun(&self, request: &RequestId) {
         if let Some(entry) = self.table().get_mut(request) {
@@ -105,18 +132,18 @@ impl Exchange {
         }
     }
 
-    /// The client has left. Answers who runs the request, if anybody does.
+    /// Nobody waits any more, and nobody may start. Answers who runs the request, if anybody does.
     pub(crate) fn cancel(&self, request: &RequestId) -> Option<Execution> {
         let mut table = self.table();
         let entry = table.get_mut(request)?;
-        let running = match &*entry.stage.borrow() {
-            Stage::Claimed(execution) => Some(execution.clone()),
-            Stage::Waiting | Stage::Cancelled => None,
-        };
-        if running.is_none() {
-            entry.stage.send_replace(Stage::Cancelled);
-        }
+        let running = entry.stage.borrow().execution().cloned();
+        entry.stage.send_replace(Stage::Cancelled);
         running
+    }
+
+    /// The holds of all requests under way.
+    pub(crate) fn open_holds(&self) -> Vec<OpenHold> {
+        self.table().values().map(|entry| entry.hold.clone()).collect()
     }
 
     /// The request has ended.
@@ -152,6 +179,17 @@ impl Exchange {
             // Closing the channel tells the waiting side, after it has read what is there.
             entry.frames = None;
         }
+    }
+}
+
+/// Tells a worker to stop an execution, and every earlier one of the same request.
+pub(crate) async fn stop_execution(gateway: &Gateway, request: &RequestId, execution: &Execution) {
+    let Execution { attempt, delivered, .. } = *execution;
+    let cancel = Cancel::V1 { request: request.clone(), attempt, delivered };
+    let Ok(body) = serde_json::to_vec(&cancel) else { return };
+    let subject = subjects::cancel(request);
+    if let Err(error) = gateway.bus.client().publish(subject, body.into()).await {
+        tracing::warn!(%error, "a worker couldn't be told to stop");
     }
 }
 

@@ -36,6 +36,8 @@ pub struct Candidate {
     pub context: u64,
     /// What this request costs on it at worst.
     pub price: MicroUsd,
+    /// The tokens of the answer that the price counts.
+    pub answer_tokens: u64,
     /// How long the request would wait for a slot.
     pub expected_wait_ms: u64,
     /// Somebody serves it now.
@@ -134,7 +136,7 @@ pub fn choose(
         let candidate = &candidates[at];
         let quality = features.quality.of(candidate.tier, candidate.local);
         let wait = candidate.expected_wait_ms as f32 / 1_000.0;
-        let price = usd_per_thousand_tokens(features, candidate.price);
+        let price = usd_per_thousand_tokens(features, candidate);
         quality - factor * (settings.price_weight * price + settings.wait_weight * wait)
     };
     let mut ordered = eligible;
@@ -229,9 +231,7 @@ fn anchor(
 }
 
 /// The price of a request by its size, so that λ means the same for short and long ones.
-fn usd_per_thousand_tokens(features: &Features, price: MicroUsd) -> f32 {
-    const ANSWER_TOKENS_USUAL: u64 = 1_000;
-    let answer = features.answer_tokens_max.unwrap_or(ANSWER_TOKENS_USUAL);
-    let tokens = features.prompt_tokens_estimate.saturating_add(answer).max(1);
-    (price.0 as f64 / tokens as f64 / 1_000.0) as f32
+fn usd_per_thousand_tokens(features: &Features, candidate: &Candidate) -> f32 {
+    let tokens = features.prompt_tokens_estimate.saturating_add(candidate.answer_tokens).max(1);
+    (candidate.price.0 as f64 / tokens as f64 / 1_000.0) as f32
 }

@@ -2,8 +2,9 @@
 //! of any model.
 
 use super::language::{self, Language};
+use super::model;
 use super::prompt::Prompt;
-use super::quality::{self, TierQuality};
+use super::quality::TierQuality;
 use super::task::{self, Task};
 use super::tokens;
 use schemas::openai::{ChatRequest, Content, Message};
@@ -37,7 +38,7 @@ pub struct Features {
     pub difficulty: f32,
     /// What each tier is expected to deliver.
     pub quality: TierQuality,
-    /// Tokens of messages and tools, estimated on the high side.
+    /// Tokens of messages and tools, estimated from their letters.
     pub prompt_tokens_estimate: u64,
     /// The client's own limit of the answer.
     pub answer_tokens_max: Option<u64>,
@@ -51,8 +52,9 @@ pub struct Features {
 pub fn features(request: &ChatRequest, account_locale: Option<&str>) -> Features {
     let prompt = Prompt::of(request);
     let (language, language_confidence) = language::detect(&prompt, account_locale);
-    let (task, task_confidence) = task::classify(&prompt, language);
-    let difficulty = quality::difficulty(&prompt, language, task);
+    let reading = model::read(&prompt);
+    let (task, task_confidence) = task::most_likely(&reading.chances);
+    let difficulty = reading.difficulty;
     let letters = prompt.text.chars().filter(|letter| letter.is_alphanumeric());
     Features {
         language,

@@ -1,6 +1,7 @@
 //! Which language a text is in: by its script first, by words for the scripts that languages
 //! share. It knows nothing of models.
 
+use super::grams::{self, Script};
 use super::prompt::Prompt;
 
 /// The languages told apart.
@@ -87,10 +88,7 @@ struct Scripts {
     han: u32,
     hangul: u32,
     cyrillic: u32,
-    ukrainian: u32,
-    bulgarian: u32,
     arabic: u32,
-    persian: u32,
     hebrew: u32,
     devanagari: u32,
     thai: u32,
@@ -109,19 +107,13 @@ impl Scripts {
     fn count(&mut self, letter: char) {
         let counter = match u32::from(letter) {
             0x41..=0x5A | 0x61..=0x7A | 0xC0..=0x24F | 0x1E00..=0x1EFF => &mut self.latin,
+            0xFF21..=0xFF3A | 0xFF41..=0xFF5A => &mut self.latin,
             0x3041..=0x30FF | 0xFF66..=0xFF9D => &mut self.kana,
             0x3005 | 0x3400..=0x4DBF | 0x4E00..=0x9FFF | 0xF900..=0xFAFF => &mut self.han,
             0x20000..=0x3FFFF => &mut self.han,
             0x1100..=0x11FF | 0x3130..=0x318F | 0xAC00..=0xD7AF => &mut self.hangul,
-            0x0400..=0x052F => {
-                self.ukrainian += u32::from("іїєґІЇЄҐ".contains(letter));
-                self.bulgarian += u32::from("ъЪ".contains(letter));
-                &mut self.cyrillic
-            }
-            0x0600..=0x06FF | 0x0750..=0x077F | 0xFB50..=0xFEFC => {
-                self.persian += u32::from("پچژگکی".contains(letter));
-                &mut self.arabic
-            }
+            0x0400..=0x052F => &mut self.cyrillic,
+            0x0620..=0x06FF | 0x0750..=0x077F | 0xFB50..=0xFEFC => &mut self.arabic,
             0x0590..=0x05FF => &mut self.hebrew,
             0x0900..=0x097F => &mut self.devanagari,
             0x0E00..=0x0E7F => &mut self.thai,
@@ -132,90 +124,70 @@ impl Scripts {
     }
 }
 
+/// A Japanese or Chinese character says as much as a word of this many letters.
+const LETTERS_PER_WORD: u32 = 5;
+/// The same for the other alphabets, whose letters are rarely there by accident.
+const RARE_LETTERS_PER_WORD: u32 = 3;
+/// Evidence against the account's locale that outweighs it.
+const LOCALE_WEIGHT: f32 = 5.0;
+/// Beyond this many Chinese characters, Japanese would have shown kana.
+const HAN_WITHOUT_KANA_MAX: u32 = 10;
+
 /// The language of a prompt and how sure that is, 0 to 1.
 pub(super) fn detect(prompt: &Prompt, locale: Option<&str>) -> (Language, f32) {
-    let prose = Scripts::of(&prompt.prose);
-    let found = by_script(&prose, locale);
-    if found.0 == Language::Undetermined {
-        let all = Scripts::of(&prompt.text);
-        return match by_script(&all, locale).0 {
-            Language::Undetermined if all.latin > 0 => latin(&prompt.text),
-            found => (found, if found == Language::Undetermined { 0.0 } else { 0.8 }),
-        };
+    let found = by_script(&prompt.prose, locale);
+    if found.0 != Language::Undetermined {
+        return found;
     }
-    if found.0 == Language::English { latin(&prompt.prose) } else { found }
+    let (language, confidence) = by_script(&prompt.text, locale);
+    (language, confidence * 0.8)
 }
 
-/// What the script alone says; `English` stands for every language written in Latin letters.
-fn by_script(scripts: &Scripts, locale: Option<&str>) -> (Language, f32) {
+fn by_script(text: &str, locale: Option<&str>) -> (Language, f32) {
     use Language as L;
-    // A Japanese or Chinese character says as much as a word of letters does.
-    let latin_words = scripts.latin / 5;
-    if scripts.kana > 0 && scripts.kana + scripts.han > latin_words / 2 {
+    let scripts = Scripts::of(text);
+    let latin_words = scripts.latin.div_ceil(LETTERS_PER_WORD);
+    if scripts.kana > 0 && scripts.kana + scripts.han >= latin_words / 2 {
         return (L::Japanese, 0.99);
     }
+    let words = |letters: u32| letters.div_ceil(RARE_LETTERS_PER_WORD);
     let others = [
-        (scripts.hangul, L::Korean),
-        (scripts.han, if is_japanese(locale) { L::Japanese } else { L::Chinese }),
-        (scripts.cyrillic / 3, cyrillic(scripts)),
-        (scripts.arabic / 3, if scripts.persian > 0 { L::Persian } else { L::Arabic }),
-        (scripts.hebrew / 3, L::Hebrew),
-        (scripts.devanagari / 3, L::Hindi),
-        (scripts.thai / 3, L::Thai),
-        (scripts.greek / 3, L::Greek),
-        (latin_words, L::English),
+        (latin_words, None, Script::Latin),
+        (scripts.hangul, Some(L::Korean), Script::Latin),
+        (scripts.han, None, Script::Han),
+        (words(scripts.cyrillic), None, Script::Cyrillic),
+        (words(scripts.arabic), None, Script::Arabic),
+        (words(scripts.hebrew), Some(L::Hebrew), Script::Latin),
+        (words(scripts.devanagari), Some(L::Hindi), Script::Latin),
+        (words(scripts.thai), Some(L::Thai), Script::Latin),
+        (words(scripts.greek), Some(L::Greek), Script::Latin),
     ];
-    match others.iter().max_by_key(|(count, _)| *count) {
-        Some((count, language)) if *count > 0 => (*language, 0.9),
-        _ if scripts.latin > 0 => (L::English, 0.5),
-        _ => (L::Undetermined, 0.0),
+    match others.into_iter().max_by_key(|(count, ..)| *count) {
+        None | Some((0, ..)) => (L::Undetermined, 0.0),
+        Some((_, Some(language), _)) => (language, 0.99),
+        Some((_, None, Script::Han)) => han(text, scripts.han, locale),
+        Some((_, None, script)) => most_likely(&grams::evidence(text, script)),
     }
 }
 
-fn cyrillic(scripts: &Scripts) -> Language {
-    if scripts.ukrainian > 0 {
-        Language::Ukrainian
-    } else if scripts.bulgarian * 60 > scripts.cyrillic {
-        Language::Bulgarian
-    } else {
-        Language::Russian
-    }
-}
-
-fn is_japanese(locale: Option<&str>) -> bool {
-    locale.is_some_and(|locale| locale.to_ascii_lowercase().starts_with("ja"))
-}
-
-/// Words that are common in one language and rare in the others.
-const WORDS: [(Language, &str); 13] = [
-    (Language::English, " the of and to is that what how you for with are this "),
-    (Language::Japanese, " wa wo ga desu masu no ni kudasai desuka kono watashi ka mo "),
-    (Language::French, " le les des est et une du pour dans que qui vous je "),
-    (Language::German, " der die das und ist nicht ein eine zu mit ich wie "),
-    (Language::Spanish, " el los las de es una por para como qué del y "),
-    (Language::Portuguese, " o os um uma não do da para como em você é "),
-    (Language::Italian, " il di che è un per della sono come gli non "),
-    (Language::Dutch, " de het een en van is niet dat voor met ik "),
-    (Language::Swedish, " och att det är som en på för inte jag hur "),
-    (Language::Polish, " w i nie jest się na z do jak co że "),
-    (Language::Turkish, " ve bir bu için ne nasıl mi ile çok da "),
-    (Language::Indonesian, " yang dan di apa untuk dengan ini adalah tidak bagaimana "),
-    (Language::Vietnamese, " là và của có cho không một các như thế "),
-];
-
-fn latin(text: &str) -> (Language, f32) {
-    let mut counts = [0_u32; WORDS.len()];
-    let mut total = 0_u32;
-    for word in text.to_lowercase().split(|c: char| !c.is_alphabetic()).filter(|w| !w.is_empty()) {
-        total += 1;
-        for (count, (_, words)) in counts.iter_mut().zip(WORDS) {
-            *count += u32::from(words.split(' ').any(|known| known == word));
+/// Chinese characters alone: the learned pieces, moved by the account's locale.
+fn han(text: &str, count: u32, locale: Option<&str>) -> (Language, f32) {
+    let locale = locale.unwrap_or_default().to_ascii_lowercase();
+    let mut evidence = grams::evidence(text, Script::Han);
+    for (language, weight) in &mut evidence {
+        if locale.starts_with(language.as_str()) {
+            *weight += LOCALE_WEIGHT;
+        }
+        if *language == Language::Chinese && count > HAN_WITHOUT_KANA_MAX {
+            *weight += (count - HAN_WITHOUT_KANA_MAX) as f32 / 4.0;
         }
     }
-    let best = (0..WORDS.len()).rev().max_by_key(|at| counts[*at]).unwrap_or(0);
-    if counts[best] == 0 {
-        return (Language::English, 0.4);
-    }
-    let share = f64::from(counts[best]) / f64::from(total.max(1));
-    (WORDS[best].0, if share > 0.1 { 0.9 } else { 0.6 })
+    most_likely(&evidence)
+}
+
+fn most_likely(evidence: &[(Language, f32)]) -> (Language, f32) {
+    let best = evidence.iter().max_by(|a, b| a.1.total_cmp(&b.1));
+    let Some((language, top)) = best else { return (Language::Undetermined, 0.0) };
+    let sum: f32 = evidence.iter().map(|(_, weight)| (weight - top).exp()).sum();
+    (*language, 1.0 / sum)
 }

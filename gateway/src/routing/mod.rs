@@ -3,14 +3,19 @@
 
 mod choice;
 mod features;
+mod grams;
 mod language;
+mod model;
 mod prompt;
 mod quality;
 mod reason;
+mod shape;
 mod task;
 #[cfg(test)]
 mod tests;
 mod tokens;
+mod weights;
+mod words;
 
 pub use choice::{Candidate, Choice, NoCandidate, Preferences, Settings, choose};
 pub use features::{Features, Needs, features};

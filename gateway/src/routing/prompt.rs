@@ -1,6 +1,8 @@
 //! The text that a request is judged by: the last user message, with earlier ones where it is too
 //! short to stand alone, split into prose and code. It never looks at more than a bounded piece.
 
+use super::shape::LENGTH_CHARS_MAX;
+use super::words::fold;
 use schemas::openai::{ChatRequest, Message, Role};
 
 /// How much of the text is read: enough for every signal, little enough for the time limit.
@@ -14,10 +16,14 @@ const EARLIER_MESSAGES_MAX: usize = 3;
 pub(super) struct Prompt {
     /// Head and tail of the text.
     pub(super) text: String,
+    /// The same in small letters and usual widths.
+    pub(super) folded: Vec<char>,
     /// The same without code.
     pub(super) prose: String,
     /// Whether there was code in a fence, or lines that only code has.
     pub(super) has_code: bool,
+    /// How long the whole text is, up to a bound.
+    pub(super) chars: usize,
 }
 
 impl Prompt {
@@ -26,7 +32,7 @@ impl Prompt {
         let users = || request.messages.iter().rev().filter(|m| m.role == Role::User);
         let mut text = users().next().map(content).unwrap_or_default();
         for earlier in users().skip(1).take(EARLIER_MESSAGES_MAX) {
-            if text.chars().count() >= STANDS_ALONE_CHARS_MIN {
+            if text.chars().nth(STANDS_ALONE_CHARS_MIN).is_some() {
                 break;
             }
             text = format!("{}\n{text}", content(earlier));
@@ -40,15 +46,39 @@ impl Prompt {
 
     /// Reads one text.
     pub(super) fn of_text(text: &str) -> Self {
-        let text = head_and_tail(text, PROMPT_CHARS_MAX);
+        let text = tidy(text);
+        let chars = text.chars().take(LENGTH_CHARS_MAX).count();
+        let text = head_and_tail(&text, PROMPT_CHARS_MAX);
+        let folded = text.chars().map(fold).collect();
         let (prose, has_code) = without_code(&text);
-        Self { text, prose, has_code }
+        Self { text, folded, prose, has_code, chars }
     }
 }
 
 fn content(message: &Message) -> String {
     let texts = message.content.iter().flat_map(|content| content.texts());
-    head_and_tail(&texts.collect::<Vec<_>>().join("\n"), PROMPT_CHARS_MAX)
+    let texts: Vec<_> = texts.collect();
+    match texts.as_slice() {
+        [one] => head_and_tail(one, LENGTH_CHARS_MAX),
+        many => head_and_tail(&many.join("\n"), LENGTH_CHARS_MAX),
+    }
+}
+
+/// One blank or one line break for each run of them: how a text is spaced says nothing.
+fn tidy(text: &str) -> String {
+    let mut tidy = String::with_capacity(text.len());
+    let mut blank = None;
+    for letter in text.chars() {
+        match letter {
+            '\n' => blank = Some('\n'),
+            ' ' | '\t' | '\r' | '\u{A0}' | '\u{3000}' => blank = blank.or(Some(' ')),
+            _ => {
+                tidy.extend(blank.take().filter(|_| !tidy.is_empty()));
+                tidy.push(letter);
+            }
+        }
+    }
+    tidy
 }
 
 /// The first and the last half of a long text: a question stands at one of its ends.
@@ -68,49 +98,38 @@ fn without_code(text: &str) -> (String, bool) {
     let mut prose = String::with_capacity(text.len());
     let mut fenced = false;
     let mut has_code = false;
-    for line in text.lines() {
-        if line.trim_start().starts_with("```") {
-            fenced = !fenced;
-            has_code = true;
-            continue;
-        }
-        if fenced || is_code(line) {
-            has_code = true;
-            if let Some(comment) = comment(line) {
-                prose.push_str(comment);
-                prose.push('\n');
-            }
-            continue;
-        }
-        prose.push_str(line);
+    for line in text.split('\n') {
+        let is_fence = line.trim_start_matches([' ', '\t']).starts_with("```");
+        let code = is_code(line);
+        has_code |= is_fence || code;
+        fenced ^= is_fence;
+        let kept = match (is_fence, fenced || code) {
+            (true, _) => "",
+            (false, true) => comment(line).unwrap_or_default(),
+            (false, false) => line,
+        };
+        prose.push_str(kept);
         prose.push('\n');
     }
     (prose, has_code)
 }
 
-/// What stands behind a comment's mark.
+/// What stands behind a comment's mark, or a line that is only words, as in a documentation string.
 fn comment(line: &str) -> Option<&str> {
     const MARKS: [&str; 6] = ["//", "#", "/*", "--", "\"\"\"", "<!--"];
     let start = MARKS.iter().filter_map(|mark| Some(line.find(mark)? + mark.len())).min()?;
-    Some(line[start..].trim_matches(|c: char| "/#*-\"<>! ".contains(c)))
+    Some(line[start..].trim_matches(|letter: char| "/#*-\"<>! ".contains(letter)))
 }
 
 /// Whether a line has the shape of code: how it ends, and how dense its marks are.
 fn is_code(line: &str) -> bool {
-    let line = line.trim_end();
-    let body = line.trim_start();
-    if body.len() < 3 || !body.is_ascii() {
-        return body.len() >= 3 && marks(body) * 4 >= body.chars().count() && has_call(body);
+    let body = line.trim_matches([' ', '\t', '\r']);
+    let chars = body.chars().count();
+    if chars < 3 {
+        return false;
     }
-    let ends_as_code = body.ends_with([';', '{', '}']) || body.ends_with("):");
-    let dense = marks(body) * 5 >= body.len() && has_call(body);
-    (ends_as_code && marks(body) >= 2) || dense || (body.starts_with("//") && body.len() > 4)
-}
-
-fn marks(text: &str) -> usize {
-    text.chars().filter(|c| "(){}[]=<>;:+*&|_.\"'".contains(*c)).count()
-}
-
-fn has_call(text: &str) -> bool {
-    text.contains('(') && (text.contains('=') || text.contains("):") || text.contains(';'))
+    let marks = body.chars().filter(|letter| "(){}[]=<>;:+*&|_.\"'".contains(*letter)).count();
+    let calls = body.contains('(') && ["=", "):", ";"].iter().any(|mark| body.contains(mark));
+    let ends = [";", "{", "}", "):"].iter().any(|end| body.ends_with(end));
+    (ends && marks >= 2) || (calls && marks * 5 >= chars) || body.starts_with("//")
 }

@@ -25,6 +25,7 @@ fn candidate(name: &str, tier: Tier, price: i64) -> Candidate {
         capabilities: all.to_vec(),
         context: 128_000,
         price: MicroUsd(price),
+        answer_tokens: 1_000,
         expected_wait_ms: 0,
         healthy: true,
         default: false,

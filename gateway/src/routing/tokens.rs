@@ -1,5 +1,5 @@
-//! How many tokens a text has, from its letters alone. It errs on the high side, because what is
-//! too long for a model must not be sent there.
+//! How many tokens a request has, from its letters alone. It is no count: a hold needs a bound, and
+//! a receipt what the vendor says.
 
 use schemas::openai::{ChatRequest, Message};
 
@@ -28,16 +28,26 @@ pub(super) fn of_text(text: &str) -> f64 {
     text.chars().map(of_letter).sum()
 }
 
+/// Fitted to o200k_base and cl100k_base on 4,710 texts of 30 languages; between the two where they
+/// differ, so that most texts are estimated within a fifth.
 fn of_letter(letter: char) -> f64 {
     match u32::from(letter) {
-        0x61..=0x7A | 0x20 => 0.22,
-        0x30..=0x39 => 0.4,
-        0x41..=0x5A => 0.4,
-        0x00..=0x7F => 0.6,
-        0x80..=0x24F | 0x370..=0x52F => 0.5,
-        0x3041..=0x30FF => 0.8,
-        0xAC00..=0xD7AF => 0.8,
-        0x3400..=0x9FFF => 1.0,
-        _ => 1.0,
+        0x61..=0x7A => 0.21,
+        0x20 => 0.24,
+        0x0A => 0.30,
+        0x30..=0x39 => 0.98,
+        0x41..=0x5A => 0.38,
+        0x00..=0x7F => 0.77,
+        0x80..=0x24F | 0x1E00..=0x1EFF => 1.45,
+        0x0370..=0x03FF => 0.80,
+        0x0400..=0x052F => 0.48,
+        0x0590..=0x05FF => 0.85,
+        0x0600..=0x06FF => 0.65,
+        0x0900..=0x097F => 0.90,
+        0x0E00..=0x0E7F => 0.80,
+        0x3000..=0x30FF => 0.92,
+        0x3400..=0x9FFF => 1.05,
+        0xAC00..=0xD7AF => 1.10,
+        _ => 1.50,
     }
 }

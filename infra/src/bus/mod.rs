@@ -100,7 +100,7 @@ impl Bus {
             .map_err(|error| connect_error(format!("{error}")))?;
         // A worker is recognised by the name of its connection when that is lost.
         let name = format!("{name} {}", uuid::Uuid::now_v7().simple());
-        let (connected, connections) = watch::channel(0u64);
+        let (connected, mut connections) = watch::channel(0u64);
         let options = credentials(&servers)
             .name(&name)
             .ping_interval(PING_INTERVAL)
@@ -126,6 +126,12 @@ impl Bus {
         let version = client.server_info().version;
         if !new_enough(&version) {
             return Err(BusError::TooOld(version));
+        }
+        // The first connection must not look like a new one: a puller would pull twice.
+        let first = connections.wait_for(|count| *count > 0);
+        match tokio::time::timeout(REQUEST_SECONDS_MAX, first).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(_)) | Err(_) => return Err(connect_error("it was not confirmed".into())),
         }
         let mut jetstream = jetstream::new(client.clone());
         jetstream.set_timeout(REQUEST_SECONDS_MAX);
@@ -208,7 +214,8 @@ fn new_enough(version: &str) -> bool {
 pub fn without_secret(url: &str) -> String {
     match (url.split_once("://"), url.rsplit_once('@')) {
         (Some((scheme, _)), Some((_, host))) => format!("{scheme}://***@{host}"),
-        _ => url.to_owned(),
+        (None, Some((_, host))) => format!("***@{host}"),
+        (_, None) => url.to_owned(),
     }
 }
 
@@ -225,6 +232,7 @@ mod tests {
     #[test]
     fn secrets_leave_urls() {
         assert_eq!(without_secret("nats://u:p@h:1"), "nats://***@h:1");
+        assert_eq!(without_secret("u:p@h:1"), "***@h:1");
         assert_eq!(without_secret("nats://h:1"), "nats://h:1");
     }
 }

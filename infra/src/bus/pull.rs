@@ -9,7 +9,7 @@ use schemas::subjects;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -21,6 +21,9 @@ const PULL_GRACE: Duration = Duration::from_secs(2);
 
 /// Pause after a pull that the server refused, before the next: the consumer may not be there yet.
 const REFUSED_PAUSE: Duration = Duration::from_millis(200);
+
+/// Gives a job back, to be handed out again a second later.
+const GIVE_BACK_LATER: &[u8] = br#"-NAK {"delay":1000000000}"#;
 
 /// The slots of one worker in one pool.
 #[derive(Clone)]
@@ -117,10 +120,13 @@ pub struct Puller {
     deliveries: mpsc::Sender<Delivery>,
 }
 
-/// Pulls that wait at the server, oldest first.
-struct Waiting {
-    generation: u64,
-    ends: VecDeque<Instant>,
+/// Why a generation of pulls is over.
+enum Over {
+    Stopped,
+    /// The connection is another one: the server knows nothing of our pulls.
+    Reconnected,
+    /// The queue or the consumer isn't there (yet).
+    Refused,
 }
 
 impl Puller {
@@ -141,39 +147,70 @@ impl Puller {
     /// # Errors
     /// When the connection is closed for good.
     pub async fn run(self, stop: CancellationToken) -> Result<(), BusError> {
+        let mut connections = self.bus.connections();
+        loop {
+            connections.borrow_and_update();
+            match self.generation(&stop, &mut connections).await? {
+                Over::Stopped => return Ok(()),
+                Over::Reconnected => {}
+                Over::Refused => tokio::select! {
+                    () = stop.cancelled() => return Ok(()),
+                    () = tokio::time::sleep(REFUSED_PAUSE) => {}
+                },
+            }
+        }
+    }
+
+    /// One inbox and its pulls. An inbox of its own for each generation means that every answer in
+    /// it belongs to one of these pulls, and that dropping it makes the server forget them.
+    async fn generation(
+        &self,
+        stop: &CancellationToken,
+        connections: &mut watch::Receiver<u64>,
+    ) -> Result<Over, BusError> {
         let inbox = self.bus.client().new_inbox();
-        let subscribed = self.bus.client().subscribe(format!("{inbox}.*")).await;
+        let subscribed = self.bus.client().subscribe(inbox.clone()).await;
         let mut answers =
             subscribed.map_err(|error| BusError::request("subscribing for jobs", error))?;
-        let mut connections = self.bus.connections();
-        let mut waiting = Waiting { generation: 0, ends: VecDeque::new() };
+        let mut waiting = VecDeque::new();
         loop {
             self.top_up(&inbox, &mut waiting).await?;
-            let renewal = waiting.ends.front().copied();
+            let renewal = waiting.front().copied();
             tokio::select! {
                 biased;
-                () = stop.cancelled() => return Ok(()),
+                () = stop.cancelled() => return Ok(Over::Stopped),
                 changed = connections.changed() => {
                     changed.map_err(|error| BusError::request("watching NATS", error))?;
-                    waiting.generation += 1;
-                    waiting.ends.clear();
+                    return Ok(Over::Reconnected);
                 }
                 answer = answers.next() => {
                     let Some(answer) = answer else {
                         return Err(BusError::request("pulling jobs", "the connection is closed"));
                     };
-                    self.receive(answer, &mut waiting).await;
+                    match (answer.status, answer.reply) {
+                        (None, Some(acknowledge)) => {
+                            waiting.pop_front();
+                            self.hand_over(answer.payload, acknowledge.to_string()).await;
+                        }
+                        (Some(async_nats::StatusCode::TIMEOUT), _) => drop(waiting.pop_front()),
+                        (Some(async_nats::StatusCode::IDLE_HEARTBEAT), _) => {}
+                        (status, _) => {
+                            tracing::debug!(?status, pool = self.pool, "a pull was refused");
+                            return Ok(Over::Refused);
+                        }
+                    }
                 }
-                () = sleep_until(renewal) => { waiting.ends.pop_front(); }
+                () = sleep_until(renewal) => drop(waiting.pop_front()),
                 () = self.slots.freed.notified() => {}
             }
         }
     }
 
-    async fn top_up(&self, inbox: &str, waiting: &mut Waiting) -> Result<(), BusError> {
+    /// One pull for each free slot. While NATS is away nothing is sent: the client would keep it and
+    /// send it late.
+    async fn top_up(&self, inbox: &str, waiting: &mut VecDeque<Instant>) -> Result<(), BusError> {
         let free = self.slots.free() as usize;
-        while waiting.ends.len() < free {
-            let reply = format!("{inbox}.{}", waiting.generation);
+        while waiting.len() < free && self.bus.is_connected() {
             let subject = format!(
                 "$JS.API.CONSUMER.MSG.NEXT.{}.{}",
                 subjects::CHAT_STREAM,
@@ -182,53 +219,21 @@ impl Puller {
             let body = format!(r#"{{"batch":1,"expires":{}}}"#, PULL_LIFETIME.as_nanos());
             self.bus
                 .client()
-                .publish_with_reply(subject, reply, body.into())
+                .publish_with_reply(subject, inbox.to_owned(), body.into())
                 .await
                 .map_err(|error| BusError::request("pulling a job", error))?;
-            waiting.ends.push_back(Instant::now() + PULL_LIFETIME + PULL_GRACE);
+            waiting.push_back(Instant::now() + PULL_LIFETIME + PULL_GRACE);
         }
         Ok(())
-    }
-
-    async fn receive(&self, answer: async_nats::Message, waiting: &mut Waiting) {
-        let current = answer.subject.rsplit_once('.').and_then(|(_, tail)| tail.parse().ok())
-            == Some(waiting.generation);
-        match answer.reply {
-            Some(acknowledge) if answer.status.is_none() => {
-                if current {
-                    waiting.ends.pop_front();
-                }
-                self.hand_over(answer.payload, acknowledge.to_string()).await;
-            }
-            _ => self.renew(answer.status, current, waiting).await,
-        }
-    }
-
-    /// A pull ended without a job: expired (408) as it should, or refused.
-    async fn renew(
-        &self,
-        status: Option<async_nats::StatusCode>,
-        current: bool,
-        waiting: &mut Waiting,
-    ) {
-        let expired = status == Some(async_nats::StatusCode::TIMEOUT);
-        let heartbeat = status == Some(async_nats::StatusCode::IDLE_HEARTBEAT);
-        if heartbeat || !current {
-            return;
-        }
-        waiting.ends.pop_front();
-        if !expired {
-            tracing::debug!(?status, pool = self.pool, "a pull was refused");
-            tokio::time::sleep(REFUSED_PAUSE).await;
-        }
     }
 
     async fn hand_over(&self, payload: Bytes, acknowledge: String) {
         let client = self.bus.client().clone();
         let delivered = deliveries_of(&acknowledge);
         let Some(slot) = self.slots.take() else {
-            // More than was asked for, after a reconnect: somebody with a free slot shall have it.
-            let given_back = client.publish(acknowledge, Bytes::from_static(b"-NAK")).await;
+            // More than was asked for: somebody with a free slot shall have it, after a breath, so
+            // that its deliveries aren't spent on us.
+            let given_back = client.publish(acknowledge, Bytes::from_static(GIVE_BACK_LATER)).await;
             if let Err(error) = given_back {
                 tracing::warn!(%error, "a job that found no slot couldn't be given back");
             }

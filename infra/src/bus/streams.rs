@@ -44,11 +44,13 @@ impl Bus {
     }
 
     /// Makes or mends the work queue: it lives in memory and is gone after a restart of NATS.
+    /// Answers when the queue was made: another moment is another queue, without the jobs of the
+    /// last.
     ///
     /// # Errors
     /// As [`Bus::apply_streams`].
-    pub async fn apply_chat(&self, queue: &Queue, pools: &[String]) -> Result<(), BusError> {
-        self.apply_stream(chat_stream(queue)).await?;
+    pub async fn apply_chat(&self, queue: &Queue, pools: &[String]) -> Result<String, BusError> {
+        let made = self.apply_stream(chat_stream(queue)).await?;
         for pool in pools {
             let config = pool_consumer(queue, pool);
             self.jetstream()
@@ -56,10 +58,11 @@ impl Bus {
                 .await
                 .map_err(|error| BusError::request("making the consumer of a pool", error))?;
         }
-        Ok(())
+        Ok(made)
     }
 
-    async fn apply_stream(&self, config: Config) -> Result<(), BusError> {
+    /// Answers when the stream was made.
+    async fn apply_stream(&self, config: Config) -> Result<String, BusError> {
         let wanted_ttl = config.allow_message_ttl;
         let info = self
             .jetstream()
@@ -69,7 +72,7 @@ impl Bus {
         if wanted_ttl && !info.config.allow_message_ttl {
             return Err(BusError::TooOld("(it ignores message TTLs)".into()));
         }
-        Ok(())
+        Ok(format!("{:?}", info.created))
     }
 }
 

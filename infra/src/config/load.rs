@@ -3,7 +3,7 @@
 
 use super::file::{File, FileModel, FilePrice, PerMillion};
 use super::model::{Catalogue, Llama, Model};
-use super::{Config, Gateway};
+use super::{Config, Gateway, Limits};
 use crate::environment::{
     CACHE_TTL, ENABLE_CACHING, Environment, MAX_TOKENS_PER_REQUEST, RAKUTEN_LLM_API_BASE,
 };
@@ -53,6 +53,9 @@ pub enum ConfigError {
     },
 }
 
+/// The highest limit: beyond it Redis's scripts would round.
+const LIMIT_MAX: u64 = 1_000_000_000_000;
+
 /// A mistake at a line.
 type Mistake = (u64, String);
 
@@ -101,6 +104,7 @@ fn first_line(message: &str) -> String {
 
 fn check(file: File, environment: &Environment) -> Result<Config, Mistake> {
     check_gateway(&file.gateway)?;
+    check_limits(&file.limits)?;
     let mut names = HashSet::new();
     let mut models = Vec::with_capacity(file.models.len());
     for written in file.models {
@@ -178,6 +182,22 @@ fn check_gateway(gateway: &Gateway) -> Result<(), Mistake> {
             gateway.body_bytes_max
         );
         return Err((1, what));
+    }
+    Ok(())
+}
+
+fn check_limits(limits: &Limits) -> Result<(), Mistake> {
+    let Limits { requests_per_minute, tokens_per_minute, parallel, max_tokens_per_request } =
+        *limits;
+    for (name, limit) in [
+        ("requests_per_minute", requests_per_minute),
+        ("tokens_per_minute", tokens_per_minute),
+        ("parallel", parallel),
+        ("max_tokens_per_request", max_tokens_per_request),
+    ] {
+        if !(1..=LIMIT_MAX).contains(&limit) {
+            return Err((1, format!("limits.{name}: {limit} is no limit: write 1 to {LIMIT_MAX}")));
+        }
     }
     Ok(())
 }
@@ -317,7 +337,7 @@ fn serve_llama_elsewhere(models: &Catalogue, base: &str) -> Catalogue {
 
 #[cfg(test)]
 mod tests {
-    use super::super::sections::{Auto, Budget, Cache, Limits, Privacy, Queue, Workers};
+    use super::super::sections::{Auto, Budget, Cache, Privacy, Queue, Workers};
     use super::*;
 
     const MODEL: &str = "models:\n  - name: m\n    pool: cloud\n    vendor: openai\n    \

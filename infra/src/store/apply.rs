@@ -22,6 +22,10 @@ const TOMBSTONE_SECONDS: u64 = 86_400;
 /// Events that one script call applies at most: keeps Redis responsive beside it.
 pub const BATCH_EVENTS_MAX: usize = 256;
 
+/// The highest count of one event: no vendor's nonsense may overflow a counter, because a script that
+/// fails has written half of its batch.
+const COUNT_MAX: u64 = 1_000_000_000_000;
+
 /// What came of applying a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Applied {
@@ -166,7 +170,7 @@ fn change_of(entry: &Entry) -> Change<'_> {
             let day = clock::day_of(event.at_ms);
             let mut count = |counter: &str, value: u64| {
                 let field = format!("{day}|{}|{}|{counter}", fact.key, fact.model);
-                change.counters.insert(field, value.to_string());
+                change.counters.insert(field, value.min(COUNT_MAX).to_string());
             };
             count("requests", 1);
             count("input", fact.usage.input);

@@ -6,13 +6,32 @@ use redis::Script;
 use schemas::ids::{AccountId, KeyId, RequestId};
 use schemas::money::MicroUsd;
 use schemas::subjects;
+use serde::Serialize;
 use std::sync::LazyLock;
 
 static RESERVE: LazyLock<Script> =
     LazyLock::new(|| Script::new(include_str!("scripts/reserve.lua")));
 
+static EXPIRED: LazyLock<Script> =
+    LazyLock::new(|| Script::new(include_str!("scripts/expired.lua")));
+static RENEW: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("scripts/renew.lua")));
+
 /// Expired holds that one look finds at most.
 const EXPIRED_HOLDS_MAX: isize = 256;
+
+/// A hold whose request is still running, as the script reads it. The amount is a string: Lua would
+/// round it.
+#[derive(Debug, Clone, Serialize)]
+pub struct OpenHold {
+    /// Of which request.
+    pub request: RequestId,
+    /// Of whose balance.
+    pub account: AccountId,
+    /// Against which key's budget.
+    pub key: KeyId,
+    /// How much, in micro-USD.
+    pub amount: String,
+}
 
 /// What is to be reserved.
 #[derive(Debug, Clone)]
@@ -25,8 +44,8 @@ pub struct Reservation {
     pub key: KeyId,
     /// How much: the request's worst case.
     pub amount: MicroUsd,
-    /// When it counts as forgotten: milliseconds since 1970.
-    pub expires_ms: u64,
+    /// After so long, by Redis's clock, it counts as forgotten: milliseconds.
+    pub lifetime_ms: u64,
     /// What the key may spend in all.
     pub key_budget: Option<MicroUsd>,
     /// What everybody together may spend.
@@ -82,7 +101,7 @@ impl Store {
         let (answer, amount): (String, i64) = script
             .arg(wanted.request.as_str())
             .arg(wanted.amount.0)
-            .arg(wanted.expires_ms)
+            .arg(wanted.lifetime_ms)
             .arg(wanted.account.as_str())
             .arg(wanted.key.as_str())
             .arg(budget(wanted.key_budget))
@@ -102,42 +121,51 @@ impl Store {
         }
     }
 
-    /// The holds of a part that expired before `now_ms`, at most 256 of them.
+    /// The holds of a part that are past their time, at most 256 of them.
     ///
     /// # Errors
     /// When Redis is away.
-    pub async fn expired_holds(
+    pub async fn expired_holds(&self, partition: u16) -> Result<Vec<ExpiredHold>, StoreError> {
+        let found: Vec<(String, String, String)> = EXPIRED
+            .prepare_invoke()
+            .key(keys::holds(partition))
+            .arg(keys::partition_prefix(partition))
+            .arg(EXPIRED_HOLDS_MAX)
+            .invoke_async(&mut self.connection())
+            .await?;
+        let named = |(request, account, key): (String, String, String)| {
+            let unreadable = |_| StoreError::Unreadable(keys::hold_in(partition, &request));
+            Ok(ExpiredHold {
+                request: RequestId::parse(request.clone()).map_err(unreadable)?,
+                account: AccountId::parse(account).map_err(unreadable)?,
+                key: KeyId::parse(key).map_err(unreadable)?,
+            })
+        };
+        found.into_iter().map(named).collect()
+    }
+
+    /// Puts holds of one part back that the view has forgotten. Returns how many it had.
+    ///
+    /// # Errors
+    /// When Redis is away.
+    pub async fn renew_holds(
         &self,
         partition: u16,
-        now_ms: u64,
-    ) -> Result<Vec<ExpiredHold>, StoreError> {
-        let mut connection = self.connection();
-        let requests: Vec<String> = redis::cmd("ZRANGEBYSCORE")
-            .arg(keys::holds(partition))
-            .arg("-inf")
-            .arg(now_ms)
-            .arg("LIMIT")
-            .arg(0)
-            .arg(EXPIRED_HOLDS_MAX)
-            .query_async(&mut connection)
+        open: &[OpenHold],
+        lifetime_ms: u64,
+    ) -> Result<u64, StoreError> {
+        let open =
+            serde_json::to_string(open).map_err(|_| StoreError::Unreadable("open holds".into()))?;
+        let renewed = RENEW
+            .prepare_invoke()
+            .key(keys::holds(partition))
+            .key(keys::total(partition))
+            .arg(keys::partition_prefix(partition))
+            .arg(lifetime_ms)
+            .arg(open)
+            .invoke_async(&mut self.connection())
             .await?;
-        let mut expired = Vec::with_capacity(requests.len());
-        for request in requests {
-            let hold = keys::hold_in(partition, &request);
-            let (account, key): (Option<String>, Option<String>) = redis::cmd("HMGET")
-                .arg(&hold)
-                .arg("account")
-                .arg("key")
-                .query_async(&mut connection)
-                .await?;
-            let names = account.zip(key).and_then(|(account, key)| {
-                let request = RequestId::parse(request).ok()?;
-                Some((request, AccountId::parse(account).ok()?, KeyId::parse(key).ok()?))
-            });
-            let (request, account, key) = names.ok_or(StoreError::Unreadable(hold))?;
-            expired.push(ExpiredHold { request, account, key });
-        }
-        Ok(expired)
+        Ok(renewed)
     }
 
     /// How many holds are open in all.

@@ -8,6 +8,8 @@ use std::sync::LazyLock;
 
 static ADMIT: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("scripts/admit.lua")));
 
+static STAY: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("scripts/stay.lua")));
+
 /// A request that wants to pass.
 #[derive(Debug, Clone)]
 pub struct Admission<'a> {
@@ -97,6 +99,26 @@ impl Store {
             tokens_left,
             tokens_reset_ms,
         })
+    }
+
+    /// Keeps the places of running requests of one key: a gateway that dies stops doing so.
+    ///
+    /// # Errors
+    /// When Redis is away: the places are kept at the next call.
+    pub async fn stay(
+        &self,
+        account: &AccountId,
+        key: &KeyId,
+        requests: &[RequestId],
+        lease_ms: u64,
+    ) -> Result<(), StoreError> {
+        let mut script = STAY.prepare_invoke();
+        script.key(keys::parallel(account, key)).arg(lease_ms);
+        for request in requests {
+            script.arg(request.as_str());
+        }
+        script.invoke_async::<i64>(&mut self.connection()).await?;
+        Ok(())
     }
 
     /// Gives a running request's place back.

@@ -24,13 +24,17 @@ use redis::io::tcp::TcpSettings;
 use std::time::Duration;
 
 /// How long one command may take before the store counts as away.
-const COMMAND_SECONDS_MAX: Duration = Duration::from_secs(2);
+const COMMAND_TIME_MAX: Duration = Duration::from_secs(1);
 
 /// How long a connection may take.
-const CONNECT_SECONDS_MAX: Duration = Duration::from_secs(2);
+const CONNECT_TIME_MAX: Duration = Duration::from_millis(500);
 
 /// Longest pause between two attempts to reconnect.
-const RECONNECT_DELAY_MAX: Duration = Duration::from_millis(500);
+const RECONNECT_DELAY_MAX: Duration = Duration::from_millis(20);
+
+/// Attempts to reconnect that a waiting command sits through: a refused connection is told within
+/// 100 ms, and the next command tries again.
+const RECONNECT_ATTEMPTS_MAX: usize = 1;
 
 /// What went wrong with the store.
 #[derive(Debug, thiserror::Error)]
@@ -61,10 +65,11 @@ impl Store {
         let info = info.set_tcp_settings(TcpSettings::default().set_nodelay(true));
         let client = redis::Client::open(info)?;
         let config = ConnectionManagerConfig::new()
-            .set_connection_timeout(Some(CONNECT_SECONDS_MAX))
-            .set_response_timeout(Some(COMMAND_SECONDS_MAX))
+            .set_connection_timeout(Some(CONNECT_TIME_MAX))
+            .set_response_timeout(Some(COMMAND_TIME_MAX))
             .set_max_delay(RECONNECT_DELAY_MAX)
-            .set_number_of_retries(3);
+            .set_min_delay(RECONNECT_DELAY_MAX)
+            .set_number_of_retries(RECONNECT_ATTEMPTS_MAX);
         let connection = ConnectionManager::new_with_config(client, config).await?;
         Ok(Self { connection })
     }

@@ -155,6 +155,12 @@ pub enum KnownBlock {
     },
 }
 
+impl KnownBlock {
+    /// Their types: a block of one of these that isn't well formed is read as any other.
+    pub const TYPES: [&str; 6] =
+        ["text", "image", "tool_use", "tool_result", "thinking", "redacted_thinking"];
+}
+
 impl Block {
     /// A plain text.
     pub fn text(text: impl Into<String>) -> Self {

@@ -58,20 +58,21 @@ pub enum StopReason {
     Unknown,
 }
 
-/// What was consumed. The input's parts are disjoint.
+/// What was consumed. The input's parts are disjoint. A bucket that nobody counted is null: clients
+/// expect the keys.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct MessagesUsage {
     /// Input neither read from nor written to the cache.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub input_tokens: Option<u64>,
     /// Input written to the cache.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub cache_creation_input_tokens: Option<u64>,
     /// Input read from the cache.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub cache_read_input_tokens: Option<u64>,
     /// Output, thinking included; in a stream the sum so far.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub output_tokens: Option<u64>,
     /// Everything else.
     #[serde(flatten)]
@@ -126,6 +127,23 @@ pub enum Event {
     /// An event newer than this list; clients ignore it.
     #[serde(other)]
     Unknown,
+}
+
+impl Event {
+    /// The name on the SSE `event:` line: clients drop an event without it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::MessageStart { .. } => "message_start",
+            Self::ContentBlockStart { .. } => "content_block_start",
+            Self::ContentBlockDelta { .. } => "content_block_delta",
+            Self::ContentBlockStop { .. } => "content_block_stop",
+            Self::MessageDelta { .. } => "message_delta",
+            Self::MessageStop => "message_stop",
+            Self::Ping => "ping",
+            Self::Error { .. } => "error",
+            Self::Unknown => "unknown",
+        }
+    }
 }
 
 /// What was added to a block.

@@ -20,7 +20,7 @@ models:
     pool: cloud
     vendor: compatible
     api_base: BASE/v1
-    price: {input: 1, cached_input: 0.5, cache_write: 2, output: 2}
+    price: {input: 1, cached_input: 0.5, cache_write: 1, output: 2}
     context: 100000
     max_output: 1000
     capabilities: [chat, tools, vision, json_schema]
@@ -29,7 +29,7 @@ models:
     pool: cloud
     vendor: compatible
     api_base: BASE/v1
-    price: {input: 2, cached_input: 1, cache_write: 4, output: 4}
+    price: {input: 2, cached_input: 1, cache_write: 2, output: 4}
     context: 100000
     max_output: 1000
     capabilities: [chat, tools]

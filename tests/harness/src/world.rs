@@ -7,7 +7,7 @@ use crate::role::{ADMIN_KEY, Addresses, Given, Role};
 use crate::servers::Servers;
 use crate::spy::{self, Spy};
 use crate::vendor::Vendor;
-use crate::wait::wait_until;
+use crate::wait::{wait_for, wait_until};
 use crate::{leftovers, settings};
 use gateway::auth::issue;
 use infra::bus::Bus;
@@ -399,6 +399,13 @@ impl World {
     /// Whether a file of the servers holds a text.
     pub fn is_on_disk(&self, text: &str) -> bool {
         spy::on_disk(self.folder.path(), text)
+    }
+
+    /// Connects the harness's own eyes to Redis again, after a restart.
+    pub async fn reconnect_to_redis(&mut self) {
+        let client = redis::Client::open(self.servers.redis_url()).unwrap();
+        self.redis =
+            wait_for("Redis", async || client.get_multiplexed_async_connection().await.ok()).await;
     }
 
     /// Wipes Redis.

@@ -2,6 +2,7 @@
 //! ledger subject that a charge would take, so a late charge and a void can't both exist.
 
 use crate::Billing;
+use infra::bus::ledger::Recorded;
 use infra::clock;
 use infra::store::holds::ExpiredHold;
 use schemas::ledger::{EventV1, Fact, Void, VoidReason, Writer};
@@ -21,7 +22,7 @@ pub(crate) async fn expire(billing: Arc<Billing>, partition: u16, stop: Cancella
             () = stop.cancelled() => return,
             _ = looks.tick() => {}
         }
-        match billing.store.expired_holds(partition, clock::unix_ms()).await {
+        match billing.store.expired_holds(partition).await {
             Ok(expired) => {
                 for hold in expired {
                     void(&billing, hold).await;
@@ -45,7 +46,9 @@ async fn void(billing: &Billing, hold: ExpiredHold) {
         }),
     };
     match billing.bus.record(&event).await {
-        Ok(_) => {
+        // Settled meanwhile: it only waits to be applied.
+        Ok(Recorded::Before(_)) => {}
+        Ok(Recorded::Written(_)) => {
             tracing::info!(request = ?event.request(), "a hold that nobody settled was voided");
             billing.metrics.holds_swept_total.with_label_values::<&str>(&[]).inc();
         }

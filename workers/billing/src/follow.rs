@@ -10,10 +10,14 @@ use infra::store::apply::{Applied, BATCH_EVENTS_MAX};
 use schemas::subjects;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// How often the view is checked while the ledger is silent: so long a rolled-back view may serve.
 const CHECK_INTERVAL: Duration = Duration::from_millis(500);
+
+/// How long gateways have to put back the holds that an incomplete view may have forgotten.
+const DARK_TIME: Duration = Duration::from_secs(2);
 
 /// Pause before a new start after an error.
 const RESTART_PAUSE: Duration = Duration::from_millis(200);
@@ -48,22 +52,21 @@ pub(crate) async fn follow(billing: Arc<Billing>, partition: u16, stop: Cancella
 
 async fn follow_once(billing: &Billing, partition: u16) -> Result<(), Interrupted> {
     let filter = subjects::ledger_partition(partition);
-    let mut before = billing.store.watermark(partition).await?;
-    let goal = billing.bus.last_recorded(&filter).await?;
-    if before < goal {
-        // Another billing worker may be about to catch up. If none does, nobody may reserve until
-        // we have.
-        tokio::time::sleep(RESTART_PAUSE).await;
-        before = billing.store.watermark(partition).await?;
-        if before < goal {
-            billing.store.go_dark(partition).await?;
-        }
-    }
-    let mut live = billing.store.go_live(partition, goal).await?;
+    let mut connections = billing.bus.connections();
+    connections.borrow_and_update();
+    let (mut before, goal) = position(billing, partition, &filter).await?;
+    let mut live = billing.store.is_live(partition).await?;
+    // A view that was incomplete may have forgotten the holds of running requests: gateways get
+    // time to put them back before anything can be reserved.
+    let dark = !live && goal > 0;
+    let earliest = Instant::now() + if dark { DARK_TIME } else { Duration::ZERO };
     let entries = billing.bus.follow_ledger(&filter, before + 1).await?;
     let mut batches = entries.ready_chunks(BATCH_EVENTS_MAX);
     let mut checks = tokio::time::interval(CHECK_INTERVAL);
     loop {
+        if !live && Instant::now() >= earliest {
+            live = billing.store.go_live(partition, goal).await?;
+        }
         tokio::select! {
             batch = batches.next() => {
                 let batch = batch.ok_or(Interrupted::Ended)?;
@@ -85,11 +88,38 @@ async fn follow_once(billing: &Billing, partition: u16) -> Result<(), Interrupte
                     return Err(Interrupted::Reseek);
                 }
             }
-        }
-        if !live {
-            live = billing.store.go_live(partition, goal).await?;
+            // NATS may have lost its last second in a power cut, and we may be ahead of it.
+            Ok(()) = connections.changed() => return Err(Interrupted::Reseek),
         }
     }
+}
+
+/// Where the view stands, and where the ledger stood a moment later.
+async fn position(
+    billing: &Billing,
+    partition: u16,
+    filter: &str,
+) -> Result<(u64, u64), Interrupted> {
+    let before = billing.store.watermark(partition).await?;
+    let goal = billing.bus.last_recorded(filter).await?;
+    if before > goal {
+        // The view knows events that the ledger doesn't: it belongs to another ledger, or NATS lost
+        // its last second. New events would have sequences that count as applied.
+        tracing::error!(partition, before, goal, "the view is ahead of the ledger; rebuilding it");
+        billing.store.wipe_view(partition).await?;
+        return Err(Interrupted::Reseek);
+    }
+    if before == goal {
+        return Ok((before, goal));
+    }
+    // Another billing worker may be about to catch up. If none does, nobody may reserve until we
+    // have.
+    tokio::time::sleep(RESTART_PAUSE).await;
+    let before = billing.store.watermark(partition).await?;
+    if before < goal {
+        billing.store.go_dark(partition).await?;
+    }
+    Ok((before, goal))
 }
 
 fn count(billing: &Billing, partition: u16, events: usize) {

@@ -12,8 +12,8 @@ const ANSWER_SECONDS_MAX: Duration = Duration::from_secs(2);
 
 /// What to do with the job.
 pub(crate) enum Verdict {
-    /// Start it.
-    Go,
+    /// Start it; so much time is left.
+    Go(Duration),
     /// Remove it: nobody needs it.
     Never(&'static str),
     /// Hand it back: nobody could say.
@@ -34,7 +34,7 @@ pub(crate) async fn ask(worker: &Worker, job: &ChatJob, delivery: &Delivery) -> 
     let asked = worker.bus().client().request(subject, body.into());
     match tokio::time::timeout(ANSWER_SECONDS_MAX, asked).await {
         Ok(Ok(answer)) => match serde_json::from_slice(&answer.payload) {
-            Ok(ClaimAnswer::Go) => Verdict::Go,
+            Ok(ClaimAnswer::Go { left_ms }) => Verdict::Go(Duration::from_millis(left_ms)),
             Ok(answer) => Verdict::Never(answer.as_str()),
             Err(_) => Verdict::Later,
         },

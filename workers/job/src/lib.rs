@@ -86,13 +86,20 @@ async fn run_job(worker: Arc<Worker>, delivery: Delivery) -> JobOutcome {
     let job: ChatJob = match serde_json::from_slice(&delivery.payload) {
         Ok(Job::V1(job)) => job,
         Err(error) => {
-            tracing::error!(%error, "a job that can't be read was removed");
+            // The error's own text may quote the job.
+            let (line, column) = (error.line(), error.column());
+            tracing::error!(line, column, "a job that can't be read was removed");
             delivery.terminate().await;
             return JobOutcome::Unreadable;
         }
     };
-    match claim::ask(&worker, &job, &delivery).await {
-        claim::Verdict::Go => {}
+    let running = worker.running().begin(&job.request, job.attempt, delivery.delivered);
+    let left = match claim::ask(&worker, &job, &delivery).await {
+        claim::Verdict::Go(_) if running.was_cancelled() => {
+            delivery.terminate().await;
+            return JobOutcome::Refused;
+        }
+        claim::Verdict::Go(left) => left,
         claim::Verdict::Never(answer) => {
             tracing::debug!(request = %job.request, answer, "a job was not needed any more");
             delivery.terminate().await;
@@ -103,10 +110,10 @@ async fn run_job(worker: Arc<Worker>, delivery: Delivery) -> JobOutcome {
             delivery.give_back().await;
             return JobOutcome::Refused;
         }
-    }
-    let running = worker.running().begin(&job.request, job.attempt);
+    };
     let mut reply = Reply::new(worker.bus().clone(), &job, delivery.delivered);
-    let ended = answer(&worker, &job, &delivery, &mut reply, running.stop()).await;
+    let execution = Execution { job: &job, delivery: &delivery, left, stop: running.stop() };
+    let ended = answer(&worker, &execution, &mut reply).await;
     let failed = ended.problem.is_some();
     settle::settle(&worker, &job, &mut reply, ended, running.was_cancelled()).await;
     if !reply.begun() {
@@ -116,22 +123,25 @@ async fn run_job(worker: Arc<Worker>, delivery: Delivery) -> JobOutcome {
     if failed { JobOutcome::Failed } else { JobOutcome::Done }
 }
 
+/// One run of a job.
+struct Execution<'a> {
+    job: &'a ChatJob,
+    delivery: &'a Delivery,
+    /// The time it has.
+    left: Duration,
+    stop: &'a CancellationToken,
+}
+
 /// Runs the backend, tells the queue that we live until the first piece, and ends at the deadline.
-async fn answer(
-    worker: &Worker,
-    job: &ChatJob,
-    delivery: &Delivery,
-    reply: &mut Reply,
-    stop: &CancellationToken,
-) -> Ended {
+async fn answer(worker: &Worker, execution: &Execution<'_>, reply: &mut Reply) -> Ended {
+    let Execution { job, delivery, left, stop } = *execution;
     let (acknowledged, mut first_piece) = tokio::sync::oneshot::channel();
     reply.on_first_piece(acknowledged);
     let answered = AssertUnwindSafe(worker.backend().answer(job, reply, stop)).catch_unwind();
     tokio::pin!(answered);
     let mut alive = tokio::time::interval(worker.settings().alive_interval);
     alive.tick().await;
-    let left_ms = job.deadline_ms.saturating_sub(infra::clock::unix_ms());
-    let deadline = tokio::time::sleep(Duration::from_millis(left_ms));
+    let deadline = tokio::time::sleep(left);
     tokio::pin!(deadline);
     let (mut begun, mut late) = (false, false);
     let ended = loop {

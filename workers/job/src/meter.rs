@@ -66,16 +66,8 @@ impl Meter {
             Some(counted) => return counted,
             None => {}
         }
-        let prompt: u64 = job
-            .chat
-            .messages
-            .iter()
-            .filter_map(|message| message.content.as_ref())
-            .flat_map(|content| content.texts())
-            .map(token_estimate)
-            .sum();
         let usage = Usage {
-            input: prompt.min(job.input_tokens_max),
+            input: job.input_tokens_estimate.min(job.input_tokens_max),
             output: self.output_tokens_estimate.min(job.output_tokens_max),
             ..Usage::default()
         };

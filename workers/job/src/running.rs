@@ -6,10 +6,12 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio_util::sync::CancellationToken;
 
-type Table = HashMap<RequestId, Job>;
+/// One execution: its request, its attempt, and the handing-out of that attempt.
+type Name = (RequestId, u32, u64);
+
+type Table = HashMap<Name, Job>;
 
 struct Job {
-    attempt: u32,
     stop: CancellationToken,
     cancelled: CancellationToken,
 }
@@ -21,7 +23,7 @@ pub(crate) struct Running(Arc<Mutex<Table>>);
 /// One running job; dropping it forgets the job.
 pub(crate) struct RunningJob {
     table: Running,
-    request: RequestId,
+    name: Name,
     stop: CancellationToken,
     cancelled: CancellationToken,
 }
@@ -32,18 +34,22 @@ impl Running {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn begin(&self, request: &RequestId, attempt: u32) -> RunningJob {
+    /// Knows a job from now on. Called before its claim, so that no cancellation falls between.
+    pub(crate) fn begin(&self, request: &RequestId, attempt: u32, delivered: u64) -> RunningJob {
+        let name = (request.clone(), attempt, delivered);
         let (stop, cancelled) = (CancellationToken::new(), CancellationToken::new());
-        let job = Job { attempt, stop: stop.clone(), cancelled: cancelled.clone() };
-        self.table().insert(request.clone(), job);
-        RunningJob { table: self.clone(), request: request.clone(), stop, cancelled }
+        let job = Job { stop: stop.clone(), cancelled: cancelled.clone() };
+        self.table().insert(name.clone(), job);
+        RunningJob { table: self.clone(), name, stop, cancelled }
     }
 
-    /// Nobody waits for a request any more, up to an attempt of it.
-    pub(crate) fn cancel(&self, request: &RequestId, attempt: u32) {
-        if let Some(job) = self.table().get(request).filter(|job| job.attempt <= attempt) {
-            job.cancelled.cancel();
-            job.stop.cancel();
+    /// Nobody waits for a request any more, up to an execution of it.
+    pub(crate) fn cancel(&self, request: &RequestId, attempt: u32, delivered: u64) {
+        for (name, job) in self.table().iter() {
+            if name.0 == *request && (name.1, name.2) <= (attempt, delivered) {
+                job.cancelled.cancel();
+                job.stop.cancel();
+            }
         }
     }
 
@@ -69,7 +75,7 @@ impl RunningJob {
 
 impl Drop for RunningJob {
     fn drop(&mut self) {
-        self.table.table().remove(&self.request);
+        self.table.table().remove(&self.name);
     }
 }
 
@@ -81,13 +87,17 @@ mod tests {
     fn only_the_named_job_stops_and_the_end_forgets_it() {
         let running = Running::default();
         let (first, second) = (RequestId::fresh(), RequestId::fresh());
-        let (one, two) = (running.begin(&first, 2), running.begin(&second, 1));
-        running.cancel(&first, 1);
+        let (one, two) = (running.begin(&first, 2, 1), running.begin(&second, 1, 1));
+        running.cancel(&first, 1, 9);
         assert!(!one.was_cancelled(), "an older attempt was meant");
-        running.cancel(&first, 2);
+        let again = running.begin(&first, 2, 2);
+        running.cancel(&first, 2, 1);
         assert!(one.was_cancelled() && one.stop().is_cancelled());
-        assert!(!two.stop().is_cancelled());
+        assert!(!two.stop().is_cancelled() && !again.stop().is_cancelled());
         drop(one);
+        running.cancel(&first, 2, 2);
+        assert!(again.was_cancelled(), "the end of one execution doesn't hide another");
+        drop(again);
         assert_eq!(running.table().len(), 1);
     }
 }

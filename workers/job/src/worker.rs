@@ -180,8 +180,8 @@ impl Worker {
                     () = stop.cancelled() => return,
                     message = cancellations.next() => match message {
                         Some(message) => match serde_json::from_slice(&message.payload) {
-                            Ok(Cancel::V1 { request, attempt }) => {
-                                running.cancel(&request, attempt);
+                            Ok(Cancel::V1 { request, attempt, delivered }) => {
+                                running.cancel(&request, attempt, delivered);
                             }
                             Err(error) => tracing::warn!(%error, "a cancellation can't be read"),
                         },

@@ -16,6 +16,7 @@ fn pattern() -> String {
     let year = "(?:1[89]|20)[0-9]{2}";
     [
         JAPANESE.to_owned(),
+        r"[0-9]{1,2}月[0-9]{1,2}日".to_owned(),
         r"\b[MTSHR][0-9]{1,2}[./\-][0-9]{1,2}[./\-][0-9]{1,2}\b".to_owned(),
         format!(r"\b{year}[./\-][0-9]{{1,2}}[./\-][0-9]{{1,2}}\b"),
         format!(r"\b[0-9]{{1,2}}[./\-][0-9]{{1,2}}[./\-](?:{year}|[0-9]{{2}})\b"),
@@ -28,6 +29,8 @@ fn pattern() -> String {
 
 const BEFORE_BYTES: usize = 60;
 const AFTER_BYTES: usize = 24;
+/// Between the label and the date.
+const GAP_BYTES_MAX: usize = 48;
 
 pub(super) fn add(all: &mut Recognizers) -> Result<(), regex::Error> {
     all.push(Box::new(
@@ -38,7 +41,9 @@ pub(super) fn add(all: &mut Recognizers) -> Result<(), regex::Error> {
 }
 
 fn is_birth(hit: &Hit) -> bool {
-    const BEFORE: [&str; 11] = [
+    const BEFORE: [&str; 13] = [
+        "生まれは",
+        "生まれ:",
         "生年月日",
         "誕生日",
         "出生",
@@ -56,7 +61,10 @@ fn is_birth(hit: &Hit) -> bool {
     // Another date in between takes the label for itself.
     let label = BEFORE.iter().filter_map(|word| before.rfind(word).map(|at| at + word.len())).max();
     let gap = label.and_then(|at| before.get(at..));
-    let called = gap.is_some_and(|gap| !gap.chars().any(|c| c.is_ascii_digit()));
+    let called = gap.is_some_and(|gap| {
+        let ends = gap.contains("。") || gap.contains("\n\n");
+        !ends && gap.len() <= GAP_BYTES_MAX && !gap.bytes().any(|byte| byte.is_ascii_digit())
+    });
     let after = hit.text_after(AFTER_BYTES).trim_start_matches([' ', ')', '(', '、', ',']);
     let bare = hit.value().len() == 8 && hit.value().bytes().all(|byte| byte.is_ascii_digit());
     let ends = AFTER.iter().any(|word| after.starts_with(word))

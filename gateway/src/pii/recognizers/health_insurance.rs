@@ -15,8 +15,18 @@ const NUMBER_AFTER_SYMBOL: &str = concat!(
     r",3}([0-9]{1,8})"
 );
 
+/// 記号 and 番号 side by side, where the line speaks of an insurer.
+const SYMBOL: &str = r"保険[^\n]{0,40}記号[ :は・]{0,3}([0-9]{1,8})";
+const NUMBER_LAST: &str =
+    r"保険[^\n]{0,40}記号[ :は・]{0,3}[0-9]{1,8}[^0-9\n]{0,6}番号[ :は]{0,3}([0-9]{1,8})";
+const ENGLISH: &str = concat!(
+    r"(?i)\b(?:medicare|medicaid|nhs|health insurance|insurance (?:policy|member|i",
+    r"d)|member id|policy)(?: ?(?:number|no\.?|id|#))?[ :#]{0,3}(?:is )?((?:[A-Z]{",
+    r"0,4}[0-9][A-Z0-9]{2,12})(?:[ -][A-Z0-9]{2,5}){0,3})"
+);
+
 pub(super) fn add(all: &mut Recognizers) -> Result<(), regex::Error> {
-    for pattern in [LABELLED, NUMBER_AFTER_SYMBOL] {
+    for pattern in [LABELLED, NUMBER_AFTER_SYMBOL, SYMBOL, NUMBER_LAST, ENGLISH] {
         let rule = Rule::own(Kind::HealthInsurance, Trust::Context, pattern)?;
         all.push(Box::new(rule.accept(|hit| hit.stands_alone())));
     }

@@ -11,9 +11,14 @@ const LABELLED: &str = concat!(
     r"]?[0-9]{6,8}|[0-9]{8,9})"
 );
 
+/// The label may follow in brackets.
+const LABEL_AFTER: &str =
+    r"(?i)\b([A-Z]{2}[0-9]{7})(?: ?[(「]| は| is)? ?(?:パスポート|旅券|passport)";
+
 pub(super) fn add(all: &mut Recognizers) -> Result<(), regex::Error> {
-    all.push(Box::new(
-        Rule::own(Kind::Passport, Trust::Context, LABELLED)?.accept(|hit| hit.stands_alone()),
-    ));
+    for pattern in [LABELLED, LABEL_AFTER] {
+        let rule = Rule::own(Kind::Passport, Trust::Context, pattern)?;
+        all.push(Box::new(rule.accept(|hit| hit.stands_alone())));
+    }
     Ok(())
 }

@@ -6,7 +6,8 @@ use super::rule::{Hit, Rule};
 use crate::pii::finding::Trust;
 use crate::pii::kind::Kind;
 
-const NUMBER: &str = r"(?:\+ ?|\()?[0-9](?:[ \-().]{0,2}[0-9]){6,14}";
+const NUMBER: &str =
+    r"(?:\+ ?|\()?[0-9](?:[ \-().]{0,2}[0-9]){6,14}(?: ?(?:x|ext\.? ?)[0-9]{1,5})?";
 const LABELLED: &str = concat!(
     r"(?i)(?:電話|携帯|\btel\b|\bphone\b|\bmobile\b|\bcell\b|\bfax\b|ファックス|\bdesk\b|\b",
     r"call\b)[^0-9+(\n]{0,16}(?:\n[^0-9+(\n]{0,4})?([+(]{0,2}[0-9](?:[ \-().]{0,2}",
@@ -70,9 +71,10 @@ fn is_spoken_of(hit: &Hit) -> bool {
 }
 
 fn is_phone(hit: &Hit) -> bool {
-    let digits = hit.digits();
-    let value = hit.value();
-    if !hit.stands_alone() || is_toll_free(&digits) || hit.is_called_otherwise() {
+    let value = hit.value().split(['x', 'e']).next().unwrap_or_default();
+    let digits: Vec<u8> =
+        value.bytes().filter(u8::is_ascii_digit).map(|byte| byte - b'0').collect();
+    if !is_apart(hit) || is_toll_free(&digits) || hit.is_called_otherwise() {
         return false;
     }
     let separated = value.bytes().any(|byte| !byte.is_ascii_digit());
@@ -80,6 +82,18 @@ fn is_phone(hit: &Hit) -> bool {
         return (8..=15).contains(&digits.len());
     }
     is_japanese(&digits, value, separated, hit) || is_american(&digits, value, separated, hit)
+}
+
+/// A word may follow after a hyphen (`-Fax`), a digit may not.
+fn is_apart(hit: &Hit) -> bool {
+    let before = hit.before().is_some_and(|c| c.is_ascii_alphanumeric() || "_-./+".contains(c));
+    let mut after = hit.text_after(2).chars();
+    let after = match after.next() {
+        Some('-' | '.' | '/') => after.next().is_some_and(|c| c.is_ascii_digit()),
+        Some(c) => c.is_ascii_alphanumeric() || c == '_',
+        None => false,
+    };
+    !before && !after
 }
 
 fn is_japanese(digits: &[u8], value: &str, separated: bool, hit: &Hit) -> bool {

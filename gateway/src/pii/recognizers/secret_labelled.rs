@@ -6,7 +6,7 @@ use super::rule::{Hit, Rule};
 use crate::pii::finding::Trust;
 use crate::pii::kind::Kind;
 
-const PATTERNS: [&str; 7] = [
+const PATTERNS: [&str; 11] = [
     // A password in a URL; the user's name stays.
     r#"[a-z][a-z0-9+.\-]{1,20}://[^\s:/@"'<>]{0,64}:([^\s/"'<>]{1,128})@[A-Za-z0-9\[]"#,
     r#"(?i)\bcurl\b[^\n]{0,}?\s(?:-u|--user)[ =]["']?[^\s:"']{1,64}:([^\s"']{1,128})"#,
@@ -25,7 +25,22 @@ const PATTERNS: [&str; 7] = [
         r#"[ ]?(?::|=>|=|は|「)[ ]?["'「]?([A-Za-z0-9+/=_.~!@#$%^*\-]{8,})"#
     ),
     r#"(?i)(?:パスワード|password|passphrase)[^\n]{0,40}\n([!-~]{6,64})(?:\n|$)"#,
+    r#"(?i)(?:password|passwd|passphrase|secret)["']?\s{0,2}[:=]\s{0,2}"([^"\n]{6,128})""#,
+    concat!(
+        r#"(?i)\b(?:pw|pass|pin|cvv|cvc)(?: ?(?:code|number))?["']?(?: is|は|:|=)[ ]?["'"#,
+        r#"「]?([!-~]{3,64})"#
+    ),
+    concat!(
+        r#"(?i)\b(?:api|access|secret|private|auth|license|encryption)[ _\-]?(?:key|tok"#,
+        r#"en)s? (?:is|was) ["'「]?([A-Za-z0-9+/=_.~\-]{8,})"#
+    ),
+    r#"(?:秘密鍵|アクセスキー|シークレット|トークン|APIキー|認証キー)(?:は|:|=|「| ){1,3}([A-Za-z0-9+/=_.~\-]{8,})"#,
 ];
+
+/// Letters alone are a secret only from this length on.
+const SHORTEST_WORD: usize = 8;
+/// Small letters and underscores alone are a name in code below this length.
+const LONG_WORD: usize = 24;
 
 pub(super) fn add(all: &mut Recognizers) -> Result<(), regex::Error> {
     for (index, pattern) in PATTERNS.into_iter().enumerate() {
@@ -42,5 +57,8 @@ fn is_secret(hit: &Hit) -> bool {
     let reference =
         value.starts_with(['$', '{', '<', '%', '[']) && !value.bytes().any(|b| b.is_ascii_digit());
     let word = value.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_' || byte == b'.');
-    !reference && (!word || value.len() >= 24)
+    // Three or four digits, or something with a digit or a sign: `pin: required` is a word.
+    let plain = value.bytes().all(|byte| byte.is_ascii_alphabetic());
+    let short = (plain && value.len() < SHORTEST_WORD) || (word && value.len() < LONG_WORD);
+    !(reference || short)
 }

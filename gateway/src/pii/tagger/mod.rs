@@ -42,7 +42,14 @@ impl Tagger {
         let tokens = tokenize(text);
         let features = Features::new(text, &tokens, &self.lexicon);
         let labels = self.decode(&features, tokens.len());
+        let before = findings.len();
         collect(&tokens, &labels, findings);
+        let mut index = 0;
+        findings.retain(|finding| {
+            index += 1;
+            let value = text.get(finding.start..finding.end).unwrap_or_default();
+            index <= before || !LABELS_IN_KATAKANA.contains(&value)
+        });
     }
 
     /// The best labels for all tokens (Viterbi).
@@ -99,6 +106,26 @@ fn trace_back(best: &[f32; LABELS], origins: &[[u8; LABELS]]) -> Vec<u8> {
     labels.reverse();
     labels
 }
+
+/// Words of labels, none of them in old dictionaries, that look like names in katakana.
+const LABELS_IN_KATAKANA: [&str; 16] = [
+    "マイナンバー",
+    "フリガナ",
+    "パスワード",
+    "メールアドレス",
+    "クレジットカード",
+    "パスポート",
+    "フリーダイヤル",
+    "アンケート",
+    "コメント",
+    "アカウント",
+    "ログイン",
+    "スマホ",
+    "キャンセル",
+    "クレカ",
+    "サイト",
+    "アプリ",
+];
 
 /// Joins labelled tokens to findings.
 fn collect(tokens: &[Token], labels: &[u8], findings: &mut Vec<Finding>) {

@@ -44,8 +44,13 @@ fn some_candidates(numbers: &mut Numbers) -> Vec<Candidate> {
         .collect()
 }
 
-fn some_features(numbers: &mut Numbers) -> Features {
-    let mut features = read(PROMPTS[numbers.below(PROMPTS.len() as u64) as usize]);
+/// Reading costs more than choosing, so each prompt is read once.
+fn read_prompts() -> Vec<Features> {
+    PROMPTS.into_iter().map(read).collect()
+}
+
+fn some_features(numbers: &mut Numbers, known: &[Features]) -> Features {
+    let mut features = known[numbers.below(known.len() as u64) as usize].clone();
     features.prompt_tokens_estimate = numbers.below(5_000);
     features.needs.tools = numbers.below(4) == 0;
     features
@@ -54,8 +59,10 @@ fn some_features(numbers: &mut Numbers) -> Features {
 #[test]
 fn hard_limits_are_never_broken() {
     let mut numbers = Numbers(1);
+    let known = read_prompts();
     for _ in 0..20_000 {
-        let (features, candidates) = (some_features(&mut numbers), some_candidates(&mut numbers));
+        let (features, candidates) =
+            (some_features(&mut numbers, &known), some_candidates(&mut numbers));
         let limit =
             |numbers: &mut Numbers| numbers.flip().then(|| MicroUsd(numbers.below(40_000) as i64));
         let preferences = Preferences {
@@ -86,8 +93,10 @@ fn hard_limits_are_never_broken() {
 #[test]
 fn prefer_local_is_honoured_where_a_local_model_is_eligible() {
     let mut numbers = Numbers(2);
+    let known = read_prompts();
     for _ in 0..20_000 {
-        let (features, candidates) = (some_features(&mut numbers), some_candidates(&mut numbers));
+        let (features, candidates) =
+            (some_features(&mut numbers, &known), some_candidates(&mut numbers));
         let preferences = Preferences {
             prefer_local: true,
             prefer_quality: numbers.flip().then_some(true),
@@ -107,8 +116,10 @@ fn prefer_local_is_honoured_where_a_local_model_is_eligible() {
 #[test]
 fn a_stronger_wish_for_quality_never_ends_at_a_weaker_model() {
     let mut numbers = Numbers(3);
+    let known = read_prompts();
     for _ in 0..20_000 {
-        let (features, candidates) = (some_features(&mut numbers), some_candidates(&mut numbers));
+        let (features, candidates) =
+            (some_features(&mut numbers, &known), some_candidates(&mut numbers));
         let mut last = 0.0;
         for prefer_quality in [Some(false), None, Some(true)] {
             let preferences = Preferences { prefer_quality, ..Preferences::default() };

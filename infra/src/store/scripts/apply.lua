@@ -2,6 +2,7 @@
 -- KEYS: watermark, holds, total
 -- ARGV: prefix of the part, the sequence applied before this batch, seconds a tombstone stays,
 --       events as JSON: [{sequence, account, amount, key, request, spent, counters: {field: n}}]
+-- No command below may fail once another has written: numbers are checked by the caller.
 -- Answers the new watermark, or -1 when the view isn't where the caller thinks: it must start anew.
 local watermark, holds, total = KEYS[1], KEYS[2], KEYS[3]
 local prefix, before = ARGV[1], tonumber(ARGV[2])
@@ -13,10 +14,14 @@ local function settle(event)
   local state = redis.call('HGET', hold, 'state')
   if state == 'done' then return end
   if state == 'held' then
-    local back = '-' .. redis.call('HGET', hold, 'amount')
-    redis.call('HINCRBY', prefix .. 'account:' .. event.account, 'held', back)
-    redis.call('HINCRBY', prefix .. 'key:' .. event.key, 'held', back)
-    redis.call('HINCRBY', total, 'held', back)
+    local amount = redis.call('HGET', hold, 'amount')
+    -- '-0' is no integer for HINCRBY, and a script that fails here has written half of a batch.
+    if amount ~= '0' then
+      local back = '-' .. amount
+      redis.call('HINCRBY', prefix .. 'account:' .. event.account, 'held', back)
+      redis.call('HINCRBY', prefix .. 'key:' .. event.key, 'held', back)
+      redis.call('HINCRBY', total, 'held', back)
+    end
     redis.call('ZREM', holds, event.request)
   end
   -- The tombstone keeps a late RESERVE of the same request from leaking a hold.

@@ -1,6 +1,6 @@
 -- Reserves the worst case of a request, or says why not. Safe to repeat by request.
 -- KEYS: live, account, key, hold, holds, total of every part...
--- ARGV: request, amount, expires_ms, account, key, key_budget ('' none), total_budget ('' none),
+-- ARGV: request, amount, lifetime in ms (by Redis's clock), account, key, key_budget ('' none), total_budget ('' none),
 --       prefix of the hold's part's total (index in KEYS)
 -- Amounts stay strings on their way to HINCRBY: a Lua number beyond 1e14 would print as 1e+15.
 local live, account, key, hold, holds = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
@@ -25,5 +25,7 @@ redis.call('HINCRBY', account, 'held', ARGV[2])
 redis.call('HINCRBY', key, 'held', ARGV[2])
 redis.call('HINCRBY', KEYS[5 + tonumber(ARGV[8])], 'held', ARGV[2])
 redis.call('HSET', hold, 'state', 'held', 'amount', ARGV[2], 'account', ARGV[4], 'key', ARGV[5])
-redis.call('ZADD', holds, ARGV[3], ARGV[1])
+local clock = redis.call('TIME')
+local now = tonumber(clock[1]) * 1000 + math.floor(tonumber(clock[2]) / 1000)
+redis.call('ZADD', holds, string.format('%.0f', now + tonumber(ARGV[3])), ARGV[1])
 return {'new', ARGV[2]}

@@ -135,10 +135,9 @@ impl Output {
             self.text.push_str(&rest);
             self.ready.append(&mut self.held);
         }
-        let rest = self.take_text();
-        if !matches!(&rest, Event::Text { text, logprobs } if text.is_empty() && logprobs.is_empty())
-        {
-            self.last_text.send(rest);
+        if !self.text.is_empty() || !self.ready.is_empty() {
+            let (text, logprobs) = (self.text, self.ready);
+            self.last_text.send(Event::Text { text, logprobs });
         }
         self.last_event.send(Event::Finished(finished));
     }

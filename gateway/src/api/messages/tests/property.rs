@@ -1,0 +1,209 @@
+//! A stream put together again equals the whole answer, however its pieces are cut and gathered.
+
+use super::wire::{events, reassembled, request_id, written};
+use crate::api::messages::response;
+use crate::chat::{Event, Receipt};
+use schemas::error::{ErrorCode, Problem};
+use schemas::money::MicroUsd;
+use schemas::openai::{AnswerChoice, AnswerMessage, ChunkChoice, DeltaMessage, FinishReason};
+use schemas::usage::Usage;
+use serde_json::{Map, Value, json};
+
+/// Numbers that are the same in every run.
+struct Numbers(u64);
+
+impl Numbers {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) as usize % bound
+    }
+
+    /// A text cut at random places.
+    fn cut(&mut self, text: &str) -> Vec<String> {
+        let mut pieces = vec![String::new()];
+        for character in text.chars() {
+            if self.below(3) == 0 {
+                pieces.push(String::new());
+            }
+            pieces.last_mut().unwrap().push(character);
+        }
+        pieces
+    }
+}
+
+const TEXTS: [&str; 4] = ["東京は🇯🇵の首都です。", "x", "a \"quoted\" \\ text\n", "👩‍👩‍👧‍👦絵文字"];
+
+fn delta(delta: Value) -> ChunkChoice {
+    let delta: DeltaMessage = serde_json::from_value(delta).unwrap();
+    ChunkChoice { index: 0, delta, logprobs: None, finish_reason: None }
+}
+
+/// A random answer, whole and in pieces.
+fn answer(numbers: &mut Numbers) -> (AnswerChoice, Vec<ChunkChoice>) {
+    let mut message = AnswerMessage { role: "assistant".into(), ..AnswerMessage::default() };
+    let mut pieces = Vec::new();
+    if numbers.below(2) == 0 {
+        think(numbers, &mut message, &mut pieces);
+    }
+    if numbers.below(3) > 0 {
+        let text = TEXTS[numbers.below(TEXTS.len())];
+        message.content = Some(text.into());
+        pieces.extend(numbers.cut(text).into_iter().map(|text| delta(json!({"content": text}))));
+    }
+    let calls = numbers.below(4);
+    call(numbers, calls, &mut message, &mut pieces);
+    let finish_reason = if calls > 0 { FinishReason::ToolCalls } else { FinishReason::Stop };
+    pieces.push(ChunkChoice::finish(0, finish_reason));
+    (AnswerChoice { index: 0, message, logprobs: None, finish_reason }, pieces)
+}
+
+fn think(numbers: &mut Numbers, message: &mut AnswerMessage, pieces: &mut Vec<ChunkChoice>) {
+    let (mut kept, mut all) = (Vec::new(), String::new());
+    for index in 0..=numbers.below(2) {
+        let text = TEXTS[numbers.below(TEXTS.len())];
+        all.push_str(text);
+        kept.push(json!({"type": "thinking", "thinking": text, "signature": format!("s{index}")}));
+        for piece in numbers.cut(text) {
+            let part = json!({"index": index, "type": "thinking", "thinking": piece});
+            pieces.push(delta(json!({"reasoning_content": piece, "thinking_blocks": [part]})));
+        }
+        let part = json!({"index": index, "signature": format!("s{index}")});
+        pieces.push(delta(json!({"thinking_blocks": [part]})));
+    }
+    message.reasoning_content = Some(all);
+    message.rest.insert("thinking_blocks".into(), kept.into());
+}
+
+/// Calls whose arguments come mixed: the tail of an earlier one may come after a later one began.
+fn call(
+    numbers: &mut Numbers,
+    calls: usize,
+    message: &mut AnswerMessage,
+    pieces: &mut Vec<ChunkChoice>,
+) {
+    let mut whole = Vec::new();
+    let mut waiting: Vec<Vec<Value>> = Vec::new();
+    for index in 0..calls {
+        let arguments =
+            json!({"text": TEXTS[numbers.below(TEXTS.len())], "n": [index]}).to_string();
+        let (id, name) = (format!("call_{index}"), format!("tool_{index}"));
+        whole.push(json!({"id": id, "type": "function",
+            "function": {"name": name, "arguments": arguments}}));
+        let mut parts = vec![json!({"index": index, "id": id, "type": "function",
+            "function": {"name": name, "arguments": ""}})];
+        for piece in numbers.cut(&arguments) {
+            parts.push(json!({"index": index, "function": {"arguments": piece}}));
+        }
+        waiting.push(parts);
+    }
+    // Each call begins after the one before it has begun, and then they go on in any order.
+    let mut begun = 0;
+    while waiting.iter().any(|parts| !parts.is_empty()) {
+        let at = numbers.below((begun + 1).min(calls));
+        if !waiting[at].is_empty() {
+            pieces.push(delta(json!({"tool_calls": [waiting[at].remove(0)]})));
+            begun = begun.max(at + 1);
+        }
+    }
+    message.tool_calls = (!whole.is_empty()).then_some(whole);
+}
+
+fn done() -> Event {
+    let usage = Usage { input: 7, cache_read: Some(2), output: 5, ..Usage::default() };
+    Event::Done(Receipt { usage, charge: MicroUsd(1) })
+}
+
+#[test]
+fn a_stream_put_together_equals_the_whole_answer() {
+    let mut numbers = Numbers(1);
+    for _ in 0..400 {
+        let (choice, pieces) = answer(&mut numbers);
+        let usage = Usage { input: 7, cache_read: Some(2), output: 5, ..Usage::default() };
+        let receipt = Receipt { usage, charge: MicroUsd(1) };
+        let whole = response::answer(&request_id(), "m", vec![choice.clone()], &receipt).unwrap();
+        let whole = serde_json::to_value(whole).unwrap();
+        let mut gathered: Vec<Event> = vec![Event::Waiting];
+        for piece in pieces {
+            match gathered.last_mut() {
+                Some(Event::Pieces(last)) if numbers.below(3) == 0 => last.push(piece),
+                _ => gathered.push(Event::Pieces(vec![piece])),
+            }
+        }
+        gathered.push(done());
+        let stream = written(gathered);
+        assert_eq!(reassembled(&stream).unwrap(), whole, "{stream}");
+        let at_once = written(vec![Event::Whole(vec![choice]), done()]);
+        assert_eq!(reassembled(&at_once).unwrap(), whole, "{at_once}");
+    }
+}
+
+#[test]
+fn text_is_told_as_it_comes_and_pings_come_before_it() {
+    let mut rest = vec![Event::Pieces(vec![ChunkChoice::text(0, "日")])];
+    rest.insert(0, Event::Waiting);
+    rest.push(Event::Pieces(vec![ChunkChoice::text(0, "本")]));
+    rest.push(Event::Waiting);
+    let names: Vec<String> = events(&written(rest))
+        .iter()
+        .map(|event| event["type"].as_str().unwrap().to_owned())
+        .collect();
+    let expected = [
+        "ping",
+        "message_start",
+        "content_block_start",
+        "content_block_delta",
+        "content_block_delta",
+        "ping",
+    ];
+    assert_eq!(names, expected);
+}
+
+#[test]
+fn a_broken_stream_ends_with_an_error_and_no_stop() {
+    let problem = Problem::new(ErrorCode::UpstreamOverloaded, "混雑", "busy");
+    let begun = || Event::Pieces(vec![ChunkChoice::text(0, "a")]);
+    for events in [vec![begun(), Event::Failed(problem)], vec![begun(), done()], vec![done()]] {
+        let stream = written(events);
+        let error = reassembled(&stream).unwrap_err();
+        assert_eq!(error["request_id"], "req_1");
+        assert!(!stream.contains("message_stop") && !stream.contains("message_delta"), "{stream}");
+    }
+}
+
+#[test]
+fn a_tail_that_was_held_back_is_never_lost() {
+    let call = |index: u64, arguments: &str| {
+        delta(json!({"tool_calls": [{"index": index, "id": format!("c{index}"), "type": "function",
+            "function": {"name": "f", "arguments": arguments}}]}))
+    };
+    let more = json!({"tool_calls": [{"index": 0, "function": {"arguments": "_1]\"}"}}]});
+    let mut last = delta(more);
+    last.finish_reason = Some(FinishReason::ToolCalls);
+    let stream = written(vec![
+        Event::Pieces(vec![call(0, "{\"a\":\"[EMAIL"), call(1, "{\"b\":2}")]),
+        Event::Pieces(vec![last]),
+        done(),
+    ]);
+    let message = reassembled(&stream).unwrap();
+    assert_eq!(message["content"][0]["input"], json!({"a": "[EMAIL_1]"}));
+    assert_eq!(message["content"][1]["input"], json!({"b": 2}));
+}
+
+#[test]
+fn the_end_is_told_as_far_as_it_is_known() {
+    let reason = |finish, rest: Value, called| {
+        let rest: Map<String, Value> = serde_json::from_value(rest).unwrap();
+        serde_json::to_value(response::stop(finish, &rest, called)).unwrap()
+    };
+    assert_eq!(reason(FinishReason::Stop, json!({}), false), json!(["end_turn", null]));
+    assert_eq!(reason(FinishReason::Stop, json!({}), true), json!(["tool_use", null]));
+    assert_eq!(reason(FinishReason::Length, json!({}), true), json!(["max_tokens", null]));
+    assert_eq!(reason(FinishReason::ContentFilter, json!({}), false), json!(["refusal", null]));
+    let carried = json!({"stop_reason": "stop_sequence", "stop_sequence": "終"});
+    assert_eq!(reason(FinishReason::Stop, carried, false), json!(["stop_sequence", "終"]));
+    let carried = json!({"stop_reason": "pause_turn"});
+    assert_eq!(reason(FinishReason::Stop, carried, false), json!(["pause_turn", null]));
+    let unknown = json!({"stop_reason": "brand_new"});
+    assert_eq!(reason(FinishReason::Stop, unknown, false), json!(["end_turn", null]));
+}

@@ -1,0 +1,113 @@
+//! What every surface's answer has beside its JSON: our own headers, the pieces put together, a
+//! stream's bytes. How an answer is spelled is each surface's own.
+
+use super::counted::Counted;
+use super::{error, header_value};
+use crate::chat::{Answering, Collector, Event, Receipt};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+use bytes::Bytes;
+use futures::Stream;
+use schemas::error::{ErrorCode, Problem};
+use schemas::openai::AnswerChoice;
+use std::convert::Infallible;
+
+/// How a stream ended: `None` is well.
+pub(super) struct Ending(pub(super) Option<ErrorCode>);
+
+/// Writes a stream as one surface spells it.
+pub(super) trait Writer: Send {
+    /// What is written for an event, and how the stream ended if it did.
+    fn event(&mut self, event: Event, model: &str, out: &mut Vec<u8>) -> Option<Ending>;
+}
+
+/// Our own headers.
+pub(super) fn headers(answering: &Answering, receipt: Option<&Receipt>) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    error::add_standing(&mut headers, &answering.standing);
+    let mut add = |name: &'static str, value: &str| {
+        headers.insert(HeaderName::from_static(name), header_value(value));
+    };
+    add("x-fly-model", answering.model());
+    add("x-fly-route-reason", &answering.reason);
+    add("x-fly-cache", if answering.from_cache { "hit" } else { "miss" });
+    if let Some(receipt) = receipt {
+        add("x-fly-cost-usd", &receipt.charge.to_string());
+    }
+    headers
+}
+
+/// Our own headers, and those of a stream that no proxy may keep or hold back.
+pub(super) fn stream_headers(answering: &Answering) -> HeaderMap {
+    let mut headers = headers(answering, None);
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
+    headers
+}
+
+/// Waits for the whole answer.
+pub(super) async fn collect(
+    answering: &mut Answering,
+) -> Result<(Vec<AnswerChoice>, Receipt), Problem> {
+    let mut collector = Collector::default();
+    let receipt = loop {
+        match answering.next().await {
+            Event::Waiting => {}
+            Event::Pieces(pieces) => collector.add(&pieces),
+            Event::Whole(choices) => collector.add_whole(&choices),
+            Event::Done(receipt) => break receipt,
+            Event::Failed(problem) => return Err(problem),
+        }
+    };
+    Ok((collector.whole().ok_or_else(without_end)?, receipt))
+}
+
+/// An upstream that said less than a whole answer.
+pub(super) fn without_end() -> Problem {
+    Problem::new(
+        ErrorCode::UpstreamError,
+        "モデルの回答が不完全でした。もう一度お試しください。",
+        "The model's answer was incomplete. Please try again.",
+    )
+}
+
+/// The stream's bytes. Dropping it (the client hung up) drops the answer, which settles itself.
+pub(super) fn bytes(
+    answering: Answering,
+    first: Event,
+    writer: impl Writer,
+    counted: Counted,
+) -> impl Stream<Item = Result<Bytes, Infallible>> + Send {
+    let state = Some((answering, Some(first), writer, counted));
+    futures::stream::unfold(state, |state| async move {
+        let (mut answering, first, mut writer, counted) = state?;
+        loop_until_written(&mut answering, first, &mut writer).await.map(|(out, ending)| {
+            let next = match ending {
+                Some(Ending(code)) => {
+                    counted.end(code);
+                    None
+                }
+                None => Some((answering, None, writer, counted)),
+            };
+            (Ok(Bytes::from(out)), next)
+        })
+    })
+}
+
+async fn loop_until_written(
+    answering: &mut Answering,
+    mut first: Option<Event>,
+    writer: &mut impl Writer,
+) -> Option<(Vec<u8>, Option<Ending>)> {
+    loop {
+        let event = match first.take() {
+            Some(event) => event,
+            None => answering.next().await,
+        };
+        let mut out = Vec::new();
+        let ending = writer.event(event, answering.model(), &mut out);
+        if !out.is_empty() || ending.is_some() {
+            return Some((out, ending));
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! What a living gateway keeps for its requests under way: their places among the requests at once,
+//! and their holds when the view has forgotten them. A gateway that dies stops doing so, and what it
+//! kept comes back by itself.
+
+use crate::chat::{LEASE_MS, hold_lifetime_ms};
+use crate::state::Gateway;
+use infra::store::holds::OpenHold;
+use infra::store::{StoreError, apply};
+use schemas::ids::{AccountId, KeyId, RequestId};
+use schemas::subjects;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Between two looks whether a part of the view is incomplete; well below the time that billing
+/// leaves for it.
+const LOOK_INTERVAL: Duration = Duration::from_millis(500);
+
+/// Looks between two renewals of the places: several within a lease.
+const LOOKS_PER_LEASE: u32 = 10;
+
+/// Holds that one script call puts back at most: keeps Redis responsive beside it.
+const HOLDS_AT_ONCE_MAX: usize = 500;
+
+/// Keeps as long as the gateway lives.
+pub(crate) fn keep(gateway: &Arc<Gateway>) {
+    let keeper = Arc::clone(gateway);
+    gateway.background.spawn_vital("keeper", async move {
+        let stop = keeper.background.stop().clone();
+        let mut looks = tokio::time::interval(LOOK_INTERVAL);
+        let mut count = 0;
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                _ = looks.tick() => count += 1,
+            }
+            let kept = async {
+                renew_forgotten_holds(&keeper).await?;
+                if count % LOOKS_PER_LEASE == 0 {
+                    renew_places(&keeper).await?;
+                }
+                Ok::<(), StoreError>(())
+            };
+            if let Err(error) = kept.await {
+                tracing::warn!(%error, "what requests under way need can't be kept now");
+            }
+        }
+    });
+}
+
+async fn renew_forgotten_holds(gateway: &Gateway) -> Result<(), StoreError> {
+    for partition in apply::partitions() {
+        if gateway.store.is_live(partition).await? {
+            continue;
+        }
+        let open = gateway.exchange.open_holds();
+        let of_part = |hold: &OpenHold| subjects::partition(&hold.account) == partition;
+        let open: Vec<OpenHold> = open.into_iter().filter(of_part).collect();
+        for some in open.chunks(HOLDS_AT_ONCE_MAX) {
+            let lifetime_ms = hold_lifetime_ms(gateway);
+            let renewed = gateway.store.renew_holds(partition, some, lifetime_ms).await?;
+            if renewed > 0 {
+                tracing::warn!(partition, renewed, "the view had forgotten holds; they are back");
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn renew_places(gateway: &Gateway) -> Result<(), StoreError> {
+    let mut of_keys: HashMap<(AccountId, KeyId), Vec<RequestId>> = HashMap::new();
+    for hold in gateway.exchange.open_holds() {
+        of_keys.entry((hold.account, hold.key)).or_default().push(hold.request);
+    }
+    for ((account, key), requests) in of_keys {
+        gateway.store.stay(&account, &key, &requests, LEASE_MS).await?;
+    }
+    Ok(())
+}

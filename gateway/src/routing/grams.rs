@@ -1,0 +1,149 @@
+//! Which of the languages of one script a text is in, by learned pieces of words. It is asked only
+//! where several languages share a script.
+
+use super::language::Language;
+use super::weights::weights;
+use super::words::{fold, mix, start};
+
+const WORD_LETTERS_MAX: usize = 24;
+/// More words than this add nothing but time.
+const WORDS_MAX: usize = 64;
+const PIECE_LETTERS_MAX: usize = 5;
+const HAN_PIECE_LETTERS_MAX: usize = 3;
+/// The hash of a whole word starts at another place than those of its pieces.
+const WHOLE_WORD: u32 = 50;
+
+use Language as L;
+
+/// A script that several languages share, with them in the order of the weights.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Script {
+    Latin,
+    Cyrillic,
+    Arabic,
+    Han,
+}
+
+const LATIN: [Language; 19] = [
+    L::English,
+    L::Japanese,
+    L::Vietnamese,
+    L::Indonesian,
+    L::Tagalog,
+    L::German,
+    L::French,
+    L::Spanish,
+    L::Portuguese,
+    L::Italian,
+    L::Dutch,
+    L::Swedish,
+    L::Danish,
+    L::Polish,
+    L::Czech,
+    L::Hungarian,
+    L::Romanian,
+    L::Turkish,
+    L::Finnish,
+];
+const CYRILLIC: [Language; 3] = [L::Russian, L::Ukrainian, L::Bulgarian];
+const ARABIC: [Language; 2] = [L::Arabic, L::Persian];
+const HAN: [Language; 2] = [L::Japanese, L::Chinese];
+
+impl Script {
+    fn languages(self) -> &'static [Language] {
+        match self {
+            Self::Latin => &LATIN,
+            Self::Cyrillic => &CYRILLIC,
+            Self::Arabic => &ARABIC,
+            Self::Han => &HAN,
+        }
+    }
+
+    fn seed(self) -> u32 {
+        match self {
+            Self::Latin => 101,
+            Self::Cyrillic => 102,
+            Self::Arabic => 103,
+            Self::Han => 104,
+        }
+    }
+
+    fn has(self, letter: char) -> bool {
+        let code = u32::from(letter);
+        match self {
+            Self::Latin => {
+                matches!(code, 0x61..=0x7A | 0xC0..=0x24F | 0x1E00..=0x1EFF)
+                    && !matches!(code, 0xD7 | 0xF7)
+            }
+            Self::Cyrillic => matches!(code, 0x0400..=0x052F),
+            Self::Arabic => matches!(code, 0x0620..=0x06FF | 0x0750..=0x077F | 0xFB50..=0xFEFC),
+            Self::Han => matches!(code, 0x3005 | 0x3400..=0x9FFF),
+        }
+    }
+}
+
+/// The evidence for each language of a script; empty when the text has no word in it.
+pub(super) fn evidence(text: &str, script: Script) -> Vec<(Language, f32)> {
+    let Some(weights) = weights() else { return Vec::new() };
+    let mut sums = vec![0; weights.header.language_columns];
+    let mut count = 0;
+    for word in words(text, script) {
+        for hash in hashes(&word, script) {
+            weights.add_language(hash, &mut sums);
+            count += 1;
+        }
+    }
+    if count == 0 {
+        return Vec::new();
+    }
+    let scale = weights.header.language_step / (count as f32).sqrt();
+    let languages = script.languages().iter().copied();
+    languages.zip(sums).map(|(language, sum)| (language, sum as f32 * scale)).collect()
+}
+
+/// Runs of letters of one script, in small letters.
+fn words(text: &str, script: Script) -> Vec<Vec<char>> {
+    let mut words = Vec::new();
+    let mut word = Vec::new();
+    for letter in text.chars().map(fold) {
+        if script.has(letter) {
+            word.push(letter);
+            continue;
+        }
+        // A mark that stands above the letter before it does not end a word.
+        let is_mark = matches!(u32::from(letter), 0x300..=0x36F);
+        if !is_mark && !word.is_empty() {
+            words.push(std::mem::take(&mut word));
+            if words.len() == WORDS_MAX {
+                return words;
+            }
+        }
+    }
+    if !word.is_empty() {
+        words.push(word);
+    }
+    words
+}
+
+/// The hashes of all pieces of a word and of the word itself.
+fn hashes(word: &[char], script: Script) -> Vec<u32> {
+    let word = &word[..word.len().min(WORD_LETTERS_MAX)];
+    let mut letters = word.to_vec();
+    let mut most = HAN_PIECE_LETTERS_MAX;
+    if script != Script::Han {
+        letters.insert(0, ' ');
+        letters.push(' ');
+        most = PIECE_LETTERS_MAX;
+    }
+    let mut hashes = Vec::with_capacity(letters.len() * most + 1);
+    for at in 0..letters.len() {
+        let mut value = start(script.seed());
+        for letter in &letters[at..letters.len().min(at + most)] {
+            value = mix(value, *letter);
+            hashes.push(value);
+        }
+    }
+    let whole = start(script.seed() + WHOLE_WORD);
+    hashes.push(letters.iter().fold(whole, |value, letter| mix(value, *letter)));
+    hashes
+}

@@ -1,0 +1,62 @@
+//! HTTP connections: accepted up to a limit, closed when their headers don't come, drained at the
+//! end. `axum::serve` has no time limits, and a thousand idle sockets cost an attacker nothing.
+
+use axum::Router;
+use axum::serve::Listener;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use hyper_util::service::TowerToHyperService;
+use infra::net::PromptListener;
+use infra::tasks::Tasks;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+/// Connections at once; further ones wait to be accepted.
+const CONNECTIONS_MAX: usize = 20_000;
+
+/// How long a request's headers may take, and how long a connection may idle between requests.
+const HEADER_SECONDS_MAX: Duration = Duration::from_secs(75);
+
+/// Serves until `stop`; then accepts no more, and returns when every connection has ended its
+/// request.
+pub(crate) async fn serve(mut listener: PromptListener, router: Router, stop: CancellationToken) {
+    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let connections = Tasks::new();
+    loop {
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else { break };
+        let (stream, _) = tokio::select! {
+            () = stop.cancelled() => break,
+            accepted = listener.accept() => accepted,
+        };
+        let served = connection(stream, router.clone(), stop.clone());
+        connections.spawn("connection", async move {
+            served.await;
+            drop(place);
+        });
+    }
+    drop(listener);
+    connections.finish().await;
+}
+
+async fn connection(stream: TcpStream, router: Router, stop: CancellationToken) {
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_SECONDS_MAX);
+    builder.http2().timer(TokioTimer::new());
+    let service = TowerToHyperService::new(router);
+    let served = builder.serve_connection(TokioIo::new(stream), service);
+    tokio::pin!(served);
+    let ended = tokio::select! {
+        ended = served.as_mut() => ended,
+        () = stop.cancelled() => {
+            served.as_mut().graceful_shutdown();
+            served.await
+        }
+    };
+    if let Err(error) = ended {
+        // Clients hang up all the time.
+        tracing::debug!(%error, "a connection ended");
+    }
+}

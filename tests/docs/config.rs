@@ -1,0 +1,217 @@
+//! docs/config.md against the configuration: its keys are the fields that the code reads, the keys
+//! of the default file are among them, and its defaults are the code's.
+
+use crate::markdown::{Row, tables};
+use crate::source;
+use crate::tree::Tree;
+use infra::config::Config;
+use infra::environment::Environment;
+use std::collections::{BTreeMap, BTreeSet};
+
+pub(crate) const DOCUMENT: &str = "docs/config.md";
+const FILE: &str = "config.yaml";
+const SECTIONS: &str = "infra/src/config/sections.rs";
+const SHAPE: &str = "infra/src/config/file.rs";
+
+/// Which struct holds the keys below a prefix.
+const STRUCTS: [(&str, &str, &str); 12] = [
+    ("gateway.", SECTIONS, "Gateway"),
+    ("queue.", SECTIONS, "Queue"),
+    ("workers.", SECTIONS, "Workers"),
+    ("auto.", SECTIONS, "Auto"),
+    ("limits.", SECTIONS, "Limits"),
+    ("cache.", SECTIONS, "Cache"),
+    ("budget.", SECTIONS, "Budget"),
+    ("privacy.", SECTIONS, "Privacy"),
+    ("plans[].", SECTIONS, "Plan"),
+    ("models[].", SHAPE, "FileModel"),
+    ("models[].price.", SHAPE, "FilePrice"),
+    ("models[].llama.", SHAPE, "FileLlama"),
+];
+
+/// Sections whose values in the default file are also the code's defaults.
+const PLAIN: [&str; 7] =
+    ["gateway.", "queue.", "workers.", "limits.", "cache.", "budget.", "privacy."];
+
+/// A model with what is required and nothing else.
+const SMALLEST: &str = "models:\n  -\n    name: m\n    pool: p\n    vendor: openai\n    \
+    context: 1000\n    max_output: 100\n    \
+    price: {input: 1, cached_input: 1, cache_write: 1, output: 1}\n";
+
+/// The rows of all tables of keys.
+pub(crate) fn rows(tree: &Tree) -> Vec<Row> {
+    let header = ["key", "type", "default", "range", "meaning"];
+    tables(&tree.text(DOCUMENT), &header).into_iter().flatten().collect()
+}
+
+pub(crate) fn keys_are_those_of_the_code(tree: &Tree) -> Vec<String> {
+    let told: Vec<String> = rows(tree).iter().map(|row| row.plain(0)).collect();
+    let mut real = BTreeSet::new();
+    for (prefix, file, name) in STRUCTS {
+        let fields = source::fields(&tree.text(file), name);
+        real.extend(fields.into_iter().map(|field| format!("{prefix}{field}")));
+    }
+    let has_keys = |field: &String| {
+        STRUCTS.iter().any(|(prefix, ..)| {
+            prefix.trim_end_matches('.').trim_end_matches("[]") == field.as_str()
+        })
+    };
+    let top = source::fields(&tree.text(SHAPE), "File");
+    real.extend(top.into_iter().filter(|field| !has_keys(field)));
+    let written: BTreeSet<String> =
+        leaves(&tree.text(FILE)).into_iter().map(|(key, _)| key).collect();
+    let known: BTreeSet<String> = told.iter().cloned().collect();
+    let mut found = Vec::new();
+    found.extend(real.difference(&known).map(|key| format!("{DOCUMENT}: tell {key}")));
+    found.extend(known.difference(&real).map(|key| format!("{DOCUMENT}: no such key: {key}")));
+    found.extend(written.difference(&known).map(|key| format!("{FILE}: {key} is not told")));
+    if known.len() != told.len() {
+        found.push(format!("{DOCUMENT}: a key is told twice"));
+    }
+    found
+}
+
+pub(crate) fn defaults_are_those_of_the_code(tree: &Tree) -> Vec<String> {
+    let told: BTreeMap<String, String> =
+        rows(tree).iter().map(|row| (row.plain(0), row.plain(2))).collect();
+    let is_plain = |key: &str| PLAIN.iter().any(|section| key.starts_with(section));
+    let mut real: BTreeMap<String, String> = leaves(&tree.text(FILE))
+        .into_iter()
+        .filter(|(key, _)| is_plain(key))
+        .map(|(key, value)| (key, if value == "null" { "none".to_owned() } else { value }))
+        .collect();
+    match of_model() {
+        Ok(defaults) => real.extend(defaults),
+        Err(error) => return vec![error],
+    }
+    let mut found = Vec::new();
+    for (key, value) in &real {
+        if told.get(key) != Some(value) {
+            found.push(format!(
+                "{DOCUMENT}: the default of {key} is {value}, not {:?}",
+                told.get(key)
+            ));
+        }
+    }
+    for key in told.keys().filter(|key| is_plain(key) && !real.contains_key(*key)) {
+        found.push(format!("{FILE}: write {key} with its default"));
+    }
+    found
+}
+
+/// What a model has that says nothing of it.
+fn of_model() -> Result<Vec<(String, String)>, String> {
+    let parse = |text: &str| {
+        Config::parse(text, "smallest", &Environment::default()).map_err(|error| error.to_string())
+    };
+    let config = parse(SMALLEST)?;
+    let llama = parse(&SMALLEST.replace("openai", "llama"))?;
+    let model = config.models.iter().next().ok_or("no model")?;
+    let llama = llama.models.iter().next().and_then(|m| m.llama.clone()).ok_or("no llama")?;
+    let absent = |is_absent: bool| if is_absent { "none" } else { "something" }.to_owned();
+    let upstream = if model.upstream == model.name { "the name" } else { "another" };
+    let defaults = [
+        ("aliases", format!("{:?}", model.aliases)),
+        ("upstream", upstream.to_owned()),
+        ("api_key", absent(model.api_keys.is_empty() && !model.key_wanted)),
+        ("api_keys", format!("{:?}", model.api_keys)),
+        ("capabilities", format!("{:?}", model.capabilities).to_lowercase()),
+        ("tier", format!("{:?}", model.tier).to_lowercase()),
+        ("llama.file", absent(llama.file.is_none())),
+        ("llama.slots", llama.slots.to_string()),
+        ("llama.threads", absent(llama.threads.is_none())),
+        ("llama.batch_tokens_max", llama.batch_tokens_max.to_string()),
+        ("llama.system_prompt", absent(llama.system_prompt.is_none())),
+    ];
+    let mut defaults: Vec<(String, String)> =
+        defaults.into_iter().map(|(key, value)| (format!("models[].{key}"), value)).collect();
+    let auto = &config.auto;
+    defaults.push(("auto.candidates".into(), format!("{:?}", auto.candidates)));
+    defaults.push(("auto.default".into(), absent(auto.default.is_none())));
+    defaults.push(("auto.max_cost".into(), absent(auto.max_cost.is_none())));
+    defaults.push(("fallbacks".into(), format!("{:?}", config.fallbacks)));
+    Ok(defaults)
+}
+
+/// Keys and values of a file like config.yaml: block maps, lists of maps, and maps on one line.
+fn leaves(text: &str) -> Vec<(String, String)> {
+    let mut leaves = Vec::new();
+    let mut stack: Vec<(usize, String)> = Vec::new();
+    for line in text.lines() {
+        let line = line.split(" #").next().unwrap_or_default().trim_end();
+        let mut indent = line.len() - line.trim_start().len();
+        let mut content = line.trim_start();
+        if content.is_empty() || content.starts_with('#') {
+            continue;
+        }
+        stack.retain(|(depth, _)| *depth < indent);
+        let parent = |stack: &[(usize, String)]| {
+            stack.last().map(|(_, path)| path.clone()).unwrap_or_default()
+        };
+        if let Some(item) = content.strip_prefix("- ") {
+            let path = format!("{}[]", parent(&stack));
+            stack.push((indent, path));
+            (indent, content) = (indent + 2, item);
+        }
+        let above = parent(&stack);
+        if content.starts_with('{') {
+            leaves.extend(inside(&above, content));
+            continue;
+        }
+        let (key, value) = content.split_once(':').unwrap_or((content, ""));
+        let path = if above.is_empty() { key.to_owned() } else { format!("{above}.{key}") };
+        let value = value.trim();
+        if above == "fallbacks" {
+            leaves.push((above, String::new()));
+        } else if value.starts_with('{') {
+            leaves.extend(inside(&path, value));
+        } else if !value.is_empty() {
+            leaves.push((path.clone(), value.to_owned()));
+        }
+        stack.push((indent, path));
+    }
+    leaves
+}
+
+/// `{a: 1, b: 2}` below a path.
+fn inside(path: &str, map: &str) -> Vec<(String, String)> {
+    let pairs = map.trim_matches(['{', '}']).split(',').filter_map(|pair| pair.split_once(':'));
+    pairs.map(|(key, value)| (format!("{path}.{}", key.trim()), value.trim().to_owned())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::found;
+
+    #[test]
+    fn the_default_file_is_read() {
+        let all: BTreeMap<_, _> = leaves(&Tree::read().text(FILE)).into_iter().collect();
+        assert_eq!(all.get("gateway.ping_seconds").map(String::as_str), Some("5"));
+        assert_eq!(all.get("models[].llama.slots").map(String::as_str), Some("4"));
+        for key in ["models[].price.cache_write", "plans[].bonus_percent", "fallbacks"] {
+            assert!(all.contains_key(key), "{key}");
+        }
+    }
+
+    #[test]
+    fn keys_that_differ_are_found() {
+        let planted = |path: &str, from: &str, to: &str| {
+            found(keys_are_those_of_the_code, path, from, to).len()
+        };
+        assert_eq!(planted(DOCUMENT, "| `queue.replicas` |", "| `queue.copies` |"), 3);
+        assert_eq!(planted(SECTIONS, "pub ping_seconds: u64", "pub ping_ms: u64"), 2);
+        assert_eq!(planted(FILE, "  ping_seconds:", "  ping_milliseconds:"), 1);
+    }
+
+    #[test]
+    fn defaults_that_differ_are_found() {
+        let planted = |path: &str, from: &str, to: &str| {
+            found(defaults_are_those_of_the_code, path, from, to).len()
+        };
+        assert_eq!(planted(DOCUMENT, "| 7000000 |", "| 8000000 |"), 1);
+        assert_eq!(planted(FILE, "  parallel: 32", "  parallel: 33"), 1);
+        assert_eq!(planted(DOCUMENT, "| standard |", "| premium |"), 1);
+        assert_eq!(planted(FILE, "  parallel: 32\n", ""), 1);
+    }
+}

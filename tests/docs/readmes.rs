@@ -1,0 +1,189 @@
+//! The two READMEs say the same; paths that the documents name exist; the environment is told
+//! whole. What the sentences mean is for a reader to judge.
+
+use crate::markdown::{blocks, headings, links, prose, spans, table_sizes, tables};
+use crate::source;
+use crate::tree::Tree;
+use std::collections::BTreeSet;
+
+const ENGLISH: &str = "README.md";
+const JAPANESE: &str = "README.ja.md";
+const ENVIRONMENT: &str = "infra/src/environment.rs";
+const SAMPLE: &str = ".env.sample";
+/// Lines from the top in which a README names the other one.
+const TOP_LINES: usize = 5;
+/// What a shell has anyway: no sample sets it.
+const NOT_IN_SAMPLE: [&str; 3] = ["HOME", "PATH", "XDG_CACHE_HOME"];
+/// The client's own key in the examples.
+const CLIENT_NAMES: [&str; 1] = ["API_KEY"];
+/// What a path ends with when it is a file of ours.
+const ENDINGS: [&str; 8] = [".md", ".rs", ".lua", ".toml", ".yaml", ".conf", ".sample", ".sh"];
+
+pub(crate) fn both_readmes_say_the_same(tree: &Tree) -> Vec<String> {
+    let (english, japanese) = (tree.text(ENGLISH), tree.text(JAPANESE));
+    let mut found = Vec::new();
+    let mut differ = |what: &str, same: bool| {
+        if !same {
+            found.push(format!("{ENGLISH} and {JAPANESE}: {what} differ"));
+        }
+    };
+    let levels =
+        |text: &str| -> Vec<usize> { headings(text).iter().map(|(level, _)| *level).collect() };
+    differ("the levels of the headings", levels(&english) == levels(&japanese));
+    let code = |text: &str| -> Vec<(String, String)> {
+        blocks(text).into_iter().map(|block| (block.language, block.text)).collect()
+    };
+    differ("the code blocks", code(&english) == code(&japanese));
+    differ("the rows of the tables", table_sizes(&english) == table_sizes(&japanese));
+    let points = |text: &str| -> Vec<String> {
+        let all = prose(text).into_iter().flat_map(|(_, line)| links(line)).map(str::to_owned);
+        all.filter(|link| !link.starts_with("README")).collect()
+    };
+    differ("the links", points(&english) == points(&japanese));
+    for (text, other) in [(&english, JAPANESE), (&japanese, ENGLISH)] {
+        let is_named = text.lines().take(TOP_LINES).any(|line| links(line).contains(&other));
+        differ("the links to each other at the top", is_named);
+    }
+    found
+}
+
+pub(crate) fn paths_exist(tree: &Tree) -> Vec<String> {
+    let mut found = Vec::new();
+    for (document, text) in tree.documents() {
+        let folder = document.rsplit_once('/').map(|(folder, _)| folder);
+        for (number, line) in prose(&text) {
+            let linked = links(line).into_iter().filter(|link| !link.contains("://"));
+            let linked = linked.map(|link| match folder {
+                Some(folder) => joined(folder, link),
+                None => link.to_owned(),
+            });
+            let named = spans(line).into_iter().filter(|span| is_path(span)).map(str::to_owned);
+            for path in linked.chain(named).filter(|path| !tree.exists(path)) {
+                found.push(format!("{document}:{number}: there is no {path}"));
+            }
+        }
+    }
+    found
+}
+
+/// A link from a folder, `../` included.
+fn joined(folder: &str, link: &str) -> String {
+    let (mut folder, mut link) = (folder, link);
+    while let Some(rest) = link.strip_prefix("../") {
+        link = rest;
+        folder = folder.rsplit_once('/').map_or("", |(parent, _)| parent);
+    }
+    if folder.is_empty() { link.to_owned() } else { format!("{folder}/{link}") }
+}
+
+/// Whether a span means a file or a folder of the repository.
+fn is_path(span: &str) -> bool {
+    let plain = |letter: char| letter.is_ascii_alphanumeric() || "_-./".contains(letter);
+    let is_plain = span.chars().all(plain) && !span.starts_with(['/', '.', '-']);
+    let is_file = ENDINGS.iter().any(|end| span.ends_with(end));
+    let is_sample = span == SAMPLE;
+    is_sample || (is_plain && (is_file || span.contains('/')))
+}
+
+/// The names that the program reads.
+fn environment(tree: &Tree) -> BTreeSet<String> {
+    source::public(&tree.text(ENVIRONMENT), "const").into_iter().collect()
+}
+
+pub(crate) fn environment_is_whole(tree: &Tree) -> Vec<String> {
+    let real = environment(tree);
+    let mut found = Vec::new();
+    for (readme, header) in [(ENGLISH, ["name", "meaning"]), (JAPANESE, ["名前", "意味"])] {
+        let text = tree.text(readme);
+        let rows = tables(&text, &header);
+        let told: BTreeSet<String> = rows.iter().flatten().map(|row| row.plain(0)).collect();
+        found.extend(difference(readme, &told, &real));
+        let scripts: String = tree.folder("scripts").iter().map(|path| tree.text(path)).collect();
+        let elsewhere = scripts + &tree.text("nats.conf");
+        for name in named(&text) {
+            let is_known = real.contains(&name)
+                || CLIENT_NAMES.contains(&name.as_str())
+                || [format!("${{{name}"), format!("${name}")]
+                    .iter()
+                    .any(|use_| elsewhere.contains(use_));
+            if !is_known {
+                found.push(format!("{readme}: nobody reads {name}"));
+            }
+        }
+    }
+    let sample = tree.text(SAMPLE);
+    let set: BTreeSet<String> = sample
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .filter_map(|line| line.split_once('=').map(|(name, _)| name.to_owned()))
+        .collect();
+    let wanted: BTreeSet<String> =
+        real.into_iter().filter(|name| !NOT_IN_SAMPLE.contains(&name.as_str())).collect();
+    found.extend(difference(SAMPLE, &set, &wanted));
+    found
+}
+
+fn difference(place: &str, told: &BTreeSet<String>, real: &BTreeSet<String>) -> Vec<String> {
+    let missing = real.difference(told).map(|name| format!("{place}: tell {name}"));
+    missing
+        .chain(told.difference(real).map(|name| format!("{place}: nobody reads {name}")))
+        .collect()
+}
+
+/// Names of variables in spans, and those that the examples export.
+fn named(text: &str) -> BTreeSet<String> {
+    let is_name = |word: &&str| {
+        word.contains('_')
+            && word.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
+    };
+    let first = |span: &str| span.split('=').next().unwrap_or_default().to_owned();
+    let in_spans = prose(text).into_iter().flat_map(|(_, line)| spans(line)).map(first);
+    let code: String = blocks(text).into_iter().map(|block| block.text).collect();
+    let exported = code.lines().filter(|line| line.starts_with("export ")).flat_map(|line| {
+        let words = line.split_whitespace().skip(1);
+        words
+            .filter_map(|word| word.split_once('=').map(|(name, _)| name.to_owned()))
+            .collect::<Vec<_>>()
+    });
+    in_spans.chain(exported).filter(|name| is_name(&name.as_str())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::found;
+
+    #[test]
+    fn readmes_that_differ_are_found() {
+        let planted = |path: &str, from: &str, to: &str| {
+            found(both_readmes_say_the_same, path, from, to).len()
+        };
+        assert_eq!(planted(JAPANESE, "### 環境変数", "## 環境変数"), 1);
+        assert_eq!(planted(ENGLISH, "make test\n", ""), 1);
+        assert_eq!(planted(ENGLISH, "[日本語](README.ja.md)", "日本語"), 1);
+        assert_eq!(planted(JAPANESE, "| 0 | 完了 |\n", ""), 1);
+        assert_eq!(planted(JAPANESE, "[MIT](LICENSE)", "MIT"), 1);
+    }
+
+    #[test]
+    fn a_path_that_is_not_there_is_found() {
+        let planted = |path: &str, from: &str, to: &str| found(paths_exist, path, from, to).len();
+        assert_eq!(planted(ENGLISH, "(docs/errors.md)", "(docs/mistakes.md)"), 1);
+        assert_eq!(planted("ARCHITECTURE.md", "`nats.conf`", "`nats/nats.conf`"), 1);
+        let engine = "`workers/rakuten/src/engine`";
+        assert_eq!(planted("ARCHITECTURE.md", engine, "`workers/rakuten/src/motor`"), 1);
+        assert_eq!(joined("docs/adr", "../config.md"), "docs/config.md");
+    }
+
+    #[test]
+    fn a_variable_that_is_missing_or_unknown_is_found() {
+        let planted =
+            |path: &str, from: &str, to: &str| found(environment_is_whole, path, from, to).len();
+        assert_eq!(planted(JAPANESE, "| `CACHE_TTL` |", "| `CACHE_TIME` |"), 3);
+        assert_eq!(planted(ENGLISH, "`HF_HUB_OFFLINE=1`", "`HF_OFF_LINE=1`"), 1);
+        assert_eq!(planted(SAMPLE, "REDIS_SERVER=\n", ""), 1);
+        let (code, more) =
+            ("pub const HOME: &str", "pub const EXTRA: &str = \"E\";\npub const HOME: &str");
+        assert_eq!(planted(ENVIRONMENT, code, more), 3);
+    }
+}
