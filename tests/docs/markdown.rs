@@ -98,7 +98,8 @@ pub(crate) fn tables(text: &str, header: &[&str]) -> Vec<Vec<Row>> {
             (before, inside) = (Vec::new(), false);
             continue;
         };
-        let is_rule = cells.iter().all(|cell| !cell.is_empty() && cell.trim_matches('-') == "");
+        let is_rule =
+            cells.iter().all(|cell| !cell.is_empty() && cell.trim_matches('-').is_empty());
         if is_rule {
             inside = before.iter().map(String::as_str).eq(header.iter().copied());
             if inside {

@@ -103,6 +103,7 @@ async fn a_silent_vendor_is_504() {
     let soon = |config: &mut Config| {
         config.workers.first_byte_seconds_max = 1;
         config.gateway.request_seconds_max = 2;
+        config.gateway.begin_stream_after_ms = 60_000;
     };
     let answers = refused(Script::Silence, soon).await;
     for answer in &answers {
@@ -117,12 +118,12 @@ async fn a_huge_answer_comes_through_or_is_refused_and_never_breaks_anything() {
     let world = World::start().await;
     let key = world.key(1_000_000).await;
     let client = world.client(&key);
-    let large = "長".repeat(500_000);
-    world.vendor().always("fast", Script::says([&large]));
-    assert_eq!(client.ask("fast", "x").await.content(), large);
+    let piece = "長".repeat(1_000);
+    world.vendor().always("fast", Script::steps(vec![Step::Text(piece.clone()); 500]));
+    assert_eq!(client.ask("fast", "x").await.content(), piece.repeat(500));
     let mut stream = client.ask_stream("fast", "x").await;
     stream.rest().await;
-    assert_eq!(stream.text(), large);
+    assert_eq!(stream.text(), piece.repeat(500));
     assert!(stream.is_done());
     let huge = "x".repeat(9_000_000);
     world.vendor().always("fast", Script::says([&huge]));

@@ -163,17 +163,21 @@ fn choose_among(
     let prompt_tokens_max = credits::prompt_tokens_max(chat);
     let candidates: Vec<routing::Candidate> = models
         .iter()
-        .map(|model| routing::Candidate {
-            name: model.name.clone(),
-            tier: model.tier,
-            local: model.vendor == Vendor::Llama,
-            capabilities: model.capabilities.clone(),
-            context: model.context,
-            price: WorstCase::of(chat, prompt_tokens_max, model, max_tokens).amount,
-            expected_wait_ms: 0,
-            healthy: offered(&model.name),
-            default: default == Some(&model.name),
-            pinned: false,
+        .map(|model| {
+            let worst = WorstCase::of(chat, prompt_tokens_max, model, max_tokens);
+            routing::Candidate {
+                name: model.name.clone(),
+                tier: model.tier,
+                local: model.vendor == Vendor::Llama,
+                capabilities: model.capabilities.clone(),
+                context: model.context,
+                price: worst.amount,
+                answer_tokens: worst.output_tokens_max,
+                expected_wait_ms: 0,
+                healthy: offered(&model.name),
+                default: default == Some(&model.name),
+                pinned: false,
+            }
         })
         .collect();
     let settings = routing::Settings::default();

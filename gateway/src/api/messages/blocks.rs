@@ -230,7 +230,8 @@ impl Blocks {
             if let Some(delta) = block.delta() {
                 events.push(Event::ContentBlockDelta { index, delta });
             }
-            if !has_ended && !(is_followed && block.is_complete()) {
+            let has_closed = has_ended || (is_followed && block.is_complete());
+            if !has_closed {
                 return;
             }
             if !block.signature.is_empty() {

@@ -207,3 +207,31 @@ fn the_end_is_told_as_far_as_it_is_known() {
     let unknown = json!({"stop_reason": "brand_new"});
     assert_eq!(reason(FinishReason::Stop, unknown, false), json!(["end_turn", null]));
 }
+
+#[test]
+fn kept_thoughts_are_told_again_block_by_block() {
+    let thoughts = json!([
+        {"type": "thinking", "thinking": "一", "signature": "s1"},
+        {"type": "redacted_thinking", "data": "d"},
+        {"type": "thinking", "thinking": "二", "signature": "s2"}
+    ]);
+    let kept = delta(json!({
+        "reasoning_content": "一二", "content": "答", "thinking_blocks": thoughts
+    }));
+    let end = ChunkChoice::finish(0, FinishReason::Stop);
+    let message = reassembled(&written(vec![Event::Pieces(vec![kept, end]), done()])).unwrap();
+    let content = message["content"].as_array().unwrap();
+    assert_eq!(content[..3], *thoughts.as_array().unwrap());
+    assert_eq!(content[3], json!({"type": "text", "text": "答"}));
+}
+
+#[test]
+fn a_thought_is_shown_with_its_personal_data_restored() {
+    let rest: Map<String, Value> = serde_json::from_value(json!({"thinking_blocks": [
+        {"type": "thinking", "thinking": "[PERSON_1]さん", "signature": "s"}
+    ]}))
+    .unwrap();
+    let restored = serde_json::to_value(response::thoughts(&rest, Some("太郎さん"))).unwrap();
+    let expected = json!([{"type": "thinking", "thinking": "太郎さん", "signature": "s"}]);
+    assert_eq!(restored, expected);
+}

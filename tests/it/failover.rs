@@ -1,0 +1,318 @@
+//! What breaks on the way: vendors, workers, gateways, NATS. A stream never ends in silence or in
+//! a clean `[DONE]` that isn't one, and whatever breaks is charged once or not at all.
+
+use harness::vendor::End;
+use harness::{Event, EventStream, Gate, Script, Step, World, wait_until};
+use schemas::ledger::{Outcome, Writer};
+use schemas::usage::TokenSource;
+
+/// Says ten tokens' worth, waits for the gate, then goes on to its end.
+fn in_two_parts(gate: &Gate) -> Script {
+    Script::steps([
+        Step::Text("十文字の回答です。。".into()),
+        Step::Wait(gate.clone()),
+        Step::Text(" and the rest".into()),
+    ])
+}
+
+/// A stream that ended with an `error` event, without `[DONE]`, with all that had come before.
+fn assert_interrupted(stream: &EventStream) {
+    assert_eq!(stream.error_code().as_deref(), Some("stream_interrupted"));
+    assert!(!stream.is_done());
+    assert!(!stream.events().contains(&Event::Broken), "the body ended in good order");
+    assert_eq!(stream.text(), "十文字の回答です。。");
+}
+
+#[tokio::test]
+async fn a_vendor_that_cuts_ends_the_stream_with_an_error_and_one_charge() {
+    let world = World::start().await;
+    let key = world.key(1_000_000).await;
+    for (round, step) in [Step::Cut, Step::EndEarly].into_iter().enumerate() {
+        let steps = [Step::Text("十文字の回答です。。".into()), step];
+        world.vendor().always("fast", Script::steps(steps));
+        let mut stream = world.client(&key).ask_stream("fast", "hello").await;
+        stream.rest().await;
+        assert_eq!(stream.status, 200);
+        assert_interrupted(&stream);
+        world.wait_for_ends(round + 1, 0).await;
+        let (event, charge) = world.uses().await.pop().unwrap();
+        assert_eq!(event.outcome, Outcome::Partial);
+        assert_eq!(event.source, TokenSource::Estimated);
+        assert_eq!(charge, 2 + 10 * 2);
+    }
+    assert_eq!(world.vendor().starts(), 2, "nothing is tried again after the first token");
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn an_error_event_of_a_vendor_ends_the_stream_with_an_error() {
+    let world = World::start().await;
+    let key = world.key(1_000_000).await;
+    let error = "data: {\"error\":{\"message\":\"secret-detail\",\"type\":\"server_error\"}}\n\n";
+    let steps = [Step::Text("a".into()), Step::Raw(error.into())];
+    world.vendor().always("fast", Script::steps(steps));
+    let mut stream = world.client(&key).ask_stream("fast", "hello").await;
+    stream.rest().await;
+    assert!(stream.error_code().is_some() && !stream.is_done());
+    assert!(!String::from_utf8_lossy(stream.bytes()).contains("secret-detail"));
+    world.wait_for_ends(1, 0).await;
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_worker_killed_in_a_stream_ends_it_with_an_error_and_one_charge() {
+    let mut world = World::builder().workers(1).start().await;
+    let key = world.key(1_000_000).await;
+    world.vendor().always("fast", in_two_parts(&Gate::new()));
+    let mut stream = world.client(&key).ask_stream("fast", "hello").await;
+    stream.next_text().await;
+    world.kill_worker(0);
+    stream.rest().await;
+    assert_interrupted(&stream);
+    world.wait_for_ends(1, 0).await;
+    let (event, charge) = world.uses().await.remove(0);
+    assert_eq!((event.outcome, event.writer), (Outcome::Partial, Writer::Gateway));
+    assert_eq!(charge, 2 + 10 * 2);
+    world.add_worker();
+    world.vendor().always("fast", Script::says(["again"]));
+    assert_eq!(world.client(&key).ask("fast", "hello").await.content(), "again");
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_worker_killed_before_the_first_token_is_replaced_unseen() {
+    let mut world = World::builder().start().await;
+    let key = world.key(1_000_000).await;
+    world.vendor().next("fast", Script::Silence);
+    let client = world.client(&key);
+    let asked = client.ask("fast", "hello");
+    let killed = async {
+        world.vendor().wait_for_starts(1).await;
+        world.add_worker();
+        world.kill_worker(0);
+    };
+    let (answer, ()) = futures::join!(asked, killed);
+    assert_eq!(answer.content(), "hello", "{}", answer.text);
+    world.wait_for_ends(1, 0).await;
+    assert_eq!(world.vendor().starts(), 2);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_stopping_worker_finishes_its_streams_and_takes_no_more() {
+    let mut world = World::start().await;
+    let key = world.key(1_000_000).await;
+    let gate = Gate::new();
+    world.vendor().next("fast", in_two_parts(&gate));
+    let client = world.client(&key);
+    let mut stream = client.ask_stream("fast", "hello").await;
+    stream.next_text().await;
+    world.ask_worker_to_stop(0);
+    wait_until("it pulls no more", async || world.queue("cloud").await.waiting == 0).await;
+    world.add_worker();
+    assert_eq!(client.ask("fast", "to the other").await.content(), "to the other");
+    gate.open();
+    stream.rest().await;
+    assert!(stream.is_done());
+    assert_eq!(stream.text(), "十文字の回答です。。 and the rest");
+    world.stop_worker(0).await;
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_stopping_gateway_finishes_its_streams() {
+    let mut world = World::builder().gateways(2).start().await;
+    let key = world.key(1_000_000).await;
+    let gate = Gate::new();
+    world.vendor().next("fast", in_two_parts(&gate));
+    let mut stream = world.client_at(1, &key).ask_stream("fast", "hello").await;
+    stream.next_text().await;
+    let read = async {
+        gate.open();
+        stream.rest().await;
+        stream
+    };
+    let (stream, ()) = futures::join!(read, world.stop_gateway(1));
+    assert!(stream.is_done());
+    assert_eq!(stream.text(), "十文字の回答です。。 and the rest");
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_killed_gateways_stream_is_still_charged_once() {
+    let mut world = World::builder().gateways(2).start().await;
+    let key = world.key(1_000_000).await;
+    let gate = Gate::new();
+    world.vendor().next("fast", in_two_parts(&gate));
+    let mut stream = world.client_at(1, &key).ask_stream("fast", "hello").await;
+    stream.next_text().await;
+    world.kill_gateway(1);
+    stream.rest().await;
+    assert!(stream.events().contains(&Event::Broken));
+    gate.open();
+    world.wait_for_ends(1, 0).await;
+    let (event, _) = world.uses().await.remove(0);
+    assert_eq!(event.writer, Writer::Worker);
+    world.forget_places_of_the_killed().await;
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_fallback_before_the_first_token_costs_nothing_and_is_told() {
+    let world = World::builder()
+        .config(|config| {
+            config.fallbacks.insert("fast".into(), vec!["backup".into()]);
+        })
+        .start()
+        .await;
+    let key = world.key(1_000_000).await;
+    let client = world.client(&key);
+    for script in [Script::refuses(503, "busy"), Script::steps([Step::Cut]), Script::page(200)] {
+        world.vendor().always("fast", script);
+        let answer = client.ask("fast", "whole").await;
+        assert_eq!(answer.content(), "whole", "{}", answer.text);
+        assert_eq!(answer.header("x-fly-model"), "backup");
+        assert_eq!(answer.json()["model"], "backup");
+        let mut stream = client.ask_stream("fast", "stream").await;
+        stream.rest().await;
+        assert_eq!(stream.text(), "stream");
+        assert!(stream.is_done());
+        assert_eq!(stream.header("x-fly-model"), "backup");
+    }
+    let uses = world.uses().await;
+    assert_eq!(uses.len(), 6);
+    // 10 in at 2, 5 out at 4.
+    assert!(uses.iter().all(|(event, charge)| event.model == "backup" && *charge == 40));
+    world.vendor().always("fast", Script::refuses(400, "your mistake"));
+    assert_eq!(client.ask("fast", "x").await.status, 400, "no other model mends a wrong request");
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn after_the_first_token_there_is_no_fallback() {
+    let world = World::builder()
+        .config(|config| {
+            config.fallbacks.insert("fast".into(), vec!["backup".into()]);
+        })
+        .start()
+        .await;
+    let key = world.key(1_000_000).await;
+    let steps = [Step::Text("十文字の回答です。。".into()), Step::Cut];
+    world.vendor().always("fast", Script::steps(steps));
+    let mut stream = world.client(&key).ask_stream("fast", "hello").await;
+    stream.rest().await;
+    assert_interrupted(&stream);
+    assert_eq!(world.vendor().starts_of("backup"), 0);
+    world.wait_for_ends(1, 0).await;
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn jobs_that_wait_survive_a_restart_of_nats() {
+    let mut world =
+        World::builder().config(|config| config.workers.provider_slots = 1).start().await;
+    let key = world.key(1_000_000).await;
+    let gate = Gate::new();
+    world.vendor().next("fast", Script::says(["first"]).after(&gate));
+    let client = world.client(&key);
+    let asked = futures::future::join_all(
+        ["one", "two", "three"].map(|question| client.ask("fast", question)),
+    );
+    let restarted = async {
+        world.vendor().wait_for_starts(1).await;
+        wait_until("two wait", async || world.queue("cloud").await.pending == 2).await;
+        world.servers().kill_nats().await;
+        world.servers().start_nats_again().await;
+        gate.open();
+    };
+    let (answers, ()) = futures::join!(asked, restarted);
+    let statuses: Vec<u16> = answers.iter().map(|answer| answer.status).collect();
+    assert_eq!(statuses, [200, 200, 200], "{}", answers.map_text());
+    assert_eq!(world.vendor().starts(), 3, "each is run once");
+    world.finish().await;
+}
+
+/// What answers say, for a message.
+trait Texts {
+    fn map_text(&self) -> String;
+}
+
+impl Texts for Vec<harness::Answer> {
+    fn map_text(&self) -> String {
+        self.iter().map(|answer| answer.text.as_str()).collect::<Vec<_>>().join("\n")
+    }
+}
+
+#[tokio::test]
+async fn a_restart_of_nats_in_a_stream_loses_no_piece_unseen() {
+    let mut world = World::start().await;
+    let key = world.key(1_000_000).await;
+    let gate = Gate::new();
+    world.vendor().always("fast", in_two_parts(&gate));
+    let mut stream = world.client(&key).ask_stream("fast", "hello").await;
+    stream.next_text().await;
+    world.servers().kill_nats().await;
+    world.servers().start_nats_again().await;
+    gate.open();
+    stream.rest().await;
+    match stream.error_code() {
+        None => {
+            assert!(stream.is_done());
+            assert_eq!(stream.text(), "十文字の回答です。。 and the rest");
+        }
+        Some(_) => {
+            assert!(!stream.is_done());
+            assert!("十文字の回答です。。 and the rest".starts_with(&stream.text()));
+        }
+    }
+    world.wait_for_ends(1, 0).await;
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_job_that_is_handed_out_twice_is_run_once() {
+    let world = World::builder().workers(2).start().await;
+    let key = world.key(1_000_000).await;
+    let gate = Gate::new();
+    world.vendor().next("fast", in_two_parts(&gate));
+    let spy = world.spy().await;
+    let mut stream = world.client(&key).ask_stream("fast", "hello").await;
+    stream.next_text().await;
+    // The same message again, as after a lost acknowledgement.
+    let messages = spy.messages().await;
+    let (subject, job) =
+        messages.iter().find(|(subject, _)| subject.starts_with("chat.")).unwrap();
+    let again = world.bus().jetstream().publish(subject.clone(), job.clone().into());
+    again.await.unwrap().await.unwrap();
+    wait_until("the second delivery is refused", async || {
+        let name = "fly_llm_jobs_total{outcome=\"refused\",pool=\"cloud\"}";
+        world.worker_metrics(0).value(name) + world.worker_metrics(1).value(name) == 1.0
+    })
+    .await;
+    gate.open();
+    stream.rest().await;
+    assert!(stream.is_done());
+    assert_eq!(stream.text(), "十文字の回答です。。 and the rest");
+    assert_eq!(world.vendor().starts(), 1);
+    assert_eq!(world.vendor().ended(End::Sent), 1);
+    drop(spy);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_job_that_nobody_can_read_harms_nobody() {
+    let world = World::start().await;
+    let key = world.key(1_000_000).await;
+    let subject = schemas::subjects::chat("cloud", "fast");
+    for nonsense in ["", "{}", "nonsense", "{\"v1\":{}}"] {
+        let sent = world.bus().jetstream().publish(subject.clone(), nonsense.into());
+        sent.await.unwrap().await.unwrap();
+    }
+    wait_until("it is removed", async || {
+        let name = "fly_llm_jobs_total{outcome=\"unreadable\",pool=\"cloud\"}";
+        world.worker_metrics(0).value(name) == 4.0
+    })
+    .await;
+    assert_eq!(world.client(&key).ask("fast", "fine").await.content(), "fine");
+    world.finish().await;
+}

@@ -1,0 +1,112 @@
+//! Requests and tokens a minute, requests at once: refused with a time to come back, and a
+//! refused request takes nothing.
+
+use harness::{Gate, Script, World, wait_until};
+
+#[tokio::test]
+async fn requests_a_minute_are_limited_for_each_key() {
+    let world =
+        World::builder().config(|config| config.limits.requests_per_minute = 3).start().await;
+    let (key, other) = (world.key(1_000_000).await, world.key(1_000_000).await);
+    let client = world.client(&key);
+    for left in [2, 1, 0] {
+        let answer = client.ask("fast", "x").await;
+        assert_eq!(answer.status, 200);
+        assert_eq!(answer.header("x-ratelimit-remaining-requests"), left.to_string());
+    }
+    let refused = client.ask("fast", "x").await;
+    assert_eq!((refused.status, refused.error_code().as_str()), (429, "rate_limit_exceeded"));
+    assert_eq!(refused.json()["error"]["type"], "rate_limit_error");
+    let wait_ms: u64 = refused.header("retry-after-ms").parse().unwrap();
+    assert!((1..=20_000).contains(&wait_ms), "one of three a minute comes in 20 s: {wait_ms}");
+    let seconds: u64 = refused.header("retry-after").parse().unwrap();
+    assert_eq!(seconds, wait_ms.div_ceil(1_000));
+    assert_eq!(refused.header("x-should-retry"), "", "a retry helps");
+    assert_eq!(refused.header("x-ratelimit-remaining-requests"), "0");
+    assert_eq!(world.client(&other).ask("fast", "x").await.status, 200, "another key is free");
+    assert_eq!(world.vendor().starts(), 4);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn the_limit_is_one_over_all_gateways() {
+    let world = World::builder()
+        .gateways(2)
+        .config(|config| config.limits.requests_per_minute = 10)
+        .start()
+        .await;
+    let key = world.key(1_000_000).await;
+    let clients = [world.client_at(0, &key), world.client_at(1, &key)];
+    wait_until("both gateways know the key", async || {
+        clients[1].get("/v1/models").await.status == 200
+    })
+    .await;
+    let asked = (0..30).map(|number| clients[number % 2].ask("fast", "x"));
+    let answers = futures::future::join_all(asked).await;
+    let passed = answers.iter().filter(|answer| answer.status == 200).count();
+    // One comes back every six seconds.
+    assert!((10..=14).contains(&passed), "{passed}");
+    assert_eq!(world.vendor().starts(), passed);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn tokens_a_minute_are_limited() {
+    let world =
+        World::builder().config(|config| config.limits.tokens_per_minute = 1_000).start().await;
+    let key = world.key(1_000_000).await;
+    let client = world.client(&key);
+    let body = serde_json::json!({"model": "fast", "max_tokens": 600,
+        "messages": [{"role": "user", "content": "x"}]});
+    let first = client.chat(&body).await;
+    assert_eq!(first.status, 200);
+    let left: u64 = first.header("x-ratelimit-remaining-tokens").parse().unwrap();
+    assert!(left <= 400, "{left}");
+    assert!(first.header("x-ratelimit-reset-tokens").ends_with("ms"));
+    let refused = client.chat(&body).await;
+    assert_eq!((refused.status, refused.error_code().as_str()), (429, "rate_limit_exceeded"));
+    assert_eq!(world.vendor().starts(), 1);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn requests_at_once_are_limited_and_a_place_comes_back() {
+    let world = World::builder().config(|config| config.limits.parallel = 2).start().await;
+    let key = world.key(1_000_000).await;
+    let gate = Gate::new();
+    world.vendor().always("fast", Script::says(["x"]).after(&gate));
+    let client = world.client(&key);
+    let two = futures::future::join(client.ask("fast", "x"), client.ask("fast", "x"));
+    let third = async {
+        world.vendor().wait_for_starts(2).await;
+        let refused = client.ask("fast", "x").await;
+        assert_eq!((refused.status, refused.error_code().as_str()), (429, "rate_limit_exceeded"));
+        assert!(!refused.header("retry-after").is_empty());
+        gate.open();
+    };
+    let ((one, other), ()) = futures::join!(two, third);
+    assert_eq!((one.status, other.status), (200, 200));
+    wait_until("a place is free again", async || client.ask("fast", "x").await.status == 200)
+        .await;
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn an_answers_length_is_limited() {
+    let world = World::builder()
+        .config(|config| config.limits.max_tokens_per_request = 50)
+        .start()
+        .await;
+    let key = world.key(1_000_000).await;
+    let client = world.client(&key);
+    for asked in [None, Some(10), Some(400)] {
+        let mut body = harness::client::question_to("fast", "x");
+        if let Some(tokens) = asked {
+            body["max_tokens"] = tokens.into();
+        }
+        assert_eq!(client.chat(&body).await.status, 200);
+        let sent = world.vendor().seen().pop().unwrap().body["max_tokens"].as_u64();
+        assert_eq!(sent, Some(asked.unwrap_or(50).min(50)));
+    }
+    world.finish().await;
+}

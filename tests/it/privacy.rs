@@ -1,0 +1,166 @@
+//! Personal data stays in the gateway: neither NATS nor a worker nor a vendor nor Redis nor a disk
+//! ever sees it, and its owner gets it back, however a vendor cuts the answer.
+
+use harness::{Script, Step, World};
+use infra::config::PrivacyMode;
+use serde_json::json;
+
+const EMAIL: &str = "taro.yamada@example.co.jp";
+const PHONE: &str = "090-1234-5678";
+const QUESTION: &str = "連絡先は taro.yamada@example.co.jp か 090-1234-5678 です。繰り返して。";
+
+/// Nobody but the gateway has seen the planted texts.
+async fn assert_unseen(world: &World, spy: &harness::spy::Spy) {
+    for planted in [EMAIL, PHONE, "taro.yamada"] {
+        for seen in world.vendor().seen() {
+            assert!(!seen.body.to_string().contains(planted), "the vendor saw {planted}");
+        }
+        for (subject, text) in spy.messages().await {
+            assert!(!text.contains(planted), "{planted} passed through NATS on {subject}");
+        }
+        for (key, text) in world.redis_texts().await {
+            assert!(!text.contains(planted), "{planted} lies in Redis at {key}");
+        }
+        assert!(!world.is_on_disk(planted), "{planted} lies on the disk");
+    }
+}
+
+#[tokio::test]
+async fn nobody_sees_it_and_the_answer_has_it() {
+    let world = World::builder().config(|config| config.cache.enabled = true).start().await;
+    let key = world.key(1_000_000).await;
+    let spy = world.spy().await;
+    let client = world.client(&key);
+    for model in ["fast", "claude"] {
+        for characters in [1, 2, 7, 1_000] {
+            // An own question each time, or the cache answers.
+            let question = format!("{QUESTION} ({model}, {characters})");
+            world.vendor().always(model, Script::Echo { characters });
+            let mut stream = client.ask_stream(model, &question).await;
+            stream.rest().await;
+            assert_eq!(stream.text(), question);
+            assert!(stream.is_done());
+        }
+    }
+    assert_eq!(client.ask("fast", QUESTION).await.content(), QUESTION);
+    assert_unseen(&world, &spy).await;
+    let jobs = spy.messages().await;
+    let jobs = jobs.iter().filter(|(subject, _)| subject.starts_with("chat."));
+    assert_eq!(jobs.count(), 9, "the spy was not blind");
+    let masked = world.scrape(0).await;
+    assert!(masked.sum("fly_llm_masked_total") >= 18.0);
+    drop(spy);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn everything_that_a_request_can_hold_is_masked() {
+    let world = World::start().await;
+    let key = world.key(1_000_000).await;
+    let spy = world.spy().await;
+    let body = json!({
+        "model": "fast",
+        "messages": [
+            {"role": "system", "content": format!("The customer is {EMAIL}.")},
+            {"role": "user", "content": [{"type": "text", "text": format!("Call {PHONE}.")}]},
+            {"role": "assistant", "content": null, "tool_calls": [{"id": "c1",
+                "type": "function", "function": {"name": "mail",
+                "arguments": format!("{{\"to\":\"{EMAIL}\"}}")}}]},
+            {"role": "tool", "tool_call_id": "c1", "content": format!("sent to {EMAIL}")},
+            {"role": "user", "content": format!("Again to {EMAIL}, phone {PHONE}.")},
+        ],
+    });
+    let answer = world.client(&key).chat(&body).await;
+    assert_eq!(answer.content(), format!("Again to {EMAIL}, phone {PHONE}."));
+    assert_unseen(&world, &spy).await;
+    let seen = world.vendor().seen().remove(0).body;
+    assert_eq!(seen["messages"].as_array().unwrap().len(), 5);
+    drop(spy);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn tool_arguments_are_restored_across_any_border() {
+    let world = World::start().await;
+    let key = world.key(1_000_000).await;
+    let client = world.client(&key);
+    // What the vendor sees instead of the address.
+    client.ask("fast", EMAIL).await;
+    let content = world.vendor().seen().remove(0).body["messages"][0]["content"].clone();
+    let placeholder = content.as_str().unwrap();
+    assert_ne!(placeholder, EMAIL);
+    let arguments = format!("{{\"to\":\"{placeholder}\",\"n\":1}}");
+    let pieces: Vec<String> = arguments.chars().map(String::from).collect();
+    let call = Step::Call { name: "mail".into(), arguments: pieces };
+    let mut body = harness::client::question_to("fast", EMAIL);
+    body["tools"] = json!([{"type": "function", "function": {"name": "mail",
+        "parameters": {"type": "object"}}}]);
+    for model in ["fast", "claude"] {
+        body["model"] = model.into();
+        world.vendor().always(model, Script::steps([call.clone()]));
+        let mut stream = client.stream(&body).await;
+        stream.rest().await;
+        assert!(stream.is_done());
+        let told: String = stream
+            .data()
+            .filter_map(|chunk| {
+                let calls = &chunk["choices"][0]["delta"]["tool_calls"];
+                calls[0]["function"]["arguments"].as_str()
+            })
+            .collect();
+        let told: serde_json::Value = serde_json::from_str(&told).unwrap();
+        assert_eq!(told, json!({"to": EMAIL, "n": 1}));
+        let whole = client.chat(&body).await.json();
+        let calls = &whole["choices"][0]["message"]["tool_calls"];
+        let told = calls[0]["function"]["arguments"].as_str().unwrap();
+        let told: serde_json::Value = serde_json::from_str(told).unwrap();
+        assert_eq!(told, json!({"to": EMAIL, "n": 1}));
+    }
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn what_only_looks_like_a_placeholder_stays() {
+    let world = World::start().await;
+    let key = world.key(1_000_000).await;
+    world.vendor().always("fast", Script::says(["[EM", "AIL_9] [x] [", "PHONE_1", "] [EMAIL_"]));
+    let mut stream = world.client(&key).ask_stream("fast", EMAIL).await;
+    stream.rest().await;
+    assert_eq!(stream.text(), "[EMAIL_9] [x] [PHONE_1] [EMAIL_");
+    assert!(stream.is_done());
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn an_error_never_quotes_it() {
+    let world = World::start().await;
+    let key = world.key(10).await;
+    let client = world.client(&key);
+    let poor = client.ask("fast", QUESTION).await;
+    assert_eq!(poor.status, 429);
+    assert!(!poor.text.contains("taro"));
+    let mut wrong = harness::client::question_to("fast", QUESTION);
+    wrong["temperature"] = json!(EMAIL);
+    let wrong = client.chat(&wrong).await;
+    assert_eq!(wrong.status, 400, "{}", wrong.text);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn by_policy_it_is_refused_or_left() {
+    let world =
+        World::builder().config(|config| config.privacy.mode = PrivacyMode::Block).start().await;
+    let key = world.key(1_000_000).await;
+    let refused = world.client(&key).ask("fast", QUESTION).await;
+    assert_eq!((refused.status, refused.error_code().as_str()), (400, "content_blocked"));
+    assert!(!refused.text.contains(EMAIL));
+    assert_eq!(world.vendor().starts(), 0);
+    assert_eq!(world.client(&key).ask("fast", "nothing private").await.status, 200);
+    world.finish().await;
+    let world =
+        World::builder().config(|config| config.privacy.mode = PrivacyMode::Off).start().await;
+    let key = world.key(1_000_000).await;
+    assert_eq!(world.client(&key).ask("fast", QUESTION).await.content(), QUESTION);
+    assert!(world.vendor().seen()[0].body.to_string().contains(EMAIL));
+    world.finish().await;
+}

@@ -1,0 +1,95 @@
+//! One waiting pull for each free slot: what autoscalers read is true, and no worker ever has more
+//! than it can do.
+
+use harness::{Gate, Script, World, wait_until};
+
+#[tokio::test]
+async fn waiting_pulls_are_the_free_slots() {
+    for slots in [1, 4, 1_000] {
+        let mut world = World::builder()
+            .config(move |config| config.workers.provider_slots = slots)
+            .start()
+            .await;
+        let slots = slots as usize;
+        let key = world.key(1_000_000).await;
+        let waiting = async |world: &World, count: usize| {
+            let what = format!("{count} pulls wait");
+            wait_until(&what, async || world.queue("cloud").await.waiting == count).await;
+        };
+        waiting(&world, slots).await;
+        let gate = Gate::new();
+        world.vendor().always("fast", Script::says(["x"]).after(&gate));
+        let client = world.client(&key);
+        let busy = slots.min(3);
+        let asked = futures::future::join_all((0..busy).map(|_| client.ask("fast", "x")));
+        let looked = async {
+            world.vendor().wait_for_starts(busy).await;
+            waiting(&world, slots - busy).await;
+            gate.open();
+        };
+        let (answers, ()) = futures::join!(asked, looked);
+        assert!(answers.iter().all(|answer| answer.status == 200));
+        waiting(&world, slots).await;
+        world.add_worker();
+        waiting(&world, 2 * slots).await;
+        world.stop_worker(0).await;
+        waiting(&world, slots).await;
+        world.finish().await;
+    }
+}
+
+#[tokio::test]
+async fn no_more_is_in_flight_than_there_are_slots() {
+    let world = World::builder()
+        .workers(2)
+        .config(|config| config.workers.provider_slots = 3)
+        .start()
+        .await;
+    let key = world.key(1_000_000).await;
+    let gates: Vec<Gate> = (0..20).map(|_| Gate::new()).collect();
+    for gate in &gates {
+        world.vendor().next("fast", Script::says(["x"]).after(gate));
+    }
+    let client = world.client(&key);
+    let asked = futures::future::join_all((0..20).map(|_| client.ask("fast", "x")));
+    let opened = async {
+        for (number, gate) in gates.iter().enumerate() {
+            let started = (number + 6).min(20);
+            world.vendor().wait_for_starts(started).await;
+            // The queue holds what is neither started nor ended.
+            let queue = world.queue("cloud").await;
+            assert_eq!(queue.pending as usize, 20 - started, "job {number}: {queue:?}");
+            assert_eq!(world.vendor().starts(), started);
+            gate.open();
+        }
+    };
+    let (answers, ()) = futures::join!(asked, opened);
+    assert!(answers.iter().all(|answer| answer.status == 200));
+    assert_eq!(world.uses().await.len(), 20);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn two_hundred_chats_at_once_pass_through_one_worker() {
+    let world = World::builder().config(|config| config.workers.provider_slots = 50).start().await;
+    let key = world.key(10_000_000).await;
+    let client = world.client(&key);
+    let asked = (0..200).map(|number| {
+        let client = client.clone();
+        async move {
+            let question = format!("question {number} 🍣");
+            if number % 2 == 0 {
+                let mut stream = client.ask_stream("fast", &question).await;
+                stream.rest().await;
+                assert!(stream.is_done(), "{:?}", stream.events());
+                assert_eq!(stream.text(), question);
+            } else {
+                assert_eq!(client.ask("fast", &question).await.content(), question);
+            }
+        }
+    });
+    futures::future::join_all(asked).await;
+    assert_eq!(world.vendor().starts(), 200);
+    assert_eq!(world.uses().await.len(), 200);
+    world.finish().await;
+}
