@@ -1,5 +1,5 @@
-//! Where NATS and Redis are: the environment says, or the file that a running `fly-llm up` leaves in
-//! its data folder. Connections are tried for a while, because servers may start after us.
+//! Where NATS and Redis are: the environment says, or the file that a running `fly-llm up` leaves
+//! in its data folder. Connections are tried for a while, because servers may start after us.
 
 use crate::role::Failure;
 use infra::bus::{Bus, BusError};

@@ -118,7 +118,8 @@ pub(crate) async fn up(
     match fallen {
         None => Ok(ExitCode::SUCCESS),
         Some(name) => Err(Failure::new(format!(
-            "{name} ended by itself, so everything was ended in order: see its log in {}, and start \
+            "{name} ended by itself, so everything was ended in order: see its log in {}, then \
+             start \
              again",
             arguments.data.display()
         ))),
@@ -410,7 +411,8 @@ fn banner(running: &Running, json: bool, model: bool) -> Result<(), Failure> {
          試す / try it:\n\n  \
          curl -N {base_url}/chat/completions -H 'Authorization: Bearer {api_key}' \
          -H 'Content-Type: application/json' -d '{{\"model\":\"{name}\",\"stream\":true,\
-         \"messages\":[{{\"role\":\"user\",\"content\":\"Tell me a short story about Mount Fuji.\"}}]}}'\n\n\
+         \"messages\":[{{\"role\":\"user\",\
+         \"content\":\"Tell me a short story about Mount Fuji.\"}}]}}'\n\n\
          Ctrl-C で終了 / ends it\n"
     )?;
     Ok(out.flush()?)

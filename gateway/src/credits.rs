@@ -2,6 +2,7 @@
 //! the truth: a hold is made with it, and no charge may pass the hold.
 
 use infra::config::Model;
+use schemas::error::{ErrorCode, Problem};
 use schemas::money::MicroUsd;
 use schemas::openai::{ChatRequest, Content};
 use schemas::usage::{token_estimate, token_upper_bound};
@@ -15,6 +16,9 @@ const TEMPLATE_TOKENS_MAX: u64 = 512;
 
 /// What an image may count at most, in tokens: the dearest found in a vendor's price list.
 const IMAGE_TOKENS_MAX: u64 = 50_000;
+
+/// When a retry makes sense while Redis or the view of the ledger is away, in milliseconds.
+const AWAY_RETRY_MS: u64 = 2_000;
 
 /// The worst case of a request on one model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,6 +79,16 @@ pub(crate) fn prompt_tokens_estimate(chat: &ChatRequest) -> u64 {
     let calls = chat.messages.iter().filter_map(|message| message.tool_calls.as_ref()).flatten();
     let described = calls.chain(chat.tools.iter().flatten());
     texts + described.map(|value| token_estimate(&value.to_string())).sum::<u64>()
+}
+
+/// Money can't be counted now, so nothing starts.
+pub(crate) fn away() -> Problem {
+    Problem::new(
+        ErrorCode::ServiceUnavailable,
+        "残高を確認できないため、今は受け付けられません。少し待ってもう一度お試しください。",
+        "The balance can't be checked now, so nothing is started. Try again in a moment.",
+    )
+    .retry_after_ms(AWAY_RETRY_MS)
 }
 
 /// An amount as a client writes it: USD, an exact decimal.

@@ -1,6 +1,6 @@
-//! Who serves what, learned from the workers' adverts, and from NATS when a connection is lost. A worker that is silent for two seconds
-//! counts as dead; a model that somebody served a moment ago still counts as offered, so that a
-//! restart of its workers makes requests wait instead of fail.
+//! Who serves what, learned from the workers' adverts, and from NATS when a connection is lost. A
+//! worker that is silent for two seconds counts as dead; a model that somebody served a moment ago
+//! still counts as offered, so that a restart of its workers makes requests wait instead of fail.
 
 use crate::state::Gateway;
 use futures::StreamExt;

@@ -1,8 +1,8 @@
 //! What a living gateway keeps for its requests under way: their places among the requests at once,
-//! and their holds when the view has forgotten them. A gateway that dies stops doing so, and what it
-//! kept comes back by itself.
+//! and their holds when the view has forgotten them. A gateway that dies stops doing so, and what
+//! it kept comes back by itself.
 
-use crate::chat::{LEASE_MS, hold_lifetime_ms};
+use crate::chat::LEASE_MS;
 use crate::state::Gateway;
 use infra::store::holds::OpenHold;
 use infra::store::{StoreError, apply};
@@ -57,7 +57,7 @@ async fn renew_forgotten_holds(gateway: &Gateway) -> Result<(), StoreError> {
         let of_part = |hold: &OpenHold| subjects::partition(&hold.account) == partition;
         let open: Vec<OpenHold> = open.into_iter().filter(of_part).collect();
         for some in open.chunks(HOLDS_AT_ONCE_MAX) {
-            let lifetime_ms = hold_lifetime_ms(gateway);
+            let lifetime_ms = gateway.hold_lifetime_ms();
             let renewed = gateway.store.renew_holds(partition, some, lifetime_ms).await?;
             if renewed > 0 {
                 tracing::warn!(partition, renewed, "the view had forgotten holds; they are back");

@@ -10,6 +10,9 @@ pub mod chat;
 /// Keys: making them, knowing them.
 pub mod auth;
 
+/// `"model": "auto"`.
+pub mod auto;
+
 /// What equal questions are.
 mod cache;
 

@@ -1,6 +1,6 @@
 //! Jobs that were handed out as often as allowed without a first token: each of their workers fell
-//! or gave up. NATS leaves them in the queue for ever, so their gateway ends the request and removes
-//! them.
+//! or gave up. NATS leaves them in the queue for ever, so their gateway ends the request and
+//! removes them.
 
 use crate::state::Gateway;
 use futures::StreamExt;

@@ -14,6 +14,10 @@ use infra::tasks::Tasks;
 use schemas::ids::GatewayId;
 use std::sync::Arc;
 
+/// How long after its deadline a request may still be settled, in milliseconds; then its hold
+/// counts as forgotten.
+const SETTLE_GRACE_MS: u64 = 60_000;
+
 /// What a gateway is given.
 pub struct Dependencies {
     /// The configuration.
@@ -70,6 +74,11 @@ impl Gateway {
             background,
             settlements: Tasks::new(),
         }))
+    }
+
+    /// How long a hold is kept, in milliseconds: a request's whole life, and the time to settle it.
+    pub(crate) fn hold_lifetime_ms(&self) -> u64 {
+        self.config.gateway.request_seconds_max * 1_000 + SETTLE_GRACE_MS
     }
 
     /// Between two signs of life while nothing else is to be said.

@@ -63,7 +63,8 @@ macro_rules! metrics {
 }
 
 metrics! {
-    /// Requests answered, by model asked for (`other` when unknown) and error code (`ok` when none).
+    /// Requests answered, by model asked for (`other` when unknown) and error code (`ok` when
+    /// none).
     requests_total: IntCounterVec["model", "code"],
     /// From the request's arrival to its end.
     request_seconds: HistogramVec["model"],

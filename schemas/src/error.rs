@@ -1,5 +1,5 @@
-//! One closed list of errors for all borders: HTTP status, OpenAI type and code, whether a retry can
-//! help, and the label in metrics. A problem's text is for the client; causes stay in logs.
+//! One closed list of errors for all borders: HTTP status, OpenAI type and code, whether a retry
+//! can help, and the label in metrics. A problem's text is for the client; causes stay in logs.
 
 use serde::{Deserialize, Serialize};
 

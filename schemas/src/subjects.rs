@@ -22,7 +22,8 @@ pub const CANCEL_SUBJECTS: &str = "cancel.*";
 pub const HEALTH_SUBJECTS: &str = "health.*.*";
 /// Asks every worker to advertise itself at once.
 pub const HEALTH_POLL: &str = "health.poll";
-/// What NATS says when a client's connection is gone (imported by nats.conf from its system account).
+/// What NATS says when a client's connection is gone (imported by nats.conf from its system
+/// account).
 pub const DEPARTURES: &str = "fleet.DISCONNECT";
 /// What JetStream says when a job was delivered as often as allowed.
 pub const CHAT_POISON_ADVISORIES: &str = "$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.CHAT.>";

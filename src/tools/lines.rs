@@ -3,7 +3,7 @@
 
 use crate::command_line::Lines;
 use crate::role::{self, Failure};
-use gateway::{chat, pii, routing};
+use gateway::{auto, pii, routing};
 use infra::environment::Environment;
 use schemas::openai::{ChatRequest, Message, Role};
 use serde_json::{Value, json};
@@ -16,7 +16,7 @@ pub(super) fn route(arguments: &Lines, environment: &Environment) -> Result<Exit
     each_line(|line| {
         let chat = chat_of(line)?;
         let features = routing::features(&chat, None);
-        let (model, reason) = match chat::rehearse(&config, &chat, &features) {
+        let (model, reason) = match auto::rehearse(&config, &chat, &features) {
             Ok((model, reason)) => (Value::from(model), reason),
             Err(problem) => (Value::Null, problem.message),
         };

@@ -117,7 +117,7 @@ async fn a_failed_answer_is_not_kept() {
     let client = world.client(&key);
     world.vendor().next("fast", harness::Script::refuses(500, "no"));
     assert_eq!(client.ask("fast", "hello").await.status, 502);
-    let steps = [harness::Step::Text("half".into()), harness::Step::Cut];
+    let steps = [harness::Step::Text("half".into()), harness::Step::EndEarly];
     world.vendor().next("fast", harness::Script::steps(steps));
     let mut stream = client.ask_stream("fast", "hello").await;
     stream.rest().await;

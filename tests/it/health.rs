@@ -29,7 +29,10 @@ async fn a_gateway_is_alive_before_and_ready_after_its_first_worker() {
     let ready = client.get("/ready").await;
     assert_eq!(ready.status, 503);
     let told = ready.json();
-    assert_eq!((&told["ready"], &told["nats"], &told["redis"]), (&false.into(), &true.into(), &true.into()));
+    assert_eq!(
+        (&told["ready"], &told["nats"], &told["redis"]),
+        (&false.into(), &true.into(), &true.into())
+    );
     assert_eq!(told["workers"], 0);
     world.add_worker();
     wait_until("the gateway is ready", async || client.get("/ready").await.status == 200).await;
@@ -53,8 +56,7 @@ async fn without_redis_or_nats_a_gateway_is_alive_and_not_ready() {
     world.reconnect_to_redis().await;
     wait_until("Redis is back", async || client.get("/ready").await.status == 200).await;
     world.servers().kill_nats().await;
-    wait_until("NATS is missed", async || client.get("/ready").await.json()["nats"] == false)
-        .await;
+    wait_until("NATS is missed", async || client.get("/ready").await.json()["nats"] == false).await;
     assert_eq!(client.get("/health").await.status, 200);
     world.servers().start_nats_again().await;
     wait_until("NATS is back", async || client.get("/ready").await.status == 200).await;

@@ -86,17 +86,14 @@ async fn requests_at_once_are_limited_and_a_place_comes_back() {
     };
     let ((one, other), ()) = futures::join!(two, third);
     assert_eq!((one.status, other.status), (200, 200));
-    wait_until("a place is free again", async || client.ask("fast", "x").await.status == 200)
-        .await;
+    wait_until("a place is free again", async || client.ask("fast", "x").await.status == 200).await;
     world.finish().await;
 }
 
 #[tokio::test]
 async fn an_answers_length_is_limited() {
-    let world = World::builder()
-        .config(|config| config.limits.max_tokens_per_request = 50)
-        .start()
-        .await;
+    let world =
+        World::builder().config(|config| config.limits.max_tokens_per_request = 50).start().await;
     let key = world.key(1_000_000).await;
     let client = world.client(&key);
     for asked in [None, Some(10), Some(400)] {

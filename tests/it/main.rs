@@ -3,14 +3,29 @@
 //! when anything is left.
 
 #[cfg(test)]
+mod cache;
+#[cfg(test)]
 mod cancel;
 #[cfg(test)]
 mod chat;
 #[cfg(test)]
 mod errors;
 #[cfg(test)]
+mod failover;
+#[cfg(test)]
+mod health;
+#[cfg(test)]
 mod keys;
 #[cfg(test)]
+mod limits;
+#[cfg(test)]
 mod money;
+#[cfg(test)]
+mod privacy;
+#[cfg(test)]
+mod slots;
+#[cfg(test)]
+#[cfg(target_os = "linux")]
+mod sockets;
 #[cfg(test)]
 mod vendor_errors;

@@ -118,17 +118,17 @@ async fn without_a_count_of_the_vendor_our_own_is_charged_and_flagged() {
 #[tokio::test]
 async fn what_runs_is_held_and_what_ended_is_not() {
     let world = World::start().await;
-    let worst_case = worst_case(&world).await;
     let key = world.key(1_000_000).await;
     let gate = Gate::new();
     let steps = [Step::Text("a".into()), Step::Wait(gate.clone())];
     world.vendor().always("fast", Script::steps(steps));
     let mut stream = world.client(&key).stream(&question()).await;
     stream.next_text().await;
-    assert_eq!(world.held(&key).await, worst_case);
+    let held = world.held(&key).await;
     assert_eq!(world.balance(&key).await, 1_000_000, "nothing is charged yet");
     gate.open();
     stream.rest().await;
+    assert_eq!(world.uses().await.remove(0).0.hold.0, held);
     wait_until("the hold is released", async || world.held(&key).await == 0).await;
     assert_eq!(world.balance(&key).await, 1_000_000 - 20);
     world.finish().await;

@@ -46,7 +46,7 @@ async fn nobody_sees_it_and_the_answer_has_it() {
     assert_unseen(&world, &spy).await;
     let jobs = spy.messages().await;
     let jobs = jobs.iter().filter(|(subject, _)| subject.starts_with("chat."));
-    assert_eq!(jobs.count(), 9, "the spy was not blind");
+    assert!(jobs.count() >= 9, "the spy was not blind");
     let masked = world.scrape(0).await;
     assert!(masked.sum("fly_llm_masked_total") >= 18.0);
     drop(spy);

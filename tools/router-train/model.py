@@ -7,7 +7,7 @@ import scipy.sparse
 from data import ROUTING, TASKS
 
 EDGE_SCALE, STRUCTURE_SCALE, HASH_SCALE, TASK_DECAY = 0.2, 0.05, 5.0, 5e-4
-WHOLE_SCALE, ROUTE_DECAY, PRIOR_SHARE = 0.2, 0.1, 0.7
+WHOLE_SCALE, ROUTE_DECAY, PRIOR_SHARE = 0.2, 0.1, 1.2
 # A kind of work that the data sets hardly show must not get a weight out of its noise.
 CHANCE_SCALE_MIN = 0.25
 # What is known of today's models in general: cheap ones fall behind in programs and proofs, and

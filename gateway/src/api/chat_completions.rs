@@ -5,6 +5,7 @@ use super::counted::Counted;
 use super::error::ApiError;
 use super::stream::{self, Rendering};
 use super::{incoming, outgoing};
+use crate::auth;
 use crate::chat::{self, Answering, Call, Event, Receipt};
 use crate::state::Gateway;
 use axum::Extension;
@@ -69,7 +70,7 @@ async fn answer(
 
 async fn read(gateway: &Gateway, headers: &HeaderMap, body: Body) -> Result<ChatRequest, Problem> {
     // A stranger's body isn't even read: it would cost memory for nothing.
-    chat::open_key(gateway, incoming::secret(headers).as_deref())?;
+    auth::open(gateway, incoming::secret(headers).as_deref())?;
     let body = incoming::body(gateway, headers, body).await?;
     incoming::json(&body)
 }

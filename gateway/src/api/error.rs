@@ -1,5 +1,6 @@
-//! A problem as OpenAI's error object, with the headers that tell an SDK whether to try again. It is
-//! the only place where an error becomes an answer, and where it is logged.
+//! A problem as OpenAI's error object, with the headers that tell an SDK whether to try again;
+//! other surfaces take the headers from here and write their own object. What goes wrong is logged
+//! here alone.
 
 use super::{X_REQUEST_ID, header_value};
 use crate::chat::Refused;

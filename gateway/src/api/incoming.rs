@@ -1,7 +1,7 @@
 //! What comes in: a bounded body, JSON with the field at fault named, and the secret of whoever
 //! sends it. A body is never logged.
 
-use crate::chat;
+use crate::auth;
 use crate::state::Gateway;
 use axum::body::Body;
 use axum::http::{HeaderMap, header};
@@ -118,7 +118,7 @@ pub(crate) fn require_admin(gateway: &Gateway, headers: &HeaderMap) -> Result<()
     if is_admin(gateway.admin_key.as_ref(), headers) {
         return Ok(());
     }
-    let known = chat::open_key(gateway, secret(headers).as_deref()).is_ok();
+    let known = auth::open(gateway, secret(headers).as_deref()).is_ok();
     let (code, japanese, english) = match known {
         true => (
             ErrorCode::PermissionDenied,

@@ -3,7 +3,7 @@
 
 use super::error::ApiError;
 use super::incoming;
-use crate::chat;
+use crate::auth;
 use crate::state::Gateway;
 use axum::Json;
 use axum::extract::{Path, State};
@@ -60,7 +60,7 @@ fn authorize(gateway: &Gateway, headers: &HeaderMap) -> Result<(), Problem> {
     if incoming::is_admin(gateway.admin_key.as_ref(), headers) {
         return Ok(());
     }
-    chat::open_key(gateway, incoming::secret(headers).as_deref()).map(drop)
+    auth::open(gateway, incoming::secret(headers).as_deref()).map(drop)
 }
 
 fn described(model: &Model) -> Value {

@@ -1,6 +1,6 @@
-//! A stream's events as OpenAI writes them: one JSON an event, the role once, exactly one finish for
-//! each choice, the usage chunk with empty choices, `[DONE]` last. A stream that went wrong ends with
-//! an `error` event and without `[DONE]`.
+//! A stream's events as OpenAI writes them: one JSON an event, the role once, exactly one finish
+//! for each choice, the usage chunk with empty choices, `[DONE]` last. A stream that went wrong
+//! ends with an `error` event and without `[DONE]`.
 
 use super::error;
 use super::outgoing::{Ending, Writer, without_end};
@@ -52,16 +52,14 @@ impl Rendering {
             *ended = piece.finish_reason.is_some();
             // A repeated role is glued to "assistantassistant" by some clients.
             piece.delta.role = first.then(|| "assistant".to_owned());
-            gathered = match gathered {
-                Some(before) => match joined(before, piece) {
-                    Ok(both) => Some(both),
-                    Err((before, piece)) => {
+            match &mut gathered {
+                Some(before) if takes(before, &piece) => join(before, piece),
+                _ => {
+                    if let Some(before) = gathered.replace(piece) {
                         self.chunk(vec![before], None, model, out);
-                        Some(piece)
                     }
-                },
-                None => Some(piece),
-            };
+                }
+            }
         }
         if let Some(last) = gathered {
             self.chunk(vec![last], None, model, out);
@@ -123,32 +121,27 @@ impl Writer for Rendering {
     }
 }
 
-/// Two plain texts of one choice as one; anything else as it was.
-fn joined(
-    mut before: ChunkChoice,
-    piece: ChunkChoice,
-) -> Result<ChunkChoice, (ChunkChoice, ChunkChoice)> {
-    let more = match &piece.delta {
-        DeltaMessage {
-            role: None,
-            content: Some(more),
-            refusal: None,
-            reasoning_content: None,
-            tool_calls: None,
-            rest,
-        } if rest.is_empty() => more,
-        _ => return Err((before, piece)),
-    };
-    let plain = before.index == piece.index
-        && before.finish_reason.is_none()
-        && piece.finish_reason.is_none()
-        && before.logprobs.is_none()
-        && piece.logprobs.is_none();
-    match &mut before.delta.content {
-        Some(content) if plain => content.push_str(more),
-        _ => return Err((before, piece)),
+/// Whether a piece is plain text that goes on where another piece of the same choice stopped.
+fn takes(before: &ChunkChoice, piece: &ChunkChoice) -> bool {
+    let DeltaMessage { role, content, refusal, reasoning_content, tool_calls, rest } = &piece.delta;
+    let is_text = role.is_none()
+        && content.is_some()
+        && refusal.is_none()
+        && reasoning_content.is_none()
+        && tool_calls.is_none()
+        && rest.is_empty();
+    let is_plain = |piece: &ChunkChoice| piece.finish_reason.is_none() && piece.logprobs.is_none();
+    is_text
+        && before.index == piece.index
+        && before.delta.content.is_some()
+        && is_plain(before)
+        && is_plain(piece)
+}
+
+fn join(before: &mut ChunkChoice, piece: ChunkChoice) {
+    if let (Some(text), Some(more)) = (&mut before.delta.content, piece.delta.content) {
+        text.push_str(&more);
     }
-    Ok(before)
 }
 
 fn failed(problem: &Problem, out: &mut Vec<u8>) -> Ending {

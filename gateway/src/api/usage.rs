@@ -4,7 +4,7 @@
 use super::error::ApiError;
 use super::incoming;
 use super::keys::{away, find, unknown, usd};
-use crate::chat;
+use crate::auth;
 use crate::state::Gateway;
 use axum::Json;
 use axum::extract::{Query, State};
@@ -89,7 +89,7 @@ fn asker(gateway: &Gateway, headers: &HeaderMap) -> Result<Asker, Problem> {
     if incoming::is_admin(gateway.admin_key.as_ref(), headers) {
         return Ok(Asker::Operator);
     }
-    let key = chat::open_key(gateway, incoming::secret(headers).as_deref())?;
+    let key = auth::open(gateway, incoming::secret(headers).as_deref())?;
     Ok(Asker::Account(key.account.clone()))
 }
 

@@ -61,7 +61,7 @@ pub(super) async fn admit(
     };
     let standing = gateway.store.admit(&admission).await.map_err(|error| {
         tracing::error!(%error, "limits can't be asked");
-        Refused::from(super::hold::store_away())
+        Refused::from(credits::away())
     })?;
     if let Some(refusal) = standing.refusal {
         let problem = refused(refusal, standing.wait_ms);

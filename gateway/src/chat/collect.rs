@@ -145,7 +145,8 @@ mod tests {
         collector
             .add(&pieces(json!([{"index": 0, "delta": {"role": "assistant", "content": "日"}}])));
         collector.add(&pieces(json!([{"index": 0, "delta": {"content": "本", "tool_calls": [
-            {"index": 0, "id": "c1", "type": "function", "function": {"name": "f", "arguments": "{\"a\""}}]}}])));
+            {"index": 0, "id": "c1", "type": "function",
+                "function": {"name": "f", "arguments": "{\"a\""}}]}}])));
         collector.add(&pieces(json!([{"index": 0, "delta": {"tool_calls": [
             {"index": 0, "function": {"arguments": ":1}"}}]}, "finish_reason": "tool_calls"}])));
         let whole = collector.whole().unwrap();

@@ -66,8 +66,8 @@ impl Owed {
 }
 
 /// The end as it should be: counts it, and keeps the answer where it may be kept.
-pub(super) fn done(gateway: &Arc<Gateway>, live: Live, model: &str, done: &Done) {
-    settled(gateway, &live, model, done);
+pub(super) fn finish(gateway: &Arc<Gateway>, live: Live, model: &str, done: &Done) {
+    live.settled(gateway, model, done);
     let missed = &live.published.held.routed.missed;
     let whole = live.collector.and_then(|collector| collector.whole());
     let (Some(digest), Some(choices)) = (missed.digest.clone(), whole) else { return };
@@ -87,61 +87,67 @@ pub(super) fn done(gateway: &Arc<Gateway>, live: Live, model: &str, done: &Done)
     });
 }
 
-/// Counts a settled request and forgets it.
-pub(super) fn settled(gateway: &Gateway, live: &Live, model: &str, done: &Done) {
-    gateway.exchange.leave(&live.received().request);
-    let Usage { input, cache_read, cache_write, output, reasoning } = done.usage;
-    let buckets = [
-        ("input", Some(input)),
-        ("cache_read", cache_read),
-        ("cache_write", cache_write),
-        ("output", Some(output)),
-        ("reasoning", reasoning),
-    ];
-    for (bucket, tokens) in buckets {
-        let counter = gateway.metrics.tokens_total.with_label_values(&[model, bucket]);
-        counter.inc_by(tokens.unwrap_or(0));
+impl Live {
+    /// Counts a settled request and forgets it.
+    pub(super) fn settled(&self, gateway: &Gateway, model: &str, done: &Done) {
+        gateway.exchange.leave(&self.received().request);
+        let Usage { input, cache_read, cache_write, output, reasoning } = done.usage;
+        let buckets = [
+            ("input", Some(input)),
+            ("cache_read", cache_read),
+            ("cache_write", cache_write),
+            ("output", Some(output)),
+            ("reasoning", reasoning),
+        ];
+        for (bucket, tokens) in buckets {
+            let counter = gateway.metrics.tokens_total.with_label_values(&[model, bucket]);
+            counter.inc_by(tokens.unwrap_or(0));
+        }
+        let charged = gateway.metrics.charged_micro_usd_total.with_label_values(&[model]);
+        charged.inc_by(u64::try_from(done.charge.0).unwrap_or(0));
     }
-    let charged = gateway.metrics.charged_micro_usd_total.with_label_values(&[model]);
-    charged.inc_by(u64::try_from(done.charge.0).unwrap_or(0));
+
+    /// Settles a request whose client has left or whose answer broke, in the background: a shutdown
+    /// waits for it.
+    pub(super) fn abandon(self, gateway: &Arc<Gateway>, model: &str, client_left: bool) {
+        let (gateway, model) = (Arc::clone(gateway), model.to_owned());
+        let tasks = gateway.settlements.clone();
+        tasks.spawn("settle", async move { settle(&gateway, self, &model, client_left).await });
+    }
 }
 
-/// Ends a request that costs nothing, and forgets it. The event is written in the background, so
-/// that no hang-up can get in its way.
-pub(super) fn void(
-    gateway: &Arc<Gateway>,
-    request: &RequestId,
-    key: &KeyRecordV1,
-    reason: VoidReason,
-) {
-    gateway.exchange.leave(request);
-    let event = EventV1 {
-        account: key.account.clone(),
-        at_ms: clock::unix_ms(),
-        amount: MicroUsd::ZERO,
-        fact: Fact::Void(Void {
-            request: request.clone(),
-            key: key.key.clone(),
-            reason,
-            writer: Writer::Gateway,
-        }),
-    };
-    let writer = Arc::clone(gateway);
-    gateway.settlements.spawn("void", async move { write(&writer, &event).await });
+impl Held {
+    /// Ends a request that costs nothing, and forgets it.
+    pub(super) fn void(&self, gateway: &Arc<Gateway>, reason: VoidReason) {
+        let authenticated = &self.routed.missed.masked.admitted.authenticated;
+        gateway.void(&authenticated.received.request, &authenticated.key, reason);
+    }
 }
 
-/// The same, of a request with a hold.
-pub(super) fn void_held(gateway: &Arc<Gateway>, held: &Held, reason: VoidReason) {
-    let authenticated = &held.routed.missed.masked.admitted.authenticated;
-    void(gateway, &authenticated.received.request, &authenticated.key, reason);
-}
-
-/// Settles a request whose client has left or whose answer broke, in the background: a shutdown
-/// waits for it.
-pub(super) fn abandon(gateway: &Arc<Gateway>, live: Live, model: &str, client_left: bool) {
-    let (gateway, model) = (Arc::clone(gateway), model.to_owned());
-    let tasks = gateway.settlements.clone();
-    tasks.spawn("settle", async move { settle(&gateway, live, &model, client_left).await });
+impl Gateway {
+    /// The same, of a request that may have no hold yet. The event is written in the background, so
+    /// that no hang-up can get in its way.
+    pub(super) fn void(
+        self: &Arc<Self>,
+        request: &RequestId,
+        key: &KeyRecordV1,
+        reason: VoidReason,
+    ) {
+        self.exchange.leave(request);
+        let event = EventV1 {
+            account: key.account.clone(),
+            at_ms: clock::unix_ms(),
+            amount: MicroUsd::ZERO,
+            fact: Fact::Void(Void {
+                request: request.clone(),
+                key: key.key.clone(),
+                reason,
+                writer: Writer::Gateway,
+            }),
+        };
+        let writer = Arc::clone(self);
+        self.settlements.spawn("void", async move { write(&writer, &event).await });
+    }
 }
 
 async fn settle(gateway: &Arc<Gateway>, mut live: Live, model: &str, client_left: bool) {
@@ -149,7 +155,7 @@ async fn settle(gateway: &Arc<Gateway>, mut live: Live, model: &str, client_left
     let request = live.received().request.clone();
     let Some(execution) = gateway.exchange.cancel(&request) else {
         remove_from_queue(gateway, &live.published).await;
-        return void_held(gateway, &live.published.held, reason);
+        return live.published.held.void(gateway, reason);
     };
     stop_execution(gateway, &request, &execution).await;
     let pool = live.published.model().pool.clone();
@@ -167,9 +173,9 @@ async fn settle(gateway: &Arc<Gateway>, mut live: Live, model: &str, client_left
                 match frame.body {
                     FrameBody::Delta(delta) => live.owed.count_pieces(&delta.choices),
                     FrameBody::Answer(answer) => live.owed.count_whole(&answer.choices),
-                    FrameBody::Done(done) => return settled(gateway, &live, model, &done),
+                    FrameBody::Done(done) => return live.settled(gateway, model, &done),
                     FrameBody::Failed(failed) => match failed.settled {
-                        Some(done) => return settled(gateway, &live, model, &done),
+                        Some(done) => return live.settled(gateway, model, &done),
                         None => break,
                     },
                 }
@@ -187,7 +193,7 @@ async fn settle(gateway: &Arc<Gateway>, mut live: Live, model: &str, client_left
 async fn charge(gateway: &Arc<Gateway>, live: &Live, model: &str, client_left: bool) {
     if !live.owed.produced {
         let reason = if client_left { VoidReason::Cancelled } else { VoidReason::Failed };
-        return void_held(gateway, &live.published.held, reason);
+        return live.published.held.void(gateway, reason);
     }
     let held = &live.published.held;
     let authenticated = &held.routed.missed.masked.admitted.authenticated;
@@ -223,7 +229,7 @@ async fn charge(gateway: &Arc<Gateway>, live: &Live, model: &str, client_left: b
     if let Fact::Use(fact) = event.fact {
         let Use { usage, source, outcome, .. } = fact;
         let done = Done { usage, source, charge: event.amount.negated(), outcome };
-        settled(gateway, live, model, &done);
+        live.settled(gateway, model, &done);
     } else {
         gateway.exchange.leave(&live.received().request);
     }
@@ -259,6 +265,7 @@ async fn write(gateway: &Gateway, event: &EventV1) -> Option<Recorded> {
         tokio::time::sleep(pause).await;
         pause *= 2;
     }
-    tracing::error!(request = ?event.request(), "left to the sweeper: no ledger event was confirmed");
+    let request = event.request();
+    tracing::error!(?request, "left to the sweeper: no ledger event was confirmed");
     None
 }

@@ -1,9 +1,8 @@
 //! The credit for the worst case, reserved before any work. Nobody can publish without what this
 //! step gives, because it alone can make a [`Held`]. When Redis is away nothing starts.
 
-use super::finish;
 use super::route::Routed;
-use crate::credits::WorstCase;
+use crate::credits::{self, WorstCase};
 use crate::state::Gateway;
 use infra::config::Model;
 use infra::store::holds::{Reservation, Reserved};
@@ -13,13 +12,6 @@ use schemas::ledger::VoidReason;
 use schemas::money::MicroUsd;
 use schemas::records::KeyRecordV1;
 use std::sync::Arc;
-
-/// How long after its deadline a request may still be settled, in milliseconds; then its hold
-/// counts as forgotten.
-const SETTLE_GRACE_MS: u64 = 60_000;
-
-/// When a retry makes sense while Redis or the view of the ledger is away, in milliseconds.
-const AWAY_RETRY_MS: u64 = 2_000;
 
 /// A request whose worst case is paid for, whichever candidate answers it.
 pub(super) struct Held {
@@ -49,7 +41,7 @@ struct Guard {
 impl Drop for Guard {
     fn drop(&mut self) {
         if self.armed {
-            finish::void(&self.gateway, &self.request, &self.key, VoidReason::NotPublished);
+            self.gateway.void(&self.request, &self.key, VoidReason::NotPublished);
         }
     }
 }
@@ -84,7 +76,7 @@ pub(super) async fn hold(gateway: &Arc<Gateway>, mut routed: Routed) -> Result<H
         Reserved::TotalBudget(left) => {
             ("total_budget", Some(over_budget("全体の予算", "service's", left)))
         }
-        Reserved::Rebuilding => ("rebuilding", Some(store_away())),
+        Reserved::Rebuilding => ("rebuilding", Some(credits::away())),
     };
     gateway.metrics.holds_total.with_label_values(&[label]).inc();
     match refusal {
@@ -94,11 +86,6 @@ pub(super) async fn hold(gateway: &Arc<Gateway>, mut routed: Routed) -> Result<H
             Err(problem)
         }
     }
-}
-
-/// How long a hold is kept, in milliseconds: a request's whole life, and the time to settle it.
-pub(crate) fn lifetime_ms(gateway: &Gateway) -> u64 {
-    gateway.config.gateway.request_seconds_max * 1_000 + SETTLE_GRACE_MS
 }
 
 /// Each candidate with its worst case.
@@ -127,24 +114,14 @@ async fn reserve(
         account: key.account.clone(),
         key: key.key.clone(),
         amount,
-        lifetime_ms: lifetime_ms(gateway),
+        lifetime_ms: gateway.hold_lifetime_ms(),
         key_budget: key.budget_max.or(gateway.config.budget.per_key_usd),
         total_budget: gateway.config.budget.total_usd,
     };
     gateway.store.reserve(&wanted).await.map_err(|error| {
         tracing::error!(%error, "credit can't be reserved");
-        store_away()
+        credits::away()
     })
-}
-
-/// Money can't be counted now, so nothing starts.
-pub(crate) fn store_away() -> Problem {
-    Problem::new(
-        ErrorCode::ServiceUnavailable,
-        "残高を確認できないため、今は受け付けられません。少し待ってもう一度お試しください。",
-        "The balance can't be checked now, so nothing is started. Try again in a moment.",
-    )
-    .retry_after_ms(AWAY_RETRY_MS)
 }
 
 fn settled_before() -> Problem {

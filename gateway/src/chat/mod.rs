@@ -39,11 +39,8 @@ mod finish;
 mod collect;
 
 pub use collect::Collector;
-pub use route::rehearse;
 
 pub(crate) use admit::LEASE_MS;
-pub(crate) use authenticate::open as open_key;
-pub(crate) use hold::lifetime_ms as hold_lifetime_ms;
 
 use crate::state::Gateway;
 use infra::store::limits::Standing;
@@ -167,7 +164,7 @@ pub async fn chat(gateway: &Arc<Gateway>, call: Call) -> Result<Answering, Refus
                 unmask,
             });
         }
-        recall::Recalled::Missed(missed) => missed,
+        recall::Recalled::Missed(missed) => *missed,
     };
     let routed = route::route(gateway, missed).map_err(refused)?;
     let reason = routed.reason.clone();

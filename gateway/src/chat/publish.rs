@@ -45,6 +45,23 @@ impl Published {
     }
 }
 
+impl Published {
+    /// Publishes again: for another candidate, or because the first message or its worker was lost.
+    pub(super) async fn again(
+        &mut self,
+        gateway: &Gateway,
+        candidate: usize,
+    ) -> Result<(), Problem> {
+        let authenticated = &self.held.routed.missed.masked.admitted.authenticated;
+        let request = &authenticated.received.request;
+        self.attempt = gateway.exchange.next_attempt(request).unwrap_or(self.attempt + 1);
+        self.candidate = candidate;
+        self.since = Instant::now();
+        self.sequence = send(gateway, self).await?;
+        Ok(())
+    }
+}
+
 /// Publishes for the first candidate.
 pub(super) async fn publish(gateway: &Arc<Gateway>, held: Held) -> Result<Published, Problem> {
     let authenticated = &held.routed.missed.masked.admitted.authenticated;
@@ -59,21 +76,6 @@ pub(super) async fn publish(gateway: &Arc<Gateway>, held: Held) -> Result<Publis
     let mut published = Published { held, seat, candidate: 0, attempt, sequence: 0, since };
     published.sequence = send(gateway, &published).await?;
     Ok(published)
-}
-
-/// Publishes again: for another candidate, or because the first message or its worker was lost.
-pub(super) async fn republish(
-    gateway: &Gateway,
-    published: &mut Published,
-    candidate: usize,
-) -> Result<(), Problem> {
-    let request = &published.held.routed.missed.masked.admitted.authenticated.received.request;
-    let attempt = gateway.exchange.next_attempt(request).unwrap_or(published.attempt + 1);
-    published.attempt = attempt;
-    published.candidate = candidate;
-    published.since = Instant::now();
-    published.sequence = send(gateway, published).await?;
-    Ok(())
 }
 
 async fn send(gateway: &Gateway, published: &Published) -> Result<u64, Problem> {

@@ -1,5 +1,6 @@
-//! Has the same been answered a moment ago, for the same account? What is kept is masked, so that an
-//! answer serves equal questions with other names in them. When Redis is away the cache is empty.
+//! Has the same been answered a moment ago, for the same account? What is kept is masked, so that
+//! an answer serves equal questions with other names in them. When Redis is away the cache is
+//! empty.
 
 use super::mask::Masked;
 use super::{Event, Receipt};
@@ -16,7 +17,7 @@ pub(super) enum Recalled {
     /// It has, and this is what was answered.
     Kept(Kept),
     /// It hasn't.
-    Missed(Missed),
+    Missed(Box<Missed>),
 }
 
 /// A request that has to be answered.
@@ -71,7 +72,7 @@ pub(super) async fn recall(gateway: &Gateway, masked: Masked) -> Recalled {
     let received = &masked.admitted.authenticated.received;
     let key = &masked.admitted.authenticated.key;
     if !gateway.config.cache.enabled || received.no_store {
-        return Recalled::Missed(Missed { masked, digest: None });
+        return missed(masked, None);
     }
     let digest = cache::digest(&key.account, key.models.as_deref(), &received.chat);
     let count = |result| gateway.metrics.cache_total.with_label_values(&[result]).inc();
@@ -88,10 +89,14 @@ pub(super) async fn recall(gateway: &Gateway, masked: Masked) -> Recalled {
         Err(error) => {
             count("away");
             tracing::warn!(%error, "the cache is away");
-            return Recalled::Missed(Missed { masked, digest: None });
+            return missed(masked, None);
         }
     }
-    Recalled::Missed(Missed { masked, digest: Some(digest) })
+    missed(masked, Some(digest))
+}
+
+fn missed(masked: Masked, digest: Option<String>) -> Recalled {
+    Recalled::Missed(Box::new(Missed { masked, digest }))
 }
 
 /// A whole choice as two pieces: what was said, and the end.

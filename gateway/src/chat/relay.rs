@@ -3,7 +3,7 @@
 //! job is published again. Whatever happens, the request ends in exactly one ledger event.
 
 use super::finish::{self, Owed};
-use super::publish::{self, Published};
+use super::publish::Published;
 use super::{Collector, Event, Receipt};
 use crate::exchange::{Execution, Stage, stop_execution};
 use crate::state::Gateway;
@@ -151,7 +151,7 @@ impl Relay {
 
     fn done(&mut self, done: &Done) -> Event {
         let Some(live) = self.live.take() else { return Event::Failed(interrupted()) };
-        finish::done(&self.gateway, live, &self.model, done);
+        finish::finish(&self.gateway, live, &self.model, done);
         Event::Done(Receipt { usage: done.usage, charge: done.charge })
     }
 
@@ -159,7 +159,7 @@ impl Relay {
         let live = self.live.as_mut()?;
         if let Some(settled) = failed.settled {
             let live = self.live.take()?;
-            finish::settled(&self.gateway, &live, &self.model, &settled);
+            live.settled(&self.gateway, &self.model, &settled);
             return Some(Event::Failed(failed.problem));
         }
         if live.begun {
@@ -171,7 +171,7 @@ impl Relay {
             return self.again(next).await;
         }
         let live = self.live.take()?;
-        finish::void_held(&self.gateway, &live.published.held, VoidReason::Failed);
+        live.published.held.void(&self.gateway, VoidReason::Failed);
         Some(Event::Failed(failed.problem))
     }
 
@@ -207,14 +207,14 @@ impl Relay {
     async fn again(&mut self, candidate: usize) -> Option<Event> {
         let live = self.live.as_mut()?;
         live.numbers = 0;
-        match publish::republish(&self.gateway, &mut live.published, candidate).await {
+        match live.published.again(&self.gateway, candidate).await {
             Ok(()) => {
                 self.model = live.published.model().name.clone();
                 None
             }
             Err(problem) => {
                 let live = self.live.take()?;
-                finish::void_held(&self.gateway, &live.published.held, VoidReason::Failed);
+                live.published.held.void(&self.gateway, VoidReason::Failed);
                 Some(Event::Failed(problem))
             }
         }
@@ -239,7 +239,8 @@ impl Relay {
             let silent = !fleet.is_alive(pool, &execution.worker) && execution.is_settled_in();
             let lost = silent || fleet.has_lost(pool, &execution.worker);
             if !live.begun && lost && live.published.attempt < ATTEMPTS_MAX {
-                tracing::warn!(worker = %execution.worker, "a worker is gone before its first token");
+                let worker = &execution.worker;
+                tracing::warn!(%worker, "a worker is gone before its first token");
                 let candidate = live.published.candidate;
                 // It may only have lost its network, and would work for nobody.
                 self.stop(&stage).await;
@@ -267,7 +268,7 @@ impl Relay {
     /// Ends the answer with a problem; what is owed is settled in the background.
     fn give_up(&mut self, problem: Problem) -> Event {
         if let Some(live) = self.live.take() {
-            finish::abandon(&self.gateway, live, &self.model, false);
+            live.abandon(&self.gateway, &self.model, false);
         }
         Event::Failed(problem)
     }
@@ -276,7 +277,7 @@ impl Relay {
 impl Drop for Relay {
     fn drop(&mut self) {
         if let Some(live) = self.live.take() {
-            finish::abandon(&self.gateway, live, &self.model, true);
+            live.abandon(&self.gateway, &self.model, true);
         }
     }
 }

@@ -1,5 +1,5 @@
-//! May this job start? The one place that says so: a dead client, a deadline, an unknown request and
-//! a second execution are all refused here, before any work.
+//! May this job start? The one place that says so: a dead client, a deadline, an unknown request
+//! and a second execution are all refused here, before any work.
 
 use super::{Exchange, Execution, Stage};
 use crate::state::Gateway;

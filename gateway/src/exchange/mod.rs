@@ -106,7 +106,8 @@ impl Exchange {
         Seat { frames, stage: seen, renewals: self.renewals.subscribe() }
     }
 
-    /// The request will be published anew under a higher attempt: older ones are not heard any more.
+    /// The request will be published anew under a higher attempt: older ones are not heard any
+    /// more.
     pub(crate) fn next_attempt(&self, request: &RequestId) -> Option<u32> {
         let mut table = self.table();
         let entry = table.get_mut(request)?;

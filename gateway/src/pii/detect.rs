@@ -3,6 +3,7 @@
 
 use super::finding::{Finding, Span, Trust, resolve};
 use super::kind::Kind;
+use super::public_figures::PublicFigures;
 use super::recognizers::{self, Recognizer, Rule};
 use super::settings::SettingsError;
 use super::shadow::Shadow;
@@ -12,6 +13,7 @@ use super::tagger::Tagger;
 pub(super) struct Detector {
     recognizers: Vec<Box<dyn Recognizer>>,
     tagger: Tagger,
+    public_figures: PublicFigures,
 }
 
 impl Detector {
@@ -22,7 +24,7 @@ impl Detector {
             recognizers.push(Box::new(Rule::new(Kind::Custom, Trust::Order, pattern)?));
         }
         let tagger = Tagger::new().map_err(|_| SettingsError::Data("tagger.bin"))?;
-        Ok(Self { recognizers, tagger })
+        Ok(Self { recognizers, tagger, public_figures: PublicFigures::new() })
     }
 
     /// Disjoint spans in their order, in byte offsets of the text.
@@ -34,7 +36,9 @@ impl Detector {
         }
         self.tagger.find(shadow.text(), &mut findings);
         let mut spans = Vec::with_capacity(findings.len());
-        for finding in resolve(findings) {
+        let mut findings = resolve(findings);
+        self.public_figures.leave_out(shadow.text(), &mut findings);
+        for finding in findings {
             push_lines(shadow.text(), finding, |piece| {
                 let (start, end) = (shadow.origin(piece.start), shadow.origin(piece.end));
                 spans.push(Span { start, end, kind: piece.kind });

@@ -49,7 +49,7 @@ impl Document {
             self.text.push_str(": ");
         }
         let entry = match json_text::cut(string) {
-            Some(pieces) => Entry::Json(pieces.into_iter().map(|p| self.add_piece(p)).collect()),
+            Some(pieces) => Entry::Json(self.add_json(pieces)),
             None => Entry::Plain(self.append(string)),
         };
         self.strings.push(entry);
@@ -72,6 +72,21 @@ impl Document {
         let start = self.text.len();
         self.text.push_str(text);
         Place { start, end: self.text.len() }
+    }
+
+    /// A line's end after each value keeps a finding from running into the next one.
+    fn add_json(&mut self, pieces: Vec<Piece>) -> Vec<(Piece, Place)> {
+        let mut placed = Vec::with_capacity(pieces.len());
+        let mut after_literal = false;
+        for piece in pieces {
+            let is_key = matches!(&piece, Piece::Between(b) if b.trim_start().starts_with(':'));
+            if after_literal && !is_key {
+                self.text.push('\n');
+            }
+            after_literal = matches!(piece, Piece::Literal(_));
+            placed.push(self.add_piece(piece));
+        }
+        placed
     }
 
     fn add_piece(&mut self, piece: Piece) -> (Piece, Place) {
@@ -113,11 +128,11 @@ impl Document {
             match piece {
                 Piece::Between(between) => text.push_str(between),
                 Piece::Number(number) => match touching(*place, spans).first() {
-                    None => text.push_str(number),
-                    Some(span) => {
+                    Some(span) if span.start >= place.start => {
                         text.push_str(&json_text::literal(&replace.replace(*span, number)?));
                         changed = true;
                     }
+                    _ => text.push_str(number),
                 },
                 Piece::Literal(inside) => {
                     let masked = self.masked_place(*place, spans, replace)?;

@@ -9,6 +9,7 @@ mod json_text;
 mod kind;
 mod masker;
 mod placeholder;
+mod public_figures;
 mod recognizers;
 mod repeats;
 mod restore;
@@ -25,5 +26,7 @@ pub use restore::Restorer;
 pub use settings::{Mode, Settings, SettingsError};
 pub use vault::Vault;
 
+#[cfg(test)]
+mod properties;
 #[cfg(test)]
 mod tests;

@@ -65,6 +65,28 @@ pub(super) fn read(text: &str, setting: Setting) -> Found {
     }
 }
 
+/// Every number that the beginning of a text, or a part of it that something else may cut off,
+/// could be read as: what the input spells must never be issued.
+pub(super) fn spelled(text: &str, mut report: impl FnMut(Kind, u32)) {
+    let mut cursor = Cursor { text, at: 0 };
+    let Ok(kind) = cursor.tag(false) else { return };
+    cursor.skip_gap(true);
+    let mut number = 0;
+    for _ in 0..DIGITS_MAX {
+        let digit = cursor.next().ok().and_then(|character| character.to_digit(10));
+        match digit {
+            Some(digit) if digit > 0 || number > 0 => number = number * 10 + digit,
+            _ => return,
+        }
+        report(kind, number);
+    }
+}
+
+/// Whether a placeholder's word could begin with this byte.
+pub(super) fn may_spell(byte: u8) -> bool {
+    byte.is_ascii_alphabetic() || byte == 0xEF
+}
+
 enum Stop {
     Ended,
     Other,

@@ -1,6 +1,6 @@
 //! Repeats: a value that was found once is masked wherever else it stands in the same request,
-//! also where nothing around it gives it away. It must never take a part of a longer word or
-//! number, and its cost must not grow with the number of values.
+//! also where nothing around it gives it away, and also inside of a longer number. It must never
+//! take a part of a longer word, and its cost must not grow with the number of values.
 
 use std::collections::{HashMap, HashSet};
 
@@ -78,7 +78,9 @@ fn repeat_at(text: &str, at: usize, heads: &Heads) -> Option<Span> {
             let is_word = |c: char| c.is_ascii_alphanumeric();
             inner.is_some_and(is_word) && outer.is_some_and(is_word)
         };
-        let cut = joined(value.chars().next(), before) || joined(value.chars().next_back(), after);
+        let telling = value.bytes().any(|byte| byte.is_ascii_digit() || byte == b'@');
+        let cut = !telling
+            && (joined(value.chars().next(), before) || joined(value.chars().next_back(), after));
         (!cut).then_some(Span { start: at, end: at + value.len(), kind: *kind })
     })
 }
@@ -89,7 +91,7 @@ mod tests {
 
     #[test]
     fn only_whole_repeats_are_added() {
-        let text = "id abc123 xabc123 abc1234 (abc123) 山田太郎と山田太郎氏";
+        let text = "id abcdef xabcdef abcdefg (abcdef) 山田太郎と山田太郎氏";
         let name = text.find('山').unwrap();
         let mut spans = vec![
             Span { start: 3, end: 9, kind: Kind::Secret },
@@ -97,6 +99,6 @@ mod tests {
         ];
         add(text, &mut spans);
         let found: Vec<&str> = spans.iter().map(|s| &text[s.start..s.end]).collect();
-        assert_eq!(found, ["abc123", "abc123", "山田太郎", "山田太郎"]);
+        assert_eq!(found, ["abcdef", "abcdef", "山田太郎", "山田太郎"]);
     }
 }

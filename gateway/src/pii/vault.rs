@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::kind::Kind;
-use super::placeholder::{self, Found, NUMBER_MAX, Setting};
+use super::placeholder::{self, NUMBER_MAX};
 use super::restore::{Escape, Restorer};
 
 /// The values of one request behind their placeholders.
@@ -93,16 +93,13 @@ pub(super) struct Issuer {
 impl Issuer {
     /// Keeps free what the input itself spells like a placeholder.
     pub(super) fn reserve(&mut self, text: &str) {
-        let mut before = None;
-        for (offset, character) in text.char_indices() {
+        for (offset, _) in text.char_indices() {
             let rest = text.get(offset..).unwrap_or_default();
-            if rest.as_bytes().first().is_some_and(|byte| placeholder::may_begin(*byte)) {
-                let setting = Setting { before, complete: true, json: false };
-                if let Found::Placeholder { kind, number, .. } = placeholder::read(rest, setting) {
+            if rest.as_bytes().first().is_some_and(|byte| placeholder::may_spell(*byte)) {
+                placeholder::spelled(rest, |kind, number| {
                     self.taken.insert((kind, number));
-                }
+                });
             }
-            before = Some(character);
         }
     }
 

@@ -10,6 +10,9 @@ const WORD_LETTERS_MAX: usize = 24;
 const WORDS_MAX: usize = 64;
 const PIECE_LETTERS_MAX: usize = 5;
 const HAN_PIECE_LETTERS_MAX: usize = 3;
+/// Evidence for English before anything is read: short names are mostly English, and on single
+/// words of all languages this costs nothing.
+const ENGLISH_WEIGHT: f32 = 0.75;
 /// The hash of a whole word starts at another place than those of its pieces.
 const WHOLE_WORD: u32 = 50;
 
@@ -98,7 +101,8 @@ pub(super) fn evidence(text: &str, script: Script) -> Vec<(Language, f32)> {
     }
     let scale = weights.header.language_step / (count as f32).sqrt();
     let languages = script.languages().iter().copied();
-    languages.zip(sums).map(|(language, sum)| (language, sum as f32 * scale)).collect()
+    let before = |language| if language == L::English { ENGLISH_WEIGHT } else { 0.0 };
+    languages.zip(sums).map(|(l, sum)| (l, before(l) + sum as f32 * scale)).collect()
 }
 
 /// Runs of letters of one script, in small letters.

@@ -2,13 +2,15 @@
 //! short to stand alone, split into prose and code. It never looks at more than a bounded piece.
 
 use super::shape::LENGTH_CHARS_MAX;
+use super::tokens;
 use super::words::fold;
 use schemas::openai::{ChatRequest, Message, Role};
 
 /// How much of the text is read: enough for every signal, little enough for the time limit.
 pub(super) const PROMPT_CHARS_MAX: usize = 2_000;
-/// Below this a message ("go on", "続けて") is read together with the ones before it.
-const STANDS_ALONE_CHARS_MIN: usize = 24;
+/// Below this a message ("go on", "続けて") is read together with the ones before it. In tokens, since
+/// few Japanese characters already say much.
+const STANDS_ALONE_TOKENS_MIN: f64 = 6.0;
 /// How many earlier user messages are taken along.
 const EARLIER_MESSAGES_MAX: usize = 3;
 
@@ -32,7 +34,7 @@ impl Prompt {
         let users = || request.messages.iter().rev().filter(|m| m.role == Role::User);
         let mut text = users().next().map(content).unwrap_or_default();
         for earlier in users().skip(1).take(EARLIER_MESSAGES_MAX) {
-            if text.chars().nth(STANDS_ALONE_CHARS_MIN).is_some() {
+            if tokens::of_text(&text) >= STANDS_ALONE_TOKENS_MIN {
                 break;
             }
             text = format!("{}\n{text}", content(earlier));

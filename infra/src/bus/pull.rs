@@ -206,8 +206,8 @@ impl Puller {
         }
     }
 
-    /// One pull for each free slot. While NATS is away nothing is sent: the client would keep it and
-    /// send it late.
+    /// One pull for each free slot. While NATS is away nothing is sent: the client would keep it
+    /// and send it late.
     async fn top_up(&self, inbox: &str, waiting: &mut VecDeque<Instant>) -> Result<(), BusError> {
         let free = self.slots.free() as usize;
         while waiting.len() < free && self.bus.is_connected() {

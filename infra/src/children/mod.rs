@@ -142,10 +142,10 @@ impl ChildProcess {
 
     fn signal(&self, signal: rustix::process::Signal) {
         let pid = self.child.id().and_then(|id| i32::try_from(id).ok());
-        if let Some(pid) = pid.and_then(rustix::process::Pid::from_raw) {
-            if let Err(error) = rustix::process::kill_process(pid, signal) {
-                tracing::debug!(child = self.name, %error, "had ended before the signal");
-            }
+        if let Some(pid) = pid.and_then(rustix::process::Pid::from_raw)
+            && let Err(error) = rustix::process::kill_process(pid, signal)
+        {
+            tracing::debug!(child = self.name, %error, "had ended before the signal");
         }
     }
 

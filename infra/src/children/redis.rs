@@ -92,10 +92,10 @@ async fn wait_until_ready(process: &mut ChildProcess, url: &str) -> Result<(), C
                 "it ended with {status}; see redis.err and redis.log in its folder"
             )));
         }
-        if let Ok(store) = Store::connect(url).await {
-            if store.ping().await.is_ok() {
-                return Ok(());
-            }
+        if let Ok(store) = Store::connect(url).await
+            && store.ping().await.is_ok()
+        {
+            return Ok(());
         }
         tokio::time::sleep(READY_POLL).await;
     }

@@ -22,8 +22,8 @@ const TOMBSTONE_SECONDS: u64 = 86_400;
 /// Events that one script call applies at most: keeps Redis responsive beside it.
 pub const BATCH_EVENTS_MAX: usize = 256;
 
-/// The highest count of one event: no vendor's nonsense may overflow a counter, because a script that
-/// fails has written half of its batch.
+/// The highest count of one event: no vendor's nonsense may overflow a counter, because a script
+/// that fails has written half of its batch.
 const COUNT_MAX: u64 = 1_000_000_000_000;
 
 /// What came of applying a batch.

@@ -3,11 +3,12 @@
 //! vendor or a surface is.
 
 /// The field of a canonical message that keeps thinking blocks with their signatures, so that they
-/// can go back unchanged: a list of `thinking` and `redacted_thinking` blocks, each with its `index`
-/// where it comes in pieces.
+/// can go back unchanged: a list of `thinking` and `redacted_thinking` blocks, each with its
+/// `index` where it comes in pieces.
 pub const THINKING_BLOCKS: &str = "thinking_blocks";
 
-/// The field of a canonical answer that keeps which text ended it; OpenAI's form has no place for it.
+/// The field of a canonical answer that keeps which text ended it; OpenAI's form has no place for
+/// it.
 pub const STOP_SEQUENCE: &str = "stop_sequence";
 
 /// The field of a canonical answer that keeps a stop reason which OpenAI's form has no word for.

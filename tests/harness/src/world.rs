@@ -14,7 +14,9 @@ use infra::bus::Bus;
 use infra::config::Config;
 use infra::environment::{Environment, FLY_LLM_LOG};
 use infra::store::{Store, apply};
+use redis::IntoConnectionInfo;
 use redis::aio::MultiplexedConnection;
+use redis::io::tcp::TcpSettings;
 use schemas::ids::{AccountId, KeyId};
 use schemas::ledger::{EventV1, Use};
 use schemas::money::MicroUsd;
@@ -81,8 +83,7 @@ impl WorldBuilder {
         let bus = Bus::connect(servers.nats_url(), "harness").await.unwrap();
         let store = Store::connect(servers.redis_url()).await.unwrap();
         bus.apply_streams(&config.queue, &config.models.pools()).await.unwrap();
-        let redis = redis::Client::open(servers.redis_url()).unwrap();
-        let redis = redis.get_multiplexed_async_connection().await.unwrap();
+        let redis = redis_connection(servers.redis_url()).await.unwrap();
         let given = Given {
             config: Arc::new(config),
             nats_url: servers.nats_url().to_owned(),
@@ -100,6 +101,7 @@ impl WorldBuilder {
             gateways: Vec::new(),
             workers: Vec::new(),
             billings: Vec::new(),
+            places_may_stay: false,
             finished: false,
         };
         for _ in 0..self.billings {
@@ -119,6 +121,13 @@ impl WorldBuilder {
         }
         world
     }
+}
+
+/// A connection without Nagle's delay, as all of ours.
+async fn redis_connection(url: &str) -> redis::RedisResult<MultiplexedConnection> {
+    let info = url.into_connection_info()?;
+    let info = info.set_tcp_settings(TcpSettings::default().set_nodelay(true));
+    redis::Client::open(info)?.get_multiplexed_async_connection().await
 }
 
 /// Once for the whole program of tests.
@@ -143,6 +152,8 @@ pub struct World {
     pub(crate) gateways: Vec<Option<(Role, Addresses)>>,
     pub(crate) workers: Vec<Option<Role>>,
     pub(crate) billings: Vec<Option<Role>>,
+    /// A killed gateway's places among its keys' requests at once stay until their leases end.
+    pub(crate) places_may_stay: bool,
     finished: bool,
 }
 
@@ -228,6 +239,7 @@ impl World {
 
     /// `kill -9` of a gateway.
     pub fn kill_gateway(&mut self, number: usize) {
+        self.places_may_stay = true;
         drop(self.gateways[number].take().expect("it runs"));
     }
 
@@ -403,9 +415,9 @@ impl World {
 
     /// Connects the harness's own eyes to Redis again, after a restart.
     pub async fn reconnect_to_redis(&mut self) {
-        let client = redis::Client::open(self.servers.redis_url()).unwrap();
-        self.redis =
-            wait_for("Redis", async || client.get_multiplexed_async_connection().await.ok()).await;
+        let url = self.servers.redis_url().to_owned();
+        self.redis = wait_for("Redis", async || redis_connection(&url).await.ok()).await;
+        self.store = Store::connect(&url).await.unwrap();
     }
 
     /// Wipes Redis.

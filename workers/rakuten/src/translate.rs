@@ -1,5 +1,5 @@
-//! A chat job in the engine's words: prompt, sampling, limits. A field that the model can't honour is
-//! refused by its name here, before any work; nothing is dropped silently.
+//! A chat job in the engine's words: prompt, sampling, limits. A field that the model can't honour
+//! is refused by its name here, before any work; nothing is dropped silently.
 
 use crate::engine::{Engine, EngineError, GenerateRequest, Prompt, Sampling};
 use crate::template::PromptOptions;

@@ -1,6 +1,6 @@
-//! The rakuten worker as a process runs it: one model, loaded before the first advert, served in its
-//! pool through the way of a job. When the engine dies the worker ends, so that its supervisor can
-//! start a fresh one.
+//! The rakuten worker as a process runs it: one model, loaded before the first advert, served in
+//! its pool through the way of a job. When the engine dies the worker ends, so that its supervisor
+//! can start a fresh one.
 
 use crate::decode;
 use crate::engine::{Engine, EngineError, EngineOptions};

@@ -1,11 +1,11 @@
 //! `POST /v1/messages/count_tokens`: an estimate, and said to be one. The gateway has no model's
-//! tokenizer; it counts characters as `schemas::usage::token_estimate` does, and takes a fixed number
-//! for what isn't text. No charge is ever made from it, and nothing is sent anywhere.
+//! tokenizer; it counts characters as `schemas::usage::token_estimate` does, and takes a fixed
+//! number for what isn't text. No charge is ever made from it, and nothing is sent anywhere.
 
 use super::version::Version;
 use super::{canonical, error};
 use crate::api::incoming;
-use crate::chat;
+use crate::auth;
 use crate::state::Gateway;
 use axum::body::Body;
 use axum::extract::State;
@@ -46,7 +46,7 @@ pub(super) async fn count(
 }
 
 async fn counted(gateway: &Gateway, headers: &HeaderMap, body: Body) -> Result<u64, Problem> {
-    chat::open_key(gateway, incoming::secret(headers).as_deref())?;
+    auth::open(gateway, incoming::secret(headers).as_deref())?;
     let version = Version::of(headers)?;
     let body = incoming::body(gateway, headers, body).await?;
     let chat = canonical(read(&body)?, version)?;

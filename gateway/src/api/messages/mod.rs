@@ -1,5 +1,6 @@
-//! `POST /v1/messages`: Anthropic's Messages API in, whatever model answers. The request becomes the
-//! canonical form and the answer comes out of it; what stands between doesn't know this surface.
+//! `POST /v1/messages`: Anthropic's Messages API in, whatever model answers. The request becomes
+//! the canonical form and the answer comes out of it; what stands between doesn't know this
+//! surface.
 
 /// Which version of the API is spoken.
 mod version;

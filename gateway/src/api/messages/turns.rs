@@ -1,6 +1,6 @@
-//! The conversation as canonical messages. Tool results become messages of their own before what the
-//! human says; thoughts stay beside the assistant's message, where only Anthropic's models see them;
-//! blocks that have no counterpart survive as opaque parts.
+//! The conversation as canonical messages. Tool results become messages of their own before what
+//! the human says; thoughts stay beside the assistant's message, where only Anthropic's models see
+//! them; blocks that have no counterpart survive as opaque parts.
 
 use schemas::anthropic::{
     Block, BlockContent, InputMessage, KnownBlock, Role as Speaker, THINKING_BLOCKS,

@@ -14,6 +14,7 @@ mod license_plate;
 mod my_number;
 mod passport;
 mod pension_number;
+mod person_labelled;
 
 mod phone;
 mod postal_code;
@@ -47,6 +48,7 @@ pub(super) fn all() -> Result<Recognizers, regex::Error> {
     my_number::add(&mut all)?;
     driver_license::add(&mut all)?;
     passport::add(&mut all)?;
+    person_labelled::add(&mut all)?;
     residence_card::add(&mut all)?;
     pension_number::add(&mut all)?;
     health_insurance::add(&mut all)?;

@@ -35,6 +35,9 @@ struct Run {
 /// How far a token looks to each side.
 const WINDOW: usize = 6;
 
+/// The register of whole plain sentences about something.
+const NARRATIVE: u64 = 2;
+
 /// All tokens of a text, ready to give features.
 pub(in crate::pii) struct Features {
     seen: Vec<Seen>,
@@ -56,6 +59,11 @@ impl Features {
         }
         find_runs(text, tokens, &mut seen);
         Self { seen }
+    }
+
+    /// Whether the token stands in a text about something, not in a message to somebody.
+    pub(in crate::pii) fn is_narrative(&self, index: usize) -> bool {
+        self.seen.get(index + WINDOW).is_some_and(|seen| seen.register == NARRATIVE)
     }
 
     /// Calls back with the hash of each feature of the token at this index.
@@ -250,7 +258,7 @@ fn registers(text: &str, tokens: &[Token]) -> Vec<u64> {
             register = if SPEAKING.iter().any(|word| line.contains(word)) {
                 1
             } else {
-                2 * u64::from(line.contains('。') && line.len() > LONG_BYTES)
+                NARRATIVE * u64::from(line.contains('。') && line.len() > LONG_BYTES)
             };
         }
         registers.push(register);

@@ -28,8 +28,13 @@ pub(super) struct Tagger {
 const MODEL: [&[u8]; 2] =
     [include_bytes!("../data/tagger_1.bin"), include_bytes!("../data/tagger_2.bin")];
 
-/// How much a token must look like something: more gives fewer and surer findings.
-const OUTSIDE_BIAS: f32 = -0.6;
+/// What the labels of names and addresses get on top: a value that gets through costs more than
+/// a word that is masked for nothing.
+const FOUND_BONUS: f32 = 0.4;
+/// The same for names in texts about something, where fewer signs stand around them.
+const NARRATIVE_PERSON_BONUS: f32 = 0.8;
+/// And for addresses there, which are hardly anybody's.
+const NARRATIVE_ADDRESS_BONUS: f32 = -0.5;
 
 impl Tagger {
     /// Reads the embedded model and lists.
@@ -59,6 +64,7 @@ impl Tagger {
         let mut origins: Vec<[u8; LABELS]> = Vec::with_capacity(count);
         for index in 0..count {
             let mut scores = [0_i32; LABELS];
+            let narrative = features.is_narrative(index);
             features.each(index, |feature| self.model.add(feature, &mut scores));
             let mut next = [0.0_f32; LABELS];
             let mut origin = [0_u8; LABELS];
@@ -66,13 +72,22 @@ impl Tagger {
                 let (from, value) = best_origin(&best, transitions, label, index == 0);
                 #[allow(clippy::cast_precision_loss)]
                 let worth = *score as f32 * self.model.scale();
-                next[label] = value + worth + if label == OUTSIDE { OUTSIDE_BIAS } else { 0.0 };
+                next[label] = value + worth + bonus(label, narrative);
                 origin[label] = from;
             }
             best = next;
             origins.push(origin);
         }
         trace_back(&best, &origins)
+    }
+}
+
+fn bonus(label: usize, narrative: bool) -> f32 {
+    match (label, narrative) {
+        (OUTSIDE, _) => 0.0,
+        (_, false) => FOUND_BONUS,
+        (PERSON_BEGINS | PERSON_GOES_ON, true) => NARRATIVE_PERSON_BONUS,
+        (_, true) => NARRATIVE_ADDRESS_BONUS,
     }
 }
 

@@ -72,6 +72,31 @@ fn a_short_message_is_read_with_the_ones_before_it() {
 }
 
 #[test]
+fn case_width_and_spacing_change_nothing() {
+    for text in [
+        "Write a Python function that reverses a linked list.",
+        "How many apples are left if 3 of 12 are eaten?",
+        "楽天で 送料無料の コーヒーメーカーを探しています",
+    ] {
+        let plain = read(text);
+        let wide = text.replace("Python", "Ｐｙｔｈｏｎ");
+        for other in [text.to_uppercase(), format!("\n {} \n", text.replace(' ', "  ")), wide] {
+            let same = read(&other);
+            assert_eq!((same.language, same.task), (plain.language, plain.task), "{other}");
+            assert!((same.difficulty - plain.difficulty).abs() < 0.02, "{other}");
+        }
+    }
+}
+
+#[test]
+fn a_long_text_is_judged_by_samples() {
+    let once = read(&"日本語 and English, 12 times. ".repeat(100)).prompt_tokens_estimate;
+    let long = read(&"日本語 and English, 12 times. ".repeat(100_000)).prompt_tokens_estimate;
+    let ratio = long as f64 / once as f64;
+    assert!((950.0..1_050.0).contains(&ratio), "{ratio}");
+}
+
+#[test]
 fn japanese_is_not_taken_for_few_tokens() {
     let japanese = read(&"日本語の文章です。".repeat(100)).prompt_tokens_estimate;
     assert!((700..1_100).contains(&japanese), "{japanese}");

@@ -50,7 +50,8 @@ pub enum Step {
     Wait(Gate),
     /// Says nothing more, and keeps the connection.
     Stall,
-    /// Breaks the connection without the answer's end.
+    /// Breaks the connection without the answer's end. What was said just before may be lost with
+    /// it: let the client read it first, with a gate.
     Cut,
     /// Ends the body in good order, but without the answer's end.
     EndEarly,

@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | `NAME.request.json` | `NAME.canonical.json` | a request in |
 //! | `NAME.answer.json` | `NAME.message.json` | a whole answer out |
-//! | `NAME.pieces.json` | `NAME.events.sse` | a stream out; together it equals `NAME.message.json` |
+//! | `NAME.pieces.json` | `NAME.events.sse` | a stream out; together it is `NAME.message.json` |
 //!
 //! A mismatch writes what came out into the temporary folder and says where: read it, and copy it
 //! over the expected file if it is right.

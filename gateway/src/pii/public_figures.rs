@@ -1,0 +1,153 @@
+//! Public figures that somebody asks about: an author's or a statesman's full name in a question
+//! is the question's topic, and without it no model could answer. Best effort: it must never
+//! uncover a name that stands with a label, an honorific or other personal data.
+
+use std::collections::HashSet;
+
+use super::finding::Finding;
+use super::kind::Kind;
+
+const NAMES: &str = include_str!("data/public_figures.txt");
+/// How far around a name the line is looked at.
+const LINE_BYTES_MAX: usize = 300;
+/// Shorter names are not taken for the beginning of a finding.
+const PREFIX_CHARACTERS_MIN: usize = 4;
+
+/// What shows that something is asked or told about a topic.
+const ASKING: [&str; 44] = [
+    "教えて",
+    "説明",
+    "比較",
+    "比べ",
+    "紹介",
+    "解説",
+    "まとめて",
+    "要約",
+    "違い",
+    "とは",
+    "作品",
+    "代表作",
+    "あらすじ",
+    "書評",
+    "名言",
+    "並べて",
+    "功績",
+    "生涯",
+    "年表",
+    "思想",
+    "俳句",
+    "小説",
+    "映画",
+    "歴史",
+    "?",
+    "what ",
+    "who ",
+    "why ",
+    "when ",
+    "how ",
+    "compare",
+    "summari",
+    "explain",
+    "describe",
+    "tell me about",
+    "quote",
+    "biography",
+    "essay",
+    "play",
+    "novel",
+    "theory",
+    "album",
+    "speech",
+    "timeline",
+];
+/// What shows that the name is somebody's whom the writer knows.
+const KNOWN: [&str; 10] =
+    ["様", "さん", "さま", "氏", "殿", "くん", "君", "ちゃん", "です", "と申します"];
+
+/// The list.
+pub(super) struct PublicFigures {
+    names: HashSet<String>,
+}
+
+impl PublicFigures {
+    /// Reads the embedded list.
+    pub(super) fn new() -> Self {
+        let lines = NAMES.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+        Self { names: lines.map(str::to_lowercase).collect() }
+    }
+
+    /// Drops the names of public figures that are asked about.
+    pub(super) fn leave_out(&self, text: &str, findings: &mut Vec<Finding>) {
+        let others: Vec<usize> =
+            findings.iter().filter(|f| f.kind != Kind::Person).map(|f| f.start).collect();
+        findings.retain(|finding| {
+            finding.kind != Kind::Person || !self.is_topic(text, *finding, &others)
+        });
+    }
+
+    fn is_topic(&self, text: &str, finding: Finding, others: &[usize]) -> bool {
+        let value = text.get(finding.start..finding.end).unwrap_or_default().to_lowercase();
+        let value = value.trim_end_matches("'s");
+        if !self.names.contains(value) && !self.begins(value) {
+            return false;
+        }
+        let (start, end) = line_around(text, finding);
+        let after = text.get(finding.end..end).unwrap_or_default();
+        let line = text.get(start..end).unwrap_or_default().to_lowercase();
+        let labelled = text
+            .get(start..finding.start)
+            .is_some_and(|before| before.trim_end().ends_with([':', '=', '"', '\'']));
+        let alone =
+            others.partition_point(|at| *at < start) == others.partition_point(|at| *at < end);
+        let asked = ASKING.iter().any(|word| line.contains(word));
+        asked && alone && !labelled && !KNOWN.iter().any(|word| after.starts_with(word))
+    }
+
+    /// The tagger may take a letter too many with a name: 安倍晋三元首相.
+    fn begins(&self, value: &str) -> bool {
+        let cut = value.char_indices().next_back().map_or(0, |(last, _)| last);
+        let name = value.get(..cut).unwrap_or_default();
+        name.chars().count() >= PREFIX_CHARACTERS_MIN
+            && !name.is_ascii()
+            && self.names.contains(name)
+    }
+}
+
+fn line_around(text: &str, finding: Finding) -> (usize, usize) {
+    let mut start = finding.start.saturating_sub(LINE_BYTES_MAX);
+    while !text.is_char_boundary(start) {
+        start += 1;
+    }
+    let mut end = (finding.end + LINE_BYTES_MAX).min(text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    let before = text.get(start..finding.start).unwrap_or_default();
+    let after = text.get(finding.end..end).unwrap_or_default();
+    start += before.rfind('\n').map_or(0, |at| at + 1);
+    end = after.find('\n').map_or(end, |at| finding.end + at);
+    (start, end)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pii::finding::Trust;
+
+    fn left(text: &str, name: &str) -> bool {
+        let start = text.find(name).unwrap();
+        let end = start + name.len();
+        let mut findings = vec![Finding { start, end, kind: Kind::Person, trust: Trust::Guess }];
+        PublicFigures::new().leave_out(text, &mut findings);
+        findings.is_empty()
+    }
+
+    #[test]
+    fn a_topic_is_left_and_an_acquaintance_is_not() {
+        assert!(left("夏目漱石の代表作を教えて", "夏目漱石"));
+        assert!(left("What did Abraham Lincoln say?", "Abraham Lincoln"));
+        assert!(!left("夏目漱石さんの電話番号を教えて", "夏目漱石"));
+        assert!(!left("氏名: 夏目漱石 の違い", "夏目漱石"));
+        assert!(!left("What did Jane Q. Public say?", "Jane Q. Public"));
+    }
+}

@@ -1,0 +1,45 @@
+//! Names of persons that a form's label names: 氏名, フリガナ, 名義. The tagger finds most of them;
+//! a label is surer. It must never take what a form says instead of a name (必須, 未記入).
+
+use super::Recognizers;
+use super::rule::{Hit, Rule};
+use crate::pii::finding::Trust;
+use crate::pii::kind::Kind;
+
+const KANA: &str = concat!(
+    r"(?:フリガナ|ふりがな|ヨミガナ|よみがな|カナ氏名|氏名カナ|氏名\(カナ\)|名前\(カナ\)|セイメイ)",
+    r"[ :=]{1,3}([ァ-ヶー]{2,9}(?:[ ・]{1,2}[ァ-ヶー]{2,9})?|[ぁ-ゖー]{2,9} ?[ぁ-ゖー]{0,9})",
+    r"(?:[\n、,。(\x22'|;/]|$)"
+);
+const NAME: &str = concat!(
+    r"(?:氏名|お名前|口座名義|名義人|契約者名|受取人|差出人|患者名)[ :=]{1,3}",
+    r"([\p{Han}々ヶ]{1,4} ?[\p{Han}々ヶぁ-んァ-ヶー]{1,6})(?:[\n、,。(\x22'|;/]|様|さん|$)"
+);
+
+pub(super) fn add(all: &mut Recognizers) -> Result<(), regex::Error> {
+    for pattern in [KANA, NAME] {
+        let rule = Rule::own(Kind::Person, Trust::Guess, pattern)?;
+        all.push(Box::new(rule.accept(is_name)));
+    }
+    Ok(())
+}
+
+fn is_name(hit: &Hit) -> bool {
+    const WORDS: [&str; 14] = [
+        "必須",
+        "任意",
+        "未記入",
+        "未入力",
+        "入力",
+        "記入",
+        "空欄",
+        "不明",
+        "匿名",
+        "同上",
+        "なし",
+        "未定",
+        "会社",
+        "法人",
+    ];
+    !WORDS.iter().any(|word| hit.value().contains(word))
+}
