@@ -78,12 +78,20 @@ impl Endpoints {
     /// # Errors
     /// When a variable is missing.
     pub(crate) fn from_environment(environment: &Environment) -> Result<Self, Failure> {
-        let get = |name: &str| {
-            let example = if name == NATS_URL { "nats://HOST:4222" } else { "redis://HOST:6379/" };
-            let hint = format!("{name} is not set: write {name}={example}");
-            environment.get(name).map(str::to_owned).ok_or_else(|| Failure::usage(hint))
-        };
-        Ok(Self { nats_url: get(NATS_URL)?, redis_url: get(REDIS_URL)? })
+        let redis_url = required(environment, REDIS_URL, "redis://HOST:6379/")?;
+        Ok(Self { nats_url: required(environment, NATS_URL, "nats://HOST:4222")?, redis_url })
+    }
+
+    /// NATS alone, for a worker that has nothing to do with Redis.
+    ///
+    /// # Errors
+    /// When the variable is missing, NATS doesn't come, or is too old.
+    pub(crate) async fn bus_from_environment(
+        environment: &Environment,
+        name: &str,
+    ) -> Result<Bus, Failure> {
+        let nats_url = required(environment, NATS_URL, "nats://HOST:4222")?;
+        Self { nats_url, redis_url: String::new() }.bus(name).await
     }
 
     /// Connects to NATS, waiting up to 30 s for it.
@@ -103,6 +111,11 @@ impl Endpoints {
     pub(crate) async fn store(&self) -> Result<Store, Failure> {
         patient(|| Store::connect(&self.redis_url), |_| false).await
     }
+}
+
+fn required(environment: &Environment, name: &str, example: &str) -> Result<String, Failure> {
+    let hint = format!("{name} is not set: write {name}={example}");
+    environment.get(name).map(str::to_owned).ok_or_else(|| Failure::usage(hint))
 }
 
 /// Tries until it works, an error is final, or the time is over.

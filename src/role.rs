@@ -123,7 +123,7 @@ async fn run_gateway(arguments: Gateway, environment: Environment) -> Result<Exi
 
 async fn run_provider(file: &ConfigFile, environment: Environment) -> Result<ExitCode, Failure> {
     let config = read_config(file, &environment)?;
-    let bus = Endpoints::from_environment(&environment)?.bus("worker provider").await?;
+    let bus = Endpoints::bus_from_environment(&environment, "worker provider").await?;
     worker_provider::run(&config, bus, Metrics::new()?, stopped_by_signal()).await?;
     Ok(ExitCode::SUCCESS)
 }
@@ -140,7 +140,7 @@ async fn run_billing(file: &ConfigFile, environment: Environment) -> Result<Exit
 
 async fn run_rakuten(arguments: Rakuten, environment: Environment) -> Result<ExitCode, Failure> {
     let config = read_config(&arguments.config, &environment)?;
-    let bus = Endpoints::from_environment(&environment)?.bus("worker rakuten").await?;
+    let bus = Endpoints::bus_from_environment(&environment, "worker rakuten").await?;
     let stop = stopped_by_signal();
     if arguments.end_with_parent {
         stop_with_standard_input(stop.clone())?;

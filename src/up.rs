@@ -45,6 +45,12 @@ const CHILD_END_MAX: Duration = Duration::from_millis(700);
 /// How long the local model may take to load before the banner is printed without it.
 const MODEL_READY_MAX: Duration = Duration::from_secs(120);
 
+/// How long the balances may take to be counted before the banner is printed without them.
+const COUNTED_MAX: Duration = Duration::from_secs(30);
+
+/// Between two looks whether they are.
+const READY_POLL: Duration = Duration::from_millis(20);
+
 /// The first pause before a fallen child is started again; it doubles up to the longest.
 const RESTART_PAUSE: Duration = Duration::from_millis(500);
 
@@ -104,6 +110,7 @@ pub(crate) async fn up(
     if let Some(pool) = &model {
         wait_for_model(&bus, pool, &stop).await;
     }
+    wait_until_counted(&endpoints.store().await?, &stop).await;
     if !stop.is_cancelled() {
         banner(&running, arguments.json, model.is_some())?;
     }
@@ -118,8 +125,7 @@ pub(crate) async fn up(
     match fallen {
         None => Ok(ExitCode::SUCCESS),
         Some(name) => Err(Failure::new(format!(
-            "{name} ended by itself, so everything was ended in order: see its log in {}, then \
-             start \
+            "{name} ended by itself, so everything was ended in order: see its log in {}, then start \
              again",
             arguments.data.display()
         ))),
@@ -327,7 +333,6 @@ fn start_model(
         arguments: child_arguments,
         environment: vec![
             (NATS_URL, endpoints.nats_url.clone()),
-            (REDIS_URL, endpoints.redis_url.clone()),
             // Busy waiting beside other processes on the same processors makes it 80 times slower.
             ("OMP_WAIT_POLICY", "passive".to_owned()),
             // ggml would start a debugger when it aborts.
@@ -389,6 +394,23 @@ async fn wait_for_model(bus: &Bus, pool: &str, stop: &CancellationToken) {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::warn!(%error, "the local model can't be waited for"),
             Err(_) => tracing::warn!("the local model is still loading; requests for it wait"),
+        }
+    }
+}
+
+/// Waits until the balances are there: nothing can be reserved before.
+async fn wait_until_counted(store: &Store, stop: &CancellationToken) {
+    let counted = async {
+        for partition in infra::store::apply::partitions() {
+            while !store.is_live(partition).await.unwrap_or(false) {
+                tokio::time::sleep(READY_POLL).await;
+            }
+        }
+    };
+    tokio::select! {
+        () = stop.cancelled() => {}
+        counted = tokio::time::timeout(COUNTED_MAX, counted) => if counted.is_err() {
+            tracing::warn!("the balances are still being counted; requests are refused until then");
         }
     }
 }

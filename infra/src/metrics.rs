@@ -100,7 +100,7 @@ metrics! {
     jobs_total: IntCounterVec["pool", "outcome"],
     /// Ledger events applied by this billing worker.
     ledger_applied_total: IntCounterVec["partition"],
-    /// Ledger events not applied yet.
+    /// How far the view is behind the ledger, in its sequence numbers.
     ledger_lag: IntGaugeVec["partition"],
     /// Holds that nobody settled and the sweeper voided.
     holds_swept_total: IntCounterVec[],

@@ -23,7 +23,7 @@ pub enum ErrorCode {
     ModelNotFound,
     /// The path knows another method.
     MethodNotAllowed,
-    /// The same idempotency key, another body.
+    /// What the request names has been settled already.
     Conflict,
     /// The body is larger than allowed.
     PayloadTooLarge,

@@ -75,7 +75,10 @@ async fn metrics_are_on_their_own_port_and_hold_what_is_documented() {
     assert_eq!(text.status, 200);
     assert!(text.header("content-type").starts_with("text/plain; version=0.0.4"));
     wait_until("the queue has been looked at", async || {
-        world.scrape(0).await.value("fly_llm_queue_waiting{pool=\"cloud\"}") == 16.0
+        let looked = world.scrape(0).await;
+        looked.value("fly_llm_queue_waiting{pool=\"cloud\"}") == 16.0
+            && looked.value("fly_llm_workers{pool=\"cloud\"}") == 1.0
+            && looked.value("fly_llm_slots_free{pool=\"cloud\"}") == 16.0
     })
     .await;
     let metrics = world.scrape(0).await;
@@ -89,7 +92,6 @@ async fn metrics_are_on_their_own_port_and_hold_what_is_documented() {
     assert_eq!(value("fly_llm_tokens_total{bucket=\"input\",model=\"fast\"}"), 10.0);
     assert_eq!(value("fly_llm_first_token_seconds_count{model=\"fast\"}"), 1.0);
     assert_eq!(value("fly_llm_claims_total{answer=\"go\"}"), 1.0);
-    assert_eq!(value("fly_llm_workers{pool=\"cloud\"}"), 1.0);
     assert_eq!(value("fly_llm_requests_running"), 0.0);
     let charged: i64 = world.uses().await.iter().map(|(_, charge)| charge).sum();
     assert_eq!(charged, 20, "metrics and ledger agree");

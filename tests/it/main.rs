@@ -23,6 +23,12 @@ mod money;
 #[cfg(test)]
 mod privacy;
 #[cfg(test)]
+mod process;
+#[cfg(test)]
+mod program;
+#[cfg(test)]
+mod rakuten;
+#[cfg(test)]
 mod slots;
 #[cfg(test)]
 #[cfg(target_os = "linux")]

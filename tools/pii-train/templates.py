@@ -1,5 +1,6 @@
 """The sentences of generate.py: JT and ET with personal data, JN and EN_ without. Written for this
-project. Must never hold an example of the data that judges masking."""
+project. A few were added after looking at errors on the dev data, so dev figures are a little flattering.
+Must never hold an example of other data that judges masking."""
 
 JT='''{S1}{H}
 {S1}様\\n\\nこの度はありがとうございます。

@@ -48,6 +48,23 @@ const PREFLIGHT_SECONDS: Duration = Duration::from_secs(3_600);
 /// The request's name, on every answer.
 pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
+/// What a browser's script may read of an answer.
+const EXPOSED_HEADERS: [HeaderName; 13] = [
+    X_REQUEST_ID,
+    messages::REQUEST_ID,
+    header::RETRY_AFTER,
+    HeaderName::from_static("retry-after-ms"),
+    HeaderName::from_static("x-should-retry"),
+    HeaderName::from_static("x-ratelimit-remaining-requests"),
+    HeaderName::from_static("x-ratelimit-remaining-tokens"),
+    HeaderName::from_static("x-ratelimit-reset-requests"),
+    HeaderName::from_static("x-ratelimit-reset-tokens"),
+    HeaderName::from_static("x-fly-model"),
+    HeaderName::from_static("x-fly-route-reason"),
+    HeaderName::from_static("x-fly-cache"),
+    HeaderName::from_static("x-fly-cost-usd"),
+];
+
 /// All routes.
 pub(crate) fn router(gateway: &Arc<Gateway>) -> Router {
     Router::new()
@@ -75,7 +92,7 @@ fn cross_origin() -> CorsLayer {
         .allow_origin(Any)
         .allow_methods([Method::GET, Method::POST, Method::DELETE])
         .allow_headers(AllowHeaders::mirror_request())
-        .expose_headers([X_REQUEST_ID, messages::REQUEST_ID, header::RETRY_AFTER])
+        .expose_headers(EXPOSED_HEADERS)
         .max_age(PREFLIGHT_SECONDS)
 }
 

@@ -1,6 +1,7 @@
 //! The pieces of a stream put together into whole choices: for clients that don't stream, and for
 //! the cache. It changes no text.
 
+use schemas::anthropic::THINKING_BLOCKS;
 use schemas::openai::{AnswerChoice, AnswerMessage, ChunkChoice, DeltaMessage, FinishReason};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -18,6 +19,8 @@ pub struct Collector {
 struct Choice {
     message: AnswerMessage,
     calls: BTreeMap<u64, Value>,
+    /// Thinking blocks under construction.
+    thoughts: BTreeMap<u64, Value>,
     logprobs: Option<Value>,
     finish_reason: Option<FinishReason>,
 }
@@ -42,6 +45,7 @@ impl Collector {
             let choice = Choice {
                 message: AnswerMessage { tool_calls: None, ..whole.message.clone() },
                 calls: calls.into_iter().enumerate().map(|(at, call)| (at as u64, call)).collect(),
+                thoughts: BTreeMap::new(),
                 logprobs: whole.logprobs.clone(),
                 finish_reason: Some(whole.finish_reason),
             };
@@ -66,7 +70,14 @@ impl Choice {
             self.add_call(call);
         }
         for (name, value) in &delta.rest {
-            self.message.rest.insert(name.clone(), value.clone());
+            match value {
+                Value::Array(pieces) if name == THINKING_BLOCKS => {
+                    pieces.iter().for_each(|piece| self.add_thought(piece));
+                }
+                _ => {
+                    self.message.rest.insert(name.clone(), value.clone());
+                }
+            }
         }
     }
 
@@ -77,6 +88,28 @@ impl Choice {
         }
         let call = self.calls.entry(index).or_insert_with(|| Value::Object(Map::new()));
         merge(call, piece);
+    }
+
+    /// A thinking block grows like a call; it must come out whole, or its signature is worth nothing.
+    fn add_thought(&mut self, piece: &Value) {
+        let index = piece["index"].as_u64().unwrap_or(self.thoughts.len() as u64);
+        if self.thoughts.len() >= CALLS_MAX && !self.thoughts.contains_key(&index) {
+            return;
+        }
+        let thought = self.thoughts.entry(index).or_insert_with(|| Value::Object(Map::new()));
+        let (Value::Object(thought), Value::Object(piece)) = (thought, piece) else { return };
+        for (name, value) in piece {
+            match (thought.get_mut(name), value) {
+                _ if name == "index" => {}
+                (Some(Value::String(known)), Value::String(more)) if name != "type" => {
+                    known.push_str(more);
+                }
+                (Some(_), _) => {}
+                (None, _) => {
+                    thought.insert(name.clone(), value.clone());
+                }
+            }
+        }
     }
 
     fn add_logprobs(&mut self, piece: &Value) {
@@ -101,6 +134,10 @@ impl Choice {
         let calls: Vec<Value> = self.calls.into_values().collect();
         let mut message = self.message;
         message.role = "assistant".to_owned();
+        if !self.thoughts.is_empty() {
+            let thoughts = self.thoughts.into_values().collect();
+            message.rest.insert(THINKING_BLOCKS.to_owned(), Value::Array(thoughts));
+        }
         message.tool_calls = (!calls.is_empty()).then_some(calls);
         Some(AnswerChoice { index, message, logprobs: self.logprobs, finish_reason })
     }
@@ -157,6 +194,23 @@ mod tests {
                 "function": {"name": "f", "arguments": "{\"a\":1}"}})])
         );
         assert_eq!(whole[0].finish_reason, FinishReason::ToolCalls);
+    }
+
+    #[test]
+    fn thinking_blocks_grow_whole() {
+        let mut collector = Collector::default();
+        let kept =
+            |blocks: Value| pieces(json!([{"index": 0, "delta": {"thinking_blocks": blocks}}]));
+        collector.add(&kept(
+            json!([{"index": 0, "type": "thinking", "thinking": "六", "signature": ""}]),
+        ));
+        collector.add(&kept(json!([{"index": 0, "thinking": "×七"}])));
+        collector.add(&kept(json!([{"index": 0, "signature": "s"}])));
+        collector.add(&kept(json!([{"index": 1, "type": "redacted_thinking", "data": "d"}])));
+        collector.add(&[ChunkChoice::finish(0, FinishReason::Stop)]);
+        let expected = json!([{"type": "thinking", "thinking": "六×七", "signature": "s"},
+            {"type": "redacted_thinking", "data": "d"}]);
+        assert_eq!(collector.whole().unwrap()[0].message.rest["thinking_blocks"], expected);
     }
 
     #[test]

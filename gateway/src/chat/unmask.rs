@@ -4,6 +4,7 @@
 
 use super::Event;
 use crate::pii::{Restorer, Vault};
+use schemas::anthropic::THINKING_BLOCKS;
 use schemas::openai::{AnswerChoice, ChunkChoice};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -53,13 +54,18 @@ impl Unmask {
     fn piece(&mut self, mut piece: ChunkChoice) -> ChunkChoice {
         let (index, ends) = (piece.index, piece.finish_reason.is_some());
         let delta = &mut piece.delta;
+        let says_more = delta.content.is_some() || delta.refusal.is_some();
+        let calls_more = delta.tool_calls.is_some();
         for (place, text) in [
             (Place::Content, &mut delta.content),
             (Place::Refusal, &mut delta.refusal),
             (Place::Reasoning, &mut delta.reasoning_content),
         ] {
             let restored = text.take().map(|text| self.push(index, place, &text));
-            *text = join(restored, ends.then(|| self.finish(index, place)).flatten());
+            // What something else follows has ended: its tail must not come after that.
+            let is_followed = calls_more || (says_more && place == Place::Reasoning);
+            let is_over = ends || is_followed;
+            *text = join(restored, is_over.then(|| self.finish(index, place)).flatten());
         }
         for call in delta.tool_calls.iter_mut().flatten() {
             let place = Place::Call(call["index"].as_u64().unwrap_or(0));
@@ -97,6 +103,14 @@ impl Unmask {
         ] {
             let restored = text.take().map(|text| self.push(index, place, &text));
             *text = join(restored, self.finish(index, place));
+        }
+        let kept = message.rest.get_mut(THINKING_BLOCKS).and_then(Value::as_array_mut);
+        for block in kept.into_iter().flatten() {
+            if let (Some(Value::String(text)), Some(vault)) =
+                (block.get_mut("thinking"), &self.vault)
+            {
+                *text = vault.restore(text);
+            }
         }
         for (at, call) in message.tool_calls.iter_mut().flatten().enumerate() {
             let place = Place::Call(at as u64);

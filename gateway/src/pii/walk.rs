@@ -14,7 +14,7 @@ pub(super) trait Visit {
 }
 
 /// Keys whose strings are the protocol's, wherever they stand in a JSON value.
-const PROTOCOL_KEYS: [&str; 10] = [
+const PROTOCOL_KEYS: [&str; 12] = [
     "type",
     "role",
     "id",
@@ -25,6 +25,8 @@ const PROTOCOL_KEYS: [&str; 10] = [
     "service_tier",
     "reasoning_effort",
     "model",
+    "signature",
+    "media_type",
 ];
 /// JSON deeper than this is not walked but refused by serde long before.
 const DEPTH_MAX: usize = 128;

@@ -110,6 +110,7 @@ impl Bus {
                 match &event {
                     async_nats::Event::Connected => connected.send_modify(|count| *count += 1),
                     async_nats::Event::Disconnected => tracing::warn!("NATS is away"),
+                    async_nats::Event::Closed => tracing::debug!("the connection is closed"),
                     other => tracing::warn!(event = %other, "NATS says"),
                 }
                 std::future::ready(())

@@ -105,6 +105,7 @@ fn first_line(message: &str) -> String {
 fn check(file: File, environment: &Environment) -> Result<Config, Mistake> {
     check_gateway(&file.gateway)?;
     check_limits(&file.limits)?;
+    check_times(&file)?;
     let mut names = HashSet::new();
     let mut models = Vec::with_capacity(file.models.len());
     for written in file.models {
@@ -202,6 +203,35 @@ fn check_limits(limits: &Limits) -> Result<(), Mistake> {
     Ok(())
 }
 
+/// A limit of zero seconds would refuse everything.
+fn check_times(file: &File) -> Result<(), Mistake> {
+    let (gateway, queue, workers) = (&file.gateway, &file.queue, &file.workers);
+    for (name, value) in [
+        ("gateway.body_bytes_max", gateway.body_bytes_max as u64),
+        ("gateway.request_seconds_max", gateway.request_seconds_max),
+        ("gateway.first_token_seconds_max", gateway.first_token_seconds_max),
+        ("gateway.stream_idle_seconds_max", gateway.stream_idle_seconds_max),
+        ("gateway.ping_seconds", gateway.ping_seconds),
+        ("queue.acknowledge_seconds", queue.acknowledge_seconds),
+        ("workers.provider_slots", workers.provider_slots.into()),
+        ("workers.connect_seconds_max", workers.connect_seconds_max),
+        ("workers.first_byte_seconds_max", workers.first_byte_seconds_max),
+        ("workers.idle_seconds_max", workers.idle_seconds_max),
+    ] {
+        if value == 0 {
+            return Err((1, format!("{name}: 0 would refuse everything: write 1 or more")));
+        }
+    }
+    if !matches!(queue.replicas, 1 | 3 | 5) {
+        return Err((1, "queue.replicas: write 1, or 3 or 5 in a NATS cluster".into()));
+    }
+    if queue.deliveries_max < 1 || queue.jobs_max < 1 || queue.bytes_max < 1 {
+        let what = "queue.jobs_max, bytes_max and deliveries_max: write 1 or more";
+        return Err((1, what.into()));
+    }
+    Ok(())
+}
+
 fn check_model(written: FileModel, line: u64, environment: &Environment) -> Result<Model, Mistake> {
     let name = written.name;
     let fail = |what: String| (line, format!("model '{name}': {what}"));
@@ -275,8 +305,8 @@ fn check_llama(
     written: super::file::FileLlama,
     environment: &Environment,
 ) -> Result<Llama, String> {
-    if written.slots == 0 || written.slots > 256 {
-        return Err("llama.slots: write 1 to 256".into());
+    if written.slots == 0 || written.slots > 64 {
+        return Err("llama.slots: write 1 to 64".into());
     }
     if written.batch_tokens_max < 16 || written.batch_tokens_max > 4_096 {
         return Err("llama.batch_tokens_max: write 16 to 4096".into());

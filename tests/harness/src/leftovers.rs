@@ -53,7 +53,7 @@ async fn stream(bus: &Bus, name: &str) -> Stream {
 }
 
 /// All ledger events, in order.
-pub(crate) async fn ledger(bus: &Bus) -> Vec<EventV1> {
+pub async fn ledger(bus: &Bus) -> Vec<EventV1> {
     let stream = stream(bus, subjects::LEDGER_STREAM).await;
     let state = &stream.cached_info().state;
     let mut events = Vec::new();
@@ -69,7 +69,8 @@ pub(crate) async fn ledger(bus: &Bus) -> Vec<EventV1> {
     events
 }
 
-pub(crate) fn uses(ledger: &[EventV1]) -> Vec<(Use, i64)> {
+/// All charges of a ledger, in order, with what was charged in µUSD.
+pub fn uses(ledger: &[EventV1]) -> Vec<(Use, i64)> {
     let charge = |event: &EventV1| match &event.fact {
         Fact::Use(charged) => Some((charged.clone(), -event.amount.0)),
         _ => None,
@@ -77,7 +78,8 @@ pub(crate) fn uses(ledger: &[EventV1]) -> Vec<(Use, i64)> {
     ledger.iter().filter_map(charge).collect()
 }
 
-pub(crate) fn voids(ledger: &[EventV1]) -> usize {
+/// How many requests of a ledger ended without a charge.
+pub fn voids(ledger: &[EventV1]) -> usize {
     ledger.iter().filter(|event| matches!(event.fact, Fact::Void(_))).count()
 }
 

@@ -40,6 +40,7 @@ pub mod wait;
 pub mod world;
 
 pub use client::{Answer, Client, Event, EventStream};
+pub use leftovers::{Queue, ledger, uses, voids};
 pub use vendor::Vendor;
 pub use vendor::script::{Gate, Script, Step};
 pub use wait::{wait_for, wait_until, within};

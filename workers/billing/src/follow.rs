@@ -16,6 +16,9 @@ use tokio_util::sync::CancellationToken;
 /// How often the view is checked while the ledger is silent: so long a rolled-back view may serve.
 const CHECK_INTERVAL: Duration = Duration::from_millis(500);
 
+/// Between two looks how far the view is behind.
+const LAG_INTERVAL: Duration = Duration::from_secs(2);
+
 /// How long gateways have to put back the holds that an incomplete view may have forgotten.
 const DARK_TIME: Duration = Duration::from_secs(2);
 
@@ -63,6 +66,7 @@ async fn follow_once(billing: &Billing, partition: u16) -> Result<(), Interrupte
     let entries = billing.bus.follow_ledger(&filter, before + 1).await?;
     let mut batches = entries.ready_chunks(BATCH_EVENTS_MAX);
     let mut checks = tokio::time::interval(CHECK_INTERVAL);
+    let mut lags = tokio::time::interval(LAG_INTERVAL);
     loop {
         if !live && Instant::now() >= earliest {
             live = billing.store.go_live(partition, goal).await?;
@@ -78,6 +82,7 @@ async fn follow_once(billing: &Billing, partition: u16) -> Result<(), Interrupte
                 }
                 count(billing, partition, batch.len());
             }
+            _ = lags.tick() => measure(billing, partition, &filter, before).await?,
             _ = checks.tick() => {
                 let at = billing.store.watermark(partition).await?;
                 if at < before {
@@ -120,6 +125,19 @@ async fn position(
         billing.store.go_dark(partition).await?;
     }
     Ok((before, goal))
+}
+
+/// How far the view is behind, in sequence numbers of the whole ledger.
+async fn measure(
+    billing: &Billing,
+    partition: u16,
+    filter: &str,
+    before: u64,
+) -> Result<(), Interrupted> {
+    let behind = billing.bus.last_recorded(filter).await?.saturating_sub(before);
+    let gauge = billing.metrics.ledger_lag.with_label_values(&[&partition.to_string()]);
+    gauge.set(i64::try_from(behind).unwrap_or(i64::MAX));
+    Ok(())
 }
 
 fn count(billing: &Billing, partition: u16, events: usize) {

@@ -1,16 +1,17 @@
 //! A whole Anthropic message as a choice, and the parts of one that a stream shares with it: finish
 //! reasons and usage. Thoughts never become content.
 
-use super::{THINKING_BLOCKS, error};
+use super::error;
 use crate::problem;
 use crate::translate::{CALLS_MAX, Whole};
 use schemas::anthropic::{
-    Block, ErrorAnswer, KnownBlock, MessagesAnswer, MessagesUsage, StopReason,
+    Block, ErrorAnswer, KnownBlock, MessagesAnswer, MessagesUsage, STOP_REASON, STOP_SEQUENCE,
+    StopReason, THINKING_BLOCKS,
 };
 use schemas::error::Problem;
 use schemas::openai::{AnswerChoice, AnswerMessage, FinishReason};
 use schemas::usage::Usage;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 /// Reads a 2xx body.
 pub(super) fn answer(body: &[u8]) -> Result<Whole, Problem> {
@@ -20,11 +21,13 @@ pub(super) fn answer(body: &[u8]) -> Result<Whole, Problem> {
         }
         problem::unreadable(unreadable)
     })?;
-    let finish_reason = finish(answer.stop_reason.ok_or_else(problem::nonsense)?);
+    let reason = answer.stop_reason.ok_or_else(problem::nonsense)?;
+    let finish_reason = finish(reason);
     if answer.content.len() > CALLS_MAX {
         return Err(problem::nonsense());
     }
-    let message = message(answer.content);
+    let mut message = message(answer.content);
+    message.rest.extend(untold(reason, answer.stop_sequence));
     let choice = AnswerChoice { index: 0, message, logprobs: None, finish_reason };
     Ok(Whole { choices: vec![choice], usage: usage(&answer.usage) })
 }
@@ -80,6 +83,20 @@ pub(super) fn finish(reason: StopReason) -> FinishReason {
         | StopReason::PauseTurn
         | StopReason::Unknown => FinishReason::Stop,
     }
+}
+
+/// What of the end OpenAI's form has no word for, for the surface that does.
+pub(super) fn untold(reason: StopReason, sequence: Option<String>) -> Map<String, Value> {
+    let mut rest = Map::new();
+    let name = match reason {
+        StopReason::StopSequence => "stop_sequence",
+        StopReason::PauseTurn => "pause_turn",
+        StopReason::ModelContextWindowExceeded => "model_context_window_exceeded",
+        _ => return rest,
+    };
+    rest.insert(STOP_REASON.into(), name.into());
+    rest.extend(sequence.map(|text| (STOP_SEQUENCE.to_owned(), Value::String(text))));
+    rest
 }
 
 /// The buckets are disjoint on this side already; `None` unless both sides were counted.

@@ -20,10 +20,6 @@ use schemas::job::ChatJob;
 /// The version of the protocol that this folder speaks.
 const VERSION: &str = "2023-06-01";
 
-/// The field of a canonical message that keeps thinking blocks with their signatures, so that they
-/// can go back unchanged: a list of `thinking` and `redacted_thinking` blocks.
-const THINKING_BLOCKS: &str = "thinking_blocks";
-
 /// The protocol.
 pub(crate) struct Anthropic;
 

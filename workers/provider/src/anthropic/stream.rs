@@ -1,12 +1,14 @@
 //! A streamed Anthropic message as pieces of choice 0. Pings and unknown events are nothing; a
 //! stream without its `message_delta` is never taken for an answer.
 
-use super::answer::{arguments, finish, usage};
-use super::{THINKING_BLOCKS, error};
+use super::answer::{arguments, finish, untold, usage};
+use super::error;
 use crate::problem;
 use crate::sse;
 use crate::translate::{CALLS_MAX, Reading, StreamReader};
-use schemas::anthropic::{Block, BlockDelta, Event, KnownBlock, MessageEnd, MessagesUsage};
+use schemas::anthropic::{
+    Block, BlockDelta, Event, KnownBlock, MessageEnd, MessagesUsage, THINKING_BLOCKS,
+};
 use schemas::error::Problem;
 use schemas::openai::{ChunkChoice, DeltaMessage};
 use schemas::usage::Usage;
@@ -175,6 +177,7 @@ impl Stream {
         let Some(reason) = end.stop_reason.filter(|_| !self.has_ended) else { return };
         let mut last = ChunkChoice::finish(0, finish(reason));
         last.delta.role = self.role();
+        last.delta.rest = untold(reason, end.stop_sequence.clone());
         self.has_ended = true;
         choices.push(last);
     }

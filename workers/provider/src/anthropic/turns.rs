@@ -1,9 +1,11 @@
 //! The conversation: instructions hoisted, messages as turns of blocks, tool results first in the
 //! turn that follows the calls. Blank text blocks are never sent: the API refuses them.
 
-use super::{THINKING_BLOCKS, parts, tools};
+use super::{parts, tools};
 use crate::problem;
-use schemas::anthropic::{Block, BlockContent, InputMessage, KnownBlock, Role as Speaker};
+use schemas::anthropic::{
+    Block, BlockContent, InputMessage, KnownBlock, Role as Speaker, THINKING_BLOCKS,
+};
 use schemas::error::Problem;
 use schemas::openai::{Content, Message, Role};
 use serde_json::{Map, Value};

@@ -11,7 +11,14 @@ use serde_json::{Map, Value};
 
 /// Anthropic's words that the canonical form carries for Anthropic alone. A signature is worth
 /// nothing elsewhere, and strict servers refuse the rest.
-const FOREIGN_FIELDS: [&str; 2] = ["cache_control", "thinking_blocks"];
+const FOREIGN_FIELDS: [&str; 6] = [
+    "cache_control",
+    "thinking_blocks",
+    "output_config",
+    "is_error",
+    "stop_reason",
+    "stop_sequence",
+];
 
 /// Fields of a request that other servers know and OpenAI refuses.
 const REFUSED_BY_OPENAI: [&str; 2] = ["thinking", "top_k"];
@@ -64,6 +71,9 @@ fn strip_message(message: &mut Message, is_openai_itself: bool) {
     } else if message.role == Role::Developer {
         // Most other servers' templates know only the older name.
         message.role = Role::System;
+    }
+    for call in message.tool_calls.iter_mut().flatten().filter_map(Value::as_object_mut) {
+        remove(call, &FOREIGN_FIELDS);
     }
     if let Some(Content::Parts(parts)) = &mut message.content {
         for part in parts {

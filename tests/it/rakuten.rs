@@ -1,0 +1,115 @@
+//! The local model: words from a real GGUF, and its process killed in the middle of them.
+
+use crate::program::{Place, children_of, send};
+use harness::{World, ledger, uses, voids, wait_for, wait_until};
+use infra::bus::Bus;
+use infra::environment::{Environment, HOME, XDG_CACHE_HOME};
+use rustix::process::Signal;
+use schemas::ledger::{Outcome, Writer};
+use schemas::usage::TokenSource;
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+
+/// Whether the program was built with llama.cpp.
+const HAS_LLAMA: bool = cfg!(feature = "rakuten");
+
+const CONFIG: &str = "
+models:
+  - name: rakuten-llm
+    pool: rakuten
+    vendor: llama
+    price: {input: 1, cached_input: 1, cache_write: 1, output: 2}
+    context: 1024
+    max_output: 900
+    tier: economy
+    llama: {file: '${RAKUTEN_MODEL_PATH}', slots: 2}
+limits: {max_tokens_per_request: 900}
+";
+
+/// The demo model that `make test` fetches.
+fn model() -> PathBuf {
+    let environment = Environment::of_process();
+    if let Some(told) = environment.get("FLY_LLM_TEST_MODEL") {
+        return told.into();
+    }
+    let cache = environment.get(XDG_CACHE_HOME).map(PathBuf::from);
+    let home = environment.get(HOME).map(|home| Path::new(home).join(".cache"));
+    let folder = cache.or(home).unwrap().join("fly-llm/models");
+    let file = folder.join("SmolLM2-135M-Instruct.Q4_1.gguf");
+    assert!(file.exists(), "{} is missing: run scripts/install-demo-model", file.display());
+    file
+}
+
+async fn place() -> Place {
+    let mut place = Place::with(World::vendor_alone().await, CONFIG);
+    place.set("RAKUTEN_MODEL_PATH", model().to_str().unwrap());
+    place
+}
+
+fn story(max_tokens: u32) -> Value {
+    json!({"model": "rakuten-llm", "max_tokens": max_tokens, "temperature": 0,
+        "messages": [{"role": "user", "content": "Tell me a very long story about Mount Fuji."}]})
+}
+
+#[tokio::test]
+async fn the_local_model_streams_words() {
+    let place = place().await;
+    let up = place.up().await;
+    let client = up.client();
+    if !HAS_LLAMA {
+        let refused = client.chat(&story(8)).await;
+        assert_eq!(refused.status, 404, "{}", refused.text);
+        assert!(place.errors().contains("no llama.cpp"), "{}", place.errors());
+        return up.finish(&place).await;
+    }
+    let mut body = story(24);
+    body["stream_options"] = json!({"include_usage": true});
+    let mut stream = client.stream(&body).await;
+    stream.rest().await;
+    assert!(stream.is_done(), "{:?}", stream.events());
+    assert!(stream.text().split_whitespace().count() > 5, "{}", stream.text());
+    let pieces = stream.events().iter().filter_map(harness::Event::content).count();
+    assert!(pieces > 3, "it came in pieces: {:?}", stream.events());
+    let usage = stream.data().last().unwrap()["usage"].clone();
+    assert_eq!(usage["completion_tokens"], 24);
+    assert!(usage["prompt_tokens"].as_u64().unwrap() > 10, "{usage}");
+    let whole = client.chat(&story(24)).await;
+    assert_eq!(whole.content(), stream.text(), "the same at temperature 0");
+    assert_eq!(whole.json()["choices"][0]["finish_reason"], "length");
+    up.finish(&place).await;
+}
+
+#[tokio::test]
+async fn a_killed_model_ends_the_stream_with_an_error_and_one_charge() {
+    if !HAS_LLAMA {
+        return;
+    }
+    let place = place().await;
+    let up = place.up().await;
+    let bus = Bus::connect(up.text("nats_url"), "test").await.unwrap();
+    let before = ledger(&bus).await.len();
+    let mut stream = up.client().stream(&story(900)).await;
+    stream.next_text().await;
+    let worker = wait_for("the model's process", async || {
+        let children = children_of(up.pid());
+        children.into_iter().find(|(_, name)| name.starts_with("fly-llm"))
+    })
+    .await;
+    send(worker.0, Signal::KILL);
+    stream.rest().await;
+    assert_eq!(stream.error_code().as_deref(), Some("stream_interrupted"));
+    assert!(!stream.is_done());
+    wait_until("it is charged", async || ledger(&bus).await.len() > before).await;
+    let events = ledger(&bus).await;
+    let (charged, ended) = (uses(&events), voids(&events));
+    assert_eq!((charged.len(), ended), (1, 0), "exactly one end");
+    let (event, charge) = &charged[0];
+    assert_eq!((event.outcome, event.writer), (Outcome::Partial, Writer::Gateway));
+    assert_eq!(event.source, TokenSource::Estimated);
+    assert!(*charge > 0 && *charge <= event.hold.0);
+    // It is started again by itself, and answers.
+    let again = up.client().chat(&story(8)).await;
+    assert_eq!(again.status, 200, "{}", again.text);
+    drop(bus);
+    up.finish(&place).await;
+}
