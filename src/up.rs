@@ -45,8 +45,8 @@ const CHILD_END_MAX: Duration = Duration::from_millis(700);
 /// How long the local model may take to load before the banner is printed without it.
 const MODEL_READY_MAX: Duration = Duration::from_secs(120);
 
-/// How long the balances may take to be counted before the banner is printed without them.
-const COUNTED_MAX: Duration = Duration::from_secs(30);
+/// How long balances and workers may take to be known before the banner is printed without them.
+const READY_MAX: Duration = Duration::from_secs(30);
 
 /// Between two looks whether they are.
 const READY_POLL: Duration = Duration::from_millis(20);
@@ -107,10 +107,11 @@ pub(crate) async fn up(
     let model = start_model(&config, &arguments, &endpoints, &roles)?;
     let run_file = arguments.data.join(RUN_FILE);
     write_private(&run_file, &serde_json::to_string(&running)?)?;
+    let mut workers = pools_of_vendors(&config);
     if let Some(pool) = &model {
-        wait_for_model(&bus, pool, &stop).await;
+        workers += usize::from(wait_for_model(&bus, pool, &stop).await);
     }
-    wait_until_counted(&endpoints.store().await?, &stop).await;
+    wait_until_ready(&endpoints.store().await?, &running, workers, &stop).await?;
     if !stop.is_cancelled() {
         banner(&running, arguments.json, model.is_some())?;
     }
@@ -385,34 +386,58 @@ impl Supervised {
     }
 }
 
-/// Waits until the local model advertises itself, so that the printed curl line answers.
-async fn wait_for_model(bus: &Bus, pool: &str, stop: &CancellationToken) {
+/// Waits until the local model advertises itself, so that the printed curl line answers. Returns
+/// whether it has.
+async fn wait_for_model(bus: &Bus, pool: &str, stop: &CancellationToken) -> bool {
     let seen = tokio::time::timeout(MODEL_READY_MAX, bus.wait_for_worker(pool));
     tokio::select! {
-        () = stop.cancelled() => {}
+        () = stop.cancelled() => return false,
         seen = seen => match seen {
-            Ok(Ok(())) => {}
+            Ok(Ok(())) => return true,
             Ok(Err(error)) => tracing::warn!(%error, "the local model can't be waited for"),
             Err(_) => tracing::warn!("the local model is still loading; requests for it wait"),
         }
     }
+    false
 }
 
-/// Waits until the balances are there: nothing can be reserved before.
-async fn wait_until_counted(store: &Store, stop: &CancellationToken) {
-    let counted = async {
+/// How many pools the provider worker serves: it advertises itself in each.
+fn pools_of_vendors(config: &Config) -> usize {
+    let pools = config.models.iter().filter(|model| model.can_be_called()).map(|model| &model.pool);
+    pools.collect::<std::collections::BTreeSet<_>>().len()
+}
+
+/// Waits until the balances are there and the gateway knows its workers: before, requests are
+/// refused.
+async fn wait_until_ready(
+    store: &Store,
+    running: &Running,
+    workers: usize,
+    stop: &CancellationToken,
+) -> Result<(), Failure> {
+    let client = infra::net::http_client(READY_MAX)?;
+    let url = running.metrics_url.replace("/metrics", "/ready");
+    let known = async || {
+        let answer = client.get(&url).send().await.ok()?.json::<serde_json::Value>().await.ok()?;
+        answer["workers"].as_u64()
+    };
+    let ready = async {
         for partition in infra::store::apply::partitions() {
             while !store.is_live(partition).await.unwrap_or(false) {
                 tokio::time::sleep(READY_POLL).await;
             }
         }
+        while known().await.is_none_or(|known| known < workers as u64) {
+            tokio::time::sleep(READY_POLL).await;
+        }
     };
     tokio::select! {
         () = stop.cancelled() => {}
-        counted = tokio::time::timeout(COUNTED_MAX, counted) => if counted.is_err() {
-            tracing::warn!("the balances are still being counted; requests are refused until then");
+        ready = tokio::time::timeout(READY_MAX, ready) => if ready.is_err() {
+            tracing::warn!("not everything is ready yet; requests are refused until then");
         }
     }
+    Ok(())
 }
 
 fn banner(running: &Running, json: bool, model: bool) -> Result<(), Failure> {

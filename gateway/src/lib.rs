@@ -46,7 +46,7 @@ mod state;
 /// Gauges of the queue.
 mod watch;
 
-pub use state::{Dependencies, Gateway};
+pub use state::{Dependencies, Gateway, privacy_settings};
 
 use infra::net::PromptListener;
 use infra::tasks::Tasks;
@@ -65,6 +65,9 @@ pub enum GatewayError {
     /// NATS.
     #[error(transparent)]
     Bus(#[from] infra::bus::BusError),
+    /// A kind of personal data that masking doesn't know.
+    #[error("privacy.kinds: '{0}' is no kind: write one of {kinds}", kinds = kinds())]
+    Kind(String),
     /// Masking.
     #[error(transparent)]
     Privacy(#[from] pii::SettingsError),
@@ -131,4 +134,9 @@ async fn settle(gateway: &Gateway) {
         tokio::time::sleep(SETTLE_POLL).await;
     }
     gateway.settlements.finish_within(END_SECONDS_MAX).await;
+}
+
+/// The names of all kinds of personal data.
+fn kinds() -> String {
+    pii::Kind::ALL.map(pii::Kind::as_str).join(", ")
 }

@@ -6,12 +6,13 @@ use crate::exchange::Exchange;
 use crate::fleet::Fleet;
 use crate::pii;
 use infra::bus::Bus;
-use infra::config::{Config, PrivacyMode};
+use infra::config::{Config, Privacy, PrivacyMode};
 use infra::metrics::Metrics;
 use infra::secret::Secret;
 use infra::store::Store;
 use infra::tasks::Tasks;
 use schemas::ids::GatewayId;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// How long after its deadline a request may still be settled, in milliseconds; then its hold
@@ -54,12 +55,7 @@ pub struct Gateway {
 
 impl Gateway {
     pub(crate) fn new(given: Dependencies, background: Tasks) -> Result<Arc<Self>, GatewayError> {
-        let mode = match given.config.privacy.mode {
-            PrivacyMode::Mask => pii::Mode::Mask,
-            PrivacyMode::Block => pii::Mode::Block,
-            PrivacyMode::Off => pii::Mode::Off,
-        };
-        let masker = pii::Masker::new(pii::Settings { mode, ..pii::Settings::default() })?;
+        let masker = pii::Masker::new(privacy_settings(&given.config.privacy)?)?;
         Ok(Arc::new(Self {
             id: GatewayId::fresh(),
             config: given.config,
@@ -94,4 +90,28 @@ impl Gateway {
             None => "other",
         }
     }
+}
+
+/// The configured policy in masking's own words.
+///
+/// # Errors
+/// When a kind is not one that masking knows.
+pub fn privacy_settings(privacy: &Privacy) -> Result<pii::Settings, GatewayError> {
+    let mode = |mode: PrivacyMode| match mode {
+        PrivacyMode::Mask => pii::Mode::Mask,
+        PrivacyMode::Block => pii::Mode::Block,
+        PrivacyMode::Local => pii::Mode::Local,
+        PrivacyMode::Off => pii::Mode::Off,
+    };
+    let mut kinds = BTreeMap::new();
+    for (name, wanted) in &privacy.kinds {
+        let kind = pii::Kind::parse(name).ok_or_else(|| GatewayError::Kind(name.clone()))?;
+        kinds.insert(kind, mode(*wanted));
+    }
+    Ok(pii::Settings {
+        mode: mode(privacy.mode),
+        kinds,
+        patterns: privacy.patterns.clone(),
+        allow: privacy.allow.clone(),
+    })
 }

@@ -12,6 +12,8 @@ pub(super) fn run(command: ConfigCommand, environment: &Environment) -> Result<E
         ConfigCommand::Default => say(DEFAULT_CONFIG.trim_end())?,
         ConfigCommand::Check(file) => {
             let config = role::read_config(&file, environment)?;
+            let privacy = gateway::privacy_settings(&config.privacy).map_err(Failure::usage)?;
+            gateway::pii::Masker::new(privacy).map_err(Failure::usage)?;
             let models = config.models.iter().count();
             say(format!("ok: {models} models in {} pools", config.models.pools().len()))?;
             for model in config.models.iter().filter(|model| model.key_wanted) {

@@ -33,8 +33,9 @@ pub(super) fn route(arguments: &Lines, environment: &Environment) -> Result<Exit
 
 /// Masks each line.
 pub(super) fn mask(arguments: &Lines, environment: &Environment) -> Result<ExitCode, Failure> {
-    role::read_config(&arguments.config, environment)?;
-    let masker = pii::Masker::new(pii::Settings::default()).map_err(Failure::new)?;
+    let config = role::read_config(&arguments.config, environment)?;
+    let settings = gateway::privacy_settings(&config.privacy).map_err(Failure::usage)?;
+    let masker = pii::Masker::new(settings).map_err(Failure::usage)?;
     each_line(|line| {
         if line["messages"].is_array() {
             let mut chat = chat_of(line)?;

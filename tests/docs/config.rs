@@ -163,7 +163,7 @@ fn leaves(text: &str) -> Vec<(String, String)> {
         let value = value.trim();
         if above == "fallbacks" {
             leaves.push((above, String::new()));
-        } else if value.starts_with('{') {
+        } else if value.starts_with('{') && value != "{}" {
             leaves.extend(inside(&path, value));
         } else if !value.is_empty() {
             leaves.push((path.clone(), value.to_owned()));

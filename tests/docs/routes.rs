@@ -145,7 +145,7 @@ mod tests {
         assert_eq!(planted("`GET /api/credits`", "`GET /api/credit`"), 2);
         assert_eq!(planted("| `POST /api/keys` |", "| `GET /api/keys` |"), 1);
         assert_eq!(planted("curl -X DELETE http://", "curl http://"), 1);
-        assert_eq!(planted("/v1/chat/completions \\", "/v1/completions \\"), 1);
+        assert_eq!(planted("/v1/chat/completions \\", "/v1/complete \\"), 1);
     }
 
     #[test]

@@ -184,7 +184,7 @@ async fn lines_are_masked_and_routed() {
     );
     assert!(!masked[0]["masked"].as_str().unwrap().contains("taro"));
     assert_eq!(masked[1]["masked"], "nothing");
-    let lines = "{\"id\":\"a\",\"prompt\":\"こんにちは\"}\n{\"id\":\"b\",\"prompt\":\"hello\"}\n";
+    let lines = "{\"id\":\"a\",\"prompt\":\"この国の首都はどこですか。\"}\n{\"id\":\"b\",\"prompt\":\"What is the capital of this country?\"}\n";
     let routed = place.run_with(&["route", "--json", "--config", "own.yaml"], lines).await;
     assert_eq!(routed.code, Some(0), "{routed:?}");
     let routed = routed.json_lines();
@@ -227,7 +227,7 @@ async fn the_roles_run_as_processes_of_their_own() {
     assert_eq!(applied.code, Some(0), "{applied:?}");
     let missing = place.run(&["worker", "billing", "--config", "own.yaml"]).await;
     assert_eq!(missing.code, Some(64), "{missing:?}");
-    assert!(missing.err.contains("NATS_URL"), "{missing:?}");
+    assert!(missing.err.contains("_URL is not set"), "{missing:?}");
     let listed: Value = up.client().get("/v1/models").await.json();
     assert_eq!(listed["data"][0]["id"], "fast");
     up.finish(&place).await;

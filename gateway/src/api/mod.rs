@@ -3,6 +3,9 @@
 /// `POST /v1/chat/completions`.
 mod chat_completions;
 
+/// `POST /v1/completions`.
+mod completions;
+
 /// A stream's events as OpenAI writes them.
 mod stream;
 
@@ -30,8 +33,15 @@ mod error;
 /// A bounded JSON body, and who sends it.
 mod incoming;
 
+/// What a surface says of a wrong field.
+mod fields;
+
 /// What every surface's answer has beside its JSON.
 mod outgoing;
+
+/// What the surfaces' tests share.
+#[cfg(test)]
+mod golden;
 
 use crate::state::Gateway;
 use axum::Router;
@@ -49,7 +59,7 @@ const PREFLIGHT_SECONDS: Duration = Duration::from_secs(3_600);
 pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// What a browser's script may read of an answer.
-const EXPOSED_HEADERS: [HeaderName; 13] = [
+const EXPOSED_HEADERS: [HeaderName; 14] = [
     X_REQUEST_ID,
     messages::REQUEST_ID,
     header::RETRY_AFTER,
@@ -62,6 +72,7 @@ const EXPOSED_HEADERS: [HeaderName; 13] = [
     HeaderName::from_static("x-fly-model"),
     HeaderName::from_static("x-fly-route-reason"),
     HeaderName::from_static("x-fly-cache"),
+    HeaderName::from_static("x-fly-masked"),
     HeaderName::from_static("x-fly-cost-usd"),
 ];
 
@@ -69,6 +80,7 @@ const EXPOSED_HEADERS: [HeaderName; 13] = [
 pub(crate) fn router(gateway: &Arc<Gateway>) -> Router {
     Router::new()
         .route("/v1/chat/completions", post(chat_completions::create))
+        .route("/v1/completions", post(completions::create))
         .merge(messages::routes())
         .route("/v1/models", get(models::list))
         .route("/v1/models/{*model}", get(models::retrieve))

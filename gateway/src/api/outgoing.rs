@@ -2,9 +2,12 @@
 //! stream's bytes. How an answer is spelled is each surface's own.
 
 use super::counted::Counted;
+use super::error::ApiError;
 use super::{error, header_value};
 use crate::chat::{Answering, Collector, Event, Receipt};
+use axum::body::Body;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures::Stream;
 use schemas::error::{ErrorCode, Problem};
@@ -30,6 +33,9 @@ pub(super) fn headers(answering: &Answering, receipt: Option<&Receipt>) -> Heade
     add("x-fly-model", answering.model());
     add("x-fly-route-reason", &answering.reason);
     add("x-fly-cache", if answering.from_cache { "hit" } else { "miss" });
+    if !answering.masked.is_empty() {
+        add("x-fly-masked", &answering.masked);
+    }
     if let Some(receipt) = receipt {
         add("x-fly-cost-usd", &receipt.charge.to_string());
     }
@@ -69,6 +75,21 @@ pub(super) fn without_end() -> Problem {
         "モデルの回答が不完全でした。もう一度お試しください。",
         "The model's answer was incomplete. Please try again.",
     )
+}
+
+/// A stream: if the first event is an error it becomes a status, else the stream has begun.
+pub(super) async fn streamed(
+    mut answering: Answering,
+    writer: impl Writer + 'static,
+    counted: Counted,
+) -> Result<Response, (ApiError, Counted)> {
+    let first = answering.next().await;
+    if let Event::Failed(problem) = first {
+        return Err((problem.into(), counted));
+    }
+    let headers = stream_headers(&answering);
+    let bytes = bytes(answering, first, writer, counted);
+    Ok((headers, Body::from_stream(bytes)).into_response())
 }
 
 /// The stream's bytes. Dropping it (the client hung up) drops the answer, which settles itself.

@@ -12,10 +12,10 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 
 /// A comment: a sign of life that no client reads.
-const PING: &[u8] = b": ping\n\n";
+pub(super) const PING: &[u8] = b": ping\n\n";
 
 /// The end of a good stream.
-const DONE: &[u8] = b"data: [DONE]\n\n";
+pub(super) const DONE: &[u8] = b"data: [DONE]\n\n";
 
 /// OpenAI's name of an answer.
 pub(super) fn completion_id(request: &RequestId) -> String {
@@ -144,12 +144,14 @@ fn join(before: &mut ChunkChoice, piece: ChunkChoice) {
     }
 }
 
-fn failed(problem: &Problem, out: &mut Vec<u8>) -> Ending {
+/// The end of a stream that went wrong.
+pub(super) fn failed(problem: &Problem, out: &mut Vec<u8>) -> Ending {
     data(out, &error::body(problem));
     Ending(Some(problem.code))
 }
 
-fn data(out: &mut Vec<u8>, value: &impl Serialize) {
+/// One event.
+pub(super) fn data(out: &mut Vec<u8>, value: &impl Serialize) {
     let start = out.len();
     out.extend_from_slice(b"data: ");
     match serde_json::to_writer(&mut *out, value) {
@@ -161,7 +163,8 @@ fn data(out: &mut Vec<u8>, value: &impl Serialize) {
     }
 }
 
-fn pieces_of(choice: AnswerChoice) -> Vec<ChunkChoice> {
+/// A whole choice as the pieces that it is told in.
+pub(super) fn pieces_of(choice: AnswerChoice) -> Vec<ChunkChoice> {
     let message = choice.message;
     let delta = DeltaMessage {
         role: None,

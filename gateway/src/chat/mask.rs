@@ -9,6 +9,8 @@ use schemas::error::{ErrorCode, Problem};
 /// A request without personal data.
 pub(super) struct Masked {
     pub(super) admitted: Admitted,
+    /// Only models of our own may see it.
+    pub(super) local_only: bool,
 }
 
 /// Masks; the vault can restore what was found.
@@ -41,5 +43,5 @@ pub(super) fn mask(gateway: &Gateway, mut admitted: Admitted) -> Result<(Masked,
         let counter = gateway.metrics.masked_total.with_label_values(&[kind.as_str()]);
         counter.inc_by(u64::try_from(count).unwrap_or(u64::MAX));
     }
-    Ok((Masked { admitted }, vault))
+    Ok((Masked { admitted, local_only: vault.is_local_only() }, vault))
 }

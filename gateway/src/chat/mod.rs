@@ -114,6 +114,8 @@ pub struct Answering {
     pub reason: String,
     /// Whether the answer had been kept.
     pub from_cache: bool,
+    /// How many pieces of which kinds of personal data were masked, as `email=1,phone=2`.
+    pub masked: String,
     source: Source,
     unmask: unmask::Unmask,
 }
@@ -154,12 +156,14 @@ pub async fn chat(gateway: &Arc<Gateway>, call: Call) -> Result<Answering, Refus
     let refused = |problem| Refused { problem, standing: Some(standing) };
     let (masked, vault) = mask::mask(gateway, admitted).map_err(refused)?;
     let unmask = unmask::Unmask::new(vault);
+    let hidden = unmask.summary().to_owned();
     let missed = match recall::recall(gateway, masked).await {
         recall::Recalled::Kept(kept) => {
             return Ok(Answering {
                 standing,
                 reason: "cache".to_owned(),
                 from_cache: true,
+                masked: hidden,
                 source: Source::Kept(kept),
                 unmask,
             });
@@ -171,5 +175,5 @@ pub async fn chat(gateway: &Arc<Gateway>, call: Call) -> Result<Answering, Refus
     let held = hold::hold(gateway, routed).await.map_err(refused)?;
     let published = publish::publish(gateway, held).await.map_err(refused)?;
     let source = Source::Live(Box::new(relay::relay(gateway, published)));
-    Ok(Answering { standing, reason, from_cache: false, source, unmask })
+    Ok(Answering { standing, reason, from_cache: false, masked: hidden, source, unmask })
 }

@@ -71,7 +71,8 @@ impl Kept {
 pub(super) async fn recall(gateway: &Gateway, masked: Masked) -> Recalled {
     let received = &masked.admitted.authenticated.received;
     let key = &masked.admitted.authenticated.key;
-    if !gateway.config.cache.enabled || received.no_store {
+    // What only a model of our own may see isn't masked, so it isn't kept either.
+    if !gateway.config.cache.enabled || received.no_store || masked.local_only {
         return missed(masked, None);
     }
     let digest = cache::digest(&key.account, key.models.as_deref(), &received.chat);

@@ -7,7 +7,7 @@ use crate::credits;
 use crate::routing;
 use crate::state::Gateway;
 use infra::config::Model;
-use schemas::catalogue::Capability;
+use schemas::catalogue::{Capability, Vendor};
 use schemas::error::{ErrorCode, Problem};
 use schemas::openai::{ChatRequest, Content};
 use std::sync::Arc;
@@ -49,9 +49,25 @@ pub(super) fn route(gateway: &Gateway, mut missed: Missed) -> Result<Routed, Pro
             }
         }
     }
+    if missed.masked.local_only {
+        candidates.retain(|model| model.vendor == Vendor::Llama);
+        if candidates.is_empty() {
+            return Err(only_local());
+        }
+    }
     candidates.truncate(CANDIDATES_MAX);
     let prompt_tokens_max = credits::prompt_tokens_max(chat);
     Ok(Routed { missed, candidates, reason, prompt_tokens_max })
+}
+
+fn only_local() -> Problem {
+    Problem::new(
+        ErrorCode::ContentBlocked,
+        "個人情報が含まれるため、ローカルモデルでのみ処理できます。\"rakuten-llm\" か \"auto\" を使ってください。",
+        "The request holds personal data that only a local model may see: use \"rakuten-llm\", or \
+         \"auto\" with a local model running.",
+    )
+    .at("model")
 }
 
 /// Whether a fallback can do what the request asks for: one that can't would turn a busy vendor's

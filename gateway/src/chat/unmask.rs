@@ -25,14 +25,23 @@ enum Place {
 pub(super) struct Unmask {
     /// Absent when nothing was masked.
     vault: Option<Vault>,
+    summary: String,
     growing: BTreeMap<(u32, Place), Restorer>,
 }
 
 impl Unmask {
     /// Restores what the vault holds.
     pub(super) fn new(vault: Vault) -> Self {
+        let counts = vault.counts().into_iter();
+        let counts: Vec<String> =
+            counts.map(|(kind, count)| format!("{}={count}", kind.as_str())).collect();
         let vault = (!vault.is_empty()).then_some(vault);
-        Self { vault, growing: BTreeMap::new() }
+        Self { vault, summary: counts.join(","), growing: BTreeMap::new() }
+    }
+
+    /// How many pieces of which kinds are to be restored: never the values.
+    pub(super) fn summary(&self) -> &str {
+        &self.summary
     }
 
     /// Restores an event.

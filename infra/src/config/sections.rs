@@ -2,6 +2,7 @@
 //! default here equals the one written in the default file (a test holds that).
 
 use serde::Deserialize;
+use std::collections::BTreeMap;
 
 /// The HTTP side.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -189,6 +190,12 @@ pub struct Budget {
 pub struct Privacy {
     /// What to do with it.
     pub mode: PrivacyMode,
+    /// What to do with single kinds, by their names (`email`, `phone`, `person`, …).
+    pub kinds: BTreeMap<String, PrivacyMode>,
+    /// Patterns of our own: what they match counts as kind `custom`.
+    pub patterns: Vec<String>,
+    /// Values that are never touched, exactly as they are written.
+    pub allow: Vec<String>,
 }
 
 /// What to do with personal data in a request.
@@ -200,6 +207,8 @@ pub enum PrivacyMode {
     Mask,
     /// Refuse the request.
     Block,
+    /// Leave it, but let only models of our own see the request.
+    Local,
     /// Leave it.
     Off,
 }
