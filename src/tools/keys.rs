@@ -38,7 +38,7 @@ pub(super) async fn run(
             let record = found.ok_or_else(|| {
                 Failure::new(format!("there is no key {wanted}: `fly-llm keys list` shows all"))
             })?;
-            issue::revoke(&bus, &record).await?;
+            issue::revoke(&bus, &record.key).await?;
             say(format!("{wanted} is deleted"))?;
         }
     }
@@ -81,7 +81,7 @@ async fn all(bus: &Bus) -> Result<Vec<KeyRecordV1>, Failure> {
     let mut keys = BTreeMap::new();
     while let Some(change) = changes.next().await {
         match change? {
-            KeyChange::Put(record) => keys.insert(record.key.clone(), *record),
+            KeyChange::Put(stored) => keys.insert(stored.record.key.clone(), stored.record),
             KeyChange::Current => break,
         };
     }

@@ -72,6 +72,7 @@ fn keys_spelled() -> Option<Spelled> {
         ("holds", keys::holds(part)),
         ("total", keys::total(part)),
         ("usage", keys::usage(&account)),
+        ("requests", keys::requests(&account)),
         ("rate", keys::rate(&account, &key)),
         ("parallel", keys::parallel(&account, &key)),
         ("answer", keys::answer(&account, "DIGEST")),

@@ -13,7 +13,7 @@ const READMES: [(&str, [&str; 3]); 2] = [
     ("README.md", ["call", "key", "what it does"]),
     ("README.ja.md", ["呼び出し", "キー", "内容"]),
 ];
-const METHODS: [&str; 3] = ["get", "post", "delete"];
+const METHODS: [&str; 4] = ["get", "post", "patch", "delete"];
 
 /// A method in capitals and a path, with `{}` for what is filled in.
 type Route = (String, String);

@@ -29,6 +29,8 @@ mod program;
 #[cfg(test)]
 mod rakuten;
 #[cfg(test)]
+mod receipts;
+#[cfg(test)]
 mod slots;
 #[cfg(test)]
 #[cfg(target_os = "linux")]

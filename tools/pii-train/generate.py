@@ -27,7 +27,7 @@ IPS=[l.split('\n')[0] for l in open(LISTS+'surnames.txt') if not l.startswith('#
 IPS=[s.strip() for s in IPS if re.match(r'^[一-鿿々]{1,3}$',s.strip())]
 def sur():
     if R.random()<0.12:
-        return (R.choice(IPS),'',''); 
+        return (R.choice(IPS),'','');
     return R.choices(SUR,W)[0] if R.random()<0.7 else R.choice(SUR)
 def giv():
     g=R.choice(GIV); return (R.choice(g[2]),g[0],g[1])
@@ -188,7 +188,7 @@ FAMF=[l.strip() for l in open(HERE+'figures.txt') if l.strip()]
 HX=lambda n:''.join(R.choice('0123456789abcdef') for _ in range(n))
 LL=set(LAT)
 CODE=[];README=[]
-for f in glob_md: 
+for f in glob_md:
     try: txt=open(f,encoding='utf8').read()
     except Exception: continue
     for l in txt.split('\n'):

@@ -18,18 +18,18 @@ hira=lambda s:''.join(chr(ord(c)-0x60) if 'ァ'<=c<='ヶ' else c for c in s)
 sur=set(); giv=set(); romaji=set(); giv_common=set()
 for r in csv.reader(open(jp+'last_name_org.csv',encoding='utf8')):
     if len(r)<4: continue
-    sur.add(r[0]); 
+    sur.add(r[0]);
     for x in r[2:]:
         if kana.match(x): sur.add(hira(x)); sur.add(kata(x))
         elif x.isascii(): romaji.add(x.lower())
 for f in ['first_name_man_opti','first_name_woman_opti','first_name_man_org','first_name_woman_org']:
     for r in csv.reader(open(jp+f+'.csv',encoding='utf8')):
-        h,ro=r[0],r[1]; 
+        h,ro=r[0],r[1];
         if len(h)>=2:
             giv.add(hira(h)); giv.add(kata(h))
         if len(ro)>2: romaji.add(ro.lower())
         for k in r[2:]:
-            if kanji.match(k) and len(k)<=4: giv.add(k); 
+            if kanji.match(k) and len(k)<=4: giv.add(k);
             if 'opti' in f: giv_common.add(k)
 # ipadic
 for l in open(IPADIC+'Noun.name.csv',encoding='euc_jp'):
@@ -78,7 +78,7 @@ for d in sorted(glob.glob(sp+'/faker/providers/person/*/')):
 from faker.providers.lorem.en_US import Provider as L
 words_=set(w.lower() for w in L.word_list)
 def write(name,items,head):
-    items=sorted(items); 
+    items=sorted(items);
     with open(out+name,'w') as f:
         f.write(''.join('# '+h+'\n' for h in head)); f.write('\n'.join(items)+'\n')
     print(name,len(items),os.path.getsize(out+name))

@@ -806,7 +806,7 @@ Best regards,
 Thanks in advance!
 Thank you for your help.
 To whom it may concern
-Name: 
+Name:
 Please enter your name
 What's your name?
 What is your address?

@@ -1,21 +1,22 @@
-//! `/api/keys`: made, listed and deleted by the operator. A secret is in the answer to its making
-//! and nowhere else.
+//! `/api/keys`: made, listed, changed and deleted by the operator. A secret is in the answer to its
+//! making and nowhere else.
 
 use super::error::ApiError;
 use super::incoming;
-use crate::auth::issue::{self, NewKey};
+use crate::auth::issue::{self, IssuedKey, KeyEdit, NewKey};
 use crate::credits;
 use crate::state::Gateway;
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
+use infra::bus::records::StoredKey;
 use infra::clock;
 use schemas::error::{ErrorCode, Problem};
 use schemas::ids::{AccountId, KeyId};
 use schemas::money::MicroUsd;
 use schemas::records::KeyRecordV1;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -35,6 +36,29 @@ struct Wanted {
     max_budget: Option<serde_json::Number>,
 }
 
+/// What changes; what is absent stays, and `null` takes a limit away.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Change {
+    #[serde(default, deserialize_with = "given")]
+    name: Option<String>,
+    #[serde(default, deserialize_with = "given")]
+    expires_at: Option<Option<String>>,
+    #[serde(default, deserialize_with = "given")]
+    models: Option<Option<Vec<String>>>,
+    #[serde(default, deserialize_with = "given")]
+    max_budget: Option<Option<serde_json::Number>>,
+}
+
+/// A field that is there, be it `null`.
+fn given<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    T: Deserialize<'de>,
+    D: Deserializer<'de>,
+{
+    T::deserialize(deserializer).map(Some)
+}
+
 /// Makes one.
 pub(super) async fn create(
     State(gateway): State<Arc<Gateway>>,
@@ -51,34 +75,75 @@ pub(super) async fn create(
         })?;
     }
     let issued = issue::issue(&gateway.bus, wanted).await.map_err(|error| away(&error))?;
-    gateway.keys.learn(issued.record.clone());
-    let mut shown = described(&issued.record, None);
-    shown["key"] = issued.secret.reveal().into();
-    Ok(Json(shown))
+    Ok(Json(learnt(&gateway, issued, MicroUsd::ZERO)))
+}
+
+/// Takes a secret just made into the table, and shows it once.
+fn learnt(gateway: &Gateway, issued: IssuedKey, spent: MicroUsd) -> Value {
+    let IssuedKey { record, revision, secret } = issued;
+    let mut shown = described(&record, spent);
+    shown["key"] = secret.reveal().into();
+    gateway.keys.learn(StoredKey { record, revision });
+    shown
 }
 
 fn checked(gateway: &Gateway, wanted: Wanted) -> Result<NewKey, Problem> {
-    let name = wanted.name.trim().to_owned();
+    Ok(NewKey {
+        name: checked_name(&wanted.name)?,
+        account: wanted.account,
+        expires_ms: wanted.expires_at.as_deref().map(checked_end).transpose()?,
+        models: wanted.models.map(|names| checked_models(gateway, names)).transpose()?.flatten(),
+        budget_max: wanted.max_budget.as_ref().map(checked_budget).transpose()?,
+    })
+}
+
+fn checked_change(gateway: &Gateway, change: Change) -> Result<KeyEdit, Problem> {
+    let end = |end: Option<String>| end.as_deref().map(checked_end).transpose();
+    let models = |names: Option<Vec<String>>| match names {
+        Some(names) => checked_models(gateway, names),
+        None => Ok(None),
+    };
+    let budget =
+        |amount: Option<serde_json::Number>| amount.as_ref().map(checked_budget).transpose();
+    Ok(KeyEdit {
+        name: change.name.as_deref().map(checked_name).transpose()?,
+        expires_ms: change.expires_at.map(end).transpose()?,
+        models: change.models.map(models).transpose()?,
+        budget_max: change.max_budget.map(budget).transpose()?,
+    })
+}
+
+fn checked_name(name: &str) -> Result<String, Problem> {
+    let name = name.trim().to_owned();
     if name.is_empty() || name.chars().count() > NAME_CHARACTERS_MAX {
         return Err(wrong("name", "1 – 200文字の名前", "a name of 1 to 200 characters"));
     }
-    let expires_ms = wanted.expires_at.as_deref().map(clock::parse_rfc3339);
-    if expires_ms.is_some_and(|moment| moment.is_none_or(|moment| moment <= clock::unix_ms())) {
-        return Err(wrong(
+    Ok(name)
+}
+
+fn checked_end(moment: &str) -> Result<u64, Problem> {
+    let moment = clock::parse_rfc3339(moment).filter(|moment| *moment > clock::unix_ms());
+    moment.ok_or_else(|| {
+        wrong(
             "expires_at",
             "未来の日時 (例: 2030-12-31T23:59:59Z)",
             "a moment in the future, such as 2030-12-31T23:59:59Z",
-        ));
-    }
-    let budget_max = wanted.max_budget.map(|amount| credits::usd(&amount)).transpose();
-    let budget_max = budget_max.map_err(|()| {
+        )
+    })
+}
+
+fn checked_budget(amount: &serde_json::Number) -> Result<MicroUsd, Problem> {
+    credits::usd(amount).map_err(|()| {
         wrong("max_budget", "USD の金額 (例: 50.0)", "an amount in USD, such as 50.0")
-    })?;
-    let models = wanted.models.filter(|models| !models.is_empty());
-    if models.as_ref().is_some_and(|models| models.len() > MODELS_MAX) {
+    })
+}
+
+/// No names are all models.
+fn checked_models(gateway: &Gateway, models: Vec<String>) -> Result<Option<Vec<String>>, Problem> {
+    if models.len() > MODELS_MAX {
         return Err(wrong("models", "1000個までのモデル名", "up to 1000 names"));
     }
-    for name in models.iter().flatten() {
+    for name in &models {
         if gateway.config.models.get(name).is_none() {
             let shown: String = name.chars().take(80).collect();
             return Err(wrong(
@@ -88,8 +153,7 @@ fn checked(gateway: &Gateway, wanted: Wanted) -> Result<NewKey, Problem> {
             ));
         }
     }
-    let expires_ms = expires_ms.flatten();
-    Ok(NewKey { name, account: wanted.account, expires_ms, models, budget_max })
+    Ok(Some(models).filter(|models| !models.is_empty()))
 }
 
 /// All live ones, newest first, with what they have spent.
@@ -100,10 +164,49 @@ pub(super) async fn list(
     incoming::require_admin(&gateway, &headers)?;
     let mut data = Vec::new();
     for record in gateway.keys.live() {
-        let spent = gateway.store.spent(&record.account, &record.key).await;
-        data.push(described(&record, spent.map_err(|error| away(&error))?.into()));
+        data.push(described(&record, spent(&gateway, &record).await?));
     }
     Ok(Json(json!({"object": "list", "data": data})))
+}
+
+async fn spent(gateway: &Gateway, record: &KeyRecordV1) -> Result<MicroUsd, Problem> {
+    let spent = gateway.store.spent(&record.account, &record.key).await;
+    spent.map_err(|error| away(&error))
+}
+
+/// Changes one's name, end, models or budget.
+pub(super) async fn change(
+    State(gateway): State<Arc<Gateway>>,
+    Path(key): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Json<Value>, ApiError> {
+    incoming::require_admin(&gateway, &headers)?;
+    let body = incoming::body(&gateway, &headers, body).await?;
+    let edit = checked_change(&gateway, incoming::json(&body)?)?;
+    let record = find(&gateway, &key).ok_or_else(|| unknown(&key))?;
+    let spent = spent(&gateway, &record).await?;
+    let stored =
+        issue::edit(&gateway.bus, &record.key, edit).await.map_err(|error| away(&error))?;
+    let stored = stored.ok_or_else(|| unknown(&key))?;
+    let shown = described(&stored.record, spent);
+    gateway.keys.learn(stored);
+    Ok(Json(shown))
+}
+
+/// Gives one a new secret, in this answer only; the old one is refused from now on.
+pub(super) async fn rotate(
+    State(gateway): State<Arc<Gateway>>,
+    Path(key): Path<String>,
+    headers: HeaderMap,
+) -> Result<Json<Value>, ApiError> {
+    incoming::require_admin(&gateway, &headers)?;
+    let record = find(&gateway, &key).ok_or_else(|| unknown(&key))?;
+    // Asked before the old secret ends, so that no failure of Redis swallows the new one.
+    let spent = spent(&gateway, &record).await?;
+    let issued = issue::rotate(&gateway.bus, &record.key).await.map_err(|error| away(&error))?;
+    let issued = issued.ok_or_else(|| unknown(&key))?;
+    Ok(Json(learnt(&gateway, issued, spent)))
 }
 
 /// Deletes one.
@@ -113,10 +216,9 @@ pub(super) async fn remove(
     headers: HeaderMap,
 ) -> Result<Json<Value>, ApiError> {
     incoming::require_admin(&gateway, &headers)?;
-    let record = find(&gateway, &key).filter(|record| record.revoked_ms.is_none());
-    let record = record.ok_or_else(|| unknown(&key))?;
-    let revoked = issue::revoke(&gateway.bus, &record).await.map_err(|error| away(&error))?;
-    gateway.keys.learn(revoked);
+    let record = find(&gateway, &key).ok_or_else(|| unknown(&key))?;
+    let revoked = issue::revoke(&gateway.bus, &record.key).await.map_err(|error| away(&error))?;
+    gateway.keys.learn(revoked.ok_or_else(|| unknown(&key))?);
     Ok(Json(json!({"key_id": record.key, "object": "api_key", "deleted": true})))
 }
 
@@ -138,7 +240,7 @@ pub(super) fn unknown(name: &str) -> Problem {
     .at("key_id")
 }
 
-fn described(record: &KeyRecordV1, spent: Option<MicroUsd>) -> Value {
+fn described(record: &KeyRecordV1, spent: MicroUsd) -> Value {
     json!({
         "object": "api_key",
         "key_id": record.key,
@@ -149,7 +251,7 @@ fn described(record: &KeyRecordV1, spent: Option<MicroUsd>) -> Value {
         "expires_at": record.expires_ms.map(clock::rfc3339),
         "models": record.models,
         "max_budget": record.budget_max.map(usd),
-        "spent_usd": usd(spent.unwrap_or(MicroUsd::ZERO)),
+        "spent_usd": usd(spent),
     })
 }
 

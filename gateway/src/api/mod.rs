@@ -21,6 +21,15 @@ mod keys;
 /// `/api/usage` and `/api/credits`.
 mod usage;
 
+/// `/api/usage.csv`.
+mod usage_csv;
+
+/// `/api/receipts`.
+mod receipts;
+
+/// `/api/requests`.
+mod requests;
+
 /// `/health`, `/ready` and `/metrics`.
 pub mod health;
 
@@ -47,7 +56,7 @@ use crate::state::Gateway;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderName, HeaderValue, Method, header};
-use axum::routing::{delete, get, post};
+use axum::routing::{get, patch, post};
 use std::sync::Arc;
 use std::time::Duration;
 use tower_http::cors::{AllowHeaders, Any, CorsLayer};
@@ -85,8 +94,12 @@ pub(crate) fn router(gateway: &Arc<Gateway>) -> Router {
         .route("/v1/models", get(models::list))
         .route("/v1/models/{*model}", get(models::retrieve))
         .route("/api/keys", post(keys::create).get(keys::list))
-        .route("/api/keys/{key}", delete(keys::remove))
+        .route("/api/keys/{key}", patch(keys::change).delete(keys::remove))
+        .route("/api/keys/{key}/rotate", post(keys::rotate))
         .route("/api/usage", get(usage::usage))
+        .route("/api/usage.csv", get(usage_csv::usage))
+        .route("/api/requests", get(requests::list))
+        .route("/api/receipts/{request}", get(receipts::receipt))
         .route("/api/credits", get(usage::credits))
         .route("/health", get(health::health))
         .route("/ready", get(health::ready))
@@ -102,7 +115,7 @@ pub(crate) fn router(gateway: &Arc<Gateway>) -> Router {
 fn cross_origin() -> CorsLayer {
     CorsLayer::new()
         .allow_origin(Any)
-        .allow_methods([Method::GET, Method::POST, Method::DELETE])
+        .allow_methods([Method::GET, Method::POST, Method::PATCH, Method::DELETE])
         .allow_headers(AllowHeaders::mirror_request())
         .expose_headers(EXPOSED_HEADERS)
         .max_age(PREFLIGHT_SECONDS)

@@ -11,7 +11,7 @@ use axum::extract::{Query, State};
 use axum::http::HeaderMap;
 use infra::store::balances::UsageRow;
 use schemas::error::{ErrorCode, Problem};
-use schemas::ids::AccountId;
+use schemas::ids::{AccountId, KeyId};
 use schemas::money::MicroUsd;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -19,12 +19,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// The counters of a usage row that are tokens.
-const TOKEN_COUNTERS: [&str; 5] = ["input", "cache_read", "cache_write", "output", "reasoning"];
+pub(super) const TOKEN_COUNTERS: [&str; 5] =
+    ["input", "cache_read", "cache_write", "output", "reasoning"];
 
 #[derive(Deserialize)]
 pub(super) struct UsageQuery {
-    key_id: Option<String>,
-    account: Option<String>,
+    pub(super) key_id: Option<String>,
+    pub(super) account: Option<String>,
 }
 
 /// What was used, by day and model.
@@ -33,17 +34,8 @@ pub(super) async fn usage(
     Query(query): Query<UsageQuery>,
     headers: HeaderMap,
 ) -> Result<Json<Value>, ApiError> {
-    let asker = asker(&gateway, &headers)?;
-    let key = query.key_id.as_deref();
-    let key = key.map(|name| find(&gateway, name).ok_or_else(|| unknown(name))).transpose()?;
-    let account = match &key {
-        Some(key) => key.account.clone(),
-        None => account_of(&asker, query.account)?,
-    };
-    may_see(&asker, &account)?;
-    let rows = gateway.store.usage(&account).await.map_err(|error| away(&error))?;
-    let wanted = |row: &UsageRow| key.as_ref().is_none_or(|key| row.key == key.key.as_str());
-    let rows: Vec<UsageRow> = rows.into_iter().filter(wanted).collect();
+    let Scope { account, key } = scope(&gateway, &headers, query)?;
+    let rows = rows(&gateway, &account, key.as_ref()).await?;
     let mut total = BTreeMap::new();
     for (counter, count) in rows.iter().flat_map(|row| &row.counters) {
         *total.entry(counter.clone()).or_insert(0) += count;
@@ -52,9 +44,43 @@ pub(super) async fn usage(
     let mut answer = counters(&total);
     answer.insert("object".into(), "usage".into());
     answer.insert("account".into(), account.as_str().into());
-    answer.insert("key_id".into(), json!(key.map(|key| key.key.clone())));
+    answer.insert("key_id".into(), json!(key));
     answer.insert("data".into(), data.into());
     Ok(Json(Value::Object(answer)))
+}
+
+/// The rows of an account, or of one of its keys.
+pub(super) async fn rows(
+    gateway: &Gateway,
+    account: &AccountId,
+    key: Option<&KeyId>,
+) -> Result<Vec<UsageRow>, Problem> {
+    let mut rows = gateway.store.usage(account).await.map_err(|error| away(&error))?;
+    rows.retain(|row| key.is_none_or(|key| row.key == key.as_str()));
+    Ok(rows)
+}
+
+/// Whose records are asked for, and may be seen.
+pub(super) struct Scope {
+    pub(super) account: AccountId,
+    /// Only this key's.
+    pub(super) key: Option<KeyId>,
+}
+
+pub(super) fn scope(
+    gateway: &Gateway,
+    headers: &HeaderMap,
+    query: UsageQuery,
+) -> Result<Scope, Problem> {
+    let asker = asker(gateway, headers)?;
+    let key = query.key_id.as_deref();
+    let key = key.map(|name| find(gateway, name).ok_or_else(|| unknown(name))).transpose()?;
+    let account = match &key {
+        Some(key) => key.account.clone(),
+        None => account_of(&asker, query.account)?,
+    };
+    may_see(&asker, &account)?;
+    Ok(Scope { account, key: key.map(|key| key.key.clone()) })
 }
 
 /// What is left.

@@ -1,7 +1,8 @@
-//! Making and deleting keys, for the API and for the command line alike. The secret exists only in
+//! Making, changing and deleting keys, for the API and for the command line alike. The secret exists only in
 //! the answer to its maker.
 
 use super::sha256_hex;
+use infra::bus::records::StoredKey;
 use infra::bus::{Bus, BusError};
 use infra::clock;
 use infra::secret::Secret;
@@ -34,6 +35,8 @@ pub struct NewKey {
 pub struct IssuedKey {
     /// Its record.
     pub record: KeyRecordV1,
+    /// The revision of its record.
+    pub revision: u64,
     /// Its secret, to be shown once.
     pub secret: Secret,
 }
@@ -60,33 +63,85 @@ pub async fn issue(bus: &Bus, wanted: NewKey) -> Result<IssuedKey, BusError> {
         account,
         name: wanted.name,
         sha256: sha256_hex(secret.reveal().as_bytes()),
-        last_four: secret
-            .reveal()
-            .chars()
-            .rev()
-            .take(4)
-            .collect::<String>()
-            .chars()
-            .rev()
-            .collect(),
+        last_four: last_four(&secret),
         created_ms,
         expires_ms: wanted.expires_ms,
         models: wanted.models,
         budget_max: wanted.budget_max,
         revoked_ms: None,
     };
-    bus.put_key(&record).await?;
-    Ok(IssuedKey { record, secret })
+    let revision = bus.put_key(&record).await?;
+    Ok(IssuedKey { record, revision, secret })
 }
 
-/// Deletes a key: it opens nothing any more, its usage stays.
+/// What changes about a key; what is absent stays.
+#[derive(Debug, Clone, Default)]
+pub struct KeyEdit {
+    /// Another name.
+    pub name: Option<String>,
+    /// Another end, or none.
+    pub expires_ms: Option<Option<u64>>,
+    /// Other models, or all.
+    pub models: Option<Option<Vec<String>>>,
+    /// Another budget, or none.
+    pub budget_max: Option<Option<MicroUsd>>,
+}
+
+/// Changes a live key. `None` when it isn't there or was deleted.
 ///
 /// # Errors
 /// When NATS doesn't confirm it.
-pub async fn revoke(bus: &Bus, record: &KeyRecordV1) -> Result<KeyRecordV1, BusError> {
-    let revoked = KeyRecordV1 { revoked_ms: Some(clock::unix_ms()), ..record.clone() };
-    bus.put_key(&revoked).await?;
-    Ok(revoked)
+pub async fn edit(bus: &Bus, key: &KeyId, edit: KeyEdit) -> Result<Option<StoredKey>, BusError> {
+    let changed = |record: KeyRecordV1| {
+        let edit = edit.clone();
+        live(record).map(|record| KeyRecordV1 {
+            name: edit.name.unwrap_or(record.name),
+            expires_ms: edit.expires_ms.unwrap_or(record.expires_ms),
+            models: edit.models.unwrap_or(record.models),
+            budget_max: edit.budget_max.unwrap_or(record.budget_max),
+            ..record
+        })
+    };
+    bus.change_key(key, changed).await
+}
+
+/// Gives a live key a new secret; the old one opens nothing any more. `None` when the key isn't
+/// there or was deleted.
+///
+/// # Errors
+/// When NATS doesn't confirm it: then the old secret may be refused already, and rotating once more
+/// gives one that is known.
+pub async fn rotate(bus: &Bus, key: &KeyId) -> Result<Option<IssuedKey>, BusError> {
+    let secret = fresh_secret();
+    let (sha256, last_four) = (sha256_hex(secret.reveal().as_bytes()), last_four(&secret));
+    let rotated = |record| {
+        let (sha256, last_four) = (sha256.clone(), last_four.clone());
+        live(record).map(|record| KeyRecordV1 { sha256, last_four, ..record })
+    };
+    let stored = bus.change_key(key, rotated).await?;
+    Ok(stored.map(|StoredKey { record, revision }| IssuedKey { record, revision, secret }))
+}
+
+/// Deletes a key: it opens nothing any more, its usage stays. `None` when it isn't there or was
+/// deleted before.
+///
+/// # Errors
+/// When NATS doesn't confirm it.
+pub async fn revoke(bus: &Bus, key: &KeyId) -> Result<Option<StoredKey>, BusError> {
+    let revoked = |record| {
+        let revoked_ms = Some(clock::unix_ms());
+        live(record).map(|record| KeyRecordV1 { revoked_ms, ..record })
+    };
+    bus.change_key(key, revoked).await
+}
+
+fn live(record: KeyRecordV1) -> Option<KeyRecordV1> {
+    record.revoked_ms.is_none().then_some(record)
+}
+
+fn last_four(secret: &Secret) -> String {
+    let secret = secret.reveal();
+    secret.chars().skip(secret.chars().count().saturating_sub(4)).collect()
 }
 
 /// Gives credit to an account. `unique` names the grant: repeating it gives nothing.

@@ -5,7 +5,7 @@ use super::sha256_hex;
 use crate::state::Gateway;
 use futures::StreamExt;
 use infra::bus::BusError;
-use infra::bus::records::KeyChange;
+use infra::bus::records::{KeyChange, StoredKey};
 use schemas::ids::KeyId;
 use schemas::records::KeyRecordV1;
 use std::collections::HashMap;
@@ -20,7 +20,7 @@ const RESTART_PAUSE: Duration = Duration::from_millis(500);
 
 #[derive(Default)]
 struct Known {
-    by_id: HashMap<KeyId, Arc<KeyRecordV1>>,
+    by_id: HashMap<KeyId, (u64, Arc<KeyRecordV1>)>,
     by_sha256: HashMap<String, KeyId>,
 }
 
@@ -44,17 +44,27 @@ impl KeyTable {
         self.0.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn learn(&self, record: KeyRecordV1) {
+    /// Takes a record, unless a newer one is known: whoever changed a key and the watch tell the
+    /// same changes, in any order, and an old secret must not open again.
+    pub(crate) fn learn(&self, stored: StoredKey) {
+        let StoredKey { record, revision } = stored;
         let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some((newest, before)) = known.by_id.get(&record.key) {
+            if *newest >= revision {
+                return;
+            }
+            let forgotten = before.sha256.clone();
+            known.by_sha256.remove(&forgotten);
+        }
         known.by_sha256.insert(record.sha256.clone(), record.key.clone());
-        known.by_id.insert(record.key.clone(), Arc::new(record));
+        known.by_id.insert(record.key.clone(), (revision, Arc::new(record)));
     }
 
     /// The live key of a secret.
     pub(crate) fn open(&self, secret: &str, now_ms: u64) -> Result<Arc<KeyRecordV1>, Rejection> {
         let known = self.known();
         let key = known.by_sha256.get(&sha256_hex(secret.as_bytes())).ok_or(Rejection::Unknown)?;
-        let record = known.by_id.get(key).ok_or(Rejection::Unknown)?;
+        let (_, record) = known.by_id.get(key).ok_or(Rejection::Unknown)?;
         if record.revoked_ms.is_some() {
             return Err(Rejection::Revoked);
         }
@@ -66,13 +76,14 @@ impl KeyTable {
 
     /// The record of a key, deleted or not.
     pub(crate) fn get(&self, key: &KeyId) -> Option<Arc<KeyRecordV1>> {
-        self.known().by_id.get(key).cloned()
+        self.known().by_id.get(key).map(|(_, record)| Arc::clone(record))
     }
 
     /// All live keys, newest first.
     pub(crate) fn live(&self) -> Vec<Arc<KeyRecordV1>> {
         let known = self.known();
-        let live = known.by_id.values().filter(|record| record.revoked_ms.is_none());
+        let records = known.by_id.values().map(|(_, record)| record);
+        let live = records.filter(|record| record.revoked_ms.is_none());
         let mut records: Vec<_> = live.cloned().collect();
         records.sort_by(|a, b| (b.created_ms, &b.key).cmp(&(a.created_ms, &a.key)));
         records
@@ -112,7 +123,7 @@ async fn follow(
     tokio::pin!(changes);
     while let Some(change) = changes.next().await {
         match change {
-            Ok(KeyChange::Put(record)) => gateway.keys.learn(*record),
+            Ok(KeyChange::Put(stored)) => gateway.keys.learn(*stored),
             Ok(KeyChange::Current) => {
                 if let Some(ready) = ready.take() {
                     // Nobody waits any more when the start was given up.
@@ -150,13 +161,26 @@ mod tests {
     fn a_key_opens_until_it_expires_or_is_revoked() {
         let table = KeyTable::default();
         let mut key = record("secret");
-        table.learn(key.clone());
+        table.learn(StoredKey { record: key.clone(), revision: 1 });
         assert_eq!(table.open("secret", 99).unwrap().key, key.key);
         assert_eq!(table.open("secret", 100).unwrap_err(), Rejection::Expired);
         assert_eq!(table.open("Secret", 99).unwrap_err(), Rejection::Unknown);
         key.revoked_ms = Some(5);
-        table.learn(key.clone());
+        table.learn(StoredKey { record: key.clone(), revision: 2 });
         assert_eq!(table.open("secret", 99).unwrap_err(), Rejection::Revoked);
         assert!(table.live().is_empty() && table.get(&key.key).is_some());
+    }
+
+    #[test]
+    fn an_old_secret_opens_nothing_even_when_it_is_told_late() {
+        let table = KeyTable::default();
+        let old = record("old");
+        let new = KeyRecordV1 { sha256: sha256_hex(b"new"), ..old.clone() };
+        table.learn(StoredKey { record: old.clone(), revision: 7 });
+        table.learn(StoredKey { record: new, revision: 8 });
+        table.learn(StoredKey { record: old, revision: 7 });
+        assert_eq!(table.open("old", 1).unwrap_err(), Rejection::Unknown);
+        assert!(table.open("new", 1).is_ok());
+        assert_eq!(table.live().len(), 1);
     }
 }

@@ -2,19 +2,31 @@
 //! gateway.
 
 use super::{Bus, BusError};
-use async_nats::jetstream::kv::{self, Operation};
+use async_nats::jetstream::kv::{self, Operation, UpdateErrorKind};
 use futures::{Stream, StreamExt};
-use schemas::ids::AccountId;
+use schemas::ids::{AccountId, KeyId};
 use schemas::records::{AccountRecord, AccountRecordV1, KeyRecord, KeyRecordV1};
 use schemas::subjects;
+
+/// How often a change is tried while others change the same key.
+const CHANGE_ATTEMPTS_MAX: u32 = 16;
 
 /// A change in the table of keys, in the order it happened.
 #[derive(Debug)]
 pub enum KeyChange {
     /// A key was made or changed.
-    Put(Box<KeyRecordV1>),
+    Put(Box<StoredKey>),
     /// All that was there at the start has been told.
     Current,
+}
+
+/// A key's record as it lies in NATS.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredKey {
+    /// The record.
+    pub record: KeyRecordV1,
+    /// Grows with every change of the key: of two records the one with the higher is the newer.
+    pub revision: u64,
 }
 
 impl Bus {
@@ -23,16 +35,43 @@ impl Bus {
         opened.map_err(|error| BusError::request("opening a key-value bucket", error))
     }
 
-    /// Writes a key's record.
+    /// Writes the record of a new key and answers its revision.
     ///
     /// # Errors
     /// When NATS doesn't confirm it.
-    pub async fn put_key(&self, record: &KeyRecordV1) -> Result<(), BusError> {
-        let body = serde_json::to_vec(&KeyRecord::V1(record.clone()))
-            .map_err(|error| BusError::request("encoding a key", error))?;
+    pub async fn put_key(&self, record: &KeyRecordV1) -> Result<u64, BusError> {
+        let body = encoded(record)?;
         let bucket = self.bucket(subjects::KEYS_BUCKET).await?;
         let put = bucket.put(record.key.as_str(), body.into()).await;
-        put.map(drop).map_err(|error| BusError::request("writing a key", error))
+        put.map_err(|error| BusError::request("writing a key", error))
+    }
+
+    /// Changes a key's record as it lies in NATS now, so that no change of somebody else is lost: a
+    /// deleted key stays deleted. `None` when there is no such key or `change` wants nothing.
+    ///
+    /// # Errors
+    /// When NATS doesn't confirm it, or the record can't be read.
+    pub async fn change_key(
+        &self,
+        key: &KeyId,
+        change: impl Fn(KeyRecordV1) -> Option<KeyRecordV1>,
+    ) -> Result<Option<StoredKey>, BusError> {
+        let bucket = self.bucket(subjects::KEYS_BUCKET).await?;
+        for _ in 0..CHANGE_ATTEMPTS_MAX {
+            let entry = bucket.entry(key.as_str()).await;
+            let entry = entry.map_err(|error| BusError::request("reading a key", error))?;
+            let Some(entry) = entry.filter(|entry| entry.operation == Operation::Put) else {
+                return Ok(None);
+            };
+            let Some(record) = change(decoded(&entry)?) else { return Ok(None) };
+            let body = encoded(&record)?;
+            match bucket.update(key.as_str(), body.into(), entry.revision).await {
+                Ok(revision) => return Ok(Some(StoredKey { record, revision })),
+                Err(error) if error.kind() == UpdateErrorKind::WrongLastRevision => {}
+                Err(error) => return Err(BusError::request("writing a key", error)),
+            }
+        }
+        Err(BusError::request("writing a key", "others change it all the time"))
     }
 
     /// Writes an account's record.
@@ -89,15 +128,23 @@ impl Bus {
     }
 }
 
+fn encoded(record: &KeyRecordV1) -> Result<Vec<u8>, BusError> {
+    serde_json::to_vec(&KeyRecord::V1(record.clone()))
+        .map_err(|error| BusError::request("encoding a key", error))
+}
+
+fn decoded(entry: &kv::Entry) -> Result<KeyRecordV1, BusError> {
+    let KeyRecord::V1(record) = serde_json::from_slice(&entry.value).map_err(|error| {
+        BusError::Unreadable { subject: entry.key.clone(), cause: error.to_string() }
+    })?;
+    Ok(record)
+}
+
 fn changes_of(entry: &kv::Entry) -> Vec<Result<KeyChange, BusError>> {
     let mut changes = Vec::new();
     if entry.operation == Operation::Put {
-        changes.push(match serde_json::from_slice(&entry.value) {
-            Ok(KeyRecord::V1(record)) => Ok(KeyChange::Put(Box::new(record))),
-            Err(error) => {
-                Err(BusError::Unreadable { subject: entry.key.clone(), cause: error.to_string() })
-            }
-        });
+        let stored = |record| StoredKey { record, revision: entry.revision };
+        changes.push(decoded(entry).map(|record| KeyChange::Put(Box::new(stored(record)))));
     }
     if entry.delta == 0 {
         changes.push(Ok(KeyChange::Current));

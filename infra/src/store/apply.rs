@@ -1,6 +1,7 @@
-//! Ledger events → balances, holds and usage, each exactly once: the watermark moves in the same
-//! script. Several billing workers may apply the same events; the compare is the fence.
+//! Ledger events → balances, holds, usage and last requests, each exactly once: the watermark moves
+//! in the same script. Several billing workers may apply the same events; the compare is the fence.
 
+use super::balances::RequestRow;
 use super::{Store, StoreError, keys};
 use crate::bus::ledger::Entry;
 use crate::clock;
@@ -26,6 +27,9 @@ pub const BATCH_EVENTS_MAX: usize = 256;
 /// that fails has written half of its batch.
 const COUNT_MAX: u64 = 1_000_000_000_000;
 
+/// The last requests of an account that the view keeps.
+pub const REQUESTS_MAX: isize = 1_000;
+
 /// What came of applying a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Applied {
@@ -49,6 +53,9 @@ struct Change<'a> {
     spent: Option<String>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     counters: BTreeMap<String, String>,
+    /// The request in the list of the last ones, as JSON within the JSON.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    row: Option<String>,
 }
 
 impl Store {
@@ -74,9 +81,9 @@ impl Store {
         before: u64,
         entries: &[Entry],
     ) -> Result<Applied, StoreError> {
-        let changes: Vec<Change<'_>> = entries.iter().map(change_of).collect();
-        let changes = serde_json::to_string(&changes)
-            .map_err(|_| StoreError::Unreadable("a batch of events".into()))?;
+        let changes: Result<Vec<Change<'_>>, _> = entries.iter().map(change_of).collect();
+        let changes = changes.and_then(|changes| serde_json::to_string(&changes));
+        let changes = changes.map_err(|_| StoreError::Unreadable("a batch of events".into()))?;
         let at: i64 = APPLY
             .prepare_invoke()
             .key(keys::watermark(partition))
@@ -86,6 +93,7 @@ impl Store {
             .arg(before)
             .arg(TOMBSTONE_SECONDS)
             .arg(changes)
+            .arg(-1 - REQUESTS_MAX)
             .invoke_async(&mut self.connection())
             .await?;
         Ok(u64::try_from(at).map_or(Applied::Reseek, Applied::At))
@@ -153,7 +161,7 @@ pub fn partitions() -> std::ops::Range<u16> {
     0..subjects::LEDGER_PARTITIONS
 }
 
-fn change_of(entry: &Entry) -> Change<'_> {
+fn change_of(entry: &Entry) -> Result<Change<'_>, serde_json::Error> {
     let event = &entry.event;
     let mut change = Change {
         sequence: entry.sequence,
@@ -163,6 +171,7 @@ fn change_of(entry: &Entry) -> Change<'_> {
         request: None,
         spent: None,
         counters: BTreeMap::new(),
+        row: RequestRow::of(event).map(|row| serde_json::to_string(&row)).transpose()?,
     };
     match &event.fact {
         Fact::Use(fact) => {
@@ -190,5 +199,5 @@ fn change_of(entry: &Entry) -> Change<'_> {
         }
         Fact::Grant { .. } => {}
     }
-    change
+    Ok(change)
 }

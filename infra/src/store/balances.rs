@@ -1,8 +1,11 @@
-//! Balances and usage, read from the view. What is read here is never written back.
+//! Balances, usage and last requests, read from the view. What is read here is never written back.
 
 use super::{Store, StoreError, apply, keys};
-use schemas::ids::{AccountId, KeyId};
+use schemas::ids::{AccountId, KeyId, RequestId};
+use schemas::ledger::{EventV1, Fact, Outcome, VoidReason};
 use schemas::money::MicroUsd;
+use schemas::usage::Usage;
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
 
 /// An account's money.
@@ -25,6 +28,73 @@ pub struct UsageRow {
     pub model: String,
     /// `requests`, `input`, `cache_read`, `cache_write`, `output`, `reasoning`, `cost` (micro-USD).
     pub counters: BTreeMap<String, u64>,
+}
+
+/// One of the last requests of an account: when, with what and how it ended. It holds no content;
+/// the receipt in the ledger tells more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RequestRow {
+    /// Which request.
+    pub request: RequestId,
+    /// With which key.
+    pub key: KeyId,
+    /// When its end was written: milliseconds since 1970.
+    pub at_ms: u64,
+    /// How it ended.
+    pub end: RequestEnd,
+}
+
+/// How a request ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RequestEnd {
+    /// It was answered, in whole or in part.
+    Used {
+        /// By which model of the catalogue.
+        model: String,
+        /// All input tokens.
+        input: u64,
+        /// All output tokens.
+        output: u64,
+        /// What it cost.
+        charge: MicroUsd,
+        /// How the answer ended.
+        outcome: Outcome,
+    },
+    /// It cost nothing.
+    Void {
+        /// Why.
+        reason: VoidReason,
+    },
+}
+
+impl RequestRow {
+    /// The row of an event; none for one that ends no request.
+    pub(super) fn of(event: &EventV1) -> Option<Self> {
+        let (request, key, end) = match &event.fact {
+            Fact::Use(fact) => {
+                let Usage { input, cache_read, cache_write, output, reasoning } = fact.usage;
+                let end = RequestEnd::Used {
+                    model: fact.model.clone(),
+                    input: sum([Some(input), cache_read, cache_write]),
+                    output: sum([Some(output), reasoning]),
+                    charge: event.amount.negated(),
+                    outcome: fact.outcome,
+                };
+                (&fact.request, &fact.key, end)
+            }
+            Fact::Void(fact) => {
+                (&fact.request, &fact.key, RequestEnd::Void { reason: fact.reason })
+            }
+            Fact::Grant { .. } => return None,
+        };
+        Some(Self { request: request.clone(), key: key.clone(), at_ms: event.at_ms, end })
+    }
+}
+
+/// A sum that no vendor's nonsense overflows.
+fn sum<const N: usize>(counts: [Option<u64>; N]) -> u64 {
+    counts.into_iter().flatten().fold(0, u64::saturating_add)
 }
 
 impl Store {
@@ -79,6 +149,22 @@ impl Store {
         }
         let row = |((day, key, model), counters)| UsageRow { day, key, model, counters };
         Ok(rows.into_iter().map(row).collect())
+    }
+
+    /// An account's last requests, the newest first; at most [`apply::REQUESTS_MAX`] are kept.
+    ///
+    /// # Errors
+    /// When Redis is away.
+    pub async fn requests(&self, account: &AccountId) -> Result<Vec<RequestRow>, StoreError> {
+        let name = keys::requests(account);
+        let rows: Vec<String> = redis::cmd("ZREVRANGE")
+            .arg(&name)
+            .arg(0)
+            .arg(-1)
+            .query_async(&mut self.connection())
+            .await?;
+        let rows = rows.iter().map(|row| serde_json::from_str(row));
+        rows.collect::<Result<_, _>>().map_err(|_| StoreError::Unreadable(name))
     }
 
     /// All accounts of the view with their balances.

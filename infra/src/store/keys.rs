@@ -64,6 +64,11 @@ pub fn usage(account: &AccountId) -> String {
     format!("{}usage:{account}", prefix(account))
 }
 
+/// An account's last requests by the sequence of the ledger event that ended them.
+pub fn requests(account: &AccountId) -> String {
+    format!("{}requests:{account}", prefix(account))
+}
+
 /// A key's buckets of requests and tokens.
 pub fn rate(account: &AccountId, key: &KeyId) -> String {
     format!("{}rate:{key}", prefix(account))

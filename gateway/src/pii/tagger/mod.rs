@@ -70,7 +70,6 @@ impl Tagger {
             let mut origin = [0_u8; LABELS];
             for (label, score) in scores.iter().enumerate() {
                 let (from, value) = best_origin(&best, transitions, label, index == 0);
-                #[allow(clippy::cast_precision_loss)]
                 let worth = *score as f32 * self.model.scale();
                 next[label] = value + worth + bonus(label, narrative);
                 origin[label] = from;

@@ -1,7 +1,8 @@
 -- Applies a batch of ledger events of one part, each exactly once: the watermark moves with them.
 -- KEYS: watermark, holds, total
 -- ARGV: prefix of the part, the sequence applied before this batch, seconds a tombstone stays,
---       events as JSON: [{sequence, account, amount, key, request, spent, counters: {field: n}}]
+--       events as JSON: [{sequence, account, amount, key, request, spent, counters: {field: n}, row}],
+--       the rank, from the newest, of the first row that an account no longer keeps (-1 - rows kept)
 -- No command below may fail once another has written: numbers are checked by the caller.
 -- Answers the new watermark, or -1 when the view isn't where the caller thinks: it must start anew.
 local watermark, holds, total = KEYS[1], KEYS[2], KEYS[3]
@@ -42,6 +43,11 @@ for _, event in ipairs(cjson.decode(ARGV[4])) do
       for field, count in pairs(event.counters) do
         redis.call('HINCRBY', prefix .. 'usage:' .. event.account, field, count)
       end
+    end
+    if event.row then
+      local requests = prefix .. 'requests:' .. event.account
+      redis.call('ZADD', requests, string.format('%.0f', event.sequence), event.row)
+      redis.call('ZREMRANGEBYRANK', requests, 0, ARGV[5])
     end
   end
 end

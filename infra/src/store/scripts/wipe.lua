@@ -2,7 +2,7 @@
 -- KEYS: live, watermark, holds, total   ARGV: prefix
 redis.call('DEL', KEYS[1], KEYS[2], KEYS[3], KEYS[4])
 local removed = 0
-for _, kind in ipairs({'account:', 'key:', 'hold:', 'usage:'}) do
+for _, kind in ipairs({'account:', 'key:', 'hold:', 'usage:', 'requests:'}) do
   local cursor = '0'
   repeat
     local found = redis.call('SCAN', cursor, 'MATCH', ARGV[1] .. kind .. '*', 'COUNT', 1000)

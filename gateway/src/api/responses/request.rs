@@ -1,0 +1,155 @@
+//! The request as the canonical form: the top-level fields. What would need an answer that was kept
+//! is refused; hints that change no answer are left out.
+
+use super::{input, tools};
+use crate::api::fields::{not_offered, refuse, wrong};
+use schemas::error::Problem;
+use schemas::openai::ChatRequest;
+use schemas::openai::request::UserPreferences;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+/// What needs an answer, a conversation or a prompt that was kept: nothing is.
+const KEPT: [&str; 3] = ["previous_response_id", "conversation", "prompt"];
+
+/// What would need a part that isn't here.
+const NOT_OFFERED: [&str; 1] = ["moderation"];
+
+/// Fields of the canonical form that this API doesn't have, or calls otherwise.
+const FOREIGN: [&str; 12] = [
+    "messages",
+    "max_tokens",
+    "max_completion_tokens",
+    "n",
+    "stop",
+    "seed",
+    "presence_penalty",
+    "frequency_penalty",
+    "logit_bias",
+    "logprobs",
+    "response_format",
+    "functions",
+];
+
+/// What changes no answer here: nothing is kept (the answer says so), nothing is cut off, and only
+/// the client's own tools are called.
+const HINTS: [&str; 5] =
+    ["store", "truncation", "max_tool_calls", "stream_options", "context_management"];
+
+/// What an answer may include only if it was asked for, and a chat's answer here never has.
+const LOGPROBS: &str = "message.output_text.logprobs";
+
+/// `POST /v1/responses`.
+#[derive(Debug, Deserialize)]
+pub(super) struct ResponsesRequest {
+    pub(super) model: String,
+    pub(super) input: Value,
+    pub(super) instructions: Option<String>,
+    stream: Option<bool>,
+    background: Option<bool>,
+    pub(super) max_output_tokens: Option<u64>,
+    pub(super) temperature: Option<f64>,
+    pub(super) top_p: Option<f64>,
+    pub(super) tools: Option<Vec<Value>>,
+    pub(super) tool_choice: Option<Value>,
+    pub(super) parallel_tool_calls: Option<bool>,
+    pub(super) text: Option<TextOptions>,
+    pub(super) reasoning: Option<ReasoningOptions>,
+    pub(super) metadata: Option<Map<String, Value>>,
+    include: Option<Vec<String>>,
+    top_logprobs: Option<u32>,
+    user_preferences: Option<UserPreferences>,
+    #[serde(flatten)]
+    pub(super) rest: Map<String, Value>,
+}
+
+/// How the text should look.
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+pub(super) struct TextOptions {
+    pub(super) format: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) verbosity: Option<String>,
+}
+
+/// How much the model should think. A summary may be asked for; none is made.
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+pub(super) struct ReasoningOptions {
+    pub(super) effort: Option<String>,
+    pub(super) summary: Option<String>,
+}
+
+/// The one translation in.
+pub(super) fn chat(request: ResponsesRequest) -> Result<ChatRequest, Problem> {
+    let mut rest = request.rest;
+    refuse(&mut rest, &KEPT)?;
+    refuse(&mut rest, &NOT_OFFERED)?;
+    refuse(&mut rest, &FOREIGN)?;
+    if request.background == Some(true) {
+        return Err(not_offered("background"));
+    }
+    if request.top_logprobs.is_some_and(|alternatives| alternatives > 0) {
+        return Err(not_offered("top_logprobs"));
+    }
+    if request.include.is_some_and(|names| names.iter().any(|name| name == LOGPROBS)) {
+        return Err(not_offered("include"));
+    }
+    if request.max_output_tokens == Some(0) {
+        return Err(wrong("max_output_tokens", "1 以上の整数", "a whole number from 1"));
+    }
+    for hint in HINTS {
+        rest.shift_remove(hint);
+    }
+    rest.retain(|_, value| !value.is_null());
+    let text = request.text.unwrap_or_default();
+    let effort = request.reasoning.and_then(|reasoning| reasoning.effort);
+    let named = [("verbosity", text.verbosity), ("reasoning_effort", effort)];
+    for (name, value) in named {
+        if let Some(value) = value {
+            rest.insert(name.to_owned(), value.into());
+        }
+    }
+    if let Some(parallel) = request.parallel_tool_calls {
+        rest.insert("parallel_tool_calls".to_owned(), parallel.into());
+    }
+    Ok(ChatRequest {
+        model: request.model,
+        messages: input::messages(request.instructions, request.input)?,
+        stream: request.stream,
+        max_completion_tokens: request.max_output_tokens,
+        temperature: request.temperature,
+        top_p: request.top_p,
+        response_format: format(text.format)?,
+        tools: tools::tools(request.tools)?,
+        tool_choice: tools::choice(request.tool_choice)?,
+        user_preferences: request.user_preferences,
+        rest,
+        ..ChatRequest::default()
+    })
+}
+
+/// The format of the text; `None` is plain text.
+fn format(format: Option<Value>) -> Result<Option<Value>, Problem> {
+    let Some(format) = format.filter(|format| !format.is_null()) else { return Ok(None) };
+    match format.get("type").and_then(Value::as_str) {
+        Some("text") => Ok(None),
+        Some("json_object") => Ok(Some(json!({"type": "json_object"}))),
+        Some("json_schema") => schema(&format).map(Some),
+        _ => Err(wrong(
+            "text.format.type",
+            "text、json_object、json_schema のどれか",
+            "text, json_object or json_schema",
+        )),
+    }
+}
+
+fn schema(format: &Value) -> Result<Value, Problem> {
+    if !format.get("name").is_some_and(Value::is_string) {
+        return Err(wrong("text.format.name", "スキーマの名前", "the schema's name"));
+    }
+    if !format.get("schema").is_some_and(Value::is_object) {
+        let japanese = "JSON スキーマのオブジェクト";
+        return Err(wrong("text.format.schema", japanese, "a JSON schema, an object"));
+    }
+    let schema = tools::picked(format, &["name", "description", "schema", "strict"]);
+    Ok(json!({"type": "json_schema", "json_schema": schema}))
+}
