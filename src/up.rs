@@ -126,8 +126,8 @@ pub(crate) async fn up(
     match fallen {
         None => Ok(ExitCode::SUCCESS),
         Some(name) => Err(Failure::new(format!(
-            "{name} ended by itself, so everything was ended in order: see its log in {}, then start \
-             again",
+            "{name} ended by itself, so everything was ended in order: see its log in {}, \
+             then start again",
             arguments.data.display()
         ))),
     }

@@ -300,6 +300,30 @@ async fn a_job_that_is_handed_out_twice_is_run_once() {
 }
 
 #[tokio::test]
+async fn a_job_that_ended_never_comes_back() {
+    let world = World::start().await;
+    let key = world.key(1_000_000).await;
+    let client = world.client(&key);
+    world.vendor().next("fast", Script::refuses(500, "no"));
+    assert_eq!(client.ask("fast", "failed").await.status, 502);
+    for _ in 0..5 {
+        assert_eq!(client.ask("fast", "whole").await.content(), "whole");
+        let mut stream = client.ask_stream("fast", "stream").await;
+        stream.rest().await;
+        assert!(stream.is_done());
+    }
+    wait_until("every job is acknowledged", async || {
+        let queue = world.queue("cloud").await;
+        queue.pending == 0 && queue.unacknowledged == 0
+    })
+    .await;
+    let name = "fly_llm_jobs_total{outcome=\"refused\",pool=\"cloud\"}";
+    assert_eq!(world.worker_metrics(0).value(name), 0.0, "none was handed out twice");
+    assert_eq!(world.scrape(0).await.sum("fly_llm_claims_total"), 11.0);
+    world.finish().await;
+}
+
+#[tokio::test]
 async fn a_job_that_nobody_can_read_harms_nobody() {
     let world = World::start().await;
     let key = world.key(1_000_000).await;

@@ -99,8 +99,8 @@ async fn a_second_up_on_the_same_folder_is_refused() {
 #[tokio::test]
 async fn a_broken_configuration_is_refused_where_it_stands() {
     let place = Place::new().await;
-    let broken = "models:\n  - name: m\n    pool: cloud\n    vendor: openai\n    price: {input: 1}\n    \
-        context: 10\n    max_output: 5\n";
+    let broken = "models:\n  - name: m\n    pool: cloud\n    vendor: openai\n    \
+        price: {input: 1}\n    context: 10\n    max_output: 5\n";
     std::fs::write(place.path("broken.yaml"), broken).unwrap();
     std::fs::write(place.path("unknown.yaml"), format!("{broken}colour: red\n")).unwrap();
     std::fs::write(place.path("torn.yaml"), "models: [\n").unwrap();
@@ -184,7 +184,8 @@ async fn lines_are_masked_and_routed() {
     );
     assert!(!masked[0]["masked"].as_str().unwrap().contains("taro"));
     assert_eq!(masked[1]["masked"], "nothing");
-    let lines = "{\"id\":\"a\",\"prompt\":\"この国の首都はどこですか。\"}\n{\"id\":\"b\",\"prompt\":\"What is the capital of this country?\"}\n";
+    let lines = "{\"id\":\"a\",\"prompt\":\"この国の首都はどこですか。\"}\n\
+        {\"id\":\"b\",\"prompt\":\"What is the capital of this country?\"}\n";
     let routed = place.run_with(&["route", "--json", "--config", "own.yaml"], lines).await;
     assert_eq!(routed.code, Some(0), "{routed:?}");
     let routed = routed.json_lines();

@@ -5,6 +5,8 @@ use harness::client::{Answer, Client, question_to};
 use harness::{Key, Script, World, wait_until};
 use reqwest::Method;
 use schemas::ids::RequestId;
+use schemas::ledger::{EventV1, Fact, Void, VoidReason, Writer};
+use schemas::money::MicroUsd;
 use serde_json::{Value, json};
 
 /// The operator's key, for a gateway other than the first.
@@ -266,5 +268,35 @@ async fn usage_is_a_table_too() {
         cells.filter(|(column, _)| *column != "cost_usd").map(|(_, cell)| cell).collect();
     assert_eq!(cells, told, "the same as in JSON");
     assert!(lines[1].contains("0.00006"), "an exact decimal: {}", lines[1]);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn an_account_keeps_its_last_thousand_requests_in_view_and_all_in_the_ledger() {
+    let world = World::start().await;
+    let key = world.key(0).await;
+    let requests: Vec<RequestId> = (0..1_010).map(|_| RequestId::fresh()).collect();
+    for request in &requests {
+        let (reason, writer) = (VoidReason::Cancelled, Writer::Operator);
+        let (request, id) = (request.clone(), key.id.clone());
+        let event = EventV1 {
+            account: key.account.clone(),
+            at_ms: infra::clock::unix_ms(),
+            amount: MicroUsd::ZERO,
+            fact: Fact::Void(Void { request, key: id, reason, writer }),
+        };
+        world.bus().record(&event).await.unwrap();
+    }
+    let client = world.client(&key);
+    let newest = requests.last().unwrap().as_str();
+    let all = async || names_of(&client.get("/api/requests?limit=1000").await.json());
+    wait_until("the last request is in the list", async || {
+        all().await.first().is_some_and(|first| first == newest)
+    })
+    .await;
+    let kept: Vec<&str> = requests.iter().rev().take(1_000).map(RequestId::as_str).collect();
+    assert_eq!(all().await, kept);
+    let oldest = client.get(&format!("/api/receipts/{}", requests[0])).await.json();
+    assert_eq!((&oldest["status"], &oldest["reason"]), (&json!("void"), &json!("cancelled")));
     world.finish().await;
 }

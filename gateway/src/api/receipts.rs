@@ -1,5 +1,5 @@
-//! `GET /api/receipts/{request_id}`: how a request ended, from the ledger itself. It is there as soon
-//! as the client has read the end of its answer.
+//! `GET /api/receipts/{request_id}`: how a request ended, from the ledger itself. It is there as
+//! soon as the client has read the end of its answer.
 
 use super::error::ApiError;
 use super::keys::{away, usd};

@@ -1,5 +1,5 @@
-//! `GET /api/requests`: the last requests of an account, without a word of them. The receipt of each
-//! tells more.
+//! `GET /api/requests`: the last requests of an account, without a word of them. The receipt of
+//! each tells more.
 
 use super::error::ApiError;
 use super::keys::{away, usd};

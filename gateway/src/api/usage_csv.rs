@@ -1,4 +1,4 @@
-//! `GET /api/usage.csv`: the rows of `/api/usage` for a spreadsheet. No cell begins what a spreadsheet
+//! `GET /api/usage.csv`: the rows of `/api/usage` for a spreadsheet. No cell is what a spreadsheet
 //! would take for a formula.
 
 use super::error::ApiError;

@@ -1,5 +1,5 @@
-//! Making, changing and deleting keys, for the API and for the command line alike. The secret exists only in
-//! the answer to its maker.
+//! Making, changing and deleting keys, for the API and for the command line alike. The secret
+//! exists only in the answer to its maker.
 
 use super::sha256_hex;
 use infra::bus::records::StoredKey;

@@ -116,10 +116,6 @@ async fn run_job(worker: Arc<Worker>, delivery: Delivery) -> JobOutcome {
     let ended = answer(&worker, &execution, &mut reply).await;
     let failed = ended.problem.is_some();
     settle::settle(&worker, &job, &mut reply, ended, running.was_cancelled()).await;
-    if !reply.begun() {
-        // Nothing was ever said, so nothing acknowledged it yet: the gateway knows how it ended.
-        delivery.acknowledge().await;
-    }
     if failed { JobOutcome::Failed } else { JobOutcome::Done }
 }
 
@@ -133,6 +129,7 @@ struct Execution<'a> {
 }
 
 /// Runs the backend, tells the queue that we live until the first piece, and ends at the deadline.
+/// The job is acknowledged with the first piece, or else with the end: it never comes back.
 async fn answer(worker: &Worker, execution: &Execution<'_>, reply: &mut Reply) -> Ended {
     let Execution { job, delivery, left, stop } = *execution;
     let (acknowledged, mut first_piece) = tokio::sync::oneshot::channel();
@@ -158,6 +155,10 @@ async fn answer(worker: &Worker, execution: &Execution<'_>, reply: &mut Reply) -
             }
         }
     };
+    if !begun {
+        // Nothing was said, or the first piece and the end came at once.
+        delivery.acknowledge().await;
+    }
     match ended {
         Ok(ended) if late => Ended { problem: Some(deadline_exceeded()), ..ended },
         Ok(ended) => ended,

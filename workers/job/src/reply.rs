@@ -48,11 +48,6 @@ impl Reply {
         self.send(FrameBody::Answer(Answer { choices })).await;
     }
 
-    /// Whether anything was sent.
-    pub(crate) fn begun(&self) -> bool {
-        self.number > 0
-    }
-
     pub(crate) fn meter(&self) -> &Meter {
         &self.meter
     }

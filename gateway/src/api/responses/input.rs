@@ -70,11 +70,7 @@ fn add(mut item: Value, place: &str, messages: &mut Vec<Message>) -> Result<(), 
 fn text(item: &Value, name: &str, place: &str) -> Result<String, Problem> {
     match item.get(name).and_then(Value::as_str) {
         Some(text) if !text.is_empty() => Ok(text.to_owned()),
-        _ => Err(wrong(
-            &format!("{place}.{name}"),
-            "空ではない文字列",
-            "a text that isn't empty",
-        )),
+        _ => Err(wrong(&format!("{place}.{name}"), "空ではない文字列", "a text that isn't empty")),
     }
 }
 

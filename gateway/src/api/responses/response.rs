@@ -1,0 +1,159 @@
+//! The response object: what the client asked comes back in it beside the answer. Keys that typed
+//! clients require are always there, null where nothing is known.
+
+use super::items::Items;
+use super::request::ResponsesRequest;
+use crate::api::stream::pieces_of;
+use crate::chat::Receipt;
+use schemas::error::{ErrorCode, Problem};
+use schemas::ids::RequestId;
+use schemas::openai::{AnswerChoice, FinishReason};
+use schemas::usage::Usage;
+use serde_json::{Map, Value, json};
+
+/// Where an answer stands.
+pub(super) enum State<'a> {
+    /// It grows.
+    InProgress,
+    /// Everything was said, and why it ended.
+    Ended(FinishReason, &'a Receipt),
+    /// It went wrong.
+    Failed(&'a Problem),
+}
+
+/// What all forms of one response share.
+pub(super) struct Head {
+    bare: String,
+    created_at: u64,
+    /// What was asked, as it is told back.
+    asked: Map<String, Value>,
+}
+
+impl Head {
+    /// A response that begins now (`created_at`: seconds since 1970).
+    pub(super) fn new(request: &RequestId, created_at: u64, asked: Map<String, Value>) -> Self {
+        let bare = request.as_str().trim_start_matches("req_").to_owned();
+        Self { bare, created_at, asked }
+    }
+
+    /// The items of an answer to it.
+    pub(super) fn items(&self) -> Items {
+        Items::new(&self.bare)
+    }
+
+    /// The response as it stands.
+    pub(super) fn response(&self, model: &str, state: &State<'_>, output: Vec<Value>) -> Value {
+        let (mut error, mut incomplete, mut used) = (Value::Null, Value::Null, Value::Null);
+        let status = match state {
+            State::InProgress => "in_progress",
+            State::Ended(reason, receipt) => {
+                used = usage(&receipt.usage);
+                match cut(*reason) {
+                    Some(reason) => {
+                        incomplete = json!({"reason": reason});
+                        "incomplete"
+                    }
+                    None => "completed",
+                }
+            }
+            State::Failed(problem) => {
+                error = json!({"code": code(problem.code), "message": problem.message});
+                "failed"
+            }
+        };
+        let mut response = Map::from_iter([
+            ("id".to_owned(), format!("resp_{}", self.bare).into()),
+            ("object".to_owned(), "response".into()),
+            ("created_at".to_owned(), self.created_at.into()),
+            ("status".to_owned(), status.into()),
+            ("error".to_owned(), error),
+            ("incomplete_details".to_owned(), incomplete),
+            ("model".to_owned(), model.into()),
+            ("output".to_owned(), output.into()),
+            ("usage".to_owned(), used),
+        ]);
+        response.extend(self.asked.clone());
+        Value::Object(response)
+    }
+
+    /// The whole answer: the first choice, as this surface never asks for more.
+    pub(super) fn whole(
+        &self,
+        model: &str,
+        choices: Vec<AnswerChoice>,
+        receipt: &Receipt,
+    ) -> Option<Value> {
+        let choice = choices.into_iter().next()?;
+        let reason = choice.finish_reason;
+        let mut items = self.items();
+        let mut events = Vec::new();
+        for piece in pieces_of(choice) {
+            items.add(&piece.delta, &mut events);
+        }
+        items.end(cut(reason).is_some(), &mut events);
+        Some(self.response(model, &State::Ended(reason, receipt), items.output()))
+    }
+}
+
+/// What was asked, as the answer tells it back. Nothing is kept and nothing is cut off, whatever
+/// was asked: that is told as it is.
+pub(super) fn asked(request: &ResponsesRequest) -> Map<String, Value> {
+    let text = request.text.clone().unwrap_or_default();
+    let format = text.format.filter(|format| !format.is_null());
+    let mut told_text = json!({"format": format.unwrap_or_else(|| json!({"type": "text"}))});
+    if let Some(verbosity) = text.verbosity {
+        told_text["verbosity"] = verbosity.into();
+    }
+    let choice = request.tool_choice.clone().filter(|choice| !choice.is_null());
+    let told = json!({
+        "background": false,
+        "instructions": request.instructions,
+        "max_output_tokens": request.max_output_tokens,
+        "metadata": request.metadata.clone().unwrap_or_default(),
+        "parallel_tool_calls": request.parallel_tool_calls.unwrap_or(true),
+        "previous_response_id": null,
+        "reasoning": request.reasoning.clone().unwrap_or_default(),
+        "store": false,
+        "temperature": request.temperature,
+        "text": told_text,
+        "tool_choice": choice.unwrap_or_else(|| "auto".into()),
+        "tools": request.tools.clone().unwrap_or_default(),
+        "top_p": request.top_p,
+        "truncation": "disabled",
+        "user": request.rest.get("user"),
+    });
+    match told {
+        Value::Object(told) => told,
+        _ => Map::new(),
+    }
+}
+
+/// Why an answer is incomplete, if it is.
+pub(super) fn cut(reason: FinishReason) -> Option<&'static str> {
+    match reason {
+        FinishReason::Length => Some("max_output_tokens"),
+        FinishReason::ContentFilter => Some("content_filter"),
+        FinishReason::Stop | FinishReason::ToolCalls | FinishReason::FunctionCall => None,
+    }
+}
+
+/// The error's name in this API's closed list; the message says the rest.
+fn code(code: ErrorCode) -> &'static str {
+    match code.status() {
+        429 => "rate_limit_exceeded",
+        400..=499 => "invalid_prompt",
+        _ => "server_error",
+    }
+}
+
+/// What was consumed; what nobody counted apart is nothing, as typed clients want a number.
+fn usage(usage: &Usage) -> Value {
+    let (input, output) = (usage.prompt_tokens(), usage.completion_tokens());
+    json!({
+        "input_tokens": input,
+        "input_tokens_details": {"cached_tokens": usage.cache_read.unwrap_or(0)},
+        "output_tokens": output,
+        "output_tokens_details": {"reasoning_tokens": usage.reasoning.unwrap_or(0)},
+        "total_tokens": input + output,
+    })
+}

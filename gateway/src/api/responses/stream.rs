@@ -1,0 +1,112 @@
+//! An answer as typed events, numbered from 0: `response.created` first, the items' events,
+//! `response.completed`, `response.incomplete` or `response.failed` last, and no `[DONE]`. Before
+//! the answer begins there are only comments, because another model may still take over.
+
+use super::items::{Items, Told};
+use super::response::{Head, State, cut};
+use crate::api::outgoing::{Ending, Writer, without_end};
+use crate::api::stream::{PING, data, pieces_of};
+use crate::chat::{Event, Receipt};
+use schemas::error::Problem;
+use schemas::openai::{ChunkChoice, FinishReason};
+use serde_json::{Map, Value, json};
+
+/// How one stream is written.
+pub(super) struct Rendering {
+    head: Head,
+    items: Items,
+    /// The next event's number.
+    sequence: u64,
+    end: Option<FinishReason>,
+}
+
+impl Rendering {
+    /// A stream that begins now.
+    pub(super) fn new(head: Head) -> Self {
+        let items = head.items();
+        Self { head, items, sequence: 0, end: None }
+    }
+
+    fn begin(&mut self, model: &str, out: &mut Vec<u8>) {
+        if self.sequence > 0 {
+            return;
+        }
+        let response = self.head.response(model, &State::InProgress, Vec::new());
+        self.tell(("response.created", json!({"response": response})), out);
+        self.tell(("response.in_progress", json!({"response": response})), out);
+    }
+
+    fn pieces(&mut self, pieces: Vec<ChunkChoice>, model: &str, out: &mut Vec<u8>) {
+        self.begin(model, out);
+        let mut events = Vec::new();
+        // This surface asks for one choice.
+        for piece in pieces.into_iter().filter(|piece| piece.index == 0) {
+            if self.end.is_some() {
+                break;
+            }
+            self.items.add(&piece.delta, &mut events);
+            if let Some(reason) = piece.finish_reason {
+                self.end = Some(reason);
+                self.items.end(cut(reason).is_some(), &mut events);
+            }
+        }
+        for event in events {
+            self.tell(event, out);
+        }
+    }
+
+    fn done(&mut self, receipt: &Receipt, model: &str, out: &mut Vec<u8>) -> Ending {
+        let Some(reason) = self.end else {
+            return self.failed(&without_end(), model, out);
+        };
+        let name = match cut(reason) {
+            Some(_) => "response.incomplete",
+            None => "response.completed",
+        };
+        let state = State::Ended(reason, receipt);
+        let response = self.head.response(model, &state, self.items.output());
+        self.tell((name, json!({"response": response})), out);
+        Ending(None)
+    }
+
+    fn failed(&mut self, problem: &Problem, model: &str, out: &mut Vec<u8>) -> Ending {
+        self.begin(model, out);
+        let state = State::Failed(problem);
+        let response = self.head.response(model, &state, self.items.output());
+        self.tell(("response.failed", json!({"response": response})), out);
+        Ending(Some(problem.code))
+    }
+
+    /// The name stands on its own line as well: some clients read only that.
+    fn tell(&mut self, (name, told): Told, out: &mut Vec<u8>) {
+        let mut event = Map::from_iter([
+            ("type".to_owned(), Value::from(name)),
+            ("sequence_number".to_owned(), Value::from(self.sequence)),
+        ]);
+        if let Value::Object(told) = told {
+            event.extend(told);
+        }
+        self.sequence += 1;
+        out.extend_from_slice(b"event: ");
+        out.extend_from_slice(name.as_bytes());
+        out.push(b'\n');
+        data(out, &event);
+    }
+}
+
+impl Writer for Rendering {
+    fn event(&mut self, event: Event, model: &str, out: &mut Vec<u8>) -> Option<Ending> {
+        match event {
+            Event::Waiting => out.extend_from_slice(PING),
+            Event::Pieces(pieces) => self.pieces(pieces, model, out),
+            Event::Whole(choices) => {
+                for choice in choices {
+                    self.pieces(pieces_of(choice), model, out);
+                }
+            }
+            Event::Done(receipt) => return Some(self.done(&receipt, model, out)),
+            Event::Failed(problem) => return Some(self.failed(&problem, model, out)),
+        }
+        None
+    }
+}

@@ -1,0 +1,174 @@
+//! A stream put together again equals the whole answer, however its pieces are cut and gathered.
+
+use super::wire::{events, head, reassembled, written};
+use crate::api::golden::{Numbers, receipt};
+use crate::chat::Event;
+use schemas::error::{ErrorCode, Problem};
+use schemas::openai::{AnswerChoice, AnswerMessage, ChunkChoice, DeltaMessage, FinishReason};
+use schemas::usage::Usage;
+use serde_json::{Value, json};
+
+const USAGE: Usage =
+    Usage { input: 7, cache_read: Some(2), cache_write: None, output: 5, reasoning: None };
+
+fn delta(delta: Value) -> ChunkChoice {
+    let delta: DeltaMessage = serde_json::from_value(delta).unwrap();
+    ChunkChoice { index: 0, delta, logprobs: None, finish_reason: None }
+}
+
+fn done() -> Event {
+    Event::Done(receipt(USAGE))
+}
+
+/// A text of the answer, perhaps, and its pieces.
+fn text(
+    numbers: &mut Numbers,
+    name: &'static str,
+    pieces: &mut Vec<ChunkChoice>,
+) -> Option<String> {
+    if numbers.below(3) == 0 {
+        return None;
+    }
+    let text = numbers.text();
+    pieces.extend(numbers.cut(text).into_iter().map(|piece| delta(json!({name: piece}))));
+    Some(text.to_owned())
+}
+
+/// A random answer, whole and in pieces.
+fn answer(numbers: &mut Numbers) -> (AnswerChoice, Vec<ChunkChoice>) {
+    let mut pieces = Vec::new();
+    let mut message = AnswerMessage { role: "assistant".into(), ..AnswerMessage::default() };
+    message.reasoning_content = text(numbers, "reasoning_content", &mut pieces);
+    message.content = text(numbers, "content", &mut pieces);
+    message.refusal = text(numbers, "refusal", &mut pieces);
+    let calls = numbers.below(4);
+    message.tool_calls = call(numbers, calls, &mut pieces);
+    let reasons = [
+        FinishReason::Stop,
+        FinishReason::ToolCalls,
+        FinishReason::Length,
+        FinishReason::ContentFilter,
+    ];
+    let finish_reason = reasons[numbers.below(reasons.len())];
+    pieces.push(ChunkChoice::finish(0, finish_reason));
+    (AnswerChoice { index: 0, message, logprobs: None, finish_reason }, pieces)
+}
+
+/// Calls whose arguments come mixed: the tail of an earlier one may come after a later one began.
+fn call(numbers: &mut Numbers, calls: usize, pieces: &mut Vec<ChunkChoice>) -> Option<Vec<Value>> {
+    let mut whole = Vec::new();
+    let mut waiting: Vec<Vec<Value>> = Vec::new();
+    for index in 0..calls {
+        let arguments = json!({"text": numbers.text(), "n": [index]}).to_string();
+        let (id, name) = (format!("call_{index}"), format!("tool_{index}"));
+        whole.push(json!({"id": id, "type": "function",
+            "function": {"name": name, "arguments": arguments}}));
+        let mut parts = vec![json!({"index": index, "id": id, "type": "function",
+            "function": {"name": name, "arguments": ""}})];
+        for piece in numbers.cut(&arguments) {
+            parts.push(json!({"index": index, "function": {"arguments": piece}}));
+        }
+        waiting.push(parts);
+    }
+    // Each call begins after the one before it has begun, and then they go on in any order.
+    let mut begun = 0;
+    while waiting.iter().any(|parts| !parts.is_empty()) {
+        let at = numbers.below((begun + 1).min(calls));
+        if !waiting[at].is_empty() {
+            pieces.push(delta(json!({"tool_calls": [waiting[at].remove(0)]})));
+            begun = begun.max(at + 1);
+        }
+    }
+    (!whole.is_empty()).then_some(whole)
+}
+
+#[test]
+fn a_stream_put_together_equals_the_whole_answer() {
+    let mut numbers = Numbers(11);
+    for _ in 0..400 {
+        let (choice, pieces) = answer(&mut numbers);
+        let expected = head().whole("m", vec![choice.clone()], &receipt(USAGE)).unwrap();
+        let mut gathered = numbers.gather(pieces);
+        gathered.push(done());
+        let stream = written(gathered);
+        // A call that was still open when the answer was cut is told as incomplete, too.
+        let is_cut = expected["status"] == "incomplete";
+        let equal = |mut response: Value| {
+            for item in response["output"].as_array_mut().unwrap().iter_mut().filter(|_| is_cut) {
+                item["status"] = Value::Null;
+            }
+            response
+        };
+        assert_eq!(equal(reassembled(&stream).0), equal(expected.clone()), "{stream}");
+        let at_once = written(vec![Event::Whole(vec![choice]), done()]);
+        assert_eq!(reassembled(&at_once).0, expected, "{at_once}");
+    }
+}
+
+#[test]
+fn events_come_in_their_exact_order() {
+    let call = json!({"index": 0, "id": "c", "function": {"name": "f", "arguments": "{}"}});
+    let stream = written(vec![
+        Event::Waiting,
+        Event::Pieces(vec![ChunkChoice::text(0, "日")]),
+        Event::Pieces(vec![ChunkChoice::text(0, "本"), delta(json!({"tool_calls": [call]}))]),
+        Event::Pieces(vec![ChunkChoice::finish(0, FinishReason::ToolCalls)]),
+        done(),
+    ]);
+    assert!(stream.starts_with(": ping\n\nevent: response.created\ndata: {\"type\""), "{stream}");
+    assert!(!stream.contains("[DONE]"));
+    let told = events(&stream);
+    let names: Vec<&str> = told.iter().map(|event| event["type"].as_str().unwrap()).collect();
+    let expected = [
+        "response.created",
+        "response.in_progress",
+        "response.output_item.added",
+        "response.content_part.added",
+        "response.output_text.delta",
+        "response.output_text.delta",
+        "response.output_text.done",
+        "response.content_part.done",
+        "response.output_item.done",
+        "response.output_item.added",
+        "response.function_call_arguments.delta",
+        "response.function_call_arguments.done",
+        "response.output_item.done",
+        "response.completed",
+    ];
+    assert_eq!(names, expected);
+}
+
+#[test]
+fn a_broken_stream_ends_as_failed() {
+    let problem = Problem::new(ErrorCode::UpstreamOverloaded, "混雑", "busy");
+    let begun = || Event::Pieces(vec![ChunkChoice::text(0, "a")]);
+    for events in [vec![begun(), Event::Failed(problem)], vec![begun(), done()], vec![done()]] {
+        let (response, name) = reassembled(&written(events));
+        assert_eq!(name, "response.failed");
+        assert_eq!(response["status"], "failed");
+        assert_eq!(response["error"]["code"], "server_error");
+        assert!(response["usage"].is_null());
+    }
+}
+
+#[test]
+fn a_call_without_a_name_at_first_or_without_arguments_is_told_whole() {
+    let piece = |call: Value| Event::Pieces(vec![delta(json!({"tool_calls": [call]}))]);
+    let stream = written(vec![
+        piece(json!({"index": 0, "function": {"arguments": "{\"a\""}})),
+        piece(json!({"index": 0, "id": "c", "function": {"name": "f", "arguments": ":1}"}})),
+        piece(json!({"index": 1, "function": {"name": "g"}})),
+        Event::Pieces(vec![ChunkChoice::finish(0, FinishReason::Stop)]),
+        done(),
+    ]);
+    let (response, _) = reassembled(&stream);
+    let call = |number: usize, field: &str| response["output"][number][field].clone();
+    assert_eq!(
+        [call(0, "call_id"), call(0, "name"), call(0, "arguments")],
+        ["c", "f", "{\"a\":1}"]
+    );
+    assert_eq!(
+        [call(1, "call_id"), call(1, "name"), call(1, "arguments")],
+        ["call_1_1", "g", "{}"]
+    );
+}
