@@ -21,6 +21,8 @@ mod limits;
 #[cfg(test)]
 mod money;
 #[cfg(test)]
+mod openai_surfaces;
+#[cfg(test)]
 mod privacy;
 #[cfg(test)]
 mod process;

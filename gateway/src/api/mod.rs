@@ -6,6 +6,9 @@ mod chat_completions;
 /// `POST /v1/completions`.
 mod completions;
 
+/// `POST /v1/responses`.
+mod responses;
+
 /// A stream's events as OpenAI writes them.
 mod stream;
 
@@ -90,6 +93,7 @@ pub(crate) fn router(gateway: &Arc<Gateway>) -> Router {
     Router::new()
         .route("/v1/chat/completions", post(chat_completions::create))
         .route("/v1/completions", post(completions::create))
+        .merge(responses::routes())
         .merge(messages::routes())
         .route("/v1/models", get(models::list))
         .route("/v1/models/{*model}", get(models::retrieve))

@@ -111,10 +111,13 @@ impl Items {
         }
     }
 
-    /// Ends the answer; what was still growing is incomplete when the answer was cut.
+    /// Ends the answer. When it was cut, its last item is incomplete, and so are calls that are no
+    /// JSON yet.
     pub(super) fn end(&mut self, is_cut: bool, events: &mut Vec<Told>) {
+        let count = self.items.len();
         for item in self.items.iter_mut().filter(|item| item.over.is_none()) {
-            item.end(is_cut, events);
+            let is_last = item.place + 1 == count;
+            item.end(is_cut && (is_last || !item.is_complete()), events);
         }
     }
 

@@ -1,14 +1,16 @@
 //! Reads a stream as a strict client would: every rule of the event order is an assertion.
 
 use crate::api::outgoing::Writer;
+use crate::api::responses::canonical;
 use crate::api::responses::response::Head;
 use crate::api::responses::stream::Rendering;
 use crate::chat::Event;
 use schemas::ids::RequestId;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 pub(super) fn head() -> Head {
-    let asked = Map::from_iter([("store".to_owned(), Value::from(false))]);
+    let request = serde_json::from_value(json!({"model": "m", "input": "x"})).unwrap();
+    let (_, asked) = canonical(request).unwrap();
     Head::new(&RequestId::parse("req_1").unwrap(), 7, asked)
 }
 
