@@ -12,6 +12,12 @@ pub(crate) fn every_file_is_reached(tree: &Tree) -> Vec<Violation> {
         .iter()
         .flat_map(|package| package.roots.iter().map(|root| (root.clone(), true)))
         .collect();
+    // A tool with a manifest of its own is no member of the workspace.
+    let manifests = tree.files.iter().filter_map(|file| file.path.strip_suffix("/Cargo.toml"));
+    for folder in manifests {
+        next.push((format!("{folder}/src/main.rs"), true));
+        next.push((format!("{folder}/src/lib.rs"), true));
+    }
     while let Some((path, is_root)) = next.pop() {
         let Some(rust) = tree.file(&path).and_then(|file| file.rust.as_ref()) else { continue };
         if reached.insert(path.clone()) {

@@ -90,7 +90,8 @@ impl Choice {
         merge(call, piece);
     }
 
-    /// A thinking block grows like a call; it must come out whole, or its signature is worth nothing.
+    /// A thinking block grows like a call; it must come out whole, or its signature is worth
+    /// nothing.
     fn add_thought(&mut self, piece: &Value) {
         let index = piece["index"].as_u64().unwrap_or(self.thoughts.len() as u64);
         if self.thoughts.len() >= CALLS_MAX && !self.thoughts.contains_key(&index) {
