@@ -94,6 +94,8 @@ impl IntoResponse for ApiError {
 /// Where the key stands, in OpenAI's headers.
 pub(crate) fn add_standing(headers: &mut HeaderMap, standing: &Standing) {
     let pairs = [
+        ("x-ratelimit-limit-requests", standing.requests_max.to_string()),
+        ("x-ratelimit-limit-tokens", standing.tokens_max.to_string()),
         ("x-ratelimit-remaining-requests", standing.requests_left.to_string()),
         ("x-ratelimit-remaining-tokens", standing.tokens_left.to_string()),
         ("x-ratelimit-reset-requests", format!("{}ms", standing.requests_reset_ms)),

@@ -71,12 +71,14 @@ const PREFLIGHT_SECONDS: Duration = Duration::from_secs(3_600);
 pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// What a browser's script may read of an answer.
-const EXPOSED_HEADERS: [HeaderName; 14] = [
+const EXPOSED_HEADERS: [HeaderName; 16] = [
     X_REQUEST_ID,
     messages::REQUEST_ID,
     header::RETRY_AFTER,
     HeaderName::from_static("retry-after-ms"),
     HeaderName::from_static("x-should-retry"),
+    HeaderName::from_static("x-ratelimit-limit-requests"),
+    HeaderName::from_static("x-ratelimit-limit-tokens"),
     HeaderName::from_static("x-ratelimit-remaining-requests"),
     HeaderName::from_static("x-ratelimit-remaining-tokens"),
     HeaderName::from_static("x-ratelimit-reset-requests"),

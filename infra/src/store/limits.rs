@@ -49,6 +49,10 @@ pub struct Standing {
     pub refusal: Option<Refusal>,
     /// When the refused request may pass, in milliseconds.
     pub wait_ms: u64,
+    /// Requests a minute.
+    pub requests_max: u64,
+    /// Tokens a minute.
+    pub tokens_max: u64,
     /// Requests left.
     pub requests_left: u64,
     /// When all requests are there again, in milliseconds.
@@ -94,6 +98,8 @@ impl Store {
         Ok(Standing {
             refusal,
             wait_ms,
+            requests_max: wanted.requests_max,
+            tokens_max: wanted.tokens_max,
             requests_left,
             requests_reset_ms,
             tokens_left,
