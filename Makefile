@@ -1,19 +1,22 @@
 # The few commands of this repository. Each is a script in scripts/, which also runs without make.
 
 .DEFAULT_GOAL := help
-.PHONY: help up test test-tools fmt lint deny clean
+.PHONY: help up test test-clients test-tools fmt lint deny clean
 
 # Passed to the program: make up ARGS="--json", make test ARGS="--test tidy".
 ARGS ?=
 
 help: ## このヘルプを表示 / Show this help
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 up: ## 必要なものを入れ、ビルドし、起動 / Install what is missing, build, run (Ctrl-C ends it)
 	@scripts/up $(ARGS)
 
 test: ## すべてのテストを実行 / Run every test
 	@scripts/test $(ARGS)
+
+test-clients: ## 公式クライアントで実行 / Run the official Python clients against the program
+	@scripts/test-clients $(ARGS)
 
 test-tools: ## テストに必要なものだけ入れる / Only install what building and testing need
 	@scripts/install-test-tools

@@ -1,0 +1,63 @@
+"""OpenAI's Python client and the other surfaces: the older completions, the responses and the list
+of models. They all are the same answer of the vendor in another form."""
+
+import vendor
+from gateway import ANTHROPIC_MODELS, OPENAI_MODELS, GatewayTest
+from openai import NotFoundError, OpenAI
+
+QUESTION = "日本の首都はどこですか？"
+
+
+class OpenAISurfaces(GatewayTest):
+    """All but the chat completions."""
+
+    def setUp(self):
+        self.key = self.gateway.key()
+        self.client = OpenAI(
+            base_url=self.gateway.base_url, api_key=self.key.secret, max_retries=0
+        )
+        self.addCleanup(self.client.close)
+
+    def test_a_prompt_is_completed_whole_and_as_a_stream(self):
+        complete = self.client.completions.create
+        whole = complete(model="plain", prompt=QUESTION)
+        self.assertEqual(whole.object, "text_completion")
+        self.assertEqual(whole.choices[0].text, vendor.TEXT)
+        self.assertEqual(whole.choices[0].finish_reason, "stop")
+        self.assertEqual(whole.usage.completion_tokens, vendor.OUTPUT_TOKENS)
+        chunks = list(complete(model="plain", prompt=QUESTION, stream=True))
+        texts = [chunk.choices[0].text for chunk in chunks if chunk.choices]
+        self.assertEqual("".join(texts), vendor.TEXT)
+        self.assertEqual(self.gateway.usage(self.key, 2)["requests"], 2)
+
+    def test_a_response_is_created(self):
+        for model in ["plain", "claude"]:
+            answer = self.client.responses.create(model=model, input=QUESTION, instructions="短く。")
+            self.assertEqual(answer.status, "completed")
+            self.assertEqual(answer.output_text, vendor.TEXT)
+            self.assertEqual(answer.usage.output_tokens, vendor.OUTPUT_TOKENS)
+        self.assertEqual(self.gateway.usage(self.key, 2)["requests"], 2)
+
+    def test_a_response_is_streamed_as_typed_events(self):
+        for model in ["plain", "claude"]:
+            events = list(self.client.responses.create(model=model, input=QUESTION, stream=True))
+            kinds = [event.type for event in events]
+            self.assertEqual((kinds[0], kinds[-1]), ("response.created", "response.completed"))
+            numbers = [event.sequence_number for event in events]
+            self.assertEqual(numbers, list(range(len(events))))
+            is_delta = "response.output_text.delta"
+            deltas = [event.delta for event in events if event.type == is_delta]
+            self.assertEqual("".join(deltas), vendor.TEXT)
+            self.assertEqual(events[-1].response.output_text, vendor.TEXT)
+            with self.client.responses.stream(model=model, input=QUESTION) as stream:
+                final = stream.get_final_response()
+            self.assertEqual(final.output_text, vendor.TEXT)
+        self.assertEqual(self.gateway.usage(self.key, 4)["requests"], 4)
+
+    def test_models_are_listed_and_one_is_shown(self):
+        names = {model.id for model in self.client.models.list()}
+        self.assertLessEqual({*OPENAI_MODELS, *ANTHROPIC_MODELS}, names)
+        self.assertEqual(self.client.models.retrieve("claude").id, "claude")
+        with self.assertRaises(NotFoundError) as caught:
+            self.client.models.retrieve("gpt-17")
+        self.assertEqual(caught.exception.code, "model_not_found")
