@@ -1,5 +1,8 @@
 //! The public surfaces: every route on one page, JSON in and out. What a chat is, `chat/` knows.
 
+/// What all surfaces that answer chats do alike.
+mod surface;
+
 /// `POST /v1/chat/completions`.
 mod chat_completions;
 
@@ -93,8 +96,8 @@ const EXPOSED_HEADERS: [HeaderName; 16] = [
 /// All routes.
 pub(crate) fn router(gateway: &Arc<Gateway>) -> Router {
     Router::new()
-        .route("/v1/chat/completions", post(chat_completions::create))
-        .route("/v1/completions", post(completions::create))
+        .route("/v1/chat/completions", post(surface::create::<chat_completions::ChatCompletion>))
+        .route("/v1/completions", post(surface::create::<completions::TextCompletion>))
         .merge(responses::routes())
         .merge(messages::routes())
         .route("/v1/models", get(models::list))

@@ -34,8 +34,7 @@ pub(super) struct Rendering {
 
 impl Rendering {
     /// A stream that begins now (`created`: seconds since 1970).
-    pub(super) fn new(request: &RequestId, created: u64, wants_usage: bool) -> Self {
-        let id = completion_id(request);
+    pub(super) fn new(id: String, created: u64, wants_usage: bool) -> Self {
         Self { id, created, wants_usage, choices: BTreeMap::new() }
     }
 
@@ -188,7 +187,7 @@ mod tests {
 
     fn written(wants_usage: bool, events: Vec<Event>) -> String {
         let request = RequestId::parse("req_1").unwrap();
-        let mut rendering = Rendering::new(&request, 7, wants_usage);
+        let mut rendering = Rendering::new(completion_id(&request), 7, wants_usage);
         let mut out = Vec::new();
         for event in events {
             rendering.event(event, "m", &mut out);

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 
 /// `text_completion`: an answer, or one event of it.
 #[derive(Debug, Serialize)]
-pub(super) struct Completion {
+pub(in crate::api) struct Completion {
     id: String,
     object: &'static str,
     created: u64,

@@ -11,95 +11,41 @@ mod answer;
 #[cfg(test)]
 mod tests;
 
-use self::answer::{Head, Rendering};
+use self::answer::{Completion, Head, Rendering};
 use self::request::CompletionRequest;
-use super::counted::Counted;
-use super::error::ApiError;
-use super::{incoming, outgoing};
-use crate::auth;
-use crate::chat::{self, Answering, Call};
-use crate::state::Gateway;
-use axum::body::Body;
-use axum::extract::State;
-use axum::http::HeaderMap;
-use axum::response::{IntoResponse, Response};
-use axum::{Extension, Json};
-use infra::clock;
+use super::incoming;
+use super::outgoing::Writer;
+use super::surface::{Arrival, Surface};
+use crate::chat::Receipt;
 use schemas::error::Problem;
-use schemas::ids::RequestId;
-use schemas::openai::ChatRequest;
-use std::sync::Arc;
-use std::time::Instant;
+use schemas::openai::{AnswerChoice, ChatRequest};
 
-/// Answers.
-pub(super) async fn create(
-    State(gateway): State<Arc<Gateway>>,
-    Extension(request): Extension<RequestId>,
-    headers: HeaderMap,
-    body: Body,
-) -> Response {
-    let arrived = Instant::now();
-    let counted = Counted::begin(&gateway, arrived);
-    match answer(&gateway, &request, headers, (body, arrived), counted).await {
-        Ok(response) => response,
-        Err((error, counted)) => {
-            counted.end(Some(error.code()));
-            error.into_response()
-        }
+/// What is kept of one request for its answer.
+pub(super) struct TextCompletion {
+    head: Head,
+    wants_usage: bool,
+}
+
+impl Surface for TextCompletion {
+    type Answer = Completion;
+
+    fn read(arrival: &Arrival<'_>) -> Result<(ChatRequest, Self), Problem> {
+        let (chat, echo) = request::chat(incoming::json::<CompletionRequest>(arrival.body)?)?;
+        let head = Head::new(arrival.request, arrival.created, echo);
+        let wants_usage = chat.wants_usage();
+        Ok((chat, Self { head, wants_usage }))
     }
-}
 
-type Failure = (ApiError, Counted);
-
-async fn answer(
-    gateway: &Arc<Gateway>,
-    request: &RequestId,
-    headers: HeaderMap,
-    (body, arrived): (Body, Instant),
-    mut counted: Counted,
-) -> Result<Response, Failure> {
-    let (chat, echo) = match read(gateway, &headers, body).await {
-        Ok(read) => read,
-        Err(problem) => return Err((problem.into(), counted)),
-    };
-    counted.names(&chat.model);
-    let (wants_stream, wants_usage) = (chat.wants_stream(), chat.wants_usage());
-    let head = Head::new(request, clock::unix_ms() / 1_000, echo);
-    let secret = incoming::secret(&headers);
-    let no_store = incoming::forbids_cache(&headers);
-    let call = Call { request: request.clone(), chat, secret, no_store, arrived };
-    let answering = match chat::chat(gateway, call).await {
-        Ok(answering) => answering,
-        Err(refused) => return Err((refused.into(), counted)),
-    };
-    if wants_stream {
-        return outgoing::streamed(answering, Rendering::new(head, wants_usage), counted).await;
+    fn whole(
+        self,
+        model: &str,
+        choices: Vec<AnswerChoice>,
+        receipt: &Receipt,
+    ) -> Result<Completion, Problem> {
+        Ok(self.head.whole(model, choices, receipt))
     }
-    whole(answering, &head, counted).await
-}
 
-async fn read(
-    gateway: &Gateway,
-    headers: &HeaderMap,
-    body: Body,
-) -> Result<(ChatRequest, Option<String>), Problem> {
-    // A stranger's body isn't even read: it would cost memory for nothing.
-    auth::open(gateway, incoming::secret(headers).as_deref())?;
-    let body = incoming::body(gateway, headers, body).await?;
-    request::chat(incoming::json::<CompletionRequest>(&body)?)
-}
-
-async fn whole(
-    mut answering: Answering,
-    head: &Head,
-    counted: Counted,
-) -> Result<Response, Failure> {
-    let (choices, receipt) = match outgoing::collect(&mut answering).await {
-        Ok(whole) => whole,
-        Err(problem) => return Err((problem.into(), counted)),
-    };
-    let headers = outgoing::headers(&answering, Some(&receipt));
-    counted.end(None);
-    let answer = head.whole(answering.model(), choices, &receipt);
-    Ok((headers, Json(answer)).into_response())
+    fn writer(self) -> impl Writer + 'static {
+        Rendering::new(self.head, self.wants_usage)
+    }
 }

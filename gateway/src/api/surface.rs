@@ -1,0 +1,142 @@
+//! What every surface that answers chats does alike: who asks, a bounded body, the way, an answer
+//! or a stream, one count. How requests and answers are spelled is each surface's own.
+
+use super::counted::Counted;
+use super::error::ApiError;
+use super::incoming;
+use super::outgoing::{self, Writer};
+use crate::auth;
+use crate::chat::{self, Answering, Call, Receipt};
+use crate::state::Gateway;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
+use infra::clock;
+use schemas::error::Problem;
+use schemas::ids::RequestId;
+use schemas::openai::{AnswerChoice, ChatRequest};
+use serde::Serialize;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// A request as it came.
+pub(super) struct Arrival<'a> {
+    /// Its name.
+    pub(super) request: &'a RequestId,
+    /// When it came, in seconds since 1970.
+    pub(super) created: u64,
+    /// Its headers.
+    pub(super) headers: &'a HeaderMap,
+    /// Its body, whole.
+    pub(super) body: &'a [u8],
+}
+
+/// How one surface spells requests and answers. A value of it is what is kept of one request for
+/// its answer.
+pub(super) trait Surface: Sized + Send + 'static {
+    /// A whole answer's JSON.
+    type Answer: Serialize;
+
+    /// The request in the canonical form.
+    ///
+    /// # Errors
+    /// When it is not what the surface takes.
+    fn read(arrival: &Arrival<'_>) -> Result<(ChatRequest, Self), Problem>;
+
+    /// A whole answer.
+    ///
+    /// # Errors
+    /// When the model said less than the surface's shape needs.
+    fn whole(
+        self,
+        model: &str,
+        choices: Vec<AnswerChoice>,
+        receipt: &Receipt,
+    ) -> Result<Self::Answer, Problem>;
+
+    /// What writes a stream.
+    fn writer(self) -> impl Writer + 'static;
+
+    /// An error before an answer began.
+    fn refusal(error: ApiError, _request: &RequestId) -> Response {
+        error.into_response()
+    }
+}
+
+/// Answers a request of a surface.
+pub(super) async fn create<S: Surface>(
+    State(gateway): State<Arc<Gateway>>,
+    Extension(request): Extension<RequestId>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    let counted = Counted::begin(&gateway, Instant::now());
+    match answer::<S>(&gateway, &request, (headers, body), counted).await {
+        Ok(response) => response,
+        Err((error, counted)) => {
+            counted.end(Some(error.code()));
+            S::refusal(error, &request)
+        }
+    }
+}
+
+type Failure = (ApiError, Counted);
+
+async fn answer<S: Surface>(
+    gateway: &Arc<Gateway>,
+    request: &RequestId,
+    (headers, body): (HeaderMap, Body),
+    mut counted: Counted,
+) -> Result<Response, Failure> {
+    let arrived = Instant::now();
+    let (chat, surface) = match read::<S>(gateway, request, &headers, body).await {
+        Ok(read) => read,
+        Err(problem) => return Err((problem.into(), counted)),
+    };
+    counted.names(&chat.model);
+    let wants_stream = chat.wants_stream();
+    let secret = incoming::secret(&headers);
+    let no_store = incoming::forbids_cache(&headers);
+    let call = Call { request: request.clone(), chat, secret, no_store, arrived };
+    let answering = match chat::chat(gateway, call).await {
+        Ok(answering) => answering,
+        Err(refused) => return Err((refused.into(), counted)),
+    };
+    if wants_stream {
+        return outgoing::streamed(answering, surface.writer(), counted).await;
+    }
+    whole(answering, surface, counted).await
+}
+
+async fn read<S: Surface>(
+    gateway: &Gateway,
+    request: &RequestId,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<(ChatRequest, S), Problem> {
+    // A stranger's body isn't even read: it would cost memory for nothing.
+    auth::open(gateway, incoming::secret(headers).as_deref())?;
+    let body = incoming::body(gateway, headers, body).await?;
+    let created = clock::unix_ms() / 1_000;
+    S::read(&Arrival { request, created, headers, body: &body })
+}
+
+async fn whole<S: Surface>(
+    mut answering: Answering,
+    surface: S,
+    counted: Counted,
+) -> Result<Response, Failure> {
+    let collected = outgoing::collect(&mut answering).await;
+    let answer = collected.and_then(|(choices, receipt)| {
+        Ok((surface.whole(answering.model(), choices, &receipt)?, receipt))
+    });
+    let (answer, receipt) = match answer {
+        Ok(answer) => answer,
+        Err(problem) => return Err((problem.into(), counted)),
+    };
+    let headers = outgoing::headers(&answering, Some(&receipt));
+    counted.end(None);
+    Ok((headers, Json(answer)).into_response())
+}
