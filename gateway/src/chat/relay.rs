@@ -12,6 +12,7 @@ use infra::clock;
 use schemas::error::{ErrorCode, Problem};
 use schemas::frame::{Done, Failed, Frame, FrameBody, FrameV1};
 use schemas::ledger::VoidReason;
+use schemas::subjects;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
@@ -21,6 +22,9 @@ const ATTEMPTS_MAX: u32 = 4;
 
 /// Between two looks whether the worker lives and the time is not over.
 const LOOK_INTERVAL: Duration = Duration::from_millis(250);
+
+/// Between two looks into the ledger after NATS was away.
+const DOUBT_INTERVAL: Duration = Duration::from_secs(1);
 
 /// An answer on its way. Dropping it before its end settles what is owed.
 pub(super) struct Relay {
@@ -40,6 +44,17 @@ pub(super) struct Live {
     last_frame: Instant,
     next_ping: Instant,
     departures: watch::Receiver<u64>,
+    connections: watch::Receiver<u64>,
+    doubt: Option<Doubt>,
+}
+
+/// NATS was away while the answer ran, and its frames may have been lost without a later one to show
+/// it: the ledger knows whether the worker has ended.
+#[derive(Clone, Copy)]
+struct Doubt {
+    next_look: Instant,
+    /// The ledger said so at the last look; the last frame may still be on its way.
+    ended: bool,
 }
 
 /// What woke the relay.
@@ -48,6 +63,7 @@ enum Signal {
     FramesClosed,
     StageChanged,
     QueueRenewed,
+    Reconnected,
     Look,
 }
 
@@ -59,6 +75,8 @@ pub(super) fn relay(gateway: &Arc<Gateway>, mut published: Published) -> Relay {
     let patience = Duration::from_millis(gateway.config.gateway.begin_stream_after_ms);
     let collector = missed.digest.as_ref().map(|_| Collector::default());
     let model = published.model().name.clone();
+    let mut connections = gateway.bus.connections();
+    connections.borrow_and_update();
     let live = Live {
         published,
         owed: Owed::default(),
@@ -68,6 +86,8 @@ pub(super) fn relay(gateway: &Arc<Gateway>, mut published: Published) -> Relay {
         last_frame: Instant::now(),
         next_ping: arrived + patience,
         departures: gateway.fleet.departures(),
+        connections,
+        doubt: None,
     };
     Relay { gateway: Arc::clone(gateway), live: Some(live), model }
 }
@@ -87,6 +107,10 @@ impl Relay {
                 Signal::FramesClosed => Some(self.give_up(cut_off())),
                 Signal::StageChanged => self.stage_changed(),
                 Signal::QueueRenewed => self.requeue().await,
+                Signal::Reconnected => {
+                    live.doubt = Some(Doubt::begin());
+                    None
+                }
                 Signal::Look => self.look().await,
             };
             if let Some(event) = event {
@@ -253,11 +277,33 @@ impl Relay {
                 return Some(self.give_up(interrupted()));
             }
         }
+        if let Some(event) = self.resolve_doubt().await {
+            return Some(event);
+        }
+        let live = self.live.as_mut()?;
         if Instant::now() < live.next_ping {
             return None;
         }
         live.next_ping = Instant::now() + ping_interval;
         Some(Event::Waiting)
+    }
+
+    /// After NATS was away: an answer whose charge stands in the ledger at two looks, without its
+    /// last frame, has lost it.
+    async fn resolve_doubt(&mut self) -> Option<Event> {
+        let live = self.live.as_mut()?;
+        let doubt = live.doubt.filter(|doubt| Instant::now() >= doubt.next_look)?;
+        let authenticated = &live.published.held.routed.missed.masked.admitted.authenticated;
+        let request = authenticated.received.request.clone();
+        let subject = subjects::ledger(&authenticated.key.account, "use", request.as_str());
+        let recorded = self.gateway.bus.recorded(&subject).await.ok().flatten();
+        let live = self.live.as_mut()?;
+        live.doubt = Some(Doubt { ended: recorded.is_some(), ..Doubt::begin() });
+        if !doubt.ended || recorded.is_none() {
+            return None;
+        }
+        tracing::error!(%request, "the last frames were lost while NATS was away");
+        Some(self.give_up(interrupted()))
     }
 
     async fn stop(&self, stage: &Stage) {
@@ -282,6 +328,12 @@ impl Drop for Relay {
     }
 }
 
+impl Doubt {
+    fn begin() -> Self {
+        Self { next_look: Instant::now() + DOUBT_INTERVAL, ended: false }
+    }
+}
+
 impl Live {
     pub(super) fn received(&self) -> &super::receive::Received {
         &self.published.held.routed.missed.masked.admitted.authenticated.received
@@ -299,6 +351,7 @@ impl Live {
             frame = seat.frames.recv() => frame.map_or(Signal::FramesClosed, Signal::Frame),
             Ok(()) = seat.renewals.changed() => Signal::QueueRenewed,
             Ok(()) = self.departures.changed() => Signal::Look,
+            Ok(()) = self.connections.changed() => Signal::Reconnected,
             () = tokio::time::sleep(LOOK_INTERVAL) => Signal::Look,
         }
     }
