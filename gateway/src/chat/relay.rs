@@ -48,8 +48,8 @@ pub(super) struct Live {
     doubt: Option<Doubt>,
 }
 
-/// NATS was away while the answer ran, and its frames may have been lost without a later one to show
-/// it: the ledger knows whether the worker has ended.
+/// NATS was away while the answer ran, and its frames may have been lost without a later one to
+/// show it: the ledger knows whether the worker has ended.
 #[derive(Clone, Copy)]
 struct Doubt {
     next_look: Instant,
