@@ -3,6 +3,8 @@
 //! when anything is left.
 
 #[cfg(test)]
+mod answer_headers;
+#[cfg(test)]
 mod cache;
 #[cfg(test)]
 mod cancel;

@@ -13,11 +13,19 @@ use infra::store::limits::Standing;
 use schemas::error::{ErrorCode, Problem};
 use schemas::ids::RequestId;
 use serde_json::{Value, json};
+use std::time::Instant;
 
 /// Tells SDKs that the same request can't succeed.
 const X_SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 /// `retry-after` with milliseconds.
 const RETRY_AFTER_MS: HeaderName = HeaderName::from_static("retry-after-ms");
+
+/// The version of OpenAI's API that we speak, on every answer of `/v1`.
+pub(super) const OPENAI_VERSION: HeaderName = HeaderName::from_static("openai-version");
+/// How long we took until the answer began, in milliseconds.
+pub(super) const OPENAI_PROCESSING_MS: HeaderName = HeaderName::from_static("openai-processing-ms");
+/// What OpenAI itself sends as its version.
+const OPENAI_VERSION_SPOKEN: HeaderValue = HeaderValue::from_static("2020-10-01");
 
 /// An error as a surface answers it.
 #[derive(Debug)]
@@ -127,11 +135,19 @@ pub(super) async fn method_not_allowed() -> ApiError {
     .into()
 }
 
-/// Gives every request a name: on its answer, and to the handler.
+/// Gives every request a name, on its answer and to the handler; and says how long it took.
 pub(super) async fn name_request(mut request: Request, next: Next) -> Response {
+    let arrived = Instant::now();
+    let is_api = request.uri().path().starts_with("/v1/");
     let name = RequestId::fresh();
     request.extensions_mut().insert(name.clone());
     let mut response = next.run(request).await;
-    response.headers_mut().insert(X_REQUEST_ID, header_value(name.as_str()));
+    let headers = response.headers_mut();
+    headers.insert(X_REQUEST_ID, header_value(name.as_str()));
+    if is_api {
+        let took_ms = arrived.elapsed().as_millis().to_string();
+        headers.insert(OPENAI_VERSION, OPENAI_VERSION_SPOKEN);
+        headers.insert(OPENAI_PROCESSING_MS, header_value(&took_ms));
+    }
     response
 }

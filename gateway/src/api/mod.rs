@@ -74,7 +74,7 @@ const PREFLIGHT_SECONDS: Duration = Duration::from_secs(3_600);
 pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// What a browser's script may read of an answer.
-const EXPOSED_HEADERS: [HeaderName; 16] = [
+const EXPOSED_HEADERS: [HeaderName; 24] = [
     X_REQUEST_ID,
     messages::REQUEST_ID,
     header::RETRY_AFTER,
@@ -87,10 +87,18 @@ const EXPOSED_HEADERS: [HeaderName; 16] = [
     HeaderName::from_static("x-ratelimit-reset-requests"),
     HeaderName::from_static("x-ratelimit-reset-tokens"),
     HeaderName::from_static("x-fly-model"),
+    HeaderName::from_static("x-fly-provider"),
     HeaderName::from_static("x-fly-route-reason"),
     HeaderName::from_static("x-fly-cache"),
     HeaderName::from_static("x-fly-masked"),
     HeaderName::from_static("x-fly-cost-usd"),
+    HeaderName::from_static("x-fly-hold-usd"),
+    HeaderName::from_static("x-fly-queue-ms"),
+    HeaderName::from_static("x-fly-ttft-ms"),
+    HeaderName::from_static("x-fly-overhead-ms"),
+    HeaderName::from_static("x-fly-dropped-params"),
+    error::OPENAI_VERSION,
+    error::OPENAI_PROCESSING_MS,
 ];
 
 /// All routes.

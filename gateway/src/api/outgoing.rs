@@ -12,6 +12,8 @@ use bytes::Bytes;
 use futures::Stream;
 use schemas::error::{ErrorCode, Problem};
 use schemas::openai::AnswerChoice;
+use serde::Serialize;
+use serde_json::{Map, Value};
 use std::convert::Infallible;
 
 /// How a stream ended: `None` is well.
@@ -21,23 +23,58 @@ pub(super) struct Ending(pub(super) Option<ErrorCode>);
 pub(super) trait Writer: Send {
     /// What is written for an event, and how the stream ended if it did.
     fn event(&mut self, event: Event, model: &str, out: &mut Vec<u8>) -> Option<Ending>;
+
+    /// Takes what our headers say of the whole answer, right before its end is written: a stream's
+    /// own headers had to leave before it was known.
+    fn told(&mut self, _told: Told) {}
+}
+
+/// Our own headers by their names.
+pub(super) type Told = Vec<(&'static str, String)>;
+
+/// The last event of a stream, with what our headers would say at its end beside it.
+#[derive(Serialize)]
+pub(super) struct WithTold<T> {
+    #[serde(flatten)]
+    pub(super) event: T,
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    pub(super) x_fly: Map<String, Value>,
+}
+
+/// Our own headers as fields: `x-fly-cost-usd` is `cost_usd`.
+pub(super) fn fields(told: Told) -> Map<String, Value> {
+    let field = |name: &str| name.trim_start_matches("x-fly-").replace('-', "_");
+    told.into_iter().map(|(name, value)| (field(name), Value::String(value))).collect()
+}
+
+/// What we say of an answer beside it, as far as it is known yet.
+pub(super) fn told(answering: &Answering, receipt: Option<&Receipt>) -> Told {
+    let figures = answering.figures();
+    let cache = if answering.from_cache { "hit" } else { "miss" };
+    let mut told = vec![
+        ("x-fly-model", answering.model().to_owned()),
+        ("x-fly-provider", answering.provider().to_owned()),
+        ("x-fly-route-reason", answering.reason.clone()),
+        ("x-fly-cache", cache.to_owned()),
+        ("x-fly-hold-usd", figures.hold.to_string()),
+        ("x-fly-overhead-ms", figures.overhead_ms.to_string()),
+    ];
+    let later = [
+        ("x-fly-masked", Some(answering.masked.clone()).filter(|masked| !masked.is_empty())),
+        ("x-fly-queue-ms", figures.queue_ms.map(|waited| waited.to_string())),
+        ("x-fly-ttft-ms", figures.first_token_ms.map(|waited| waited.to_string())),
+        ("x-fly-cost-usd", receipt.map(|receipt| receipt.charge.to_string())),
+    ];
+    told.extend(later.into_iter().filter_map(|(name, value)| Some((name, value?))));
+    told
 }
 
 /// Our own headers.
 pub(super) fn headers(answering: &Answering, receipt: Option<&Receipt>) -> HeaderMap {
     let mut headers = HeaderMap::new();
     error::add_standing(&mut headers, &answering.standing);
-    let mut add = |name: &'static str, value: &str| {
-        headers.insert(HeaderName::from_static(name), header_value(value));
-    };
-    add("x-fly-model", answering.model());
-    add("x-fly-route-reason", &answering.reason);
-    add("x-fly-cache", if answering.from_cache { "hit" } else { "miss" });
-    if !answering.masked.is_empty() {
-        add("x-fly-masked", &answering.masked);
-    }
-    if let Some(receipt) = receipt {
-        add("x-fly-cost-usd", &receipt.charge.to_string());
+    for (name, value) in told(answering, receipt) {
+        headers.insert(HeaderName::from_static(name), header_value(&value));
     }
     headers
 }
@@ -125,6 +162,9 @@ async fn loop_until_written(
             Some(event) => event,
             None => answering.next().await,
         };
+        if let Event::Done(receipt) = &event {
+            writer.told(told(answering, Some(receipt)));
+        }
         let mut out = Vec::new();
         let ending = writer.event(event, answering.model(), &mut out);
         if !out.is_empty() || ending.is_some() {

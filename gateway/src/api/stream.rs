@@ -3,7 +3,7 @@
 //! ends with an `error` event and without `[DONE]`.
 
 use super::error;
-use super::outgoing::{Ending, Writer, without_end};
+use super::outgoing::{Ending, Told, WithTold, Writer, fields, without_end};
 use crate::chat::{Event, Receipt};
 use schemas::error::Problem;
 use schemas::ids::RequestId;
@@ -30,12 +30,14 @@ pub(super) struct Rendering {
     wants_usage: bool,
     /// Choices that have begun; true once they have ended.
     choices: BTreeMap<u32, bool>,
+    /// What our headers would say now, for the usage chunk.
+    told: Told,
 }
 
 impl Rendering {
     /// A stream that begins now (`created`: seconds since 1970).
     pub(super) fn new(id: String, created: u64, wants_usage: bool) -> Self {
-        Self { id, created, wants_usage, choices: BTreeMap::new() }
+        Self { id, created, wants_usage, choices: BTreeMap::new(), told: Told::new() }
     }
 
     /// Each piece is an event of its own, because clients look at the first choice of a chunk only;
@@ -70,7 +72,8 @@ impl Rendering {
             return failed(&without_end(), out);
         }
         if self.wants_usage {
-            self.chunk(Vec::new(), Some(receipt.usage.into()), model, out);
+            let event = self.chunk_of(Vec::new(), Some(receipt.usage.into()), model);
+            data(out, &WithTold { event, x_fly: fields(std::mem::take(&mut self.told)) });
         }
         out.extend_from_slice(DONE);
         Ending(None)
@@ -83,21 +86,31 @@ impl Rendering {
         model: &str,
         out: &mut Vec<u8>,
     ) {
-        data(
-            out,
-            &Chunk {
-                id: self.id.clone(),
-                object: "chat.completion.chunk".to_owned(),
-                created: self.created,
-                model: model.to_owned(),
-                choices,
-                usage: self.wants_usage.then_some(usage),
-            },
-        );
+        data(out, &self.chunk_of(choices, usage, model));
+    }
+
+    fn chunk_of(
+        &self,
+        choices: Vec<ChunkChoice>,
+        usage: Option<UsageReport>,
+        model: &str,
+    ) -> Chunk {
+        Chunk {
+            id: self.id.clone(),
+            object: "chat.completion.chunk".to_owned(),
+            created: self.created,
+            model: model.to_owned(),
+            choices,
+            usage: self.wants_usage.then_some(usage),
+        }
     }
 }
 
 impl Writer for Rendering {
+    fn told(&mut self, told: Told) {
+        self.told = told;
+    }
+
     fn event(&mut self, event: Event, model: &str, out: &mut Vec<u8>) -> Option<Ending> {
         match event {
             Event::Waiting => {

@@ -105,6 +105,19 @@ pub struct Receipt {
     pub charge: MicroUsd,
 }
 
+/// How the answer came about, as far as it is known yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Figures {
+    /// The credit that was held for it.
+    pub hold: MicroUsd,
+    /// From the queue to the worker that answers, in milliseconds.
+    pub queue_ms: Option<u64>,
+    /// From the request's arrival to the first piece, in milliseconds.
+    pub first_token_ms: Option<u64>,
+    /// From the request's arrival to the queue, in milliseconds: what we add.
+    pub overhead_ms: u64,
+}
+
 /// A chat that is being answered. Dropping it before its end tells the worker to stop; what was
 /// produced is charged.
 pub struct Answering {
@@ -116,6 +129,7 @@ pub struct Answering {
     pub from_cache: bool,
     /// How many pieces of which kinds of personal data were masked, as `email=1,phone=2`.
     pub masked: String,
+    gateway: Arc<Gateway>,
     source: Source,
     unmask: unmask::Unmask,
 }
@@ -131,6 +145,19 @@ impl Answering {
         match &self.source {
             Source::Live(relay) => relay.model(),
             Source::Kept(kept) => kept.model(),
+        }
+    }
+
+    /// Who provides that model.
+    pub fn provider(&self) -> &'static str {
+        self.gateway.config.models.get(self.model()).map_or("", |model| model.provider())
+    }
+
+    /// How the answer came about.
+    pub fn figures(&self) -> Figures {
+        match &self.source {
+            Source::Live(relay) => relay.figures(),
+            Source::Kept(kept) => kept.figures(),
         }
     }
 
@@ -164,6 +191,7 @@ pub async fn chat(gateway: &Arc<Gateway>, call: Call) -> Result<Answering, Refus
                 reason: "cache".to_owned(),
                 from_cache: true,
                 masked: hidden,
+                gateway: Arc::clone(gateway),
                 source: Source::Kept(kept),
                 unmask,
             });
@@ -175,5 +203,6 @@ pub async fn chat(gateway: &Arc<Gateway>, call: Call) -> Result<Answering, Refus
     let held = hold::hold(gateway, routed).await.map_err(refused)?;
     let published = publish::publish(gateway, held).await.map_err(refused)?;
     let source = Source::Live(Box::new(relay::relay(gateway, published)));
-    Ok(Answering { standing, reason, from_cache: false, masked: hidden, source, unmask })
+    let gateway = Arc::clone(gateway);
+    Ok(Answering { standing, reason, from_cache: false, masked: hidden, gateway, source, unmask })
 }

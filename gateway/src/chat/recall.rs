@@ -3,7 +3,7 @@
 //! empty.
 
 use super::mask::Masked;
-use super::{Event, Receipt};
+use super::{Event, Figures, Receipt};
 use crate::cache;
 use crate::state::Gateway;
 use schemas::money::MicroUsd;
@@ -39,12 +39,19 @@ pub(super) struct KeptAnswer {
 pub(super) struct Kept {
     model: String,
     events: VecDeque<Event>,
+    figures: Figures,
     /// Its place among the key's requests, until it has been told.
     _place: super::admit::Place,
 }
 
 impl Kept {
-    fn new(answer: KeptAnswer, as_stream: bool, place: super::admit::Place) -> Self {
+    fn new(answer: KeptAnswer, masked: Masked) -> Self {
+        let received = &masked.admitted.authenticated.received;
+        let as_stream = received.chat.wants_stream();
+        let took_ms = u64::try_from(received.arrived.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let figures =
+            Figures { overhead_ms: took_ms, first_token_ms: Some(took_ms), ..Figures::default() };
+        let place = masked.admitted.place;
         let mut events = VecDeque::new();
         if as_stream {
             for choice in answer.choices {
@@ -54,11 +61,15 @@ impl Kept {
             events.push_back(Event::Whole(answer.choices));
         }
         events.push_back(Event::Done(Receipt { usage: answer.usage, charge: MicroUsd::ZERO }));
-        Self { model: answer.model, events, _place: place }
+        Self { model: answer.model, events, figures, _place: place }
     }
 
     pub(super) fn model(&self) -> &str {
         &self.model
+    }
+
+    pub(super) fn figures(&self) -> Figures {
+        self.figures
     }
 
     pub(super) fn next(&mut self) -> Event {
@@ -81,8 +92,7 @@ pub(super) async fn recall(gateway: &Gateway, masked: Masked) -> Recalled {
         Ok(Some(kept)) => match serde_json::from_slice(&kept) {
             Ok(answer) => {
                 count("hit");
-                let as_stream = received.chat.wants_stream();
-                return Recalled::Kept(Kept::new(answer, as_stream, masked.admitted.place));
+                return Recalled::Kept(Kept::new(answer, masked));
             }
             Err(error) => tracing::warn!(column = error.column(), "a kept answer can't be read"),
         },

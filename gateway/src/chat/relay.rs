@@ -4,7 +4,7 @@
 
 use super::finish::{self, Owed};
 use super::publish::Published;
-use super::{Collector, Event, Receipt};
+use super::{Collector, Event, Figures, Receipt};
 use crate::exchange::{Execution, Stage, stop_execution};
 use crate::state::Gateway;
 use bytes::Bytes;
@@ -32,6 +32,7 @@ pub(super) struct Relay {
     /// Absent once the request is settled.
     live: Option<Live>,
     model: String,
+    figures: Figures,
 }
 
 /// A request that isn't settled.
@@ -89,13 +90,21 @@ pub(super) fn relay(gateway: &Arc<Gateway>, mut published: Published) -> Relay {
         connections,
         doubt: None,
     };
-    Relay { gateway: Arc::clone(gateway), live: Some(live), model }
+    let overhead_ms = milliseconds(arrived.elapsed());
+    let hold = live.published.held.amount;
+    let figures = Figures { hold, queue_ms: None, first_token_ms: None, overhead_ms };
+    Relay { gateway: Arc::clone(gateway), live: Some(live), model, figures }
 }
 
 impl Relay {
     /// The model that answers.
     pub(super) fn model(&self) -> &str {
         &self.model
+    }
+
+    /// How the answer came about.
+    pub(super) fn figures(&self) -> Figures {
+        self.figures
     }
 
     /// What happens next.
@@ -169,8 +178,10 @@ impl Relay {
         live.begun = true;
         let received = live.received();
         self.gateway.exchange.begun(&received.request);
-        let seconds = received.arrived.elapsed().as_secs_f64();
-        self.gateway.metrics.first_token_seconds.with_label_values(&[&self.model]).observe(seconds);
+        let waited = received.arrived.elapsed();
+        self.figures.first_token_ms = Some(milliseconds(waited));
+        let seconds = self.gateway.metrics.first_token_seconds.with_label_values(&[&self.model]);
+        seconds.observe(waited.as_secs_f64());
     }
 
     fn done(&mut self, done: &Done) -> Event {
@@ -206,9 +217,11 @@ impl Relay {
             Stage::Claimed(_) if !live.begun => {
                 // A new execution numbers its frames anew.
                 live.numbers = 0;
-                let waited = live.published.since.elapsed().as_secs_f64();
+                let waited = live.published.since.elapsed();
+                self.figures.queue_ms = Some(milliseconds(waited));
                 let pool = &live.published.model().pool;
-                self.gateway.metrics.queue_seconds.with_label_values(&[pool]).observe(waited);
+                let seconds = self.gateway.metrics.queue_seconds.with_label_values(&[pool]);
+                seconds.observe(waited.as_secs_f64());
                 None
             }
             Stage::Poisoned(_) => Some(self.give_up(poisoned())),
@@ -399,6 +412,10 @@ impl Execution {
         let grace = Duration::from_millis(2 * schemas::advert::ADVERT_INTERVAL_MS);
         self.since.elapsed() >= grace
     }
+}
+
+fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn interrupted() -> Problem {

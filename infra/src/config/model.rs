@@ -46,6 +46,11 @@ impl Model {
         self.vendor != Vendor::Llama && (!self.key_wanted || !self.api_keys.is_empty())
     }
 
+    /// Who provides it, for headers and lists.
+    pub fn provider(&self) -> &'static str {
+        self.vendor.as_str()
+    }
+
     /// Whether it is asked with `capability`.
     pub fn can(&self, capability: Capability) -> bool {
         self.capabilities.contains(&capability)

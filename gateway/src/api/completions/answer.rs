@@ -1,7 +1,7 @@
 //! An answer as texts, whole or as events. Of what a model tells a text holds what it says and its
 //! refusal; thoughts have no place in it.
 
-use crate::api::outgoing::{Ending, Writer, without_end};
+use crate::api::outgoing::{Ending, Told, WithTold, Writer, fields, without_end};
 use crate::api::stream::{DONE, PING, data, failed, pieces_of};
 use crate::chat::{Event, Receipt};
 use schemas::ids::RequestId;
@@ -91,12 +91,14 @@ pub(super) struct Rendering {
     wants_usage: bool,
     /// Choices that have begun; true once they have ended.
     choices: BTreeMap<u32, bool>,
+    /// What our headers would say now, for the usage chunk.
+    told: Told,
 }
 
 impl Rendering {
     /// A stream that begins now.
     pub(super) fn new(head: Head, wants_usage: bool) -> Self {
-        Self { head, wants_usage, choices: BTreeMap::new() }
+        Self { head, wants_usage, choices: BTreeMap::new(), told: Told::new() }
     }
 
     fn pieces(&mut self, pieces: Vec<ChunkChoice>, model: &str, out: &mut Vec<u8>) {
@@ -114,35 +116,35 @@ impl Rendering {
             let text: String = texts.into_iter().flatten().collect();
             if !text.is_empty() || finish_reason.is_some() {
                 let choice = CompletionChoice { text, index, logprobs: None, finish_reason };
-                self.tell(vec![choice], None, model, out);
+                self.tell(choice, model, out);
             }
         }
     }
 
-    fn done(&self, receipt: &Receipt, model: &str, out: &mut Vec<u8>) -> Ending {
+    fn done(&mut self, receipt: &Receipt, model: &str, out: &mut Vec<u8>) -> Ending {
         if self.choices.is_empty() || self.choices.values().any(|ended| !ended) {
             return failed(&without_end(), out);
         }
         if self.wants_usage {
-            self.tell(Vec::new(), Some(receipt.usage.into()), model, out);
+            let usage = Some(Some(receipt.usage.into()));
+            let event = self.head.completion(model, Vec::new(), usage);
+            data(out, &WithTold { event, x_fly: fields(std::mem::take(&mut self.told)) });
         }
         out.extend_from_slice(DONE);
         Ending(None)
     }
 
-    fn tell(
-        &self,
-        choices: Vec<CompletionChoice>,
-        usage: Option<UsageReport>,
-        model: &str,
-        out: &mut Vec<u8>,
-    ) {
-        let usage = self.wants_usage.then_some(usage);
-        data(out, &self.head.completion(model, choices, usage));
+    fn tell(&self, choice: CompletionChoice, model: &str, out: &mut Vec<u8>) {
+        let usage = self.wants_usage.then_some(None);
+        data(out, &self.head.completion(model, vec![choice], usage));
     }
 }
 
 impl Writer for Rendering {
+    fn told(&mut self, told: Told) {
+        self.told = told;
+    }
+
     fn event(&mut self, event: Event, model: &str, out: &mut Vec<u8>) -> Option<Ending> {
         match event {
             Event::Waiting => out.extend_from_slice(PING),

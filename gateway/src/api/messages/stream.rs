@@ -4,7 +4,7 @@
 
 use super::blocks::Blocks;
 use super::{error, response};
-use crate::api::outgoing::{Ending, Writer, without_end};
+use crate::api::outgoing::{self, Ending, WithTold, Writer, without_end};
 use crate::chat::{Event, Receipt};
 use schemas::anthropic::{
     Event as Told, MessageEnd, MessagesAnswer, MessagesUsage, Role, STOP_REASON, STOP_SEQUENCE,
@@ -28,6 +28,8 @@ pub(super) struct Rendering {
     /// What the vendor told of the end beyond its reason.
     told: Map<String, Value>,
     end: Option<(StopReason, Option<String>)>,
+    /// What our headers would say now, for `message_delta`.
+    beside: outgoing::Told,
 }
 
 impl Rendering {
@@ -41,6 +43,7 @@ impl Rendering {
             blocks: Blocks::new(request),
             told: Map::new(),
             end: None,
+            beside: outgoing::Told::new(),
         }
     }
 
@@ -97,7 +100,9 @@ impl Rendering {
         };
         let delta = MessageEnd { stop_reason: Some(stop_reason), stop_sequence, rest: Map::new() };
         let usage = Some(response::usage(&receipt.usage));
-        tell(&Told::MessageDelta { delta, usage }, out);
+        let event = Told::MessageDelta { delta, usage };
+        let x_fly = outgoing::fields(std::mem::take(&mut self.beside));
+        write(event.name(), &WithTold { event: &event, x_fly }, out);
         tell(&Told::MessageStop, out);
         Ending(None)
     }
@@ -109,6 +114,10 @@ impl Rendering {
 }
 
 impl Writer for Rendering {
+    fn told(&mut self, told: outgoing::Told) {
+        self.beside = told;
+    }
+
     fn event(&mut self, event: Event, model: &str, out: &mut Vec<u8>) -> Option<Ending> {
         match event {
             Event::Waiting => tell(&Told::Ping, out),

@@ -4,7 +4,7 @@
 
 use super::items::{Items, Told};
 use super::response::{Head, State, cut};
-use crate::api::outgoing::{Ending, Writer, without_end};
+use crate::api::outgoing::{self, Ending, Writer, without_end};
 use crate::api::stream::{PING, data, pieces_of};
 use crate::chat::{Event, Receipt};
 use schemas::error::Problem;
@@ -18,13 +18,15 @@ pub(super) struct Rendering {
     /// The next event's number.
     sequence: u64,
     end: Option<FinishReason>,
+    /// What our headers would say now, for the last event.
+    beside: outgoing::Told,
 }
 
 impl Rendering {
     /// A stream that begins now.
     pub(super) fn new(head: Head) -> Self {
         let items = head.items();
-        Self { head, items, sequence: 0, end: None }
+        Self { head, items, sequence: 0, end: None, beside: outgoing::Told::new() }
     }
 
     fn begin(&mut self, model: &str, out: &mut Vec<u8>) {
@@ -65,7 +67,12 @@ impl Rendering {
         };
         let state = State::Ended(reason, receipt);
         let response = self.head.response(model, &state, self.items.output());
-        self.tell((name, json!({"response": response})), out);
+        let mut event = json!({"response": response});
+        let x_fly = outgoing::fields(std::mem::take(&mut self.beside));
+        if !x_fly.is_empty() {
+            event["x_fly"] = Value::Object(x_fly);
+        }
+        self.tell((name, event), out);
         Ending(None)
     }
 
@@ -95,6 +102,10 @@ impl Rendering {
 }
 
 impl Writer for Rendering {
+    fn told(&mut self, told: outgoing::Told) {
+        self.beside = told;
+    }
+
     fn event(&mut self, event: Event, model: &str, out: &mut Vec<u8>) -> Option<Ending> {
         match event {
             Event::Waiting => out.extend_from_slice(PING),
