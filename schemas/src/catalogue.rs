@@ -11,6 +11,10 @@ pub enum Vendor {
     Openai,
     /// Anthropic's Messages API.
     Anthropic,
+    /// OpenAI's models in Microsoft's cloud.
+    Azure,
+    /// Google's Gemini API.
+    Gemini,
     /// Any server that speaks OpenAI's protocol.
     Compatible,
     /// llama.cpp in our own worker.
@@ -23,8 +27,68 @@ impl Vendor {
         match self {
             Self::Openai => "openai",
             Self::Anthropic => "anthropic",
+            Self::Azure => "azure",
+            Self::Gemini => "gemini",
             Self::Compatible => "compatible",
             Self::Llama => "llama",
+        }
+    }
+}
+
+/// A server that speaks OpenAI's protocol with known differences.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Preset {
+    /// Mistral's own API.
+    Mistral,
+    /// DeepSeek's own API.
+    Deepseek,
+    /// Groq.
+    Groq,
+    /// Together AI.
+    Together,
+    /// OpenRouter.
+    Openrouter,
+    /// xAI, which makes Grok.
+    Xai,
+    /// Ollama on a machine of ours.
+    Ollama,
+    /// vLLM on a machine of ours.
+    Vllm,
+    /// llama.cpp's own server on a machine of ours.
+    LlamaServer,
+    /// A LiteLLM proxy.
+    Litellm,
+}
+
+impl Preset {
+    /// Every preset, for tables and tests.
+    pub const ALL: [Self; 10] = [
+        Self::Mistral,
+        Self::Deepseek,
+        Self::Groq,
+        Self::Together,
+        Self::Openrouter,
+        Self::Xai,
+        Self::Ollama,
+        Self::Vllm,
+        Self::LlamaServer,
+        Self::Litellm,
+    ];
+
+    /// The name in the configuration, in headers and in receipts.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Mistral => "mistral",
+            Self::Deepseek => "deepseek",
+            Self::Groq => "groq",
+            Self::Together => "together",
+            Self::Openrouter => "openrouter",
+            Self::Xai => "xai",
+            Self::Ollama => "ollama",
+            Self::Vllm => "vllm",
+            Self::LlamaServer => "llama-server",
+            Self::Litellm => "litellm",
         }
     }
 }

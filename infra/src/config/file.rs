@@ -2,7 +2,7 @@
 //! stands. Unknown keys are refused everywhere.
 
 use super::sections::{Auto, Budget, Cache, Gateway, Limits, Plan, Privacy, Queue, Workers};
-use schemas::catalogue::{Capability, Tier, Vendor};
+use schemas::catalogue::{Capability, Preset, Tier, Vendor};
 use schemas::money::{MicroUsd, PicoUsdPerToken};
 use serde::de::{Deserializer, Error as _, Visitor};
 use serde::{Deserialize, de};
@@ -46,8 +46,10 @@ pub(super) struct FileModel {
     pub(super) aliases: Vec<String>,
     pub(super) pool: String,
     pub(super) vendor: Vendor,
+    pub(super) preset: Option<Preset>,
     pub(super) upstream: Option<String>,
     pub(super) api_base: Option<String>,
+    pub(super) api_version: Option<String>,
     pub(super) api_key: Option<String>,
     #[serde(default)]
     pub(super) api_keys: Vec<String>,

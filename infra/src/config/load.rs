@@ -1,17 +1,16 @@
 //! File → checked configuration: parse, expand `${NAME}`, apply the environment, check. A mistake
 //! is told with file, line and what to write instead; nothing is guessed.
 
-use super::file::{File, FileModel, FilePrice, PerMillion};
-use super::model::{Catalogue, Llama, Model};
+use super::check_model::check_model;
+use super::file::File;
+use super::model::{Catalogue, Model};
 use super::{Config, Gateway, Limits};
 use crate::environment::{
     CACHE_TTL, ENABLE_CACHING, Environment, MAX_TOKENS_PER_REQUEST, RAKUTEN_LLM_API_BASE,
 };
-use crate::secret::Secret;
 use schemas::catalogue::Vendor;
-use schemas::money::Price;
 use std::collections::{BTreeMap, HashSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// The default configuration: the repository's config.yaml.
 pub const DEFAULT_CONFIG: &str = include_str!("../../../config.yaml");
@@ -57,7 +56,7 @@ pub enum ConfigError {
 const LIMIT_MAX: u64 = 1_000_000_000_000;
 
 /// A mistake at a line.
-type Mistake = (u64, String);
+pub(super) type Mistake = (u64, String);
 
 impl Config {
     /// Reads the file, or the default configuration when there is none.
@@ -230,94 +229,6 @@ fn check_times(file: &File) -> Result<(), Mistake> {
         return Err((1, what.into()));
     }
     Ok(())
-}
-
-fn check_model(written: FileModel, line: u64, environment: &Environment) -> Result<Model, Mistake> {
-    let name = written.name;
-    let fail = |what: String| (line, format!("model '{name}': {what}"));
-    if name.is_empty() || name.len() > 128 || name.chars().any(char::is_control) {
-        return Err(fail("a name has 1 to 128 printable characters".into()));
-    }
-    if written.context == 0 || written.max_output == 0 || written.max_output > written.context {
-        return Err(fail("context and max_output are tokens, max_output from 1 to context".into()));
-    }
-    let key_wanted = written.api_key.is_some() || !written.api_keys.is_empty();
-    let api_keys = written
-        .api_key
-        .iter()
-        .chain(&written.api_keys)
-        .filter_map(|key| environment.expand(key).map(Secret::new))
-        .collect();
-    let api_base = match written.api_base.and_then(|base| environment.expand(&base)) {
-        Some(base) if !base.starts_with("http://") && !base.starts_with("https://") => {
-            return Err(fail(format!("api_base '{base}' is not a URL: write https://HOST/v1")));
-        }
-        base => base.map(|base| base.trim_end_matches('/').to_owned()),
-    };
-    let price = check_price(written.price).map_err(&fail)?;
-    let is_llama = written.vendor == Vendor::Llama;
-    if !is_llama && written.llama.is_some() {
-        return Err(fail("llama: is only for vendor: llama; remove it".into()));
-    }
-    if written.vendor == Vendor::Compatible && api_base.is_none() {
-        return Err(fail("vendor: compatible needs api_base: https://HOST/v1".into()));
-    }
-    let llama = is_llama.then(|| check_llama(written.llama.unwrap_or_default(), environment));
-    let llama = llama.transpose().map_err(&fail)?;
-    Ok(Model {
-        upstream: written.upstream.unwrap_or_else(|| name.clone()),
-        aliases: written.aliases,
-        pool: written.pool,
-        vendor: written.vendor,
-        api_base,
-        api_keys,
-        key_wanted,
-        price,
-        context: written.context,
-        max_output: written.max_output,
-        capabilities: written.capabilities,
-        tier: written.tier,
-        llama,
-        name,
-    })
-}
-
-fn check_price(written: Option<FilePrice>) -> Result<Price, String> {
-    let missing = |field: &str| {
-        format!(
-            "price.{field} is missing: write its exact price in USD per million tokens (0 \
-                 only if it really costs nothing)"
-        )
-    };
-    let written = written.ok_or_else(|| missing("input, cached_input, cache_write, output"))?;
-    let need = |price: Option<PerMillion>, field: &str| {
-        price.map(|price| price.0).ok_or_else(|| missing(field))
-    };
-    Ok(Price {
-        input: need(written.input, "input")?,
-        cached_input: need(written.cached_input, "cached_input")?,
-        cache_write: need(written.cache_write, "cache_write")?,
-        output: need(written.output, "output")?,
-    })
-}
-
-fn check_llama(
-    written: super::file::FileLlama,
-    environment: &Environment,
-) -> Result<Llama, String> {
-    if written.slots == 0 || written.slots > 64 {
-        return Err("llama.slots: write 1 to 64".into());
-    }
-    if written.batch_tokens_max < 16 || written.batch_tokens_max > 4_096 {
-        return Err("llama.batch_tokens_max: write 16 to 4096".into());
-    }
-    Ok(Llama {
-        file: written.file.and_then(|file| environment.expand(&file)).map(PathBuf::from),
-        slots: written.slots,
-        threads: written.threads,
-        batch_tokens_max: written.batch_tokens_max,
-        system_prompt: written.system_prompt,
-    })
 }
 
 /// The seed's names win over the file.

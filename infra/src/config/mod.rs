@@ -8,8 +8,14 @@ mod sections;
 /// A model as configured.
 mod model;
 
+/// What is known of the servers behind `preset:`.
+mod presets;
+
 /// The file's own shape, with places for error messages.
 mod file;
+
+/// One model, checked.
+mod check_model;
 
 /// Reading, expanding, checking.
 mod load;

@@ -1,7 +1,7 @@
 //! A model as configured, and all of them by name.
 
 use crate::secret::Secret;
-use schemas::catalogue::{Capability, Tier, Vendor};
+use schemas::catalogue::{Capability, Preset, Tier, Vendor};
 use schemas::money::Price;
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -18,10 +18,14 @@ pub struct Model {
     pub pool: String,
     /// Whose protocol its upstream speaks.
     pub vendor: Vendor,
+    /// Which server with known differences it is; only for `vendor: compatible`.
+    pub preset: Option<Preset>,
     /// Its name there.
     pub upstream: String,
     /// The base URL there, without a slash at its end.
     pub api_base: Option<String>,
+    /// The version of the API there; only for `vendor: azure`.
+    pub api_version: Option<String>,
     /// The keys there; several are rotated.
     pub api_keys: Vec<Secret>,
     /// Whether the file names a key: a vendor that wants one isn't offered without.
@@ -48,7 +52,7 @@ impl Model {
 
     /// Who provides it, for headers and lists.
     pub fn provider(&self) -> &'static str {
-        self.vendor.as_str()
+        self.preset.map_or(self.vendor.as_str(), Preset::as_str)
     }
 
     /// Whether it is asked with `capability`.

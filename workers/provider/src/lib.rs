@@ -6,6 +6,7 @@
 //! [`sink`].
 
 mod anthropic;
+mod azure;
 mod call;
 mod openai;
 mod problem;

@@ -151,8 +151,8 @@ impl Provider {
 
 impl Model {
     fn new(name: &str, upstream: Upstream) -> Result<Self, StartError> {
-        let protocol =
-            protocol(upstream.vendor).ok_or_else(|| StartError::NotHttp(name.to_owned()))?;
+        let protocol = protocol(upstream.vendor, upstream.preset);
+        let protocol = protocol.ok_or_else(|| StartError::NotHttp(name.to_owned()))?;
         let url = upstream.base().and_then(|base| Url::parse(base).ok());
         let is_http = url.is_some_and(|url| {
             matches!(url.scheme(), "http" | "https") && url.query().is_none() && url.has_host()

@@ -3,7 +3,8 @@
 //! never does I/O, and no key is ever part of what it builds but the key's own header.
 
 use crate::anthropic::Anthropic;
-use crate::openai::OpenAi;
+use crate::azure::Azure;
+use crate::openai;
 use crate::problem::{self, Complaint};
 use crate::sse;
 use crate::upstream::{ApiKey, KeyHeader, Upstream};
@@ -11,7 +12,7 @@ use bytes::Bytes;
 use reqwest::header::{
     ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, InvalidHeaderValue,
 };
-use schemas::catalogue::Vendor;
+use schemas::catalogue::{Preset, Vendor};
 use schemas::error::Problem;
 use schemas::job::ChatJob;
 use schemas::openai::{AnswerChoice, ChunkChoice};
@@ -125,11 +126,14 @@ pub trait Protocol: Send + Sync {
     fn error(&self, body: &[u8]) -> Complaint;
 }
 
-/// The protocol of a vendor; `None` for one that isn't called over HTTP.
-pub fn protocol(vendor: Vendor) -> Option<&'static dyn Protocol> {
+/// The protocol of a vendor, and of a server with known differences; `None` for one that isn't
+/// called over HTTP.
+pub fn protocol(vendor: Vendor, preset: Option<Preset>) -> Option<&'static dyn Protocol> {
     match vendor {
-        Vendor::Openai => Some(&OpenAi { is_openai_itself: true }),
-        Vendor::Compatible => Some(&OpenAi { is_openai_itself: false }),
+        Vendor::Openai => Some(openai::itself()),
+        Vendor::Compatible => Some(openai::compatible(preset)),
+        Vendor::Azure => Some(&Azure),
+        Vendor::Gemini => None,
         Vendor::Anthropic => Some(&Anthropic),
         Vendor::Llama => None,
     }

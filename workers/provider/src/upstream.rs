@@ -2,7 +2,7 @@
 //! start of the program fills from its configuration; it never shows a key.
 
 use reqwest::header::{HeaderName, HeaderValue};
-use schemas::catalogue::Vendor;
+use schemas::catalogue::{Preset, Vendor};
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -12,6 +12,9 @@ const OPENAI_API_BASE: &str = "https://api.openai.com/v1";
 /// Where Anthropic is when nothing else is said.
 const ANTHROPIC_API_BASE: &str = "https://api.anthropic.com";
 
+/// Where Gemini is when nothing else is said.
+const GEMINI_API_BASE: &str = "https://generativelanguage.googleapis.com/v1beta";
+
 /// At most so many keys are tried for one request.
 const KEYS_TRIED_MAX: usize = 8;
 
@@ -20,11 +23,15 @@ const KEYS_TRIED_MAX: usize = 8;
 pub struct Upstream {
     /// Whose protocol it speaks; [`Vendor::Llama`] is refused, it is another worker's.
     pub vendor: Vendor,
-    /// The model's name at the vendor.
+    /// Which server with known differences it is; only for [`Vendor::Compatible`].
+    pub preset: Option<Preset>,
+    /// The model's name at the vendor; with [`Vendor::Azure`] its deployment's.
     pub name: String,
-    /// The address before `/chat/completions` or `/v1/messages`; the vendor's own when absent,
-    /// required for [`Vendor::Compatible`].
+    /// The address before `/chat/completions`, `/v1/messages`, `/openai` or `/models`; the vendor's
+    /// own when absent, required for [`Vendor::Compatible`] and [`Vendor::Azure`].
     pub api_base: Option<String>,
+    /// The version of the API; only for [`Vendor::Azure`], and its own when absent.
+    pub api_version: Option<String>,
     /// The keys, used in turn; empty for a server that wants none.
     pub api_keys: Vec<ApiKey>,
 }
@@ -36,7 +43,8 @@ impl Upstream {
         let own = match self.vendor {
             Vendor::Openai => Some(OPENAI_API_BASE),
             Vendor::Anthropic => Some(ANTHROPIC_API_BASE),
-            Vendor::Compatible | Vendor::Llama => None,
+            Vendor::Gemini => Some(GEMINI_API_BASE),
+            Vendor::Azure | Vendor::Compatible | Vendor::Llama => None,
         };
         self.api_base.as_deref().or(own).map(|base| base.trim_end_matches('/'))
     }
@@ -100,8 +108,10 @@ mod tests {
     fn keys_never_show() {
         let upstream = Upstream {
             vendor: Vendor::Openai,
+            preset: None,
             name: "m".into(),
             api_base: None,
+            api_version: None,
             api_keys: vec![ApiKey::new("sk-secret")],
         };
         assert!(!format!("{upstream:?}").contains("secret"));

@@ -77,6 +77,8 @@ fn upstream(model: &Model) -> Upstream {
     let base = model.api_base.clone();
     Upstream {
         vendor: model.vendor,
+        preset: model.preset,
+        api_version: model.api_version.clone(),
         name: model.upstream.clone(),
         api_base: base.map(|base| {
             match (model.vendor, base.strip_suffix(ANTHROPIC_VERSION_PATH)) {

@@ -8,6 +8,7 @@ use schemas::error::Problem;
 use schemas::openai::{AnswerChoice, AnswerMessage, FinishReason};
 use schemas::usage::Usage;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 /// What servers call the reasoning where they don't call it `reasoning_content`.
@@ -36,7 +37,7 @@ struct VendorChoice {
 
 /// Reads a 2xx body.
 pub(super) fn answer(body: &[u8]) -> Result<Whole, Problem> {
-    let answer: VendorAnswer = serde_json::from_slice(body).map_err(problem::unreadable)?;
+    let answer: VendorAnswer = lenient(body)?;
     if let Some(error) = answer.error {
         return Err(error::inside(&error));
     }
@@ -46,6 +47,42 @@ pub(super) fn answer(body: &[u8]) -> Result<Whole, Problem> {
     }
     let choices = choices.into_iter().map(choice).collect::<Result<_, _>>()?;
     Ok(Whole { choices, usage: answer.usage.and_then(VendorUsage::buckets) })
+}
+
+/// Reads JSON whose contents are texts, or lists of parts where a server sends those.
+pub(super) fn lenient<T: DeserializeOwned>(json: &[u8]) -> Result<T, Problem> {
+    serde_json::from_slice(json).or_else(|unreadable| {
+        let mut value: Value =
+            serde_json::from_slice(json).map_err(|_| problem::unreadable(unreadable))?;
+        let choices = value.get_mut("choices").and_then(Value::as_array_mut);
+        for choice in choices.into_iter().flatten() {
+            for name in ["message", "delta"] {
+                if let Some(message) = choice.get_mut(name).and_then(Value::as_object_mut) {
+                    write_content_as_text(message);
+                }
+            }
+        }
+        serde_json::from_value(value).map_err(problem::unreadable)
+    })
+}
+
+/// Some servers send a content as parts, thoughts among them.
+fn write_content_as_text(message: &mut Map<String, Value>) {
+    let Some(Value::Array(parts)) = message.get_mut("content").map(Value::take) else { return };
+    let texts = |parts: &[Value]| -> String {
+        parts.iter().filter_map(|part| part.get("text").and_then(Value::as_str)).collect()
+    };
+    let thoughts = parts.iter().filter_map(|part| part.get("thinking"));
+    let thoughts: String = thoughts
+        .map(|thought| match thought {
+            Value::Array(parts) => texts(parts),
+            thought => thought.as_str().unwrap_or_default().to_owned(),
+        })
+        .collect();
+    message.insert("content".into(), texts(&parts).into());
+    if !thoughts.is_empty() {
+        message.insert("reasoning_content".into(), thoughts.into());
+    }
 }
 
 fn choice(choice: VendorChoice) -> Result<AnswerChoice, Problem> {

@@ -3,26 +3,30 @@
 
 mod answer;
 mod error;
+mod quirks;
 mod request;
 mod stream;
 
-use crate::problem::Complaint;
+use crate::problem::{self, Complaint};
 use crate::translate::{Call, Protocol, StreamReader, Whole, key_header};
 use crate::upstream::{ApiKey, KeyHeader, Upstream};
 use reqwest::header::{AUTHORIZATION, InvalidHeaderValue};
 use schemas::error::Problem;
 use schemas::job::ChatJob;
 
-/// The protocol.
+pub(crate) use quirks::{ITSELF, Quirks, compatible, itself};
+pub(crate) use request::body as request_body;
+
+/// The protocol, as one kind of server speaks it.
 pub(crate) struct OpenAi {
-    /// OpenAI refuses fields that it doesn't know and the old name of the token limit; other
-    /// servers know fields of their own and often only the old name.
-    pub(crate) is_openai_itself: bool,
+    pub(crate) quirks: Quirks,
 }
 
 impl Protocol for OpenAi {
     fn request(&self, job: &ChatJob, upstream: &Upstream) -> Result<Call, Problem> {
-        request::request(job, upstream, self.is_openai_itself)
+        let base = upstream.base().ok_or_else(problem::unreachable)?;
+        let url = format!("{base}/chat/completions");
+        Call::json(url, &request::body(job, &upstream.name, &self.quirks)?, job.stream)
     }
 
     fn authorize(&self, key: &ApiKey) -> Result<KeyHeader, InvalidHeaderValue> {

@@ -1,9 +1,8 @@
 //! The job as OpenAI's request. Texts go out byte for byte and unknown fields as they came; our own
 //! fields, and other vendors' fields that OpenAI would refuse, never do.
 
-use crate::problem;
-use crate::translate::{Call, output_limit};
-use crate::upstream::Upstream;
+use super::quirks::{Quirks, Thoughts};
+use crate::translate::output_limit;
 use schemas::error::Problem;
 use schemas::job::ChatJob;
 use schemas::openai::{ChatRequest, Content, Message, Role, StreamOptions};
@@ -20,29 +19,36 @@ const FOREIGN_FIELDS: [&str; 6] = [
     "stop_sequence",
 ];
 
-/// Fields of a request that other servers know and OpenAI refuses.
-const REFUSED_BY_OPENAI: [&str; 2] = ["thinking", "top_k"];
+/// The thoughts of an assistant's message.
+const THOUGHTS: &str = "reasoning_content";
 
-/// A field of an assistant's message that other servers know and OpenAI refuses.
-const REASONING: &str = "reasoning_content";
-
-/// Builds the request.
-pub(super) fn request(
-    job: &ChatJob,
-    upstream: &Upstream,
-    is_openai_itself: bool,
-) -> Result<Call, Problem> {
-    let base = upstream.base().ok_or_else(problem::unreachable)?;
+/// The body for a server of this kind.
+pub(crate) fn body(job: &ChatJob, model: &str, quirks: &Quirks) -> Result<ChatRequest, Problem> {
     let limit = output_limit(job)?;
     let mut chat = job.chat.clone();
-    chat.model.clone_from(&upstream.name);
+    model.clone_into(&mut chat.model);
     chat.user_preferences = None;
     chat.stream = job.stream.then_some(true);
-    chat.stream_options = job.stream.then(|| with_usage(chat.stream_options.take()));
+    let is_asked = job.stream && quirks.takes_stream_options;
+    chat.stream_options = is_asked.then(|| with_usage(chat.stream_options.take()));
     (chat.max_tokens, chat.max_completion_tokens) =
-        if is_openai_itself { (None, Some(limit)) } else { (Some(limit), None) };
-    strip(&mut chat, is_openai_itself);
-    Call::json(format!("{base}/chat/completions"), &chat, job.stream)
+        if quirks.takes_new_token_limit { (None, Some(limit)) } else { (Some(limit), None) };
+    strip(&mut chat, quirks);
+    for (ours, theirs) in quirks.renamed {
+        rename(&mut chat, ours, theirs);
+    }
+    Ok(chat)
+}
+
+/// Moves a field to the name that the server gives it.
+fn rename(chat: &mut ChatRequest, ours: &str, theirs: &str) {
+    let value = match ours {
+        "seed" => chat.seed.take().map(Value::from),
+        _ => chat.rest.shift_remove(ours),
+    };
+    if let Some(value) = value {
+        chat.rest.insert(theirs.to_owned(), value);
+    }
 }
 
 /// The usage is always asked for: it is what the charge is made from.
@@ -51,25 +57,31 @@ fn with_usage(options: Option<StreamOptions>) -> StreamOptions {
 }
 
 /// Takes out what this server would refuse or must not see.
-fn strip(chat: &mut ChatRequest, is_openai_itself: bool) {
-    if is_openai_itself {
-        remove(&mut chat.rest, &REFUSED_BY_OPENAI);
-    }
+fn strip(chat: &mut ChatRequest, quirks: &Quirks) {
+    remove(&mut chat.rest, quirks.refused);
     remove(&mut chat.rest, &FOREIGN_FIELDS);
     for message in &mut chat.messages {
-        strip_message(message, is_openai_itself);
+        strip_message(message, quirks);
     }
     for tool in chat.tools.iter_mut().flatten().filter_map(Value::as_object_mut) {
         remove(tool, &FOREIGN_FIELDS);
     }
 }
 
-fn strip_message(message: &mut Message, is_openai_itself: bool) {
+fn strip_message(message: &mut Message, quirks: &Quirks) {
     remove(&mut message.rest, &FOREIGN_FIELDS);
-    if is_openai_itself {
-        remove(&mut message.rest, &[REASONING]);
-    } else if message.role == Role::Developer {
-        // Most other servers' templates know only the older name.
+    remove(&mut message.rest, quirks.refused_in_messages);
+    if quirks.refused_in_messages.contains(&"name") {
+        message.name = None;
+    }
+    match quirks.thoughts {
+        Thoughts::Refused => remove(&mut message.rest, &[THOUGHTS]),
+        Thoughts::Needed if message.tool_calls.is_some() => {
+            message.rest.entry(THOUGHTS).or_insert_with(|| "".into());
+        }
+        Thoughts::Needed | Thoughts::Kept => {}
+    }
+    if message.role == Role::Developer && !quirks.takes_developer {
         message.role = Role::System;
     }
     for call in message.tool_calls.iter_mut().flatten().filter_map(Value::as_object_mut) {

@@ -2,7 +2,7 @@
 //! calls with their index, whatever the server repeats or leaves out. An end that nobody announced
 //! is never taken for one.
 
-use super::answer::{VendorUsage, finish, tidy, write_arguments_as_text};
+use super::answer::{VendorUsage, finish, lenient, tidy, write_arguments_as_text};
 use super::error;
 use crate::problem;
 use crate::sse::Event;
@@ -98,7 +98,7 @@ impl StreamReader for Stream {
         if data.starts_with(DONE) {
             return self.done();
         }
-        let chunk: VendorChunk = serde_json::from_str(data).map_err(problem::unreadable)?;
+        let chunk: VendorChunk = lenient(data.as_bytes())?;
         if let Some(error) = chunk.error {
             return Err(error::inside(&error));
         }

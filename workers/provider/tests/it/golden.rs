@@ -12,7 +12,7 @@
 //! over the expected file if it is right.
 
 use crate::common::jobs::{comparable, job, reassembled};
-use schemas::catalogue::Vendor;
+use schemas::catalogue::{Preset, Vendor};
 use schemas::error::Problem;
 use schemas::openai::{ChatRequest, ChunkChoice};
 use serde::Deserialize;
@@ -25,14 +25,18 @@ use worker_provider::translate::{
 };
 use worker_provider::{ApiKey, Upstream};
 
-const VENDORS: [Vendor; 3] = [Vendor::Openai, Vendor::Compatible, Vendor::Anthropic];
+const VENDORS: [Vendor; 4] = [Vendor::Openai, Vendor::Azure, Vendor::Compatible, Vendor::Anthropic];
 
 fn folder(vendor: Vendor) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(vendor.as_str())
 }
 
 fn talker(vendor: Vendor) -> &'static dyn Protocol {
-    protocol(vendor).expect("every vendor of this test speaks HTTP")
+    speaker(vendor, None)
+}
+
+fn speaker(vendor: Vendor, preset: Option<Preset>) -> &'static dyn Protocol {
+    protocol(vendor, preset).expect("every vendor of this test speaks HTTP")
 }
 
 /// The inputs of a kind, by name and content.
@@ -78,6 +82,9 @@ fn for_all(kind: &str, mut run: impl FnMut(Vendor, &str, &[u8], &mut Vec<String>
 
 #[derive(Deserialize)]
 struct JobFixture {
+    preset: Option<Preset>,
+    api_base: Option<String>,
+    api_version: Option<String>,
     stream: bool,
     output_tokens_max: u64,
     chat: ChatRequest,
@@ -89,12 +96,14 @@ fn requests_out() {
         let fixture: JobFixture = serde_json::from_slice(content).expect(name);
         let upstream = Upstream {
             vendor,
+            preset: fixture.preset,
             name: "upstream-model".into(),
-            api_base: Some("https://vendor.example/v1/".into()),
+            api_base: Some(fixture.api_base.unwrap_or("https://vendor.example/v1/".into())),
+            api_version: fixture.api_version,
             api_keys: vec![ApiKey::new("sk-secret")],
         };
         let job = job(fixture.chat, fixture.stream, fixture.output_tokens_max);
-        let actual = match talker(vendor).request(&job, &upstream) {
+        let actual = match speaker(vendor, fixture.preset).request(&job, &upstream) {
             Ok(call) => {
                 let headers = call.headers.iter().map(|(name, value)| {
                     (name.to_string(), Value::from(value.to_str().expect("headers are plain")))

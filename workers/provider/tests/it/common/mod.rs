@@ -32,8 +32,10 @@ pub(crate) fn install_cryptography() {
 pub(crate) fn upstream(vendor: &Vendor, protocol: Protocol, keys: &[&str]) -> Upstream {
     Upstream {
         vendor: protocol,
+        preset: None,
         name: "upstream-model".into(),
         api_base: Some(vendor.base()),
+        api_version: None,
         api_keys: keys.iter().map(|key| ApiKey::new(*key)).collect(),
     }
 }

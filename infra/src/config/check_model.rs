@@ -1,0 +1,191 @@
+//! One model as written → one model as it is used: what only some vendors know, prices, addresses.
+//! Each mistake names the model and what to write instead.
+
+use super::file::{FileLlama, FileModel, FilePrice, PerMillion};
+use super::load::Mistake;
+use super::model::{Llama, Model};
+use super::presets;
+use crate::environment::Environment;
+use crate::secret::Secret;
+use schemas::catalogue::{Preset, Vendor};
+use schemas::money::Price;
+use std::path::PathBuf;
+
+/// Checks one model; `line` is where it stands.
+pub(super) fn check_model(
+    written: FileModel,
+    line: u64,
+    environment: &Environment,
+) -> Result<Model, Mistake> {
+    let name = written.name;
+    let fail = |what: String| (line, format!("model '{name}': {what}"));
+    if name.is_empty() || name.len() > 128 || name.chars().any(char::is_control) {
+        return Err(fail("a name has 1 to 128 printable characters".into()));
+    }
+    if written.context == 0 || written.max_output == 0 || written.max_output > written.context {
+        return Err(fail("context and max_output are tokens, max_output from 1 to context".into()));
+    }
+    let key_wanted = written.api_key.is_some() || !written.api_keys.is_empty();
+    let api_keys = written
+        .api_key
+        .iter()
+        .chain(&written.api_keys)
+        .filter_map(|key| environment.expand(key).map(Secret::new))
+        .collect();
+    let vendor = written.vendor;
+    let api_base = check_api_base(written.api_base, written.preset, environment).map_err(&fail)?;
+    check_vendor(vendor, written.preset, written.api_version.as_deref(), api_base.as_deref())
+        .map_err(&fail)?;
+    let price = check_price(written.price).map_err(&fail)?;
+    let is_llama = vendor == Vendor::Llama;
+    if !is_llama && written.llama.is_some() {
+        return Err(fail("llama: is only for vendor: llama; remove it".into()));
+    }
+    let llama = is_llama.then(|| check_llama(written.llama.unwrap_or_default(), environment));
+    let llama = llama.transpose().map_err(&fail)?;
+    Ok(Model {
+        upstream: written.upstream.unwrap_or_else(|| name.clone()),
+        aliases: written.aliases,
+        pool: written.pool,
+        vendor,
+        preset: written.preset,
+        api_base,
+        api_version: written.api_version,
+        api_keys,
+        key_wanted,
+        price,
+        context: written.context,
+        max_output: written.max_output,
+        capabilities: written.capabilities,
+        tier: written.tier,
+        llama,
+        name,
+    })
+}
+
+/// The address as written, or the preset's.
+fn check_api_base(
+    written: Option<String>,
+    preset: Option<Preset>,
+    environment: &Environment,
+) -> Result<Option<String>, String> {
+    let written = written.and_then(|base| environment.expand(&base));
+    let base = written.or_else(|| preset.and_then(presets::api_base).map(ToOwned::to_owned));
+    match base {
+        Some(base) if !base.starts_with("http://") && !base.starts_with("https://") => {
+            Err(format!("api_base '{base}' is not a URL: write https://HOST/v1"))
+        }
+        base => Ok(base.map(|base| base.trim_end_matches('/').to_owned())),
+    }
+}
+
+/// What only one vendor knows, and what a vendor can't do without.
+fn check_vendor(
+    vendor: Vendor,
+    preset: Option<Preset>,
+    api_version: Option<&str>,
+    api_base: Option<&str>,
+) -> Result<(), String> {
+    if preset.is_some() && vendor != Vendor::Compatible {
+        return Err("preset: is only for vendor: compatible; remove it".into());
+    }
+    if api_version.is_some() && vendor != Vendor::Azure {
+        return Err("api_version: is only for vendor: azure; remove it".into());
+    }
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
+    if api_version.is_some_and(|version| version.is_empty() || !version.chars().all(is_plain)) {
+        return Err("api_version: write a version such as 2024-10-21".into());
+    }
+    match (vendor, api_base) {
+        (Vendor::Compatible, None) => {
+            Err("vendor: compatible needs api_base: https://HOST/v1, or a preset: with one".into())
+        }
+        (Vendor::Azure, None) => {
+            Err("vendor: azure needs api_base: https://RESOURCE.openai.azure.com".into())
+        }
+        _ => Ok(()),
+    }
+}
+
+fn check_price(written: Option<FilePrice>) -> Result<Price, String> {
+    let missing = |field: &str| {
+        format!(
+            "price.{field} is missing: write its exact price in USD per million tokens (0 \
+                 only if it really costs nothing)"
+        )
+    };
+    let written = written.ok_or_else(|| missing("input, cached_input, cache_write, output"))?;
+    let need = |price: Option<PerMillion>, field: &str| {
+        price.map(|price| price.0).ok_or_else(|| missing(field))
+    };
+    Ok(Price {
+        input: need(written.input, "input")?,
+        cached_input: need(written.cached_input, "cached_input")?,
+        cache_write: need(written.cache_write, "cache_write")?,
+        output: need(written.output, "output")?,
+    })
+}
+
+fn check_llama(written: FileLlama, environment: &Environment) -> Result<Llama, String> {
+    if written.slots == 0 || written.slots > 64 {
+        return Err("llama.slots: write 1 to 64".into());
+    }
+    if written.batch_tokens_max < 16 || written.batch_tokens_max > 4_096 {
+        return Err("llama.batch_tokens_max: write 16 to 4096".into());
+    }
+    Ok(Llama {
+        file: written.file.and_then(|file| environment.expand(&file)).map(PathBuf::from),
+        slots: written.slots,
+        threads: written.threads,
+        batch_tokens_max: written.batch_tokens_max,
+        system_prompt: written.system_prompt,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use std::sync::Arc;
+
+    const MODEL: &str = "models:\n  - name: m\n    pool: cloud\n    vendor: openai\n    \
+        price: {input: 0.15, cached_input: 0.075, cache_write: 0, output: 0.60}\n    \
+        context: 1000\n    max_output: 100\n";
+
+    #[test]
+    fn vendors_have_what_they_need_and_nothing_of_others() {
+        let planted = |vendor: &str, more: &str| {
+            let vendor = format!("vendor: {vendor}\n    {more}\n");
+            Config::parse(&MODEL.replace("vendor: openai\n", &vendor), "c", &Environment::default())
+        };
+        let model = |vendor: &str, more: &str| {
+            let config = planted(vendor, more).unwrap();
+            let model = Arc::clone(config.models.get("m").unwrap());
+            (model.api_base.clone(), model.provider())
+        };
+        for preset in Preset::ALL {
+            let (more, base) = match presets::api_base(preset) {
+                Some(base) => (format!("preset: {}", preset.as_str()), base),
+                None => {
+                    let bare = format!("preset: {}", preset.as_str());
+                    assert!(planted("compatible", &bare).is_err(), "{bare}");
+                    (format!("{bare}\n    api_base: http://h/v1"), "http://h/v1")
+                }
+            };
+            assert_eq!(model("compatible", &more), (Some(base.to_owned()), preset.as_str()));
+        }
+        let own = model("compatible", "preset: ollama\n    api_base: http://gpu:11434/v1/");
+        assert_eq!(own.0.as_deref(), Some("http://gpu:11434/v1"));
+        assert_eq!(model("gemini", "tier: economy"), (None, "gemini"));
+        assert_eq!(model("azure", "api_base: https://r.openai.azure.com").1, "azure");
+        for (vendor, more) in [
+            ("azure", "tier: economy"),
+            ("azure", "api_base: https://h\n    api_version: 'a b'"),
+            ("openai", "preset: groq"),
+            ("openai", "api_version: 2024-10-21"),
+            ("compatible", "preset: nobody"),
+        ] {
+            assert!(planted(vendor, more).is_err(), "{vendor} {more}");
+        }
+    }
+}
