@@ -14,7 +14,7 @@ pub(super) trait Visit {
 }
 
 /// Keys whose strings are the protocol's, wherever they stand in a JSON value.
-const PROTOCOL_KEYS: [&str; 12] = [
+const PROTOCOL_KEYS: [&str; 13] = [
     "type",
     "role",
     "id",
@@ -26,6 +26,7 @@ const PROTOCOL_KEYS: [&str; 12] = [
     "reasoning_effort",
     "model",
     "signature",
+    "thought_signature",
     "media_type",
 ];
 /// JSON deeper than this is not walked but refused by serde long before.

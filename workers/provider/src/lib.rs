@@ -8,6 +8,8 @@
 mod anthropic;
 mod azure;
 mod call;
+mod gemini;
+mod media;
 mod openai;
 mod problem;
 mod relay;

@@ -11,7 +11,7 @@ const MESSAGE_CHARACTERS_MAX: usize = 500;
 const PARAMETER_BYTES_MAX: usize = 100;
 
 /// How vendors say that the prompt doesn't fit.
-const CONTEXT_PHRASES: [&str; 7] = [
+const CONTEXT_PHRASES: [&str; 8] = [
     "prompt is too long",
     "maximum context length",
     "exceed context limit",
@@ -19,11 +19,18 @@ const CONTEXT_PHRASES: [&str; 7] = [
     "context window",
     "reduce the length of the messages",
     "input token count exceeds",
+    "exceeds the maximum number of tokens allowed",
 ];
 
-/// How vendors say that our account, not our client, lacks money.
-const BILLING_PHRASES: [&str; 4] =
-    ["credit balance", "insufficient_quota", "billing_not_active", "billing_error"];
+/// How vendors say that our account, not our client, lacks money or a valid key.
+const ACCOUNT_PHRASES: [&str; 6] = [
+    "credit balance",
+    "insufficient_quota",
+    "billing_not_active",
+    "billing_error",
+    "api_key_invalid",
+    "api_key_service_blocked",
+];
 
 /// What a vendor said, in no vendor's shape. Empty is absent.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -36,6 +43,8 @@ pub struct Complaint {
     pub message: String,
     /// The field that it blames.
     pub parameter: String,
+    /// The pause that it asks for, in milliseconds.
+    pub retry_after_ms: Option<u64>,
 }
 
 impl Complaint {
@@ -83,7 +92,7 @@ pub(crate) fn refused(status: u16, complaint: &Complaint, retry_after_ms: Option
             "shorten the conversation: the model's vendor finds it too long for the context",
             complaint,
         ),
-        400 | 422 if complaint.says(&BILLING_PHRASES) => failed(),
+        400 | 422 if complaint.says(&ACCOUNT_PHRASES) => failed(),
         400 | 422 if complaint.is_about_policy() => quoting(
             ErrorCode::ContentBlocked,
             "モデル提供元のポリシーにより拒否されました。内容を変えてください",
@@ -102,7 +111,7 @@ pub(crate) fn refused(status: u16, complaint: &Complaint, retry_after_ms: Option
             "the request is larger than the model's vendor allows: make it smaller",
         ),
         408 | 504 | 524 => timeout(),
-        429 if complaint.says(&BILLING_PHRASES) => failed(),
+        429 if complaint.says(&ACCOUNT_PHRASES) => failed(),
         429 | 503 | 529 => overloaded(retry_after_ms),
         _ => failed(),
     }

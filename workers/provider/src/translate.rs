@@ -4,6 +4,7 @@
 
 use crate::anthropic::Anthropic;
 use crate::azure::Azure;
+use crate::gemini::Gemini;
 use crate::openai;
 use crate::problem::{self, Complaint};
 use crate::sse;
@@ -133,7 +134,7 @@ pub fn protocol(vendor: Vendor, preset: Option<Preset>) -> Option<&'static dyn P
         Vendor::Openai => Some(openai::itself()),
         Vendor::Compatible => Some(openai::compatible(preset)),
         Vendor::Azure => Some(&Azure),
-        Vendor::Gemini => None,
+        Vendor::Gemini => Some(&Gemini),
         Vendor::Anthropic => Some(&Anthropic),
         Vendor::Llama => None,
     }
@@ -141,7 +142,9 @@ pub fn protocol(vendor: Vendor, preset: Option<Preset>) -> Option<&'static dyn P
 
 /// The problem that a refusal is to our client.
 pub fn refusal(protocol: &dyn Protocol, refusal: &Refusal<'_>) -> Problem {
-    problem::refused(refusal.status, &protocol.error(refusal.body), refusal.retry_after_ms)
+    let complaint = protocol.error(refusal.body);
+    let pause = refusal.retry_after_ms.or(complaint.retry_after_ms);
+    problem::refused(refusal.status, &complaint, pause)
 }
 
 /// How many choices a job asks for, at least 1.

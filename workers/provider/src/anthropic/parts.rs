@@ -1,6 +1,7 @@
 //! The parts of a message as blocks: texts, images, files. A part that the API has no block for is
 //! refused with its place; a block of Anthropic's own passes as it came. Nothing is ever fetched.
 
+use crate::media::data_url;
 use crate::problem;
 use schemas::anthropic::{Block, KnownBlock};
 use schemas::error::Problem;
@@ -115,11 +116,4 @@ fn opaque(part: &Part) -> Block {
     }
     block.extend(part.rest.clone());
     Block::Other(block)
-}
-
-/// `data:TYPE;base64,DATA` as its type and its data.
-fn data_url(url: &str) -> Option<(&str, &str)> {
-    let (head, data) = url.strip_prefix("data:")?.split_once(',')?;
-    let kind = head.strip_suffix(";base64")?;
-    Some((kind.split(';').next().unwrap_or(kind), data))
 }

@@ -40,7 +40,13 @@ fn read(value: &Value) -> Complaint {
             .find(|words| !words.is_empty())
             .unwrap_or_default(),
     };
-    Complaint { code: field("code"), kind: field("type"), message, parameter: field("param") }
+    Complaint {
+        code: field("code"),
+        kind: field("type"),
+        message,
+        parameter: field("param"),
+        retry_after_ms: None,
+    }
 }
 
 /// A text, or a number as one: some servers send their codes so.

@@ -22,6 +22,9 @@ const FOREIGN_FIELDS: [&str; 6] = [
 /// The thoughts of an assistant's message.
 const THOUGHTS: &str = "reasoning_content";
 
+/// Where a tool call carries Gemini's signature of a thought.
+const SIGNATURE: &str = "extra_content";
+
 /// The body for a server of this kind.
 pub(crate) fn body(job: &ChatJob, model: &str, quirks: &Quirks) -> Result<ChatRequest, Problem> {
     let limit = output_limit(job)?;
@@ -86,6 +89,9 @@ fn strip_message(message: &mut Message, quirks: &Quirks) {
     }
     for call in message.tool_calls.iter_mut().flatten().filter_map(Value::as_object_mut) {
         remove(call, &FOREIGN_FIELDS);
+        if quirks.thoughts == Thoughts::Refused {
+            remove(call, &[SIGNATURE]);
+        }
     }
     if let Some(Content::Parts(parts)) = &mut message.content {
         for part in parts {

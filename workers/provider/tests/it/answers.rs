@@ -70,6 +70,39 @@ async fn a_whole_answer_arrives_at_once() {
 }
 
 #[tokio::test]
+async fn gemini_is_asked_at_its_own_address_with_its_own_header() {
+    let counts = r#""usageMetadata":{"promptTokenCount":7,"candidatesTokenCount":3}"#;
+    let piece = |text: &str, end: &str| {
+        let parts = json!({"parts": [{"text": text}], "role": "model"});
+        format!("data: {{\"candidates\":[{{\"content\":{parts}{end}}}],{counts}}}\r\n\r\n")
+    };
+    let steps = [piece("こん", ""), piece("にちは🙂", ",\"finishReason\":\"STOP\"")].map(send);
+    let vendor = Vendor::always(Script::Stream(steps.to_vec())).await;
+    let (ended, sink) = answer(&provider(&vendor, Protocol::Gemini, &["g-key"]), true).await;
+    assert_eq!((ended.result, ended.usage), (Ok(()), Some(COUNTED)));
+    assert_eq!(sink.text(), "こんにちは🙂");
+    vendor.seen(0, |seen| {
+        assert_eq!(seen.path, "/v1/models/upstream-model:streamGenerateContent");
+        assert_eq!(seen.headers["x-goog-api-key"], "g-key");
+        assert!(!seen.headers.contains_key("authorization"));
+    });
+}
+
+#[tokio::test]
+async fn azure_is_asked_at_its_deployment_with_its_own_header() {
+    let vendor = Vendor::always(greeting_stream()).await;
+    let (ended, sink) = answer(&provider(&vendor, Protocol::Azure, &["a-key"]), true).await;
+    assert_eq!((ended.result, ended.usage), (Ok(()), Some(COUNTED)));
+    assert_eq!(sink.text(), "こんにちは");
+    vendor.seen(0, |seen| {
+        let path = "/v1/openai/deployments/upstream-model/chat/completions";
+        assert_eq!(seen.path, path);
+        assert_eq!(seen.headers["api-key"], "a-key");
+        assert!(!seen.headers.contains_key("authorization"));
+    });
+}
+
+#[tokio::test]
 async fn without_keys_no_key_is_sent() {
     let vendor = Vendor::always(greeting_stream()).await;
     let (ended, _) = answer(&provider(&vendor, Protocol::Compatible, &[]), true).await;

@@ -25,7 +25,8 @@ use worker_provider::translate::{
 };
 use worker_provider::{ApiKey, Upstream};
 
-const VENDORS: [Vendor; 4] = [Vendor::Openai, Vendor::Azure, Vendor::Compatible, Vendor::Anthropic];
+const VENDORS: [Vendor; 5] =
+    [Vendor::Openai, Vendor::Azure, Vendor::Gemini, Vendor::Compatible, Vendor::Anthropic];
 
 fn folder(vendor: Vendor) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(vendor.as_str())
@@ -85,6 +86,7 @@ struct JobFixture {
     preset: Option<Preset>,
     api_base: Option<String>,
     api_version: Option<String>,
+    upstream: Option<String>,
     stream: bool,
     output_tokens_max: u64,
     chat: ChatRequest,
@@ -97,7 +99,7 @@ fn requests_out() {
         let upstream = Upstream {
             vendor,
             preset: fixture.preset,
-            name: "upstream-model".into(),
+            name: fixture.upstream.unwrap_or("upstream-model".into()),
             api_base: Some(fixture.api_base.unwrap_or("https://vendor.example/v1/".into())),
             api_version: fixture.api_version,
             api_keys: vec![ApiKey::new("sk-secret")],

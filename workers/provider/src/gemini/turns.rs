@@ -1,0 +1,68 @@
+//! The conversation: instructions hoisted, messages as turns of parts. A tool's result names its
+//! function, which only the call before it tells.
+
+use super::{parts, tools};
+use crate::problem;
+use schemas::error::Problem;
+use schemas::openai::{Message, Role};
+use serde_json::{Value, json};
+use std::collections::HashMap;
+
+/// The system prompt's parts and the conversation.
+pub(super) fn turns(
+    messages: &[Message],
+    model: &str,
+) -> Result<(Vec<Value>, Vec<Value>), Problem> {
+    let mut system = Vec::new();
+    let mut turns: Vec<(&str, Vec<Value>)> = Vec::new();
+    let mut called: HashMap<String, String> = HashMap::new();
+    for (number, message) in messages.iter().enumerate() {
+        let place = format!("messages[{number}]");
+        match message.role {
+            Role::System | Role::Developer => system.extend(said(message, &place)?),
+            Role::User => speak(&mut turns, "user", said(message, &place)?),
+            Role::Assistant => {
+                let mut parts = said(message, &place)?;
+                for (number, call) in message.tool_calls.iter().flatten().enumerate() {
+                    let place = format!("{place}.tool_calls[{number}]");
+                    let (part, id, name) = tools::call(call, number == 0, model, &place)?;
+                    called.insert(id, name);
+                    parts.push(part);
+                }
+                speak(&mut turns, "model", parts);
+            }
+            Role::Tool => speak(&mut turns, "user", tools::result(message, &called, &place)?),
+            Role::Function => return Err(old_function(&place)),
+        }
+    }
+    if turns.is_empty() {
+        return Err(problem::cannot(
+            "messages",
+            "messages に本文のある user メッセージを入れてください",
+            "messages needs at least one user message that isn't blank",
+        ));
+    }
+    let turn = |(role, parts): (&str, Vec<Value>)| json!({"role": role, "parts": parts});
+    Ok((system, turns.into_iter().map(turn).collect()))
+}
+
+/// Adds parts to the turn of this side; blank messages make no turn.
+fn speak<'a>(turns: &mut Vec<(&'a str, Vec<Value>)>, role: &'a str, mut parts: Vec<Value>) {
+    match turns.last_mut() {
+        _ if parts.is_empty() => {}
+        Some((last, known)) if *last == role => known.append(&mut parts),
+        _ => turns.push((role, parts)),
+    }
+}
+
+fn said(message: &Message, place: &str) -> Result<Vec<Value>, Problem> {
+    message.content.as_ref().map_or_else(|| Ok(Vec::new()), |content| parts::parts(content, place))
+}
+
+fn old_function(place: &str) -> Problem {
+    problem::cannot(
+        place,
+        "function 形式は古いため使えません。tool_calls と role: tool を使ってください",
+        "the old function form can't be used with this model: use tool_calls and role: tool",
+    )
+}
