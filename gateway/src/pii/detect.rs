@@ -4,7 +4,7 @@
 use super::finding::{Finding, Span, Trust, resolve};
 use super::kind::Kind;
 use super::public_figures::PublicFigures;
-use super::recognizers::{self, Recognizer, Rule};
+use super::recognizers::{self, Gate, Recognizer, Rule};
 use super::settings::SettingsError;
 use super::shadow::Shadow;
 use super::tagger::Tagger;
@@ -12,6 +12,7 @@ use super::tagger::Tagger;
 /// All recognisers, compiled.
 pub(super) struct Detector {
     recognizers: Vec<Box<dyn Recognizer>>,
+    gate: Gate,
     tagger: Tagger,
     public_figures: PublicFigures,
 }
@@ -24,15 +25,20 @@ impl Detector {
             recognizers.push(Box::new(Rule::new(Kind::Custom, Trust::Order, pattern)?));
         }
         let tagger = Tagger::new().map_err(|_| SettingsError::Data("tagger.bin"))?;
-        Ok(Self { recognizers, tagger, public_figures: PublicFigures::new() })
+        let gate = Gate::new(recognizers.iter().map(|recognizer| recognizer.need()).collect());
+        let gate = gate.map_err(|_| SettingsError::Data("patterns"))?;
+        Ok(Self { recognizers, gate, tagger, public_figures: PublicFigures::new() })
     }
 
     /// Disjoint spans in their order, in byte offsets of the text.
     pub(super) fn detect(&self, text: &str) -> Vec<Span> {
         let shadow = Shadow::new(text);
         let mut findings = Vec::new();
-        for recognizer in &self.recognizers {
-            recognizer.find(shadow.text(), &mut findings);
+        let open = self.gate.open(shadow.text());
+        for (index, recognizer) in self.recognizers.iter().enumerate() {
+            if open.holds(index) {
+                recognizer.find(shadow.text(), &mut findings);
+            }
         }
         self.tagger.find(shadow.text(), &mut findings);
         let mut spans = Vec::with_capacity(findings.len());

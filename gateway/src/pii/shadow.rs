@@ -84,6 +84,9 @@ pub(super) fn widen(character: char) -> char {
         '\u{FF61}'..='\u{FF9F}' => {
             HALF_WIDTH.chars().nth((u32::from(character) - 0xFF61) as usize).unwrap_or(character)
         }
+        // The two letters that are the same as an ASCII letter but for the case.
+        'ſ' => 's',
+        '\u{212A}' => 'K',
         '\u{1D7CE}'..='\u{1D7FF}' => {
             char::from_digit((u32::from(character) - 0x1D7CE) % 10, 10).unwrap_or(character)
         }

@@ -1,8 +1,8 @@
 //! International bank account numbers: country, length and the check by 97. Must never take a
 //! serial number of the same look whose check fails.
 
-use super::Recognizers;
 use super::rule::{Hit, Rule};
+use super::{Need, Recognizers};
 use crate::pii::finding::Trust;
 use crate::pii::kind::Kind;
 
@@ -24,6 +24,10 @@ const LABELLED: &str = concat!(
 struct Iban(regex::Regex);
 
 impl super::Recognizer for Iban {
+    fn need(&self) -> Need {
+        Need::of(self.0.as_str())
+    }
+
     fn find(&self, text: &str, findings: &mut Vec<crate::pii::finding::Finding>) {
         for found in self.0.find_iter(text) {
             // The words after the number fit the pattern as well: the country's length decides.

@@ -7,6 +7,7 @@ mod birth_date;
 mod credit_card;
 mod driver_license;
 mod email;
+mod gate;
 mod health_insurance;
 mod iban;
 mod ip_address;
@@ -24,12 +25,16 @@ mod secret_format;
 mod secret_labelled;
 mod us_ssn;
 
+pub(super) use gate::{Gate, Need};
 pub(super) use rule::Rule;
 
 use super::finding::Finding;
 
 /// Finds one kind of data.
 pub(super) trait Recognizer: Send + Sync {
+    /// What a text must hold for it to find anything.
+    fn need(&self) -> Need;
+
     /// Adds what it finds in a shadow text.
     fn find(&self, text: &str, findings: &mut Vec<Finding>);
 }

@@ -3,7 +3,7 @@
 
 use regex::{Regex, RegexBuilder};
 
-use super::Recognizer;
+use super::{Need, Recognizer};
 use crate::pii::finding::{Finding, Trust};
 use crate::pii::kind::Kind;
 
@@ -148,6 +148,10 @@ impl Rule {
 }
 
 impl Recognizer for Rule {
+    fn need(&self) -> Need {
+        Need::of(self.pattern.as_str())
+    }
+
     fn find(&self, text: &str, findings: &mut Vec<Finding>) {
         for captures in self.pattern.captures_iter(text) {
             let Some(found) = captures.get(1).or_else(|| captures.get(0)) else { continue };

@@ -35,6 +35,12 @@ struct Run {
 /// How far a token looks to each side.
 const WINDOW: usize = 6;
 
+/// How many features a token has.
+pub(in crate::pii) const FEATURES: usize = 63;
+
+/// How many of them are about words.
+const WORD_FEATURES: usize = 24;
+
 /// The register of whole plain sentences about something.
 const NARRATIVE: u64 = 2;
 
@@ -66,76 +72,104 @@ impl Features {
         self.seen.get(index + WINDOW).is_some_and(|seen| seen.register == NARRATIVE)
     }
 
-    /// Calls back with the hash of each feature of the token at this index.
-    pub(in crate::pii) fn each(&self, index: usize, mut feature: impl FnMut(u64)) {
-        let Some(near) = self.seen.get(index..=index + 2 * WINDOW) else { return };
-        let at = |offset: isize| near.get(WINDOW.wrapping_add_signed(offset)).copied();
-        let [b3, b2, b1, this, a1, a2, a3] =
-            [-3, -2, -1, 0, 1, 2, 3].map(|offset| at(offset).unwrap_or_default());
-        let mut number = 0_u64;
-        let mut emit = |parts: &[u64]| {
-            number += 1;
-            feature(parts.iter().fold(mix(HASH_START, number), |hash, part| mix(hash, *part)));
-        };
-        for word in [b3, b2, b1, this, a1, a2, a3] {
-            emit(&[word.word]);
-        }
-        emit(&[b1.word, this.word]);
-        emit(&[this.word, a1.word]);
-        emit(&[b2.word, b1.word]);
-        emit(&[a1.word, a2.word]);
-        emit(&[b1.word, this.word, a1.word]);
-        emit(&[b2.word, b1.word, this.word]);
-        emit(&[this.word, a1.word, a2.word]);
-        emit(&[this.habits]);
-        emit(&[b1.habits, this.habits]);
-        emit(&[this.habits & 0xF0F0, a1.habits & 0x0F0F, b1.shape]);
-        emit(&[b1.habits & 0xFF00, this.habits & 0x00FF, a1.shape]);
-        emit(&[this.habits, a1.word]);
-        emit(&[this.tail2, this.shape]);
-        emit(&[b3.word, b2.word, b1.word]);
-        emit(&[b2.word, b1.word, this.shape]);
-        emit(&[b1.word, this.shape, a1.word]);
-        emit(&[a1.word, a2.word, this.shape]);
-        emit(&[this.shape]);
-        emit(&[b1.shape, this.shape]);
-        emit(&[this.shape, a1.shape]);
-        emit(&[b1.shape, this.shape, a1.shape]);
-        emit(&[b2.shape, b1.shape, this.shape, a1.shape, a2.shape]);
-        emit(&[b3.shape, b2.shape, b1.shape, this.shape]);
-        emit(&[this.shape, a1.shape, a2.shape, a3.shape]);
-        emit(&[this.start, this.shape]);
-        emit(&[this.tail, this.shape]);
-        emit(&[this.lists, this.shape]);
-        emit(&[b1.lists, this.lists, this.shape]);
-        emit(&[this.lists, a1.lists, this.shape]);
-        emit(&[b1.lists, this.lists, a1.lists]);
-        emit(&[b2.lists, b1.lists, this.lists, a1.lists, a2.lists]);
-        emit(&[b1.word, this.lists, this.shape]);
-        emit(&[a1.word, this.lists, this.shape]);
-        emit(&[b1.word, this.lists, a1.word]);
-        emit(&[b2.word, b1.word, this.lists, this.shape]);
-        emit(&[a1.word, a2.word, this.lists, this.shape]);
-        let run = this.run;
-        emit(&[run.length, run.place, this.shape]);
-        emit(&[run.last, this.shape]);
-        emit(&[run.after, run.length]);
-        emit(&[run.before, run.length]);
-        emit(&[run.last, run.after]);
-        emit(&[run.place, run.length, this.lists]);
-        emit(&[this.register, this.shape]);
-        emit(&[this.register, this.lists, this.shape]);
-        emit(&[this.register, b1.word, this.shape]);
-        emit(&[this.register, a1.word, this.shape]);
-        number += 1;
-        for before in near.get(..WINDOW - 1).unwrap_or_default() {
-            feature(mix(mix(mix(HASH_START, number), before.word), this.shape));
-        }
-        number += 1;
-        for after in near.get(WINDOW + 2..).unwrap_or_default() {
-            feature(mix(mix(mix(HASH_START, number), after.word), this.shape));
-        }
+    /// The hash of each feature of the token at this index.
+    pub(in crate::pii) fn of(&self, index: usize) -> Option<[u64; FEATURES]> {
+        let near = self.seen.get(index..)?.first_chunk()?;
+        let mut all = [0; FEATURES];
+        let (words, signs) = all.split_at_mut(WORD_FEATURES);
+        words.copy_from_slice(&word_features(near));
+        signs.copy_from_slice(&sign_features(near));
+        Some(all)
     }
+}
+
+/// A token and what stands around it.
+type Near = [Seen; 2 * WINDOW + 1];
+
+/// What the words and their letters say.
+fn word_features([_, _, _, b3, b2, b1, this, a1, a2, a3, _, _, _]: &Near) -> [u64; WORD_FEATURES] {
+    let (b1_ends, this_ends) = (b1.habits & 0xFF00, this.habits & 0xF0F0);
+    let (this_starts, a1_starts) = (this.habits & 0x00FF, a1.habits & 0x0F0F);
+    [
+        fold(1, [b3.word]),
+        fold(2, [b2.word]),
+        fold(3, [b1.word]),
+        fold(4, [this.word]),
+        fold(5, [a1.word]),
+        fold(6, [a2.word]),
+        fold(7, [a3.word]),
+        fold(8, [b1.word, this.word]),
+        fold(9, [this.word, a1.word]),
+        fold(10, [b2.word, b1.word]),
+        fold(11, [a1.word, a2.word]),
+        fold(12, [b1.word, this.word, a1.word]),
+        fold(13, [b2.word, b1.word, this.word]),
+        fold(14, [this.word, a1.word, a2.word]),
+        fold(15, [this.habits]),
+        fold(16, [b1.habits, this.habits]),
+        fold(17, [this_ends, a1_starts, b1.shape]),
+        fold(18, [b1_ends, this_starts, a1.shape]),
+        fold(19, [this.habits, a1.word]),
+        fold(20, [this.tail2, this.shape]),
+        fold(21, [b3.word, b2.word, b1.word]),
+        fold(22, [b2.word, b1.word, this.shape]),
+        fold(23, [b1.word, this.shape, a1.word]),
+        fold(24, [a1.word, a2.word, this.shape]),
+    ]
+}
+
+/// What shapes, lists, the run and the register say, and words farther away.
+fn sign_features(near: &Near) -> [u64; FEATURES - WORD_FEATURES] {
+    let [b6, b5, b4, b3, b2, b1, this, a1, a2, a3, a4, a5, a6] = near;
+    let run = this.run;
+    [
+        fold(25, [this.shape]),
+        fold(26, [b1.shape, this.shape]),
+        fold(27, [this.shape, a1.shape]),
+        fold(28, [b1.shape, this.shape, a1.shape]),
+        fold(29, [b2.shape, b1.shape, this.shape, a1.shape, a2.shape]),
+        fold(30, [b3.shape, b2.shape, b1.shape, this.shape]),
+        fold(31, [this.shape, a1.shape, a2.shape, a3.shape]),
+        fold(32, [this.start, this.shape]),
+        fold(33, [this.tail, this.shape]),
+        fold(34, [this.lists, this.shape]),
+        fold(35, [b1.lists, this.lists, this.shape]),
+        fold(36, [this.lists, a1.lists, this.shape]),
+        fold(37, [b1.lists, this.lists, a1.lists]),
+        fold(38, [b2.lists, b1.lists, this.lists, a1.lists, a2.lists]),
+        fold(39, [b1.word, this.lists, this.shape]),
+        fold(40, [a1.word, this.lists, this.shape]),
+        fold(41, [b1.word, this.lists, a1.word]),
+        fold(42, [b2.word, b1.word, this.lists, this.shape]),
+        fold(43, [a1.word, a2.word, this.lists, this.shape]),
+        fold(44, [run.length, run.place, this.shape]),
+        fold(45, [run.last, this.shape]),
+        fold(46, [run.after, run.length]),
+        fold(47, [run.before, run.length]),
+        fold(48, [run.last, run.after]),
+        fold(49, [run.place, run.length, this.lists]),
+        fold(50, [this.register, this.shape]),
+        fold(51, [this.register, this.lists, this.shape]),
+        fold(52, [this.register, b1.word, this.shape]),
+        fold(53, [this.register, a1.word, this.shape]),
+        fold(54, [b6.word, this.shape]),
+        fold(54, [b5.word, this.shape]),
+        fold(54, [b4.word, this.shape]),
+        fold(54, [b3.word, this.shape]),
+        fold(54, [b2.word, this.shape]),
+        fold(55, [a2.word, this.shape]),
+        fold(55, [a3.word, this.shape]),
+        fold(55, [a4.word, this.shape]),
+        fold(55, [a5.word, this.shape]),
+        fold(55, [a6.word, this.shape]),
+    ]
+}
+
+/// Joins the parts of a feature; the number keeps features of equal parts apart. The shapes of the
+/// fold are the trained model's: a change needs a new model.
+#[inline(always)]
+fn fold<const PARTS: usize>(number: u64, parts: [u64; PARTS]) -> u64 {
+    parts.iter().fold(mix(HASH_START, number), |hash, part| mix(hash, *part))
 }
 
 fn look(word: &str, token: Token, listed: u64, lexicon: &Lexicon) -> Seen {

@@ -4,6 +4,8 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
+use super::filter::Filter;
+
 /// A set of lists that a word is on.
 pub(in crate::pii) type Lists = u16;
 
@@ -53,14 +55,15 @@ const FILES: [(&str, Lists); 12] = [
 /// The lists, by the hash of a word.
 pub(in crate::pii) struct Lexicon {
     lists: HashMap<u64, Lists, BuildHasherDefault<Kept>>,
-    letters: Letters,
+    filter: Filter,
+    habits: HashMap<u64, u64, BuildHasherDefault<Kept>>,
 }
 
 impl Lexicon {
     /// Reads the embedded lists. Lines that begin with `#` name the source and the licence.
     pub(in crate::pii) fn new() -> Self {
-        let mut lists = HashMap::default();
-        let mut letters = HashMap::default();
+        let mut lists: HashMap<u64, Lists, BuildHasherDefault<Kept>> = HashMap::default();
+        let mut letters = Letters::default();
         for (file, list) in FILES {
             for word in file.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
                 *lists.entry(hash(word)).or_insert(0) |= list;
@@ -69,21 +72,34 @@ impl Lexicon {
                 }
             }
         }
-        Self { lists, letters }
+        let mut filter = Filter::new();
+        lists.keys().for_each(|hash| filter.insert(upper(*hash)));
+        let habits = letters.into_iter().map(|(letter, counts)| (letter, habits(counts)));
+        Self { lists, filter, habits: habits.collect() }
     }
 
     /// How often a kanji begins or ends surnames and given names: four numbers of four bits.
     pub(in crate::pii) fn habits(&self, letter: char) -> u64 {
-        let counts = self.letters.get(&u64::from(u32::from(letter)));
-        counts.into_iter().flatten().fold(0, |habits, count| {
-            habits << 4 | u64::from(count.checked_ilog2().map_or(0, |log| log + 1).min(15))
-        })
+        self.habits.get(&u64::from(u32::from(letter))).copied().unwrap_or(0)
     }
 
     /// The lists that a word is on, by its hash.
     pub(in crate::pii) fn lists(&self, hash: u64) -> Lists {
+        if !self.filter.may_hold(upper(hash)) {
+            return 0;
+        }
         self.lists.get(&hash).copied().unwrap_or(0)
     }
+}
+
+fn upper(hash: u64) -> u32 {
+    u32::try_from(hash >> 32).unwrap_or_default()
+}
+
+fn habits(counts: [u32; 4]) -> u64 {
+    counts.into_iter().fold(0, |habits, count| {
+        habits << 4 | u64::from(count.checked_ilog2().map_or(0, |log| log + 1).min(15))
+    })
 }
 
 type Letters = HashMap<u64, [u32; 4], BuildHasherDefault<Kept>>;

@@ -3,6 +3,7 @@
 //! token, and never hold a text.
 
 pub(in crate::pii) mod features;
+pub(in crate::pii) mod filter;
 pub(in crate::pii) mod lexicon;
 pub(in crate::pii) mod model;
 pub(in crate::pii) mod tokens;
@@ -63,12 +64,11 @@ impl Tagger {
         let mut best = [0.0_f32; LABELS];
         let mut origins: Vec<[u8; LABELS]> = Vec::with_capacity(count);
         for index in 0..count {
-            let mut scores = [0_i32; LABELS];
             let narrative = features.is_narrative(index);
-            features.each(index, |feature| self.model.add(feature, &mut scores));
+            let scores = features.of(index).map(|hashes| self.model.scores(&hashes));
             let mut next = [0.0_f32; LABELS];
             let mut origin = [0_u8; LABELS];
-            for (label, score) in scores.iter().enumerate() {
+            for (label, score) in scores.unwrap_or_default().iter().take(LABELS).enumerate() {
                 let (from, value) = best_origin(&best, transitions, label, index == 0);
                 let worth = *score as f32 * self.model.scale();
                 next[label] = value + worth + bonus(label, narrative);

@@ -2,6 +2,8 @@
 //! file is written by `tools/pii-train`. It must never be trusted to be whole: a broken file is an
 //! error at start, not a wrong answer.
 
+use super::filter::Filter;
+
 /// Labels of the tagger.
 pub(in crate::pii) const LABELS: usize = 5;
 /// Nothing.
@@ -20,10 +22,23 @@ pub(in crate::pii) const MAGIC: &[u8; 8] = b"flypii01";
 /// Bytes of one entry: the hash's upper half, then a weight for each label.
 const ENTRY_BYTES: usize = 4 + LABELS;
 
+/// Weights for each label and three times nothing: eight numbers are added at once.
+const LANES: usize = 8;
+
+/// The scores of a token's labels, and of nothing.
+pub(in crate::pii) type Scores = [i32; LANES];
+
+/// One line of the table; a key of 0 marks a free one.
+#[derive(Clone, Copy, Default)]
+struct Entry {
+    key: u32,
+    weights: [i8; LANES],
+}
+
 /// Weights, in steps of `scale`.
 pub(in crate::pii) struct Model {
-    keys: Vec<u32>,
-    weights: Vec<[i8; LABELS]>,
+    entries: Vec<Entry>,
+    filter: Filter,
     mask: usize,
     scale: f32,
     transitions: [[f32; LABELS]; LABELS],
@@ -53,40 +68,60 @@ impl Model {
         }
         let size = (count * 2).next_power_of_two();
         let scale = floats.first().copied().unwrap_or(1.0);
-        let (keys, weights) = (vec![0; size], vec![[0; LABELS]; size]);
-        let mut model = Self { keys, weights, mask: size - 1, scale, transitions };
+        let (entries, filter) = (vec![Entry::default(); size], Filter::new());
+        let mut model = Self { entries, filter, mask: size - 1, scale, transitions };
         for entry in rest.chunks_exact(ENTRY_BYTES) {
             let (key, values) = entry.split_first_chunk::<4>().ok_or(BrokenModel)?;
-            let mut weights = [0_i8; LABELS];
+            let mut weights = [0_i8; LANES];
             weights.iter_mut().zip(values).for_each(|(slot, value)| *slot = value.cast_signed());
-            model.insert(u32::from_le_bytes(*key), weights);
+            model.insert(Entry { key: u32::from_le_bytes(*key), weights });
         }
         Ok(model)
     }
 
-    fn insert(&mut self, key: u32, weights: [i8; LABELS]) {
-        let mut slot = key as usize & self.mask;
-        while self.keys.get(slot).is_some_and(|found| *found != 0 && *found != key) {
+    fn insert(&mut self, entry: Entry) {
+        let mut slot = entry.key as usize & self.mask;
+        while self.entries.get(slot).is_some_and(|e| e.key != 0 && e.key != entry.key) {
             slot = (slot + 1) & self.mask;
         }
-        if let (Some(place), Some(values)) = (self.keys.get_mut(slot), self.weights.get_mut(slot)) {
-            (*place, *values) = (key, weights);
+        if let Some(place) = self.entries.get_mut(slot) {
+            *place = entry;
         }
+        self.filter.insert(entry.key);
     }
 
-    /// Adds a feature's weights to the scores of a token.
-    pub(in crate::pii) fn add(&self, hash: u64, scores: &mut [i32; LABELS]) {
-        let key = key(hash);
-        let mut slot = key as usize & self.mask;
-        loop {
-            match self.keys.get(slot) {
-                Some(found) if *found == key => break,
-                Some(0) | None => return,
-                Some(_) => slot = (slot + 1) & self.mask,
+    /// The sum of the features' weights. Two passes: the first takes no turn that the processor
+    /// would have to guess, and leaves little to the second.
+    pub(in crate::pii) fn scores<const FEATURES: usize>(&self, hashes: &[u64; FEATURES]) -> Scores {
+        let mut keys = [0_u32; FEATURES];
+        let mut count = 0;
+        for hash in hashes {
+            let key = key(*hash);
+            if let Some(slot) = keys.get_mut(count) {
+                *slot = key;
             }
+            count += usize::from(self.filter.may_hold(key));
         }
-        let Some(weights) = self.weights.get(slot) else { return };
-        scores.iter_mut().zip(weights).for_each(|(score, weight)| *score += i32::from(*weight));
+        let mut scores = Scores::default();
+        for key in keys.iter().take(count) {
+            self.add(*key, &mut scores);
+        }
+        scores
+    }
+
+    fn add(&self, key: u32, scores: &mut Scores) {
+        let mut slot = key as usize & self.mask;
+        while let Some(entry) = self.entries.get(slot) {
+            if entry.key == key {
+                let lanes = scores.iter_mut().zip(entry.weights);
+                lanes.for_each(|(score, weight)| *score += i32::from(weight));
+                return;
+            }
+            if entry.key == 0 {
+                return;
+            }
+            slot = (slot + 1) & self.mask;
+        }
     }
 
     /// What one step of a weight is worth.

@@ -95,9 +95,8 @@ fn sentence(row: &serde_json::Value, lexicon: &Lexicon, counts: &mut Counts) -> 
         last = found;
     }
     let of = |index| {
-        let mut list = Vec::new();
-        features.each(index, |hash| list.push(counts.index(key(hash))));
-        list
+        let hashes = features.of(index).into_iter().flatten();
+        hashes.map(|hash| counts.index(key(hash))).collect()
     };
     Some(Sentence { features: (0..tokens.len()).map(of).collect(), labels })
 }

@@ -3,6 +3,8 @@
 
 #[path = "../../../../gateway/src/pii/tagger/features.rs"]
 pub(in crate::pii) mod features;
+#[path = "../../../../gateway/src/pii/tagger/filter.rs"]
+pub(in crate::pii) mod filter;
 #[path = "../../../../gateway/src/pii/tagger/lexicon.rs"]
 pub(in crate::pii) mod lexicon;
 #[path = "../../../../gateway/src/pii/tagger/model.rs"]
