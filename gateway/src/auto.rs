@@ -4,8 +4,9 @@
 use crate::credits::{self, WorstCase};
 use crate::routing;
 use infra::config::{Config, Model};
-use schemas::catalogue::Vendor;
+use schemas::catalogue::{Capability, Vendor};
 use schemas::error::{ErrorCode, Problem};
+use schemas::job::JobKind;
 use schemas::money::MicroUsd;
 use schemas::openai::ChatRequest;
 use std::sync::Arc;
@@ -54,7 +55,7 @@ pub(crate) fn choose(
         .models
         .iter()
         .filter(listed)
-        .filter(|model| may_use(allowed, model))
+        .filter(|model| may_use(allowed, model) && model.can(Capability::Chat))
         .cloned()
         .collect();
     let max_tokens = config.limits.max_tokens_per_request;
@@ -62,7 +63,7 @@ pub(crate) fn choose(
     let candidates: Vec<routing::Candidate> = models
         .iter()
         .map(|model| {
-            let worst = WorstCase::of(chat, prompt_tokens_max, model, max_tokens);
+            let worst = WorstCase::of(JobKind::Chat, (chat, prompt_tokens_max), model, max_tokens);
             routing::Candidate {
                 name: model.name.clone(),
                 tier: model.tier,

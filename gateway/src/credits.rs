@@ -3,9 +3,11 @@
 
 use infra::config::Model;
 use schemas::error::{ErrorCode, Problem};
+use schemas::job::JobKind;
 use schemas::money::MicroUsd;
-use schemas::openai::{ChatRequest, Content};
+use schemas::openai::{ChatRequest, Content, Message, Part, TOKENS};
 use schemas::usage::{token_estimate, token_upper_bound};
+use serde_json::Value;
 
 /// What a template adds around one message at most, in tokens.
 const MESSAGE_TOKENS_MAX: u64 = 32;
@@ -35,11 +37,16 @@ impl WorstCase {
     /// The worst case on a model; `prompt_tokens_max` bounds the prompt under any tokenizer and
     /// `max_tokens` caps every answer.
     pub(crate) fn of(
-        chat: &ChatRequest,
-        prompt_tokens_max: u64,
+        kind: JobKind,
+        (chat, prompt_tokens_max): (&ChatRequest, u64),
         model: &Model,
         max_tokens: u64,
     ) -> Self {
+        if kind == JobKind::Embeddings {
+            let input_tokens_max = embedded_tokens_max(chat, model.context);
+            let amount = model.price.worst_case(input_tokens_max, 0);
+            return Self { input_tokens_max, output_tokens_max: 0, amount };
+        }
         let asked = chat.answer_tokens_max().unwrap_or(u64::MAX);
         let choices = u64::from(chat.n.unwrap_or(1).max(1));
         let output_tokens_max = asked.min(max_tokens).min(model.max_output) * choices;
@@ -72,13 +79,32 @@ pub(crate) fn prompt_tokens_max(chat: &ChatRequest) -> u64 {
     tokens
 }
 
+/// An upper bound of the tokens of texts to be embedded: each stands for itself, and is refused
+/// when it is longer than the model's context.
+fn embedded_tokens_max(chat: &ChatRequest, context: u64) -> u64 {
+    let bound = |message: &Message| match &message.content {
+        Some(Content::Text(text)) => token_upper_bound(text),
+        Some(Content::Parts(parts)) => parts.iter().map(token_numbers).sum(),
+        None => 0,
+    };
+    let each = |message| (bound(message) + MESSAGE_TOKENS_MAX).min(context);
+    chat.messages.iter().map(each).sum()
+}
+
+/// How many tokens a part lists by their numbers.
+fn token_numbers(part: &Part) -> u64 {
+    part.rest.get(TOKENS).and_then(Value::as_array).map_or(0, |numbers| numbers.len() as u64)
+}
+
 /// The prompt's tokens as they probably are: messages, calls and tools; media not included.
 pub(crate) fn prompt_tokens_estimate(chat: &ChatRequest) -> u64 {
     let contents = chat.messages.iter().filter_map(|message| message.content.as_ref());
     let texts: u64 = contents.flat_map(Content::texts).map(token_estimate).sum();
     let calls = chat.messages.iter().filter_map(|message| message.tool_calls.as_ref()).flatten();
     let described = calls.chain(chat.tools.iter().flatten());
-    texts + described.map(|value| token_estimate(&value.to_string())).sum::<u64>()
+    let contents = chat.messages.iter().filter_map(|message| message.content.as_ref());
+    let numbers: u64 = contents.flat_map(Content::parts).map(token_numbers).sum();
+    texts + numbers + described.map(|value| token_estimate(&value.to_string())).sum::<u64>()
 }
 
 /// Money can't be counted now, so nothing starts.
@@ -114,7 +140,7 @@ mod tests {
             "messages": [{"role": "user", "content": "楽天市場でおすすめの商品を教えてください"}]
         }))
         .unwrap();
-        let worst = WorstCase::of(&chat, prompt_tokens_max(&chat), model, 4_000);
+        let worst = WorstCase::of(JobKind::Chat, (&chat, prompt_tokens_max(&chat)), model, 4_000);
         assert!(worst.input_tokens_max >= 60, "{worst:?}");
         assert_eq!(worst.output_tokens_max, 8_000, "of both choices");
         let usage = Usage { input: worst.input_tokens_max, output: 8_000, ..Usage::default() };

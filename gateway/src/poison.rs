@@ -45,8 +45,8 @@ async fn remove(gateway: &Gateway, sequence: u64) {
     let stream = gateway.bus.jetstream().get_stream_no_info(subjects::CHAT_STREAM).await;
     let Ok(stream) = stream else { return };
     let Ok(message) = stream.get_raw_message(sequence).await else { return };
-    let Ok(Job::V1(job)) = serde_json::from_slice::<Job>(&message.payload) else { return };
-    let ChatJob { request, attempt, gateway: owner, .. } = job;
+    let Ok(job) = serde_json::from_slice::<Job>(&message.payload) else { return };
+    let (_, ChatJob { request, attempt, gateway: owner, .. }) = job.open();
     if owner != gateway.id {
         return;
     }

@@ -117,4 +117,10 @@ pub enum Capability {
     Vision,
     /// Answers held to a JSON schema.
     JsonSchema,
+    /// Sound in messages, or spoken answers.
+    Audio,
+    /// Files in messages.
+    Files,
+    /// Vectors of texts.
+    Embeddings,
 }

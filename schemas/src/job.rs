@@ -12,9 +12,39 @@ use serde::{Deserialize, Serialize};
 pub enum Job {
     /// A chat.
     V1(ChatJob),
+    /// Texts to be embedded, one in each user message of its `chat`. The answer has one choice for
+    /// each, with the vector in its [`crate::openai::EMBEDDING`].
+    EmbeddingsV1(ChatJob),
 }
 
-/// One chat to be answered by one model.
+/// What a job asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JobKind {
+    /// An answer.
+    Chat,
+    /// Vectors.
+    Embeddings,
+}
+
+impl Job {
+    /// A job of this kind, as it is written today.
+    pub fn new(kind: JobKind, job: ChatJob) -> Self {
+        match kind {
+            JobKind::Chat => Self::V1(job),
+            JobKind::Embeddings => Self::EmbeddingsV1(job),
+        }
+    }
+
+    /// What it asks for, and of what.
+    pub fn open(self) -> (JobKind, ChatJob) {
+        match self {
+            Self::V1(job) => (JobKind::Chat, job),
+            Self::EmbeddingsV1(job) => (JobKind::Embeddings, job),
+        }
+    }
+}
+
+/// One chat to be answered by one model, or texts to be embedded by one.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ChatJob {
     /// Which request.

@@ -150,8 +150,8 @@ mod tests {
 
     #[test]
     fn a_route_that_is_not_told_is_found() {
-        let (health, more) = ("\"/health\", get(", "\"/v1/embeddings\", post(");
+        let (health, more) = ("\"/health\", get(", "\"/v1/moderations\", post(");
         let found = found(routes_exist_and_are_told, "gateway/src/api/mod.rs", health, more);
-        assert!(found.iter().any(|line| line.contains("tell POST /v1/embeddings")), "{found:?}");
+        assert!(found.iter().any(|line| line.contains("tell POST /v1/moderations")), "{found:?}");
     }
 }

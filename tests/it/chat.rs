@@ -273,10 +273,19 @@ async fn models_are_listed_when_somebody_serves_them() {
     assert_eq!(listed["object"], "list");
     let ids: Vec<&str> =
         listed["data"].as_array().unwrap().iter().map(|m| m["id"].as_str().unwrap()).collect();
-    assert_eq!(ids, ["fast", "backup", "claude", "keyed", "auto"], "keyless has no key");
+    let expected = ["fast", "backup", "claude", "keyed", "embedder", "gem", "auto"];
+    assert_eq!(ids, expected, "keyless has no key");
     let one = client.get("/v1/models/fast").await.json();
     assert_eq!(one["price_usd_per_million_tokens"]["output"], 2.0);
     assert_eq!(one["context_length"], 100_000);
+    assert_eq!(one["capabilities"], json!(["chat", "tools", "vision", "json_schema"]));
+    assert_eq!(one["provider"], "compatible");
+    let embedder = client.get("/v1/models/embedder").await.json();
+    assert_eq!(embedder["price_usd_per_million_tokens"], json!({"input": 1.0}));
+    assert_eq!(
+        (&embedder["provider"], &embedder["max_output_tokens"]),
+        (&json!("vllm"), &json!(null))
+    );
     assert_eq!(client.get("/v1/models/keyless").await.error_code(), "model_not_found");
     world.finish().await;
 }

@@ -12,6 +12,9 @@ mod completions;
 /// `POST /v1/responses`.
 mod responses;
 
+/// `POST /v1/embeddings`.
+mod embeddings;
+
 /// A stream's events as OpenAI writes them.
 mod stream;
 
@@ -106,6 +109,7 @@ pub(crate) fn router(gateway: &Arc<Gateway>) -> Router {
     Router::new()
         .route("/v1/chat/completions", post(surface::create::<chat_completions::ChatCompletion>))
         .route("/v1/completions", post(surface::create::<completions::TextCompletion>))
+        .route("/v1/embeddings", post(embeddings::create))
         .merge(responses::routes())
         .merge(messages::routes())
         .route("/v1/models", get(models::list))

@@ -9,6 +9,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use infra::config::Model;
+use schemas::catalogue::Capability;
 use schemas::error::{ErrorCode, Problem};
 use schemas::money::PicoUsdPerToken;
 use serde_json::{Value, json};
@@ -65,21 +66,28 @@ fn authorize(gateway: &Gateway, headers: &HeaderMap) -> Result<(), Problem> {
 
 fn described(model: &Model) -> Value {
     let usd = |price: PicoUsdPerToken| price.0 as f64 / PICO_PER_USD_PER_MILLION;
+    let answers = model.can(Capability::Chat);
+    // What only embeds has no output, and no price of one.
+    let price = match answers {
+        true => json!({
+            "input": usd(model.price.input),
+            "cached_input": usd(model.price.cached_input),
+            "cache_write": usd(model.price.cache_write),
+            "output": usd(model.price.output),
+        }),
+        false => json!({"input": usd(model.price.input)}),
+    };
     json!({
         "id": model.name,
         "object": "model",
         "created": CREATED,
         "owned_by": model.vendor.as_str(),
+        "provider": model.provider(),
         "context_length": model.context,
-        "max_output_tokens": model.max_output,
+        "max_output_tokens": answers.then_some(model.max_output),
         "capabilities": model.capabilities,
         "tier": model.tier,
         "aliases": model.aliases,
-        "price_usd_per_million_tokens": {
-            "input": usd(model.price.input),
-            "cached_input": usd(model.price.cached_input),
-            "cache_write": usd(model.price.cache_write),
-            "output": usd(model.price.output),
-        },
+        "price_usd_per_million_tokens": price,
     })
 }

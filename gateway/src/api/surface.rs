@@ -16,6 +16,7 @@ use axum::{Extension, Json};
 use infra::clock;
 use schemas::error::Problem;
 use schemas::ids::RequestId;
+use schemas::job::JobKind;
 use schemas::openai::{AnswerChoice, ChatRequest};
 use serde::Serialize;
 use std::sync::Arc;
@@ -99,7 +100,8 @@ async fn answer<S: Surface>(
     let wants_stream = chat.wants_stream();
     let secret = incoming::secret(&headers);
     let no_store = incoming::forbids_cache(&headers);
-    let call = Call { request: request.clone(), chat, secret, no_store, arrived };
+    let (request, kind) = (request.clone(), JobKind::Chat);
+    let call = Call { request, kind, chat, secret, no_store, arrived };
     let answering = match chat::chat(gateway, call).await {
         Ok(answering) => answering,
         Err(refused) => return Err((refused.into(), counted)),

@@ -242,10 +242,8 @@ async fn remove_from_queue(gateway: &Gateway, published: &Published) {
     let Ok(stream) = stream else { return };
     let Ok(message) = stream.get_raw_message(published.sequence).await else { return };
     let request = &published.held.routed.missed.masked.admitted.authenticated.received.request;
-    let ours = matches!(
-        serde_json::from_slice::<Job>(&message.payload),
-        Ok(Job::V1(job)) if job.request == *request
-    );
+    let job = serde_json::from_slice::<Job>(&message.payload);
+    let ours = job.is_ok_and(|job| job.open().1.request == *request);
     if !ours {
         return;
     }

@@ -90,10 +90,11 @@ pub(super) async fn hold(gateway: &Arc<Gateway>, mut routed: Routed) -> Result<H
 
 /// Each candidate with its worst case.
 fn costs(gateway: &Gateway, routed: &Routed) -> Vec<(Arc<Model>, MicroUsd)> {
-    let chat = &routed.missed.masked.admitted.authenticated.received.chat;
+    let received = &routed.missed.masked.admitted.authenticated.received;
+    let asked = (&received.chat, routed.prompt_tokens_max);
     let max_tokens = gateway.config.limits.max_tokens_per_request;
     let cost = |model: &Arc<Model>| {
-        (Arc::clone(model), WorstCase::of(chat, routed.prompt_tokens_max, model, max_tokens).amount)
+        (Arc::clone(model), WorstCase::of(received.kind, asked, model, max_tokens).amount)
     };
     routed.candidates.iter().map(cost).collect()
 }

@@ -4,7 +4,9 @@
 use super::admit::Admitted;
 use crate::pii::{MaskError, Vault};
 use crate::state::Gateway;
+use infra::config::{Privacy, PrivacyMode};
 use schemas::error::{ErrorCode, Problem};
+use schemas::openai::{ChatRequest, TOKENS};
 
 /// A request without personal data.
 pub(super) struct Masked {
@@ -16,6 +18,9 @@ pub(super) struct Masked {
 /// Masks; the vault can restore what was found.
 pub(super) fn mask(gateway: &Gateway, mut admitted: Admitted) -> Result<(Masked, Vault), Problem> {
     let chat = &mut admitted.authenticated.received.chat;
+    if !sees_everything(chat) && !masks_nothing(&gateway.config.privacy) {
+        return Err(unreadable());
+    }
     let vault = gateway.masker.mask(chat).map_err(|error| match error {
         MaskError::Blocked(kinds) => {
             let names: Vec<&str> = kinds.iter().map(|kind| kind.as_str()).collect();
@@ -44,4 +49,26 @@ pub(super) fn mask(gateway: &Gateway, mut admitted: Admitted) -> Result<(Masked,
         counter.inc_by(u64::try_from(count).unwrap_or(u64::MAX));
     }
     Ok((Masked { admitted, local_only: vault.is_local_only() }, vault))
+}
+
+/// Whether all that is said stands there as text. Token numbers would carry personal data past us.
+fn sees_everything(chat: &ChatRequest) -> bool {
+    let mut contents = chat.messages.iter().filter_map(|message| message.content.as_ref());
+    !contents.any(|content| content.parts().iter().any(|part| part.kind == TOKENS))
+}
+
+/// Whether the operator wants personal data left where it is, of every kind.
+fn masks_nothing(privacy: &Privacy) -> bool {
+    privacy.mode == PrivacyMode::Off && privacy.kinds.is_empty() && privacy.patterns.is_empty()
+}
+
+fn unreadable() -> Problem {
+    Problem::new(
+        ErrorCode::InvalidRequest,
+        "トークン番号の入力は個人情報を検査できません。文字列で送ってください (LangChain では \
+         check_embedding_ctx_length=False)。",
+        "Token numbers can't be looked through for personal data: send texts (in LangChain \
+         check_embedding_ctx_length=False).",
+    )
+    .at("input")
 }

@@ -46,6 +46,7 @@ use crate::state::Gateway;
 use infra::store::limits::Standing;
 use schemas::error::Problem;
 use schemas::ids::RequestId;
+use schemas::job::JobKind;
 use schemas::money::MicroUsd;
 use schemas::openai::{AnswerChoice, ChatRequest, ChunkChoice};
 use schemas::usage::Usage;
@@ -56,6 +57,8 @@ use std::time::Instant;
 pub struct Call {
     /// Its name, already told to the client.
     pub request: RequestId,
+    /// What it asks for.
+    pub kind: JobKind,
     /// What is asked, in the canonical form.
     pub chat: ChatRequest,
     /// The key's secret, if one was sent.

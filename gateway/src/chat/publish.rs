@@ -82,7 +82,8 @@ async fn send(gateway: &Gateway, published: &Published) -> Result<u64, Problem> 
     let model = published.model();
     let job = job_of(gateway, published);
     let left_ms = job.deadline_ms.saturating_sub(clock::unix_ms());
-    let body = serde_json::to_vec(&Job::V1(job)).map_err(|error| {
+    let kind = published.held.routed.missed.masked.admitted.authenticated.received.kind;
+    let body = serde_json::to_vec(&Job::new(kind, job)).map_err(|error| {
         tracing::error!(%error, "a job can't be encoded");
         unavailable()
     })?;
@@ -115,7 +116,7 @@ fn job_of(gateway: &Gateway, published: &Published) -> ChatJob {
     let received = &authenticated.received;
     let max_tokens = gateway.config.limits.max_tokens_per_request;
     let bound = published.held.routed.prompt_tokens_max;
-    let worst = WorstCase::of(&received.chat, bound, model, max_tokens);
+    let worst = WorstCase::of(received.kind, (&received.chat, bound), model, max_tokens);
     ChatJob {
         request: received.request.clone(),
         attempt: published.attempt,

@@ -6,6 +6,7 @@ use super::mask::Masked;
 use super::{Event, Figures, Receipt};
 use crate::cache;
 use crate::state::Gateway;
+use schemas::job::JobKind;
 use schemas::money::MicroUsd;
 use schemas::openai::{AnswerChoice, AnswerMessage, ChunkChoice, DeltaMessage};
 use schemas::usage::Usage;
@@ -82,8 +83,10 @@ impl Kept {
 pub(super) async fn recall(gateway: &Gateway, masked: Masked) -> Recalled {
     let received = &masked.admitted.authenticated.received;
     let key = &masked.admitted.authenticated.key;
-    // What only a model of our own may see isn't masked, so it isn't kept either.
-    if !gateway.config.cache.enabled || received.no_store || masked.local_only {
+    // What only a model of our own may see isn't masked, so it isn't kept either; vectors are
+    // cheaper made again than kept.
+    let is_kept = received.kind == JobKind::Chat && !received.no_store && !masked.local_only;
+    if !gateway.config.cache.enabled || !is_kept {
         return missed(masked, None);
     }
     let digest = cache::digest(&key.account, key.models.as_deref(), &received.chat);

@@ -6,6 +6,7 @@ use crate::state::Gateway;
 use infra::clock;
 use schemas::error::{ErrorCode, Problem};
 use schemas::ids::RequestId;
+use schemas::job::JobKind;
 use schemas::openai::ChatRequest;
 use std::time::Instant;
 
@@ -24,6 +25,7 @@ const TOP_LOGPROBS_MAX: u32 = 20;
 /// A request that the API takes.
 pub(super) struct Received {
     pub(super) request: RequestId,
+    pub(super) kind: JobKind,
     pub(super) chat: ChatRequest,
     pub(super) secret: Option<String>,
     pub(super) no_store: bool,
@@ -38,6 +40,7 @@ pub(super) fn receive(gateway: &Gateway, call: Call) -> Result<Received, Problem
     let lifetime_ms = gateway.config.gateway.request_seconds_max * 1_000;
     Ok(Received {
         request: call.request,
+        kind: call.kind,
         chat: call.chat,
         secret: call.secret,
         no_store: call.no_store,

@@ -9,6 +9,7 @@ use crate::state::Gateway;
 use infra::config::Model;
 use schemas::catalogue::{Capability, Vendor};
 use schemas::error::{ErrorCode, Problem};
+use schemas::job::JobKind;
 use schemas::openai::{ChatRequest, Content};
 use std::sync::Arc;
 
@@ -28,20 +29,25 @@ pub(super) struct Routed {
 pub(super) fn route(gateway: &Gateway, mut missed: Missed) -> Result<Routed, Problem> {
     let authenticated = &mut missed.masked.admitted.authenticated;
     let allowed = authenticated.key.models.clone();
+    let kind = authenticated.received.kind;
     let chat = &mut authenticated.received.chat;
-    let (first, reason) = if chat.model == "auto" {
+    let (first, reason) = if chat.model == "auto" && kind == JobKind::Chat {
         choose(gateway, chat, allowed.as_deref())?
     } else {
         let model = named(gateway, &chat.model, allowed.as_deref())?;
+        check_kind(&model, kind)?;
         (vec![model], "named".to_owned())
     };
     // What the client wants of the choice is ours to know, and nobody else's.
     chat.user_preferences = None;
     let mut candidates = first;
-    if let Some(model) = candidates.first().cloned() {
+    // Another model's vectors can't be compared with the one's that was asked for.
+    let fallible = candidates.first().filter(|_| kind == JobKind::Chat).cloned();
+    if let Some(model) = fallible {
         for name in gateway.config.fallbacks_of(&model.name) {
             let Some(fallback) = gateway.config.models.get(name) else { continue };
             let usable = gateway.fleet.offers(&fallback.name)
+                && fallback.can(Capability::Chat)
                 && auto::may_use(allowed.as_deref(), fallback)
                 && can_take(fallback, chat);
             if usable && !candidates.iter().any(|known| known.name == fallback.name) {
@@ -68,6 +74,24 @@ fn only_local() -> Problem {
          \"auto\" with a local model running.",
     )
     .at("model")
+}
+
+/// A model that only embeds answers no chat, and the other way round.
+fn check_kind(model: &Model, kind: JobKind) -> Result<(), Problem> {
+    let name = &model.name;
+    let (capability, japanese, english) = match kind {
+        JobKind::Chat => (Capability::Chat, "チャット", "no chat: use /v1/embeddings"),
+        JobKind::Embeddings => (Capability::Embeddings, "埋め込み", "no embeddings"),
+    };
+    if model.can(capability) {
+        return Ok(());
+    }
+    Err(Problem::new(
+        ErrorCode::InvalidRequest,
+        format!("モデル '{name}' は{japanese}に対応していません。"),
+        format!("The model '{name}' makes {english}."),
+    )
+    .at("model"))
 }
 
 /// Whether a fallback can do what the request asks for: one that can't would turn a busy vendor's

@@ -7,7 +7,7 @@ use super::model::{Llama, Model};
 use super::presets;
 use crate::environment::Environment;
 use crate::secret::Secret;
-use schemas::catalogue::{Preset, Vendor};
+use schemas::catalogue::{Capability, Preset, Vendor};
 use schemas::money::Price;
 use std::path::PathBuf;
 
@@ -22,7 +22,9 @@ pub(super) fn check_model(
     if name.is_empty() || name.len() > 128 || name.chars().any(char::is_control) {
         return Err(fail("a name has 1 to 128 printable characters".into()));
     }
-    if written.context == 0 || written.max_output == 0 || written.max_output > written.context {
+    let embeds_only = written.capabilities == [Capability::Embeddings];
+    let max_output = written.max_output.or(embeds_only.then_some(1)).unwrap_or(0);
+    if written.context == 0 || max_output == 0 || max_output > written.context {
         return Err(fail("context and max_output are tokens, max_output from 1 to context".into()));
     }
     let key_wanted = written.api_key.is_some() || !written.api_keys.is_empty();
@@ -36,7 +38,7 @@ pub(super) fn check_model(
     let api_base = check_api_base(written.api_base, written.preset, environment).map_err(&fail)?;
     check_vendor(vendor, written.preset, written.api_version.as_deref(), api_base.as_deref())
         .map_err(&fail)?;
-    let price = check_price(written.price).map_err(&fail)?;
+    let price = check_price(written.price, embeds_only).map_err(&fail)?;
     let is_llama = vendor == Vendor::Llama;
     if !is_llama && written.llama.is_some() {
         return Err(fail("llama: is only for vendor: llama; remove it".into()));
@@ -55,7 +57,7 @@ pub(super) fn check_model(
         key_wanted,
         price,
         context: written.context,
-        max_output: written.max_output,
+        max_output,
         capabilities: written.capabilities,
         tier: written.tier,
         llama,
@@ -107,7 +109,9 @@ fn check_vendor(
     }
 }
 
-fn check_price(written: Option<FilePrice>) -> Result<Price, String> {
+/// What embeds only has no output and no cache: its other prices are never applied, so they needn't
+/// be written.
+fn check_price(written: Option<FilePrice>, embeds_only: bool) -> Result<Price, String> {
     let missing = |field: &str| {
         format!(
             "price.{field} is missing: write its exact price in USD per million tokens (0 \
@@ -118,11 +122,16 @@ fn check_price(written: Option<FilePrice>) -> Result<Price, String> {
     let need = |price: Option<PerMillion>, field: &str| {
         price.map(|price| price.0).ok_or_else(|| missing(field))
     };
+    let input = need(written.input, "input")?;
+    let other = |price: Option<PerMillion>, field: &str| match price {
+        None if embeds_only => Ok(input),
+        price => need(price, field),
+    };
     Ok(Price {
-        input: need(written.input, "input")?,
-        cached_input: need(written.cached_input, "cached_input")?,
-        cache_write: need(written.cache_write, "cache_write")?,
-        output: need(written.output, "output")?,
+        input,
+        cached_input: other(written.cached_input, "cached_input")?,
+        cache_write: other(written.cache_write, "cache_write")?,
+        output: other(written.output, "output")?,
     })
 }
 
@@ -151,6 +160,18 @@ mod tests {
     const MODEL: &str = "models:\n  - name: m\n    pool: cloud\n    vendor: openai\n    \
         price: {input: 0.15, cached_input: 0.075, cache_write: 0, output: 0.60}\n    \
         context: 1000\n    max_output: 100\n";
+
+    #[test]
+    fn what_only_embeds_needs_the_price_of_its_input_alone() {
+        let smallest = "models:\n  - name: m\n    pool: cloud\n    vendor: openai\n    \
+            price: {input: 0.02}\n    context: 8191\n    capabilities: [embeddings]\n";
+        let config = Config::parse(smallest, "c", &Environment::default()).unwrap();
+        assert_eq!(config.models.get("m").unwrap().price.input.0, 20_000);
+        let chats = smallest.replace("[embeddings]", "[chat, embeddings]");
+        assert!(Config::parse(&chats, "c", &Environment::default()).is_err());
+        let priceless = smallest.replace("input: 0.02", "output: 1");
+        assert!(Config::parse(&priceless, "c", &Environment::default()).is_err());
+    }
 
     #[test]
     fn vendors_have_what_they_need_and_nothing_of_others() {

@@ -55,7 +55,7 @@ pub(super) struct FileModel {
     pub(super) api_keys: Vec<String>,
     pub(super) price: Option<FilePrice>,
     pub(super) context: u64,
-    pub(super) max_output: u64,
+    pub(super) max_output: Option<u64>,
     #[serde(default = "chat_only")]
     pub(super) capabilities: Vec<Capability>,
     #[serde(default = "standard")]

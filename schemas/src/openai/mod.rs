@@ -8,6 +8,13 @@ pub mod request;
 /// What it gets, whole or in chunks.
 pub mod response;
 
+/// Where a choice of an answer carries a vector: the base64 of its numbers as 32-bit floats, the
+/// lowest byte first.
+pub const EMBEDDING: &str = "embedding";
+
+/// The type of a message's part that is a list of token numbers, in its `tokens`.
+pub const TOKENS: &str = "tokens";
+
 pub use request::{ChatRequest, Content, Message, Part, Role, Stop, StreamOptions};
 pub use response::{
     Answer, AnswerChoice, AnswerMessage, Chunk, ChunkChoice, DeltaMessage, FinishReason,

@@ -200,6 +200,14 @@ impl Content {
         one.into_iter().chain(many.iter().filter_map(|part| part.text.as_deref()))
     }
 
+    /// All parts in their order; a plain text has none.
+    pub fn parts(&self) -> &[Part] {
+        match self {
+            Self::Text(_) => &[],
+            Self::Parts(parts) => parts,
+        }
+    }
+
     /// All texts, to be changed in place.
     pub fn texts_mut(&mut self) -> Vec<&mut String> {
         match self {

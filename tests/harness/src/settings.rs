@@ -61,6 +61,23 @@ models:
     price: {input: 1, cached_input: 1, cache_write: 1, output: 1}
     context: 1000
     max_output: 100
+  - name: embedder
+    pool: cloud
+    vendor: compatible
+    preset: vllm
+    api_base: BASE/v1
+    price: {input: 1}
+    context: 1000
+    capabilities: [embeddings]
+  - name: gem
+    pool: cloud
+    vendor: gemini
+    api_base: BASE/v1beta
+    api_key: vendor-secret-key
+    price: {input: 1, cached_input: 0.5, cache_write: 0, output: 2}
+    context: 100000
+    max_output: 1000
+    capabilities: [chat, tools, vision, json_schema, embeddings]
 auto: {candidates: [fast, backup], default: fast}
 "#;
 

@@ -30,7 +30,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use infra::bus::pull::Delivery;
 use schemas::error::{ErrorCode, Problem};
-use schemas::job::{ChatJob, Job};
+use schemas::job::{ChatJob, Job, JobKind};
 use schemas::usage::{TokenSource, Usage};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -50,6 +50,17 @@ pub trait Backend: Send + Sync + 'static {
         reply: &'a mut Reply,
         stop: &'a CancellationToken,
     ) -> BoxFuture<'a, Ended>;
+
+    /// Embeds the texts of one job: through `reply` goes one choice for each user message, with its
+    /// vector in [`schemas::openai::EMBEDDING`]. A backend that can't leaves this as it is.
+    fn embed<'a>(
+        &'a self,
+        _job: &'a ChatJob,
+        _reply: &'a mut Reply,
+        _stop: &'a CancellationToken,
+    ) -> BoxFuture<'a, Ended> {
+        Box::pin(async { Ended { usage: None, problem: Some(embeds_nothing()) } })
+    }
 }
 
 /// How an answer ended.
@@ -83,8 +94,8 @@ impl JobOutcome {
 
 /// The conductor of a job: all branching of the way stands here.
 async fn run_job(worker: Arc<Worker>, delivery: Delivery) -> JobOutcome {
-    let job: ChatJob = match serde_json::from_slice(&delivery.payload) {
-        Ok(Job::V1(job)) => job,
+    let (kind, job) = match serde_json::from_slice::<Job>(&delivery.payload) {
+        Ok(job) => job.open(),
         Err(error) => {
             // The error's own text may quote the job.
             let (line, column) = (error.line(), error.column());
@@ -112,7 +123,7 @@ async fn run_job(worker: Arc<Worker>, delivery: Delivery) -> JobOutcome {
         }
     };
     let mut reply = Reply::new(worker.bus().clone(), &job, delivery.delivered);
-    let execution = Execution { job: &job, delivery: &delivery, left, stop: running.stop() };
+    let execution = Execution { kind, job: &job, delivery: &delivery, left, stop: running.stop() };
     let ended = answer(&worker, &execution, &mut reply).await;
     let failed = ended.problem.is_some();
     settle::settle(&worker, &job, &mut reply, ended, running.was_cancelled()).await;
@@ -121,6 +132,7 @@ async fn run_job(worker: Arc<Worker>, delivery: Delivery) -> JobOutcome {
 
 /// One run of a job.
 struct Execution<'a> {
+    kind: JobKind,
     job: &'a ChatJob,
     delivery: &'a Delivery,
     /// The time it has.
@@ -131,10 +143,14 @@ struct Execution<'a> {
 /// Runs the backend, tells the queue that we live until the first piece, and ends at the deadline.
 /// The job is acknowledged with the first piece, or else with the end: it never comes back.
 async fn answer(worker: &Worker, execution: &Execution<'_>, reply: &mut Reply) -> Ended {
-    let Execution { job, delivery, left, stop } = *execution;
+    let Execution { kind, job, delivery, left, stop } = *execution;
     let (acknowledged, mut first_piece) = tokio::sync::oneshot::channel();
     reply.on_first_piece(acknowledged);
-    let answered = AssertUnwindSafe(worker.backend().answer(job, reply, stop)).catch_unwind();
+    let answered = match kind {
+        JobKind::Chat => worker.backend().answer(job, reply, stop),
+        JobKind::Embeddings => worker.backend().embed(job, reply, stop),
+    };
+    let answered = AssertUnwindSafe(answered).catch_unwind();
     tokio::pin!(answered);
     let mut alive = tokio::time::interval(worker.settings().alive_interval);
     alive.tick().await;
@@ -175,6 +191,15 @@ fn deadline_exceeded() -> Problem {
         "時間内に答えが終わりませんでした。max_tokens を減らすか、もう一度お試しください。",
         "The answer did not end in time. Lower max_tokens or try again.",
     )
+}
+
+fn embeds_nothing() -> Problem {
+    Problem::new(
+        ErrorCode::InvalidRequest,
+        "このモデルは埋め込み (embeddings) に対応していません。",
+        "This model makes no embeddings.",
+    )
+    .at("model")
 }
 
 fn internal() -> Problem {

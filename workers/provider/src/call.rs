@@ -37,6 +37,9 @@ const WHOLE_SECONDS_MAX: u64 = 600;
 /// The largest whole answer: what one message of the bus can carry.
 const WHOLE_BYTES_MAX: usize = 8 * 1024 * 1024;
 
+/// The largest answer with vectors: they are given on a few at a time.
+const VECTORS_BYTES_MAX: usize = 128 * 1024 * 1024;
+
 /// How much of an error's body is read.
 const ERROR_BYTES_MAX: usize = 64 * 1024;
 
@@ -75,6 +78,8 @@ pub struct Limits {
     pub whole: Duration,
     /// The largest whole answer, in bytes.
     pub whole_bytes_max: usize,
+    /// The largest answer with vectors, in bytes.
+    pub vectors_bytes_max: usize,
 }
 
 impl Default for Limits {
@@ -87,6 +92,7 @@ impl Default for Limits {
             stream: Duration::from_secs(STREAM_SECONDS_MAX),
             whole: Duration::from_secs(WHOLE_SECONDS_MAX),
             whole_bytes_max: WHOLE_BYTES_MAX,
+            vectors_bytes_max: VECTORS_BYTES_MAX,
         }
     }
 }

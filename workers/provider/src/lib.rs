@@ -13,6 +13,7 @@ mod media;
 mod openai;
 mod problem;
 mod relay;
+mod vectors;
 
 /// The models and the way of one answer.
 pub mod provider;
@@ -37,4 +38,5 @@ pub use problem::Complaint;
 pub use provider::{Provider, StartError};
 pub use sink::{Ended, Sink, SinkClosed};
 pub use upstream::{ApiKey, Upstream};
+pub use vectors::Vectors;
 pub use worker::{RunError, run};

@@ -1,12 +1,13 @@
 //! The models of this process and the way of one answer: translate → call → relay. It holds the
 //! vendors' keys, and never gives one away.
 
-use crate::call::{Limits, Tails, client, open};
+use crate::call::{Limits, Tails, client, open, whole_body};
 use crate::problem;
 use crate::relay::{Relay, whole};
 use crate::sink::{Ended, Sink};
 use crate::translate::{Protocol, choices_wanted, protocol};
 use crate::upstream::{KeyRing, Upstream};
+use crate::vectors::{Vectors, give};
 use reqwest::{Client, Url};
 use schemas::error::{ErrorCode, Problem};
 use schemas::job::ChatJob;
@@ -110,6 +111,34 @@ impl Provider {
                 None => Ended::failed(problem::stopped()),
             }
         }
+    }
+
+    /// Embeds the texts of a job into a sink: one choice for each, in their order. When `stop` is
+    /// cancelled the upstream call is given up at once.
+    pub async fn embed(
+        &self,
+        job: &ChatJob,
+        sink: &mut impl Sink,
+        stop: &CancellationToken,
+    ) -> Ended {
+        let Some(model) = self.models.get(&job.model) else {
+            return Ended::failed(not_served());
+        };
+        let vectors = timeout(self.limits.whole, self.vectors(job, model));
+        match stop.run_until_cancelled(vectors).await {
+            Some(Ok(Ok(vectors))) => give(vectors, job.chat.messages.len(), sink).await,
+            Some(Ok(Err(problem))) => Ended::failed(problem),
+            Some(Err(_)) => Ended::failed(problem::timeout()),
+            None => Ended::failed(problem::stopped()),
+        }
+    }
+
+    async fn vectors(&self, job: &ChatJob, model: &Model) -> Result<Vectors, Problem> {
+        let call = model.protocol.embeddings(job, &model.upstream)?;
+        let wait = self.limits.whole;
+        let response = open(&self.client, model.protocol, &call, &model.keys, wait).await?;
+        let body = whole_body(response, self.limits.vectors_bytes_max).await?;
+        model.protocol.vectors(&body)
     }
 
     async fn answer_whole(&self, job: &ChatJob, model: &Model, sink: &mut impl Sink) -> Ended {

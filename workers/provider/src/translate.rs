@@ -9,6 +9,7 @@ use crate::openai;
 use crate::problem::{self, Complaint};
 use crate::sse;
 use crate::upstream::{ApiKey, KeyHeader, Upstream};
+use crate::vectors::Vectors;
 use bytes::Bytes;
 use reqwest::header::{
     ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, InvalidHeaderValue,
@@ -122,6 +123,26 @@ pub trait Protocol: Send + Sync {
 
     /// A reader for one stream that should bring so many choices.
     fn stream(&self, choices: u32) -> Box<dyn StreamReader>;
+
+    /// A job for vectors as a request to the vendor.
+    ///
+    /// # Errors
+    /// When the vendor makes none, or the protocol can't say what the job asks for.
+    fn embeddings(&self, _job: &ChatJob, _upstream: &Upstream) -> Result<Call, Problem> {
+        Err(problem::cannot(
+            "model",
+            "このモデルの提供元は埋め込みに対応していません",
+            "this model's vendor makes no embeddings",
+        ))
+    }
+
+    /// Vectors out of a 2xx body.
+    ///
+    /// # Errors
+    /// When the body is an error, or isn't what the protocol says.
+    fn vectors(&self, _body: &[u8]) -> Result<Vectors, Problem> {
+        Err(problem::nonsense())
+    }
 
     /// What the vendor says about a request that it refused.
     fn error(&self, body: &[u8]) -> Complaint;

@@ -124,6 +124,18 @@ impl Backend for Calls {
             Ended { usage: ended.counted(), problem: ended.result.err() }
         })
     }
+
+    fn embed<'a>(
+        &'a self,
+        job: &'a ChatJob,
+        reply: &'a mut Reply,
+        stop: &'a CancellationToken,
+    ) -> BoxFuture<'a, Ended> {
+        Box::pin(async move {
+            let ended = self.0.embed(job, &mut ReplySink(reply), stop).await;
+            Ended { usage: ended.counted(), problem: ended.result.err() }
+        })
+    }
 }
 
 impl Sink for ReplySink<'_> {

@@ -152,9 +152,9 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response
     let (parts, body) = request.into_parts();
     let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
     let body: Value = serde_json::from_slice(&body).unwrap();
-    let model = body["model"].as_str().unwrap().to_owned();
-    let script = script_for(&shared, &model);
     let path = parts.uri.path().to_owned();
+    let model = body["model"].as_str().or_else(|| named_in(&path)).unwrap().to_owned();
+    let script = script_for(&shared, &model);
     let seen = Seen { model, path, headers: parts.headers, body, end: End::Running };
     let number = {
         let mut all = shared.seen.lock().unwrap();
@@ -163,6 +163,11 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response
     };
     let ending = Ending { shared: Arc::clone(&shared), number, end: End::HungUp };
     follow(script, seen, ending).await
+}
+
+/// The model of an address such as `/v1beta/models/MODEL:generateContent`.
+fn named_in(path: &str) -> Option<&str> {
+    path.split_once("/models/")?.1.split(':').next()
 }
 
 fn script_for(shared: &Shared, model: &str) -> Script {
@@ -185,6 +190,11 @@ async fn follow(mut script: Script, seen: Seen, mut ending: Ending) -> Response<
                 response = response.header(name, value);
             }
             return response.body(Body::from(body)).unwrap();
+        }
+        Script::Echo { .. } if seen.path.ends_with("/embeddings") => {
+            ending.sent();
+            let response = Response::builder().header("content-type", "application/json");
+            return response.body(Body::from(openai::embeddings(&seen.body).to_string())).unwrap();
         }
         Script::Echo { characters } => echo(&seen.body, characters),
         Script::Steps { steps, counts } => (steps, counts),

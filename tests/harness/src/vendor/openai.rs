@@ -31,6 +31,25 @@ pub(super) fn whole(model: &str, steps: &[Step], counts: Option<Counts>) -> Valu
     answer
 }
 
+/// A vector for each text, as numbers: how many characters it has, and its place. Four tokens are
+/// counted for each text, or as many as there are numbers.
+pub(super) fn embeddings(body: &Value) -> Value {
+    let inputs = body["input"].as_array().unwrap();
+    let length = |input: &Value| match input {
+        Value::Array(numbers) => numbers.len(),
+        text => text.as_str().unwrap().chars().count(),
+    };
+    let tokens: usize = inputs.iter().map(|i| i.as_array().map_or(4, Vec::len)).sum();
+    let data = inputs.iter().enumerate().map(|(index, input)| {
+        let filling = body["dimensions"].as_u64().unwrap_or(2).saturating_sub(2);
+        let mut vector = vec![length(input) as f64, index as f64 / 4.0];
+        vector.extend((0..filling).map(|place| place as f64 / 7.0));
+        json!({"object": "embedding", "index": index, "embedding": vector})
+    });
+    json!({"object": "list", "model": body["model"], "data": data.collect::<Vec<_>>(),
+        "usage": {"prompt_tokens": tokens, "total_tokens": tokens}})
+}
+
 /// The events of one step; `calls` counts the tool calls so far.
 pub(super) fn step(model: &str, step: &Step, calls: &mut usize) -> Vec<String> {
     match step {

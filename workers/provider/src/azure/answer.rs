@@ -3,9 +3,15 @@
 
 use crate::openai::itself;
 use crate::translate::{Protocol, Whole};
+use crate::vectors::Vectors;
 use schemas::error::Problem;
 
 /// Reads a 2xx body.
 pub(super) fn answer(body: &[u8]) -> Result<Whole, Problem> {
     itself().answer(body)
+}
+
+/// Reads the 2xx body of a request for vectors.
+pub(super) fn vectors(body: &[u8]) -> Result<Vectors, Problem> {
+    itself().vectors(body)
 }

@@ -9,6 +9,7 @@ mod stream;
 use crate::problem::Complaint;
 use crate::translate::{Call, Protocol, StreamReader, Whole, key_header};
 use crate::upstream::{ApiKey, KeyHeader, Upstream};
+use crate::vectors::Vectors;
 use reqwest::header::{HeaderName, InvalidHeaderValue};
 use schemas::error::Problem;
 use schemas::job::ChatJob;
@@ -31,6 +32,14 @@ impl Protocol for Azure {
 
     fn stream(&self, choices: u32) -> Box<dyn StreamReader> {
         stream::stream(choices)
+    }
+
+    fn embeddings(&self, job: &ChatJob, upstream: &Upstream) -> Result<Call, Problem> {
+        request::embeddings(job, upstream)
+    }
+
+    fn vectors(&self, body: &[u8]) -> Result<Vectors, Problem> {
+        answer::vectors(body)
     }
 
     fn error(&self, body: &[u8]) -> Complaint {

@@ -1,7 +1,7 @@
 //! The job as a request to a deployment. The older API has the deployment in the address and needs
 //! its version there; the newer one, below `/openai/v1`, has it as the model and needs none.
 
-use crate::openai::{ITSELF, request_body};
+use crate::openai::{ITSELF, embeddings_body, request_body};
 use crate::problem;
 use crate::translate::Call;
 use crate::upstream::Upstream;
@@ -20,8 +20,14 @@ pub(super) fn request(job: &ChatJob, upstream: &Upstream) -> Result<Call, Proble
     Call::json(url, &request_body(job, &upstream.name, &ITSELF)?, job.stream)
 }
 
+/// Builds the request for vectors.
+pub(super) fn embeddings(job: &ChatJob, upstream: &Upstream) -> Result<Call, Problem> {
+    let url = address(upstream, "embeddings")?;
+    Call::json(url, &embeddings_body(job, &upstream.name, &ITSELF), false)
+}
+
 /// Where a deployment's operation is.
-pub(super) fn address(upstream: &Upstream, operation: &str) -> Result<String, Problem> {
+fn address(upstream: &Upstream, operation: &str) -> Result<String, Problem> {
     let base = upstream.base().ok_or_else(problem::unreachable)?;
     let version = upstream.api_version.as_deref();
     if base.ends_with(NEWER) {

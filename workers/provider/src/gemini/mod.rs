@@ -3,6 +3,7 @@
 
 mod answer;
 mod config;
+mod embeddings;
 mod error;
 mod parts;
 mod request;
@@ -13,6 +14,7 @@ mod turns;
 use crate::problem::Complaint;
 use crate::translate::{Call, Protocol, StreamReader, Whole, key_header};
 use crate::upstream::{ApiKey, KeyHeader, Upstream};
+use crate::vectors::Vectors;
 use reqwest::header::{HeaderName, InvalidHeaderValue};
 use schemas::error::Problem;
 use schemas::job::ChatJob;
@@ -35,6 +37,14 @@ impl Protocol for Gemini {
 
     fn stream(&self, choices: u32) -> Box<dyn StreamReader> {
         Box::new(stream::Stream::new(choices))
+    }
+
+    fn embeddings(&self, job: &ChatJob, upstream: &Upstream) -> Result<Call, Problem> {
+        embeddings::request(job, upstream)
+    }
+
+    fn vectors(&self, body: &[u8]) -> Result<Vectors, Problem> {
+        embeddings::vectors(body)
     }
 
     fn error(&self, body: &[u8]) -> Complaint {

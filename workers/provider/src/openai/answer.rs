@@ -175,6 +175,12 @@ struct CompletionDetails {
 }
 
 impl VendorUsage {
+    /// The count of a request that has no output.
+    pub(super) fn input_alone(self) -> Option<Usage> {
+        let input = self.prompt_tokens.or(self.total_tokens)?;
+        Some(Usage { input, ..Usage::default() })
+    }
+
     /// Disjoint buckets; `None` unless both sides were counted. Parts are never larger than their
     /// whole. A total above prompt and completion is output that the vendor counts but doesn't
     /// list as completion (xAI, Gemini): reasoning.

@@ -18,6 +18,10 @@ pub(crate) struct Quirks {
     pub(crate) thoughts: Thoughts,
     /// Fields of a request that it calls otherwise: our name, its name.
     pub(crate) renamed: &'static [(&'static str, &'static str)],
+    /// The same of a request for vectors.
+    pub(crate) renamed_in_embeddings: &'static [(&'static str, &'static str)],
+    /// It can write vectors as base64.
+    pub(crate) takes_base64: bool,
     /// Fields of a request that it refuses although others know them.
     pub(crate) refused: &'static [&'static str],
     /// Fields of a message that it refuses.
@@ -42,6 +46,8 @@ const UNKNOWN: Quirks = Quirks {
     takes_stream_options: true,
     thoughts: Thoughts::Kept,
     renamed: &[],
+    renamed_in_embeddings: &[],
+    takes_base64: false,
     refused: &[],
     refused_in_messages: &[],
 };
@@ -50,6 +56,7 @@ const UNKNOWN: Quirks = Quirks {
 pub(crate) const ITSELF: Quirks = Quirks {
     takes_new_token_limit: true,
     takes_developer: true,
+    takes_base64: true,
     thoughts: Thoughts::Refused,
     refused: &["thinking", "top_k"],
     ..UNKNOWN
@@ -60,6 +67,7 @@ const MISTRAL: Quirks = Quirks {
     takes_stream_options: false,
     thoughts: Thoughts::Refused,
     renamed: &[("seed", "random_seed")],
+    renamed_in_embeddings: &[("dimensions", "output_dimension")],
     refused: &["thinking", "top_k"],
     ..UNKNOWN
 };
@@ -80,7 +88,10 @@ const OPENROUTER: Quirks = Quirks { takes_new_token_limit: true, takes_developer
 const XAI: Quirks = Quirks { takes_new_token_limit: true, ..UNKNOWN };
 
 /// It translates for its own vendors, so it takes what OpenAI takes.
-const LITELLM: Quirks = Quirks { takes_new_token_limit: true, takes_developer: true, ..UNKNOWN };
+const LITELLM: Quirks =
+    Quirks { takes_new_token_limit: true, takes_developer: true, takes_base64: true, ..UNKNOWN };
+
+const VLLM: Quirks = Quirks { takes_base64: true, ..UNKNOWN };
 
 /// OpenAI.
 pub(crate) fn itself() -> &'static OpenAi {
@@ -96,7 +107,8 @@ pub(crate) fn compatible(preset: Option<Preset>) -> &'static OpenAi {
         Some(Preset::Openrouter) => const { &OpenAi { quirks: OPENROUTER } },
         Some(Preset::Xai) => const { &OpenAi { quirks: XAI } },
         Some(Preset::Litellm) => const { &OpenAi { quirks: LITELLM } },
-        Some(Preset::Together | Preset::Ollama | Preset::Vllm | Preset::LlamaServer) | None => {
+        Some(Preset::Vllm) => const { &OpenAi { quirks: VLLM } },
+        Some(Preset::Together | Preset::Ollama | Preset::LlamaServer) | None => {
             const { &OpenAi { quirks: UNKNOWN } }
         }
     }

@@ -7,6 +7,8 @@
 //! | `NAME.stream.sse` | `NAME.pieces.json` | a stream in; together it equals the whole answer |
 //! | `NAME.broken.sse` | `NAME.broken.json` | a stream that fails: the pieces before the problem |
 //! | `NAME.error.json` | `NAME.problem.json` | a refusal in |
+//! | `NAME.texts.json` | `NAME.embed.json` | the request for vectors out |
+//! | `NAME.vectors.json` | `NAME.embedded.json` | vectors in |
 //!
 //! A mismatch writes what came out below the target folder and says where: read it, and copy it
 //! over the expected file if it is right.
@@ -14,6 +16,7 @@
 use crate::common::jobs::{comparable, job, reassembled};
 use schemas::catalogue::{Preset, Vendor};
 use schemas::error::Problem;
+use schemas::job::ChatJob;
 use schemas::openai::{ChatRequest, ChunkChoice};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -21,12 +24,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use worker_provider::sse::Parser;
 use worker_provider::translate::{
-    Protocol, Reading, Refusal, StreamReader, protocol, refusal as refusal_problem,
+    Call, Protocol, Reading, Refusal, StreamReader, protocol, refusal as refusal_problem,
 };
 use worker_provider::{ApiKey, Upstream};
 
 const VENDORS: [Vendor; 5] =
     [Vendor::Openai, Vendor::Azure, Vendor::Gemini, Vendor::Compatible, Vendor::Anthropic];
+
+/// Those that make vectors.
+const EMBEDDERS: [Vendor; 4] = [Vendor::Openai, Vendor::Azure, Vendor::Gemini, Vendor::Compatible];
 
 fn folder(vendor: Vendor) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(vendor.as_str())
@@ -71,9 +77,17 @@ fn check(vendor: Vendor, file: &str, actual: &Value, failures: &mut Vec<String>)
 }
 
 /// Runs a check for every input of a kind, and tells all failures at once.
-fn for_all(kind: &str, mut run: impl FnMut(Vendor, &str, &[u8], &mut Vec<String>)) {
+fn for_all(kind: &str, run: impl FnMut(Vendor, &str, &[u8], &mut Vec<String>)) {
+    for_each(&VENDORS, kind, run);
+}
+
+fn for_each(
+    vendors: &[Vendor],
+    kind: &str,
+    mut run: impl FnMut(Vendor, &str, &[u8], &mut Vec<String>),
+) {
     let mut failures = Vec::new();
-    for vendor in VENDORS {
+    for &vendor in vendors {
         for (name, content) in inputs(vendor, kind) {
             run(vendor, &name, &content, &mut failures);
         }
@@ -92,20 +106,19 @@ struct JobFixture {
     chat: ChatRequest,
 }
 
-#[test]
-fn requests_out() {
-    for_all(".job.json", |vendor, name, content, failures| {
-        let fixture: JobFixture = serde_json::from_slice(content).expect(name);
+impl JobFixture {
+    /// The request that comes of it: `ask` is what is wanted of the vendor.
+    fn asked(self, vendor: Vendor, name: &str, ask: Ask) -> Value {
         let upstream = Upstream {
             vendor,
-            preset: fixture.preset,
-            name: fixture.upstream.unwrap_or("upstream-model".into()),
-            api_base: Some(fixture.api_base.unwrap_or("https://vendor.example/v1/".into())),
-            api_version: fixture.api_version,
+            preset: self.preset,
+            name: self.upstream.unwrap_or("upstream-model".into()),
+            api_base: Some(self.api_base.unwrap_or("https://vendor.example/v1/".into())),
+            api_version: self.api_version,
             api_keys: vec![ApiKey::new("sk-secret")],
         };
-        let job = job(fixture.chat, fixture.stream, fixture.output_tokens_max);
-        let actual = match speaker(vendor, fixture.preset).request(&job, &upstream) {
+        let job = job(self.chat, self.stream, self.output_tokens_max);
+        let actual = match ask(speaker(vendor, self.preset), &job, &upstream) {
             Ok(call) => {
                 let headers = call.headers.iter().map(|(name, value)| {
                     (name.to_string(), Value::from(value.to_str().expect("headers are plain")))
@@ -117,7 +130,38 @@ fn requests_out() {
             Err(problem) => json!({"problem": problem}),
         };
         assert!(!actual.to_string().contains("sk-secret"), "{name}: no key is part of a call");
+        actual
+    }
+}
+
+type Ask = fn(&dyn Protocol, &ChatJob, &Upstream) -> Result<Call, Problem>;
+
+#[test]
+fn requests_out() {
+    for_all(".job.json", |vendor, name, content, failures| {
+        let fixture: JobFixture = serde_json::from_slice(content).expect(name);
+        let actual = fixture.asked(vendor, name, |protocol, job, up| protocol.request(job, up));
         check(vendor, &format!("{name}.call.json"), &actual, failures);
+    });
+}
+
+#[test]
+fn requests_for_vectors_out() {
+    for_each(&EMBEDDERS, ".texts.json", |vendor, name, content, failures| {
+        let fixture: JobFixture = serde_json::from_slice(content).expect(name);
+        let actual = fixture.asked(vendor, name, |protocol, job, up| protocol.embeddings(job, up));
+        check(vendor, &format!("{name}.embed.json"), &actual, failures);
+    });
+}
+
+#[test]
+fn vectors_in() {
+    for_each(&EMBEDDERS, ".vectors.json", |vendor, name, content, failures| {
+        let actual = match talker(vendor).vectors(content) {
+            Ok(told) => json!({"vectors": told.vectors, "usage": told.usage}),
+            Err(problem) => json!({"problem": problem}),
+        };
+        check(vendor, &format!("{name}.embedded.json"), &actual, failures);
     });
 }
 

@@ -1,0 +1,113 @@
+//! Vectors on their way from a vendor to the sink: read as numbers or as base64, given on as
+//! base64, a few at a time, because a message of the queue has a limit.
+
+use crate::problem;
+use crate::sink::{Ended, Sink};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use schemas::error::Problem;
+use schemas::openai::{ChunkChoice, Content, EMBEDDING, FinishReason, Message, TOKENS};
+use schemas::usage::Usage;
+use serde::Deserialize;
+use serde_json::Value;
+
+/// So many bytes of vectors go into one message, or one vector.
+const MESSAGE_BYTES_MAX: usize = 1024 * 1024;
+
+/// Vectors in the order of their texts.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Vectors {
+    /// Each as base64 of its 32-bit floats.
+    pub vectors: Vec<String>,
+    /// What the vendor counted; `None` when it told nothing.
+    pub usage: Option<Usage>,
+}
+
+/// A vector as vendors write it.
+#[derive(Deserialize)]
+#[serde(untagged)]
+pub(crate) enum Vector {
+    /// As base64 already.
+    Base64(String),
+    /// As numbers.
+    Numbers(Vec<f32>),
+}
+
+impl Vector {
+    /// As base64, if it is a vector at all.
+    pub(crate) fn base64(self) -> Result<String, Problem> {
+        match self {
+            Self::Numbers(numbers) if numbers.is_empty() => Err(problem::nonsense()),
+            Self::Numbers(numbers) => {
+                let bytes: Vec<u8> =
+                    numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
+                Ok(STANDARD.encode(bytes))
+            }
+            Self::Base64(text) => {
+                let bytes = STANDARD.decode(&text).map_err(|_| problem::nonsense())?;
+                let is_whole = !bytes.is_empty() && bytes.len().is_multiple_of(size_of::<f32>());
+                is_whole.then_some(text).ok_or_else(problem::nonsense)
+            }
+        }
+    }
+}
+
+/// What is to be embedded, as the vendors that speak OpenAI's protocol write it: texts, or lists of
+/// token numbers.
+pub(crate) fn inputs(messages: &[Message]) -> Vec<Value> {
+    let input = |message: &Message| match &message.content {
+        Some(Content::Text(text)) => Value::from(text.as_str()),
+        Some(content) => {
+            let numbers = content.parts().iter().find_map(|part| part.rest.get(TOKENS));
+            numbers.cloned().unwrap_or_else(|| Value::from(content.texts().collect::<String>()))
+        }
+        None => Value::from(""),
+    };
+    messages.iter().map(input).collect()
+}
+
+/// Gives vectors to the sink.
+pub(crate) async fn give(vectors: Vectors, wanted: usize, sink: &mut impl Sink) -> Ended {
+    let Vectors { vectors, usage } = vectors;
+    if vectors.len() != wanted {
+        tracing::warn!(
+            wanted,
+            given = vectors.len(),
+            "the upstream gave another number of vectors"
+        );
+        return Ended::failed(problem::nonsense());
+    }
+    let (mut message, mut bytes) = (Vec::new(), 0);
+    for (index, vector) in (0u32..).zip(vectors) {
+        if bytes + vector.len() > MESSAGE_BYTES_MAX && !message.is_empty() {
+            bytes = 0;
+            if sink.pieces(std::mem::take(&mut message)).await.is_err() {
+                return Ended { usage, result: Err(problem::stopped()) };
+            }
+        }
+        bytes += vector.len();
+        let mut piece = ChunkChoice::finish(index, FinishReason::Stop);
+        piece.delta.rest.insert(EMBEDDING.to_owned(), vector.into());
+        message.push(piece);
+    }
+    let given = sink.pieces(message).await;
+    Ended { usage, result: given.map_err(|_| problem::stopped()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_and_base64_are_one_vector() {
+        let numbers: Vector = serde_json::from_str("[0.25, -1.5]").unwrap();
+        let text = numbers.base64().unwrap();
+        assert_eq!(text, "AACAPgAAwL8=");
+        let again: Vector = serde_json::from_value(text.clone().into()).unwrap();
+        assert_eq!(again.base64().unwrap(), text);
+        for wrong in ["[]", "\"\"", "\"AAA=\"", "\"?\""] {
+            let wrong: Vector = serde_json::from_str(wrong).unwrap();
+            assert!(wrong.base64().is_err());
+        }
+    }
+}
