@@ -13,6 +13,9 @@ pub mod auth;
 /// `"model": "auto"`.
 pub mod auto;
 
+/// What models can't honour.
+mod abilities;
+
 /// What equal questions are.
 mod cache;
 

@@ -17,6 +17,8 @@ mod errors;
 #[cfg(test)]
 mod failover;
 #[cfg(test)]
+mod fields;
+#[cfg(test)]
 mod health;
 #[cfg(test)]
 mod keys;

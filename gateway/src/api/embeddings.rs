@@ -108,7 +108,8 @@ async fn answer(
     let chat = canonical(asked)?;
     counted.names(&chat.model);
     let (request, kind) = (request.clone(), JobKind::Embeddings);
-    let call = Call { request, kind, chat, secret, no_store: true, arrived };
+    let (no_store, drop_params) = (true, None);
+    let call = Call { request, kind, chat, secret, no_store, drop_params, arrived };
     let mut answering = chat::chat(gateway, call).await?;
     let (choices, receipt) = outgoing::collect(&mut answering).await?;
     let answer = whole(&answering, choices, &receipt, encoding)?;

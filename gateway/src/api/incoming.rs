@@ -6,6 +6,7 @@ use crate::state::Gateway;
 use axum::body::Body;
 use axum::http::{HeaderMap, header};
 use bytes::Bytes;
+use infra::config::DropParams;
 use infra::secret::Secret;
 use schemas::error::{ErrorCode, Problem};
 use serde::de::DeserializeOwned;
@@ -17,6 +18,9 @@ const BODY_SECONDS_MAX: Duration = Duration::from_secs(60);
 
 /// Longest secret looked at, in bytes.
 const SECRET_BYTES_MAX: usize = 512;
+
+/// What the client wants of fields that the model can't honour.
+const X_FLY_DROP_PARAMS: &str = "x-fly-drop-params";
 
 /// Reads a body up to the configured size.
 pub(crate) async fn body(
@@ -105,6 +109,25 @@ pub(crate) fn forbids_cache(headers: &HeaderMap) -> bool {
         let value = value.to_ascii_lowercase();
         value.contains("no-store") || value.contains("no-cache")
     })
+}
+
+/// What the client wants of fields that the model can't honour.
+///
+/// # Errors
+/// When the header says something else than it may.
+pub(crate) fn drop_params(headers: &HeaderMap) -> Result<Option<DropParams>, Problem> {
+    let Some(said) = headers.get(X_FLY_DROP_PARAMS) else { return Ok(None) };
+    match said.to_str().map(|said| said.trim().to_ascii_lowercase()).as_deref() {
+        Ok("never" | "false") => Ok(Some(DropParams::Never)),
+        Ok("hints") => Ok(Some(DropParams::Hints)),
+        Ok("all" | "true") => Ok(Some(DropParams::All)),
+        _ => Err(Problem::new(
+            ErrorCode::InvalidRequest,
+            format!("{X_FLY_DROP_PARAMS} には never、hints、all のどれかを指定してください。"),
+            format!("Write never, hints or all into {X_FLY_DROP_PARAMS}."),
+        )
+        .at(X_FLY_DROP_PARAMS)),
+    }
 }
 
 /// Whether the operator sends it. Digests are compared, so that the time taken tells nothing.

@@ -16,6 +16,12 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use std::convert::Infallible;
 
+/// Fields named in a header at most.
+const FIELDS_TOLD_MAX: usize = 32;
+
+/// Of each as many characters.
+const FIELD_CHARACTERS_MAX: usize = 64;
+
 /// How a stream ended: `None` is well.
 pub(super) struct Ending(pub(super) Option<ErrorCode>);
 
@@ -65,8 +71,19 @@ pub(super) fn told(answering: &Answering, receipt: Option<&Receipt>) -> Told {
         ("x-fly-ttft-ms", figures.first_token_ms.map(|waited| waited.to_string())),
         ("x-fly-cost-usd", receipt.map(|receipt| receipt.charge.to_string())),
     ];
+    let dropped = answering.dropped();
+    if !dropped.is_empty() {
+        told.push(("x-fly-dropped-params", named(dropped)));
+    }
     told.extend(later.into_iter().filter_map(|(name, value)| Some((name, value?))));
     told
+}
+
+/// Names of fields, which anybody may have made up, in a header.
+fn named(fields: &[String]) -> String {
+    let short = |field: &String| field.chars().take(FIELD_CHARACTERS_MAX).collect::<String>();
+    let shown: Vec<String> = fields.iter().take(FIELDS_TOLD_MAX).map(short).collect();
+    shown.join(",")
 }
 
 /// Our own headers.

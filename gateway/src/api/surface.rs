@@ -101,7 +101,11 @@ async fn answer<S: Surface>(
     let secret = incoming::secret(&headers);
     let no_store = incoming::forbids_cache(&headers);
     let (request, kind) = (request.clone(), JobKind::Chat);
-    let call = Call { request, kind, chat, secret, no_store, arrived };
+    let drop_params = match incoming::drop_params(&headers) {
+        Ok(said) => said,
+        Err(problem) => return Err((problem.into(), counted)),
+    };
+    let call = Call { request, kind, chat, secret, no_store, drop_params, arrived };
     let answering = match chat::chat(gateway, call).await {
         Ok(answering) => answering,
         Err(refused) => return Err((refused.into(), counted)),

@@ -43,6 +43,7 @@ pub use collect::Collector;
 pub(crate) use admit::LEASE_MS;
 
 use crate::state::Gateway;
+use infra::config::DropParams;
 use infra::store::limits::Standing;
 use schemas::error::Problem;
 use schemas::ids::RequestId;
@@ -65,6 +66,8 @@ pub struct Call {
     pub secret: Option<String>,
     /// The client wants no kept answer, and none kept.
     pub no_store: bool,
+    /// What the client wants of fields that the model can't honour, if it said so.
+    pub drop_params: Option<DropParams>,
     /// When it came.
     pub arrived: Instant,
 }
@@ -161,6 +164,14 @@ impl Answering {
         match &self.source {
             Source::Live(relay) => relay.figures(),
             Source::Kept(kept) => kept.figures(),
+        }
+    }
+
+    /// The fields that were left out because that model can't honour them.
+    pub fn dropped(&self) -> &[String] {
+        match &self.source {
+            Source::Live(relay) => relay.dropped(),
+            Source::Kept(kept) => kept.dropped(),
         }
     }
 

@@ -2,6 +2,7 @@
 //! queue refuses is told with what to do, and the hold is given back.
 
 use super::hold::Held;
+use crate::abilities;
 use crate::credits::{self, WorstCase};
 use crate::exchange::Seat;
 use crate::state::Gateway;
@@ -10,7 +11,7 @@ use infra::clock;
 use infra::config::Model;
 use infra::store::holds::OpenHold;
 use schemas::error::{ErrorCode, Problem};
-use schemas::job::{ChatJob, Job};
+use schemas::job::{ChatJob, Job, JobKind};
 use schemas::subjects;
 use std::sync::Arc;
 use std::time::Instant;
@@ -32,6 +33,8 @@ pub(super) struct Published {
     pub(super) candidate: usize,
     /// Which try it is.
     pub(super) attempt: u32,
+    /// The fields that its model can't honour: they are not in the job.
+    pub(super) dropped: Vec<String>,
     /// Its place in the stream, to remove it by.
     pub(super) sequence: u64,
     pub(super) since: Instant,
@@ -56,6 +59,7 @@ impl Published {
         let request = &authenticated.received.request;
         self.attempt = gateway.exchange.next_attempt(request).unwrap_or(self.attempt + 1);
         self.candidate = candidate;
+        self.dropped = dropped(&self.held, candidate);
         self.since = Instant::now();
         self.sequence = send(gateway, self).await?;
         Ok(())
@@ -73,9 +77,20 @@ pub(super) async fn publish(gateway: &Arc<Gateway>, held: Held) -> Result<Publis
     };
     let seat = gateway.exchange.enter(open, authenticated.received.deadline_ms);
     let (attempt, since) = (1, Instant::now());
-    let mut published = Published { held, seat, candidate: 0, attempt, sequence: 0, since };
+    let dropped = dropped(&held, 0);
+    let mut published =
+        Published { held, seat, candidate: 0, attempt, dropped, sequence: 0, since };
     published.sequence = send(gateway, &published).await?;
     Ok(published)
+}
+
+/// What a candidate can't honour of the request.
+fn dropped(held: &Held, candidate: usize) -> Vec<String> {
+    let received = &held.routed.missed.masked.admitted.authenticated.received;
+    match held.routed.candidates.get(candidate) {
+        Some(model) if received.kind == JobKind::Chat => abilities::dropped(model, &received.chat),
+        _ => Vec::new(),
+    }
 }
 
 async fn send(gateway: &Gateway, published: &Published) -> Result<u64, Problem> {
@@ -116,7 +131,8 @@ fn job_of(gateway: &Gateway, published: &Published) -> ChatJob {
     let received = &authenticated.received;
     let max_tokens = gateway.config.limits.max_tokens_per_request;
     let bound = published.held.routed.prompt_tokens_max;
-    let worst = WorstCase::of(received.kind, (&received.chat, bound), model, max_tokens);
+    let chat = abilities::without(&received.chat, &published.dropped);
+    let worst = WorstCase::of(received.kind, (&chat, bound), model, max_tokens);
     ChatJob {
         request: received.request.clone(),
         attempt: published.attempt,
@@ -129,10 +145,10 @@ fn job_of(gateway: &Gateway, published: &Published) -> ChatJob {
         stream: received.chat.wants_stream(),
         output_tokens_max: worst.output_tokens_max,
         input_tokens_max: worst.input_tokens_max,
-        input_tokens_estimate: credits::prompt_tokens_estimate(&received.chat),
+        input_tokens_estimate: credits::prompt_tokens_estimate(&chat),
         hold: published.held.amount,
         price: model.price,
-        chat: received.chat.clone(),
+        chat,
     }
 }
 

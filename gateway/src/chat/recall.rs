@@ -3,7 +3,9 @@
 //! empty.
 
 use super::mask::Masked;
+use super::receive::Received;
 use super::{Event, Figures, Receipt};
+use crate::abilities;
 use crate::cache;
 use crate::state::Gateway;
 use schemas::job::JobKind;
@@ -41,17 +43,21 @@ pub(super) struct Kept {
     model: String,
     events: VecDeque<Event>,
     figures: Figures,
+    dropped: Vec<String>,
     /// Its place among the key's requests, until it has been told.
     _place: super::admit::Place,
 }
 
 impl Kept {
-    fn new(answer: KeptAnswer, masked: Masked) -> Self {
+    fn new(gateway: &Gateway, answer: KeptAnswer, masked: Masked) -> Self {
         let received = &masked.admitted.authenticated.received;
         let as_stream = received.chat.wants_stream();
         let took_ms = u64::try_from(received.arrived.elapsed().as_millis()).unwrap_or(u64::MAX);
         let figures =
             Figures { overhead_ms: took_ms, first_token_ms: Some(took_ms), ..Figures::default() };
+        let model = gateway.config.models.get(&answer.model);
+        let dropped = model.map(|model| abilities::dropped(model, &received.chat));
+        let dropped = dropped.unwrap_or_default();
         let place = masked.admitted.place;
         let mut events = VecDeque::new();
         if as_stream {
@@ -62,7 +68,7 @@ impl Kept {
             events.push_back(Event::Whole(answer.choices));
         }
         events.push_back(Event::Done(Receipt { usage: answer.usage, charge: MicroUsd::ZERO }));
-        Self { model: answer.model, events, figures, _place: place }
+        Self { model: answer.model, events, figures, dropped, _place: place }
     }
 
     pub(super) fn model(&self) -> &str {
@@ -71,6 +77,10 @@ impl Kept {
 
     pub(super) fn figures(&self) -> Figures {
         self.figures
+    }
+
+    pub(super) fn dropped(&self) -> &[String] {
+        &self.dropped
     }
 
     pub(super) fn next(&mut self) -> Event {
@@ -92,11 +102,12 @@ pub(super) async fn recall(gateway: &Gateway, masked: Masked) -> Recalled {
     let digest = cache::digest(&key.account, key.models.as_deref(), &received.chat);
     let count = |result| gateway.metrics.cache_total.with_label_values(&[result]).inc();
     match gateway.store.kept_answer(&key.account, &digest).await {
-        Ok(Some(kept)) => match serde_json::from_slice(&kept) {
-            Ok(answer) => {
+        Ok(Some(kept)) => match serde_json::from_slice::<KeptAnswer>(&kept) {
+            Ok(answer) if is_wanted(gateway, &answer, received) => {
                 count("hit");
-                return Recalled::Kept(Kept::new(answer, masked));
+                return Recalled::Kept(Kept::new(gateway, answer, masked));
             }
+            Ok(_) => count("miss"),
             Err(error) => tracing::warn!(column = error.column(), "a kept answer can't be read"),
         },
         Ok(None) => count("miss"),
@@ -107,6 +118,14 @@ pub(super) async fn recall(gateway: &Gateway, masked: Masked) -> Recalled {
         }
     }
     missed(masked, Some(digest))
+}
+
+/// Whether the model that answered may answer this client, who may insist on a field.
+fn is_wanted(gateway: &Gateway, answer: &KeptAnswer, received: &Received) -> bool {
+    let model = gateway.config.models.get(&answer.model);
+    model.is_some_and(|model| {
+        abilities::refusal(model, &received.chat, received.drop_params).is_none()
+    })
 }
 
 fn missed(masked: Masked, digest: Option<String>) -> Recalled {

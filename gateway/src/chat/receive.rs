@@ -4,10 +4,12 @@
 use super::Call;
 use crate::state::Gateway;
 use infra::clock;
+use infra::config::DropParams;
 use schemas::error::{ErrorCode, Problem};
 use schemas::ids::RequestId;
 use schemas::job::JobKind;
 use schemas::openai::ChatRequest;
+use serde_json::Value;
 use std::time::Instant;
 
 /// Messages of one request.
@@ -22,6 +24,9 @@ const STOPS_MAX: usize = 4;
 /// Alternatives told for each token.
 const TOP_LOGPROBS_MAX: u32 = 20;
 
+/// A field of our own, named as other gateways name it.
+const DROP_PARAMS: &str = "drop_params";
+
 /// A request that the API takes.
 pub(super) struct Received {
     pub(super) request: RequestId,
@@ -29,14 +34,16 @@ pub(super) struct Received {
     pub(super) chat: ChatRequest,
     pub(super) secret: Option<String>,
     pub(super) no_store: bool,
+    pub(super) drop_params: DropParams,
     pub(super) arrived: Instant,
     /// When it must have ended: milliseconds since 1970.
     pub(super) deadline_ms: u64,
 }
 
 /// Checks.
-pub(super) fn receive(gateway: &Gateway, call: Call) -> Result<Received, Problem> {
+pub(super) fn receive(gateway: &Gateway, mut call: Call) -> Result<Received, Problem> {
     check(&call.chat)?;
+    let said = drop_params(&mut call.chat)?.or(call.drop_params);
     let lifetime_ms = gateway.config.gateway.request_seconds_max * 1_000;
     Ok(Received {
         request: call.request,
@@ -44,9 +51,20 @@ pub(super) fn receive(gateway: &Gateway, call: Call) -> Result<Received, Problem
         chat: call.chat,
         secret: call.secret,
         no_store: call.no_store,
+        drop_params: said.unwrap_or(gateway.config.gateway.drop_params),
         arrived: call.arrived,
         deadline_ms: clock::unix_ms() + lifetime_ms,
     })
+}
+
+/// What the body says of fields that the model can't honour; it is ours alone to know.
+fn drop_params(chat: &mut ChatRequest) -> Result<Option<DropParams>, Problem> {
+    match chat.rest.shift_remove(DROP_PARAMS) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::Bool(true)) => Ok(Some(DropParams::All)),
+        Some(Value::Bool(false)) => Ok(Some(DropParams::Never)),
+        Some(_) => Err(wrong(DROP_PARAMS, "true か false", "true or false")),
+    }
 }
 
 fn check(chat: &ChatRequest) -> Result<(), Problem> {

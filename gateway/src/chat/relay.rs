@@ -33,6 +33,7 @@ pub(super) struct Relay {
     live: Option<Live>,
     model: String,
     figures: Figures,
+    dropped: Vec<String>,
 }
 
 /// A request that isn't settled.
@@ -93,7 +94,8 @@ pub(super) fn relay(gateway: &Arc<Gateway>, mut published: Published) -> Relay {
     let overhead_ms = milliseconds(arrived.elapsed());
     let hold = live.published.held.amount;
     let figures = Figures { hold, queue_ms: None, first_token_ms: None, overhead_ms };
-    Relay { gateway: Arc::clone(gateway), live: Some(live), model, figures }
+    let dropped = live.published.dropped.clone();
+    Relay { gateway: Arc::clone(gateway), live: Some(live), model, figures, dropped }
 }
 
 impl Relay {
@@ -105,6 +107,11 @@ impl Relay {
     /// How the answer came about.
     pub(super) fn figures(&self) -> Figures {
         self.figures
+    }
+
+    /// The fields that its model can't honour.
+    pub(super) fn dropped(&self) -> &[String] {
+        &self.dropped
     }
 
     /// What happens next.
@@ -247,6 +254,7 @@ impl Relay {
         match live.published.again(&self.gateway, candidate).await {
             Ok(()) => {
                 self.model = live.published.model().name.clone();
+                self.dropped.clone_from(&live.published.dropped);
                 None
             }
             Err(problem) => {

@@ -2,15 +2,16 @@
 //! `auto` is chosen by the router. Only models that somebody serves and the key may use are taken.
 
 use super::recall::Missed;
+use crate::abilities;
 use crate::auto;
 use crate::credits;
 use crate::routing;
 use crate::state::Gateway;
-use infra::config::Model;
+use infra::config::{DropParams, Model};
 use schemas::catalogue::{Capability, Vendor};
 use schemas::error::{ErrorCode, Problem};
 use schemas::job::JobKind;
-use schemas::openai::{ChatRequest, Content};
+use schemas::openai::ChatRequest;
 use std::sync::Arc;
 
 /// Models tried for one request at most, the first included.
@@ -29,13 +30,19 @@ pub(super) struct Routed {
 pub(super) fn route(gateway: &Gateway, mut missed: Missed) -> Result<Routed, Problem> {
     let authenticated = &mut missed.masked.admitted.authenticated;
     let allowed = authenticated.key.models.clone();
-    let kind = authenticated.received.kind;
+    let (kind, policy) = (authenticated.received.kind, authenticated.received.drop_params);
     let chat = &mut authenticated.received.chat;
     let (first, reason) = if chat.model == "auto" && kind == JobKind::Chat {
-        choose(gateway, chat, allowed.as_deref())?
+        let (ordered, reason) = choose(gateway, chat, allowed.as_deref())?;
+        (able(ordered, chat, policy)?, reason)
     } else {
         let model = named(gateway, &chat.model, allowed.as_deref())?;
         check_kind(&model, kind)?;
+        if kind == JobKind::Chat
+            && let Some(problem) = abilities::refusal(&model, chat, policy)
+        {
+            return Err(problem);
+        }
         (vec![model], "named".to_owned())
     };
     // What the client wants of the choice is ours to know, and nobody else's.
@@ -49,7 +56,8 @@ pub(super) fn route(gateway: &Gateway, mut missed: Missed) -> Result<Routed, Pro
             let usable = gateway.fleet.offers(&fallback.name)
                 && fallback.can(Capability::Chat)
                 && auto::may_use(allowed.as_deref(), fallback)
-                && can_take(fallback, chat);
+                && abilities::refusal(fallback, chat, policy).is_none()
+                && credits::prompt_tokens_estimate(chat) < fallback.context;
             if usable && !candidates.iter().any(|known| known.name == fallback.name) {
                 candidates.push(Arc::clone(fallback));
             }
@@ -76,6 +84,20 @@ fn only_local() -> Problem {
     .at("model")
 }
 
+/// Those that can take the request; if none can, what the first lacks.
+fn able(
+    mut ordered: Vec<Arc<Model>>,
+    chat: &ChatRequest,
+    policy: DropParams,
+) -> Result<Vec<Arc<Model>>, Problem> {
+    let lacking = ordered.first().and_then(|first| abilities::refusal(first, chat, policy));
+    ordered.retain(|model| abilities::refusal(model, chat, policy).is_none());
+    match lacking {
+        Some(problem) if ordered.is_empty() => Err(problem),
+        _ => Ok(ordered),
+    }
+}
+
 /// A model that only embeds answers no chat, and the other way round.
 fn check_kind(model: &Model, kind: JobKind) -> Result<(), Problem> {
     let name = &model.name;
@@ -92,23 +114,6 @@ fn check_kind(model: &Model, kind: JobKind) -> Result<(), Problem> {
         format!("The model '{name}' makes {english}."),
     )
     .at("model"))
-}
-
-/// Whether a fallback can do what the request asks for: one that can't would turn a busy vendor's
-/// 503 into a 400.
-fn can_take(model: &Model, chat: &ChatRequest) -> bool {
-    let tools = chat.tools.as_ref().is_some_and(|tools| !tools.is_empty());
-    let schema =
-        chat.response_format.as_ref().is_some_and(|format| format["type"] == "json_schema");
-    let contents = chat.messages.iter().filter_map(|message| message.content.as_ref());
-    let media = contents.into_iter().any(|content| match content {
-        Content::Parts(parts) => parts.iter().any(|part| part.kind != "text"),
-        Content::Text(_) => false,
-    });
-    (!tools || model.can(Capability::Tools))
-        && (!schema || model.can(Capability::JsonSchema))
-        && (!media || model.can(Capability::Vision))
-        && credits::prompt_tokens_estimate(chat) < model.context
 }
 
 fn named(gateway: &Gateway, name: &str, allowed: Option<&[String]>) -> Result<Arc<Model>, Problem> {

@@ -59,6 +59,7 @@ pub(super) fn check_model(
         context: written.context,
         max_output,
         capabilities: written.capabilities,
+        unsupported: written.unsupported,
         tier: written.tier,
         llama,
         name,

@@ -58,6 +58,8 @@ pub(super) struct FileModel {
     pub(super) max_output: Option<u64>,
     #[serde(default = "chat_only")]
     pub(super) capabilities: Vec<Capability>,
+    #[serde(default)]
+    pub(super) unsupported: Vec<String>,
     #[serde(default = "standard")]
     pub(super) tier: Tier,
     pub(super) llama: Option<FileLlama>,

@@ -23,7 +23,8 @@ mod load;
 pub use load::{ConfigError, DEFAULT_CONFIG};
 pub use model::{Catalogue, Llama, Model};
 pub use sections::{
-    Auto, Budget, Cache, Gateway, Limits, Plan, Privacy, PrivacyMode, Queue, SemanticCache, Workers,
+    Auto, Budget, Cache, DropParams, Gateway, Limits, Plan, Privacy, PrivacyMode, Queue,
+    SemanticCache, Workers,
 };
 
 use std::collections::BTreeMap;

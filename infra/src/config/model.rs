@@ -38,6 +38,8 @@ pub struct Model {
     pub max_output: u64,
     /// What it can be asked for.
     pub capabilities: Vec<Capability>,
+    /// Fields of a request that it can't honour although its vendor knows them.
+    pub unsupported: Vec<String>,
     /// Where it stands on the quality axis.
     pub tier: Tier,
     /// How our own worker runs it; only for `vendor: llama`.

@@ -27,6 +27,21 @@ pub struct Gateway {
     pub ping_seconds: u64,
     /// How long running answers may take when the gateway is asked to stop, in seconds.
     pub drain_seconds_max: u64,
+    /// What becomes of fields that the chosen model can't honour.
+    pub drop_params: DropParams,
+}
+
+/// What becomes of fields that the chosen model can't honour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DropParams {
+    /// None is dropped: each refuses the request.
+    Never,
+    /// Those that only steer the answer are dropped; the others refuse the request.
+    #[default]
+    Hints,
+    /// All that can be are dropped.
+    All,
 }
 
 impl Default for Gateway {
@@ -41,6 +56,7 @@ impl Default for Gateway {
             begin_stream_after_ms: 1_000,
             ping_seconds: 5,
             drain_seconds_max: 30,
+            drop_params: DropParams::Hints,
         }
     }
 }

@@ -1,0 +1,258 @@
+//! What a model can't honour of a request, and what becomes of it: a refusal that names the field,
+//! or the request without it. A field that is dropped is always told; what a message holds never
+//! is dropped.
+
+/// Which fields whose protocol has no word for.
+mod fields;
+
+use infra::config::{DropParams, Model};
+use schemas::catalogue::{Capability, Vendor};
+use schemas::error::{ErrorCode, Problem};
+use schemas::openai::{ChatRequest, Content};
+use serde_json::Value;
+
+/// Something that the model can't honour.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Unmet {
+    /// The field, or the place in a message.
+    field: String,
+    /// Whether an answer without it would be another than the one that was asked for.
+    weight: Weight,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Weight {
+    /// It steers how the answer is made.
+    Hint,
+    /// It says what the answer is.
+    Demand,
+    /// It is part of the question.
+    Question,
+}
+
+/// Why a model can't take the request under this policy, if it can't.
+pub(crate) fn refusal(model: &Model, chat: &ChatRequest, policy: DropParams) -> Option<Problem> {
+    let is_refused = |unmet: &Unmet| match (policy, unmet.weight) {
+        (_, Weight::Question) | (DropParams::Never, _) | (DropParams::Hints, Weight::Demand) => {
+            true
+        }
+        (DropParams::Hints, Weight::Hint) | (DropParams::All, _) => false,
+    };
+    unmet(model, chat).into_iter().find(is_refused).map(|unmet| refused(model, &unmet.field))
+}
+
+/// The names of the fields that are left out for a model that takes the request.
+pub(crate) fn dropped(model: &Model, chat: &ChatRequest) -> Vec<String> {
+    let fields = unmet(model, chat).into_iter();
+    fields.filter(|unmet| unmet.weight != Weight::Question).map(|unmet| unmet.field).collect()
+}
+
+/// The request without these fields.
+pub(crate) fn without(chat: &ChatRequest, dropped: &[String]) -> ChatRequest {
+    let mut chat = chat.clone();
+    for field in dropped {
+        fields::remove(&mut chat, field);
+    }
+    chat
+}
+
+fn unmet(model: &Model, chat: &ChatRequest) -> Vec<Unmet> {
+    let mut all = media(model, chat);
+    let mut add = |field: &str| {
+        if !all.iter().any(|known: &Unmet| known.field == field) {
+            let weight = if fields::is_demand(field) { Weight::Demand } else { Weight::Hint };
+            all.push(Unmet { field: field.to_owned(), weight });
+        }
+    };
+    if chat.tools.as_ref().is_some_and(|tools| !tools.is_empty()) && !model.can(Capability::Tools) {
+        add("tools");
+        if chat.tool_choice.is_some() {
+            add("tool_choice");
+        }
+    }
+    let format = chat.response_format.as_ref().and_then(|format| format.get("type"));
+    let format = format.and_then(Value::as_str);
+    let needs_schema = format == Some("json_schema")
+        || (format == Some("json_object") && model.vendor == Vendor::Llama);
+    if needs_schema && !model.can(Capability::JsonSchema) {
+        add("response_format");
+    }
+    if fields::asks_for_sound(chat) && !model.can(Capability::Audio) {
+        add("modalities");
+        if chat.rest.contains_key("audio") {
+            add("audio");
+        }
+    }
+    for field in fields::unknown_to(model, chat) {
+        add(&field);
+    }
+    for field in model.unsupported.iter().filter(|field| fields::is_given(chat, field)) {
+        add(field);
+    }
+    // It has no word for JSON in general; by OpenAI's own rule the prompt asks for it as well.
+    if format == Some("json_object") && model.vendor == Vendor::Anthropic {
+        all.push(Unmet { field: "response_format".to_owned(), weight: Weight::Hint });
+    }
+    all
+}
+
+/// Parts of messages that the model has no sense for. What nobody here knows is let through.
+fn media(model: &Model, chat: &ChatRequest) -> Vec<Unmet> {
+    let mut all = Vec::new();
+    for (number, message) in chat.messages.iter().enumerate() {
+        let parts = message.content.as_ref().map(Content::parts).unwrap_or_default();
+        for (place, part) in parts.iter().enumerate() {
+            let needed = match part.kind.as_str() {
+                "image_url" => Capability::Vision,
+                "input_audio" => Capability::Audio,
+                "file" => Capability::Files,
+                _ => continue,
+            };
+            if !model.can(needed) {
+                let field = format!("messages[{number}].content[{place}]");
+                all.push(Unmet { field, weight: Weight::Question });
+            }
+        }
+    }
+    all
+}
+
+fn refused(model: &Model, field: &str) -> Problem {
+    let (name, shown) = (&model.name, field.chars().take(80).collect::<String>());
+    Problem::new(
+        ErrorCode::InvalidRequest,
+        format!(
+            "モデル '{name}' は {shown} に対応していません。外すか、別のモデルを使ってください。"
+        ),
+        format!(
+            "The model '{name}' can't honour '{shown}': leave it out, or use another model \
+             (x-fly-drop-params: all leaves out what can be)."
+        ),
+    )
+    .at(shown)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use infra::config::Config;
+    use infra::environment::Environment;
+    use schemas::catalogue::Preset;
+    use serde_json::json;
+    use std::sync::Arc;
+
+    fn model(kind: &str, capabilities: &str) -> Arc<Model> {
+        let text = format!(
+            "models:\n  - name: m\n    pool: p\n    {kind}\n    \
+             price: {{input: 1, cached_input: 1, cache_write: 1, output: 1}}\n    \
+             context: 1000\n    max_output: 100\n    capabilities: [{capabilities}]\n"
+        );
+        let config = Config::parse(&text, "c", &Environment::default()).unwrap();
+        Arc::clone(config.models.get("m").unwrap())
+    }
+
+    fn chat(fields: Value) -> ChatRequest {
+        let mut body = json!({"model": "m", "messages": [{"role": "user", "content": "x"}]});
+        body.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        serde_json::from_value(body).unwrap()
+    }
+
+    /// What is dropped, and whether the usual policy refuses.
+    fn judged(kind: &str, fields: Value) -> (Vec<String>, Option<String>) {
+        let (model, chat) = (model(kind, "chat, tools, vision, json_schema"), chat(fields));
+        let problem = refusal(&model, &chat, DropParams::Hints);
+        (dropped(&model, &chat), problem.and_then(|problem| problem.parameter))
+    }
+
+    #[test]
+    fn every_protocol_says_what_it_has_no_word_for() {
+        let steering = json!({"seed": 1, "presence_penalty": 0.5, "user": "u", "top_k": 5,
+            "reasoning_effort": "low", "field_of_tomorrow": 1});
+        let table = [
+            ("vendor: openai", "top_k"),
+            ("vendor: compatible\n    api_base: http://h/v1", ""),
+            ("vendor: anthropic", "seed presence_penalty reasoning_effort field_of_tomorrow"),
+            ("vendor: gemini", "user field_of_tomorrow"),
+            ("vendor: llama", "user reasoning_effort"),
+            ("vendor: compatible\n    preset: mistral", "user top_k reasoning_effort"),
+            ("vendor: compatible\n    preset: groq", "top_k"),
+            ("vendor: compatible\n    preset: deepseek", "seed user"),
+            ("vendor: compatible\n    preset: ollama", "user"),
+        ];
+        for (kind, expected) in table {
+            let (dropped, refused) = judged(kind, steering.clone());
+            assert_eq!((dropped.join(" "), refused), (expected.to_owned(), None), "{kind}");
+        }
+    }
+
+    #[test]
+    fn demands_are_refused_unless_everything_may_be_dropped() {
+        let claude = "vendor: anthropic";
+        for (fields, field) in [
+            (json!({"n": 2}), "n"),
+            (json!({"logprobs": true, "top_logprobs": 2}), "logprobs"),
+            (json!({"modalities": ["text", "audio"], "audio": {"voice": "a"}}), "modalities"),
+        ] {
+            let refused = judged(claude, fields.clone()).1;
+            assert_eq!(refused.as_deref(), Some(field));
+            let (model, chat) = (model(claude, "chat"), chat(fields));
+            assert_eq!(refusal(&model, &chat, DropParams::All), None);
+            let left = without(&chat, &dropped(&model, &chat));
+            assert!(dropped(&model, &left).is_empty(), "{left:?}");
+        }
+        assert_eq!(judged(claude, json!({"n": 1, "logprobs": false})), (vec![], None));
+    }
+
+    #[test]
+    fn capabilities_decide_and_questions_are_never_dropped() {
+        let bare = model("vendor: openai", "chat");
+        let part = |kind: &str| json!([{"type": "text", "text": "x"}, {"type": kind}]);
+        for kind in ["image_url", "input_audio", "file"] {
+            let asked = chat(json!({"messages": [{"role": "user", "content": part(kind)}]}));
+            let problem = refusal(&bare, &asked, DropParams::All).unwrap();
+            assert_eq!(problem.parameter.as_deref(), Some("messages[0].content[1]"), "{kind}");
+            assert!(dropped(&bare, &asked).is_empty());
+            let able = model("vendor: openai", "chat, vision, audio, files");
+            assert_eq!(refusal(&able, &asked, DropParams::Never), None, "{kind}");
+        }
+        let schema = json!({"type": "json_schema", "json_schema": {"name": "s", "schema": {}}});
+        for (fields, field) in [
+            (json!({"tools": [{"type": "function"}], "tool_choice": "auto"}), "tools"),
+            (json!({"response_format": schema}), "response_format"),
+        ] {
+            let problem = refusal(&bare, &chat(fields), DropParams::Hints).unwrap();
+            assert_eq!(problem.parameter.as_deref(), Some(field));
+        }
+        assert_eq!(
+            judged(
+                "vendor: openai",
+                json!({"tools": [], "response_format":
+            {"type": "text"}})
+            ),
+            (vec![], None)
+        );
+    }
+
+    #[test]
+    fn a_model_can_be_told_not_to_take_a_field() {
+        let kind = "vendor: openai\n    unsupported: [temperature, n, own_field]";
+        let (dropped, refused) = judged(kind, json!({"temperature": 1.0, "own_field": 1}));
+        assert_eq!((dropped.len(), refused), (2, None));
+        assert_eq!(judged(kind, json!({"n": 3})).1.as_deref(), Some("n"));
+        let strict =
+            refusal(&model(kind, "chat"), &chat(json!({"temperature": 1.0})), DropParams::Never);
+        assert_eq!(strict.unwrap().parameter.as_deref(), Some("temperature"));
+    }
+
+    #[test]
+    fn unknown_fields_reach_every_server_that_speaks_openais_protocol() {
+        let own = json!({"field_of_tomorrow": {"deep": [1]}});
+        for preset in Preset::ALL {
+            let kind = format!(
+                "vendor: compatible\n    preset: {}\n    api_base: http://h/v1",
+                preset.as_str()
+            );
+            assert_eq!(judged(&kind, own.clone()), (vec![], None), "{kind}");
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! Fields that the chosen model can't honour: refused by their name, or left out and told; and
+//! fields that nobody here knows, which pass.
+
+use harness::{Script, World};
+use infra::config::DropParams;
+use serde_json::{Value, json};
+
+fn asked(model: &str, fields: &Value) -> Value {
+    let mut body = json!({"model": model, "messages": [{"role": "user", "content": "x"}]});
+    body.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+    body
+}
+
+const DROPPED: &str = "x-fly-dropped-params";
+
+#[tokio::test]
+async fn hints_are_left_out_and_told_whole_and_as_a_stream() {
+    let world = World::start().await;
+    let key = world.key(1_000_000).await;
+    let client = world.client(&key);
+    let mut body = asked("claude", &json!({"seed": 7, "logit_bias": {"1": 2}, "temperature": 0.5}));
+    let answer = client.chat(&body).await;
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    assert_eq!(answer.header(DROPPED), "seed,logit_bias");
+    let sent = &world.vendor().seen()[0].body;
+    assert!(sent.get("seed").is_none() && sent["temperature"] == 0.5, "{sent}");
+    body["stream_options"] = json!({"include_usage": true});
+    let mut stream = client.stream(&body).await;
+    stream.rest().await;
+    assert_eq!(stream.header(DROPPED), "seed,logit_bias");
+    let last = stream.data().last().unwrap();
+    assert_eq!(last["x_fly"]["dropped_params"], "seed,logit_bias");
+    let nothing = client.chat(&asked("fast", &json!({"seed": 7}))).await;
+    assert_eq!(nothing.header(DROPPED), "", "that model takes a seed");
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn the_request_says_what_becomes_of_them() {
+    let world = World::start().await;
+    let key = world.key(1_000_000).await;
+    let client = world.client(&key);
+    let strict = client.chat(&asked("claude", &json!({"seed": 7, "drop_params": false}))).await;
+    assert_eq!((strict.status, strict.json()["error"]["param"].as_str()), (400, Some("seed")));
+    let demand = client.chat(&asked("claude", &json!({"n": 2}))).await;
+    assert_eq!((demand.status, demand.json()["error"]["param"].as_str()), (400, Some("n")));
+    assert_eq!(world.vendor().starts(), 0);
+    let loose = client.chat(&asked("claude", &json!({"n": 2, "drop_params": true}))).await;
+    assert_eq!((loose.status, loose.header(DROPPED)), (200, "n"), "{}", loose.text);
+    assert_eq!(loose.json()["choices"].as_array().unwrap().len(), 1);
+    let with_header = |policy: &str, fields: Value| {
+        let path = "/v1/chat/completions";
+        let request = client.request(reqwest::Method::POST, path);
+        client.send(request.header("x-fly-drop-params", policy).json(&asked("claude", &fields)))
+    };
+    assert_eq!(with_header("all", json!({"n": 2})).await.status, 200);
+    assert_eq!(with_header("never", json!({"seed": 2})).await.status, 400);
+    assert_eq!(with_header("sometimes", json!({})).await.status, 400);
+    let passed = client.chat(&asked("fast", &json!({"drop_params": true}))).await;
+    assert_eq!(passed.status, 200);
+    let sent = world.vendor().seen().pop().unwrap().body;
+    assert!(sent.get("drop_params").is_none(), "it is ours: {sent}");
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn the_operator_says_it_otherwise() {
+    let strict = World::builder().config(|config| config.gateway.drop_params = DropParams::Never);
+    let world = strict.start().await;
+    let key = world.key(1_000_000).await;
+    let client = world.client(&key);
+    assert_eq!(client.chat(&asked("claude", &json!({"seed": 7}))).await.status, 400);
+    let own = client.chat(&asked("claude", &json!({"seed": 7, "drop_params": true}))).await;
+    assert_eq!(own.status, 200, "the request has the last word");
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn capabilities_decide() {
+    let world = World::start().await;
+    let key = world.key(1_000_000).await;
+    let client = world.client(&key);
+    let tools = json!({"tools": [{"type": "function", "function": {"name": "f"}}]});
+    let schema = json!({"response_format": {"type": "json_schema",
+        "json_schema": {"name": "s", "schema": {"type": "object"}}}});
+    let parts = |part: Value| {
+        let text = json!({"type": "text", "text": "x"});
+        json!({"messages": [{"role": "user", "content": [text, part]}]})
+    };
+    let image = parts(json!({"type": "image_url", "image_url": {"url": "https://h/a.png"}}));
+    let sound = parts(json!({"type": "input_audio", "input_audio": {"data": "x"}}));
+    let file = parts(json!({"type": "file", "file": {"file_id": "f"}}));
+    let place = "messages[0].content[1]";
+    for (model, fields, field) in [
+        ("keyed", &tools, "tools"),
+        ("backup", &schema, "response_format"),
+        ("backup", &image, place),
+        ("fast", &sound, place),
+        ("fast", &file, place),
+    ] {
+        let answer = client.chat(&asked(model, fields)).await;
+        let parameter = answer.json()["error"]["param"].clone();
+        assert_eq!((answer.status, parameter), (400, field.into()), "{model}: {}", answer.text);
+    }
+    assert_eq!(world.vendor().starts(), 0);
+    for (model, fields) in [("fast", &tools), ("fast", &schema), ("fast", &image)] {
+        let answer = client.chat(&asked(model, fields)).await;
+        assert_eq!(answer.status, 200, "{model}: {}", answer.text);
+    }
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn fields_of_tomorrow_reach_the_vendor() {
+    let world = World::start().await;
+    let key = world.key(1_000_000).await;
+    let fields = json!({"parameter_of_tomorrow": {"deep": [1, {"x": "日本"}]}, "store": true,
+        "prediction": {"type": "content", "content": "y"}, "reasoning_effort": "low",
+        "service_tier": "flex", "prompt_cache_key": "k", "seed": 9_007_199_254_740_993_i64});
+    let answer = world.client(&key).chat(&asked("fast", &fields)).await;
+    assert_eq!((answer.status, answer.header(DROPPED)), (200, ""), "{}", answer.text);
+    let sent = &world.vendor().seen()[0].body;
+    for (name, value) in fields.as_object().unwrap() {
+        assert_eq!(&sent[name], value, "{name}");
+    }
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_fallback_that_would_refuse_is_passed_over() {
+    let fallbacks = |config: &mut infra::config::Config| {
+        let names = vec!["claude".to_owned(), "backup".to_owned()];
+        config.fallbacks.insert("fast".to_owned(), names);
+    };
+    let world = World::builder().config(fallbacks).start().await;
+    let key = world.key(1_000_000).await;
+    let client = world.client(&key);
+    world.vendor().always("fast", Script::refuses(500, "no"));
+    let two = client.chat(&asked("fast", &json!({"n": 2}))).await;
+    assert_eq!((two.status, two.header("x-fly-model")), (200, "backup"), "{}", two.text);
+    let seed = client.chat(&asked("fast", &json!({"seed": 2}))).await;
+    assert_eq!((seed.header("x-fly-model"), seed.header(DROPPED)), ("claude", "seed"));
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_kept_answer_is_not_for_one_who_insists() {
+    let world = World::builder().config(|config| config.cache.enabled = true).start().await;
+    let key = world.key(1_000_000).await;
+    let client = world.client(&key);
+    let body = asked("claude", &json!({"seed": 7}));
+    assert_eq!(client.chat(&body).await.status, 200);
+    harness::wait_until("the answer is kept", async || {
+        client.chat(&body).await.header("x-fly-cache") == "hit"
+    })
+    .await;
+    assert_eq!(client.chat(&body).await.header(DROPPED), "seed");
+    let strict = client.chat(&asked("claude", &json!({"seed": 7, "drop_params": false}))).await;
+    assert_eq!(strict.status, 400, "{}", strict.text);
+    world.finish().await;
+}
