@@ -11,6 +11,8 @@ mod cancel;
 #[cfg(test)]
 mod chat;
 #[cfg(test)]
+mod edges;
+#[cfg(test)]
 mod embeddings;
 #[cfg(test)]
 mod errors;

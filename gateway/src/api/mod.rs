@@ -69,6 +69,7 @@ use axum::routing::{get, patch, post};
 use std::sync::Arc;
 use std::time::Duration;
 use tower_http::cors::{AllowHeaders, Any, CorsLayer};
+use tower_http::decompression::RequestDecompressionLayer;
 
 /// How long a browser may remember a preflight.
 const PREFLIGHT_SECONDS: Duration = Duration::from_secs(3_600);
@@ -126,6 +127,8 @@ pub(crate) fn router(gateway: &Arc<Gateway>) -> Router {
         .route("/ready", get(health::ready))
         .fallback(error::not_found)
         .method_not_allowed_fallback(error::method_not_allowed)
+        .layer(RequestDecompressionLayer::new())
+        .layer(axum::middleware::from_fn(incoming::known_encoding))
         .layer(axum::middleware::from_fn(error::name_request))
         .layer(cross_origin())
         .layer(DefaultBodyLimit::disable())

@@ -80,6 +80,11 @@ impl Client {
         Self { http: http(), base: base.to_owned(), secret: Some(secret.to_owned()) }
     }
 
+    /// The address that it calls, without a path.
+    pub fn base(&self) -> &str {
+        &self.base
+    }
+
     /// A request that is not sent yet.
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let request = self.http.request(method, format!("{}{path}", self.base));
