@@ -129,11 +129,12 @@ async fn run_provider(file: &ConfigFile, environment: Environment) -> Result<Exi
 }
 
 async fn run_billing(file: &ConfigFile, environment: Environment) -> Result<ExitCode, Failure> {
-    read_config(file, &environment)?;
+    let config = read_config(file, &environment)?;
     let endpoints = Endpoints::from_environment(&environment)?;
     let bus = endpoints.bus("worker billing").await?;
     let store = endpoints.store().await?;
-    let billing = worker_billing::Billing { bus, store, metrics: Metrics::new()? };
+    let payments = payments::Payments::new(&config).map_err(Failure::new)?;
+    let billing = worker_billing::Billing { bus, store, metrics: Metrics::new()?, payments };
     worker_billing::run(billing, stopped_by_signal()).await;
     Ok(ExitCode::SUCCESS)
 }

@@ -260,6 +260,7 @@ impl Roles {
             bus: bus.clone(),
             store: store.clone(),
             metrics: metrics.clone(),
+            payments: payments::Payments::new(config).map_err(Failure::new)?,
         };
         let ended = stop.clone();
         let until = roles.billing.1.clone();

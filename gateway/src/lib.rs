@@ -37,6 +37,12 @@ pub mod routing;
 /// What requests under way keep while their gateway lives.
 mod keep;
 
+/// Where credit is sold.
+mod desk;
+
+/// Pages for people.
+mod portal;
+
 /// Jobs that no worker survives.
 mod poison;
 
@@ -68,6 +74,9 @@ pub enum GatewayError {
     /// NATS.
     #[error(transparent)]
     Bus(#[from] infra::bus::BusError),
+    /// Stripe's key or address.
+    #[error("stripe: {0}")]
+    Payments(#[from] payments::CallError),
     /// A kind of personal data that masking doesn't know.
     #[error("privacy.kinds: '{0}' is no kind: write one of {kinds}", kinds = kinds())]
     Kind(String),

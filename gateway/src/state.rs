@@ -2,6 +2,7 @@
 
 use crate::GatewayError;
 use crate::auth::keys::KeyTable;
+use crate::desk::Desk;
 use crate::exchange::Exchange;
 use crate::fleet::Fleet;
 use crate::pii;
@@ -47,6 +48,7 @@ pub struct Gateway {
     pub(crate) fleet: Fleet,
     pub(crate) exchange: Exchange,
     pub(crate) masker: pii::Masker,
+    pub(crate) desk: Desk,
     /// Tasks that live as long as the gateway.
     pub(crate) background: Tasks,
     /// Requests being settled after their client or worker left: a shutdown waits for them.
@@ -56,6 +58,7 @@ pub struct Gateway {
 impl Gateway {
     pub(crate) fn new(given: Dependencies, background: Tasks) -> Result<Arc<Self>, GatewayError> {
         let masker = pii::Masker::new(privacy_settings(&given.config.privacy)?)?;
+        let desk = Desk::new(&given.config)?;
         Ok(Arc::new(Self {
             id: GatewayId::fresh(),
             config: given.config,
@@ -67,6 +70,7 @@ impl Gateway {
             fleet: Fleet::default(),
             exchange: Exchange::default(),
             masker,
+            desk,
             background,
             settlements: Tasks::new(),
         }))

@@ -23,6 +23,12 @@ pub const NATS_URL: &str = "NATS_URL";
 pub const REDIS_URL: &str = "REDIS_URL";
 /// The key that may create keys.
 pub const ADMIN_API_KEY: &str = "ADMIN_API_KEY";
+/// Stripe's secret key, for gateways and billing workers.
+pub const STRIPE_SECRET_KEY: &str = "STRIPE_SECRET_KEY";
+/// What Stripe signs its webhooks with, for gateways.
+pub const STRIPE_WEBHOOK_SECRET: &str = "STRIPE_WEBHOOK_SECRET";
+/// Where buyers reach the gateway.
+pub const PUBLIC_URL: &str = "PUBLIC_URL";
 /// Path of a nats-server to start, when it isn't in PATH.
 pub const NATS_SERVER: &str = "NATS_SERVER";
 /// Path of a redis-server to start, when it isn't in PATH.

@@ -102,6 +102,10 @@ metrics! {
     ledger_applied_total: IntCounterVec["partition"],
     /// How far the view is behind the ledger, in its sequence numbers.
     ledger_lag: IntGaugeVec["partition"],
+    /// Signed events of Stripe, by what they are about and what came of them.
+    stripe_events_total: IntCounterVec["object", "outcome"],
+    /// Payments that billing found at Stripe and credited, because no webhook had.
+    stripe_reconciled_total: IntCounterVec[],
     /// Holds that nobody settled and the sweeper voided.
     holds_swept_total: IntCounterVec[],
 }

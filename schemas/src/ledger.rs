@@ -2,7 +2,7 @@
 //! fact, so writing it twice is refused by the stream. It never holds a prompt or an answer.
 
 use crate::ids::{AccountId, KeyId, RequestId};
-use crate::money::{MicroUsd, Price};
+use crate::money::{MicroUsd, Money, Price};
 use crate::subjects;
 use crate::usage::{TokenSource, Usage};
 use serde::{Deserialize, Serialize};
@@ -44,6 +44,87 @@ pub enum Fact {
         /// Why, for the statement.
         note: String,
     },
+    /// Credit was bought.
+    TopUp(TopUp),
+    /// What a purchase brings on top.
+    Bonus {
+        /// The payment that it comes with.
+        payment: String,
+        /// When the rest of it ends: milliseconds since 1970.
+        expires_ms: u64,
+    },
+    /// Money went back to the buyer, and its credit with it.
+    Refund {
+        /// Stripe's name of the refund.
+        refund: String,
+        /// The payment that it is of.
+        payment: String,
+        /// What went back.
+        money: Money,
+    },
+    /// A refund did not reach the buyer: its credit is back.
+    RefundFailed {
+        /// Stripe's name of the refund.
+        refund: String,
+        /// The payment that it was of.
+        payment: String,
+    },
+    /// The buyer's bank took the money back, or gave it again.
+    Dispute {
+        /// Stripe's name of the dispute.
+        dispute: String,
+        /// The payment that it is about.
+        payment: String,
+        /// How it stands.
+        standing: DisputeStanding,
+        /// What it is about.
+        money: Money,
+    },
+}
+
+/// A purchase of credit. A payment is credited once, whoever hears of it first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TopUp {
+    /// The identity of the purchase: Stripe's name of the payment.
+    pub payment: String,
+    /// What was paid.
+    pub paid: Money,
+    /// Which plan; none for an amount of the buyer's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<String>,
+    /// How it came about.
+    pub source: TopUpSource,
+    /// When the rest of it ends: milliseconds since 1970.
+    pub expires_ms: u64,
+}
+
+/// How a purchase came about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TopUpSource {
+    /// The buyer paid on Stripe's page.
+    Checkout,
+    /// The saved card was charged, as the account had asked.
+    Recharge,
+}
+
+/// How a dispute stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DisputeStanding {
+    /// The money is gone, at least for now.
+    Opened,
+    /// It was decided for us: the money is back.
+    Won,
+}
+
+impl DisputeStanding {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Opened => "opened",
+            Self::Won => "won",
+        }
+    }
 }
 
 /// The charge of one request.
@@ -129,7 +210,14 @@ impl EventV1 {
             Fact::Use(Use { request, .. }) | Fact::Void(Void { request, .. }) => {
                 subjects::ledger(&self.account, "use", request.as_str())
             }
-            Fact::Grant { unique, .. } => subjects::ledger(&self.account, "grant", unique),
+            Fact::Grant { unique, .. } => self.named("grant", unique),
+            Fact::TopUp(TopUp { payment, .. }) => self.named("topup", payment),
+            Fact::Bonus { payment, .. } => self.named("bonus", payment),
+            Fact::Refund { refund, .. } => self.named("refund", refund),
+            Fact::RefundFailed { refund, .. } => self.named("refund_failed", refund),
+            Fact::Dispute { dispute, standing, .. } => {
+                self.named("dispute", &format!("{dispute}-{}", standing.as_str()))
+            }
         }
     }
 
@@ -137,8 +225,12 @@ impl EventV1 {
     pub fn request(&self) -> Option<&RequestId> {
         match &self.fact {
             Fact::Use(Use { request, .. }) | Fact::Void(Void { request, .. }) => Some(request),
-            Fact::Grant { .. } => None,
+            _ => None,
         }
+    }
+
+    fn named(&self, kind: &str, unique: &str) -> String {
+        subjects::ledger(&self.account, kind, unique)
     }
 }
 

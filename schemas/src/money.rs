@@ -65,6 +65,65 @@ impl fmt::Display for MicroUsd {
     }
 }
 
+/// A currency that credit is sold in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Currency {
+    /// US dollars; the smallest unit is a cent.
+    Usd,
+    /// Yen, which has no smaller unit.
+    Jpy,
+}
+
+impl Currency {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Usd, Self::Jpy];
+
+    /// The ISO 4217 code in small letters, as Stripe writes it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Usd => "usd",
+            Self::Jpy => "jpy",
+        }
+    }
+
+    /// The currency of a code.
+    pub fn parse(code: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|currency| currency.as_str() == code)
+    }
+}
+
+/// Real money, in a currency's smallest unit (cents, yen): what was paid, never a balance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Money {
+    /// Of which currency.
+    pub currency: Currency,
+    /// So many of its smallest units.
+    pub minor: u64,
+}
+
+/// `$10.00` or `¥1,000`.
+impl fmt::Display for Money {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let whole = match self.currency {
+            Currency::Usd => self.minor / 100,
+            Currency::Jpy => self.minor,
+        };
+        let digits = whole.to_string();
+        let mut grouped = String::new();
+        for (index, digit) in digits.chars().enumerate() {
+            if index > 0 && (digits.len() - index) % 3 == 0 {
+                grouped.push(',');
+            }
+            grouped.push(digit);
+        }
+        match self.currency {
+            Currency::Usd => write!(formatter, "${grouped}.{:02}", self.minor % 100),
+            Currency::Jpy => write!(formatter, "¥{grouped}"),
+        }
+    }
+}
+
 /// A text that is not an exact decimal of the range wanted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("'{0}' is not an exact decimal with at most six digits after the point")]
@@ -201,6 +260,16 @@ mod tests {
             };
             assert!(sonnet.charge(&usage) <= sonnet.worst_case(100, 9));
         }
+    }
+
+    #[test]
+    fn money_is_written_as_its_currency_is() {
+        let shown = |currency, minor| Money { currency, minor }.to_string();
+        assert_eq!(shown(Currency::Usd, 123_456), "$1,234.56");
+        assert_eq!(shown(Currency::Usd, 5), "$0.05");
+        assert_eq!(shown(Currency::Jpy, 20_000), "¥20,000");
+        assert_eq!(Currency::parse("jpy"), Some(Currency::Jpy));
+        assert_eq!(Currency::parse("eur"), None);
     }
 
     #[test]

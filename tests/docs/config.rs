@@ -14,7 +14,7 @@ const SECTIONS: &str = "infra/src/config/sections.rs";
 const SHAPE: &str = "infra/src/config/file.rs";
 
 /// Which struct holds the keys below a prefix.
-const STRUCTS: [(&str, &str, &str); 12] = [
+const STRUCTS: [(&str, &str, &str); 13] = [
     ("gateway.", SECTIONS, "Gateway"),
     ("queue.", SECTIONS, "Queue"),
     ("workers.", SECTIONS, "Workers"),
@@ -24,6 +24,7 @@ const STRUCTS: [(&str, &str, &str); 12] = [
     ("budget.", SECTIONS, "Budget"),
     ("privacy.", SECTIONS, "Privacy"),
     ("plans[].", SECTIONS, "Plan"),
+    ("stripe.", SECTIONS, "Stripe"),
     ("models[].", SHAPE, "FileModel"),
     ("models[].price.", SHAPE, "FilePrice"),
     ("models[].llama.", SHAPE, "FileLlama"),

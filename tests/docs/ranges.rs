@@ -24,7 +24,7 @@ plans:
   -
     id: a
     usd: 1
-    jpy: 1
+    jpy: 100
     credit_usd: 1
     bonus_percent: 1
 ";

@@ -103,7 +103,8 @@ fn split(text: &str) -> Option<Route> {
         None => ("", text),
     };
     let path = path.split('?').next().unwrap_or_default();
-    let starts = ["/v1/", "/api/", "/health", "/ready", "/metrics"];
+    let starts =
+        ["/v1/", "/api/", "/checkout/", "/webhooks/", "/assets/", "/health", "/ready", "/metrics"];
     let is_call = starts.iter().any(|start| path.starts_with(start));
     is_call.then(|| (method.to_owned(), path.to_owned()))
 }

@@ -31,6 +31,8 @@ mod money;
 #[cfg(test)]
 mod openai_surfaces;
 #[cfg(test)]
+mod payments;
+#[cfg(test)]
 mod privacy;
 #[cfg(test)]
 mod process;

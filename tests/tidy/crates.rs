@@ -5,23 +5,33 @@ use crate::tree::Package;
 use crate::{Tree, Violation};
 
 /// What each crate may depend on within the house. Its tests may also use the harness.
-const ARROWS: [(&str, &[&str]); 9] = [
+const ARROWS: [(&str, &[&str]); 10] = [
     ("schemas", &[]),
     ("infra", &["schemas"]),
-    ("gateway", &["schemas", "infra"]),
+    ("payments", &["schemas", "infra"]),
+    ("gateway", &["schemas", "infra", "payments"]),
     ("worker-job", &["schemas", "infra"]),
     ("worker-provider", &["schemas", "infra", "worker-job"]),
     ("worker-rakuten", &["schemas", "infra", "worker-job"]),
-    ("worker-billing", &["schemas", "infra"]),
+    ("worker-billing", &["schemas", "infra", "payments"]),
     (
         "harness",
-        &["schemas", "infra", "gateway", "worker-job", "worker-provider", "worker-billing"],
+        &[
+            "schemas",
+            "infra",
+            "payments",
+            "gateway",
+            "worker-job",
+            "worker-provider",
+            "worker-billing",
+        ],
     ),
     (
         "fly-llm",
         &[
             "schemas",
             "infra",
+            "payments",
             "gateway",
             "worker-job",
             "worker-provider",

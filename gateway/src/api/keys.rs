@@ -80,11 +80,16 @@ pub(super) async fn create(
 
 /// Takes a secret just made into the table, and shows it once.
 fn learnt(gateway: &Gateway, issued: IssuedKey, spent: MicroUsd) -> Value {
-    let IssuedKey { record, revision, secret } = issued;
-    let mut shown = described(&record, spent);
-    shown["key"] = secret.reveal().into();
-    gateway.keys.learn(StoredKey { record, revision });
+    let mut shown = described(&issued.record, spent);
+    shown["key"] = issued.secret.reveal().into();
+    learn(gateway, issued);
     shown
+}
+
+/// Takes a key just made into the table, so that it opens at once.
+pub(super) fn learn(gateway: &Gateway, issued: IssuedKey) {
+    let IssuedKey { record, revision, .. } = issued;
+    gateway.keys.learn(StoredKey { record, revision });
 }
 
 fn checked(gateway: &Gateway, wanted: Wanted) -> Result<NewKey, Problem> {

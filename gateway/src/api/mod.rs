@@ -39,6 +39,12 @@ mod receipts;
 /// `/api/requests`.
 mod requests;
 
+/// `/api/plans`, `/api/checkout` and the way back from Stripe's page.
+mod checkout;
+
+/// `/webhooks/stripe`.
+mod stripe_webhook;
+
 /// `/health`, `/ready` and `/metrics`.
 pub mod health;
 
@@ -123,6 +129,8 @@ pub(crate) fn router(gateway: &Arc<Gateway>) -> Router {
         .route("/api/requests", get(requests::list))
         .route("/api/receipts/{request}", get(receipts::receipt))
         .route("/api/credits", get(usage::credits))
+        .merge(checkout::routes())
+        .route("/webhooks/stripe", post(stripe_webhook::receive))
         .route("/health", get(health::health))
         .route("/ready", get(health::ready))
         .fallback(error::not_found)

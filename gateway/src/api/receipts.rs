@@ -76,7 +76,7 @@ fn described(event: &EventV1) -> Option<Value> {
             shown["reason"] = json!(reason);
             shown["writer"] = json!(writer);
         }
-        Fact::Grant { .. } => return None,
+        _ => return None,
     }
     Some(shown)
 }

@@ -106,12 +106,14 @@ pub(super) async fn credits(
 }
 
 /// Who asks.
-enum Asker {
+pub(super) enum Asker {
+    /// With the admin key.
     Operator,
+    /// With a key of an account.
     Account(AccountId),
 }
 
-fn asker(gateway: &Gateway, headers: &HeaderMap) -> Result<Asker, Problem> {
+pub(super) fn asker(gateway: &Gateway, headers: &HeaderMap) -> Result<Asker, Problem> {
     if incoming::is_admin(gateway.admin_key.as_ref(), headers) {
         return Ok(Asker::Operator);
     }

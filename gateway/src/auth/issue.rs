@@ -74,6 +74,33 @@ pub async fn issue(bus: &Bus, wanted: NewKey) -> Result<IssuedKey, BusError> {
     Ok(IssuedKey { record, revision, secret })
 }
 
+/// Makes the one key of that name for an account, or nothing if it had been made before.
+///
+/// # Errors
+/// When NATS doesn't confirm it: then nobody may ever see the secret.
+pub async fn issue_once(
+    bus: &Bus,
+    key: KeyId,
+    account: AccountId,
+    name: &str,
+) -> Result<Option<IssuedKey>, BusError> {
+    let secret = fresh_secret();
+    let record = KeyRecordV1 {
+        key,
+        account,
+        name: name.to_owned(),
+        sha256: sha256_hex(secret.reveal().as_bytes()),
+        last_four: last_four(&secret),
+        created_ms: clock::unix_ms(),
+        expires_ms: None,
+        models: None,
+        budget_max: None,
+        revoked_ms: None,
+    };
+    let revision = bus.create_key(&record).await?;
+    Ok(revision.map(|revision| IssuedKey { record, revision, secret }))
+}
+
 /// What changes about a key; what is absent stays.
 #[derive(Debug, Clone, Default)]
 pub struct KeyEdit {

@@ -2,7 +2,7 @@
 //! gateway.
 
 use super::{Bus, BusError};
-use async_nats::jetstream::kv::{self, Operation, UpdateErrorKind};
+use async_nats::jetstream::kv::{self, CreateErrorKind, Operation, UpdateErrorKind};
 use futures::{Stream, StreamExt};
 use schemas::ids::{AccountId, KeyId};
 use schemas::records::{AccountRecord, AccountRecordV1, KeyRecord, KeyRecordV1};
@@ -44,6 +44,20 @@ impl Bus {
         let bucket = self.bucket(subjects::KEYS_BUCKET).await?;
         let put = bucket.put(record.key.as_str(), body.into()).await;
         put.map_err(|error| BusError::request("writing a key", error))
+    }
+
+    /// Writes the record of a key that nobody has made before; `None` when somebody has.
+    ///
+    /// # Errors
+    /// When NATS doesn't confirm it.
+    pub async fn create_key(&self, record: &KeyRecordV1) -> Result<Option<u64>, BusError> {
+        let body = encoded(record)?;
+        let bucket = self.bucket(subjects::KEYS_BUCKET).await?;
+        match bucket.create(record.key.as_str(), body.into()).await {
+            Ok(revision) => Ok(Some(revision)),
+            Err(error) if error.kind() == CreateErrorKind::AlreadyExists => Ok(None),
+            Err(error) => Err(BusError::request("writing a key", error)),
+        }
     }
 
     /// Changes a key's record as it lies in NATS now, so that no change of somebody else is lost: a

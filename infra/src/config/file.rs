@@ -1,7 +1,9 @@
 //! The shape of config.yaml as written: places are kept, so that a mistake can be shown where it
 //! stands. Unknown keys are refused everywhere.
 
-use super::sections::{Auto, Budget, Cache, Gateway, Limits, Plan, Privacy, Queue, Workers};
+use super::sections::{
+    Auto, Budget, Cache, Gateway, Limits, Plan, Privacy, Queue, Stripe, Workers,
+};
 use schemas::catalogue::{Capability, Preset, Tier, Vendor};
 use schemas::money::{MicroUsd, PicoUsdPerToken};
 use serde::de::{Deserializer, Error as _, Visitor};
@@ -35,6 +37,8 @@ pub(super) struct File {
     pub(super) privacy: Privacy,
     #[serde(default)]
     pub(super) plans: Vec<Plan>,
+    #[serde(default)]
+    pub(super) stripe: Stripe,
 }
 
 /// A model as written.

@@ -2,6 +2,7 @@
 //! is told with file, line and what to write instead; nothing is guessed.
 
 use super::check_model::check_model;
+use super::check_stripe::check_stripe;
 use super::file::File;
 use super::model::{Catalogue, Model};
 use super::{Config, Gateway, Limits};
@@ -148,6 +149,7 @@ fn check(file: File, environment: &Environment) -> Result<Config, Mistake> {
     for name in file.auto.candidates.iter().chain(&file.auto.default) {
         known(1, name, "auto:")?;
     }
+    let stripe = check_stripe(file.stripe, &file.plans, environment)?;
     Ok(Config {
         gateway: file.gateway,
         queue: file.queue,
@@ -160,6 +162,7 @@ fn check(file: File, environment: &Environment) -> Result<Config, Mistake> {
         budget: file.budget,
         privacy: file.privacy,
         plans: file.plans,
+        stripe,
     })
 }
 
@@ -280,6 +283,8 @@ fn serve_llama_elsewhere(models: &Catalogue, base: &str) -> Catalogue {
 mod tests {
     use super::super::sections::{Auto, Budget, Cache, Privacy, Queue, Workers};
     use super::*;
+    use crate::config::Stripe;
+    use crate::environment::{STRIPE_SECRET_KEY, STRIPE_WEBHOOK_SECRET};
 
     const MODEL: &str = "models:\n  - name: m\n    pool: cloud\n    vendor: openai\n    \
         price: {input: 0.15, cached_input: 0.075, cache_write: 0, output: 0.60}\n    \
@@ -302,6 +307,7 @@ mod tests {
         let Auto { candidates, default, .. } = config.auto;
         assert!(!candidates.is_empty() && default.is_some());
         assert_eq!(config.plans.len(), 3);
+        assert_eq!(config.stripe, Stripe::default());
     }
 
     #[test]
@@ -316,6 +322,26 @@ mod tests {
         assert!(refused(&fallback).starts_with("c.yaml:9: fallbacks: names the model 'n'"));
         let twice = format!("{MODEL}{}", MODEL.trim_start_matches("models:\n"));
         assert!(refused(&twice).contains("used twice"));
+    }
+
+    #[test]
+    fn keys_of_stripe_come_from_the_environment_and_are_never_printed() {
+        let pairs = [(STRIPE_SECRET_KEY, "sk_live_x"), (STRIPE_WEBHOOK_SECRET, "whsec_x")];
+        let config = Config::load(None, &Environment::of(pairs)).unwrap();
+        assert_eq!(config.stripe.secret_key.as_ref().map(|key| key.reveal()), Some("sk_live_x"));
+        let printed = format!("{config:?}");
+        assert!(!printed.contains("sk_live_x") && !printed.contains("whsec_x"));
+        for (key, value) in [
+            ("public_url", "fly.example"),
+            ("registration_number", "T123"),
+            ("custom_usd_min", "2000"),
+            ("api_base", "stripe"),
+        ] {
+            let text = format!("{MODEL}stripe:\n  {key}: {value}\n");
+            assert!(refused(&text).contains(&format!("stripe.{key}")), "{}", refused(&text));
+        }
+        let plan = "plans:\n  - {id: a, usd: 1.005, jpy: 100, credit_usd: 1, bonus_percent: 0}\n";
+        assert!(refused(&format!("{MODEL}{plan}")).contains("plans: a: usd"));
     }
 
     #[test]

@@ -17,6 +17,9 @@ mod file;
 /// One model, checked.
 mod check_model;
 
+/// The section of Stripe, checked.
+mod check_stripe;
+
 /// Reading, expanding, checking.
 mod load;
 
@@ -24,7 +27,7 @@ pub use load::{ConfigError, DEFAULT_CONFIG};
 pub use model::{Catalogue, Llama, Model};
 pub use sections::{
     Auto, Budget, Cache, DropParams, Gateway, Limits, Plan, Privacy, PrivacyMode, Queue,
-    SemanticCache, Workers,
+    SemanticCache, Stripe, Workers,
 };
 
 use std::collections::BTreeMap;
@@ -54,6 +57,8 @@ pub struct Config {
     pub privacy: Privacy,
     /// What can be bought.
     pub plans: Vec<Plan>,
+    /// Selling credit.
+    pub stripe: Stripe,
 }
 
 impl Config {

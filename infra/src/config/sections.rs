@@ -246,3 +246,58 @@ pub struct Plan {
     /// The bonus on top, in percent of the credit.
     pub bonus_percent: u32,
 }
+
+/// Selling credit through Stripe.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Stripe {
+    /// Stripe's secret key; without one nothing is sold.
+    pub secret_key: Option<crate::secret::Secret>,
+    /// What Stripe signs its webhooks with.
+    pub webhook_secret: Option<crate::secret::Secret>,
+    /// Where Stripe's API is.
+    pub api_base: String,
+    /// Where buyers reach the gateway, for the way back from Stripe's page; the request's own host
+    /// when absent.
+    pub public_url: Option<String>,
+    /// One call of Stripe's API, in seconds.
+    pub call_seconds_max: u64,
+    /// How long bought credit is good, in days.
+    pub credit_days: u64,
+    /// The smallest amount of the buyer's own, in USD.
+    #[serde(deserialize_with = "super::file::usd")]
+    pub custom_usd_min: schemas::money::MicroUsd,
+    /// The largest.
+    #[serde(deserialize_with = "super::file::usd")]
+    pub custom_usd_max: schemas::money::MicroUsd,
+    /// What a dollar of credit costs in yen, for an amount of the buyer's own.
+    pub jpy_per_usd: u64,
+    /// Who sells, on receipts.
+    pub seller_name: String,
+    /// The seller's address, on receipts.
+    pub seller_address: String,
+    /// The seller's number as an issuer of qualified invoices (`T` and 13 digits), on receipts.
+    pub registration_number: Option<String>,
+    /// Consumption tax that prices include, in percent.
+    pub tax_percent: u64,
+}
+
+impl Default for Stripe {
+    fn default() -> Self {
+        Self {
+            secret_key: None,
+            webhook_secret: None,
+            api_base: "https://api.stripe.com".into(),
+            public_url: None,
+            call_seconds_max: 10,
+            credit_days: 180,
+            custom_usd_min: schemas::money::MicroUsd(5_000_000),
+            custom_usd_max: schemas::money::MicroUsd(1_000_000_000),
+            jpy_per_usd: 100,
+            seller_name: "Fly-LLM".into(),
+            seller_address: String::new(),
+            registration_number: None,
+            tax_percent: 10,
+        }
+    }
+}

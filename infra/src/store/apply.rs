@@ -197,7 +197,13 @@ fn change_of(entry: &Entry) -> Result<Change<'_>, serde_json::Error> {
             change.key = Some(fact.key.as_str());
             change.request = Some(fact.request.as_str());
         }
-        Fact::Grant { .. } => {}
+        // The amount says it all.
+        Fact::Grant { .. }
+        | Fact::TopUp(_)
+        | Fact::Bonus { .. }
+        | Fact::Refund { .. }
+        | Fact::RefundFailed { .. }
+        | Fact::Dispute { .. } => {}
     }
     Ok(change)
 }

@@ -86,7 +86,7 @@ impl RequestRow {
             Fact::Void(fact) => {
                 (&fact.request, &fact.key, RequestEnd::Void { reason: fact.reason })
             }
-            Fact::Grant { .. } => return None,
+            _ => return None,
         };
         Some(Self { request: request.clone(), key: key.clone(), at_ms: event.at_ms, end })
     }

@@ -159,6 +159,7 @@ fn sums_of(ledger: &[EventV1]) -> BTreeMap<String, i64> {
 fn check_charges(ledger: &[EventV1]) {
     let mut ended = HashSet::new();
     let mut balances: BTreeMap<String, i64> = BTreeMap::new();
+    let mut clawed_back: BTreeMap<String, i64> = BTreeMap::new();
     for event in ledger {
         if let Some(request) = event.request() {
             assert!(ended.insert(request.clone()), "{request} ended twice");
@@ -167,9 +168,15 @@ fn check_charges(ledger: &[EventV1]) {
             let price = charged.price.charge(&charged.usage).min(charged.hold);
             assert_eq!(event.amount.negated(), price, "a charge is its price: {charged:?}");
         }
-        let balance = balances.entry(event.account.to_string()).or_insert(0);
+        let account = event.account.to_string();
+        let balance = balances.entry(account.clone()).or_insert(0);
         *balance += event.amount.0;
-        assert!(*balance >= 0, "{} is overdrawn", event.account);
+        // Only money that went back to the buyer may leave an account in debt.
+        let owed = clawed_back.entry(account.clone()).or_insert(0);
+        if matches!(event.fact, Fact::Refund { .. } | Fact::Dispute { .. }) {
+            *owed -= event.amount.0;
+        }
+        assert!(*balance + *owed >= 0, "{account} is overdrawn");
     }
 }
 

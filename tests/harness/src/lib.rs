@@ -1,6 +1,6 @@
 //! What the integration tests stand on: real servers, the roles as they run in production, a
-//! scripted vendor and a client. Only the vendor is a double. It decides nothing that the product
-//! decides: what it checks at the end of a test it counts itself.
+//! scripted vendor, Stripe and a client. Only vendor and Stripe are doubles. It decides nothing
+//! that the product decides: what it checks at the end of a test it counts itself.
 
 #![expect(
     clippy::unwrap_used,
@@ -30,6 +30,9 @@ mod settings;
 /// Looks at what passes through NATS and lies in Redis.
 pub mod spy;
 
+/// Stripe, as far as credit needs it.
+pub mod stripe;
+
 /// A vendor that does what a script says.
 pub mod vendor;
 
@@ -41,6 +44,7 @@ pub mod world;
 
 pub use client::{Answer, Client, Event, EventStream};
 pub use leftovers::{Queue, ledger, uses, voids};
+pub use stripe::{Delivery, Stripe, StripeEvent};
 pub use vendor::Vendor;
 pub use vendor::script::{Gate, Script, Step};
 pub use wait::{wait_for, wait_until, within};

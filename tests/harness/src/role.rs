@@ -95,7 +95,8 @@ impl Role {
         Self::start("billing", |metrics, stop| async move {
             let bus = Bus::connect(&given.nats_url, "worker billing").await.map_err(text)?;
             let store = Store::connect(&given.redis_url).await.map_err(text)?;
-            let billing = worker_billing::Billing { bus, store, metrics };
+            let payments = payments::Payments::new(&given.config).map_err(text)?;
+            let billing = worker_billing::Billing { bus, store, metrics, payments };
             worker_billing::run(billing, stop).await;
             Ok(())
         })

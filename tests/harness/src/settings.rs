@@ -1,8 +1,11 @@
 //! The configuration of the tests: a few models of the scripted vendor with round prices, limits
 //! that get in nobody's way, no cache. A test that is about one of these changes it.
 
-use infra::config::Config;
+use crate::stripe::{SECRET_KEY, WEBHOOK_SECRET};
+use infra::config::{Config, Plan};
 use infra::environment::Environment;
+use infra::secret::Secret;
+use schemas::money::MicroUsd;
 
 /// What stands in it. Prices are round: an input token costs 1 µUSD, an output token 2.
 const TEMPLATE: &str = r#"
@@ -80,6 +83,22 @@ models:
     capabilities: [chat, tools, vision, json_schema, embeddings]
 auto: {candidates: [fast, backup], default: fast}
 "#;
+
+/// Sells credit through a double of Stripe, in two plans.
+pub(crate) fn sell(config: &mut Config, stripe: &str) {
+    config.stripe.secret_key = Some(Secret::new(SECRET_KEY));
+    config.stripe.webhook_secret = Some(Secret::new(WEBHOOK_SECRET));
+    config.stripe.api_base = stripe.to_owned();
+    config.stripe.public_url = Some("https://fly.example".to_owned());
+    let plan = |id: &str, dollars: i64, bonus_percent| Plan {
+        id: id.to_owned(),
+        usd: MicroUsd(dollars * 1_000_000),
+        jpy: dollars.unsigned_abs() * 100,
+        credit_usd: MicroUsd(dollars * 1_000_000),
+        bonus_percent,
+    };
+    config.plans = vec![plan("starter", 10, 0), plan("pro", 50, 5)];
+}
 
 /// The text, for processes of their own.
 pub(crate) fn text(vendor: &str) -> String {

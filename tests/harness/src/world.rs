@@ -6,6 +6,7 @@ use crate::metrics::Scrape;
 use crate::role::{ADMIN_KEY, Addresses, Given, Role};
 use crate::servers::Servers;
 use crate::spy::{self, Spy};
+use crate::stripe::Stripe;
 use crate::vendor::Vendor;
 use crate::wait::{wait_for, wait_until};
 use crate::{leftovers, settings};
@@ -41,6 +42,7 @@ pub struct WorldBuilder {
     gateways: usize,
     workers: usize,
     billings: usize,
+    sells: bool,
     change: Box<dyn FnOnce(&mut Config)>,
 }
 
@@ -66,6 +68,13 @@ impl WorldBuilder {
         self
     }
 
+    /// Sells credit, through a double of Stripe.
+    #[must_use]
+    pub fn sells(mut self) -> Self {
+        self.sells = true;
+        self
+    }
+
     /// Changes the configuration.
     #[must_use]
     pub fn config(mut self, change: impl FnOnce(&mut Config) + 'static) -> Self {
@@ -79,6 +88,10 @@ impl WorldBuilder {
         let folder = TempDir::new().unwrap();
         let (servers, vendor) = tokio::join!(Servers::start(folder.path()), Vendor::start());
         let mut config = settings::config(&vendor.url());
+        let stripe = if self.sells { Some(Stripe::start().await) } else { None };
+        if let Some(stripe) = &stripe {
+            settings::sell(&mut config, &stripe.url());
+        }
         (self.change)(&mut config);
         let bus = Bus::connect(servers.nats_url(), "harness").await.unwrap();
         let store = Store::connect(servers.redis_url()).await.unwrap();
@@ -93,6 +106,7 @@ impl WorldBuilder {
             folder,
             servers,
             vendor,
+            stripe,
             given,
             bus,
             store,
@@ -144,6 +158,7 @@ pub struct World {
     pub(crate) folder: TempDir,
     servers: Servers,
     vendor: Vendor,
+    stripe: Option<Stripe>,
     pub(crate) given: Given,
     pub(crate) bus: Bus,
     pub(crate) store: Store,
@@ -165,7 +180,8 @@ impl World {
 
     /// A world that is told what it is made of.
     pub fn builder() -> WorldBuilder {
-        WorldBuilder { gateways: 1, workers: 1, billings: 1, change: Box::new(|_| {}) }
+        let change = Box::new(|_: &mut Config| {});
+        WorldBuilder { gateways: 1, workers: 1, billings: 1, sells: false, change }
     }
 
     /// The text of the configuration, for a process of its own.
@@ -182,6 +198,14 @@ impl World {
     /// The vendor.
     pub fn vendor(&self) -> &Vendor {
         &self.vendor
+    }
+
+    /// Stripe.
+    ///
+    /// # Panics
+    /// In a world that sells nothing.
+    pub fn stripe(&self) -> &Stripe {
+        self.stripe.as_ref().unwrap()
     }
 
     /// The servers.

@@ -1,5 +1,6 @@
-//! The billing worker: follow → apply → expire. It turns the ledger into balances, exactly once,
-//! and settles what nobody settled. It never decides a price and never sees a prompt.
+//! The billing worker: follow → apply → (expire, reconcile). It turns the ledger into balances,
+//! exactly once, and settles what nobody settled. It never decides a price and never sees a
+//! prompt.
 
 /// 1. The ledger's events, in order, from where the view stands.
 mod follow;
@@ -7,10 +8,14 @@ mod follow;
 /// 2. Holds that nobody settled in time.
 mod expire;
 
+/// 3. Payments whose webhook never came.
+mod reconcile;
+
 use infra::bus::Bus;
 use infra::metrics::Metrics;
 use infra::store::{Store, apply};
 use infra::tasks::Tasks;
+use payments::Payments;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -26,6 +31,8 @@ pub struct Billing {
     pub store: Store,
     /// Counters.
     pub metrics: Metrics,
+    /// Stripe; `None` when nothing is sold.
+    pub payments: Option<Payments>,
 }
 
 /// Works until `stop`. Any number of billing workers may run at once.
@@ -41,6 +48,10 @@ pub async fn run(billing: Billing, stop: CancellationToken) {
             "expire",
             expire::expire(Arc::clone(&billing), partition, tasks.stop().clone()),
         );
+    }
+    if billing.payments.is_some() {
+        let reconcile = reconcile::reconcile(Arc::clone(&billing), tasks.stop().clone());
+        tasks.spawn_vital("reconcile", reconcile);
     }
     tasks.stop().cancelled().await;
     if !tasks.finish_within(END_SECONDS_MAX).await {

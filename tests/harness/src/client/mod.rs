@@ -85,6 +85,12 @@ impl Client {
         &self.base
     }
 
+    /// The same with another secret.
+    #[must_use]
+    pub fn with_secret(self, secret: &str) -> Self {
+        Self { secret: Some(secret.to_owned()), ..self }
+    }
+
     /// A request that is not sent yet.
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let request = self.http.request(method, format!("{}{path}", self.base));
@@ -110,6 +116,12 @@ impl Client {
     /// `POST` with JSON.
     pub async fn post(&self, path: &str, body: &Value) -> Answer {
         self.send(self.request(Method::POST, path).json(body)).await
+    }
+
+    /// `POST` with a body that Stripe has signed.
+    pub async fn post_signed(&self, path: &str, body: String, signature: &str) -> Answer {
+        let request = self.request(Method::POST, path).header("stripe-signature", signature);
+        self.send(request.header("content-type", "application/json").body(body)).await
     }
 
     /// `DELETE`.

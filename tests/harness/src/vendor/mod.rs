@@ -1,5 +1,5 @@
 //! A vendor on a real socket that does what a script says, in OpenAI's or Anthropic's protocol. It
-//! remembers every request, counts starts and sees hang-ups. It is the only double of the tests.
+//! remembers every request, counts starts and sees hang-ups.
 
 /// Steps as Anthropic writes them.
 mod anthropic;

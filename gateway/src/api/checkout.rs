@@ -1,0 +1,326 @@
+//! `/api/plans` and `/api/checkout`: what is sold, and the way to Stripe's page;
+//! `/checkout/success` and `/checkout/cancel`, where Stripe sends the buyer back. A purchase is
+//! credited here only as a webhook would: the first of the two writes, the other finds it
+//! written.
+
+use super::error::ApiError;
+use super::incoming;
+use super::usage::{Asker, asker};
+use crate::auth::{issue, sha256_hex};
+use crate::portal::checkout::{self as pages, NewKey};
+use crate::portal::{self, Language};
+use crate::state::Gateway;
+use axum::body::Body;
+use axum::extract::{Query, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::Response;
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use infra::clock;
+use payments::{Buyer, CallError, Credited, Offer, Order, Payments, PaymentsError, Settled};
+use schemas::error::{ErrorCode, Problem};
+use schemas::ids::{AccountId, KeyId};
+use schemas::money::{Currency, MicroUsd, Money};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+/// Longest e-mail address, in bytes (RFC 5321).
+const EMAIL_BYTES_MAX: usize = 254;
+
+/// When a retry makes sense while Stripe is away, in milliseconds.
+const AWAY_RETRY_MS: u64 = 5_000;
+
+/// The routes of buying.
+pub(super) fn routes() -> Router<Arc<Gateway>> {
+    Router::new()
+        .route("/api/plans", get(plans))
+        .route("/api/checkout", post(checkout))
+        .route("/checkout/success", get(success))
+        .route("/checkout/cancel", get(cancelled))
+        .route("/assets/style.css", get(portal::style))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wanted {
+    /// A plan's name, or an amount of the buyer's own.
+    plan: Option<String>,
+    /// In dollars or yen.
+    amount: Option<serde_json::Number>,
+    currency: Currency,
+    /// Whose credit it becomes; only the operator may say so.
+    account: Option<AccountId>,
+    /// Somebody new: an account is made when he has paid.
+    email: Option<String>,
+}
+
+/// What is sold.
+async fn plans(State(gateway): State<Arc<Gateway>>) -> Result<Json<Value>, ApiError> {
+    let payments = open(&gateway)?;
+    let in_currency = |currency| payments.offers(currency).into_iter();
+    let both = in_currency(Currency::Usd).zip(in_currency(Currency::Jpy));
+    let data: Vec<Value> = both
+        .map(|(usd, jpy)| {
+            json!({
+                "id": usd.plan,
+                "usd": usd.price.to_string(),
+                "jpy": jpy.price.to_string(),
+                "credit_micro_usd": usd.credit.0,
+                "bonus_micro_usd": usd.bonus.0,
+            })
+        })
+        .collect();
+    Ok(Json(json!({"object": "list", "data": data})))
+}
+
+/// Opens Stripe's page.
+async fn checkout(
+    State(gateway): State<Arc<Gateway>>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Json<Value>, ApiError> {
+    let payments = open(&gateway)?;
+    let body = incoming::body(&gateway, &headers, body).await?;
+    let wanted: Wanted = incoming::json(&body)?;
+    let offer = offer(payments, &wanted)?;
+    let buyer = buyer(&gateway, &headers, &wanted).await?;
+    let base = public_url(&gateway, &headers);
+    let order = Order {
+        buyer,
+        offer,
+        success_url: format!("{base}/checkout/success?session_id={{CHECKOUT_SESSION_ID}}"),
+        cancel_url: format!("{base}/checkout/cancel"),
+        in_japanese: Language::of(&headers) == Language::Japanese,
+        idempotency_key: KeyId::fresh().to_string(),
+    };
+    let session = payments.checkout(&order).await.map_err(|error| refused(&error))?;
+    Ok(Json(json!({
+        "object": "checkout",
+        "id": session.id,
+        "url": session.url,
+        "account": order.buyer.account,
+        "price": order.offer.price.to_string(),
+        "credit_micro_usd": order.offer.credit.0,
+        "bonus_micro_usd": order.offer.bonus.0,
+    })))
+}
+
+fn offer(payments: &Payments, wanted: &Wanted) -> Result<Offer, Problem> {
+    let offer = match (&wanted.plan, &wanted.amount) {
+        (Some(plan), None) => payments.plan(plan, wanted.currency),
+        (None, Some(amount)) => payments.amount(money(amount, wanted.currency)?),
+        _ => {
+            return Err(wrong(
+                "plan",
+                "plan か amount のどちらか一つを指定してください。",
+                "Say either plan or amount.",
+            ));
+        }
+    };
+    offer.map_err(|error| {
+        let field = if wanted.plan.is_some() { "plan" } else { "amount" };
+        wrong(field, &format!("この金額・プランは購入できません: {error}。"), &format!("{error}."))
+    })
+}
+
+/// Dollars or yen, in the smallest unit, exactly.
+fn money(amount: &serde_json::Number, currency: Currency) -> Result<Money, Problem> {
+    let unit = match currency {
+        Currency::Usd => 10_000,
+        Currency::Jpy => 1_000_000,
+    };
+    let micro = MicroUsd::from_decimal(&amount.to_string()).ok();
+    let micro = micro.filter(|micro| micro.0 > 0 && micro.0 % unit == 0);
+    let minor = micro.map(|micro| (micro.0 / unit).unsigned_abs()).ok_or_else(|| {
+        wrong(
+            "amount",
+            "ドル (セントまで) または円 (整数) で指定してください。",
+            "Write dollars with whole cents, or whole yen.",
+        )
+    })?;
+    Ok(Money { currency, minor })
+}
+
+/// A key buys for its own account, the operator for any, and a stranger for a new one.
+async fn buyer(gateway: &Gateway, headers: &HeaderMap, wanted: &Wanted) -> Result<Buyer, Problem> {
+    let email = wanted.email.as_deref().map(email).transpose()?;
+    if incoming::secret(headers).is_none() && wanted.account.is_none() {
+        let email = email.ok_or_else(|| {
+            wrong(
+                "email",
+                "APIキーか email が必要です。",
+                "Send an API key, or say email to open a new account.",
+            )
+        })?;
+        gateway.desk.admit_stranger(clock::unix_ms()).map_err(too_many)?;
+        let (account, new_name) = (AccountId::fresh(), Some(email.clone()));
+        return Ok(Buyer { account, new_name, email: Some(email) });
+    }
+    let account = match (asker(gateway, headers)?, &wanted.account) {
+        (Asker::Account(own), None) => own,
+        (Asker::Account(own), Some(named)) if own == *named => own,
+        (Asker::Operator, Some(named)) => known(gateway, named).await?,
+        (Asker::Operator, None) => {
+            return Err(wrong("account", "account を指定してください。", "Say account."));
+        }
+        (Asker::Account(_), Some(_)) => {
+            return Err(Problem::new(
+                ErrorCode::PermissionDenied,
+                "他のアカウントのクレジットは購入できません。",
+                "This key can't buy for another account.",
+            ));
+        }
+    };
+    Ok(Buyer { account, new_name: None, email })
+}
+
+async fn known(gateway: &Gateway, account: &AccountId) -> Result<AccountId, Problem> {
+    let found = gateway.bus.account(account).await.map_err(|error| super::keys::away(&error))?;
+    found.map(|record| record.account).ok_or_else(|| {
+        wrong("account", "そのアカウントはありません。", "There is no such account.")
+    })
+}
+
+/// Stripe checks it better: here only what is certainly none is refused.
+fn email(text: &str) -> Result<String, Problem> {
+    let text = text.trim();
+    let parts = text.split_once('@');
+    let fits = parts.is_some_and(|(name, host)| !name.is_empty() && host.contains('.'));
+    let plain = text.bytes().all(|byte| byte.is_ascii_graphic());
+    if fits && plain && text.len() <= EMAIL_BYTES_MAX {
+        return Ok(text.to_owned());
+    }
+    Err(wrong("email", "メールアドレスを確認してください。", "Check the e-mail address."))
+}
+
+/// Where buyers reach us.
+fn public_url(gateway: &Gateway, headers: &HeaderMap) -> String {
+    if let Some(url) = &gateway.config.stripe.public_url {
+        return url.trim_end_matches('/').to_owned();
+    }
+    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let host = header(header::HOST.as_str()).unwrap_or("127.0.0.1");
+    let scheme = if header("x-forwarded-proto") == Some("https") { "https" } else { "http" };
+    format!("{scheme}://{host}")
+}
+
+#[derive(Deserialize)]
+struct Returned {
+    session_id: Option<String>,
+}
+
+/// The buyer is back: his credit, and the key of a new account.
+async fn success(
+    State(gateway): State<Arc<Gateway>>,
+    Query(returned): Query<Returned>,
+    headers: HeaderMap,
+) -> Response {
+    let language = Language::of(&headers);
+    let not_found = || {
+        let told = ("購入が見つかりません。", "There is no such purchase.");
+        pages::problem(language, StatusCode::NOT_FOUND, told)
+    };
+    let (Some(payments), Some(id)) = (gateway.desk.payments(), returned.session_id) else {
+        return not_found();
+    };
+    match settle(&gateway, payments, &id).await {
+        Ok(Some((credited, key))) => {
+            pages::thanks(language, &credited, &key, &public_url(&gateway, &headers))
+        }
+        Ok(None) => pages::pending(language),
+        Err(PaymentsError::Call(CallError::Unknown(_) | CallError::Refused(_))) => not_found(),
+        Err(error) => {
+            tracing::warn!(%error, "a buyer's return could not be settled");
+            let told = (
+                "確認に時間がかかっています。少し待ってから再読み込みしてください。クレジットは失われません。",
+                "This takes longer than usual. Load the page again in a moment: no credit is lost.",
+            );
+            pages::problem(language, StatusCode::SERVICE_UNAVAILABLE, told)
+        }
+    }
+}
+
+async fn settle(
+    gateway: &Gateway,
+    payments: &Payments,
+    session: &str,
+) -> Result<Option<(Credited, NewKey)>, PaymentsError> {
+    let session = payments.session(session).await?;
+    let Some(payment) = session.payment_intent else { return Ok(None) };
+    let Settled::Credited(credited) = payments.settle(&gateway.bus, &payment).await? else {
+        return Ok(None);
+    };
+    let key = first_key(gateway, &session.id, &credited).await?;
+    Ok(Some((credited, key)))
+}
+
+/// The key of a new account: its name is made from the session's, so there is one and no second.
+async fn first_key(
+    gateway: &Gateway,
+    session: &str,
+    credited: &Credited,
+) -> Result<NewKey, PaymentsError> {
+    if !credited.is_new {
+        return Ok(NewKey::NotWanted);
+    }
+    let digest = sha256_hex(session.as_bytes());
+    let Ok(key) = KeyId::parse(format!("key_{}", digest.get(..32).unwrap_or(&digest))) else {
+        return Ok(NewKey::NotWanted);
+    };
+    let account = credited.account.clone();
+    let issued = issue::issue_once(&gateway.bus, key, account, "first key").await?;
+    Ok(match issued {
+        Some(issued) => {
+            let secret = issued.secret.clone();
+            super::keys::learn(gateway, issued);
+            NewKey::Shown(secret)
+        }
+        None => NewKey::ShownBefore,
+    })
+}
+
+async fn cancelled(headers: HeaderMap) -> Response {
+    pages::cancelled(Language::of(&headers))
+}
+
+/// Payments, or that nothing is sold here.
+pub(super) fn open(gateway: &Gateway) -> Result<&Payments, Problem> {
+    gateway.desk.payments().ok_or_else(|| {
+        Problem::new(
+            ErrorCode::NotFound,
+            "このサーバーではクレジットを販売していません (STRIPE_SECRET_KEY が未設定です)。",
+            "No credit is sold here: STRIPE_SECRET_KEY is not set.",
+        )
+    })
+}
+
+fn refused(error: &CallError) -> Problem {
+    tracing::warn!(%error, "Stripe's page could not be opened");
+    match error {
+        CallError::Away(_) => Problem::new(
+            ErrorCode::ServiceUnavailable,
+            "決済サービスに接続できません。少し待ってから再試行してください。",
+            "The payment service can't be reached. Try again in a moment.",
+        )
+        .retry_after_ms(AWAY_RETRY_MS),
+        _ => Problem::new(
+            ErrorCode::UpstreamError,
+            "決済サービスがこの購入を受け付けませんでした。",
+            "The payment service refused this purchase.",
+        ),
+    }
+}
+
+fn too_many(wait_ms: u64) -> Problem {
+    Problem::new(
+        ErrorCode::RateLimitExceeded,
+        "購入の手続きが混み合っています。少し待ってから再試行してください。",
+        "Too many purchases are being started. Try again in a moment.",
+    )
+    .retry_after_ms(wait_ms)
+}
+
+fn wrong(field: &str, japanese: &str, english: &str) -> Problem {
+    Problem::new(ErrorCode::InvalidRequest, japanese, english).at(field)
+}

@@ -1,0 +1,96 @@
+//! Selling credit, checked: keys from the environment, ranges, and what Stripe's own rules ask for.
+//! It must never print a key.
+
+use super::load::Mistake;
+use super::sections::{Plan, Stripe};
+use crate::environment::Environment;
+use crate::secret::Secret;
+use schemas::money::MicroUsd;
+
+/// Micro-USD in a cent, the smallest that can be paid.
+const CENT: i64 = 10_000;
+
+/// Stripe's least amounts: half a dollar, 50 yen.
+const USD_MIN: MicroUsd = MicroUsd(500_000);
+const JPY_MIN: u64 = 50;
+/// Stripe's largest amount in USD: eight digits of cents.
+const USD_MAX: MicroUsd = MicroUsd(999_999_990_000);
+/// The same in yen.
+const JPY_MAX: u64 = 99_999_999;
+
+/// The highest bonus, in percent.
+const BONUS_PERCENT_MAX: u32 = 1_000;
+
+/// Fills in the environment and checks.
+pub(super) fn check_stripe(
+    mut stripe: Stripe,
+    plans: &[Plan],
+    environment: &Environment,
+) -> Result<Stripe, Mistake> {
+    let expand = |secret: Option<Secret>| {
+        secret.and_then(|secret| environment.expand(secret.reveal())).map(Secret::new)
+    };
+    stripe.secret_key = expand(stripe.secret_key);
+    stripe.webhook_secret = expand(stripe.webhook_secret);
+    stripe.public_url = stripe.public_url.and_then(|url| environment.expand(&url));
+    let bases = std::iter::once(("api_base", &stripe.api_base));
+    for (name, url) in bases.chain(stripe.public_url.iter().map(|url| ("public_url", url))) {
+        if !url.starts_with("https://") && !url.starts_with("http://") {
+            return wrong(format!("stripe.{name}: '{url}' is no URL: write https://HOST"));
+        }
+    }
+    ranges(&stripe)?;
+    plans.iter().try_for_each(check_plan)?;
+    Ok(stripe)
+}
+
+fn ranges(stripe: &Stripe) -> Result<(), Mistake> {
+    for (name, value, most) in [
+        ("call_seconds_max", stripe.call_seconds_max, 60),
+        ("credit_days", stripe.credit_days, 3_650),
+        ("jpy_per_usd", stripe.jpy_per_usd, 10_000),
+    ] {
+        if !(1..=most).contains(&value) {
+            return wrong(format!("stripe.{name}: {value}: write 1 to {most}"));
+        }
+    }
+    if stripe.tax_percent > 99 {
+        return wrong("stripe.tax_percent: write 0 to 99".into());
+    }
+    let (least, most) = (stripe.custom_usd_min, stripe.custom_usd_max);
+    if least < USD_MIN || most > USD_MAX || least > most {
+        return wrong(format!(
+            "stripe.custom_usd_min, custom_usd_max: write {USD_MIN} to {USD_MAX}, the smaller first"
+        ));
+    }
+    let digits = |number: &String| {
+        number.strip_prefix('T').is_some_and(|digits| {
+            digits.len() == 13 && digits.bytes().all(|byte| byte.is_ascii_digit())
+        })
+    };
+    if !stripe.registration_number.as_ref().is_none_or(digits) {
+        return wrong("stripe.registration_number: write T and 13 digits, or nothing".into());
+    }
+    Ok(())
+}
+
+fn check_plan(plan: &Plan) -> Result<(), Mistake> {
+    let Plan { id, usd, jpy, credit_usd, bonus_percent } = plan;
+    if *usd < USD_MIN || *usd > USD_MAX || usd.0 % CENT != 0 {
+        return wrong(format!("plans: {id}: usd: write whole cents from {USD_MIN} to {USD_MAX}"));
+    }
+    if !(JPY_MIN..=JPY_MAX).contains(jpy) {
+        return wrong(format!("plans: {id}: jpy: write {JPY_MIN} to {JPY_MAX}"));
+    }
+    if *credit_usd <= MicroUsd::ZERO {
+        return wrong(format!("plans: {id}: credit_usd: write more than 0"));
+    }
+    if *bonus_percent > BONUS_PERCENT_MAX {
+        return wrong(format!("plans: {id}: bonus_percent: write 0 to {BONUS_PERCENT_MAX}"));
+    }
+    Ok(())
+}
+
+fn wrong<T>(what: String) -> Result<T, Mistake> {
+    Err((1, what))
+}
