@@ -11,6 +11,7 @@ mod model;
 mod options;
 mod output;
 mod request;
+mod reuse;
 mod runner;
 mod sampling;
 mod scheduler;

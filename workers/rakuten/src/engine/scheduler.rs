@@ -15,6 +15,7 @@ use super::error::EngineError;
 use super::logprobs;
 use super::model::Model;
 use super::request::{FinishReason, TokenLogprob};
+use super::reuse::{self, Source};
 use super::sampling::Scratch;
 use super::slot::{Answer, Job, Slot};
 use super::status::Counters;
@@ -84,11 +85,13 @@ impl<'model> Scheduler<'model> {
     /// Ends what nobody wants any more, then gives free slots to those who wait.
     pub(super) fn admit(&mut self) -> Result<(), EngineError> {
         self.drop_unwanted();
-        while let Some(free) = self.slots.iter().position(|slot| slot.answer.is_none()) {
+        while let Some(next) = self.waiting.front() {
+            let Some(free) = reuse::place(&self.slots, next.request.prompt.tokens()) else { break };
             let Some(job) = self.waiting.pop_front() else { break };
             self.counters.leave_line();
-            self.start(free, job)?;
+            self.start(free, job);
         }
+        self.begin_prompts()?;
         self.publish_load();
         Ok(())
     }
@@ -109,17 +112,73 @@ impl<'model> Scheduler<'model> {
         }
     }
 
-    fn start(&mut self, index: usize, job: Job) -> Result<(), EngineError> {
-        let slot = &mut self.slots[index];
-        // The slot has its answer before anything can fail, so that a failure is told to it.
-        slot.cached.clear();
+    fn start(&mut self, index: usize, job: Job) {
         let suppressed = self.model.suppressed();
-        let context_tokens = self.model.context_tokens;
-        slot.answer = Some(Answer::new(job, self.started, context_tokens, suppressed, 0));
+        let slot = &mut self.slots[index];
         self.started += 1;
+        slot.used = self.started;
+        slot.answer = Some(Answer::new(job, self.started, self.model.context_tokens, suppressed));
+    }
+
+    /// Gives each prompt that has not begun the beginning that some slot holds; one whose
+    /// beginning is being computed for an older request waits for that.
+    fn begin_prompts(&mut self) -> Result<(), EngineError> {
+        let mut new: Vec<(u64, usize)> = self
+            .slots
+            .iter()
+            .enumerate()
+            .filter_map(|(index, slot)| slot.answer.as_ref().map(|answer| (index, answer)))
+            .filter(|(_, answer)| !answer.has_begun)
+            .map(|(index, answer)| (answer.number, index))
+            .collect();
+        new.sort_unstable();
+        for (_, index) in new {
+            let tokens = match reuse::source(&self.slots, index) {
+                Source::Soon => continue,
+                Source::Own(tokens) => tokens,
+                Source::Copy { from, tokens } => {
+                    self.copy(from, index)?;
+                    tokens
+                }
+            };
+            let reused = self.keep(index, tokens)?;
+            if let Some(answer) = &mut self.slots[index].answer {
+                answer.begin(reused);
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes a slot hold what another holds: always all of it, because llama.cpp ends the process
+    /// when a part is asked for and each slot has a buffer of its own.
+    fn copy(&mut self, from: usize, to: usize) -> Result<(), EngineError> {
+        self.keep(to, 0)?;
+        let (source, target) = (self.slots[from].sequence, self.slots[to].sequence);
+        self.context
+            .copy_kv_cache_seq(source, target, None, None)
+            .map_err(|error| EngineError::Decode(error.to_string()))?;
+        self.slots[to].cached = self.slots[from].cached.clone();
+        Ok(())
+    }
+
+    /// Drops what a slot holds beyond its first `tokens`; gives how many stay. Models that keep no
+    /// token by itself can't be cut: of those nothing stays.
+    fn keep(&mut self, index: usize, tokens: usize) -> Result<usize, EngineError> {
+        let slot = &mut self.slots[index];
+        if slot.cached.len() == tokens {
+            return Ok(tokens);
+        }
+        let first = u32::try_from(tokens).unwrap_or(u32::MAX);
+        let cut = self.context.kv_cache_seq_rm(slot.sequence, Some(first), None);
+        if tokens > 0 && cut.is_ok() {
+            slot.cached.truncate(tokens);
+            return Ok(tokens);
+        }
+        slot.cached.clear();
         self.context
             .kv_cache_seq_rm(slot.sequence, None, None)
-            .map_err(|error| EngineError::Decode(error.to_string()))
+            .map_err(|error| EngineError::Decode(error.to_string()))?;
+        Ok(0)
     }
 
     /// One decode of everything that has something to do.
@@ -178,7 +237,7 @@ impl<'model> Scheduler<'model> {
             .iter()
             .enumerate()
             .filter_map(|(index, slot)| slot.answer.as_ref().map(|answer| (index, answer)))
-            .filter(|(_, answer)| answer.prompt_left() > 0)
+            .filter(|(_, answer)| answer.has_begun && answer.prompt_left() > 0)
             .map(|(index, answer)| (answer.number, index, answer.prompt_left()))
             .collect();
         prompts.sort_unstable();

@@ -44,12 +44,14 @@ pub(super) struct Slot {
     pub(super) sequence: i32,
     /// The tokens the context holds for it, by position.
     pub(super) cached: Vec<i32>,
+    /// When it was last given a request: the larger the later.
+    pub(super) used: u64,
     pub(super) answer: Option<Answer>,
 }
 
 impl Slot {
     pub(super) fn new(sequence: i32) -> Self {
-        Self { sequence, cached: Vec::new(), answer: None }
+        Self { sequence, cached: Vec::new(), used: 0, answer: None }
     }
 
     /// Ends the answer, if there is one, and leaves the slot free.
@@ -66,6 +68,8 @@ impl Slot {
 #[derive(Debug)]
 pub(super) struct Answer {
     pub(super) prompt: Vec<i32>,
+    /// False until it is known what of the prompt is in the context already.
+    pub(super) has_begun: bool,
     /// Prompt tokens that are in the context.
     pub(super) computed: usize,
     /// Of these, how many were there already.
@@ -87,21 +91,15 @@ pub(super) struct Answer {
 
 impl Answer {
     /// Starts on a request; `context_tokens` is more than the prompt has.
-    pub(super) fn new(
-        job: Job,
-        number: u64,
-        context_tokens: usize,
-        suppressed: Vec<i32>,
-        reused: usize,
-    ) -> Self {
+    pub(super) fn new(job: Job, number: u64, context_tokens: usize, suppressed: Vec<i32>) -> Self {
         let Job { request, output, queued_at } = job;
         let prompt = request.prompt.tokens;
         let left = count(context_tokens.saturating_sub(prompt.len()));
-        output.start(count(prompt.len()), count(reused));
         Self {
             sampler: Sampler::new(request.sampling, &prompt, suppressed),
-            computed: reused,
-            reused,
+            has_begun: false,
+            computed: 0,
+            reused: 0,
             prompt,
             pending: None,
             output,
@@ -114,6 +112,12 @@ impl Answer {
             started_at: Instant::now(),
             prompted_at: None,
         }
+    }
+
+    /// Notes that the first `reused` tokens of the prompt need not be computed.
+    pub(super) fn begin(&mut self, reused: usize) {
+        (self.has_begun, self.computed, self.reused) = (true, reused, reused);
+        self.output.start(count(self.prompt.len()), count(reused));
     }
 
     /// Prompt tokens that are still to be computed.

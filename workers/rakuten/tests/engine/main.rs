@@ -10,6 +10,7 @@ mod cancelling;
 mod limits;
 mod loading;
 mod prompts;
+mod reusing;
 mod support;
 mod tiny;
 mod writing;
