@@ -6,7 +6,7 @@
 
 use super::slot::Slot;
 
-/// A prefix that is shorter than this is computed faster than it is copied between sequences, tokens.
+/// A prefix that is shorter than this is computed faster than copied between sequences, tokens.
 pub(super) const COPIED_TOKENS_MIN: usize = 32;
 
 /// Where the beginning of a slot's prompt comes from.
