@@ -15,6 +15,9 @@ use schemas::usage::Usage;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 
+/// The field that asks for a spoken answer.
+const AUDIO: &str = "audio";
+
 /// What came of the look.
 pub(super) enum Recalled {
     /// It has, and this is what was answered.
@@ -93,9 +96,10 @@ impl Kept {
 pub(super) async fn recall(gateway: &Gateway, masked: Masked) -> Recalled {
     let received = &masked.admitted.authenticated.received;
     let key = &masked.admitted.authenticated.key;
-    // What only a model of our own may see isn't masked, so it isn't kept either; vectors are
-    // cheaper made again than kept.
-    let is_kept = received.kind == JobKind::Chat && !received.no_store && !masked.local_only;
+    // What only a model of our own may see isn't masked, so it isn't kept either; vectors and
+    // sound are cheaper made again than kept.
+    let is_text = received.kind == JobKind::Chat && !received.chat.rest.contains_key(AUDIO);
+    let is_kept = is_text && !received.no_store && !masked.local_only;
     if !gateway.config.cache.enabled || !is_kept {
         return missed(masked, None);
     }

@@ -166,6 +166,9 @@ pub struct PromptTokensDetails {
     /// Read from the vendor's prompt cache.
     #[serde(default)]
     pub cached_tokens: u64,
+    /// Written to the vendor's prompt cache.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache_write_tokens: Option<u64>,
 }
 
 /// Parts of the output.
@@ -182,9 +185,12 @@ impl From<Usage> for UsageReport {
             prompt_tokens: usage.prompt_tokens(),
             completion_tokens: usage.completion_tokens(),
             total_tokens: usage.prompt_tokens() + usage.completion_tokens(),
-            prompt_tokens_details: usage
-                .cache_read
-                .map(|cached_tokens| PromptTokensDetails { cached_tokens }),
+            prompt_tokens_details: usage.cache_read.or(usage.cache_write).map(|_| {
+                PromptTokensDetails {
+                    cached_tokens: usage.cache_read.unwrap_or(0),
+                    cache_write_tokens: usage.cache_write,
+                }
+            }),
             completion_tokens_details: usage
                 .reasoning
                 .map(|reasoning_tokens| CompletionTokensDetails { reasoning_tokens }),
@@ -196,17 +202,40 @@ impl From<UsageReport> for Usage {
     /// The parts can't be larger than the whole: a vendor that says so is read as far as it makes
     /// sense.
     fn from(report: UsageReport) -> Self {
-        let cached =
-            report.prompt_tokens_details.map(|d| d.cached_tokens.min(report.prompt_tokens));
+        let details = report.prompt_tokens_details;
+        let cached = details.as_ref().map(|d| d.cached_tokens.min(report.prompt_tokens));
+        let uncached = report.prompt_tokens - cached.unwrap_or(0);
+        let written = details.and_then(|d| d.cache_write_tokens).map(|n| n.min(uncached));
         let reasoning = report
             .completion_tokens_details
             .map(|d| d.reasoning_tokens.min(report.completion_tokens));
         Self {
-            input: report.prompt_tokens - cached.unwrap_or(0),
+            input: uncached - written.unwrap_or(0),
             cache_read: cached,
-            cache_write: None,
+            cache_write: written,
             output: report.completion_tokens - reasoning.unwrap_or(0),
             reasoning,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_bucket_survives_both_ways() {
+        let (input, output) = (7, 5);
+        for cache_read in [None, Some(3)] {
+            for reasoning in [None, Some(2)] {
+                let usage = Usage { input, cache_read, cache_write: None, output, reasoning };
+                assert_eq!(Usage::from(UsageReport::from(usage)), usage);
+            }
+        }
+        let written =
+            Usage { input, cache_read: Some(3), cache_write: Some(4), output, reasoning: Some(0) };
+        let report = UsageReport::from(written);
+        assert_eq!((report.prompt_tokens, report.total_tokens), (14, 19));
+        assert_eq!(Usage::from(report), written);
     }
 }

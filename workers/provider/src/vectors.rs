@@ -8,8 +8,9 @@ use base64::engine::general_purpose::STANDARD;
 use schemas::error::Problem;
 use schemas::openai::{ChunkChoice, Content, EMBEDDING, FinishReason, Message, TOKENS};
 use schemas::usage::Usage;
-use serde::Deserialize;
+use serde::de::{self, Deserialize, Deserializer, SeqAccess, Visitor};
 use serde_json::Value;
+use std::fmt;
 
 /// So many bytes of vectors go into one message, or one vector.
 const MESSAGE_BYTES_MAX: usize = 1024 * 1024;
@@ -24,13 +25,40 @@ pub struct Vectors {
 }
 
 /// A vector as vendors write it.
-#[derive(Deserialize)]
-#[serde(untagged)]
 pub(crate) enum Vector {
     /// As base64 already.
     Base64(String),
     /// As numbers.
     Numbers(Vec<f32>),
+}
+
+/// Read by hand: an untagged enum would first keep every number of a long vector as a value.
+impl<'de> Deserialize<'de> for Vector {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(EitherForm)
+    }
+}
+
+struct EitherForm;
+
+impl<'de> Visitor<'de> for EitherForm {
+    type Value = Vector;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a list of numbers, or base64")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Vector, E> {
+        Ok(Vector::Base64(text.to_owned()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Vector, A::Error> {
+        let mut numbers = Vec::new();
+        while let Some(number) = list.next_element()? {
+            numbers.push(number);
+        }
+        Ok(Vector::Numbers(numbers))
+    }
 }
 
 impl Vector {

@@ -2,6 +2,8 @@
 //! tested and not its leniency.
 
 use super::script::{Counts, Step};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 /// The whole answer of steps that have no surprise in them.
@@ -31,8 +33,8 @@ pub(super) fn whole(model: &str, steps: &[Step], counts: Option<Counts>) -> Valu
     answer
 }
 
-/// A vector for each text, as numbers: how many characters it has, and its place. Four tokens are
-/// counted for each text, or as many as there are numbers.
+/// A vector for each text, in the form asked for: how many characters it has, and its place. Four
+/// tokens are counted for each text, or as many as there are numbers.
 pub(super) fn embeddings(body: &Value) -> Value {
     let inputs = body["input"].as_array().unwrap();
     let length = |input: &Value| match input {
@@ -43,11 +45,19 @@ pub(super) fn embeddings(body: &Value) -> Value {
     let data = inputs.iter().enumerate().map(|(index, input)| {
         let filling = body["dimensions"].as_u64().unwrap_or(2).saturating_sub(2);
         let mut vector = vec![length(input) as f64, index as f64 / 4.0];
-        vector.extend((0..filling).map(|place| place as f64 / 7.0));
+        vector.extend((0..filling).map(|place| place as f64 / 8.0));
+        let vector = match body["encoding_format"] == "base64" {
+            true => base64(&vector).into(),
+            false => json!(vector),
+        };
         json!({"object": "embedding", "index": index, "embedding": vector})
     });
     json!({"object": "list", "model": body["model"], "data": data.collect::<Vec<_>>(),
         "usage": {"prompt_tokens": tokens, "total_tokens": tokens}})
+}
+
+fn base64(vector: &[f64]) -> String {
+    STANDARD.encode(vector.iter().flat_map(|n| (*n as f32).to_le_bytes()).collect::<Vec<u8>>())
 }
 
 /// The events of one step; `calls` counts the tool calls so far.
