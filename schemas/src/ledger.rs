@@ -80,6 +80,36 @@ pub enum Fact {
         /// What it is about.
         money: Money,
     },
+    /// What was left of a lot at its end.
+    Expiry {
+        /// Bought, or a bonus.
+        kind: LotKind,
+        /// The payment that it came from.
+        source: String,
+    },
+}
+
+/// Where a part of a balance comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LotKind {
+    /// It was bought.
+    Paid,
+    /// It came on top of a purchase.
+    Bonus,
+    /// An operator gave it.
+    Grant,
+}
+
+impl LotKind {
+    /// Its name in subjects and answers.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Paid => "paid",
+            Self::Bonus => "bonus",
+            Self::Grant => "grant",
+        }
+    }
 }
 
 /// A purchase of credit. A payment is credited once, whoever hears of it first.
@@ -217,6 +247,9 @@ impl EventV1 {
             Fact::RefundFailed { refund, .. } => self.named("refund_failed", refund),
             Fact::Dispute { dispute, standing, .. } => {
                 self.named("dispute", &format!("{dispute}-{}", standing.as_str()))
+            }
+            Fact::Expiry { kind, source } => {
+                self.named("expiry", &format!("{source}-{}", kind.as_str()))
             }
         }
     }

@@ -28,6 +28,9 @@ pub mod advert;
 /// The record of money.
 pub mod ledger;
 
+/// What a balance is made of.
+pub mod lots;
+
 /// The records of keys and accounts.
 pub mod records;
 

@@ -70,6 +70,7 @@ fn keys_spelled() -> Option<Spelled> {
         ("hold", keys::hold(&account, &request)),
         ("hold_in", keys::hold_in(part, "REQUEST")),
         ("holds", keys::holds(part)),
+        ("lots", keys::lots(part)),
         ("total", keys::total(part)),
         ("usage", keys::usage(&account)),
         ("requests", keys::requests(&account)),

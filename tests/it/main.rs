@@ -27,6 +27,8 @@ mod keys;
 #[cfg(test)]
 mod limits;
 #[cfg(test)]
+mod lots;
+#[cfg(test)]
 mod money;
 #[cfg(test)]
 mod openai_surfaces;

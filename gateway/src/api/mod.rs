@@ -129,6 +129,7 @@ pub(crate) fn router(gateway: &Arc<Gateway>) -> Router {
         .route("/api/requests", get(requests::list))
         .route("/api/receipts/{request}", get(receipts::receipt))
         .route("/api/credits", get(usage::credits))
+        .route("/api/credits/lots", get(usage::lots))
         .merge(checkout::routes())
         .route("/webhooks/stripe", post(stripe_webhook::receive))
         .route("/health", get(health::health))

@@ -9,9 +9,11 @@ use crate::state::Gateway;
 use axum::Json;
 use axum::extract::{Query, State};
 use axum::http::HeaderMap;
+use infra::clock;
 use infra::store::balances::UsageRow;
 use schemas::error::{ErrorCode, Problem};
 use schemas::ids::{AccountId, KeyId};
+use schemas::lots::Lots;
 use schemas::money::MicroUsd;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -102,6 +104,39 @@ pub(super) async fn credits(
         "available_usd": usd(available),
         "balance_micro_usd": balance.balance.0,
         "held_micro_usd": balance.held.0,
+    })))
+}
+
+/// What a balance is made of.
+pub(super) async fn lots(
+    State(gateway): State<Arc<Gateway>>,
+    Query(query): Query<UsageQuery>,
+    headers: HeaderMap,
+) -> Result<Json<Value>, ApiError> {
+    let asker = asker(&gateway, &headers)?;
+    let account = account_of(&asker, query.account)?;
+    may_see(&asker, &account)?;
+    let entries = gateway.bus.account_entries(&account).await.map_err(|error| away(&error))?;
+    let lots = Lots::of(entries.iter().map(|entry| &entry.event));
+    let left = lots.all().iter().filter(|lot| lot.rest > MicroUsd::ZERO);
+    let data: Vec<Value> = left
+        .map(|lot| {
+            json!({
+                "kind": lot.kind,
+                "source": lot.source,
+                "expires_at": lot.expires_ms.map(clock::rfc3339),
+                "granted_usd": usd(lot.granted),
+                "left_usd": usd(lot.rest),
+                "left_micro_usd": lot.rest.0,
+            })
+        })
+        .collect();
+    Ok(Json(json!({
+        "object": "list",
+        "account": account,
+        "owed_usd": usd(lots.owed()),
+        "owed_micro_usd": lots.owed().0,
+        "data": data,
     })))
 }
 

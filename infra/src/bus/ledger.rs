@@ -5,6 +5,7 @@ use super::{Bus, BusError};
 use async_nats::jetstream::consumer::{DeliverPolicy, pull};
 use async_nats::jetstream::context::PublishErrorKind;
 use futures::{Stream, StreamExt};
+use schemas::ids::AccountId;
 use schemas::ledger::{Event, EventV1};
 use schemas::subjects;
 
@@ -16,6 +17,18 @@ pub enum Recorded {
     /// The same fact had been written before, as this event.
     Before(Box<EventV1>),
 }
+
+/// What came of writing an event that depends on all before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unmoved {
+    /// It is durable now.
+    Written,
+    /// The account has other events since, or this one was written before: nothing was written.
+    Moved,
+}
+
+/// The header that says which subjects an expected last sequence is of (nats-server 2.12).
+const EXPECTED_LAST_SUBJECT: &str = "Nats-Expected-Last-Subject-Sequence-Subject";
 
 /// An event with its place in the stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,6 +67,57 @@ impl Bus {
             }
             Err(error) => Err(BusError::request("writing to the ledger", error)),
         }
+    }
+
+    /// Writes an event only if the account's last one is still at this sequence.
+    ///
+    /// # Errors
+    /// When NATS doesn't confirm it: then it may or may not be written, and trying again is safe.
+    pub async fn record_unmoved(&self, event: &EventV1, last: u64) -> Result<Unmoved, BusError> {
+        let body = serde_json::to_vec(&Event::V1(event.clone()))
+            .map_err(|error| BusError::request("encoding a ledger event", error))?;
+        let mut headers = async_nats::HeaderMap::new();
+        headers.insert(async_nats::header::NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, last.to_string());
+        let filter = subjects::ledger_account(&event.account);
+        headers.insert(EXPECTED_LAST_SUBJECT, filter);
+        let published = self
+            .jetstream()
+            .publish_with_headers(event.subject(), headers, body.into())
+            .await
+            .map_err(|error| BusError::request("writing to the ledger", error))?
+            .await;
+        match published {
+            Ok(_) => Ok(Unmoved::Written),
+            Err(error) if error.kind() == PublishErrorKind::WrongLastSequence => Ok(Unmoved::Moved),
+            Err(error) if self.recorded(&event.subject()).await?.is_some() => {
+                tracing::debug!(%error, "the fact was written before");
+                Ok(Unmoved::Moved)
+            }
+            Err(error) => Err(BusError::request("writing to the ledger", error)),
+        }
+    }
+
+    /// All events of an account that are there now, in their order.
+    ///
+    /// # Errors
+    /// When the ledger can't be read.
+    pub async fn account_entries(&self, account: &AccountId) -> Result<Vec<Entry>, BusError> {
+        let filter = subjects::ledger_account(account);
+        let last = self.last_recorded(&filter).await?;
+        let mut entries = Vec::new();
+        if last == 0 {
+            return Ok(entries);
+        }
+        let mut events = std::pin::pin!(self.follow_ledger(&filter, 1).await?);
+        while let Some(entry) = events.next().await {
+            let entry = entry?;
+            let is_last = entry.sequence >= last;
+            entries.push(entry);
+            if is_last {
+                return Ok(entries);
+            }
+        }
+        Err(BusError::request("reading the ledger", "it ended before its last event"))
     }
 
     /// The event on a subject, if there is one.

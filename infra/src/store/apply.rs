@@ -2,7 +2,7 @@
 //! in the same script. Several billing workers may apply the same events; the compare is the fence.
 
 use super::balances::RequestRow;
-use super::{Store, StoreError, keys};
+use super::{Store, StoreError, keys, lots};
 use crate::bus::ledger::Entry;
 use crate::clock;
 use redis::Script;
@@ -56,6 +56,11 @@ struct Change<'a> {
     /// The request in the list of the last ones, as JSON within the JSON.
     #[serde(skip_serializing_if = "Option::is_none")]
     row: Option<String>,
+    /// The lot that it makes, and when that ends.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lot: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lot_ends: Option<String>,
 }
 
 impl Store {
@@ -89,6 +94,7 @@ impl Store {
             .key(keys::watermark(partition))
             .key(keys::holds(partition))
             .key(keys::total(partition))
+            .key(keys::lots(partition))
             .arg(keys::partition_prefix(partition))
             .arg(before)
             .arg(TOMBSTONE_SECONDS)
@@ -149,6 +155,7 @@ impl Store {
             .key(keys::watermark(partition))
             .key(keys::holds(partition))
             .key(keys::total(partition))
+            .key(keys::lots(partition))
             .arg(keys::partition_prefix(partition))
             .invoke_async(&mut self.connection())
             .await?;
@@ -171,8 +178,14 @@ fn change_of(entry: &Entry) -> Result<Change<'_>, serde_json::Error> {
         request: None,
         spent: None,
         counters: BTreeMap::new(),
+        lot: None,
+        lot_ends: None,
         row: RequestRow::of(event).map(|row| serde_json::to_string(&row)).transpose()?,
     };
+    if let Some(lot) = lots::lot_of(event) {
+        let (lot, ends) = lot?;
+        (change.lot, change.lot_ends) = (Some(lot), Some(ends.to_string()));
+    }
     match &event.fact {
         Fact::Use(fact) => {
             let charge = event.amount.negated().0;
@@ -203,7 +216,8 @@ fn change_of(entry: &Entry) -> Result<Change<'_>, serde_json::Error> {
         | Fact::Bonus { .. }
         | Fact::Refund { .. }
         | Fact::RefundFailed { .. }
-        | Fact::Dispute { .. } => {}
+        | Fact::Dispute { .. }
+        | Fact::Expiry { .. } => {}
     }
     Ok(change)
 }

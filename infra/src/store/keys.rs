@@ -49,6 +49,11 @@ pub fn holds(partition: u16) -> String {
     format!("{}holds", partition_prefix(partition))
 }
 
+/// Bought credit by the time it ends.
+pub fn lots(partition: u16) -> String {
+    format!("{}lots", partition_prefix(partition))
+}
+
 /// What a part's accounts have `spent` and `held` in all.
 pub fn total(partition: u16) -> String {
     format!("{}total", partition_prefix(partition))

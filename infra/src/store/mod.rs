@@ -7,6 +7,9 @@ pub mod keys;
 /// Reserving credit and finding holds that nobody settled.
 pub mod holds;
 
+/// Bought credit that ends.
+pub mod lots;
+
 /// Ledger events → balances, exactly once.
 pub mod apply;
 

@@ -8,7 +8,10 @@ mod follow;
 /// 2. Holds that nobody settled in time.
 mod expire;
 
-/// 3. Payments whose webhook never came.
+/// 3. Bought credit that ends.
+mod lapse;
+
+/// 4. Payments whose webhook never came.
 mod reconcile;
 
 use infra::bus::Bus;
@@ -43,6 +46,10 @@ pub async fn run(billing: Billing, stop: CancellationToken) {
         tasks.spawn_vital(
             "follow",
             follow::follow(Arc::clone(&billing), partition, tasks.stop().clone()),
+        );
+        tasks.spawn_vital(
+            "lapse",
+            lapse::lapse(Arc::clone(&billing), partition, tasks.stop().clone()),
         );
         tasks.spawn_vital(
             "expire",

@@ -1,11 +1,12 @@
 -- Applies a batch of ledger events of one part, each exactly once: the watermark moves with them.
--- KEYS: watermark, holds, total
+-- KEYS: watermark, holds, total, lots
 -- ARGV: prefix of the part, the sequence applied before this batch, seconds a tombstone stays,
---       events as JSON: [{sequence, account, amount, key, request, spent, counters: {field: n}, row}],
+--       events as JSON: [{sequence, account, amount, key, request, spent, counters: {field: n}, row,
+--       lot, lot_ends}],
 --       the rank, from the newest, of the first row that an account no longer keeps (-1 - rows kept)
 -- No command below may fail once another has written: numbers are checked by the caller.
 -- Answers the new watermark, or -1 when the view isn't where the caller thinks: it must start anew.
-local watermark, holds, total = KEYS[1], KEYS[2], KEYS[3]
+local watermark, holds, total, lots = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local prefix, before = ARGV[1], tonumber(ARGV[2])
 local at = tonumber(redis.call('GET', watermark) or '0')
 if at < before then return -1 end
@@ -44,6 +45,7 @@ for _, event in ipairs(cjson.decode(ARGV[4])) do
         redis.call('HINCRBY', prefix .. 'usage:' .. event.account, field, count)
       end
     end
+    if event.lot then redis.call('ZADD', lots, event.lot_ends, event.lot) end
     if event.row then
       local requests = prefix .. 'requests:' .. event.account
       redis.call('ZADD', requests, string.format('%.0f', event.sequence), event.row)

@@ -1,6 +1,6 @@
 -- Forgets a part's view of money, so that it is rebuilt: everything but limits and cached answers.
--- KEYS: live, watermark, holds, total   ARGV: prefix
-redis.call('DEL', KEYS[1], KEYS[2], KEYS[3], KEYS[4])
+-- KEYS: live, watermark, holds, total, lots   ARGV: prefix
+redis.call('DEL', KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5])
 local removed = 0
 for _, kind in ipairs({'account:', 'key:', 'hold:', 'usage:', 'requests:'}) do
   local cursor = '0'
