@@ -1,7 +1,7 @@
 # The few commands of this repository. Each is a script in scripts/, which also runs without make.
 
 .DEFAULT_GOAL := help
-.PHONY: help up test test-clients test-tools fmt lint deny clean
+.PHONY: help up test test-clients bench-llama test-tools fmt lint deny clean
 
 # Passed to the program: make up ARGS="--json", make test ARGS="--test tidy".
 ARGS ?=
@@ -17,6 +17,9 @@ test: ## すべてのテストを実行 / Run every test
 
 test-clients: ## 公式クライアントで実行 / Run the official Python clients against the program
 	@scripts/test-clients $(ARGS)
+
+bench-llama: ## llama.cpp のサーバーと速さを比べる / Measure our engine beside llama.cpp's server
+	@scripts/bench-llama $(ARGS)
 
 test-tools: ## テストに必要なものだけ入れる / Only install what building and testing need
 	@scripts/install-test-tools

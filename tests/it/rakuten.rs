@@ -21,6 +21,7 @@ models:
     price: {input: 1, cached_input: 1, cache_write: 1, output: 2}
     context: 1024
     max_output: 900
+    capabilities: [chat, json_schema]
     tier: economy
     llama: {file: '${RAKUTEN_MODEL_PATH}', slots: 2}
 limits: {max_tokens_per_request: 900}
@@ -111,5 +112,33 @@ async fn a_killed_model_ends_the_stream_with_an_error_and_one_charge() {
     let again = up.client().chat(&story(8)).await;
     assert_eq!(again.status, 200, "{}", again.text);
     drop(bus);
+    up.finish(&place).await;
+}
+
+#[tokio::test]
+async fn the_local_model_writes_what_a_schema_says() {
+    if !HAS_LLAMA {
+        return;
+    }
+    let place = place().await;
+    let up = place.up().await;
+    let client = up.client();
+    let mut body = story(200);
+    body["response_format"] = json!({"type": "json_schema", "json_schema": {
+        "name": "shirt", "strict": true, "schema": {
+            "type": "object",
+            "properties": {"size": {"enum": ["S", "M", "L"]}, "price": {"type": "integer",
+                "minimum": 1, "maximum": 9999}},
+            "required": ["size", "price"], "additionalProperties": false,
+    }}});
+    let whole = client.chat(&body).await;
+    assert_eq!(whole.status, 200, "{}", whole.text);
+    let value: Value = serde_json::from_str(&whole.content()).unwrap();
+    assert!(value["price"].as_u64().is_some_and(|price| (1..=9999).contains(&price)), "{value}");
+    assert_eq!(whole.json()["choices"][0]["finish_reason"], "stop");
+    body["response_format"]["json_schema"]["schema"] = json!({"type": "string", "pattern": "("});
+    let refused = client.chat(&body).await;
+    assert_eq!(refused.status, 400, "{}", refused.text);
+    assert_eq!(refused.json()["error"]["param"], "response_format");
     up.finish(&place).await;
 }

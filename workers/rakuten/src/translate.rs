@@ -1,7 +1,7 @@
 //! A chat job in the engine's words: prompt, sampling, limits. A field that the model can't honour
 //! is refused by its name here, before any work; nothing is dropped silently.
 
-use crate::engine::{Engine, EngineError, GenerateRequest, Prompt, Sampling};
+use crate::engine::{Engine, EngineError, Form, GenerateRequest, Grammar, Prompt, Sampling};
 use crate::template::PromptOptions;
 use schemas::error::{ErrorCode, Problem};
 use schemas::job::ChatJob;
@@ -22,6 +22,7 @@ pub(crate) fn requests(
     refuse_what_it_cannot(&job.chat)?;
     let prompt = prompt(engine, &job.chat, system_prompt)?;
     let sampling = sampling(&job.chat)?;
+    let grammar = grammar(engine, &job.chat)?;
     let choices = u64::from(job.chat.n.unwrap_or(1).max(1));
     let tokens_max = u32::try_from(job.output_tokens_max / choices).unwrap_or(u32::MAX).max(1);
     let logprobs = job.chat.logprobs.unwrap_or(false);
@@ -37,6 +38,7 @@ pub(crate) fn requests(
         stop: stop.clone(),
         tokens_max: Some(tokens_max),
         logprobs: logprobs.then_some(top),
+        grammar: grammar.clone(),
         cancel: cancel.clone(),
     };
     Ok((0..choices).map(request).collect())
@@ -46,10 +48,6 @@ fn refuse_what_it_cannot(chat: &ChatRequest) -> Result<(), Problem> {
     let asks_tools = chat.tools.as_ref().is_some_and(|tools| !tools.is_empty());
     if asks_tools {
         return Err(cannot("tools"));
-    }
-    let format = chat.response_format.as_ref().and_then(|format| format["type"].as_str());
-    if format.is_some_and(|format| format != "text") {
-        return Err(cannot("response_format"));
     }
     for (at, message) in chat.messages.iter().enumerate() {
         let parts = match &message.content {
@@ -61,6 +59,21 @@ fn refuse_what_it_cannot(chat: &ChatRequest) -> Result<(), Problem> {
         }
     }
     Ok(())
+}
+
+/// What `response_format` says the answer has to look like.
+fn grammar(engine: &Engine, chat: &ChatRequest) -> Result<Option<Grammar>, Problem> {
+    let Some(format) = &chat.response_format else { return Ok(None) };
+    let form = match format["type"].as_str() {
+        Some("text") | None => return Ok(None),
+        Some("json_object") => Form::JsonObject,
+        Some("json_schema") => match format["json_schema"].get("schema") {
+            Some(schema) => Form::Schema(schema.clone()),
+            None => Form::JsonObject,
+        },
+        Some(_) => return Err(cannot("response_format")),
+    };
+    engine.constrain(form).map(Some).map_err(|error| problem(&error))
 }
 
 fn cannot(field: &str) -> Problem {

@@ -6,6 +6,7 @@
 
 mod error;
 mod gguf;
+mod grammar;
 mod logprobs;
 mod model;
 mod options;
@@ -32,6 +33,7 @@ use serde_json::Value;
 use tokio::sync::mpsc::Receiver;
 
 pub use error::EngineError;
+pub use grammar::{FORM_BYTES_MAX, FORM_DEPTH_MAX, Form, Grammar};
 pub use model::ModelInfo;
 pub use options::{
     BATCH_TOKENS_MAX, CONTEXT_TOKENS_MIN, CacheLayout, CacheType, EngineOptions,
@@ -51,8 +53,8 @@ use runner::{Message, Shared};
 use slot::Job;
 use status::Counters;
 
-/// Stack of the decoding thread, bytes: llama.cpp builds its graphs on it.
-const STACK_BYTES: usize = 8 * 1024 * 1024;
+/// Stack of the decoding thread, bytes: llama.cpp builds its graphs on it, and forms nest on it.
+const STACK_BYTES: usize = 64 * 1024 * 1024;
 
 /// A handle on a running engine. Clones are cheap and mean the same engine; when the last is
 /// dropped, the thread ends after the answers it is writing.
@@ -148,6 +150,22 @@ impl Engine {
         let tokens = model.vocabulary.tokens_of_plain(&model.llama, text);
         let tokens = ids(&model.vocabulary.with_beginning(tokens));
         Ok(Prompt { tokens, answer_starts_with_space: false })
+    }
+
+    /// A prompt of tokens that were counted before; [`Engine::generate`] refuses foreign ones.
+    #[must_use]
+    pub fn prompt_of_tokens(&self, tokens: &[i32]) -> Prompt {
+        Prompt { tokens: tokens.to_vec(), answer_starts_with_space: false }
+    }
+
+    /// Understands what an answer has to look like, for [`GenerateRequest::grammar`]. Takes
+    /// milliseconds for a large schema: call it where blocking is allowed.
+    ///
+    /// # Errors
+    /// [`EngineError::InvalidRequest`] for a form that can't be followed.
+    pub fn constrain(&self, form: Form) -> Result<Grammar, EngineError> {
+        let model = &self.shared.model;
+        model.grammars.compile(&model.llama, form)
     }
 
     /// The number of tokens of a text, without a beginning-of-text token.

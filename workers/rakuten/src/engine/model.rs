@@ -17,6 +17,7 @@ use llama_cpp_2::{LogOptions, send_logs_to_tracing};
 
 use super::error::EngineError;
 use super::gguf::Header;
+use super::grammar::Grammars;
 use super::options::EngineOptions;
 use super::options::{CONTEXT_TOKENS_MIN, CONTEXT_TOKENS_STEP, CacheLayout, CacheType};
 use super::vocabulary::Vocabulary;
@@ -70,6 +71,7 @@ pub(super) struct Model {
     /// Tokens of one slot's context.
     pub(super) context_tokens: usize,
     cache_type: CacheType,
+    pub(super) grammars: Grammars,
     pub(super) info: ModelInfo,
 }
 
@@ -106,7 +108,17 @@ impl Model {
             load_seconds: begun.elapsed().as_secs_f64(),
         };
         let cache_type = cache_type(options.cache_type, facts.head_width);
-        Ok(Self { llama, options, vocabulary, template, context_tokens, cache_type, info })
+        let grammars = Grammars::default();
+        Ok(Self {
+            llama,
+            options,
+            vocabulary,
+            template,
+            context_tokens,
+            cache_type,
+            grammars,
+            info,
+        })
     }
 
     /// A fresh context with room for every slot.

@@ -6,6 +6,7 @@
 use tokio_util::sync::CancellationToken;
 
 use super::error::EngineError;
+use super::grammar::Grammar;
 
 /// Most stop strings of one request.
 pub const STOP_STRINGS_MAX: usize = 32;
@@ -135,6 +136,8 @@ pub struct GenerateRequest {
     /// `Some(n)`: report each token's log probability and the `n` likeliest, at most
     /// [`TOP_LOGPROBS_MAX`].
     pub logprobs: Option<u8>,
+    /// What the answer has to look like, from [`super::Engine::constrain`] of the same engine.
+    pub grammar: Option<Grammar>,
     /// Cancelled by the caller to free the slot within one decode step. Dropping the receiver
     /// does the same.
     pub cancel: CancellationToken,
@@ -150,6 +153,7 @@ impl GenerateRequest {
             stop: Vec::new(),
             tokens_max: None,
             logprobs: None,
+            grammar: None,
             cancel: CancellationToken::new(),
         }
     }

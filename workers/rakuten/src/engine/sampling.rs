@@ -8,6 +8,8 @@
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, RandomState};
 
+use llguidance::toktrie::SimpleVob;
+
 use super::request::Sampling;
 
 /// The repetition penalty looks this many tokens back, prompt included.
@@ -61,15 +63,49 @@ impl Sampler {
         self.recent.push_back(token);
     }
 
-    /// Chooses the next token. `logits` must not be empty.
-    pub(super) fn choose(&mut self, logits: &[f32], scratch: &mut Scratch) -> i32 {
+    /// Chooses the next token among those that are `allowed`, or among all. `logits` must not be
+    /// empty.
+    pub(super) fn choose(
+        &mut self,
+        logits: &[f32],
+        allowed: Option<&SimpleVob>,
+        scratch: &mut Scratch,
+    ) -> i32 {
+        let token = self.choose_of(logits, allowed, scratch);
+        match allowed {
+            // A bias or a logit that is no number may leave nothing: the form has the last word.
+            Some(allowed) if !is_allowed(allowed, token) => {
+                allowed.first_bit_set().and_then(|token| i32::try_from(token).ok()).unwrap_or(token)
+            }
+            _ => token,
+        }
+    }
+
+    fn choose_of(
+        &mut self,
+        logits: &[f32],
+        allowed: Option<&SimpleVob>,
+        scratch: &mut Scratch,
+    ) -> i32 {
         let greedy = self.sampling.temperature <= 0.0;
-        if greedy && !self.changes_logits() {
+        if greedy && allowed.is_none() && !self.changes_logits() {
             return likeliest(logits);
         }
         let Scratch { logits: changed, candidates } = scratch;
         changed.clear();
-        changed.extend_from_slice(logits);
+        match allowed {
+            None => changed.extend_from_slice(logits),
+            Some(allowed) => {
+                changed.resize(logits.len(), f32::NEG_INFINITY);
+                allowed.iter_set_entries(|token| {
+                    if let (Some(changed), Some(logit)) =
+                        (changed.get_mut(token), logits.get(token))
+                    {
+                        *changed = *logit;
+                    }
+                });
+            }
+        }
         self.change(changed);
         if greedy || !likeliest_logit(changed).is_finite() {
             return likeliest(changed);
@@ -167,6 +203,10 @@ impl Sampler {
         }
         candidates.last().unwrap_or(first).token
     }
+}
+
+fn is_allowed(allowed: &SimpleVob, token: i32) -> bool {
+    usize::try_from(token).is_ok_and(|token| token < allowed.len() && allowed.get(token))
 }
 
 /// Keeps the likeliest candidates that together reach `share` of the whole: at least one.

@@ -264,7 +264,11 @@ impl<'model> Scheduler<'model> {
     fn advance(&mut self, index: usize, row: i32) {
         let Some(answer) = &mut self.slots[index].answer else { return };
         let logits = self.context.get_logits_ith(row);
-        let token = answer.sampler.choose(logits, &mut self.scratch);
+        let chosen = choose(self.model, answer, logits, &mut self.scratch);
+        let (token, is_complete) = match chosen {
+            Ok(chosen) => chosen,
+            Err(error) => return self.fail(index, error),
+        };
         if self.model.is_end(token) {
             return self.finish(index, FinishReason::Stop, None);
         }
@@ -285,6 +289,9 @@ impl<'model> Scheduler<'model> {
         });
         if let Some(stop) = answer.output.push(&bytes, entry) {
             return self.finish(index, FinishReason::Stop, Some(stop));
+        }
+        if is_complete {
+            return self.finish(index, FinishReason::Stop, None);
         }
         if answer.completion_tokens >= answer.completion_tokens_max {
             return self.finish(index, FinishReason::Length, None);
@@ -307,6 +314,15 @@ impl<'model> Scheduler<'model> {
             counters.cached_prompt_tokens.fetch_add(reused, Relaxed);
         }
         self.slots[index].finish(reason, stop);
+    }
+
+    /// Ends one answer with an error that concerns no other.
+    fn fail(&mut self, index: usize, error: EngineError) {
+        if let Some(answer) = self.slots[index].answer.take() {
+            answer.output.fail(error);
+        }
+        self.counters.answers.fetch_add(1, Relaxed);
+        self.publish_load();
     }
 
     fn publish_load(&self) {
@@ -341,6 +357,21 @@ impl<'model> Scheduler<'model> {
         }
         self.publish_load();
     }
+}
+
+/// The next token, and whether it completes the form that the answer has to have.
+fn choose(
+    model: &Model,
+    answer: &mut Answer,
+    logits: &[f32],
+    scratch: &mut Scratch,
+) -> Result<(i32, bool), EngineError> {
+    let Some(guide) = &mut answer.guide else {
+        return Ok((answer.sampler.choose(logits, None, scratch), false));
+    };
+    let token = answer.sampler.choose(logits, Some(guide.look()?), scratch);
+    let is_complete = !model.is_end(token) && guide.accept(token)?;
+    Ok((token, is_complete))
 }
 
 /// Shares a step's room among prompts (slot, tokens left; the oldest first). Half goes to the

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use tokio_util::sync::CancellationToken;
 
+use super::grammar::Guide;
 use super::output::Output;
 use super::request::{FinishReason, Finished, GenerateRequest, Timing, Usage};
 use super::sampling::Sampler;
@@ -77,6 +78,8 @@ pub(super) struct Answer {
     /// The last token of the answer: chosen, not yet in the context.
     pub(super) pending: Option<i32>,
     pub(super) sampler: Sampler,
+    /// Holds the answer to its form.
+    pub(super) guide: Option<Guide>,
     pub(super) output: Output,
     pub(super) logprobs: Option<u8>,
     pub(super) completion_tokens: u32,
@@ -97,6 +100,7 @@ impl Answer {
         let left = count(context_tokens.saturating_sub(prompt.len()));
         Self {
             sampler: Sampler::new(request.sampling, &prompt, suppressed),
+            guide: request.grammar.as_ref().map(Guide::new),
             has_begun: false,
             computed: 0,
             reused: 0,

@@ -7,6 +7,7 @@
 
 mod batching;
 mod cancelling;
+mod forms;
 mod limits;
 mod loading;
 mod prompts;

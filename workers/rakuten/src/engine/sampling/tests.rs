@@ -23,7 +23,7 @@ fn draws(sampling: &Sampling, logits: &[f32], count: usize) -> Vec<usize> {
     let mut scratch = Scratch::default();
     let mut times = vec![0; logits.len()];
     for _ in 0..count {
-        times[usize::try_from(sampler.choose(logits, &mut scratch)).unwrap()] += 1;
+        times[usize::try_from(sampler.choose(logits, None, &mut scratch)).unwrap()] += 1;
     }
     times
 }
@@ -47,7 +47,7 @@ fn the_same_seed_draws_the_same() {
         let sampling = Sampling { seed: Some(seed), ..Sampling::default() };
         let mut sampler = Sampler::new(sampling, &[], Vec::new());
         let mut scratch = Scratch::default();
-        (0..50).map(|_| sampler.choose(&logits, &mut scratch)).collect::<Vec<_>>()
+        (0..50).map(|_| sampler.choose(&logits, None, &mut scratch)).collect::<Vec<_>>()
     };
     assert_eq!(sequence(1), sequence(1));
     assert_ne!(sequence(1), sequence(2));
@@ -90,7 +90,7 @@ fn bias_and_suppression_ban_and_force() {
     let banned = Sampling { logit_bias: vec![(2, -100.0)], ..plain() };
     assert_eq!(draws(&banned, &logits, 100)[2], 0);
     let mut sampler = Sampler::new(plain(), &[], vec![0, 1]);
-    assert_eq!(sampler.choose(&logits, &mut Scratch::default()), 2);
+    assert_eq!(sampler.choose(&logits, None, &mut Scratch::default()), 2);
 }
 
 #[test]
@@ -98,7 +98,7 @@ fn penalties_change_what_greedy_takes() {
     let choose = |sampling: Sampling, prompt: &[i32], answer: &[i32]| {
         let mut sampler = Sampler::new(sampling, prompt, Vec::new());
         answer.iter().for_each(|token| sampler.accept(*token));
-        sampler.choose(&[1.0, 0.9, -1.0], &mut Scratch::default())
+        sampler.choose(&[1.0, 0.9, -1.0], None, &mut Scratch::default())
     };
     let greedy = Sampling::greedy();
     assert_eq!(choose(greedy.clone(), &[], &[0]), 0);
