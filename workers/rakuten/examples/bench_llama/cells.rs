@@ -1,7 +1,7 @@
 //! What is measured, cell by cell.
 
 use std::sync::Barrier;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
@@ -117,7 +117,7 @@ fn cancel_ms(ours: &Ours, prompt: Vec<i32>) -> f64 {
     let begun = Instant::now();
     cancel.cancel();
     while ours.engine.status().slots_busy > 0 {
-        std::thread::sleep(Duration::from_micros(200));
+        std::thread::yield_now();
     }
     begun.elapsed().as_secs_f64() * 1e3
 }
@@ -129,9 +129,7 @@ struct Table {
 impl Table {
     fn add(
         &mut self,
-        name: &str,
-        unit: &'static str,
-        target: &'static str,
+        (name, unit, target): (&str, &'static str, &'static str),
         is_ours: bool,
         number: f64,
     ) {
@@ -157,10 +155,10 @@ pub(crate) fn all(ours: &Ours, server: &Server, rounds: usize) -> Vec<Cell> {
             newcomer_and_forms(side, number == 0, &mut prompts, &mut table);
         }
         let cancelled = cancel_ms(ours, prompts.fresh(16));
-        table.add("cancel to free slot (target 20)", "ms", "–", true, cancelled);
+        table.add(("cancel to free slot (target 20)", "ms", "–"), true, cancelled);
     }
     for (number, side) in sides.into_iter().enumerate() {
-        table.add("peak memory", "MiB", "≤ 1.0", number == 0, side.memory_mib());
+        table.add(("peak memory", "MiB", "≤ 1.0"), number == 0, side.memory_mib());
     }
     table.cells
 }
@@ -175,20 +173,24 @@ fn streams(side: &dyn Side, is_ours: bool, prompts: &mut Prompts<'_>, table: &mu
         let asked: Vec<_> = (0..streams).map(|_| question(prompts.fresh(64), 48)).collect();
         let times = burst(side, &asked);
         let name = format!("decode, {streams} streams");
-        table.add(&name, "tok/s", "≥ 1.0", is_ours, decode_rate(&times));
+        table.add((&name, "tok/s", "≥ 1.0"), is_ours, decode_rate(&times));
         let name = format!("prompts, {streams} at once");
-        table.add(&name, "tok/s", "≥ 1.0", is_ours, prompt_rate(&asked, &times));
+        table.add((&name, "tok/s", "≥ 1.0"), is_ours, prompt_rate(&asked, &times));
     }
 }
 
 fn prefixes(side: &dyn Side, is_ours: bool, prompts: &mut Prompts<'_>, table: &mut Table) {
     let times = burst(side, &with_one_beginning(prompts)[1..]);
-    table.add("cold burst of 8, one prefix: first token", "ms", "≤ 0.25", is_ours, firsts(&times));
+    table.add(
+        ("cold burst of 8, one prefix: first token", "ms", "≤ 0.25"),
+        is_ours,
+        firsts(&times),
+    );
     let warm = with_one_beginning(prompts);
     side.ask(&warm[0], &|_| {});
     let times = burst(side, &warm[1..]);
-    table.add("warm prefix, 8 streams: first token", "ms", "≤ 0.10", is_ours, firsts(&times));
-    table.add("warm prefix, 8 streams: all", "tok/s", "≥ 1.9", is_ours, total_rate(&times));
+    table.add(("warm prefix, 8 streams: first token", "ms", "≤ 0.10"), is_ours, firsts(&times));
+    table.add(("warm prefix, 8 streams: all", "tok/s", "≥ 1.9"), is_ours, total_rate(&times));
 }
 
 /// Nine questions with 120 tokens in common and eight of their own.
@@ -205,9 +207,13 @@ fn newcomer_and_forms(
 ) {
     let running: Vec<_> = (0..3).map(|_| question(prompts.fresh(32), 160)).collect();
     let (gap, first) = stall(side, &running, &question(prompts.fresh(1_000), 2));
-    table.add("gap beside a 1,000-token prompt, p95", "ms", "≤ 0.15", is_ours, gap);
-    table.add("that prompt's first token", "ms", "≤ 1.35", is_ours, first);
+    table.add(("gap beside a 1,000-token prompt, p95", "ms", "≤ 0.15"), is_ours, gap);
+    table.add(("that prompt's first token", "ms", "≤ 1.35"), is_ours, first);
     let free = token_ms(side, prompts.fresh(32), false);
     let formed = token_ms(side, prompts.fresh(32), true);
-    table.add("a token by a JSON schema / a free one", "×", "ours ≤ 1.02", is_ours, formed / free);
+    table.add(
+        ("a token by a JSON schema / a free one", "×", "ours ≤ 1.02"),
+        is_ours,
+        formed / free,
+    );
 }

@@ -1,7 +1,7 @@
 //! Their side: llama-server as a child, spoken to over loopback.
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
@@ -12,39 +12,27 @@ use crate::{CONTEXT_TOKENS, Question, SLOTS, Side, Times};
 
 pub(crate) struct Server {
     child: Child,
-    port: u16,
+    address: String,
 }
 
 impl Server {
     pub(crate) fn start(program: &str, model: &Path, threads: u16) -> Self {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let context = CONTEXT_TOKENS * u32::from(SLOTS);
-        let child = Command::new(program)
-            .args(["--host", "127.0.0.1", "--device", "none", "--model"])
+        let mut child = Command::new(program)
             .arg(model)
-            .args(["--port", &port.to_string(), "--threads", &threads.to_string()])
-            .args(["--parallel", &SLOTS.to_string(), "--ctx-size", &context.to_string()])
-            .stdout(Stdio::null())
+            .args([threads.to_string(), SLOTS.to_string(), context.to_string()])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
             .expect("llama-server starts");
-        let server = Self { child, port };
-        while server.get("/health").is_none_or(|text| !text.contains("ok")) {
-            std::thread::yield_now();
-        }
-        server
-    }
-
-    fn get(&self, path: &str) -> Option<String> {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).ok()?;
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").ok()?;
-        let mut text = String::new();
-        stream.read_to_string(&mut text).ok()?;
-        Some(text)
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let address = lines.find_map(|line| Some(line.ok()?.strip_prefix("http://")?.to_owned()));
+        Self { child, address: address.expect("llama-server tells its address") }
     }
 
     fn post(&self, path: &str, body: &Value) -> BufReader<TcpStream> {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+        let mut stream = TcpStream::connect(&self.address).unwrap();
         stream.set_nodelay(true).unwrap();
         let body = body.to_string();
         let length = body.len();
