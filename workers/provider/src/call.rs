@@ -138,8 +138,8 @@ pub(crate) async fn open(
         if status.is_success() {
             return Ok(response);
         }
-        let problem = refused(protocol, response).await;
-        if !matches!(status.as_u16(), 401 | 429) {
+        let (problem, is_about_key) = refused(protocol, response).await;
+        if !matches!(status.as_u16(), 401 | 429) && !is_about_key {
             return Err(problem);
         }
         first = Some(match first {
@@ -178,8 +178,9 @@ fn cause(error: &reqwest::Error) -> String {
     inner.to_string()
 }
 
-/// Reads what a vendor says about its refusal, as far as it says it soon.
-async fn refused(protocol: &dyn Protocol, mut response: Response) -> Problem {
+/// Reads what a vendor says about its refusal, as far as it says it soon; and whether it says that
+/// the key is wrong, which not every vendor's status does.
+async fn refused(protocol: &dyn Protocol, mut response: Response) -> (Problem, bool) {
     let status = response.status().as_u16();
     let retry_after_ms = retry_after_ms(response.headers());
     let mut body = Vec::new();
@@ -193,7 +194,8 @@ async fn refused(protocol: &dyn Protocol, mut response: Response) -> Problem {
         code = %problem::short(&complaint.code), kind = %problem::short(&complaint.kind),
         "upstream refused"
     );
-    refusal(protocol, &Refusal { status, retry_after_ms, body: &body })
+    let problem = refusal(protocol, &Refusal { status, retry_after_ms, body: &body });
+    (problem, complaint.is_about_key())
 }
 
 /// Reads on until the end or the limit; whether the end came.

@@ -22,13 +22,16 @@ const CONTEXT_PHRASES: [&str; 8] = [
     "exceeds the maximum number of tokens allowed",
 ];
 
+/// How Gemini says in a 400 that a key is wrong.
+const KEY_INVALID: &str = "api_key_invalid";
+
 /// How vendors say that our account, not our client, lacks money or a valid key.
 const ACCOUNT_PHRASES: [&str; 6] = [
     "credit balance",
     "insufficient_quota",
     "billing_not_active",
     "billing_error",
-    "api_key_invalid",
+    KEY_INVALID,
     "api_key_service_blocked",
 ];
 
@@ -53,6 +56,11 @@ impl Complaint {
         phrases
             .iter()
             .any(|phrase| message.contains(phrase) || self.code == *phrase || self.kind == *phrase)
+    }
+
+    /// Whether the key is wrong, by the vendor's own code and whatever its status.
+    pub(crate) fn is_about_key(&self) -> bool {
+        self.code == KEY_INVALID
     }
 
     fn is_about_context(&self) -> bool {

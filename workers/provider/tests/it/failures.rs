@@ -68,6 +68,24 @@ async fn the_next_key_is_tried_after_401_and_429() {
 }
 
 #[tokio::test]
+async fn the_next_key_is_tried_when_a_400_says_that_the_key_is_wrong() {
+    let reason = json!({"error": {"code": 400, "message": "API key not valid.",
+        "status": "INVALID_ARGUMENT", "details": [{"reason": "API_KEY_INVALID"}]}});
+    let whole = json!({"candidates": [{"index": 0, "finishReason": "STOP",
+        "content": {"parts": [{"text": "はい"}]}}]});
+    let (reason, whole) = (reason.to_string(), whole.to_string());
+    let vendor = Vendor::start(move |number| match number {
+        0 => refuse(400, &[], &reason),
+        _ => refuse(200, &[], &whole),
+    })
+    .await;
+    let (ended, sink) = answer(&provider(&vendor, Protocol::Gemini, &["a", "b"]), false).await;
+    assert_eq!(ended.result, Ok(()));
+    assert_eq!(sink.whole[0].message.content.as_deref(), Some("はい"));
+    vendor.seen(1, |seen| assert_eq!(seen.headers["x-goog-api-key"], "b"));
+}
+
+#[tokio::test]
 async fn every_key_is_tried_once_and_a_limit_is_told_before_a_wrong_key() {
     let vendor = Vendor::start(|number| match number {
         1 => refuse(429, &[("retry-after", "5")], "{}"),
