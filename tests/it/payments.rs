@@ -263,6 +263,44 @@ async fn billing_finds_what_no_webhook_told() {
 }
 
 #[tokio::test]
+async fn a_purchase_has_a_receipt_and_a_month_its_statement() {
+    let world = World::builder()
+        .sells()
+        .config(|config| {
+            config.stripe.seller_name = "<Seller> & Co".into();
+            config.stripe.registration_number = Some("T1234567890123".into());
+        })
+        .start()
+        .await;
+    let (key, other) = (world.key(0).await, world.key(0).await);
+    let client = world.client(&key);
+    let session = checkout(&client, json!({"plan": "pro", "currency": "jpy"})).await;
+    deliver(&world, &world.stripe().pay(&session)).await;
+    wait_for_balance(&world, &key, 52_500_000).await;
+    assert_eq!(client.ask("fast", "hello").await.status, 200);
+    let bought = client.get("/api/purchases").await.json()["data"][0].clone();
+    assert_eq!((&bought["paid"], &bought["plan"]), (&json!("¥5,000"), &json!("pro")));
+    let path = bought["receipt"].as_str().unwrap().to_owned();
+    let receipt = client.get(&path).await;
+    assert_eq!(receipt.status, 200);
+    for text in ["領収書", "¥5,000", "¥454", "10%対象", "T1234567890123", "&lt;Seller&gt; &amp; Co"]
+    {
+        assert!(receipt.text.contains(text), "{text}: {}", receipt.text);
+    }
+    let month = bought["created_at"].as_str().unwrap();
+    let month = infra::clock::parse_rfc3339(month).unwrap() + 9 * 3_600_000;
+    let month: String = infra::clock::day_of(month).chars().take(7).collect();
+    let statement = client.get(&format!("/api/statements/{month}")).await;
+    for text in ["利用明細", "$50<", "$2.5<", "fast", "$52.49998<"] {
+        assert!(statement.text.contains(text), "{text}: {}", statement.text);
+    }
+    assert_eq!(client.get("/api/statements/2026-13").await.status, 400);
+    // Nobody sees another's.
+    assert_eq!(world.client(&other).get(&path).await.status, 404);
+    world.finish().await;
+}
+
+#[tokio::test]
 async fn a_wrong_order_is_told_what_is_sold() {
     let world = selling().await;
     let key = world.key(0).await;

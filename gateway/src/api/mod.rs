@@ -42,6 +42,9 @@ mod requests;
 /// `/api/plans`, `/api/checkout` and the way back from Stripe's page.
 mod checkout;
 
+/// `/api/purchases` and `/api/statements`.
+mod purchases;
+
 /// `/webhooks/stripe`.
 mod stripe_webhook;
 
@@ -131,6 +134,9 @@ pub(crate) fn router(gateway: &Arc<Gateway>) -> Router {
         .route("/api/credits", get(usage::credits))
         .route("/api/credits/lots", get(usage::lots))
         .merge(checkout::routes())
+        .route("/api/purchases", get(purchases::list))
+        .route("/api/purchases/{payment}/receipt", get(purchases::receipt))
+        .route("/api/statements/{month}", get(purchases::statement))
         .route("/webhooks/stripe", post(stripe_webhook::receive))
         .route("/health", get(health::health))
         .route("/ready", get(health::ready))

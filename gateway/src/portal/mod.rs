@@ -4,6 +4,12 @@
 /// After Stripe's page.
 pub(crate) mod checkout;
 
+/// One purchase, to print.
+pub(crate) mod receipt;
+
+/// A month, to print.
+pub(crate) mod statement;
+
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
@@ -95,6 +101,15 @@ pub(crate) fn page(status: StatusCode, language: Language, title: &str, body: &s
         (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
     ];
     (status, headers, html).into_response()
+}
+
+/// Below what is made for paper; it isn't printed itself.
+pub(crate) fn print_hint(language: Language) -> String {
+    let told = language.pick(
+        "ブラウザーの印刷機能で PDF に保存できます。",
+        "Print it, or keep it as a PDF, from the browser's menu.",
+    );
+    format!("<p class=\"soft screen-only\">{told}</p>\n")
 }
 
 /// The style of all pages.

@@ -1,0 +1,121 @@
+//! `/api/purchases` and `/api/statements`: what an account bought, its receipts, and what became of
+//! its credit in a month. All of it is read from the ledger; nothing here is a record of its own.
+
+use super::error::ApiError;
+use super::keys::{away, usd};
+use super::usage::{UsageQuery, scope};
+use crate::portal::Language;
+use crate::portal::receipt;
+use crate::portal::statement::{self, Month};
+use crate::state::Gateway;
+use axum::Json;
+use axum::extract::{Path, Query, State};
+use axum::http::HeaderMap;
+use axum::response::Response;
+use infra::clock;
+use schemas::error::{ErrorCode, Problem};
+use schemas::ids::AccountId;
+use schemas::ledger::{EventV1, Fact, TopUp};
+use schemas::money::MicroUsd;
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+/// What an account bought, the newest first.
+pub(super) async fn list(
+    State(gateway): State<Arc<Gateway>>,
+    Query(query): Query<UsageQuery>,
+    headers: HeaderMap,
+) -> Result<Json<Value>, ApiError> {
+    let (account, events) = events(&gateway, &headers, query).await?;
+    let data: Vec<Value> = events
+        .iter()
+        .rev()
+        .filter_map(|event| match &event.fact {
+            Fact::TopUp(bought) => Some(described(event, bought, &events)),
+            _ => None,
+        })
+        .collect();
+    Ok(Json(json!({"object": "list", "account": account, "data": data})))
+}
+
+fn described(event: &EventV1, bought: &TopUp, events: &[EventV1]) -> Value {
+    json!({
+        "payment": bought.payment,
+        "created_at": clock::rfc3339(event.at_ms),
+        "plan": bought.plan,
+        "paid": bought.paid.to_string(),
+        "currency": bought.paid.currency,
+        "credit_usd": usd(event.amount),
+        "bonus_usd": usd(bonus_of(&bought.payment, events)),
+        "expires_at": clock::rfc3339(bought.expires_ms),
+        "receipt": format!("/api/purchases/{}/receipt", bought.payment),
+    })
+}
+
+fn bonus_of(payment: &str, events: &[EventV1]) -> MicroUsd {
+    let bonus = events
+        .iter()
+        .find(|event| matches!(&event.fact, Fact::Bonus { payment: of, .. } if of == payment));
+    bonus.map_or(MicroUsd::ZERO, |bonus| bonus.amount)
+}
+
+/// A receipt to print.
+pub(super) async fn receipt(
+    State(gateway): State<Arc<Gateway>>,
+    Path(payment): Path<String>,
+    Query(query): Query<UsageQuery>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let (account, events) = events(&gateway, &headers, query).await?;
+    let bought = events.iter().find_map(|event| match &event.fact {
+        Fact::TopUp(bought) if bought.payment == payment => Some((event, bought)),
+        _ => None,
+    });
+    let (event, bought) = bought.ok_or_else(|| {
+        Problem::new(
+            ErrorCode::NotFound,
+            "この購入は見つかりません。GET /api/purchases で確認してください。",
+            "There is no such purchase. GET /api/purchases lists them.",
+        )
+    })?;
+    let record = gateway.bus.account(&account).await.map_err(|error| away(&error))?;
+    let receipt = receipt::Receipt {
+        seller: &gateway.config.stripe,
+        buyer: record.as_ref().map_or(account.as_str(), |record| record.name.as_str()),
+        at_ms: event.at_ms,
+        bought,
+        credit: event.amount,
+        bonus: bonus_of(&payment, &events),
+    };
+    Ok(receipt.page(Language::of(&headers)))
+}
+
+/// A month's statement to print.
+pub(super) async fn statement(
+    State(gateway): State<Arc<Gateway>>,
+    Path(month): Path<String>,
+    Query(query): Query<UsageQuery>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let month = Month::parse(&month).ok_or_else(|| {
+        Problem::new(
+            ErrorCode::InvalidRequest,
+            "月を 2026-11 の形で指定してください。",
+            "Write the month as 2026-11.",
+        )
+        .at("month")
+    })?;
+    let (account, events) = events(&gateway, &headers, query).await?;
+    let seller = &gateway.config.stripe;
+    Ok(statement::page(Language::of(&headers), seller, &account, &month, &events))
+}
+
+async fn events(
+    gateway: &Gateway,
+    headers: &HeaderMap,
+    query: UsageQuery,
+) -> Result<(AccountId, Vec<EventV1>), Problem> {
+    let account = scope(gateway, headers, query)?.account;
+    let entries = gateway.bus.account_entries(&account).await.map_err(|error| away(&error))?;
+    Ok((account, entries.into_iter().map(|entry| entry.event).collect()))
+}

@@ -1,0 +1,94 @@
+//! A receipt of one purchase, to print: as a qualified invoice where the seller has a number (the
+//! fields of Japan's Consumption Tax Act, article 57-4).
+
+use super::{Language, escape, page, print_hint};
+use axum::http::StatusCode;
+use axum::response::Response;
+use infra::clock;
+use infra::config::Stripe;
+use schemas::ledger::TopUp;
+use schemas::money::{MicroUsd, Money};
+
+/// All that stands on it.
+pub(crate) struct Receipt<'a> {
+    /// Who sells.
+    pub(crate) seller: &'a Stripe,
+    /// Who bought.
+    pub(crate) buyer: &'a str,
+    /// When: milliseconds since 1970.
+    pub(crate) at_ms: u64,
+    /// What.
+    pub(crate) bought: &'a TopUp,
+    /// The credit.
+    pub(crate) credit: MicroUsd,
+    /// What came on top.
+    pub(crate) bonus: MicroUsd,
+}
+
+impl Receipt<'_> {
+    /// As a page.
+    pub(crate) fn page(&self, language: Language) -> Response {
+        let title = language.pick("領収書", "Receipt");
+        let percent = self.seller.tax_percent;
+        let taxed = match language {
+            Language::Japanese => format!("うち消費税（{percent}%対象）"),
+            Language::English => format!("of which consumption tax ({percent}%)"),
+        };
+        let rows = [
+            (language.pick("宛名", "To"), self.buyer.to_owned()),
+            (language.pick("日付", "Date"), clock::day_of(self.at_ms)),
+            (language.pick("番号", "Number"), self.bought.payment.clone()),
+            (language.pick("品目", "Item"), self.item(language)),
+            (language.pick("金額（税込）", "Amount (tax included)"), self.bought.paid.to_string()),
+            (taxed.as_str(), tax_within(self.bought.paid, percent).to_string()),
+        ];
+        let shown = if percent == 0 { rows.len() - 1 } else { rows.len() };
+        let table: String = rows.iter().take(shown).map(row).collect();
+        let seller = self.seller_lines();
+        let body = format!("<table>\n{table}</table>\n{seller}{}", print_hint(language));
+        page(StatusCode::OK, language, title, &body)
+    }
+
+    fn item(&self, language: Language) -> String {
+        let ends = clock::day_of(self.bought.expires_ms);
+        let total = self.credit.saturating_add(self.bonus);
+        match language {
+            Language::Japanese => format!("API クレジット ${total}（有効期限 {ends}）"),
+            Language::English => format!("API credit ${total}, good until {ends}"),
+        }
+    }
+
+    fn seller_lines(&self) -> String {
+        let Stripe { seller_name, seller_address, registration_number, .. } = self.seller;
+        let lines = [Some(seller_name), Some(seller_address), registration_number.as_ref()];
+        let lines = lines.into_iter().flatten().filter(|line| !line.is_empty());
+        let lines: Vec<String> = lines.map(|line| escape(line)).collect();
+        format!("<p>{}</p>\n", lines.join("<br>"))
+    }
+}
+
+fn row((label, value): &(&str, String)) -> String {
+    format!("<tr><th scope=\"row\">{}</th><td>{}</td></tr>\n", escape(label), escape(value))
+}
+
+/// The tax that an amount includes, rounded down.
+pub(super) fn tax_within(paid: Money, percent: u64) -> Money {
+    let minor = u128::from(paid.minor) * u128::from(percent) / u128::from(100 + percent);
+    Money { minor: u64::try_from(minor).unwrap_or(u64::MAX), ..paid }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use schemas::money::Currency;
+
+    #[test]
+    fn the_tax_is_within_the_price() {
+        let tax =
+            |minor, percent| tax_within(Money { currency: Currency::Jpy, minor }, percent).minor;
+        assert_eq!(tax(1_100, 10), 100);
+        assert_eq!(tax(5_000, 10), 454);
+        assert_eq!(tax(1_080, 8), 80);
+        assert_eq!(tax(u64::MAX, 10), u64::MAX / 11);
+    }
+}

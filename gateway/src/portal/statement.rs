@@ -1,0 +1,177 @@
+//! A month's statement: what came, what was used with which model, what ended, and what was left at
+//! both ends of the month. Months are those of Japan.
+
+use super::{Language, escape, print_hint};
+use axum::http::StatusCode;
+use axum::response::Response;
+use infra::clock;
+use infra::config::Stripe;
+use schemas::ids::AccountId;
+use schemas::ledger::{EventV1, Fact};
+use schemas::money::MicroUsd;
+use std::collections::BTreeMap;
+
+/// Japan's time before UTC, in milliseconds: it has no summer time.
+const JAPAN_OFFSET_MS: u64 = 9 * 3_600_000;
+
+/// A month, as `2026-11`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Month(String);
+
+impl Month {
+    /// Reads one.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let (year, month) = text.split_once('-')?;
+        let digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+        let fits = year.len() == 4 && month.len() == 2 && digits(year) && digits(month);
+        let number: u32 = month.parse().ok()?;
+        (fits && (1..=12).contains(&number)).then(|| Self(text.to_owned()))
+    }
+
+    /// The month of a moment in Japan.
+    fn of(at_ms: u64) -> String {
+        clock::day_of(at_ms + JAPAN_OFFSET_MS).chars().take(7).collect()
+    }
+}
+
+/// What a month's statement says.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Sums {
+    before: i64,
+    after: i64,
+    /// What isn't use, by its kind.
+    others: BTreeMap<&'static str, i64>,
+    /// Requests and charges by model.
+    models: BTreeMap<String, (u64, i64)>,
+}
+
+impl Sums {
+    fn of(month: &Month, events: &[EventV1]) -> Self {
+        let mut sums = Self::default();
+        for event in events {
+            let amount = event.amount.0;
+            let at = Month::of(event.at_ms);
+            if at < month.0 {
+                sums.before += amount;
+            }
+            if at <= month.0 {
+                sums.after += amount;
+            }
+            if at != month.0 {
+                continue;
+            }
+            match &event.fact {
+                Fact::Use(used) => {
+                    let model = sums.models.entry(used.model.clone()).or_default();
+                    *model = (model.0 + 1, model.1 + amount);
+                }
+                Fact::Void(_) => {}
+                fact => *sums.others.entry(kind(fact)).or_default() += amount,
+            }
+        }
+        sums
+    }
+}
+
+/// Which line of the statement a fact belongs to.
+fn kind(fact: &Fact) -> &'static str {
+    match fact {
+        Fact::Use(_) | Fact::Void(_) => "use",
+        Fact::Grant { .. } => "grant",
+        Fact::TopUp(_) => "top_up",
+        Fact::Bonus { .. } => "bonus",
+        Fact::Refund { .. } | Fact::RefundFailed { .. } => "refund",
+        Fact::Dispute { .. } => "dispute",
+        Fact::Expiry { .. } => "expiry",
+    }
+}
+
+fn named(language: Language, kind: &str) -> &str {
+    match kind {
+        "grant" => language.pick("付与", "Granted"),
+        "top_up" => language.pick("購入", "Bought"),
+        "bonus" => language.pick("ボーナス", "Bonus"),
+        "refund" => language.pick("返金", "Refunds"),
+        "dispute" => language.pick("異議申し立て", "Disputes"),
+        "expiry" => language.pick("失効", "Ended"),
+        other => other,
+    }
+}
+
+/// As a page.
+pub(crate) fn page(
+    language: Language,
+    seller: &Stripe,
+    account: &AccountId,
+    month: &Month,
+    events: &[EventV1],
+) -> Response {
+    let sums = Sums::of(month, events);
+    let row = |label: &str, count: &str, amount: i64| {
+        format!(
+            "<tr><th scope=\"row\">{}</th><td class=\"number\">{count}</td>\
+             <td class=\"number\">${}</td></tr>\n",
+            escape(label),
+            MicroUsd(amount)
+        )
+    };
+    let mut rows = row(language.pick("月初の残高", "At the beginning"), "", sums.before);
+    for (kind, amount) in &sums.others {
+        rows.push_str(&row(named(language, kind), "", *amount));
+    }
+    for (model, (requests, amount)) in &sums.models {
+        rows.push_str(&row(model, &requests.to_string(), *amount));
+    }
+    rows.push_str(&row(language.pick("月末の残高", "At the end"), "", sums.after));
+    let heads = [
+        language.pick("内訳", "What"),
+        language.pick("リクエスト数", "Requests"),
+        language.pick("金額 (USD)", "Amount (USD)"),
+    ];
+    let title = format!("{} {}", language.pick("利用明細", "Statement"), month.0);
+    let body = format!(
+        "<p>{} – {}</p>\n<table>\n<tr><th scope=\"col\">{}</th>\
+         <th scope=\"col\" class=\"number\">{}</th><th scope=\"col\" class=\"number\">{}</th></tr>\n\
+         {rows}</table>\n{}",
+        escape(&seller.seller_name),
+        escape(account.as_str()),
+        heads[0],
+        heads[1],
+        heads[2],
+        print_hint(language)
+    );
+    super::page(StatusCode::OK, language, &title, &body)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn granted(at: &str, amount: i64) -> EventV1 {
+        EventV1 {
+            account: AccountId::parse("acct_a").unwrap(),
+            at_ms: clock::parse_rfc3339(at).unwrap(),
+            amount: MicroUsd(amount),
+            fact: Fact::Grant { unique: at.into(), note: String::new() },
+        }
+    }
+
+    #[test]
+    fn months_are_those_of_japan() {
+        let events = [
+            granted("2026-10-31T14:59:59Z", 1),
+            granted("2026-10-31T15:00:00Z", 20),
+            granted("2026-11-30T14:59:59Z", 300),
+            granted("2026-11-30T15:00:00Z", 4_000),
+        ];
+        let sums = Sums::of(&Month::parse("2026-11").unwrap(), &events);
+        assert_eq!((sums.before, sums.after, sums.others["grant"]), (1, 321, 320));
+    }
+
+    #[test]
+    fn what_is_no_month_is_refused() {
+        for text in ["2026", "2026-13", "2026-00", "26-11", "2026-1", "2026-11-01", "<b>-11"] {
+            assert_eq!(Month::parse(text), None, "{text}");
+        }
+    }
+}
