@@ -143,12 +143,24 @@ fn check_llama(written: FileLlama, environment: &Environment) -> Result<Llama, S
     if written.batch_tokens_max < 16 || written.batch_tokens_max > 4_096 {
         return Err("llama.batch_tokens_max: write 16 to 4096".into());
     }
+    if written.temperature.is_some_and(|value| !(0.0..=2.0).contains(&value)) {
+        return Err("llama.temperature: write 0 to 2".into());
+    }
+    if written.top_p.is_some_and(|value| !(0.0..=1.0).contains(&value)) {
+        return Err("llama.top_p: write 0 to 1".into());
+    }
+    if written.repetition_penalty.is_some_and(|value| !(1.0..=10.0).contains(&value)) {
+        return Err("llama.repetition_penalty: write 1 to 10".into());
+    }
     Ok(Llama {
         file: written.file.and_then(|file| environment.expand(&file)).map(PathBuf::from),
         slots: written.slots,
         threads: written.threads,
         batch_tokens_max: written.batch_tokens_max,
         system_prompt: written.system_prompt,
+        temperature: written.temperature,
+        top_p: written.top_p,
+        repetition_penalty: written.repetition_penalty,
     })
 }
 

@@ -96,11 +96,23 @@ pub(super) struct FileLlama {
     pub(super) threads: Option<u32>,
     pub(super) batch_tokens_max: u32,
     pub(super) system_prompt: Option<String>,
+    pub(super) temperature: Option<f32>,
+    pub(super) top_p: Option<f32>,
+    pub(super) repetition_penalty: Option<f32>,
 }
 
 impl Default for FileLlama {
     fn default() -> Self {
-        Self { file: None, slots: 4, threads: None, batch_tokens_max: 512, system_prompt: None }
+        Self {
+            file: None,
+            slots: 4,
+            threads: None,
+            batch_tokens_max: 512,
+            system_prompt: None,
+            temperature: None,
+            top_p: None,
+            repetition_penalty: None,
+        }
     }
 }
 

@@ -76,6 +76,12 @@ pub struct Llama {
     pub batch_tokens_max: u32,
     /// A system message for requests that have none.
     pub system_prompt: Option<String>,
+    /// The temperature of requests that have none.
+    pub temperature: Option<f32>,
+    /// The nucleus of requests that have none.
+    pub top_p: Option<f32>,
+    /// The repetition penalty of requests that have none.
+    pub repetition_penalty: Option<f32>,
 }
 
 /// All models, by name and alias.

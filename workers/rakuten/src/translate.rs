@@ -17,11 +17,12 @@ pub(crate) fn requests(
     engine: &Engine,
     job: &ChatJob,
     system_prompt: Option<&str>,
+    usual: &Sampling,
     cancel: &CancellationToken,
 ) -> Result<Vec<GenerateRequest>, Problem> {
     refuse_what_it_cannot(&job.chat)?;
     let prompt = prompt(engine, &job.chat, system_prompt)?;
-    let sampling = sampling(&job.chat)?;
+    let sampling = sampling(&job.chat, usual)?;
     let grammar = grammar(engine, &job.chat)?;
     let choices = u64::from(job.chat.n.unwrap_or(1).max(1));
     let tokens_max = u32::try_from(job.output_tokens_max / choices).unwrap_or(u32::MAX).max(1);
@@ -115,8 +116,8 @@ fn encoded(message: &Message) -> Result<Value, Problem> {
     })
 }
 
-fn sampling(chat: &ChatRequest) -> Result<Sampling, Problem> {
-    let usual = Sampling::default();
+/// What the request says of the choice of tokens, and what it leaves open as the operator chose.
+fn sampling(chat: &ChatRequest, usual: &Sampling) -> Result<Sampling, Problem> {
     let own = |name: &str| chat.rest.get(name).and_then(Value::as_f64);
     let number = |value: Option<f64>, usual: f32| value.map_or(usual, |value| value as f32);
     let top_k = own("top_k").filter(|top_k| (0.0..=1e6).contains(top_k));
@@ -187,5 +188,32 @@ pub(crate) fn problem(error: &EngineError) -> Problem {
             "ローカルモデルでエラーが起きました。もう一度お試しください。",
             "The local model failed. Please try again.",
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn what_a_request_leaves_open_is_as_the_operator_chose() {
+        let usual = Sampling {
+            temperature: 0.7,
+            top_p: 0.9,
+            repetition_penalty: 1.05,
+            ..Sampling::default()
+        };
+        let asked = |fields: Value| {
+            let mut body = json!({"model": "m", "messages": [{"role": "user", "content": "a"}]});
+            body.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+            sampling(&serde_json::from_value(body).unwrap(), &usual).unwrap()
+        };
+        assert_eq!(asked(json!({})), usual);
+        let own = asked(json!({"temperature": 0, "repetition_penalty": 1.3, "seed": 4}));
+        assert_eq!((own.temperature, own.repetition_penalty), (0.0, 1.3));
+        assert_eq!((own.top_p, own.seed), (0.9, Some(4)));
     }
 }

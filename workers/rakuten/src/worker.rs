@@ -3,7 +3,7 @@
 //! can start a fresh one.
 
 use crate::decode;
-use crate::engine::{Engine, EngineError, EngineOptions};
+use crate::engine::{Engine, EngineError, EngineOptions, Sampling};
 use crate::translate;
 use futures::future::BoxFuture;
 use infra::bus::Bus;
@@ -66,6 +66,7 @@ pub async fn run(
         name: model.name.clone(),
         engine: engine.clone(),
         system_prompt: llama.system_prompt.clone(),
+        sampling: sampling(llama),
         died: died.clone(),
     };
     let settings = WorkerSettings {
@@ -115,11 +116,23 @@ fn options(
     })
 }
 
+fn sampling(llama: &Llama) -> Sampling {
+    let usual = Sampling::default();
+    Sampling {
+        temperature: llama.temperature.unwrap_or(usual.temperature),
+        top_p: llama.top_p.unwrap_or(usual.top_p),
+        repetition_penalty: llama.repetition_penalty.unwrap_or(usual.repetition_penalty),
+        ..usual
+    }
+}
+
 /// The engine as the way of a job sees it.
 struct LocalModel {
     name: String,
     engine: Engine,
     system_prompt: Option<String>,
+    /// Of requests that say nothing of it.
+    sampling: Sampling,
     died: CancellationToken,
 }
 
@@ -157,9 +170,9 @@ impl LocalModel {
         stop: &CancellationToken,
     ) -> Result<Vec<crate::engine::GenerateRequest>, schemas::error::Problem> {
         let (engine, job, stop) = (self.engine.clone(), job.clone(), stop.clone());
-        let system_prompt = self.system_prompt.clone();
+        let (system_prompt, sampling) = (self.system_prompt.clone(), self.sampling.clone());
         let translated = tokio::task::spawn_blocking(move || {
-            translate::requests(&engine, &job, system_prompt.as_deref(), &stop)
+            translate::requests(&engine, &job, system_prompt.as_deref(), &sampling, &stop)
         });
         translated.await.unwrap_or_else(|_| Err(translate::problem(&EngineError::Stopped)))
     }
