@@ -105,7 +105,7 @@ async fn run_gateway(arguments: Gateway, environment: Environment) -> Result<Exi
     let endpoints = Endpoints::from_environment(&environment)?;
     let stop = stopped_by_signal();
     let bus = endpoints.bus("gateway").await?;
-    bus.apply_streams(&config.queue, &config.models.pools()).await?;
+    bus.make_missing_streams(&config.queue, &config.models.pools()).await?;
     let api = PromptListener::bind(address(arguments.listen, &config.gateway.listen)?).await?;
     let metrics = address(arguments.metrics_listen, &config.gateway.metrics_listen)?;
     let metrics = PromptListener::bind(metrics).await?;

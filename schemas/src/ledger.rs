@@ -254,6 +254,18 @@ impl EventV1 {
         }
     }
 
+    /// Whether this event may stand on a subject. Who may write on it is decided by its subject, so
+    /// a fact on the subject of another one is a forgery; and so is the end of a request that gives
+    /// credit.
+    pub fn may_stand_on(&self, subject: &str) -> bool {
+        let amount_fits = match &self.fact {
+            Fact::Use(_) => self.amount <= MicroUsd::ZERO,
+            Fact::Void(_) => self.amount == MicroUsd::ZERO,
+            _ => true,
+        };
+        amount_fits && self.subject() == subject
+    }
+
     /// The request that the event settles, if it settles one.
     pub fn request(&self) -> Option<&RequestId> {
         match &self.fact {
@@ -289,5 +301,18 @@ mod tests {
         };
         let expected = format!("led.{}.acct_a.use.req_1", subjects::partition(&account));
         assert_eq!(void.subject(), expected);
+        assert!(void.may_stand_on(&expected));
+        assert!(!void.may_stand_on(&expected.replace("req_1", "req_2")));
+        let giving = EventV1 { amount: MicroUsd(1), ..void };
+        assert!(!giving.may_stand_on(&expected));
+    }
+
+    #[test]
+    fn a_gift_may_not_stand_where_a_worker_may_write() {
+        let account = AccountId::parse("acct_a").unwrap();
+        let fact = Fact::Grant { unique: "req_1".into(), note: String::new() };
+        let gift = EventV1 { account, at_ms: 1, amount: MicroUsd(1), fact };
+        assert!(gift.may_stand_on(&gift.subject()));
+        assert!(!gift.may_stand_on(&gift.subject().replace(".grant.", ".use.")));
     }
 }

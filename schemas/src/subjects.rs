@@ -80,6 +80,12 @@ pub fn frames_request(subject: &str) -> Option<&str> {
     subject.rsplit_once('.').map(|(_, request)| request)
 }
 
+/// The beginning of all subjects on which a user of NATS hears answers: nats.conf lets nobody else
+/// listen there.
+pub fn inbox(user: &str) -> String {
+    format!("_INBOX.{}", token(user))
+}
+
 /// Tells whoever runs the request to stop.
 pub fn cancel(request: &RequestId) -> String {
     format!("cancel.{request}")

@@ -111,7 +111,9 @@ async fn check(bus: &Bus, store: &Store) -> Result<Report, Failure> {
                 break;
             }
             events += 1;
-            *sums.entry(entry.event.account.to_string()).or_insert(0) += entry.event.amount.0;
+            if let Some(event) = &entry.event {
+                *sums.entry(event.account.to_string()).or_insert(0) += event.amount.0;
+            }
             if entry.sequence == goal {
                 break;
             }

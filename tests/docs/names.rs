@@ -48,6 +48,7 @@ fn subjects_spelled() -> Option<Spelled> {
         ("frames_all", subjects::frames_all(&gateway)),
         ("cancel", subjects::cancel(&request)),
         ("health", subjects::health("POOL", &worker)),
+        ("inbox", subjects::inbox("USER")),
         ("ledger", subjects::ledger(&account, "KIND", "UNIQUE")),
         ("ledger_account", subjects::ledger_account(&account)),
         ("ledger_partition", subjects::ledger_partition(part)),
@@ -84,9 +85,9 @@ fn keys_spelled() -> Option<Spelled> {
 
 /// `ACCOUNT` as a whole word of a name is written `<account>`.
 fn placeholders(text: &str) -> String {
-    const FILLED: [&str; 10] = [
+    const FILLED: [&str; 11] = [
         "GATEWAY", "REQUEST", "WORKER", "ACCOUNT", "POOL", "MODEL", "KIND", "UNIQUE", "KEY",
-        "DIGEST",
+        "DIGEST", "USER",
     ];
     let filled = |part: &str| match FILLED.contains(&part) {
         true => format!("<{}>", part.to_lowercase()),

@@ -35,6 +35,8 @@ mod openai_surfaces;
 #[cfg(test)]
 mod payments;
 #[cfg(test)]
+mod permissions;
+#[cfg(test)]
 mod privacy;
 #[cfg(test)]
 mod process;

@@ -117,7 +117,7 @@ pub(super) async fn lots(
     let account = account_of(&asker, query.account)?;
     may_see(&asker, &account)?;
     let entries = gateway.bus.account_entries(&account).await.map_err(|error| away(&error))?;
-    let lots = Lots::of(entries.iter().map(|entry| &entry.event));
+    let lots = Lots::of(entries.iter().filter_map(|entry| entry.event.as_ref()));
     let left = lots.all().iter().filter(|lot| lot.rest > MicroUsd::ZERO);
     let data: Vec<Value> = left
         .map(|lot| {

@@ -35,8 +35,9 @@ const EXPECTED_LAST_SUBJECT: &str = "Nats-Expected-Last-Subject-Sequence-Subject
 pub struct Entry {
     /// Its sequence in the whole ledger.
     pub sequence: u64,
-    /// The event.
-    pub event: EventV1,
+    /// The event; `None` for one that can't be read or stands on the subject of another fact. It
+    /// counts for nothing, and may not stop those behind it.
+    pub event: Option<EventV1>,
 }
 
 impl Bus {
@@ -187,8 +188,10 @@ impl Bus {
                 .info()
                 .map_err(|error| BusError::request("following the ledger", error))?
                 .stream_sequence;
-            let event = decode(&message.subject, &message.payload)?;
-            Ok(Entry { sequence, event })
+            let event = decode(&message.subject, &message.payload).map_err(|error| {
+                tracing::error!(sequence, %error, "a ledger event is refused: it counts for nothing");
+            });
+            Ok(Entry { sequence, event: event.ok() })
         }))
     }
 }
@@ -197,5 +200,9 @@ fn decode(subject: &str, payload: &[u8]) -> Result<EventV1, BusError> {
     let Event::V1(event) = serde_json::from_slice(payload).map_err(|error| {
         BusError::Unreadable { subject: subject.to_owned(), cause: error.to_string() }
     })?;
+    if !event.may_stand_on(subject) {
+        let cause = "another fact stands on this subject".to_owned();
+        return Err(BusError::Unreadable { subject: subject.to_owned(), cause });
+    }
     Ok(event)
 }

@@ -52,6 +52,9 @@ pub enum BusError {
     /// The server is too old.
     #[error("nats-server {0} is too old: 2.12 or newer is needed (it would ignore message TTLs)")]
     TooOld(String),
+    /// NATS lets our user not do what we want.
+    #[error("NATS refuses ({0}): the user of NATS_URL may not do this; see nats.conf")]
+    Denied(String),
     /// A request failed.
     #[error("{what}: {cause}")]
     Request {
@@ -84,6 +87,7 @@ pub struct Bus {
     client: async_nats::Client,
     jetstream: jetstream::Context,
     connections: watch::Receiver<u64>,
+    denials: watch::Receiver<Option<String>>,
 }
 
 impl Bus {
@@ -101,6 +105,7 @@ impl Bus {
         // A worker is recognised by the name of its connection when that is lost.
         let name = format!("{name} {}", uuid::Uuid::now_v7().simple());
         let (connected, mut connections) = watch::channel(0u64);
+        let (denied, denials) = watch::channel(None);
         let options = credentials(&servers)
             .name(&name)
             .ping_interval(PING_INTERVAL)
@@ -111,6 +116,13 @@ impl Bus {
                     async_nats::Event::Connected => connected.send_modify(|count| *count += 1),
                     async_nats::Event::Disconnected => tracing::warn!("NATS is away"),
                     async_nats::Event::Closed => tracing::debug!("the connection is closed"),
+                    async_nats::Event::ServerError(async_nats::ServerError::Other(said))
+                        if is_denial(said) =>
+                    {
+                        // Whoever asked only sees that no answer comes.
+                        tracing::error!(said, "NATS lets our user not do this: see nats.conf");
+                        denied.send_replace(Some(said.clone()));
+                    }
                     other => tracing::warn!(event = %other, "NATS says"),
                 }
                 std::future::ready(())
@@ -136,7 +148,7 @@ impl Bus {
         }
         let mut jetstream = jetstream::new(client.clone());
         jetstream.set_timeout(REQUEST_SECONDS_MAX);
-        Ok(Self { name, client, jetstream, connections })
+        Ok(Self { name, client, jetstream, connections, denials })
     }
 
     /// The name of this connection: the role's, and something that no other connection has.
@@ -157,6 +169,11 @@ impl Bus {
     /// Counts the times a connection was made; it changes when NATS came back.
     pub fn connections(&self) -> watch::Receiver<u64> {
         self.connections.clone()
+    }
+
+    /// What NATS refused our user last.
+    pub fn denials(&self) -> watch::Receiver<Option<String>> {
+        self.denials.clone()
     }
 
     /// Whether NATS is there now.
@@ -194,15 +211,21 @@ impl Bus {
     }
 }
 
-/// The client library reads no user or password out of a URL.
+/// The client library reads no user or password out of a URL. A user hears answers in a place of its
+/// own, where nats.conf lets nobody else listen.
 fn credentials(servers: &[async_nats::ServerAddr]) -> async_nats::ConnectOptions {
     let known = servers.iter().find_map(|server| server.username().zip(server.password()));
     match known {
         Some((user, password)) => {
             async_nats::ConnectOptions::with_user_and_password(user.to_owned(), password.to_owned())
+                .custom_inbox_prefix(subjects::inbox(user))
         }
         None => async_nats::ConnectOptions::new(),
     }
+}
+
+fn is_denial(said: &str) -> bool {
+    said.to_lowercase().starts_with("permissions violation")
 }
 
 fn new_enough(version: &str) -> bool {

@@ -3,7 +3,9 @@
 
 use super::{Bus, BusError};
 use crate::config::Queue;
+use async_nats::jetstream::ErrorCode;
 use async_nats::jetstream::consumer::{AckPolicy, pull};
+use async_nats::jetstream::context::GetStreamErrorKind;
 use async_nats::jetstream::kv;
 use async_nats::jetstream::stream::{Config, DiscardPolicy, RetentionPolicy, StorageType};
 use schemas::subjects;
@@ -27,20 +29,70 @@ impl Bus {
         self.apply_chat(queue, pools).await?;
         self.apply_stream(ledger_stream(queue.replicas)).await?;
         for bucket in [subjects::KEYS_BUCKET, subjects::ACCOUNTS_BUCKET] {
-            let config = kv::Config {
-                bucket: bucket.into(),
-                max_value_size: RECORD_BYTES_MAX,
-                history: 1,
-                storage: StorageType::File,
-                num_replicas: queue.replicas,
-                ..kv::Config::default()
-            };
-            self.jetstream()
-                .create_or_update_key_value(config)
-                .await
-                .map_err(|error| BusError::request("making a key-value bucket", error))?;
+            self.apply_bucket(bucket, queue.replicas).await?;
         }
         Ok(())
+    }
+
+    /// Makes what isn't there, for a role that starts: the record of money, keys and accounts is
+    /// mended by `fly-llm streams apply` alone, because a gateway's own user may not do that.
+    ///
+    /// # Errors
+    /// When something is missing and our user may not make it, or NATS can't be reached.
+    pub async fn make_missing_streams(
+        &self,
+        queue: &Queue,
+        pools: &[String],
+    ) -> Result<(), BusError> {
+        let mut denials = self.denials();
+        denials.borrow_and_update();
+        tokio::select! {
+            made = self.make_missing(queue, pools) => made,
+            Ok(()) = denials.changed() => {
+                let said = denials.borrow().clone().unwrap_or_default();
+                Err(BusError::Denied(format!("{said}; run `fly-llm streams apply` first")))
+            }
+        }
+    }
+
+    async fn make_missing(&self, queue: &Queue, pools: &[String]) -> Result<(), BusError> {
+        self.apply_chat(queue, pools).await?;
+        if !self.has_stream(subjects::LEDGER_STREAM).await? {
+            self.apply_stream(ledger_stream(queue.replicas)).await?;
+        }
+        for bucket in [subjects::KEYS_BUCKET, subjects::ACCOUNTS_BUCKET] {
+            if !self.has_stream(&format!("KV_{bucket}")).await? {
+                self.apply_bucket(bucket, queue.replicas).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn has_stream(&self, name: &str) -> Result<bool, BusError> {
+        match self.jetstream().get_stream(name).await {
+            Ok(_) => Ok(true),
+            Err(error) => match error.kind() {
+                GetStreamErrorKind::JetStream(problem)
+                    if problem.error_code() == ErrorCode::STREAM_NOT_FOUND =>
+                {
+                    Ok(false)
+                }
+                _ => Err(BusError::request("looking for a stream", error)),
+            },
+        }
+    }
+
+    async fn apply_bucket(&self, bucket: &str, replicas: usize) -> Result<(), BusError> {
+        let config = kv::Config {
+            bucket: bucket.into(),
+            max_value_size: RECORD_BYTES_MAX,
+            history: 1,
+            storage: StorageType::File,
+            num_replicas: replicas,
+            ..kv::Config::default()
+        };
+        let applied = self.jetstream().create_or_update_key_value(config).await;
+        applied.map(drop).map_err(|error| BusError::request("making a key-value bucket", error))
     }
 
     /// Makes or mends the work queue: it lives in memory and is gone after a restart of NATS.

@@ -13,8 +13,16 @@ use tokio::time::Instant;
 /// The configuration, the same as for a server of its own.
 const CONFIG: &str = include_str!("../../../nats.conf");
 
-/// The user that `up` and the tests connect as.
+/// The user that `up` and the tests connect as: it may do everything.
 const USER: &str = "fly-llm";
+
+/// What nats.conf calls the passwords of the users that may do what their role does.
+const ROLES: [(&str, &str); 4] = [
+    ("gateway", "NATS_GATEWAY_PASSWORD"),
+    ("billing", "NATS_BILLING_PASSWORD"),
+    ("worker-cloud", "NATS_CLOUD_PASSWORD"),
+    ("worker-rakuten", "NATS_RAKUTEN_PASSWORD"),
+];
 
 /// What it is called in messages.
 const NAME: &str = "nats-server";
@@ -22,7 +30,9 @@ const NAME: &str = "nats-server";
 /// A running nats-server.
 pub struct NatsServer {
     process: ChildProcess,
+    address: String,
     url: String,
+    environment: Vec<(&'static str, String)>,
 }
 
 impl NatsServer {
@@ -43,7 +53,7 @@ impl NatsServer {
             std::fs::remove_dir_all(&ports)?;
         }
         std::fs::create_dir_all(&ports)?;
-        let password = fresh_password();
+        let environment = passwords();
         let port = if port == 0 { "-1".to_owned() } else { port.to_string() };
         let flag = |text: &str| OsString::from(text);
         let mut process = ChildProcess::start(Launch {
@@ -63,16 +73,29 @@ impl NatsServer {
                 flag("-l"),
                 folder.join("nats.log").into_os_string(),
             ],
-            environment: vec![("NATS_USER", USER.into()), ("NATS_PASSWORD", password.clone())],
+            environment: environment.clone(),
             error_file: Some(folder.join("nats.err")),
         })?;
         let address = wait_for_address(&mut process, &ports).await?;
-        Ok(Self { process, url: format!("nats://{USER}:{password}@{address}") })
+        let url = url_of(USER, "NATS_PASSWORD", &environment, &address);
+        Ok(Self { process, address, url, environment })
     }
 
     /// Where it is, password included.
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// Where a role's own user finds it, password included; `None` for a user that nats.conf
+    /// doesn't have.
+    pub fn url_of(&self, user: &str) -> Option<String> {
+        let (_, password) = ROLES.iter().find(|(known, _)| *known == user)?;
+        Some(url_of(user, password, &self.environment, &self.address))
+    }
+
+    /// What it was started with: the users' passwords.
+    pub fn environment(&self) -> &[(&'static str, String)] {
+        &self.environment
     }
 
     /// The process.
@@ -84,6 +107,23 @@ impl NatsServer {
     pub async fn stop(&mut self, limit: Duration) {
         self.process.stop(limit).await;
     }
+}
+
+/// A password for each user of nats.conf.
+fn passwords() -> Vec<(&'static str, String)> {
+    let own = [("NATS_USER", USER.to_owned()), ("NATS_PASSWORD", fresh_password())];
+    own.into_iter().chain(ROLES.map(|(_, variable)| (variable, fresh_password()))).collect()
+}
+
+fn url_of(
+    user: &str,
+    variable: &str,
+    environment: &[(&'static str, String)],
+    address: &str,
+) -> String {
+    let password = environment.iter().find(|(name, _)| *name == variable);
+    let password = password.map(|(_, password)| password.as_str()).unwrap_or_default();
+    format!("nats://{user}:{password}@{address}")
 }
 
 /// The server writes its port into a file when it listens: no guess and no race.

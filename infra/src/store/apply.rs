@@ -43,7 +43,9 @@ pub enum Applied {
 #[derive(Serialize)]
 struct Change<'a> {
     sequence: u64,
-    account: &'a str,
+    /// None for a refused event: it moves the watermark and nothing else.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    account: Option<&'a str>,
     amount: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     key: Option<&'a str>,
@@ -169,19 +171,22 @@ pub fn partitions() -> std::ops::Range<u16> {
 }
 
 fn change_of(entry: &Entry) -> Result<Change<'_>, serde_json::Error> {
-    let event = &entry.event;
     let mut change = Change {
         sequence: entry.sequence,
-        account: event.account.as_str(),
-        amount: event.amount.0.to_string(),
+        account: None,
+        amount: String::new(),
         key: None,
         request: None,
         spent: None,
         counters: BTreeMap::new(),
         lot: None,
         lot_ends: None,
-        row: RequestRow::of(event).map(|row| serde_json::to_string(&row)).transpose()?,
+        row: None,
     };
+    let Some(event) = &entry.event else { return Ok(change) };
+    change.account = Some(event.account.as_str());
+    change.amount = event.amount.0.to_string();
+    change.row = RequestRow::of(event).map(|row| serde_json::to_string(&row)).transpose()?;
     if let Some(lot) = lots::lot_of(event) {
         let (lot, ends) = lot?;
         (change.lot, change.lot_ends) = (Some(lot), Some(ends.to_string()));

@@ -43,7 +43,7 @@ pub mod wait;
 pub mod world;
 
 pub use client::{Answer, Client, Event, EventStream};
-pub use leftovers::{Queue, ledger, uses, voids};
+pub use leftovers::{FORGED, Queue, ledger, uses, voids};
 pub use stripe::{Delivery, Stripe, StripeEvent};
 pub use vendor::Vendor;
 pub use vendor::script::{Gate, Script, Step};

@@ -23,8 +23,16 @@ pub(crate) const ADMIN_KEY: &str = "admin-key-of-the-tests";
 #[derive(Clone)]
 pub(crate) struct Given {
     pub(crate) config: Arc<Config>,
-    pub(crate) nats_url: String,
+    pub(crate) nats_urls: NatsUrls,
     pub(crate) redis_url: String,
+}
+
+/// Where each role finds NATS: with a user of its own, or all with one that may do everything.
+#[derive(Clone)]
+pub(crate) struct NatsUrls {
+    pub(crate) gateway: String,
+    pub(crate) worker: String,
+    pub(crate) billing: String,
 }
 
 /// A running role. Dropping it kills it.
@@ -63,7 +71,7 @@ impl Role {
         let role = Self::start("gateway", |metrics, stop| async move {
             let dependencies = Dependencies {
                 config: given.config,
-                bus: Bus::connect(&given.nats_url, "gateway").await.map_err(text)?,
+                bus: Bus::connect(&given.nats_urls.gateway, "gateway").await.map_err(text)?,
                 store: Store::connect(&given.redis_url).await.map_err(text)?,
                 metrics,
                 admin_key: Some(Secret::new(ADMIN_KEY)),
@@ -84,7 +92,8 @@ impl Role {
     pub(crate) fn provider(given: &Given) -> Self {
         let given = given.clone();
         Self::start("provider", |metrics, stop| async move {
-            let bus = Bus::connect(&given.nats_url, "worker provider").await.map_err(text)?;
+            let bus = Bus::connect(&given.nats_urls.worker, "worker provider").await;
+            let bus = bus.map_err(text)?;
             worker_provider::run(&given.config, bus, metrics, stop).await.map_err(text)
         })
     }
@@ -93,7 +102,8 @@ impl Role {
     pub(crate) fn billing(given: &Given) -> Self {
         let given = given.clone();
         Self::start("billing", |metrics, stop| async move {
-            let bus = Bus::connect(&given.nats_url, "worker billing").await.map_err(text)?;
+            let bus = Bus::connect(&given.nats_urls.billing, "worker billing").await;
+            let bus = bus.map_err(text)?;
             let store = Store::connect(&given.redis_url).await.map_err(text)?;
             let payments = payments::Payments::new(&given.config).map_err(text)?;
             let billing = worker_billing::Billing { bus, store, metrics, payments };

@@ -37,6 +37,11 @@ impl Servers {
         self.nats.url()
     }
 
+    /// Where NATS is for a role's own user.
+    pub fn nats_url_of(&self, user: &str) -> String {
+        self.nats.url_of(user).expect("a user of nats.conf")
+    }
+
     /// Where Redis is.
     pub fn redis_url(&self) -> &str {
         self.redis.url()
@@ -52,7 +57,7 @@ impl Servers {
 
     /// nats-server again: same port, same password, same streams. Ready when it listens.
     pub async fn start_nats_again(&mut self) {
-        let (user, password, address) = parts(self.nats.url());
+        let address = address_of(self.nats.url());
         let folder = self.folder.join("nats");
         let arguments = [
             "-c".into(),
@@ -66,7 +71,7 @@ impl Servers {
             "-l".into(),
             folder.join("nats.log").into_os_string(),
         ];
-        let environment = vec![("NATS_USER", user), ("NATS_PASSWORD", password)];
+        let environment = self.nats.environment().to_vec();
         let process = launch(("nats-server", NATS_SERVER), arguments.into(), environment);
         self.nats_again = Some(process);
         wait_for_listener("nats-server is back", address).await;
@@ -82,7 +87,7 @@ impl Servers {
 
     /// redis-server again: same port, same password, same data. Ready when it listens.
     pub async fn start_redis_again(&mut self) {
-        let (_, _, address) = parts(self.redis.url());
+        let address = address_of(self.redis.url());
         let config = self.folder.join("redis/redis.conf").into_os_string();
         let process = launch(("redis-server", REDIS_SERVER), vec![config], Vec::new());
         self.redis_again = Some(process);
@@ -115,13 +120,10 @@ fn program(name: &str, variable: &str) -> PathBuf {
     found.expect("a program that had been found before")
 }
 
-/// User, password and address of a URL.
-fn parts(url: &str) -> (String, String, SocketAddr) {
-    let (_, rest) = url.split_once("://").expect("a URL");
-    let (secret, address) = rest.rsplit_once('@').expect("a URL with a password");
-    let (user, password) = secret.split_once(':').expect("a user and a password");
-    let address = address.trim_end_matches('/').parse().expect("an address");
-    (user.to_owned(), password.to_owned(), address)
+/// The address of a URL.
+fn address_of(url: &str) -> SocketAddr {
+    let (_, address) = url.rsplit_once('@').expect("a URL with a password");
+    address.trim_end_matches('/').parse().expect("an address")
 }
 
 async fn wait_for_listener(what: &str, address: SocketAddr) {

@@ -3,7 +3,7 @@
 
 use crate::client::{self, Client};
 use crate::metrics::Scrape;
-use crate::role::{ADMIN_KEY, Addresses, Given, Role};
+use crate::role::{ADMIN_KEY, Addresses, Given, NatsUrls, Role};
 use crate::servers::Servers;
 use crate::spy::{self, Spy};
 use crate::stripe::Stripe;
@@ -43,6 +43,7 @@ pub struct WorldBuilder {
     workers: usize,
     billings: usize,
     sells: bool,
+    has_own_users: bool,
     change: Box<dyn FnOnce(&mut Config)>,
 }
 
@@ -75,6 +76,13 @@ impl WorldBuilder {
         self
     }
 
+    /// Each role connects to NATS as the user that nats.conf has for it.
+    #[must_use]
+    pub fn own_users(mut self) -> Self {
+        self.has_own_users = true;
+        self
+    }
+
     /// Changes the configuration.
     #[must_use]
     pub fn config(mut self, change: impl FnOnce(&mut Config) + 'static) -> Self {
@@ -99,7 +107,7 @@ impl WorldBuilder {
         let redis = redis_connection(servers.redis_url()).await.unwrap();
         let given = Given {
             config: Arc::new(config),
-            nats_url: servers.nats_url().to_owned(),
+            nats_urls: nats_urls(&servers, self.has_own_users),
             redis_url: servers.redis_url().to_owned(),
         };
         let mut world = World {
@@ -135,6 +143,14 @@ impl WorldBuilder {
         }
         world
     }
+}
+
+fn nats_urls(servers: &Servers, has_own_users: bool) -> NatsUrls {
+    let of = |user: &str| match has_own_users {
+        true => servers.nats_url_of(user),
+        false => servers.nats_url().to_owned(),
+    };
+    NatsUrls { gateway: of("gateway"), worker: of("worker-cloud"), billing: of("billing") }
 }
 
 /// A connection without Nagle's delay, as all of ours.
@@ -181,7 +197,14 @@ impl World {
     /// A world that is told what it is made of.
     pub fn builder() -> WorldBuilder {
         let change = Box::new(|_: &mut Config| {});
-        WorldBuilder { gateways: 1, workers: 1, billings: 1, sells: false, change }
+        WorldBuilder {
+            gateways: 1,
+            workers: 1,
+            billings: 1,
+            sells: false,
+            has_own_users: false,
+            change,
+        }
     }
 
     /// The text of the configuration, for a process of its own.

@@ -51,7 +51,7 @@ enum NotEnded {
 
 async fn end(billing: &Billing, lot: &DueLot) -> Result<(), NotEnded> {
     let entries = billing.bus.account_entries(&lot.account).await?;
-    let lots = Lots::of(entries.iter().map(|entry| &entry.event));
+    let lots = Lots::of(entries.iter().filter_map(|entry| entry.event.as_ref()));
     let rest = lots.rest_of(lot.kind, &lot.source);
     if rest > MicroUsd::ZERO {
         if waits(billing, lot, rest).await? {

@@ -34,7 +34,10 @@ end
 for _, event in ipairs(cjson.decode(ARGV[4])) do
   if event.sequence > at then
     at = event.sequence
-    redis.call('HINCRBY', prefix .. 'account:' .. event.account, 'balance', event.amount)
+    -- A refused event has no account: it moves the watermark and nothing else.
+    if event.account then
+      redis.call('HINCRBY', prefix .. 'account:' .. event.account, 'balance', event.amount)
+    end
     if event.request then settle(event) end
     if event.spent then
       redis.call('HINCRBY', prefix .. 'key:' .. event.key, 'spent', event.spent)

@@ -1,0 +1,269 @@
+//! NATS users as nats.conf has them: the whole way of a chat works when each role may do what its
+//! role does and nothing else, and everything else is refused by the real server, one by one.
+
+use async_nats::{Client, ConnectOptions, Event, ServerError};
+use futures::StreamExt;
+use harness::{FORGED, World, wait_until};
+use infra::bus::Bus;
+use schemas::ledger::{Event as LedgerEvent, EventV1, Fact};
+use schemas::money::MicroUsd;
+use schemas::subjects;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// How long a connection may take to close.
+const DRAIN_MAX: Duration = Duration::from_secs(30);
+
+/// What a user of nats.conf may not publish.
+const FORBIDDEN_PUBLISHES: [(&str, &[&str]); 4] = [
+    (
+        "worker-cloud",
+        &[
+            "chat.cloud.fast",
+            "chat.rakuten.rakuten-llm",
+            "health.rakuten.worker",
+            "health.poll",
+            "cancel.request",
+            "led.0.account.grant.gift",
+            "led.0.account.topup.payment",
+            "led.0.account.bonus.payment",
+            "led.0.account.refund.refund",
+            "led.0.account.refund_failed.refund",
+            "led.0.account.dispute.dispute-won",
+            "led.0.account.expiry.lot-paid",
+            "$KV.KEYS.key",
+            "$KV.ACCOUNTS.account",
+            "_INBOX.gateway.answer",
+            "_INBOX.billing.answer",
+            "$JS.ACK.CHAT.rakuten.1.1.1.1.0",
+            "$JS.ACK.LEDGER.billing.1.1.1.1.0",
+            "$JS.API.CONSUMER.MSG.NEXT.CHAT.rakuten",
+            "$JS.API.CONSUMER.CREATE.CHAT.thief.chat.rakuten.>",
+            "$JS.API.CONSUMER.CREATE.LEDGER.thief",
+            "$JS.API.CONSUMER.DELETE.CHAT.cloud",
+            "$JS.API.STREAM.MSG.GET.CHAT",
+            "$JS.API.DIRECT.GET.CHAT",
+            "$JS.API.STREAM.MSG.DELETE.CHAT",
+            "$JS.API.STREAM.PURGE.CHAT",
+            "$JS.API.STREAM.UPDATE.CHAT",
+            "$JS.API.STREAM.DELETE.CHAT",
+            "$JS.API.STREAM.MSG.GET.LEDGER",
+            "$JS.API.DIRECT.GET.LEDGER",
+            "$JS.API.DIRECT.GET.LEDGER.led.0.account.grant.gift",
+            "$JS.API.DIRECT.GET.KV_KEYS.$KV.KEYS.key",
+            "$JS.API.STREAM.SNAPSHOT.LEDGER",
+        ],
+    ),
+    (
+        "worker-rakuten",
+        &[
+            "chat.cloud.fast",
+            "health.cloud.worker",
+            "led.0.account.grant.gift",
+            "$JS.ACK.CHAT.cloud.1.1.1.1.0",
+            "$JS.API.CONSUMER.MSG.NEXT.CHAT.cloud",
+            "_INBOX.worker-cloud.answer",
+        ],
+    ),
+    (
+        "billing",
+        &[
+            "chat.cloud.fast",
+            "cancel.request",
+            "tok.gateway.request",
+            "gw.gateway.claim",
+            "health.cloud.worker",
+            "led.0.account.grant.gift",
+            "$KV.KEYS.key",
+            "$JS.API.CONSUMER.MSG.NEXT.CHAT.cloud",
+            "$JS.API.CONSUMER.CREATE.CHAT.thief",
+            "$JS.API.STREAM.MSG.GET.CHAT",
+            "$JS.API.STREAM.UPDATE.LEDGER",
+            "$JS.API.STREAM.DELETE.LEDGER",
+            "$JS.API.STREAM.PURGE.LEDGER",
+            "$JS.API.STREAM.MSG.DELETE.LEDGER",
+        ],
+    ),
+    (
+        "gateway",
+        &[
+            "tok.gateway.request",
+            "gw.gateway.claim",
+            "health.cloud.worker",
+            "_INBOX.worker-cloud.answer",
+            "$JS.API.CONSUMER.MSG.NEXT.CHAT.cloud",
+            "$JS.API.STREAM.MSG.GET.CHAT",
+            "$JS.API.STREAM.DELETE.CHAT",
+            "$JS.API.STREAM.CREATE.LEDGER",
+            "$JS.API.STREAM.UPDATE.LEDGER",
+            "$JS.API.STREAM.DELETE.LEDGER",
+            "$JS.API.STREAM.PURGE.LEDGER",
+            "$JS.API.STREAM.DELETE.KV_KEYS",
+        ],
+    ),
+];
+
+/// What a user of nats.conf may not listen to.
+const FORBIDDEN_SUBSCRIPTIONS: [(&str, &[&str]); 4] = [
+    (
+        "worker-cloud",
+        &[
+            ">",
+            "chat.>",
+            "chat.cloud.>",
+            "chat.rakuten.>",
+            "tok.*.*",
+            "gw.*.claim",
+            "led.>",
+            "$KV.KEYS.>",
+            "_INBOX.>",
+            "_INBOX.worker-rakuten.>",
+            "_INBOX.gateway.>",
+            "_INBOX.billing.>",
+            "fleet.DISCONNECT",
+            "$JS.EVENT.ADVISORY.>",
+            "$SYS.>",
+        ],
+    ),
+    ("worker-rakuten", &["chat.>", "_INBOX.worker-cloud.>", "tok.*.*"]),
+    ("billing", &[">", "chat.>", "tok.*.*", "gw.*.claim", "_INBOX.>", "_INBOX.gateway.>"]),
+    ("gateway", &[">", "chat.>", "_INBOX.>", "_INBOX.worker-cloud.>", "_INBOX.billing.>"]),
+];
+
+/// A bare connection as a user of nats.conf, and what the server refused it.
+struct Intruder {
+    client: Client,
+    refused: Arc<Mutex<Vec<String>>>,
+}
+
+impl Intruder {
+    async fn connect(url: &str) -> Self {
+        let refused = Arc::new(Mutex::new(Vec::new()));
+        let heard = Arc::clone(&refused);
+        let (secret, address) = url.strip_prefix("nats://").unwrap().split_once('@').unwrap();
+        let (user, password) = secret.split_once(':').unwrap();
+        let options = ConnectOptions::with_user_and_password(user.into(), password.into())
+            .custom_inbox_prefix(subjects::inbox(user))
+            .event_callback(move |event| {
+                if let Event::ServerError(ServerError::Other(said)) = event {
+                    heard.lock().unwrap().push(said);
+                }
+                std::future::ready(())
+            });
+        Self { client: options.connect(address).await.unwrap(), refused }
+    }
+
+    async fn wait_for_refusal(&self, of: &str, subject: &str) {
+        let subject = format!("\"{subject}\"");
+        wait_until(&format!("the refusal of {of} {subject}"), async || {
+            let refused = self.refused.lock().unwrap();
+            refused.iter().any(|said| said.contains(of) && said.contains(&subject))
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn a_chat_walks_its_whole_way_when_each_role_may_do_only_its_own() {
+    let mut world = World::builder().own_users().gateways(2).start().await;
+    let key = world.key(1_000_000).await;
+    let client = world.client(&key);
+    assert_eq!(client.ask("fast", "hello").await.content(), "hello");
+    let mut stream = client.ask_stream("fast", "hello").await;
+    stream.rest().await;
+    assert!(stream.is_done());
+    // The queue is made anew by a gateway, as its own user.
+    world.servers().kill_nats().await;
+    world.servers().start_nats_again().await;
+    world.bus().wait_for_worker("cloud").await.unwrap();
+    wait_until("it answers again", async || client.ask("fast", "again").await.status == 200).await;
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn what_a_role_does_not_need_is_refused_by_the_server() {
+    let mut world = World::builder().own_users().start().await;
+    for (user, subjects) in FORBIDDEN_PUBLISHES {
+        let url = world.servers().nats_url_of(user);
+        let intruder = Intruder::connect(&url).await;
+        for subject in subjects {
+            intruder.client.publish(*subject, "x".into()).await.unwrap();
+        }
+        for subject in subjects {
+            intruder.wait_for_refusal("Publish", subject).await;
+        }
+    }
+    for (user, subjects) in FORBIDDEN_SUBSCRIPTIONS {
+        let url = world.servers().nats_url_of(user);
+        let intruder = Intruder::connect(&url).await;
+        for subject in subjects {
+            let _heard = intruder.client.subscribe(*subject).await.unwrap();
+            intruder.client.flush().await.unwrap();
+            intruder.wait_for_refusal("Subscription", subject).await;
+        }
+    }
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_worker_of_another_pool_hears_no_job() {
+    let mut world = World::builder().own_users().start().await;
+    let key = world.key(1_000_000).await;
+    let intruder = Intruder::connect(&world.servers().nats_url_of("worker-rakuten")).await;
+    let mut heard = Vec::new();
+    for subject in ["chat.>", "_INBOX.>", "_INBOX.worker-cloud.>", "tok.>", "cancel.*"] {
+        heard.push(intruder.client.subscribe(subject).await.unwrap());
+    }
+    let reply = "_INBOX.worker-rakuten.stolen";
+    heard.push(intruder.client.subscribe(reply).await.unwrap());
+    let pull = "$JS.API.CONSUMER.MSG.NEXT.CHAT.cloud";
+    intruder.client.publish_with_reply(pull, reply, "1".into()).await.unwrap();
+    intruder.wait_for_refusal("Publish", pull).await;
+    assert_eq!(world.client(&key).ask("fast", "hello").await.content(), "hello");
+    // Draining closes the subscriptions: what came for them can be counted.
+    intruder.client.drain().await.unwrap();
+    let counts = futures::future::join_all(heard.into_iter().map(StreamExt::count));
+    let heard = tokio::time::timeout(DRAIN_MAX, counts).await.unwrap();
+    assert_eq!(heard.iter().sum::<usize>(), 0);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_refusal_is_told_by_its_name_and_not_as_a_timeout() {
+    let mut world = World::builder().own_users().start().await;
+    let queue = world.config().queue.clone();
+    let bus = Bus::connect(&world.servers().nats_url_of("gateway"), "gateway").await.unwrap();
+    let pools = ["cloud".to_owned()];
+    bus.make_missing_streams(&queue, &pools).await.unwrap();
+    world.bus().jetstream().delete_stream("KV_ACCOUNTS").await.unwrap();
+    let refused = bus.make_missing_streams(&queue, &pools).await.unwrap_err().to_string();
+    assert!(refused.contains("Violation") && refused.contains("streams apply"), "{refused}");
+    world.bus().make_missing_streams(&queue, &pools).await.unwrap();
+    bus.make_missing_streams(&queue, &pools).await.unwrap();
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn what_a_worker_forges_in_the_ledger_counts_for_nothing_and_stops_nothing() {
+    let mut world = World::builder().own_users().start().await;
+    let key = world.key(1_000_000).await;
+    let intruder = Intruder::connect(&world.servers().nats_url_of("worker-cloud")).await;
+    let fact = Fact::Grant { unique: "gift".into(), note: String::new() };
+    let gift = EventV1 { account: key.account.clone(), at_ms: 1, amount: MicroUsd(9), fact };
+    let gift = serde_json::to_string(&LedgerEvent::V1(gift)).unwrap();
+    let jetstream = async_nats::jetstream::new(intruder.client.clone());
+    for (request, body) in [("gift", gift.as_str()), ("nonsense", "{}"), ("empty", "")] {
+        let part = subjects::partition(&key.account);
+        let subject = format!("led.{part}.{}.use.{request}{FORGED}", key.account);
+        let sent = jetstream.publish(subject, body.to_owned().into()).await.unwrap();
+        sent.await.unwrap();
+    }
+    assert_eq!(world.client(&key).ask("fast", "hello").await.content(), "hello");
+    world.wait_for_ends(1, 0).await;
+    let (_, charge) = world.uses().await.remove(0);
+    wait_until("the charge is applied behind the forgeries", async || {
+        world.balance(&key).await == 1_000_000 - charge
+    })
+    .await;
+    world.finish().await;
+}
