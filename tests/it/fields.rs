@@ -127,6 +127,32 @@ async fn fields_of_tomorrow_reach_the_vendor() {
 }
 
 #[tokio::test]
+async fn what_costs_extra_and_has_no_price_reaches_no_vendor() {
+    let world = World::start().await;
+    let key = world.key(1_000_000).await;
+    let client = world.client(&key);
+    let search = json!({"tools": [{"type": "web_search_20250305", "name": "web_search"}]});
+    for (model, fields, field) in [
+        ("fast", json!({"service_tier": "priority"}), "service_tier"),
+        ("fast", json!({"web_search_options": {}}), "web_search_options"),
+        ("fast", search.clone(), "tools[0]"),
+        ("claude", search, "tools[0]"),
+    ] {
+        let mut asked = asked(model, &fields);
+        for policy in [json!(null), json!(true)] {
+            asked["drop_params"] = policy;
+            let answer = client.chat(&asked).await;
+            let parameter = answer.json()["error"]["param"].clone();
+            assert_eq!((answer.status, parameter), (400, field.into()), "{}", answer.text);
+        }
+    }
+    assert_eq!(world.vendor().starts(), 0);
+    let told = client.chat(&asked("claude", &json!({"service_tier": "priority"}))).await;
+    assert_eq!((told.status, told.header(DROPPED)), (200, "service_tier"), "never passed on");
+    world.finish().await;
+}
+
+#[tokio::test]
 async fn a_fallback_that_would_refuse_is_passed_over() {
     let fallbacks = |config: &mut infra::config::Config| {
         let names = vec!["claude".to_owned(), "backup".to_owned()];

@@ -5,6 +5,9 @@
 /// Which fields whose protocol has no word for.
 mod fields;
 
+/// What costs extra and has no price.
+mod unpriced;
+
 use infra::config::{DropParams, Model};
 use schemas::catalogue::{Capability, Vendor};
 use schemas::error::{ErrorCode, Problem};
@@ -38,7 +41,13 @@ pub(crate) fn refusal(model: &Model, chat: &ChatRequest, policy: DropParams) -> 
         }
         (DropParams::Hints, Weight::Hint) | (DropParams::All, _) => false,
     };
-    unmet(model, chat).into_iter().find(is_refused).map(|unmet| refused(model, &unmet.field))
+    let unmet = unmet(model, chat);
+    let refusal = unmet.iter().find(|unmet| is_refused(unmet));
+    refusal.map(|unmet| refused(model, &unmet.field)).or_else(|| {
+        // Our own worker has no fees: what it doesn't know it never charges.
+        let is_left_out = |field: &str| unmet.iter().any(|unmet| unmet.field == field);
+        if model.vendor == Vendor::Llama { None } else { unpriced::refusal(chat, is_left_out) }
+    })
 }
 
 /// The names of the fields that are left out for a model that takes the request.
