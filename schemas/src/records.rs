@@ -40,6 +40,15 @@ pub struct KeyRecordV1 {
     /// What it may spend in all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub budget_max: Option<MicroUsd>,
+    /// Requests a minute; the configuration's when absent, as for the next two.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requests_per_minute_max: Option<u64>,
+    /// Tokens a minute.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokens_per_minute_max: Option<u64>,
+    /// Requests at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parallel_max: Option<u64>,
     /// When it was deleted: milliseconds since 1970. The record stays, so that its usage can still
     /// be asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,7 +1,9 @@
 //! Requests and tokens a minute, requests at once: refused with a time to come back, and a
 //! refused request takes nothing.
 
+use harness::client::{Answer, Client};
 use harness::{Gate, Script, World, wait_until};
+use serde_json::{Value, json};
 
 #[tokio::test]
 async fn requests_a_minute_are_limited_for_each_key() {
@@ -105,5 +107,73 @@ async fn an_answers_length_is_limited() {
         let sent = world.vendor().seen().pop().unwrap().body["max_tokens"].as_u64();
         assert_eq!(sent, Some(asked.unwrap_or(50).min(50)));
     }
+    world.finish().await;
+}
+
+async fn patch(client: &Client, path: &str, change: &Value) -> Answer {
+    client.send(client.request(reqwest::Method::PATCH, path).json(change)).await
+}
+
+#[tokio::test]
+async fn a_key_has_limits_of_its_own_that_can_be_changed() {
+    let world =
+        World::builder().config(|config| config.limits.requests_per_minute = 100).start().await;
+    let (admin, path) = (world.admin(), "/api/keys");
+    let own = json!({"name": "own", "requests_per_minute": 2, "tokens_per_minute": 50_000,
+        "parallel": 1});
+    let key = world.key_like(own, 1_000_000).await;
+    let shown = &admin.get(path).await.json()["data"][0];
+    assert_eq!((&shown["requests_per_minute"], &shown["parallel"]), (&json!(2), &json!(1)));
+    let client = world.client(&key);
+    let gate = Gate::new();
+    world.vendor().always("fast", Script::says(["x"]).after(&gate));
+    let second = async {
+        world.vendor().wait_for_starts(1).await;
+        let refused = client.ask("fast", "x").await;
+        assert_eq!((refused.status, refused.error_code().as_str()), (429, "rate_limit_exceeded"));
+        assert!(refused.text.contains("at once"), "{}", refused.text);
+        gate.open();
+    };
+    let (first, ()) = futures::join!(client.ask("fast", "x"), second);
+    assert_eq!(first.status, 200, "{}", first.text);
+    assert_eq!(first.header("x-ratelimit-limit-requests"), "2");
+    assert_eq!(first.header("x-ratelimit-limit-tokens"), "50000");
+    let one = format!("{path}/{}", key.id);
+    let change = json!({"requests_per_minute": null, "parallel": 9});
+    let changed = patch(&admin, &one, &change).await;
+    assert_eq!(changed.status, 200, "{}", changed.text);
+    assert_eq!(changed.json()["requests_per_minute"], Value::Null);
+    assert_eq!(changed.json()["tokens_per_minute"], 50_000, "what is absent stays");
+    let usual = client.ask("fast", "x").await;
+    assert_eq!(usual.header("x-ratelimit-limit-requests"), "100");
+    for field in ["requests_per_minute", "tokens_per_minute", "parallel"] {
+        let wrong = patch(&admin, &one, &json!({(field): 0})).await;
+        let parameter = wrong.json()["error"]["param"].clone();
+        assert_eq!((wrong.status, parameter), (400, field.into()), "{}", wrong.text);
+    }
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_request_that_credit_refuses_burns_nothing_of_the_minute() {
+    let world =
+        World::builder().config(|config| config.limits.requests_per_minute = 2).start().await;
+    let key = world.key(0).await;
+    let client = world.client(&key);
+    for _ in 0..6 {
+        let refused = client.ask("fast", "x").await;
+        assert_eq!((refused.status, refused.error_code().as_str()), (429, "insufficient_quota"));
+        assert_eq!(refused.header("x-ratelimit-remaining-requests"), "2");
+        let left = refused.header("x-ratelimit-remaining-tokens");
+        assert_eq!(left, refused.header("x-ratelimit-limit-tokens"));
+        assert_eq!(refused.header("x-ratelimit-reset-requests"), "0ms");
+    }
+    world.grant(&key.account, 1_000_000, "later").await;
+    world.wait_until_applied().await;
+    for left in ["1", "0"] {
+        let answer = client.ask("fast", "x").await;
+        assert_eq!((answer.status, answer.header("x-ratelimit-remaining-requests")), (200, left));
+    }
+    assert_eq!(client.ask("fast", "x").await.error_code(), "rate_limit_exceeded");
     world.finish().await;
 }

@@ -23,6 +23,9 @@ use std::sync::Arc;
 /// Longest name of a key, in characters.
 const NAME_CHARACTERS_MAX: usize = 200;
 
+/// The highest limit of requests or tokens, as in the configuration.
+const LIMIT_MAX: u64 = 1_000_000_000_000;
+
 /// Models that a key may be limited to.
 const MODELS_MAX: usize = 1_000;
 
@@ -34,6 +37,9 @@ struct Wanted {
     expires_at: Option<String>,
     models: Option<Vec<String>>,
     max_budget: Option<serde_json::Number>,
+    requests_per_minute: Option<u64>,
+    tokens_per_minute: Option<u64>,
+    parallel: Option<u64>,
 }
 
 /// What changes; what is absent stays, and `null` takes a limit away.
@@ -48,6 +54,12 @@ struct Change {
     models: Option<Option<Vec<String>>>,
     #[serde(default, deserialize_with = "given")]
     max_budget: Option<Option<serde_json::Number>>,
+    #[serde(default, deserialize_with = "given")]
+    requests_per_minute: Option<Option<u64>>,
+    #[serde(default, deserialize_with = "given")]
+    tokens_per_minute: Option<Option<u64>>,
+    #[serde(default, deserialize_with = "given")]
+    parallel: Option<Option<u64>>,
 }
 
 /// A field that is there, be it `null`.
@@ -99,6 +111,9 @@ fn checked(gateway: &Gateway, wanted: Wanted) -> Result<NewKey, Problem> {
         expires_ms: wanted.expires_at.as_deref().map(checked_end).transpose()?,
         models: wanted.models.map(|names| checked_models(gateway, names)).transpose()?.flatten(),
         budget_max: wanted.max_budget.as_ref().map(checked_budget).transpose()?,
+        requests_per_minute_max: checked_limit("requests_per_minute", wanted.requests_per_minute)?,
+        tokens_per_minute_max: checked_limit("tokens_per_minute", wanted.tokens_per_minute)?,
+        parallel_max: checked_limit("parallel", wanted.parallel)?,
     })
 }
 
@@ -110,11 +125,17 @@ fn checked_change(gateway: &Gateway, change: Change) -> Result<KeyEdit, Problem>
     };
     let budget =
         |amount: Option<serde_json::Number>| amount.as_ref().map(checked_budget).transpose();
+    let limit = |field: &str, limit: Option<Option<u64>>| {
+        limit.map(|limit| checked_limit(field, limit)).transpose()
+    };
     Ok(KeyEdit {
         name: change.name.as_deref().map(checked_name).transpose()?,
         expires_ms: change.expires_at.map(end).transpose()?,
         models: change.models.map(models).transpose()?,
         budget_max: change.max_budget.map(budget).transpose()?,
+        requests_per_minute_max: limit("requests_per_minute", change.requests_per_minute)?,
+        tokens_per_minute_max: limit("tokens_per_minute", change.tokens_per_minute)?,
+        parallel_max: limit("parallel", change.parallel)?,
     })
 }
 
@@ -141,6 +162,17 @@ fn checked_budget(amount: &serde_json::Number) -> Result<MicroUsd, Problem> {
     credits::usd(amount).map_err(|()| {
         wrong("max_budget", "USD の金額 (例: 50.0)", "an amount in USD, such as 50.0")
     })
+}
+
+fn checked_limit(field: &str, limit: Option<u64>) -> Result<Option<u64>, Problem> {
+    if limit.is_some_and(|limit| !(1..=LIMIT_MAX).contains(&limit)) {
+        return Err(wrong(
+            field,
+            "1 – 1000000000000 の整数",
+            "a whole number from 1 to 1000000000000",
+        ));
+    }
+    Ok(limit)
 }
 
 /// No names are all models.
@@ -179,7 +211,7 @@ async fn spent(gateway: &Gateway, record: &KeyRecordV1) -> Result<MicroUsd, Prob
     spent.map_err(|error| away(&error))
 }
 
-/// Changes one's name, end, models or budget.
+/// Changes one's name, end, models, budget or limits.
 pub(super) async fn change(
     State(gateway): State<Arc<Gateway>>,
     Path(key): Path<String>,
@@ -256,6 +288,9 @@ fn described(record: &KeyRecordV1, spent: MicroUsd) -> Value {
         "expires_at": record.expires_ms.map(clock::rfc3339),
         "models": record.models,
         "max_budget": record.budget_max.map(usd),
+        "requests_per_minute": record.requests_per_minute_max,
+        "tokens_per_minute": record.tokens_per_minute_max,
+        "parallel": record.parallel_max,
         "spent_usd": usd(spent),
     })
 }

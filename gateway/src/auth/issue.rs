@@ -28,6 +28,12 @@ pub struct NewKey {
     pub models: Option<Vec<String>>,
     /// What it may spend in all.
     pub budget_max: Option<MicroUsd>,
+    /// Requests a minute; the configuration's when absent, as for the next two.
+    pub requests_per_minute_max: Option<u64>,
+    /// Tokens a minute.
+    pub tokens_per_minute_max: Option<u64>,
+    /// Requests at once.
+    pub parallel_max: Option<u64>,
 }
 
 /// A key just made.
@@ -68,6 +74,9 @@ pub async fn issue(bus: &Bus, wanted: NewKey) -> Result<IssuedKey, BusError> {
         expires_ms: wanted.expires_ms,
         models: wanted.models,
         budget_max: wanted.budget_max,
+        requests_per_minute_max: wanted.requests_per_minute_max,
+        tokens_per_minute_max: wanted.tokens_per_minute_max,
+        parallel_max: wanted.parallel_max,
         revoked_ms: None,
     };
     let revision = bus.put_key(&record).await?;
@@ -95,6 +104,9 @@ pub async fn issue_once(
         expires_ms: None,
         models: None,
         budget_max: None,
+        requests_per_minute_max: None,
+        tokens_per_minute_max: None,
+        parallel_max: None,
         revoked_ms: None,
     };
     let revision = bus.create_key(&record).await?;
@@ -112,6 +124,12 @@ pub struct KeyEdit {
     pub models: Option<Option<Vec<String>>>,
     /// Another budget, or none.
     pub budget_max: Option<Option<MicroUsd>>,
+    /// Other requests a minute, or the configuration's, as for the next two.
+    pub requests_per_minute_max: Option<Option<u64>>,
+    /// Other tokens a minute.
+    pub tokens_per_minute_max: Option<Option<u64>>,
+    /// Another number of requests at once.
+    pub parallel_max: Option<Option<u64>>,
 }
 
 /// Changes a live key. `None` when it isn't there or was deleted.
@@ -126,6 +144,13 @@ pub async fn edit(bus: &Bus, key: &KeyId, edit: KeyEdit) -> Result<Option<Stored
             expires_ms: edit.expires_ms.unwrap_or(record.expires_ms),
             models: edit.models.unwrap_or(record.models),
             budget_max: edit.budget_max.unwrap_or(record.budget_max),
+            requests_per_minute_max: edit
+                .requests_per_minute_max
+                .unwrap_or(record.requests_per_minute_max),
+            tokens_per_minute_max: edit
+                .tokens_per_minute_max
+                .unwrap_or(record.tokens_per_minute_max),
+            parallel_max: edit.parallel_max.unwrap_or(record.parallel_max),
             ..record
         })
     };

@@ -153,6 +153,9 @@ mod tests {
             expires_ms: Some(100),
             models: None,
             budget_max: None,
+            requests_per_minute_max: None,
+            tokens_per_minute_max: None,
+            parallel_max: None,
             revoked_ms: None,
         }
     }

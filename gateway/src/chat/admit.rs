@@ -21,6 +21,24 @@ pub(super) struct Admitted {
     pub(super) place: Place,
 }
 
+/// What a request took of its key's minute.
+pub(super) struct Taken {
+    key: Arc<KeyRecordV1>,
+    tokens: u64,
+}
+
+impl Taken {
+    /// Nothing was started: what was taken is there again, and so the client is told.
+    pub(super) async fn give_back(self, gateway: &Gateway, taken: Standing) -> Standing {
+        let Self { key, tokens } = self;
+        let back = gateway.store.give_back(&key.account, &key.key, tokens, taken).await;
+        back.unwrap_or_else(|error| {
+            tracing::warn!(%error, "what a refused request took comes back only with the minute");
+            taken
+        })
+    }
+}
+
 /// A place among the requests at once; dropping it gives it back.
 pub(super) struct Place {
     gateway: Arc<Gateway>,
@@ -40,11 +58,11 @@ impl Drop for Place {
     }
 }
 
-/// Asks the limits.
+/// Asks the limits, and says what the request took of them.
 pub(super) async fn admit(
     gateway: &Arc<Gateway>,
     authenticated: Authenticated,
-) -> Result<Admitted, Refused> {
+) -> Result<(Admitted, Taken), Refused> {
     let Authenticated { received, key } = &authenticated;
     let limits = &gateway.config.limits;
     let asked = received.chat.answer_tokens_max().unwrap_or(0).min(limits.max_tokens_per_request);
@@ -53,10 +71,10 @@ pub(super) async fn admit(
         request: &received.request,
         account: &key.account,
         key: &key.key,
-        requests_max: limits.requests_per_minute,
-        tokens_max: limits.tokens_per_minute,
+        requests_max: key.requests_per_minute_max.unwrap_or(limits.requests_per_minute),
+        tokens_max: key.tokens_per_minute_max.unwrap_or(limits.tokens_per_minute),
         tokens: credits::prompt_tokens_estimate(&received.chat) + answer,
-        parallel_max: limits.parallel,
+        parallel_max: key.parallel_max.unwrap_or(limits.parallel),
         lease_ms: LEASE_MS,
     };
     let standing = gateway.store.admit(&admission).await.map_err(|error| {
@@ -72,7 +90,8 @@ pub(super) async fn admit(
         key: Arc::clone(key),
         request: received.request.clone(),
     };
-    Ok(Admitted { authenticated, standing, place })
+    let taken = Taken { key: Arc::clone(key), tokens: admission.tokens };
+    Ok((Admitted { authenticated, standing, place }, taken))
 }
 
 fn refused(refusal: Refusal, wait_ms: u64) -> Problem {

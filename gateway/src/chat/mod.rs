@@ -192,7 +192,7 @@ impl Answering {
 pub async fn chat(gateway: &Arc<Gateway>, call: Call) -> Result<Answering, Refused> {
     let received = receive::receive(gateway, call)?;
     let authenticated = authenticate::authenticate(gateway, received)?;
-    let admitted = admit::admit(gateway, authenticated).await?;
+    let (admitted, taken) = admit::admit(gateway, authenticated).await?;
     let standing = admitted.standing;
     let refused = |problem| Refused { problem, standing: Some(standing) };
     let (masked, vault) = mask::mask(gateway, admitted).map_err(refused)?;
@@ -214,7 +214,13 @@ pub async fn chat(gateway: &Arc<Gateway>, call: Call) -> Result<Answering, Refus
     };
     let routed = route::route(gateway, missed).map_err(refused)?;
     let reason = routed.reason.clone();
-    let held = hold::hold(gateway, routed).await.map_err(refused)?;
+    let held = match hold::hold(gateway, routed).await {
+        Ok(held) => held,
+        Err(problem) => {
+            let standing = Some(taken.give_back(gateway, standing).await);
+            return Err(Refused { problem, standing });
+        }
+    };
     let published = publish::publish(gateway, held).await.map_err(refused)?;
     let source = Source::Live(Box::new(relay::relay(gateway, published)));
     let gateway = Arc::clone(gateway);

@@ -8,6 +8,9 @@ use std::sync::LazyLock;
 
 static ADMIT: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("scripts/admit.lua")));
 
+static GIVE_BACK: LazyLock<Script> =
+    LazyLock::new(|| Script::new(include_str!("scripts/give_back.lua")));
+
 static STAY: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("scripts/stay.lua")));
 
 /// A request that wants to pass.
@@ -105,6 +108,29 @@ impl Store {
             tokens_left,
             tokens_reset_ms,
         })
+    }
+
+    /// Gives back what a request took that was refused after it had passed, so that the
+    /// refusal costs nothing. `taken` says where the key stood after it had passed.
+    ///
+    /// # Errors
+    /// When Redis is away: then it comes back as the minute goes by.
+    pub async fn give_back(
+        &self,
+        account: &AccountId,
+        key: &KeyId,
+        tokens: u64,
+        taken: Standing,
+    ) -> Result<Standing, StoreError> {
+        let (requests_left, requests_reset_ms, tokens_left, tokens_reset_ms) = GIVE_BACK
+            .prepare_invoke()
+            .key(keys::rate(account, key))
+            .arg(taken.requests_max)
+            .arg(taken.tokens_max)
+            .arg(tokens.min(taken.tokens_max))
+            .invoke_async(&mut self.connection())
+            .await?;
+        Ok(Standing { requests_left, requests_reset_ms, tokens_left, tokens_reset_ms, ..taken })
     }
 
     /// Keeps the places of running requests of one key: a gateway that dies stops doing so.
