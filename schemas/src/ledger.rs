@@ -178,6 +178,9 @@ pub struct Use {
     pub outcome: Outcome,
     /// Which process wrote it.
     pub writer: Writer,
+    /// The answer had been kept: nobody consumed anything for it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub cached: bool,
 }
 
 /// The end of a request that costs nothing.

@@ -4,6 +4,7 @@
 use crate::markdown::{Row, tables};
 use crate::source;
 use crate::tree::Tree;
+use infra::store::answers::Tenant;
 use infra::store::keys;
 use schemas::ids::{AccountId, GatewayId, KeyId, RequestId, WorkerId};
 use schemas::subjects;
@@ -62,6 +63,7 @@ fn keys_spelled() -> Option<Spelled> {
     let key = KeyId::parse("KEY").ok()?;
     let request = RequestId::parse("REQUEST").ok()?;
     let part = subjects::partition(&account);
+    let tenant = Tenant::Account(account.clone());
     let texts = [
         ("watermark", keys::watermark(part)),
         ("live", keys::live(part)),
@@ -77,7 +79,9 @@ fn keys_spelled() -> Option<Spelled> {
         ("requests", keys::requests(&account)),
         ("rate", keys::rate(&account, &key)),
         ("parallel", keys::parallel(&account, &key)),
-        ("answer", keys::answer(&account, "DIGEST")),
+        ("answer", keys::answer(&tenant, "DIGEST")),
+        ("answers", keys::answers(&tenant)),
+        ("answer_sizes", keys::answer_sizes(&tenant)),
     ];
     let part = format!("{{{part}}}");
     Some(texts.map(|(item, text)| (item, placeholders(&text.replace(&part, "{part}")))).into())

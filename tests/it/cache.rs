@@ -4,7 +4,12 @@ use harness::client::question_to;
 use harness::{Answer, World};
 use infra::config::Config;
 use infra::environment::Environment;
+use infra::store::StoreError;
+use infra::store::answers::{Keeping, Tenant};
 use reqwest::Method;
+use schemas::ids::AccountId;
+use schemas::records::AccountRecordV1;
+use serde_json::json;
 
 async fn caching() -> World {
     World::builder().config(|config| config.cache.enabled = true).start().await
@@ -45,7 +50,17 @@ async fn the_same_question_is_answered_again_for_free() {
     assert_eq!(stream.header("x-fly-cache"), "hit");
     assert_eq!(state(&client.ask("fast", "hello!").await), "miss");
     assert_eq!(world.vendor().starts(), 2);
-    assert_eq!(world.uses().await.len(), 2);
+    // A free answer is in the ledger, too, but nobody waited for that.
+    world.wait_for_ends(4, 0).await;
+    let (hits, charges): (Vec<_>, Vec<_>) =
+        world.uses().await.into_iter().partition(|(used, _)| used.cached);
+    assert_eq!((hits.len(), charges.len()), (2, 2));
+    assert!(hits.iter().all(|(_, charge)| *charge == 0));
+    world.wait_until_applied().await;
+    let usage = client.get("/api/usage").await.json();
+    assert_eq!((&usage["requests"], &usage["cache_hits"]), (&json!(4), &json!(2)));
+    let answered: u64 = charges.iter().map(|(used, _)| used.usage.output).sum();
+    assert_eq!(usage["output_tokens"], json!(answered), "tokens count when they are consumed");
     let metrics = world.scrape(0).await;
     assert_eq!(metrics.value("fly_llm_cache_total{result=\"hit\"}"), 2.0);
     world.finish().await;
@@ -61,6 +76,7 @@ async fn a_streams_answer_serves_a_whole_one() {
     wait_for_kept(&world, 1).await;
     let whole = client.ask("fast", "日本語の質問").await;
     assert_eq!((state(&whole), whole.content().as_str()), ("hit", "日本語の質問"));
+    world.wait_for_ends(2, 0).await;
     world.finish().await;
 }
 
@@ -83,6 +99,147 @@ async fn no_store_neither_takes_nor_keeps() {
 }
 
 #[tokio::test]
+async fn no_cache_asks_anew_and_keeps_that() {
+    let world = caching().await;
+    let key = world.key(1_000_000).await;
+    let client = world.client(&key);
+    let mut body = question_to("fast", "hello");
+    assert_eq!(state(&client.chat(&body).await), "miss");
+    wait_for_kept(&world, 1).await;
+    let first = kept(&world).await;
+    let request = client.request(Method::POST, "/v1/chat/completions");
+    let request = request.header("cache-control", "no-cache").json(&body);
+    assert_eq!(state(&client.send(request).await), "miss");
+    harness::wait_until("the new answer is kept", async || kept(&world).await != first).await;
+    assert_eq!(kept(&world).await.len(), 1);
+    // What is asked of the cache is no part of the question, and no vendor hears it.
+    body["cache"] = json!({"max-age": 3_600, "ttl": 60});
+    assert_eq!(state(&client.chat(&body).await), "hit");
+    let request = client.request(Method::POST, "/v1/chat/completions");
+    let request = request.header("cache-control", "max-age=0").json(&body);
+    assert_eq!(state(&client.send(request).await), "hit", "what the body says is nearer");
+    body["cache"] = json!({"max-age": 0});
+    assert_eq!(state(&client.chat(&body).await), "miss");
+    body["cache"] = json!({"namespace": "trial"});
+    assert_eq!(state(&client.chat(&body).await), "miss");
+    body["cache"] = json!({"no-cash": true});
+    let refused = client.chat(&body).await;
+    assert_eq!(
+        (refused.status, refused.json()["error"]["param"].as_str()),
+        (400, Some("cache.no-cash"))
+    );
+    assert!(world.vendor().seen().iter().all(|call| call.body.get("cache").is_none()));
+    world.wait_for_ends(6, 0).await;
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_hit_may_cost_a_share_which_is_paid_once() {
+    let change = |config: &mut Config| {
+        config.cache.enabled = true;
+        config.cache.hit_price_percent = 50;
+    };
+    let world = World::builder().config(change).start().await;
+    let key = world.key(1_000_000).await;
+    let client = world.client(&key);
+    client.ask("fast", "hello").await;
+    wait_for_kept(&world, 1).await;
+    let hit = client.ask("fast", "hello").await;
+    assert_eq!(state(&hit), "hit");
+    let uses = world.uses().await;
+    let of = |cached: bool| uses.iter().find(|(used, _)| used.cached == cached).unwrap().1;
+    assert!(of(true) > 0);
+    assert_eq!(of(true), (of(false) + 1) / 2);
+    let receipt = client.get(&format!("/api/receipts/{}", hit.header("x-request-id"))).await.json();
+    assert_eq!(
+        (&receipt["cached"], &receipt["charge_micro_usd"]),
+        (&json!(true), &json!(of(true)))
+    );
+    // Whoever can't pay for it doesn't get it.
+    world.wait_until_applied().await;
+    let budget = json!({"name": "poor", "account": key.account, "max_budget": 0.000_000});
+    let poor = world.key_like(budget, 0).await;
+    let refused = world.client(&poor).ask("fast", "hello").await;
+    assert_eq!(refused.status, 429, "{}", refused.text);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn accounts_of_a_group_share_and_forget_together() {
+    let members = ["acct_one", "acct_other"].map(|name| AccountId::parse(name).unwrap());
+    let (name, shared) = (AccountId::parse("team").unwrap(), members.to_vec());
+    let change = move |config: &mut Config| {
+        config.cache.enabled = true;
+        config.cache.groups = [(name, shared)].into();
+    };
+    let world = World::builder().config(change).start().await;
+    let key_in = async |account: &AccountId| {
+        let (name, created_ms) = (account.to_string(), 1);
+        let record = AccountRecordV1 { account: account.clone(), name, created_ms };
+        world.bus().put_account(&record).await.unwrap();
+        world.key_like(json!({"name": "member", "account": account}), 1_000_000).await
+    };
+    let (one, other) = (key_in(&members[0]).await, key_in(&members[1]).await);
+    let stranger = world.key(1_000_000).await;
+    assert_eq!(state(&world.client(&one).ask("fast", "hello").await), "miss");
+    wait_for_kept(&world, 1).await;
+    assert_eq!(state(&world.client(&other).ask("fast", "hello").await), "hit");
+    assert_eq!(state(&world.client(&stranger).ask("fast", "hello").await), "miss");
+    wait_for_kept(&world, 2).await;
+    let refused = world.client(&stranger).delete("/api/cache?group=team").await;
+    assert_eq!(refused.status, 404);
+    let whose = format!("/api/cache?account={}", one.account);
+    assert_eq!(world.client(&stranger).delete(&whose).await.status, 403);
+    let forgotten = world.client(&other).delete("/api/cache").await.json();
+    assert_eq!((&forgotten["tenant"], &forgotten["deleted"]), (&json!("group.team"), &json!(1)));
+    assert_eq!(state(&world.client(&stranger).ask("fast", "hello").await), "hit");
+    assert_eq!(state(&world.client(&one).ask("fast", "hello").await), "miss");
+    world.wait_for_ends(5, 0).await;
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn what_is_too_much_makes_room() {
+    let world = caching().await;
+    let tenant = Tenant::Account(AccountId::parse("acct_a").unwrap());
+    let other = Tenant::Group(AccountId::parse("acct_a").unwrap());
+    let keep = async |tenant: &Tenant, digest: &str, bytes: usize, ttl_seconds: u64| {
+        let answer = vec![b'x'; bytes];
+        let keeping = Keeping { digest, answer: &answer, ttl_seconds, tenant_bytes_max: 100 };
+        world.store().keep_answer(tenant, keeping).await.unwrap()
+    };
+    let is_kept = async |tenant: &Tenant, digest: &str| {
+        world.store().kept_answer(tenant, digest).await.unwrap().is_some()
+    };
+    assert_eq!(keep(&other, "a", 100, 100).await, 0);
+    assert_eq!(keep(&tenant, "a", 40, 300).await, 0);
+    assert_eq!(keep(&tenant, "b", 40, 200).await, 0);
+    assert_eq!(keep(&tenant, "b", 60, 200).await, 0, "its own room is free again");
+    assert_eq!(keep(&tenant, "c", 1, 400).await, 1, "what ends soonest goes");
+    assert!(is_kept(&tenant, "a").await && is_kept(&tenant, "c").await);
+    assert!(!is_kept(&tenant, "b").await);
+    assert_eq!(keep(&tenant, "d", 101, 400).await, 0);
+    assert!(!is_kept(&tenant, "d").await, "larger than all room");
+    assert_eq!(world.store().forget_answers(&tenant).await.unwrap(), 2);
+    assert!(!is_kept(&tenant, "a").await && is_kept(&other, "a").await);
+    assert_eq!(keep(&tenant, "e", 100, 100).await, 0, "nothing is counted any more");
+    world.finish().await;
+}
+
+/// Redis that doesn't answer is found out long before a command's own limit of a second.
+#[tokio::test]
+async fn a_slow_redis_keeps_nobody_waiting_for_the_cache() {
+    let world = caching().await;
+    let tenant = Tenant::Account(AccountId::parse("acct_a").unwrap());
+    world.pause_redis(4_000).await;
+    let look = world.store().kept_answer(&tenant, "a").await;
+    assert!(matches!(look, Err(StoreError::Slow)), "{look:?}");
+    harness::wait_until("Redis is back", async || world.store().ping().await.is_ok()).await;
+    world.wait_until_live().await;
+    world.finish().await;
+}
+
+#[tokio::test]
 async fn accounts_share_no_answer() {
     let world = caching().await;
     let (one, other) = (world.key(1_000_000).await, world.key(1_000_000).await);
@@ -90,6 +247,7 @@ async fn accounts_share_no_answer() {
     wait_for_kept(&world, 1).await;
     assert_eq!(state(&world.client(&other).ask("fast", "hello").await), "miss");
     assert_eq!(state(&world.client(&one).ask("fast", "hello").await), "hit");
+    world.wait_for_ends(3, 0).await;
     world.finish().await;
 }
 
@@ -107,6 +265,7 @@ async fn what_is_kept_holds_no_personal_data_and_serves_other_names() {
     let second = client.ask("fast", "Write to hanako@example.org please.").await;
     assert_eq!(state(&second), "hit");
     assert_eq!(second.content(), "Write to hanako@example.org please.");
+    world.wait_for_ends(2, 0).await;
     world.finish().await;
 }
 

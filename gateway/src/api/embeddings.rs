@@ -6,6 +6,7 @@ use super::error::ApiError;
 use super::fields::wrong;
 use super::{incoming, outgoing};
 use crate::auth;
+use crate::cache::Wishes;
 use crate::chat::{self, Answering, Call, Receipt};
 use crate::state::Gateway;
 use axum::body::Body;
@@ -108,8 +109,8 @@ async fn answer(
     let chat = canonical(asked)?;
     counted.names(&chat.model);
     let (request, kind) = (request.clone(), JobKind::Embeddings);
-    let (no_store, drop_params) = (true, None);
-    let call = Call { request, kind, chat, secret, no_store, drop_params, arrived };
+    let (wishes, drop_params) = (Wishes::nothing(), None);
+    let call = Call { request, kind, chat, secret, wishes, drop_params, arrived };
     let mut answering = chat::chat(gateway, call).await?;
     let (choices, receipt) = outgoing::collect(&mut answering).await?;
     let answer = whole(&answering, choices, &receipt, encoding)?;

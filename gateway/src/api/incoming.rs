@@ -3,6 +3,7 @@
 
 use super::error::ApiError;
 use crate::auth;
+use crate::cache::Wishes;
 use crate::state::Gateway;
 use axum::body::Body;
 use axum::extract::Request;
@@ -126,13 +127,13 @@ pub(crate) fn secret(headers: &HeaderMap) -> Option<String> {
     (!secret.is_empty() && secret.len() <= SECRET_BYTES_MAX).then_some(secret)
 }
 
-/// `Cache-Control: no-store` or `no-cache`: no kept answer, and none kept.
-pub(crate) fn forbids_cache(headers: &HeaderMap) -> bool {
-    let controls = headers.get_all(header::CACHE_CONTROL).iter();
-    controls.filter_map(|value| value.to_str().ok()).any(|value| {
-        let value = value.to_ascii_lowercase();
-        value.contains("no-store") || value.contains("no-cache")
-    })
+/// What `Cache-Control` says of kept answers.
+pub(crate) fn cache_wishes(headers: &HeaderMap) -> Wishes {
+    let mut wishes = Wishes::default();
+    for value in headers.get_all(header::CACHE_CONTROL) {
+        wishes.control(value.to_str().unwrap_or_default());
+    }
+    wishes
 }
 
 /// What the client wants of fields that the model can't honour.

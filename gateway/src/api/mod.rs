@@ -48,6 +48,9 @@ mod purchases;
 /// `/webhooks/stripe`.
 mod stripe_webhook;
 
+/// `/api/cache`.
+mod cache;
+
 /// `/health`, `/ready` and `/metrics`.
 pub mod health;
 
@@ -74,7 +77,7 @@ use crate::state::Gateway;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderName, HeaderValue, Method, header};
-use axum::routing::{get, patch, post};
+use axum::routing::{delete, get, patch, post};
 use std::sync::Arc;
 use std::time::Duration;
 use tower_http::cors::{AllowHeaders, Any, CorsLayer};
@@ -131,6 +134,7 @@ pub(crate) fn router(gateway: &Arc<Gateway>) -> Router {
         .route("/api/usage.csv", get(usage_csv::usage))
         .route("/api/requests", get(requests::list))
         .route("/api/receipts/{request}", get(receipts::receipt))
+        .route("/api/cache", delete(cache::remove))
         .route("/api/credits", get(usage::credits))
         .route("/api/credits/lots", get(usage::lots))
         .merge(checkout::routes())

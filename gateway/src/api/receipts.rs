@@ -58,7 +58,9 @@ fn described(event: &EventV1) -> Option<Value> {
         "charge_micro_usd": event.amount.negated().0,
     });
     match &event.fact {
-        Fact::Use(Use { key, model, usage, source, price, hold, outcome, writer, .. }) => {
+        Fact::Use(Use {
+            key, model, usage, source, price, hold, outcome, writer, cached, ..
+        }) => {
             shown["status"] = "used".into();
             shown["key_id"] = json!(key);
             shown["model"] = model.as_str().into();
@@ -68,6 +70,7 @@ fn described(event: &EventV1) -> Option<Value> {
             shown["hold_usd"] = usd(*hold).into();
             shown["hold_micro_usd"] = hold.0.into();
             shown["outcome"] = json!(outcome);
+            shown["cached"] = (*cached).into();
             shown["writer"] = json!(writer);
         }
         Fact::Void(Void { key, reason, writer, .. }) => {

@@ -62,7 +62,7 @@ fn described(row: &RequestRow) -> Value {
         "recorded_at": clock::rfc3339(row.at_ms),
     });
     match &row.end {
-        RequestEnd::Used { model, input, output, charge, outcome } => {
+        RequestEnd::Used { model, input, output, charge, outcome, cached } => {
             shown["status"] = "used".into();
             shown["model"] = model.as_str().into();
             shown["input_tokens"] = (*input).into();
@@ -70,6 +70,7 @@ fn described(row: &RequestRow) -> Value {
             shown["charge_usd"] = usd(*charge).into();
             shown["charge_micro_usd"] = charge.0.into();
             shown["outcome"] = json!(outcome);
+            shown["cached"] = (*cached).into();
         }
         RequestEnd::Void { reason } => {
             shown["status"] = "void".into();

@@ -99,13 +99,13 @@ async fn answer<S: Surface>(
     counted.names(&chat.model);
     let wants_stream = chat.wants_stream();
     let secret = incoming::secret(&headers);
-    let no_store = incoming::forbids_cache(&headers);
+    let wishes = incoming::cache_wishes(&headers);
     let (request, kind) = (request.clone(), JobKind::Chat);
     let drop_params = match incoming::drop_params(&headers) {
         Ok(said) => said,
         Err(problem) => return Err((problem.into(), counted)),
     };
-    let call = Call { request, kind, chat, secret, no_store, drop_params, arrived };
+    let call = Call { request, kind, chat, secret, wishes, drop_params, arrived };
     let answering = match chat::chat(gateway, call).await {
         Ok(answering) => answering,
         Err(refused) => return Err((refused.into(), counted)),

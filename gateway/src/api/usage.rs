@@ -156,7 +156,7 @@ pub(super) fn asker(gateway: &Gateway, headers: &HeaderMap) -> Result<Asker, Pro
     Ok(Asker::Account(key.account.clone()))
 }
 
-fn account_of(asker: &Asker, named: Option<String>) -> Result<AccountId, Problem> {
+pub(super) fn account_of(asker: &Asker, named: Option<String>) -> Result<AccountId, Problem> {
     let wrong = || {
         Problem::new(
             ErrorCode::InvalidRequest,
@@ -172,7 +172,7 @@ fn account_of(asker: &Asker, named: Option<String>) -> Result<AccountId, Problem
     }
 }
 
-fn may_see(asker: &Asker, account: &AccountId) -> Result<(), Problem> {
+pub(super) fn may_see(asker: &Asker, account: &AccountId) -> Result<(), Problem> {
     match asker {
         Asker::Operator => Ok(()),
         Asker::Account(own) if own == account => Ok(()),
@@ -196,6 +196,7 @@ fn counters(counters: &BTreeMap<String, u64>) -> Map<String, Value> {
     let count = |name: &str| counters.get(name).copied().unwrap_or(0);
     let mut shown = Map::new();
     shown.insert("requests".into(), count("requests").into());
+    shown.insert("cache_hits".into(), count("cache_hits").into());
     for name in TOKEN_COUNTERS {
         shown.insert(format!("{name}_tokens"), count(name).into());
     }

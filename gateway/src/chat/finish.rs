@@ -6,10 +6,12 @@ use super::hold::Held;
 use super::publish::Published;
 use super::recall::KeptAnswer;
 use super::relay::Live;
+use crate::cache;
 use crate::exchange::stop_execution;
 use crate::state::Gateway;
 use infra::bus::ledger::Recorded;
 use infra::clock;
+use infra::store::answers::Keeping;
 use schemas::frame::{Done, Frame, FrameBody};
 use schemas::ids::RequestId;
 use schemas::job::Job;
@@ -70,19 +72,37 @@ pub(super) fn finish(gateway: &Arc<Gateway>, live: Live, model: &str, done: &Don
     live.settled(gateway, model, done);
     let missed = &live.published.held.routed.missed;
     let whole = live.collector.and_then(|collector| collector.whole());
-    let (Some(digest), Some(choices)) = (missed.digest.clone(), whole) else { return };
-    let kept = KeptAnswer { model: model.to_owned(), choices, usage: done.usage };
-    let account = missed.masked.admitted.authenticated.key.account.clone();
-    let (gateway, cache) = (Arc::clone(gateway), gateway.config.cache.clone());
+    let (Some(keep), Some(choices)) = (&missed.keep, whole) else { return };
+    let Some(maker) = gateway.config.models.get(model).map(|model| cache::maker(model)) else {
+        return;
+    };
+    let kept = KeptAnswer {
+        model: model.to_owned(),
+        maker,
+        choices,
+        usage: done.usage,
+        source: done.source,
+        kept_ms: clock::unix_ms(),
+    };
+    let (key, ttl_seconds) = (keep.key.clone(), keep.ttl_seconds);
+    let gateway = Arc::clone(gateway);
     let tasks = gateway.settlements.clone();
     tasks.spawn("keep an answer", async move {
         let Ok(body) = serde_json::to_vec(&kept) else { return };
+        let cache = &gateway.config.cache;
         if body.len() > cache.entry_bytes_max {
             return;
         }
-        let kept = gateway.store.keep_answer(&account, &digest, &body, cache.ttl_seconds).await;
-        if let Err(error) = kept {
-            tracing::warn!(%error, "an answer couldn't be kept");
+        let keeping = Keeping {
+            digest: key.digest(),
+            answer: &body,
+            ttl_seconds,
+            tenant_bytes_max: cache.tenant_bytes_max,
+        };
+        match gateway.store.keep_answer(key.tenant(), keeping).await {
+            Ok(0) => {}
+            Ok(gone) => tracing::debug!(gone, "kept answers made room for another"),
+            Err(error) => tracing::warn!(%error, "an answer couldn't be kept"),
         }
     });
 }
@@ -147,6 +167,11 @@ impl Gateway {
         };
         let writer = Arc::clone(self);
         self.settlements.spawn("void", async move { write(&writer, &event).await });
+    }
+
+    /// Writes an event until it is confirmed, at most a few times.
+    pub(super) async fn write_down(&self, event: &EventV1) -> Option<Recorded> {
+        write(self, event).await
     }
 }
 
@@ -219,6 +244,7 @@ async fn charge(gateway: &Arc<Gateway>, live: &Live, model: &str, client_left: b
             hold: held.amount,
             outcome,
             writer: Writer::Gateway,
+            cached: false,
         }),
     };
     let recorded = write(gateway, &event).await;

@@ -68,23 +68,32 @@ pub(super) async fn hold(gateway: &Arc<Gateway>, mut routed: Routed) -> Result<H
             reserved = reserve(gateway, &routed, amount).await?;
         }
     }
-    let (label, refusal) = match reserved {
-        Reserved::Held(_) => ("held", None),
-        Reserved::Settled => ("settled", Some(settled_before())),
-        Reserved::Insufficient(left) => ("insufficient", Some(insufficient(amount, left))),
-        Reserved::KeyBudget(left) => ("key_budget", Some(over_budget("キーの予算", "key's", left))),
-        Reserved::TotalBudget(left) => {
-            ("total_budget", Some(over_budget("全体の予算", "service's", left)))
-        }
-        Reserved::Rebuilding => ("rebuilding", Some(credits::away())),
-    };
-    gateway.metrics.holds_total.with_label_values(&[label]).inc();
-    match refusal {
+    match gateway.refusal_of(reserved, amount) {
         None => Ok(Held { routed, amount, guard }),
         Some(problem) => {
             guard.armed = false;
             Err(problem)
         }
+    }
+}
+
+impl Gateway {
+    /// Counts what came of a reservation, and says why it was refused if it was.
+    pub(super) fn refusal_of(&self, reserved: Reserved, amount: MicroUsd) -> Option<Problem> {
+        let (label, refusal) = match reserved {
+            Reserved::Held(_) => ("held", None),
+            Reserved::Settled => ("settled", Some(settled_before())),
+            Reserved::Insufficient(left) => ("insufficient", Some(insufficient(amount, left))),
+            Reserved::KeyBudget(left) => {
+                ("key_budget", Some(over_budget("キーの予算", "key's", left)))
+            }
+            Reserved::TotalBudget(left) => {
+                ("total_budget", Some(over_budget("全体の予算", "service's", left)))
+            }
+            Reserved::Rebuilding => ("rebuilding", Some(credits::away())),
+        };
+        self.metrics.holds_total.with_label_values(&[label]).inc();
+        refusal
     }
 }
 

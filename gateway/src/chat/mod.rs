@@ -38,10 +38,14 @@ mod finish;
 /// The pieces of a stream put together.
 mod collect;
 
+/// What a kept answer costs.
+mod charge;
+
 pub use collect::Collector;
 
 pub(crate) use admit::LEASE_MS;
 
+use crate::cache::Wishes;
 use crate::state::Gateway;
 use infra::config::DropParams;
 use infra::store::limits::Standing;
@@ -64,8 +68,8 @@ pub struct Call {
     pub chat: ChatRequest,
     /// The key's secret, if one was sent.
     pub secret: Option<String>,
-    /// The client wants no kept answer, and none kept.
-    pub no_store: bool,
+    /// What the client wants of kept answers.
+    pub wishes: Wishes,
     /// What the client wants of fields that the model can't honour, if it said so.
     pub drop_params: Option<DropParams>,
     /// When it came.
@@ -198,7 +202,7 @@ pub async fn chat(gateway: &Arc<Gateway>, call: Call) -> Result<Answering, Refus
     let (masked, vault) = mask::mask(gateway, admitted).map_err(refused)?;
     let unmask = unmask::Unmask::new(vault);
     let hidden = unmask.summary().to_owned();
-    let missed = match recall::recall(gateway, masked).await {
+    let missed = match recall::recall(gateway, masked).await.map_err(refused)? {
         recall::Recalled::Kept(kept) => {
             return Ok(Answering {
                 standing,

@@ -1,19 +1,23 @@
-//! Has the same been answered a moment ago, for the same account? What is kept is masked, so that
-//! an answer serves equal questions with other names in them. When Redis is away the cache is
-//! empty.
+//! Has the same been answered a moment ago, for the same tenant? What is kept is masked, so that
+//! an answer serves equal questions with other names in them. When Redis is away or slow the cache
+//! is empty.
 
 use super::mask::Masked;
 use super::receive::Received;
 use super::{Event, Figures, Receipt};
 use crate::abilities;
-use crate::cache;
+use crate::cache::{self, AnswerKey, Question, Wishes};
 use crate::state::Gateway;
+use infra::clock;
+use infra::config::Model;
+use schemas::error::Problem;
 use schemas::job::JobKind;
 use schemas::money::MicroUsd;
 use schemas::openai::{AnswerChoice, AnswerMessage, ChunkChoice, DeltaMessage};
-use schemas::usage::Usage;
+use schemas::usage::{TokenSource, Usage};
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 /// The field that asks for a spoken answer.
 const AUDIO: &str = "audio";
@@ -29,16 +33,27 @@ pub(super) enum Recalled {
 /// A request that has to be answered.
 pub(super) struct Missed {
     pub(super) masked: Masked,
-    /// Under what to keep the answer; absent when it must not be kept.
-    pub(super) digest: Option<String>,
+    /// How to keep the answer; absent when it must not be kept.
+    pub(super) keep: Option<Keep>,
+}
+
+/// How to keep an answer.
+pub(super) struct Keep {
+    pub(super) key: AnswerKey,
+    pub(super) ttl_seconds: u64,
 }
 
 /// An answer as it is kept: masked.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct KeptAnswer {
     pub(super) model: String,
+    /// What made that model's answers then.
+    pub(super) maker: String,
     pub(super) choices: Vec<AnswerChoice>,
     pub(super) usage: Usage,
+    pub(super) source: TokenSource,
+    /// When it was kept: milliseconds since 1970.
+    pub(super) kept_ms: u64,
 }
 
 /// A kept answer being told again.
@@ -52,15 +67,17 @@ pub(super) struct Kept {
 }
 
 impl Kept {
-    fn new(gateway: &Gateway, answer: KeptAnswer, masked: Masked) -> Self {
+    fn new(model: &Model, answer: KeptAnswer, masked: Masked, charge: MicroUsd) -> Self {
         let received = &masked.admitted.authenticated.received;
         let as_stream = received.chat.wants_stream();
         let took_ms = u64::try_from(received.arrived.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let figures =
-            Figures { overhead_ms: took_ms, first_token_ms: Some(took_ms), ..Figures::default() };
-        let model = gateway.config.models.get(&answer.model);
-        let dropped = model.map(|model| abilities::dropped(model, &received.chat));
-        let dropped = dropped.unwrap_or_default();
+        let figures = Figures {
+            hold: charge,
+            queue_ms: None,
+            first_token_ms: Some(took_ms),
+            overhead_ms: took_ms,
+        };
+        let dropped = abilities::dropped(model, &received.chat);
         let place = masked.admitted.place;
         let mut events = VecDeque::new();
         if as_stream {
@@ -70,7 +87,7 @@ impl Kept {
         } else {
             events.push_back(Event::Whole(answer.choices));
         }
-        events.push_back(Event::Done(Receipt { usage: answer.usage, charge: MicroUsd::ZERO }));
+        events.push_back(Event::Done(Receipt { usage: answer.usage, charge }));
         Self { model: answer.model, events, figures, dropped, _place: place }
     }
 
@@ -92,48 +109,74 @@ impl Kept {
     }
 }
 
-/// Looks.
-pub(super) async fn recall(gateway: &Gateway, masked: Masked) -> Recalled {
+/// Looks. A kept answer is charged for before it is told.
+///
+/// # Errors
+/// When a kept answer costs more than the credit covers.
+pub(super) async fn recall(gateway: &Arc<Gateway>, masked: Masked) -> Result<Recalled, Problem> {
+    let Some(keep) = keep_of(gateway, &masked) else { return Ok(missed(masked, None)) };
     let received = &masked.admitted.authenticated.received;
-    let key = &masked.admitted.authenticated.key;
-    // What only a model of our own may see isn't masked, so it isn't kept either; vectors and
-    // sound are cheaper made again than kept.
-    let is_text = received.kind == JobKind::Chat && !received.chat.rest.contains_key(AUDIO);
-    let is_kept = is_text && !received.no_store && !masked.local_only;
-    if !gateway.config.cache.enabled || !is_kept {
-        return missed(masked, None);
+    if received.wishes.no_cache {
+        return Ok(missed(masked, Some(keep)));
     }
-    let digest = cache::digest(&key.account, key.models.as_deref(), &received.chat);
     let count = |result| gateway.metrics.cache_total.with_label_values(&[result]).inc();
-    match gateway.store.kept_answer(&key.account, &digest).await {
-        Ok(Some(kept)) => match serde_json::from_slice::<KeptAnswer>(&kept) {
-            Ok(answer) if is_wanted(gateway, &answer, received) => {
-                count("hit");
-                return Recalled::Kept(Kept::new(gateway, answer, masked));
-            }
-            Ok(_) => count("miss"),
-            Err(error) => tracing::warn!(column = error.column(), "a kept answer can't be read"),
-        },
-        Ok(None) => count("miss"),
+    let kept = match gateway.store.kept_answer(keep.key.tenant(), keep.key.digest()).await {
+        Ok(kept) => kept,
         Err(error) => {
             count("away");
             tracing::warn!(%error, "the cache is away");
-            return missed(masked, None);
+            return Ok(missed(masked, None));
         }
+    };
+    let Some((answer, model)) = kept.and_then(|kept| usable(gateway, &kept, received)) else {
+        count("miss");
+        return Ok(missed(masked, Some(keep)));
+    };
+    count("hit");
+    let charge = gateway.charge_kept(&masked.admitted, &answer, &model).await?;
+    Ok(Recalled::Kept(Kept::new(&model, answer, masked, charge)))
+}
+
+/// How the answer is to be kept; nothing when it must not be. What only a model of our own may see
+/// isn't masked, so it isn't kept either; vectors and sound are cheaper made again than kept.
+fn keep_of(gateway: &Gateway, masked: &Masked) -> Option<Keep> {
+    let authenticated = &masked.admitted.authenticated;
+    let (received, key) = (&authenticated.received, &authenticated.key);
+    let Wishes { no_store, ttl_seconds, namespace, .. } = &received.wishes;
+    let is_text = received.kind == JobKind::Chat && !received.chat.rest.contains_key(AUDIO);
+    let is_kept = is_text && !no_store && !masked.local_only;
+    let cache = &gateway.config.cache;
+    if !cache.enabled || !is_kept {
+        return None;
     }
-    missed(masked, Some(digest))
+    let (namespace, allowed) = (namespace.as_deref(), key.models.as_deref());
+    let question = Question { namespace, allowed, chat: &received.chat };
+    let key = AnswerKey::new(cache::tenant(cache, &key.account), &question);
+    Some(Keep { key, ttl_seconds: ttl_seconds.unwrap_or(cache.ttl_seconds) })
 }
 
-/// Whether the model that answered may answer this client, who may insist on a field.
-fn is_wanted(gateway: &Gateway, answer: &KeptAnswer, received: &Received) -> bool {
-    let model = gateway.config.models.get(&answer.model);
-    model.is_some_and(|model| {
-        abilities::refusal(model, &received.chat, received.drop_params).is_none()
-    })
+/// A kept answer and its model, if that model is still what it was, the answer is young enough, and
+/// the model may answer this client, who may insist on a field.
+fn usable(gateway: &Gateway, kept: &[u8], received: &Received) -> Option<(KeptAnswer, Arc<Model>)> {
+    let answer: KeptAnswer = match serde_json::from_slice(kept) {
+        Ok(answer) => answer,
+        Err(error) => {
+            tracing::warn!(column = error.column(), "a kept answer can't be read");
+            return None;
+        }
+    };
+    let age_ms = clock::unix_ms().saturating_sub(answer.kept_ms);
+    let age_ms_max = received.wishes.age_seconds_max.map(|seconds| seconds.saturating_mul(1_000));
+    let is_young = age_ms_max.is_none_or(|most| age_ms < most);
+    let model = gateway.config.models.get(&answer.model)?;
+    let is_usable = is_young
+        && answer.maker == cache::maker(model)
+        && abilities::refusal(model, &received.chat, received.drop_params).is_none();
+    is_usable.then(|| (answer, Arc::clone(model)))
 }
 
-fn missed(masked: Masked, digest: Option<String>) -> Recalled {
-    Recalled::Missed(Box::new(Missed { masked, digest }))
+fn missed(masked: Masked, keep: Option<Keep>) -> Recalled {
+    Recalled::Missed(Box::new(Missed { masked, keep }))
 }
 
 /// A whole choice as two pieces: what was said, and the end.

@@ -2,6 +2,7 @@
 //! field is named; nothing is mended silently.
 
 use super::Call;
+use crate::cache::Wishes;
 use crate::state::Gateway;
 use infra::clock;
 use infra::config::DropParams;
@@ -27,13 +28,16 @@ const TOP_LOGPROBS_MAX: u32 = 20;
 /// A field of our own, named as other gateways name it.
 const DROP_PARAMS: &str = "drop_params";
 
+/// Another.
+const CACHE: &str = "cache";
+
 /// A request that the API takes.
 pub(super) struct Received {
     pub(super) request: RequestId,
     pub(super) kind: JobKind,
     pub(super) chat: ChatRequest,
     pub(super) secret: Option<String>,
-    pub(super) no_store: bool,
+    pub(super) wishes: Wishes,
     pub(super) drop_params: DropParams,
     pub(super) arrived: Instant,
     /// When it must have ended: milliseconds since 1970.
@@ -44,13 +48,17 @@ pub(super) struct Received {
 pub(super) fn receive(gateway: &Gateway, mut call: Call) -> Result<Received, Problem> {
     check(&call.chat)?;
     let said = drop_params(&mut call.chat)?.or(call.drop_params);
+    // What the client wants of kept answers is ours alone to know, too.
+    if let Some(said) = call.chat.rest.shift_remove(CACHE) {
+        call.wishes.object(&said)?;
+    }
     let lifetime_ms = gateway.config.gateway.request_seconds_max * 1_000;
     Ok(Received {
         request: call.request,
         kind: call.kind,
         chat: call.chat,
         secret: call.secret,
-        no_store: call.no_store,
+        wishes: call.wishes,
         drop_params: said.unwrap_or(gateway.config.gateway.drop_params),
         arrived: call.arrived,
         deadline_ms: clock::unix_ms() + lifetime_ms,

@@ -75,7 +75,7 @@ pub(super) fn relay(gateway: &Arc<Gateway>, mut published: Published) -> Relay {
     let missed = &published.held.routed.missed;
     let arrived = missed.masked.admitted.authenticated.received.arrived;
     let patience = Duration::from_millis(gateway.config.gateway.begin_stream_after_ms);
-    let collector = missed.digest.as_ref().map(|_| Collector::default());
+    let collector = missed.keep.as_ref().map(|_| Collector::default());
     let model = published.model().name.clone();
     let mut connections = gateway.bus.connections();
     connections.borrow_and_update();

@@ -5,7 +5,7 @@ use super::check_model::check_model;
 use super::check_stripe::check_stripe;
 use super::file::File;
 use super::model::{Catalogue, Model};
-use super::{Config, Gateway, Limits};
+use super::{Cache, Config, Gateway, Limits};
 use crate::environment::{
     CACHE_TTL, ENABLE_CACHING, Environment, MAX_TOKENS_PER_REQUEST, RAKUTEN_LLM_API_BASE,
 };
@@ -106,6 +106,7 @@ fn check(file: File, environment: &Environment) -> Result<Config, Mistake> {
     check_gateway(&file.gateway)?;
     check_limits(&file.limits)?;
     check_times(&file)?;
+    check_cache(&file.cache)?;
     let mut names = HashSet::new();
     let mut models = Vec::with_capacity(file.models.len());
     for written in file.models {
@@ -205,6 +206,25 @@ fn check_limits(limits: &Limits) -> Result<(), Mistake> {
     Ok(())
 }
 
+/// An account shares its answers with one group, or with nobody.
+fn check_cache(cache: &Cache) -> Result<(), Mistake> {
+    if cache.hit_price_percent > 100 {
+        let what = format!(
+            "cache.hit_price_percent: {} is more than the whole: write 0 to 100",
+            cache.hit_price_percent
+        );
+        return Err((1, what));
+    }
+    let mut seen = HashSet::new();
+    for account in cache.groups.values().flatten() {
+        if !seen.insert(account) {
+            let what = format!("cache.groups: {account} is in two groups: take it out of one");
+            return Err((1, what));
+        }
+    }
+    Ok(())
+}
+
 /// A limit of zero seconds would refuse everything.
 fn check_times(file: &File) -> Result<(), Mistake> {
     let (gateway, queue, workers) = (&file.gateway, &file.queue, &file.workers);
@@ -281,7 +301,7 @@ fn serve_llama_elsewhere(models: &Catalogue, base: &str) -> Catalogue {
 
 #[cfg(test)]
 mod tests {
-    use super::super::sections::{Auto, Budget, Cache, Privacy, Queue, Workers};
+    use super::super::sections::{Auto, Budget, Privacy, Queue, Workers};
     use super::*;
     use crate::config::Stripe;
     use crate::environment::{STRIPE_SECRET_KEY, STRIPE_WEBHOOK_SECRET};

@@ -1,6 +1,7 @@
 //! The sections of config.yaml that are plain values. Each limit's name ends with its unit; each
 //! default here equals the one written in the default file (a test holds that).
 
+use schemas::ids::AccountId;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -165,6 +166,12 @@ pub struct Cache {
     pub ttl_seconds: u64,
     /// Largest answer kept, in bytes.
     pub entry_bytes_max: usize,
+    /// All kept answers of a tenant together, in bytes; beyond it those that end soonest go.
+    pub tenant_bytes_max: usize,
+    /// What a kept answer costs, in percent of what it would cost anew.
+    pub hit_price_percent: u8,
+    /// Accounts that share kept answers, by a name for them.
+    pub groups: BTreeMap<AccountId, Vec<AccountId>>,
     /// Answers to similar questions.
     pub semantic: SemanticCache,
 }
@@ -175,8 +182,19 @@ impl Default for Cache {
             enabled: true,
             ttl_seconds: 3_600,
             entry_bytes_max: 262_144,
+            tenant_bytes_max: 67_108_864,
+            hit_price_percent: 0,
+            groups: BTreeMap::new(),
             semantic: SemanticCache::Off,
         }
+    }
+}
+
+impl Cache {
+    /// The group that an account shares kept answers with.
+    pub fn group_of(&self, account: &AccountId) -> Option<&AccountId> {
+        let mut groups = self.groups.iter();
+        groups.find(|(_, members)| members.contains(account)).map(|(group, _)| group)
     }
 }
 

@@ -200,11 +200,16 @@ fn change_of(entry: &Entry) -> Result<Change<'_>, serde_json::Error> {
                 change.counters.insert(field, value.min(COUNT_MAX).to_string());
             };
             count("requests", 1);
-            count("input", fact.usage.input);
-            count("cache_read", fact.usage.cache_read.unwrap_or(0));
-            count("cache_write", fact.usage.cache_write.unwrap_or(0));
-            count("output", fact.usage.output);
-            count("reasoning", fact.usage.reasoning.unwrap_or(0));
+            if fact.cached {
+                // Its tokens were counted when they were consumed.
+                count("cache_hits", 1);
+            } else {
+                count("input", fact.usage.input);
+                count("cache_read", fact.usage.cache_read.unwrap_or(0));
+                count("cache_write", fact.usage.cache_write.unwrap_or(0));
+                count("output", fact.usage.output);
+                count("reasoning", fact.usage.reasoning.unwrap_or(0));
+            }
             count("cost", u64::try_from(charge).unwrap_or(0));
             change.counters.retain(|_, value| value != "0");
             change.key = Some(fact.key.as_str());

@@ -26,7 +26,8 @@ pub struct UsageRow {
     pub key: String,
     /// The model's name in the catalogue.
     pub model: String,
-    /// `requests`, `input`, `cache_read`, `cache_write`, `output`, `reasoning`, `cost` (micro-USD).
+    /// `requests`, `cache_hits`, `input`, `cache_read`, `cache_write`, `output`, `reasoning`,
+    /// `cost` (micro-USD).
     pub counters: BTreeMap<String, u64>,
 }
 
@@ -60,6 +61,9 @@ pub enum RequestEnd {
         charge: MicroUsd,
         /// How the answer ended.
         outcome: Outcome,
+        /// Whether the answer had been kept.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        cached: bool,
     },
     /// It cost nothing.
     Void {
@@ -80,6 +84,7 @@ impl RequestRow {
                     output: sum([Some(output), reasoning]),
                     charge: event.amount.negated(),
                     outcome: fact.outcome,
+                    cached: fact.cached,
                 };
                 (&fact.request, &fact.key, end)
             }

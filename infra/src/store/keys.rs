@@ -1,6 +1,7 @@
 //! Every Redis key, spelled once. All keys of a part of the ledger share the hash tag `{part}`.
 //! The scripts build the keys of a batch from the part's prefix with the same words.
 
+use super::answers::Tenant;
 use schemas::ids::{AccountId, KeyId, RequestId};
 use schemas::subjects;
 
@@ -84,7 +85,17 @@ pub fn parallel(account: &AccountId, key: &KeyId) -> String {
     format!("{}parallel:{key}", prefix(account))
 }
 
-/// An answer kept for an account; `digest` covers everything that changes the answer.
-pub fn answer(account: &AccountId, digest: &str) -> String {
-    format!("{}answer:{account}:{digest}", prefix(account))
+/// An answer kept for a tenant; `digest` covers everything that changes the answer.
+pub fn answer(tenant: &Tenant, digest: &str) -> String {
+    format!("{}answer:{tenant}:{digest}", prefix(tenant.name()))
+}
+
+/// The digests of a tenant's kept answers by the time they end.
+pub fn answers(tenant: &Tenant) -> String {
+    format!("{}answers:{tenant}", prefix(tenant.name()))
+}
+
+/// How large a tenant's kept answers are, each and in `total`.
+pub fn answer_sizes(tenant: &Tenant) -> String {
+    format!("{}answer_sizes:{tenant}", prefix(tenant.name()))
 }

@@ -45,6 +45,9 @@ pub enum StoreError {
     /// Redis can't be reached, or a command failed.
     #[error("Redis: {0}")]
     Away(#[from] redis::RedisError),
+    /// Redis took longer than the question was worth.
+    #[error("Redis: no answer in time")]
+    Slow,
     /// What Redis holds isn't what we write.
     #[error("Redis holds something unreadable at {0}")]
     Unreadable(String),

@@ -472,6 +472,13 @@ impl World {
         redis::cmd("FLUSHALL").query_async::<()>(&mut self.redis.clone()).await.unwrap();
     }
 
+    /// Redis answers nobody for so many milliseconds.
+    pub async fn pause_redis(&self, milliseconds: u64) {
+        let mut pause = redis::cmd("CLIENT");
+        let pause = pause.arg("PAUSE").arg(milliseconds).arg("ALL");
+        pause.query_async::<()>(&mut self.redis.clone()).await.unwrap();
+    }
+
     /// Ends the test: nothing may be left, and everything must end in good order.
     ///
     /// # Panics

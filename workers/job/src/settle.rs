@@ -54,6 +54,7 @@ pub(crate) async fn settle(
             hold: job.hold,
             outcome,
             writer: Writer::Worker,
+            cached: false,
         }),
     };
     let body = match write(worker, &event).await {

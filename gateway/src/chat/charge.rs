@@ -1,0 +1,85 @@
+//! What a kept answer costs: nothing, or the configured share of what it would cost anew. Either
+//! way it is written to the ledger, so that it appears in usage. A charge is durable before the
+//! answer is told; once that has begun a client that hangs up has paid for the whole answer.
+
+use super::admit::Admitted;
+use super::recall::KeptAnswer;
+use crate::cache;
+use crate::credits;
+use crate::state::Gateway;
+use infra::clock;
+use infra::config::Model;
+use infra::store::holds::Reservation;
+use schemas::error::Problem;
+use schemas::ledger::{EventV1, Fact, Outcome, Use, Writer};
+use schemas::money::MicroUsd;
+use std::sync::Arc;
+
+impl Gateway {
+    /// Charges for a kept answer and says how much.
+    ///
+    /// # Errors
+    /// When the credit doesn't cover it, or when it can't be made durable.
+    pub(super) async fn charge_kept(
+        self: &Arc<Self>,
+        admitted: &Admitted,
+        answer: &KeptAnswer,
+        model: &Model,
+    ) -> Result<MicroUsd, Problem> {
+        let percent = self.config.cache.hit_price_percent;
+        let charge = cache::share(model.price.charge(&answer.usage), percent);
+        let event = event_of(admitted, answer, model, charge);
+        let gateway = Arc::clone(self);
+        if charge == MicroUsd::ZERO {
+            // Nobody has to wait for the record of something free.
+            self.settlements.spawn("note a kept answer", async move {
+                gateway.write_down(&event).await;
+            });
+            return Ok(charge);
+        }
+        let key = &admitted.authenticated.key;
+        let wanted = Reservation {
+            request: admitted.authenticated.received.request.clone(),
+            account: key.account.clone(),
+            key: key.key.clone(),
+            amount: charge,
+            lifetime_ms: self.hold_lifetime_ms(),
+            key_budget: key.budget_max.or(self.config.budget.per_key_usd),
+            total_budget: self.config.budget.total_usd,
+        };
+        // A client that leaves in between must not leave a hold behind.
+        let paid = self.settlements.spawn("charge a kept answer", async move {
+            let reserved = gateway.store.reserve(&wanted).await.map_err(|error| {
+                tracing::error!(%error, "credit can't be reserved");
+                credits::away()
+            })?;
+            if let Some(problem) = gateway.refusal_of(reserved, charge) {
+                return Err(problem);
+            }
+            gateway.write_down(&event).await.map(|_| ()).ok_or_else(credits::away)
+        });
+        paid.await.map_err(|_| credits::away())??;
+        Ok(charge)
+    }
+}
+
+fn event_of(admitted: &Admitted, answer: &KeptAnswer, model: &Model, charge: MicroUsd) -> EventV1 {
+    let key = &admitted.authenticated.key;
+    EventV1 {
+        account: key.account.clone(),
+        at_ms: clock::unix_ms(),
+        amount: charge.negated(),
+        fact: Fact::Use(Use {
+            request: admitted.authenticated.received.request.clone(),
+            key: key.key.clone(),
+            model: answer.model.clone(),
+            usage: answer.usage,
+            source: answer.source,
+            price: model.price,
+            hold: charge,
+            outcome: Outcome::Done,
+            writer: Writer::Gateway,
+            cached: true,
+        }),
+    }
+}

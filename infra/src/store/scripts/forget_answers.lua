@@ -1,0 +1,22 @@
+-- Forgets some of a tenant's kept answers: a bounded number at once keeps Redis responsive.
+-- KEYS: an answer's name without its digest, the tenant's index, their sizes
+-- ARGV: how many at most
+-- Answers how many digests it saw (0 when none are left), and how many answers were still there.
+local some = redis.call('ZRANGE', KEYS[2], 0, tonumber(ARGV[1]) - 1)
+local gone = 0
+for _, digest in ipairs(some) do
+  gone = gone + redis.call('DEL', KEYS[1] .. digest)
+end
+if #some == 0 then
+  redis.call('DEL', KEYS[2], KEYS[3])
+else
+  redis.call('ZREM', KEYS[2], unpack(some))
+  local bytes = 0
+  for _, digest in ipairs(some) do
+    bytes = bytes + tonumber(redis.call('HGET', KEYS[3], digest) or '0')
+  end
+  redis.call('HDEL', KEYS[3], unpack(some))
+  -- '-0' is no integer for HINCRBY.
+  if bytes > 0 then redis.call('HINCRBY', KEYS[3], 'total', string.format('-%.0f', bytes)) end
+end
+return {#some, gone}
