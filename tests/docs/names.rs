@@ -80,6 +80,7 @@ fn keys_spelled() -> Option<Spelled> {
         ("rate", keys::rate(&account, &key)),
         ("parallel", keys::parallel(&account, &key)),
         ("answer", keys::answer(&tenant, "DIGEST")),
+        ("leader", keys::leader(&tenant, "DIGEST")),
         ("answers", keys::answers(&tenant)),
         ("answer_sizes", keys::answer_sizes(&tenant)),
     ];

@@ -47,6 +47,8 @@ mod rakuten;
 #[cfg(test)]
 mod receipts;
 #[cfg(test)]
+mod single_flight;
+#[cfg(test)]
 mod slots;
 #[cfg(test)]
 #[cfg(target_os = "linux")]

@@ -68,8 +68,9 @@ impl Owed {
 }
 
 /// The end as it should be: counts it, and keeps the answer where it may be kept.
-pub(super) fn finish(gateway: &Arc<Gateway>, live: Live, model: &str, done: &Done) {
+pub(super) fn finish(gateway: &Arc<Gateway>, mut live: Live, model: &str, done: &Done) {
     live.settled(gateway, model, done);
+    let lead = live.published.held.routed.missed.lead.take();
     let missed = &live.published.held.routed.missed;
     let whole = live.collector.and_then(|collector| collector.whole());
     let (Some(keep), Some(choices)) = (&missed.keep, whole) else { return };
@@ -88,6 +89,8 @@ pub(super) fn finish(gateway: &Arc<Gateway>, live: Live, model: &str, done: &Don
     let gateway = Arc::clone(gateway);
     let tasks = gateway.settlements.clone();
     tasks.spawn("keep an answer", async move {
+        // Those that follow must find the answer when the lead ends.
+        let _lead = lead;
         let Ok(body) = serde_json::to_vec(&kept) else { return };
         let cache = &gateway.config.cache;
         if body.len() > cache.entry_bytes_max {
@@ -129,7 +132,9 @@ impl Live {
 
     /// Settles a request whose client has left or whose answer broke, in the background: a shutdown
     /// waits for it.
-    pub(super) fn abandon(self, gateway: &Arc<Gateway>, model: &str, client_left: bool) {
+    pub(super) fn abandon(mut self, gateway: &Arc<Gateway>, model: &str, client_left: bool) {
+        // Nobody has to follow what comes to nothing.
+        drop(self.published.held.routed.missed.lead.take());
         let (gateway, model) = (Arc::clone(gateway), model.to_owned());
         let tasks = gateway.settlements.clone();
         tasks.spawn("settle", async move { settle(&gateway, self, &model, client_left).await });

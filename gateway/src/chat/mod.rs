@@ -41,6 +41,9 @@ mod collect;
 /// What a kept answer costs.
 mod charge;
 
+/// The lead of a question that is being asked.
+mod lead;
+
 pub use collect::Collector;
 
 pub(crate) use admit::LEASE_MS;
@@ -55,8 +58,10 @@ use schemas::job::JobKind;
 use schemas::money::MicroUsd;
 use schemas::openai::{AnswerChoice, ChatRequest, ChunkChoice};
 use schemas::usage::Usage;
+use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Instant;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 /// A chat as a surface hands it over.
 pub struct Call {
@@ -147,6 +152,49 @@ pub struct Answering {
 enum Source {
     Live(Box<relay::Relay>),
     Kept(recall::Kept),
+    Coming(Coming),
+}
+
+/// An answer that has begun, as far as the way to it decides it.
+struct Begun {
+    reason: String,
+    from_cache: bool,
+    source: Source,
+}
+
+type Begin = Pin<Box<dyn Future<Output = Result<Begun, Refused>> + Send>>;
+
+/// An equal question is being asked: its answer serves this one, too.
+struct Coming {
+    /// The model that was asked for.
+    model: String,
+    /// Absent once it has come, or has failed.
+    begin: Option<Begin>,
+    /// A sign of life is due only after the first.
+    has_waited: bool,
+}
+
+impl Begun {
+    fn kept(kept: recall::Kept) -> Self {
+        Self { reason: "cache".to_owned(), from_cache: true, source: Source::Kept(kept) }
+    }
+
+    fn coming(model: String, begin: Begin) -> Self {
+        let source = Source::Coming(Coming { model, begin: Some(begin), has_waited: false });
+        Self { reason: "follow".to_owned(), from_cache: false, source }
+    }
+}
+
+impl Coming {
+    /// What it came to; nothing when it is time for a sign of life.
+    async fn next(&mut self, ping: Duration) -> Option<Result<Begun, Refused>> {
+        let limit = if self.has_waited { ping } else { Duration::ZERO };
+        self.has_waited = true;
+        let begin = self.begin.as_mut()?;
+        let begun = tokio::time::timeout(limit, begin).await.ok()?;
+        self.begin = None;
+        Some(begun)
+    }
 }
 
 impl Answering {
@@ -155,6 +203,7 @@ impl Answering {
         match &self.source {
             Source::Live(relay) => relay.model(),
             Source::Kept(kept) => kept.model(),
+            Source::Coming(coming) => &coming.model,
         }
     }
 
@@ -168,6 +217,7 @@ impl Answering {
         match &self.source {
             Source::Live(relay) => relay.figures(),
             Source::Kept(kept) => kept.figures(),
+            Source::Coming(_) => Figures::default(),
         }
     }
 
@@ -176,14 +226,26 @@ impl Answering {
         match &self.source {
             Source::Live(relay) => relay.dropped(),
             Source::Kept(kept) => kept.dropped(),
+            Source::Coming(_) => &[],
         }
     }
 
     /// What happens next. After `Done` or `Failed` nothing does.
     pub async fn next(&mut self) -> Event {
-        let event = match &mut self.source {
-            Source::Live(relay) => relay.next().await,
-            Source::Kept(kept) => kept.next(),
+        let event = loop {
+            match &mut self.source {
+                Source::Live(relay) => break relay.next().await,
+                Source::Kept(kept) => break kept.next(),
+                Source::Coming(coming) => match coming.next(self.gateway.ping_interval()).await {
+                    None => break Event::Waiting,
+                    Some(Err(refused)) => break Event::Failed(refused.problem),
+                    Some(Ok(begun)) => {
+                        self.reason = begun.reason;
+                        self.from_cache = begun.from_cache;
+                        self.source = begun.source;
+                    }
+                },
+            }
         };
         self.unmask.event(event)
     }
@@ -202,31 +264,37 @@ pub async fn chat(gateway: &Arc<Gateway>, call: Call) -> Result<Answering, Refus
     let (masked, vault) = mask::mask(gateway, admitted).map_err(refused)?;
     let unmask = unmask::Unmask::new(vault);
     let hidden = unmask.summary().to_owned();
-    let missed = match recall::recall(gateway, masked).await.map_err(refused)? {
-        recall::Recalled::Kept(kept) => {
-            return Ok(Answering {
-                standing,
-                reason: "cache".to_owned(),
-                from_cache: true,
-                masked: hidden,
-                gateway: Arc::clone(gateway),
-                source: Source::Kept(kept),
-                unmask,
-            });
+    let model = masked.admitted.authenticated.received.chat.model.clone();
+    let (follows, way) = (Arc::new(AtomicBool::new(false)), Arc::clone(gateway));
+    let following = Arc::clone(&follows);
+    let mut begin: Begin = Box::pin(async move {
+        let missed = match recall::recall(&way, masked, &following).await.map_err(refused)? {
+            recall::Recalled::Kept(kept) => return Ok(Begun::kept(kept)),
+            recall::Recalled::Missed(missed) => *missed,
+        };
+        let routed = route::route(&way, missed).map_err(refused)?;
+        let reason = routed.reason.clone();
+        let held = match hold::hold(&way, routed).await {
+            Ok(held) => held,
+            Err(problem) => {
+                let standing = Some(taken.give_back(&way, standing).await);
+                return Err(Refused { problem, standing });
+            }
+        };
+        let published = publish::publish(&way, held).await.map_err(refused)?;
+        let source = Source::Live(Box::new(relay::relay(&way, published)));
+        Ok(Begun { reason, from_cache: false, source })
+    });
+    // A question that follows an equal one may take as long as that: its stream begins meanwhile.
+    let patience = Duration::from_millis(gateway.config.gateway.begin_stream_after_ms.max(1));
+    let begun = loop {
+        match tokio::time::timeout(patience, &mut begin).await {
+            Ok(begun) => break begun?,
+            Err(_) if follows.load(Ordering::Relaxed) => break Begun::coming(model, begin),
+            Err(_) => {}
         }
-        recall::Recalled::Missed(missed) => *missed,
     };
-    let routed = route::route(gateway, missed).map_err(refused)?;
-    let reason = routed.reason.clone();
-    let held = match hold::hold(gateway, routed).await {
-        Ok(held) => held,
-        Err(problem) => {
-            let standing = Some(taken.give_back(gateway, standing).await);
-            return Err(Refused { problem, standing });
-        }
-    };
-    let published = publish::publish(gateway, held).await.map_err(refused)?;
-    let source = Source::Live(Box::new(relay::relay(gateway, published)));
-    let gateway = Arc::clone(gateway);
-    Ok(Answering { standing, reason, from_cache: false, masked: hidden, gateway, source, unmask })
+    let (gateway, masked) = (Arc::clone(gateway), hidden);
+    let Begun { reason, from_cache, source } = begun;
+    Ok(Answering { standing, reason, from_cache, masked, gateway, source, unmask })
 }

@@ -2,6 +2,7 @@
 //! an answer serves equal questions with other names in them. When Redis is away or slow the cache
 //! is empty.
 
+use super::lead::{LEAD_LEASE_MS, Lead};
 use super::mask::Masked;
 use super::receive::Received;
 use super::{Event, Figures, Receipt};
@@ -10,6 +11,8 @@ use crate::cache::{self, AnswerKey, Question, Wishes};
 use crate::state::Gateway;
 use infra::clock;
 use infra::config::Model;
+use infra::store::StoreError;
+use infra::store::answers::{Look, Looking};
 use schemas::error::Problem;
 use schemas::job::JobKind;
 use schemas::money::MicroUsd;
@@ -18,6 +21,17 @@ use schemas::usage::{TokenSource, Usage};
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// Between the first two looks while an equal question is being asked; each pause is twice the last.
+const FOLLOW_PAUSE_MIN: Duration = Duration::from_millis(20);
+
+/// The longest pause between two looks: many may follow.
+const FOLLOW_PAUSE_MAX: Duration = Duration::from_millis(320);
+
+/// Leaders that a question follows; when all of them came to nothing it is asked by itself.
+const LEADERS_MAX: usize = 2;
 
 /// The field that asks for a spoken answer.
 const AUDIO: &str = "audio";
@@ -33,6 +47,8 @@ pub(super) enum Recalled {
 /// A request that has to be answered.
 pub(super) struct Missed {
     pub(super) masked: Masked,
+    /// Equal questions wait for this one's answer.
+    pub(super) lead: Option<Lead>,
     /// How to keep the answer; absent when it must not be kept.
     pub(super) keep: Option<Keep>,
 }
@@ -109,32 +125,92 @@ impl Kept {
     }
 }
 
-/// Looks. A kept answer is charged for before it is told.
+/// Looks, and waits while an equal question is being asked: `follows` tells that. A kept answer is
+/// charged for before it is told.
 ///
 /// # Errors
 /// When a kept answer costs more than the credit covers.
-pub(super) async fn recall(gateway: &Arc<Gateway>, masked: Masked) -> Result<Recalled, Problem> {
+pub(super) async fn recall(
+    gateway: &Arc<Gateway>,
+    masked: Masked,
+    follows: &AtomicBool,
+) -> Result<Recalled, Problem> {
     let Some(keep) = keep_of(gateway, &masked) else { return Ok(missed(masked, None)) };
     let received = &masked.admitted.authenticated.received;
     if received.wishes.no_cache {
         return Ok(missed(masked, Some(keep)));
     }
     let count = |result| gateway.metrics.cache_total.with_label_values(&[result]).inc();
-    let kept = match gateway.store.kept_answer(keep.key.tenant(), keep.key.digest()).await {
-        Ok(kept) => kept,
+    let kept = match find(gateway, &keep.key, received, follows).await {
+        Ok(Found::Kept(kept)) => usable(gateway, &kept, received),
+        Ok(Found::Lead(lead)) => {
+            count("miss");
+            return Ok(Recalled::Missed(Box::new(Missed {
+                masked,
+                lead: Some(lead),
+                keep: Some(keep),
+            })));
+        }
+        Ok(Found::Nothing) => None,
         Err(error) => {
             count("away");
             tracing::warn!(%error, "the cache is away");
             return Ok(missed(masked, None));
         }
     };
-    let Some((answer, model)) = kept.and_then(|kept| usable(gateway, &kept, received)) else {
+    let Some((answer, model)) = kept else {
         count("miss");
         return Ok(missed(masked, Some(keep)));
     };
     count("hit");
     let charge = gateway.charge_kept(&masked.admitted, &answer, &model).await?;
     Ok(Recalled::Kept(Kept::new(&model, answer, masked, charge)))
+}
+
+/// What is there for a question.
+enum Found {
+    Kept(Vec<u8>),
+    /// Nothing: this request asks now, and equal ones follow it.
+    Lead(Lead),
+    /// Nothing, and nobody to follow.
+    Nothing,
+}
+
+/// Looks until there is an answer, or until it is this request's turn to ask.
+async fn find(
+    gateway: &Arc<Gateway>,
+    key: &AnswerKey,
+    received: &Received,
+    follows: &AtomicBool,
+) -> Result<Found, StoreError> {
+    let looking = Looking {
+        digest: key.digest(),
+        request: &received.request,
+        lease_ms: LEAD_LEASE_MS,
+        time_max: Duration::from_millis(gateway.config.cache.look_ms_max),
+    };
+    let mut followed: Vec<String> = Vec::new();
+    let mut pause = FOLLOW_PAUSE_MIN;
+    loop {
+        match gateway.store.look_for_answer(key.tenant(), looking).await? {
+            Look::Kept(kept) => return Ok(Found::Kept(kept)),
+            Look::Lead => {
+                let lead = Lead::keep(gateway, key, &received.request);
+                return Ok(Found::Lead(lead));
+            }
+            Look::Follow(leader) => {
+                if followed.last() != Some(&leader) {
+                    followed.push(leader);
+                }
+                if followed.len() > LEADERS_MAX || clock::unix_ms() >= received.deadline_ms {
+                    return Ok(Found::Nothing);
+                }
+            }
+        }
+        follows.store(true, Ordering::Relaxed);
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(FOLLOW_PAUSE_MAX);
+    }
 }
 
 /// How the answer is to be kept; nothing when it must not be. What only a model of our own may see
@@ -176,7 +252,7 @@ fn usable(gateway: &Gateway, kept: &[u8], received: &Received) -> Option<(KeptAn
 }
 
 fn missed(masked: Masked, keep: Option<Keep>) -> Recalled {
-    Recalled::Missed(Box::new(Missed { masked, keep }))
+    Recalled::Missed(Box::new(Missed { masked, lead: None, keep }))
 }
 
 /// A whole choice as two pieces: what was said, and the end.

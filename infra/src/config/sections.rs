@@ -164,6 +164,8 @@ pub struct Cache {
     pub enabled: bool,
     /// For how long, in seconds.
     pub ttl_seconds: u64,
+    /// How long a look may take before the question is simply asked anew, in milliseconds.
+    pub look_ms_max: u64,
     /// Largest answer kept, in bytes.
     pub entry_bytes_max: usize,
     /// All kept answers of a tenant together, in bytes; beyond it those that end soonest go.
@@ -181,6 +183,7 @@ impl Default for Cache {
         Self {
             enabled: true,
             ttl_seconds: 3_600,
+            look_ms_max: 100,
             entry_bytes_max: 262_144,
             tenant_bytes_max: 67_108_864,
             hit_price_percent: 0,

@@ -3,18 +3,18 @@
 
 use super::{Store, StoreError, keys};
 use redis::Script;
-use schemas::ids::AccountId;
+use schemas::ids::{AccountId, RequestId};
 use std::fmt;
 use std::sync::LazyLock;
 use std::time::Duration;
 
 static KEEP: LazyLock<Script> =
     LazyLock::new(|| Script::new(include_str!("scripts/keep_answer.lua")));
+static LOOK: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("scripts/look.lua")));
+static LEAD_ON: LazyLock<Script> =
+    LazyLock::new(|| Script::new(include_str!("scripts/lead_on.lua")));
 static FORGET: LazyLock<Script> =
     LazyLock::new(|| Script::new(include_str!("scripts/forget_answers.lua")));
-
-/// How long a look for a kept answer may take before the question is simply asked anew.
-const LOOK_TIME_MAX: Duration = Duration::from_millis(100);
 
 /// Answers that one script call forgets at most.
 const FORGOTTEN_AT_ONCE_MAX: usize = 500;
@@ -47,6 +47,30 @@ impl fmt::Display for Tenant {
     }
 }
 
+/// What a look for a kept answer finds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Look {
+    /// The answer.
+    Kept(Vec<u8>),
+    /// None, and nobody asks for it: whoever looked is to ask now.
+    Lead,
+    /// None yet: this request asks for it now.
+    Follow(String),
+}
+
+/// A look for a kept answer.
+#[derive(Debug, Clone, Copy)]
+pub struct Looking<'a> {
+    /// Under what it would be kept.
+    pub digest: &'a str,
+    /// Which request looks.
+    pub request: &'a RequestId,
+    /// It leads for so many milliseconds without [`Store::lead_on`].
+    pub lease_ms: u64,
+    /// For so long it may wait for Redis.
+    pub time_max: Duration,
+}
+
 /// An answer to keep.
 #[derive(Debug, Clone, Copy)]
 pub struct Keeping<'a> {
@@ -61,20 +85,48 @@ pub struct Keeping<'a> {
 }
 
 impl Store {
-    /// The answer kept under a digest.
+    /// Looks for a kept answer. When there is none the first that looks leads.
     ///
     /// # Errors
-    /// When Redis is away or takes longer than 100 ms: go on as if there was none.
-    pub async fn kept_answer(
+    /// When Redis is away or takes too long: go on as if there was none.
+    pub async fn look_for_answer(
+        &self,
+        tenant: &Tenant,
+        looking: Looking<'_>,
+    ) -> Result<Look, StoreError> {
+        let Looking { digest, request, lease_ms, time_max } = looking;
+        let mut connection = self.connection();
+        let mut script = LOOK.prepare_invoke();
+        script.key(keys::answer(tenant, digest)).key(keys::leader(tenant, digest));
+        script.arg(request.as_str()).arg(lease_ms);
+        let look = tokio::time::timeout(time_max, script.invoke_async(&mut connection)).await;
+        let (state, found): (String, Vec<u8>) = look.map_err(|_| StoreError::Slow)??;
+        match state.as_str() {
+            "kept" => Ok(Look::Kept(found)),
+            "lead" => Ok(Look::Lead),
+            _ => Ok(Look::Follow(String::from_utf8_lossy(&found).into_owned())),
+        }
+    }
+
+    /// Leads for so many more milliseconds; with 0 it ends. Returns whether the request still led.
+    ///
+    /// # Errors
+    /// When Redis is away: the lead ends with its lease.
+    pub async fn lead_on(
         &self,
         tenant: &Tenant,
         digest: &str,
-    ) -> Result<Option<Vec<u8>>, StoreError> {
-        let mut connection = self.connection();
-        let mut command = redis::cmd("GET");
-        let look = command.arg(keys::answer(tenant, digest)).query_async(&mut connection);
-        let kept = tokio::time::timeout(LOOK_TIME_MAX, look).await;
-        Ok(kept.map_err(|_| StoreError::Slow)??)
+        request: &RequestId,
+        lease_ms: u64,
+    ) -> Result<bool, StoreError> {
+        let led: i64 = LEAD_ON
+            .prepare_invoke()
+            .key(keys::leader(tenant, digest))
+            .arg(request.as_str())
+            .arg(lease_ms)
+            .invoke_async(&mut self.connection())
+            .await?;
+        Ok(led == 1)
     }
 
     /// Keeps an answer. Returns how many of the tenant's others had to go for it.

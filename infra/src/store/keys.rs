@@ -90,6 +90,11 @@ pub fn answer(tenant: &Tenant, digest: &str) -> String {
     format!("{}answer:{tenant}:{digest}", prefix(tenant.name()))
 }
 
+/// Which request asks for an answer that is to be kept; equal ones follow it.
+pub fn leader(tenant: &Tenant, digest: &str) -> String {
+    format!("{}leader:{tenant}:{digest}", prefix(tenant.name()))
+}
+
 /// The digests of a tenant's kept answers by the time they end.
 pub fn answers(tenant: &Tenant) -> String {
     format!("{}answers:{tenant}", prefix(tenant.name()))
