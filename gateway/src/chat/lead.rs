@@ -1,6 +1,6 @@
 //! The lead of a question that is being asked: equal questions, on any gateway, follow it and take
-//! the kept answer. It lasts as long as its request, and a little longer when its gateway dies; then
-//! a follower takes it. It never holds an answer.
+//! the kept answer. It lasts as long as its request, and a little longer when its gateway dies;
+//! then a follower takes it. It never holds an answer.
 
 use crate::cache::AnswerKey;
 use crate::state::Gateway;

@@ -24,7 +24,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-/// Between the first two looks while an equal question is being asked; each pause is twice the last.
+/// Between the first two looks while an equal question is asked; each pause is twice the last.
 const FOLLOW_PAUSE_MIN: Duration = Duration::from_millis(20);
 
 /// The longest pause between two looks: many may follow.
