@@ -117,5 +117,5 @@ async fn events(
 ) -> Result<(AccountId, Vec<EventV1>), Problem> {
     let account = scope(gateway, headers, query)?.account;
     let entries = gateway.bus.account_entries(&account).await.map_err(|error| away(&error))?;
-    Ok((account, entries.into_iter().map(|entry| entry.event).collect()))
+    Ok((account, entries.into_iter().filter_map(|entry| entry.event).collect()))
 }

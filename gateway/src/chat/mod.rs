@@ -260,7 +260,7 @@ pub async fn chat(gateway: &Arc<Gateway>, call: Call) -> Result<Answering, Refus
     let authenticated = authenticate::authenticate(gateway, received)?;
     let (admitted, taken) = admit::admit(gateway, authenticated).await?;
     let standing = admitted.standing;
-    let refused = |problem| Refused { problem, standing: Some(standing) };
+    let refused = move |problem| Refused { problem, standing: Some(standing) };
     let (masked, vault) = mask::mask(gateway, admitted).map_err(refused)?;
     let unmask = unmask::Unmask::new(vault);
     let hidden = unmask.summary().to_owned();
