@@ -13,6 +13,12 @@ pub mod auth;
 /// `"model": "auto"`.
 pub mod auto;
 
+/// Which upstreams are well.
+mod breaker;
+
+/// What is told of an answer that breaks.
+mod broken;
+
 /// What models can't honour.
 mod abilities;
 

@@ -2,6 +2,7 @@
 
 use crate::GatewayError;
 use crate::auth::keys::KeyTable;
+use crate::breaker::{Breakers, Outcome};
 use crate::desk::Desk;
 use crate::exchange::Exchange;
 use crate::fleet::Fleet;
@@ -15,6 +16,7 @@ use infra::tasks::Tasks;
 use schemas::ids::GatewayId;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Instant;
 
 /// How long after its deadline a request may still be settled, in milliseconds; then its hold
 /// counts as forgotten.
@@ -47,6 +49,7 @@ pub struct Gateway {
     pub(crate) keys: KeyTable,
     pub(crate) fleet: Fleet,
     pub(crate) exchange: Exchange,
+    pub(crate) breakers: Breakers,
     pub(crate) masker: pii::Masker,
     pub(crate) desk: Desk,
     /// Tasks that live as long as the gateway.
@@ -57,6 +60,7 @@ pub struct Gateway {
 
 impl Gateway {
     pub(crate) fn new(given: Dependencies, background: Tasks) -> Result<Arc<Self>, GatewayError> {
+        let breakers = Breakers::new(given.config.breaker.clone());
         let masker = pii::Masker::new(privacy_settings(&given.config.privacy)?)?;
         let desk = Desk::new(&given.config)?;
         Ok(Arc::new(Self {
@@ -69,6 +73,7 @@ impl Gateway {
             keys: KeyTable::default(),
             fleet: Fleet::default(),
             exchange: Exchange::default(),
+            breakers,
             masker,
             desk,
             background,
@@ -84,6 +89,16 @@ impl Gateway {
     /// Between two signs of life while nothing else is to be said.
     pub(crate) fn ping_interval(&self) -> std::time::Duration {
         std::time::Duration::from_secs(self.config.gateway.ping_seconds.max(1))
+    }
+
+    /// Learns what came of asking a model's upstream.
+    pub(crate) fn learn_outcome(&self, model: &str, outcome: Outcome) {
+        let now = Instant::now();
+        self.breakers.learn(model, outcome, now);
+        let labels = [model, outcome.as_str()];
+        self.metrics.upstream_outcomes_total.with_label_values(&labels).inc();
+        let standing = self.breakers.standing(model, now).number();
+        self.metrics.upstream_state.with_label_values(&[model]).set(standing);
     }
 
     /// A model's name as a metric label: only names of the catalogue.

@@ -5,7 +5,7 @@ use crate::state::Gateway;
 use async_nats::jetstream::consumer::pull;
 use schemas::subjects;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Between two looks at the queue.
 const LOOK_INTERVAL: Duration = Duration::from_secs(2);
@@ -63,6 +63,10 @@ async fn mend(gateway: &Gateway) {
 }
 
 async fn measure(gateway: &Gateway) {
+    for model in gateway.config.models.iter() {
+        let standing = gateway.breakers.standing(&model.name, Instant::now()).number();
+        gateway.metrics.upstream_state.with_label_values(&[&model.name]).set(standing);
+    }
     for pool in gateway.config.models.pools() {
         let (workers, _, free) = gateway.fleet.pool(&pool);
         let metrics = &gateway.metrics;

@@ -88,6 +88,10 @@ metrics! {
     masked_total: IntCounterVec["kind"],
     /// Choices of the auto-router, by model.
     routed_total: IntCounterVec["model"],
+    /// What came of asking a model's upstream, as its gateway saw it.
+    upstream_outcomes_total: IntCounterVec["model", "outcome"],
+    /// How a model's upstream stands: 0 it is asked, 1 one request tries it, 2 it cools down.
+    upstream_state: IntGaugeVec["model"],
     /// Workers that advertise themselves, by pool.
     workers: IntGaugeVec["pool"],
     /// Free slots that they advertise, by pool.

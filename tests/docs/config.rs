@@ -14,10 +14,11 @@ const SECTIONS: &str = "infra/src/config/sections.rs";
 const SHAPE: &str = "infra/src/config/file.rs";
 
 /// Which struct holds the keys below a prefix.
-const STRUCTS: [(&str, &str, &str); 13] = [
+const STRUCTS: [(&str, &str, &str); 14] = [
     ("gateway.", SECTIONS, "Gateway"),
     ("queue.", SECTIONS, "Queue"),
     ("workers.", SECTIONS, "Workers"),
+    ("breaker.", SECTIONS, "Breaker"),
     ("auto.", SECTIONS, "Auto"),
     ("limits.", SECTIONS, "Limits"),
     ("cache.", SECTIONS, "Cache"),
@@ -31,8 +32,8 @@ const STRUCTS: [(&str, &str, &str); 13] = [
 ];
 
 /// Sections whose values in the default file are also the code's defaults.
-const PLAIN: [&str; 7] =
-    ["gateway.", "queue.", "workers.", "limits.", "cache.", "budget.", "privacy."];
+const PLAIN: [&str; 8] =
+    ["gateway.", "queue.", "workers.", "breaker.", "limits.", "cache.", "budget.", "privacy."];
 
 /// A model with what is required and nothing else.
 const SMALLEST: &str = "models:\n  -\n    name: m\n    pool: p\n    vendor: openai\n    \
@@ -131,6 +132,8 @@ fn of_model() -> Result<Vec<(String, String)>, String> {
     defaults.push(("auto.default".into(), absent(auto.default.is_none())));
     defaults.push(("auto.max_cost".into(), absent(auto.max_cost.is_none())));
     defaults.push(("fallbacks".into(), format!("{:?}", config.fallbacks)));
+    let longer = format!("{:?}", config.context_window_fallbacks);
+    defaults.push(("context_window_fallbacks".into(), longer));
     Ok(defaults)
 }
 
@@ -162,7 +165,7 @@ fn leaves(text: &str) -> Vec<(String, String)> {
         let (key, value) = content.split_once(':').unwrap_or((content, ""));
         let path = if above.is_empty() { key.to_owned() } else { format!("{above}.{key}") };
         let value = value.trim();
-        if above == "fallbacks" {
+        if matches!(above.as_str(), "fallbacks" | "context_window_fallbacks") {
             leaves.push((above, String::new()));
         } else if value.starts_with('{') && value != "{}" {
             leaves.extend(inside(&path, value));

@@ -168,6 +168,7 @@ async fn a_fallback_before_the_first_token_costs_nothing_and_is_told() {
     let world = World::builder()
         .config(|config| {
             config.fallbacks.insert("fast".into(), vec!["backup".into()]);
+            config.breaker.failures_max = 100;
         })
         .start()
         .await;

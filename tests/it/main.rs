@@ -54,4 +54,6 @@ mod slots;
 #[cfg(target_os = "linux")]
 mod sockets;
 #[cfg(test)]
+mod upstreams;
+#[cfg(test)]
 mod vendor_errors;

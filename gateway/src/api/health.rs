@@ -1,6 +1,7 @@
 //! `/health`: the process is alive. `/ready`: NATS, Redis and at least one worker are there.
 //! `/metrics`: on its own port, for Prometheus.
 
+use crate::breaker::Standing;
 use crate::state::Gateway;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
@@ -9,6 +10,7 @@ use axum::routing::get;
 use axum::{Json, Router};
 use serde_json::json;
 use std::sync::Arc;
+use std::time::Instant;
 
 /// Alive.
 pub(super) async fn health() -> Response {
@@ -22,7 +24,13 @@ pub(super) async fn ready(State(gateway): State<Arc<Gateway>>) -> Response {
     let workers = gateway.fleet.size();
     let ready = nats && redis && workers > 0;
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    let answer = json!({"ready": ready, "nats": nats, "redis": redis, "workers": workers});
+    let now = Instant::now();
+    let cools = |name: &&str| gateway.breakers.standing(name, now) == Standing::Cooling;
+    let names = gateway.config.models.iter().map(|model| model.name.as_str());
+    let cooling: Vec<&str> = names.filter(cools).collect();
+    let answer = json!({
+        "ready": ready, "nats": nats, "redis": redis, "workers": workers, "cooling": cooling,
+    });
     (status, Json(answer)).into_response()
 }
 

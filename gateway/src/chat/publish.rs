@@ -109,6 +109,7 @@ async fn send(gateway: &Gateway, published: &Published) -> Result<u64, Problem> 
     let mut headers = async_nats::HeaderMap::new();
     let ttl_seconds = left_ms.div_ceil(1_000).max(TTL_SECONDS_MIN);
     headers.insert(async_nats::header::NATS_MESSAGE_TTL, ttl_seconds.to_string().as_str());
+    gateway.breakers.begin(&model.name, Instant::now());
     let subject = subjects::chat(&model.pool, &model.name);
     let sent = gateway.bus.jetstream().publish_with_headers(subject, headers, body.into()).await;
     let acknowledged = match sent {

@@ -5,10 +5,15 @@
 use super::finish::{self, Owed};
 use super::publish::Published;
 use super::{Collector, Event, Figures, Receipt};
+use crate::breaker::Outcome;
+use crate::broken::{
+    cut_off, deadline_exceeded, interrupted, no_worker, poisoned, upstream_timeout,
+};
 use crate::exchange::{Execution, Stage, stop_execution};
 use crate::state::Gateway;
 use bytes::Bytes;
 use infra::clock;
+use infra::config::Model;
 use schemas::error::{ErrorCode, Problem};
 use schemas::frame::{Done, Failed, Frame, FrameBody, FrameV1};
 use schemas::ledger::VoidReason;
@@ -189,6 +194,12 @@ impl Relay {
         self.figures.first_token_ms = Some(milliseconds(waited));
         let seconds = self.gateway.metrics.first_token_seconds.with_label_values(&[&self.model]);
         seconds.observe(waited.as_secs_f64());
+        if let Stage::Claimed(execution) = &*live.published.seat.stage.borrow() {
+            // A whole answer has no first token to be late.
+            let waited = if live.streams() { execution.since.elapsed() } else { Duration::ZERO };
+            let outcome = self.gateway.breakers.first_piece(waited);
+            self.gateway.learn_outcome(&self.model, outcome);
+        }
     }
 
     fn done(&mut self, done: &Done) -> Event {
@@ -207,8 +218,11 @@ impl Relay {
         if live.begun {
             return Some(self.give_up(failed.problem));
         }
-        let next = live.published.candidate + 1;
-        if failed.problem.code.another_candidate_may_help() && live.may_try(next) {
+        match outcome_of(&failed.problem) {
+            Some(outcome) => self.gateway.learn_outcome(&self.model, outcome),
+            None => self.gateway.breakers.release(&self.model),
+        }
+        if let Some(next) = live.next_after(failed.problem.code) {
             tracing::info!(code = failed.problem.code.as_str(), "trying the next candidate");
             return self.again(next).await;
         }
@@ -271,11 +285,15 @@ impl Relay {
         let live = self.live.as_mut()?;
         let stage = live.published.seat.stage.borrow().clone();
         if let Some(problem) = live.overdue(&self.gateway, &stage) {
-            let next = live.published.candidate + 1;
             let first_token_late = !live.begun && clock::unix_ms() < live.received().deadline_ms;
-            if first_token_late && live.may_try(next) {
-                self.stop(&stage).await;
-                return self.again(next).await;
+            if first_token_late {
+                if let Some(outcome) = outcome_of(&problem) {
+                    self.gateway.learn_outcome(&self.model, outcome);
+                }
+                if let Some(next) = live.next_after(problem.code) {
+                    self.stop(&stage).await;
+                    return self.again(next).await;
+                }
             }
             return Some(self.give_up(problem));
         }
@@ -390,9 +408,21 @@ impl Live {
         self.received().chat.wants_stream()
     }
 
-    fn may_try(&self, candidate: usize) -> bool {
-        candidate < self.published.held.routed.candidates.len()
-            && self.published.attempt < ATTEMPTS_MAX
+    /// The candidate to try after such a failure before the first piece, if there is one. Those
+    /// that are there for their longer context are for conversations that don't fit.
+    fn next_after(&self, code: ErrorCode) -> Option<usize> {
+        if self.published.attempt >= ATTEMPTS_MAX {
+            return None;
+        }
+        let routed = &self.published.held.routed;
+        let context = self.published.model().context;
+        let is_longer = |model: &Model| routed.for_context.iter().any(|m| m.name == model.name);
+        let fits = |model: &Model| match code {
+            ErrorCode::ContextLengthExceeded => model.context > context,
+            code => code.another_candidate_may_help() && !is_longer(model),
+        };
+        let later = self.published.candidate + 1..routed.candidates.len();
+        later.into_iter().find(|index| fits(&routed.candidates[*index]))
     }
 
     fn overdue(&self, gateway: &Gateway, stage: &Stage) -> Option<Problem> {
@@ -422,57 +452,18 @@ impl Execution {
     }
 }
 
+/// What a failure before the first piece says about the upstream; nothing when it is the request's.
+fn outcome_of(problem: &Problem) -> Option<Outcome> {
+    match problem.code {
+        ErrorCode::UpstreamOverloaded => {
+            Some(Outcome::Overloaded(problem.retry_after_ms.map(Duration::from_millis)))
+        }
+        ErrorCode::UpstreamError => Some(Outcome::Failed),
+        ErrorCode::UpstreamTimeout => Some(Outcome::TimedOut),
+        _ => None,
+    }
+}
+
 fn milliseconds(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
-}
-
-fn interrupted() -> Problem {
-    Problem::new(
-        ErrorCode::StreamInterrupted,
-        "回答の途中で接続が切れました。生成された分だけが課金されます。もう一度お試しください。",
-        "The answer broke off. Only what was produced is charged. Please try again.",
-    )
-}
-
-/// The client read too slowly, or the gateway has to stop.
-fn cut_off() -> Problem {
-    Problem::new(
-        ErrorCode::StreamInterrupted,
-        "受信が遅すぎるか、サーバーの停止のため、回答を打ち切りました。生成された分だけが課金されます。",
-        "The answer was cut: the client read too slowly, or the server had to stop. Only what was \
-         produced is charged.",
-    )
-}
-
-fn poisoned() -> Problem {
-    Problem::new(
-        ErrorCode::UpstreamError,
-        "このリクエストは複数のワーカーで失敗しました。内容を変えてお試しください。",
-        "Several workers failed on this request. Try it with other content.",
-    )
-}
-
-fn deadline_exceeded() -> Problem {
-    Problem::new(
-        ErrorCode::DeadlineExceeded,
-        "時間内に回答が終わりませんでした。max_tokens を減らしてください。",
-        "The answer did not end in time. Lower max_tokens.",
-    )
-}
-
-fn upstream_timeout() -> Problem {
-    Problem::new(
-        ErrorCode::UpstreamTimeout,
-        "モデルが時間内に応答しませんでした。もう一度お試しください。",
-        "The model did not answer in time. Try again.",
-    )
-}
-
-fn no_worker() -> Problem {
-    Problem::new(
-        ErrorCode::NoWorker,
-        "順番が回ってきませんでした。しばらくしてからもう一度お試しください。",
-        "No worker became free in time. Try again later.",
-    )
-    .retry_after_ms(5_000)
 }

@@ -13,6 +13,7 @@ use schemas::error::{ErrorCode, Problem};
 use schemas::job::JobKind;
 use schemas::openai::ChatRequest;
 use std::sync::Arc;
+use std::time::Instant;
 
 /// Models tried for one request at most, the first included.
 const CANDIDATES_MAX: usize = 4;
@@ -22,6 +23,8 @@ pub(super) struct Routed {
     pub(super) missed: Missed,
     pub(super) candidates: Vec<Arc<Model>>,
     pub(super) reason: String,
+    /// Those that are tried only when the conversation doesn't fit another's context.
+    pub(super) for_context: Vec<Arc<Model>>,
     /// The prompt counts no more tokens than this under any tokenizer.
     pub(super) prompt_tokens_max: u64,
 }
@@ -47,20 +50,33 @@ pub(super) fn route(gateway: &Gateway, mut missed: Missed) -> Result<Routed, Pro
     };
     // What the client wants of the choice is ours to know, and nobody else's.
     chat.user_preferences = None;
-    let mut candidates = first;
+    let (mut candidates, mut reason) = (first, reason);
+    let prompt_tokens_max = credits::prompt_tokens_max(chat);
+    let mut for_context = Vec::new();
     // Another model's vectors can't be compared with the one's that was asked for.
-    let fallible = candidates.first().filter(|_| kind == JobKind::Chat).cloned();
-    if let Some(model) = fallible {
-        for name in gateway.config.fallbacks_of(&model.name) {
-            let Some(fallback) = gateway.config.models.get(name) else { continue };
-            let usable = gateway.fleet.offers(&fallback.name)
+    if kind == JobKind::Chat
+        && let Some(model) = candidates.first().cloned()
+    {
+        let fits = |fallback: &Model| {
+            gateway.fleet.offers(&fallback.name)
                 && fallback.can(Capability::Chat)
                 && auto::may_use(allowed.as_deref(), fallback)
                 && abilities::refusal(fallback, chat, policy).is_none()
-                && credits::prompt_tokens_estimate(chat) < fallback.context;
-            if usable && !candidates.iter().any(|known| known.name == fallback.name) {
-                candidates.push(Arc::clone(fallback));
-            }
+                && credits::prompt_tokens_estimate(chat) < fallback.context
+        };
+        for fallback in known(gateway, gateway.config.fallbacks_of(&model.name), &fits) {
+            add(&mut candidates, fallback);
+        }
+        // What surely fits needs nobody with a longer context, and holds no credit for one.
+        if prompt_tokens_max >= model.context {
+            let longer = |fallback: &Model| fallback.context > model.context && fits(fallback);
+            for_context = known(gateway, gateway.config.context_fallbacks_of(&model.name), &longer);
+            for_context.retain(|longer| add(&mut candidates, Arc::clone(longer)));
+        }
+        if credits::prompt_tokens_estimate(chat) >= model.context && !for_context.is_empty() {
+            candidates.sort_by_key(|known| !contains(&for_context, known));
+            for_context.clear();
+            reason.push_str(";context");
         }
     }
     if missed.masked.local_only {
@@ -69,9 +85,45 @@ pub(super) fn route(gateway: &Gateway, mut missed: Missed) -> Result<Routed, Pro
             return Err(only_local());
         }
     }
+    if prefer_well(gateway, &mut candidates, &for_context) {
+        reason.push_str(";cooling");
+    }
     candidates.truncate(CANDIDATES_MAX);
-    let prompt_tokens_max = credits::prompt_tokens_max(chat);
-    Ok(Routed { missed, candidates, reason, prompt_tokens_max })
+    Ok(Routed { missed, candidates, reason, for_context, prompt_tokens_max })
+}
+
+/// The configured models of these names that fit.
+fn known(gateway: &Gateway, names: &[String], fits: &dyn Fn(&Model) -> bool) -> Vec<Arc<Model>> {
+    let models = names.iter().filter_map(|name| gateway.config.models.get(name));
+    models.filter(|model| fits(model)).cloned().collect()
+}
+
+/// Adds a candidate that isn't there yet; whether it was added.
+fn add(candidates: &mut Vec<Arc<Model>>, model: Arc<Model>) -> bool {
+    let is_new = !contains(candidates, &model);
+    if is_new {
+        candidates.push(model);
+    }
+    is_new
+}
+
+fn contains(models: &[Arc<Model>], model: &Model) -> bool {
+    models.iter().any(|known| known.name == model.name)
+}
+
+/// Puts models whose upstream cools down behind the others; whether the first is another one now.
+/// With nobody else they are asked all the same.
+fn prefer_well(
+    gateway: &Gateway,
+    candidates: &mut [Arc<Model>],
+    for_context: &[Arc<Model>],
+) -> bool {
+    let now = Instant::now();
+    let first = candidates.first().map(|model| model.name.clone());
+    candidates.sort_by_key(|model| {
+        (contains(for_context, model), !gateway.breakers.is_usable(&model.name, now))
+    });
+    candidates.first().map(|model| &model.name) != first.as_ref()
 }
 
 fn only_local() -> Problem {

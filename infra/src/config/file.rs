@@ -2,7 +2,7 @@
 //! stands. Unknown keys are refused everywhere.
 
 use super::sections::{
-    Auto, Budget, Cache, Gateway, Limits, Plan, Privacy, Queue, Stripe, Workers,
+    Auto, Breaker, Budget, Cache, Gateway, Limits, Plan, Privacy, Queue, Stripe, Workers,
 };
 use schemas::catalogue::{Capability, Preset, Tier, Vendor};
 use schemas::money::{MicroUsd, PicoUsdPerToken};
@@ -25,6 +25,10 @@ pub(super) struct File {
     pub(super) models: Vec<Spanned<FileModel>>,
     #[serde(default)]
     pub(super) fallbacks: BTreeMap<String, Vec<Spanned<String>>>,
+    #[serde(default)]
+    pub(super) context_window_fallbacks: BTreeMap<String, Vec<Spanned<String>>>,
+    #[serde(default)]
+    pub(super) breaker: Breaker,
     #[serde(default)]
     pub(super) auto: Auto,
     #[serde(default)]

@@ -10,6 +10,7 @@ use crate::environment::{
     CACHE_TTL, ENABLE_CACHING, Environment, MAX_TOKENS_PER_REQUEST, RAKUTEN_LLM_API_BASE,
 };
 use schemas::catalogue::Vendor;
+use serde_saphyr::Spanned;
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
@@ -126,29 +127,11 @@ fn check(file: File, environment: &Environment) -> Result<Config, Mistake> {
     if models.is_empty() {
         return Err((1, "models: is empty: write at least one model".into()));
     }
-    let known = |line: u64, name: &str, place: &str| match names.contains(name) {
-        true => Ok(()),
-        false => Err((
-            line,
-            format!(
-                "{place} names the model '{name}', which models: doesn't have: add it or \
-                     remove the name"
-            ),
-        )),
-    };
-    let mut fallbacks = BTreeMap::new();
-    for (model, chain) in file.fallbacks {
-        let line = chain.first().map_or(1, |name| name.referenced.line());
-        if model != "*" {
-            known(line, &model, "fallbacks:")?;
-        }
-        for name in &chain {
-            known(name.referenced.line(), &name.value, "fallbacks:")?;
-        }
-        fallbacks.insert(model, chain.into_iter().map(|name| name.value).collect());
-    }
+    let fallbacks = chains(file.fallbacks, "fallbacks:", &names)?;
+    let context_window_fallbacks =
+        chains(file.context_window_fallbacks, "context_window_fallbacks:", &names)?;
     for name in file.auto.candidates.iter().chain(&file.auto.default) {
-        known(1, name, "auto:")?;
+        known(&names, 1, name, "auto:")?;
     }
     let stripe = check_stripe(file.stripe, &file.plans, environment)?;
     Ok(Config {
@@ -157,6 +140,8 @@ fn check(file: File, environment: &Environment) -> Result<Config, Mistake> {
         workers: file.workers,
         models: Catalogue::new(models),
         fallbacks,
+        context_window_fallbacks,
+        breaker: file.breaker,
         auto: file.auto,
         limits: file.limits,
         cache: file.cache,
@@ -165,6 +150,36 @@ fn check(file: File, environment: &Environment) -> Result<Config, Mistake> {
         plans: file.plans,
         stripe,
     })
+}
+
+fn known(names: &HashSet<String>, line: u64, name: &str, place: &str) -> Result<(), Mistake> {
+    if names.contains(name) {
+        return Ok(());
+    }
+    let what = format!(
+        "{place} names the model '{name}', which models: doesn't have: add it or remove the name"
+    );
+    Err((line, what))
+}
+
+/// Model → models to try instead of it; all of them must be there.
+fn chains(
+    written: BTreeMap<String, Vec<Spanned<String>>>,
+    place: &str,
+    names: &HashSet<String>,
+) -> Result<BTreeMap<String, Vec<String>>, Mistake> {
+    let mut chains = BTreeMap::new();
+    for (model, chain) in written {
+        let line = chain.first().map_or(1, |name| name.referenced.line());
+        if model != "*" {
+            known(names, line, &model, place)?;
+        }
+        for name in &chain {
+            known(names, name.referenced.line(), &name.value, place)?;
+        }
+        chains.insert(model, chain.into_iter().map(|name| name.value).collect());
+    }
+    Ok(chains)
 }
 
 fn check_gateway(gateway: &Gateway) -> Result<(), Mistake> {
@@ -228,6 +243,7 @@ fn check_cache(cache: &Cache) -> Result<(), Mistake> {
 /// A limit of zero seconds would refuse everything.
 fn check_times(file: &File) -> Result<(), Mistake> {
     let (gateway, queue, workers) = (&file.gateway, &file.queue, &file.workers);
+    let breaker = &file.breaker;
     for (name, value) in [
         ("gateway.body_bytes_max", gateway.body_bytes_max as u64),
         ("gateway.request_seconds_max", gateway.request_seconds_max),
@@ -239,6 +255,10 @@ fn check_times(file: &File) -> Result<(), Mistake> {
         ("workers.connect_seconds_max", workers.connect_seconds_max),
         ("workers.first_byte_seconds_max", workers.first_byte_seconds_max),
         ("workers.idle_seconds_max", workers.idle_seconds_max),
+        ("breaker.failures_max", breaker.failures_max.into()),
+        ("breaker.cool_down_seconds", breaker.cool_down_seconds),
+        ("breaker.cool_down_seconds_max", breaker.cool_down_seconds_max),
+        ("breaker.slow_first_token_seconds", breaker.slow_first_token_seconds),
     ] {
         if value == 0 {
             return Err((1, format!("{name}: 0 would refuse everything: write 1 or more")));
@@ -301,7 +321,7 @@ fn serve_llama_elsewhere(models: &Catalogue, base: &str) -> Catalogue {
 
 #[cfg(test)]
 mod tests {
-    use super::super::sections::{Auto, Budget, Privacy, Queue, Workers};
+    use super::super::sections::{Auto, Breaker, Budget, Privacy, Queue, Workers};
     use super::*;
     use crate::config::Stripe;
     use crate::environment::{STRIPE_SECRET_KEY, STRIPE_WEBHOOK_SECRET};
@@ -320,6 +340,7 @@ mod tests {
         assert_eq!(config.gateway, Gateway::default());
         assert_eq!(config.queue, Queue::default());
         assert_eq!(config.workers, Workers::default());
+        assert_eq!(config.breaker, Breaker::default());
         assert_eq!(config.limits, Limits::default());
         assert_eq!(config.cache, Cache::default());
         assert_eq!(config.budget, Budget::default());

@@ -26,7 +26,7 @@ mod load;
 pub use load::{ConfigError, DEFAULT_CONFIG};
 pub use model::{Catalogue, Llama, Model};
 pub use sections::{
-    Auto, Budget, Cache, DropParams, Gateway, Limits, Plan, Privacy, PrivacyMode, Queue,
+    Auto, Breaker, Budget, Cache, DropParams, Gateway, Limits, Plan, Privacy, PrivacyMode, Queue,
     SemanticCache, Stripe, Workers,
 };
 
@@ -45,6 +45,10 @@ pub struct Config {
     pub models: Catalogue,
     /// Model → what to try when it fails before the first token; `*` is for all others.
     pub fallbacks: BTreeMap<String, Vec<String>>,
+    /// Model → what to try when the conversation doesn't fit its context; `*` is for all others.
+    pub context_window_fallbacks: BTreeMap<String, Vec<String>>,
+    /// When a model's upstream is left alone.
+    pub breaker: Breaker,
     /// The auto-router.
     pub auto: Auto,
     /// Limits for each key.
@@ -64,6 +68,15 @@ pub struct Config {
 impl Config {
     /// The models to try after `model`, in order.
     pub fn fallbacks_of(&self, model: &str) -> &[String] {
-        self.fallbacks.get(model).or_else(|| self.fallbacks.get("*")).map_or(&[], Vec::as_slice)
+        of(&self.fallbacks, model)
     }
+
+    /// The models to try when a conversation doesn't fit the context of `model`, in order.
+    pub fn context_fallbacks_of(&self, model: &str) -> &[String] {
+        of(&self.context_window_fallbacks, model)
+    }
+}
+
+fn of<'a>(fallbacks: &'a BTreeMap<String, Vec<String>>, model: &str) -> &'a [String] {
+    fallbacks.get(model).or_else(|| fallbacks.get("*")).map_or(&[], Vec::as_slice)
 }

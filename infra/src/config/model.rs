@@ -93,7 +93,7 @@ pub struct Catalogue {
 
 impl Catalogue {
     /// Collects models whose names and aliases are unique.
-    pub(super) fn new(models: Vec<Model>) -> Self {
+    pub fn new(models: Vec<Model>) -> Self {
         let mut by_name = HashMap::new();
         for (index, model) in models.iter().enumerate() {
             for name in std::iter::once(&model.name).chain(&model.aliases) {

@@ -90,6 +90,31 @@ impl Default for Queue {
     }
 }
 
+/// When a model's upstream is left alone for a while, as each gateway judges it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Breaker {
+    /// Failures in a row before the first piece; then it cools down.
+    pub failures_max: u32,
+    /// The first cool-down, in seconds; it doubles with each trial that fails.
+    pub cool_down_seconds: u64,
+    /// The longest, in seconds; also of the pauses that vendors ask for.
+    pub cool_down_seconds_max: u64,
+    /// A first piece that comes later counts as a failure, in seconds.
+    pub slow_first_token_seconds: u64,
+}
+
+impl Default for Breaker {
+    fn default() -> Self {
+        Self {
+            failures_max: 5,
+            cool_down_seconds: 10,
+            cool_down_seconds_max: 300,
+            slow_first_token_seconds: 60,
+        }
+    }
+}
+
 /// The workers.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]

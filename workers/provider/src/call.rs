@@ -2,9 +2,9 @@
 //! no redirect, reads no proxy from the environment, and never repeats a request that a vendor may
 //! have begun to answer.
 
+use crate::keys::{KeyHeader, KeyRing};
 use crate::problem;
 use crate::translate::{Call, Protocol, Refusal, refusal};
-use crate::upstream::{KeyHeader, KeyRing};
 use bytes::Bytes;
 use futures::FutureExt;
 use reqwest::header::HeaderMap;
@@ -133,15 +133,18 @@ pub(crate) async fn open(
 ) -> Result<Response, Problem> {
     let mut first: Option<Problem> = None;
     for key in keys.turn() {
-        let response = send(client, call, key, wait).await?;
+        let call_with_key = key.begin();
+        let response = send(client, call, key.header(), wait).await?;
         let status = response.status();
         if status.is_success() {
+            call_with_key.taken();
             return Ok(response);
         }
         let (problem, is_about_key) = refused(protocol, response).await;
         if !matches!(status.as_u16(), 401 | 429) && !is_about_key {
             return Err(problem);
         }
+        call_with_key.refused(status.as_u16(), problem.retry_after_ms);
         first = Some(match first {
             Some(earlier) if earlier.code.status() >= problem.code.status() => earlier,
             _ => problem,

@@ -9,6 +9,7 @@ mod anthropic;
 mod azure;
 mod call;
 mod gemini;
+mod keys;
 mod media;
 mod openai;
 mod problem;

@@ -2,11 +2,12 @@
 //! vendors' keys, and never gives one away.
 
 use crate::call::{Limits, Tails, client, open, whole_body};
+use crate::keys::KeyRing;
 use crate::problem;
 use crate::relay::{Relay, whole};
 use crate::sink::{Ended, Sink};
 use crate::translate::{Protocol, choices_wanted, protocol};
-use crate::upstream::{KeyRing, Upstream};
+use crate::upstream::Upstream;
 use crate::vectors::{Vectors, give};
 use reqwest::{Client, Url};
 use schemas::error::{ErrorCode, Problem};

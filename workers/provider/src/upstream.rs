@@ -1,10 +1,9 @@
 //! What an upstream is: whose protocol, which model, where, with which keys. Plain data that the
 //! start of the program fills from its configuration; it never shows a key.
 
-use reqwest::header::{HeaderName, HeaderValue};
+pub use crate::keys::KeyHeader;
 use schemas::catalogue::{Preset, Vendor};
 use std::fmt;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Where OpenAI is when nothing else is said.
 const OPENAI_API_BASE: &str = "https://api.openai.com/v1";
@@ -14,9 +13,6 @@ const ANTHROPIC_API_BASE: &str = "https://api.anthropic.com";
 
 /// Where Gemini is when nothing else is said.
 const GEMINI_API_BASE: &str = "https://generativelanguage.googleapis.com/v1beta";
-
-/// At most so many keys are tried for one request.
-const KEYS_TRIED_MAX: usize = 8;
 
 /// A model as its vendor knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,34 +68,6 @@ impl fmt::Debug for ApiKey {
     }
 }
 
-/// A header with a key in it; its value is marked as sensitive.
-pub type KeyHeader = (HeaderName, HeaderValue);
-
-/// The keys of one upstream as headers, used in turn.
-#[derive(Debug, Default)]
-pub(crate) struct KeyRing {
-    headers: Vec<KeyHeader>,
-    next: AtomicUsize,
-}
-
-impl KeyRing {
-    /// A ring of these; with none, requests go without a key.
-    pub(crate) fn new(headers: Vec<KeyHeader>) -> Self {
-        Self { headers, next: AtomicUsize::new(0) }
-    }
-
-    /// The keys to try for one request, beginning where the last request did not: at least one
-    /// entry, `None` when there is no key.
-    pub(crate) fn turn(&self) -> Vec<Option<&KeyHeader>> {
-        if self.headers.is_empty() {
-            return vec![None];
-        }
-        let first = self.next.fetch_add(1, Ordering::Relaxed) % self.headers.len();
-        let (before, from) = self.headers.split_at(first);
-        from.iter().chain(before).take(KEYS_TRIED_MAX).map(Some).collect()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -116,18 +84,5 @@ mod tests {
         };
         assert!(!format!("{upstream:?}").contains("secret"));
         assert_eq!(upstream.base(), Some(OPENAI_API_BASE));
-    }
-
-    #[test]
-    fn keys_are_used_in_turn() {
-        let header = |name| (HeaderName::from_static("k"), HeaderValue::from_static(name));
-        let ring = KeyRing::new(vec![header("a"), header("b"), header("c")]);
-        let turn = || -> Vec<_> {
-            ring.turn().into_iter().flatten().map(|(_, value)| value.to_str().unwrap()).collect()
-        };
-        assert_eq!(turn(), ["a", "b", "c"]);
-        assert_eq!(turn(), ["b", "c", "a"]);
-        assert_eq!(turn(), ["c", "a", "b"]);
-        assert_eq!(KeyRing::default().turn(), [None]);
     }
 }

@@ -1,0 +1,59 @@
+//! What a client is told when its answer breaks, or never begins. It decides nothing.
+
+use schemas::error::{ErrorCode, Problem};
+
+/// The answer broke off after it had begun.
+pub(crate) fn interrupted() -> Problem {
+    Problem::new(
+        ErrorCode::StreamInterrupted,
+        "回答の途中で接続が切れました。生成された分だけが課金されます。もう一度お試しください。",
+        "The answer broke off. Only what was produced is charged. Please try again.",
+    )
+}
+
+/// The client read too slowly, or the gateway has to stop.
+pub(crate) fn cut_off() -> Problem {
+    Problem::new(
+        ErrorCode::StreamInterrupted,
+        "受信が遅すぎるか、サーバーの停止のため、回答を打ち切りました。生成された分だけが課金されます。",
+        "The answer was cut: the client read too slowly, or the server had to stop. Only what was \
+         produced is charged.",
+    )
+}
+
+/// No worker survives the request.
+pub(crate) fn poisoned() -> Problem {
+    Problem::new(
+        ErrorCode::UpstreamError,
+        "このリクエストは複数のワーカーで失敗しました。内容を変えてお試しください。",
+        "Several workers failed on this request. Try it with other content.",
+    )
+}
+
+/// The request's own time is over.
+pub(crate) fn deadline_exceeded() -> Problem {
+    Problem::new(
+        ErrorCode::DeadlineExceeded,
+        "時間内に回答が終わりませんでした。max_tokens を減らしてください。",
+        "The answer did not end in time. Lower max_tokens.",
+    )
+}
+
+/// The upstream said nothing in time.
+pub(crate) fn upstream_timeout() -> Problem {
+    Problem::new(
+        ErrorCode::UpstreamTimeout,
+        "モデルが時間内に応答しませんでした。もう一度お試しください。",
+        "The model did not answer in time. Try again.",
+    )
+}
+
+/// Nobody took the request in time.
+pub(crate) fn no_worker() -> Problem {
+    Problem::new(
+        ErrorCode::NoWorker,
+        "順番が回ってきませんでした。しばらくしてからもう一度お試しください。",
+        "No worker became free in time. Try again later.",
+    )
+    .retry_after_ms(5_000)
+}
