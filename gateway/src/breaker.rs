@@ -3,6 +3,7 @@
 //! request tries it. It knows neither HTTP nor NATS, and refuses nobody: routing prefers others.
 
 use infra::config::Breaker;
+use schemas::error::{ErrorCode, Problem};
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -29,6 +30,18 @@ pub(crate) enum Outcome {
 }
 
 impl Outcome {
+    /// What a failure before the first piece says; nothing when it is the request's own.
+    pub(crate) fn of(problem: &Problem) -> Option<Self> {
+        match problem.code {
+            ErrorCode::UpstreamOverloaded => {
+                Some(Self::Overloaded(problem.retry_after_ms.map(Duration::from_millis)))
+            }
+            ErrorCode::UpstreamError => Some(Self::Failed),
+            ErrorCode::UpstreamTimeout => Some(Self::TimedOut),
+            _ => None,
+        }
+    }
+
     /// Its label in metrics.
     pub(crate) fn as_str(self) -> &'static str {
         match self {

@@ -1,6 +1,7 @@
 //! What a client is told when its answer breaks, or never begins. It decides nothing.
 
 use schemas::error::{ErrorCode, Problem};
+use std::time::Duration;
 
 /// The answer broke off after it had begun.
 pub(crate) fn interrupted() -> Problem {
@@ -56,4 +57,14 @@ pub(crate) fn no_worker() -> Problem {
         "No worker became free in time. Try again later.",
     )
     .retry_after_ms(5_000)
+}
+
+/// There is no turn in time.
+pub(crate) fn queue_full(retry_after: Duration) -> Problem {
+    Problem::new(
+        ErrorCode::QueueFull,
+        "順番待ちが長すぎます。retry-after の後にもう一度お試しください。",
+        "Too many requests are waiting. Try again after retry-after.",
+    )
+    .retry_after_ms(u64::try_from(retry_after.as_millis()).unwrap_or(u64::MAX))
 }

@@ -16,6 +16,9 @@ use tokio::sync::watch;
 /// How long a model stays offered after its last worker was seen.
 const OFFER_MEMORY: Duration = Duration::from_secs(60);
 
+/// An advert that comes so soon after a claim may not know of it.
+const CLAIM_SHADOW: Duration = Duration::from_millis(250);
+
 /// Workers that are known at once; adverts beyond are ignored.
 const WORKERS_MAX: usize = 10_000;
 
@@ -24,6 +27,8 @@ struct Seen {
     advert: AdvertV1,
     at: Instant,
     connected: bool,
+    /// When it last took a job of ours.
+    claimed: Option<Instant>,
 }
 
 #[derive(Default)]
@@ -54,21 +59,41 @@ impl Fleet {
         self.departures.subscribe()
     }
 
-    fn learn(&self, advert: AdvertV1) {
+    /// Learns an advert; whether the worker was unknown.
+    fn learn(&self, mut advert: AdvertV1) -> bool {
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         let name = (advert.pool.clone(), advert.worker.clone());
         if advert.leaving {
             known.workers.remove(&name);
-            return;
+            return false;
         }
         if known.workers.len() >= WORKERS_MAX && !known.workers.contains_key(&name) {
-            return;
+            return false;
         }
         let now = Instant::now();
         for model in &advert.models {
             known.offers.insert(model.clone(), now);
         }
-        known.workers.insert(name, Seen { advert, at: now, connected: true });
+        let before = known.workers.remove(&name);
+        let claimed = before.as_ref().and_then(|seen| seen.claimed);
+        if let (Some(before), Some(moment)) = (&before, claimed)
+            && moment.elapsed() < CLAIM_SHADOW
+        {
+            // It may have been written before the claim.
+            advert.slots_free = advert.slots_free.min(before.advert.slots_free);
+        }
+        known.workers.insert(name, Seen { advert, at: now, connected: true, claimed });
+        before.is_none()
+    }
+
+    /// A worker has taken a job of ours: one of its slots is not free any more, whatever its last
+    /// advert says.
+    pub(crate) fn claimed(&self, pool: &str, worker: &WorkerId) {
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(seen) = known.workers.get_mut(&(pool.to_owned(), worker.clone())) {
+            seen.advert.slots_free = seen.advert.slots_free.saturating_sub(1);
+            seen.claimed = Some(Instant::now());
+        }
     }
 
     /// Nobody is judged while NATS is away, nor until an advert had time to come afterwards.
@@ -162,11 +187,14 @@ pub(crate) async fn watch(gateway: &Arc<Gateway>) -> Result<(), BusError> {
                         watched.fleet.pardon();
                     }
                     watched.fleet.forget_silent();
+                    for pool in watched.config.models.pools() {
+                        tell_line(&watched, &pool);
+                    }
                 }
                 message = adverts.next() => {
                     let Some(message) = message else { return };
                     match serde_json::from_slice(&message.payload) {
-                        Ok(Advert::V1(advert)) => watched.fleet.learn(advert),
+                        Ok(Advert::V1(advert)) => heard(&watched, advert),
                         Err(error) => tracing::warn!(%error, "an advert can't be read"),
                     }
                 }
@@ -180,6 +208,20 @@ pub(crate) async fn watch(gateway: &Arc<Gateway>) -> Result<(), BusError> {
         }
     });
     Ok(())
+}
+
+/// What a worker says; whoever waits for one is told at once.
+fn heard(gateway: &Gateway, advert: AdvertV1) {
+    let pool = advert.pool.clone();
+    let is_new = gateway.fleet.learn(advert);
+    if is_new || gateway.line.len(&pool) > 0 {
+        tell_line(gateway, &pool);
+    }
+}
+
+fn tell_line(gateway: &Gateway, pool: &str) {
+    let (_, slots, free) = gateway.fleet.pool(pool);
+    gateway.line.learn(pool, slots, free);
 }
 
 #[cfg(test)]
@@ -198,6 +240,16 @@ mod tests {
             leaving,
             version: "0".into(),
         }
+    }
+
+    #[test]
+    fn a_claim_takes_a_slot_at_once_and_an_advert_in_its_shadow_gives_none_back() {
+        let fleet = Fleet::default();
+        assert!(fleet.learn(advert(false)), "it was unknown");
+        fleet.claimed("cloud", &advert(false).worker);
+        assert_eq!(fleet.pool("cloud"), (1, 4, 2));
+        assert!(!fleet.learn(advert(false)));
+        assert_eq!(fleet.pool("cloud"), (1, 4, 2));
     }
 
     #[test]

@@ -34,6 +34,9 @@ mod exchange;
 /// Who serves what: the workers' adverts.
 mod fleet;
 
+/// Who waits for a turn.
+mod line;
+
 /// Personal data.
 pub mod pii;
 

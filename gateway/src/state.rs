@@ -6,6 +6,7 @@ use crate::breaker::{Breakers, Outcome};
 use crate::desk::Desk;
 use crate::exchange::Exchange;
 use crate::fleet::Fleet;
+use crate::line::Line;
 use crate::pii;
 use infra::bus::Bus;
 use infra::config::{Config, Privacy, PrivacyMode};
@@ -50,6 +51,7 @@ pub struct Gateway {
     pub(crate) fleet: Fleet,
     pub(crate) exchange: Exchange,
     pub(crate) breakers: Breakers,
+    pub(crate) line: Arc<Line>,
     pub(crate) masker: pii::Masker,
     pub(crate) desk: Desk,
     /// Tasks that live as long as the gateway.
@@ -61,6 +63,7 @@ pub struct Gateway {
 impl Gateway {
     pub(crate) fn new(given: Dependencies, background: Tasks) -> Result<Arc<Self>, GatewayError> {
         let breakers = Breakers::new(given.config.breaker.clone());
+        let line = Line::new(given.config.queue.clone());
         let masker = pii::Masker::new(privacy_settings(&given.config.privacy)?)?;
         let desk = Desk::new(&given.config)?;
         Ok(Arc::new(Self {
@@ -74,6 +77,7 @@ impl Gateway {
             fleet: Fleet::default(),
             exchange: Exchange::default(),
             breakers,
+            line,
             masker,
             desk,
             background,

@@ -70,6 +70,8 @@ async fn measure(gateway: &Gateway) {
     for pool in gateway.config.models.pools() {
         let (workers, _, free) = gateway.fleet.pool(&pool);
         let metrics = &gateway.metrics;
+        let waiting = i64::try_from(gateway.line.len(&pool)).unwrap_or(i64::MAX);
+        metrics.queue_line.with_label_values(&[&pool]).set(waiting);
         metrics.workers.with_label_values(&[&pool]).set(i64::try_from(workers).unwrap_or(0));
         metrics.slots_free.with_label_values(&[&pool]).set(i64::from(free));
         let asked = gateway

@@ -98,6 +98,13 @@ metrics! {
     slots_free: IntGaugeVec["pool"],
     /// Jobs that wait in the queue (`num_pending`), by pool.
     queue_pending: IntGaugeVec["pool"],
+    /// Requests that wait in this gateway for their turn, by pool; the backlog is the sum over all
+    /// gateways and `queue_pending`.
+    queue_line: IntGaugeVec["pool"],
+    /// Requests refused because the line was full or its end too far away, by pool.
+    queue_refused_total: IntCounterVec["pool"],
+    /// Requests that went to a later candidate because the wait in this pool was too long.
+    queue_overflow_total: IntCounterVec["pool"],
     /// Pulls that wait for a job (`num_waiting`): the free capacity, by pool.
     queue_waiting: IntGaugeVec["pool"],
     /// Jobs run by this worker, by pool and how they ended.

@@ -8,6 +8,25 @@ use serde::{Deserialize, Serialize};
 /// What every API key begins with.
 pub const API_KEY_PREFIX: &str = "sk-fly-";
 
+/// How soon a key's requests have their turn while others wait for the same pool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Priority {
+    /// Before the others, most of the time.
+    High,
+    /// As most.
+    #[default]
+    Normal,
+    /// After the others, most of the time.
+    Low,
+}
+
+impl Priority {
+    fn is_normal(&self) -> bool {
+        *self == Self::Normal
+    }
+}
+
 /// The record of a key. The version is the variant's name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -49,6 +68,9 @@ pub struct KeyRecordV1 {
     /// Requests at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parallel_max: Option<u64>,
+    /// How soon its requests have their turn.
+    #[serde(default, skip_serializing_if = "Priority::is_normal")]
+    pub priority: Priority,
     /// When it was deleted: milliseconds since 1970. The record stays, so that its usage can still
     /// be asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]

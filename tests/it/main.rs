@@ -27,6 +27,8 @@ mod keys;
 #[cfg(test)]
 mod limits;
 #[cfg(test)]
+mod line;
+#[cfg(test)]
 mod lots;
 #[cfg(test)]
 mod money;

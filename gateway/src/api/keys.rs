@@ -15,7 +15,7 @@ use infra::clock;
 use schemas::error::{ErrorCode, Problem};
 use schemas::ids::{AccountId, KeyId};
 use schemas::money::MicroUsd;
-use schemas::records::KeyRecordV1;
+use schemas::records::{KeyRecordV1, Priority};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -40,6 +40,7 @@ struct Wanted {
     requests_per_minute: Option<u64>,
     tokens_per_minute: Option<u64>,
     parallel: Option<u64>,
+    priority: Option<Priority>,
 }
 
 /// What changes; what is absent stays, and `null` takes a limit away.
@@ -60,6 +61,8 @@ struct Change {
     tokens_per_minute: Option<Option<u64>>,
     #[serde(default, deserialize_with = "given")]
     parallel: Option<Option<u64>>,
+    #[serde(default, deserialize_with = "given")]
+    priority: Option<Option<Priority>>,
 }
 
 /// A field that is there, be it `null`.
@@ -114,6 +117,7 @@ fn checked(gateway: &Gateway, wanted: Wanted) -> Result<NewKey, Problem> {
         requests_per_minute_max: checked_limit("requests_per_minute", wanted.requests_per_minute)?,
         tokens_per_minute_max: checked_limit("tokens_per_minute", wanted.tokens_per_minute)?,
         parallel_max: checked_limit("parallel", wanted.parallel)?,
+        priority: wanted.priority.unwrap_or_default(),
     })
 }
 
@@ -136,6 +140,7 @@ fn checked_change(gateway: &Gateway, change: Change) -> Result<KeyEdit, Problem>
         requests_per_minute_max: limit("requests_per_minute", change.requests_per_minute)?,
         tokens_per_minute_max: limit("tokens_per_minute", change.tokens_per_minute)?,
         parallel_max: limit("parallel", change.parallel)?,
+        priority: change.priority.map(Option::unwrap_or_default),
     })
 }
 
@@ -291,6 +296,7 @@ fn described(record: &KeyRecordV1, spent: MicroUsd) -> Value {
         "requests_per_minute": record.requests_per_minute_max,
         "tokens_per_minute": record.tokens_per_minute_max,
         "parallel": record.parallel_max,
+        "priority": record.priority,
         "spent_usd": usd(spent),
     })
 }

@@ -60,13 +60,14 @@ pub(super) fn told(answering: &Answering, receipt: Option<&Receipt>) -> Told {
     let mut told = vec![
         ("x-fly-model", answering.model().to_owned()),
         ("x-fly-provider", answering.provider().to_owned()),
-        ("x-fly-route-reason", answering.reason.clone()),
+        ("x-fly-route-reason", answering.reason()),
         ("x-fly-cache", cache.to_owned()),
         ("x-fly-hold-usd", figures.hold.to_string()),
         ("x-fly-overhead-ms", figures.overhead_ms.to_string()),
     ];
     let later = [
         ("x-fly-masked", Some(answering.masked.clone()).filter(|masked| !masked.is_empty())),
+        ("x-fly-queue-position", figures.queue_position.map(|position| position.to_string())),
         ("x-fly-queue-ms", figures.queue_ms.map(|waited| waited.to_string())),
         ("x-fly-ttft-ms", figures.first_token_ms.map(|waited| waited.to_string())),
         ("x-fly-cost-usd", receipt.map(|receipt| receipt.charge.to_string())),
@@ -112,7 +113,7 @@ pub(super) async fn collect(
     let mut collector = Collector::default();
     let receipt = loop {
         match answering.next().await {
-            Event::Waiting => {}
+            Event::Waiting | Event::Queued(_) => {}
             Event::Pieces(pieces) => collector.add(&pieces),
             Event::Whole(choices) => collector.add_whole(&choices),
             Event::Done(receipt) => break receipt,

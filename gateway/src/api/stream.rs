@@ -4,7 +4,7 @@
 
 use super::error;
 use super::outgoing::{Ending, Told, WithTold, Writer, fields, without_end};
-use crate::chat::{Event, Receipt};
+use crate::chat::{Event, Receipt, Standing};
 use schemas::error::Problem;
 use schemas::ids::RequestId;
 use schemas::openai::{AnswerChoice, Chunk, ChunkChoice, DeltaMessage, UsageReport};
@@ -13,6 +13,17 @@ use std::collections::BTreeMap;
 
 /// A comment: a sign of life that no client reads.
 pub(super) const PING: &[u8] = b": ping\n\n";
+
+/// The same with where the request stands: what a person who waits wants to know.
+pub(super) fn queued(standing: &Standing, out: &mut Vec<u8>) {
+    let mut comment = format!(": ping\n: x-fly-queue-position: {}\n", standing.position);
+    if let Some(expected) = standing.expected {
+        let seconds = expected.as_secs() + 1;
+        comment.push_str(&format!(": x-fly-queue-eta: {seconds}\n"));
+    }
+    comment.push('\n');
+    out.extend_from_slice(comment.as_bytes());
+}
 
 /// The end of a good stream.
 pub(super) const DONE: &[u8] = b"data: [DONE]\n\n";
@@ -115,6 +126,10 @@ impl Writer for Rendering {
         match event {
             Event::Waiting => {
                 out.extend_from_slice(PING);
+                None
+            }
+            Event::Queued(standing) => {
+                queued(&standing, out);
                 None
             }
             Event::Pieces(pieces) => {

@@ -10,7 +10,7 @@ use rand::RngExt;
 use schemas::ids::{AccountId, KeyId};
 use schemas::ledger::{EventV1, Fact};
 use schemas::money::MicroUsd;
-use schemas::records::{API_KEY_PREFIX, AccountRecordV1, KeyRecordV1};
+use schemas::records::{API_KEY_PREFIX, AccountRecordV1, KeyRecordV1, Priority};
 
 /// Letters and digits of a secret: 43 of 62 are 256 bits.
 const SECRET_LENGTH: usize = 43;
@@ -34,6 +34,8 @@ pub struct NewKey {
     pub tokens_per_minute_max: Option<u64>,
     /// Requests at once.
     pub parallel_max: Option<u64>,
+    /// How soon its requests have their turn.
+    pub priority: Priority,
 }
 
 /// A key just made.
@@ -77,6 +79,7 @@ pub async fn issue(bus: &Bus, wanted: NewKey) -> Result<IssuedKey, BusError> {
         requests_per_minute_max: wanted.requests_per_minute_max,
         tokens_per_minute_max: wanted.tokens_per_minute_max,
         parallel_max: wanted.parallel_max,
+        priority: wanted.priority,
         revoked_ms: None,
     };
     let revision = bus.put_key(&record).await?;
@@ -107,6 +110,7 @@ pub async fn issue_once(
         requests_per_minute_max: None,
         tokens_per_minute_max: None,
         parallel_max: None,
+        priority: Priority::Normal,
         revoked_ms: None,
     };
     let revision = bus.create_key(&record).await?;
@@ -130,6 +134,8 @@ pub struct KeyEdit {
     pub tokens_per_minute_max: Option<Option<u64>>,
     /// Another number of requests at once.
     pub parallel_max: Option<Option<u64>>,
+    /// How soon its requests have their turn.
+    pub priority: Option<Priority>,
 }
 
 /// Changes a live key. `None` when it isn't there or was deleted.
@@ -151,6 +157,7 @@ pub async fn edit(bus: &Bus, key: &KeyId, edit: KeyEdit) -> Result<Option<Stored
                 .tokens_per_minute_max
                 .unwrap_or(record.tokens_per_minute_max),
             parallel_max: edit.parallel_max.unwrap_or(record.parallel_max),
+            priority: edit.priority.unwrap_or(record.priority),
             ..record
         })
     };

@@ -156,6 +156,7 @@ mod tests {
             requests_per_minute_max: None,
             tokens_per_minute_max: None,
             parallel_max: None,
+            priority: schemas::records::Priority::Normal,
             revoked_ms: None,
         }
     }

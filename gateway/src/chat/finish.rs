@@ -135,9 +135,16 @@ impl Live {
     pub(super) fn abandon(mut self, gateway: &Arc<Gateway>, model: &str, client_left: bool) {
         // Nobody has to follow what comes to nothing.
         drop(self.published.held.routed.missed.lead.take());
+        // Who waits for a turn leaves the line at once.
+        let was_sent = self.published.ticket.take().is_none();
         let (gateway, model) = (Arc::clone(gateway), model.to_owned());
         let tasks = gateway.settlements.clone();
-        tasks.spawn("settle", async move { settle(&gateway, self, &model, client_left).await });
+        tasks.spawn("settle", async move {
+            if was_sent {
+                return settle(&gateway, self, &model, client_left).await;
+            }
+            self.published.held.void(&gateway, void_reason(client_left));
+        });
     }
 }
 
@@ -180,8 +187,12 @@ impl Gateway {
     }
 }
 
+fn void_reason(client_left: bool) -> VoidReason {
+    if client_left { VoidReason::Cancelled } else { VoidReason::Failed }
+}
+
 async fn settle(gateway: &Arc<Gateway>, mut live: Live, model: &str, client_left: bool) {
-    let reason = if client_left { VoidReason::Cancelled } else { VoidReason::Failed };
+    let reason = void_reason(client_left);
     let request = live.received().request.clone();
     let Some(execution) = gateway.exchange.cancel(&request) else {
         remove_from_queue(gateway, &live.published).await;
@@ -222,8 +233,7 @@ async fn settle(gateway: &Arc<Gateway>, mut live: Live, model: &str, client_left
 /// The worker can't be asked any more: what came through is charged, by our own estimate.
 async fn charge(gateway: &Arc<Gateway>, live: &Live, model: &str, client_left: bool) {
     if !live.owed.produced {
-        let reason = if client_left { VoidReason::Cancelled } else { VoidReason::Failed };
-        return live.published.held.void(gateway, reason);
+        return live.published.held.void(gateway, void_reason(client_left));
     }
     let held = &live.published.held;
     let authenticated = &held.routed.missed.masked.admitted.authenticated;

@@ -49,9 +49,10 @@ pub use collect::Collector;
 pub(crate) use admit::LEASE_MS;
 
 use crate::cache::Wishes;
+pub use crate::line::Standing;
 use crate::state::Gateway;
 use infra::config::DropParams;
-use infra::store::limits::Standing;
+use infra::store::limits::Standing as LimitStanding;
 use schemas::error::Problem;
 use schemas::ids::RequestId;
 use schemas::job::JobKind;
@@ -87,7 +88,7 @@ pub struct Refused {
     /// Why.
     pub problem: Problem,
     /// Where the key stands, if it was known.
-    pub standing: Option<Standing>,
+    pub standing: Option<LimitStanding>,
 }
 
 impl From<Problem> for Refused {
@@ -101,6 +102,8 @@ impl From<Problem> for Refused {
 pub enum Event {
     /// Nothing yet: a stream should show a sign of life.
     Waiting,
+    /// The same while the request waits for its turn: where it stands.
+    Queued(Standing),
     /// A piece of the answer.
     Pieces(Vec<ChunkChoice>),
     /// The whole answer.
@@ -125,6 +128,8 @@ pub struct Receipt {
 pub struct Figures {
     /// The credit that was held for it.
     pub hold: MicroUsd,
+    /// Where it stood when it joined the line for its turn, if it had to.
+    pub queue_position: Option<u64>,
     /// From the queue to the worker that answers, in milliseconds.
     pub queue_ms: Option<u64>,
     /// From the request's arrival to the first piece, in milliseconds.
@@ -137,13 +142,12 @@ pub struct Figures {
 /// produced is charged.
 pub struct Answering {
     /// Where the key stands.
-    pub standing: Standing,
-    /// Why the model was chosen.
-    pub reason: String,
+    pub standing: LimitStanding,
     /// Whether the answer had been kept.
     pub from_cache: bool,
     /// How many pieces of which kinds of personal data were masked, as `email=1,phone=2`.
     pub masked: String,
+    reason: String,
     gateway: Arc<Gateway>,
     source: Source,
     unmask: unmask::Unmask,
@@ -210,6 +214,14 @@ impl Answering {
     /// Who provides that model.
     pub fn provider(&self) -> &'static str {
         self.gateway.config.models.get(self.model()).map_or("", |model| model.provider())
+    }
+
+    /// Why the model was chosen.
+    pub fn reason(&self) -> String {
+        match &self.source {
+            Source::Live(relay) if relay.has_overflowed() => format!("{};overflow", self.reason),
+            _ => self.reason.clone(),
+        }
     }
 
     /// How the answer came about.

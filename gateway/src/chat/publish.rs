@@ -3,8 +3,10 @@
 
 use super::hold::Held;
 use crate::abilities;
+use crate::broken::queue_full;
 use crate::credits::{self, WorstCase};
 use crate::exchange::Seat;
+use crate::line::{Asking, Place, Ticket, Turn};
 use crate::state::Gateway;
 use async_nats::jetstream::context::PublishErrorKind;
 use infra::clock;
@@ -14,10 +16,10 @@ use schemas::error::{ErrorCode, Problem};
 use schemas::job::{ChatJob, Job, JobKind};
 use schemas::subjects;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-/// When a retry makes sense after the queue was full, in milliseconds.
-const FULL_RETRY_MS: u64 = 2_000;
+/// When a retry makes sense after the queue couldn't be reached, in milliseconds.
+const AWAY_RETRY_MS: u64 = 2_000;
 
 /// The shortest life of a message that NATS takes, in seconds.
 const TTL_SECONDS_MIN: u64 = 1;
@@ -37,7 +39,16 @@ pub(super) struct Published {
     pub(super) dropped: Vec<String>,
     /// Its place in the stream, to remove it by.
     pub(super) sequence: u64,
+    /// It waits here for its turn; the queue has nothing of it.
+    pub(super) ticket: Option<Ticket>,
+    /// Where it stood when it joined the line, if it had to.
+    pub(super) position: Option<u64>,
+    /// An earlier candidate's wait was too long.
+    pub(super) overflowed: bool,
+    /// When it asked for its turn.
     pub(super) since: Instant,
+    /// When it had its turn.
+    pub(super) sent: Instant,
 }
 
 impl Published {
@@ -50,23 +61,86 @@ impl Published {
 
 impl Published {
     /// Publishes again: for another candidate, or because the first message or its worker was lost.
+    /// Who has had a turn in a pool needs no other there.
     pub(super) async fn again(
         &mut self,
         gateway: &Gateway,
         candidate: usize,
     ) -> Result<(), Problem> {
-        let authenticated = &self.held.routed.missed.masked.admitted.authenticated;
-        let request = &authenticated.received.request;
-        self.attempt = gateway.exchange.next_attempt(request).unwrap_or(self.attempt + 1);
-        self.candidate = candidate;
-        self.dropped = dropped(&self.held, candidate);
+        let had_turn = self.ticket.take().is_none();
+        let pool = self.model().pool.clone();
+        let request = self.received().request.clone();
+        self.attempt = gateway.exchange.next_attempt(&request).unwrap_or(self.attempt + 1);
+        self.aim(candidate);
         self.since = Instant::now();
+        if had_turn && self.model().pool == pool {
+            self.sent = self.since;
+            self.sequence = send(gateway, self).await?;
+            return Ok(());
+        }
+        gateway.exchange.leave_place(&request);
+        self.line_up(gateway).await
+    }
+
+    /// The turn has come.
+    pub(super) async fn take_turn(
+        &mut self,
+        gateway: &Gateway,
+        place: Place,
+    ) -> Result<(), Problem> {
+        self.ticket = None;
+        self.sent = Instant::now();
+        gateway.exchange.take_place(&self.received().request, place);
         self.sequence = send(gateway, self).await?;
         Ok(())
     }
+
+    /// The candidate to go to because the wait for this one is too long.
+    pub(super) fn overflow(&self, gateway: &Gateway) -> Option<usize> {
+        let ticket = self.ticket.as_ref()?;
+        let limit = gateway.config.queue.overflow_of(&self.model().pool);
+        let expected = ticket.standing().expected.unwrap_or_default();
+        if expected.max(self.since.elapsed()) <= limit {
+            return None;
+        }
+        within_wait(gateway, &self.held, self.candidate + 1)
+    }
+
+    /// It goes on to a later candidate because of the wait.
+    pub(super) fn overflows(&mut self, gateway: &Gateway) {
+        let pool = &self.model().pool;
+        gateway.metrics.queue_overflow_total.with_label_values(&[pool]).inc();
+        self.overflowed = true;
+    }
+
+    fn received(&self) -> &super::receive::Received {
+        &self.held.routed.missed.masked.admitted.authenticated.received
+    }
+
+    fn aim(&mut self, candidate: usize) {
+        self.candidate = candidate;
+        self.dropped = dropped(&self.held, candidate);
+    }
+
+    /// Asks for a turn: publishes at once if there is room, else waits in the line.
+    async fn line_up(&mut self, gateway: &Gateway) -> Result<(), Problem> {
+        match gateway.line.enter(&asking(gateway, &self.held, self.model())) {
+            Ok(Turn::Now(place)) => self.take_turn(gateway, place).await,
+            Ok(Turn::Later(ticket)) => {
+                self.position = self.position.or(Some(ticket.standing().position));
+                self.ticket = Some(ticket);
+                Ok(())
+            }
+            Err(full) => {
+                let pool = &self.model().pool;
+                gateway.metrics.queue_refused_total.with_label_values(&[pool]).inc();
+                Err(queue_full(full.retry_after))
+            }
+        }
+    }
 }
 
-/// Publishes for the first candidate.
+/// Publishes for the first candidate whose wait is not too long.
 pub(super) async fn publish(gateway: &Arc<Gateway>, held: Held) -> Result<Published, Problem> {
     let authenticated = &held.routed.missed.masked.admitted.authenticated;
     let open = OpenHold {
@@ -76,12 +150,69 @@ pub(super) async fn publish(gateway: &Arc<Gateway>, held: Held) -> Result<Publis
         amount: held.amount.0.to_string(),
     };
     let seat = gateway.exchange.enter(open, authenticated.received.deadline_ms);
-    let (attempt, since) = (1, Instant::now());
-    let dropped = dropped(&held, 0);
-    let mut published =
-        Published { held, seat, candidate: 0, attempt, dropped, sequence: 0, since };
-    published.sequence = send(gateway, &published).await?;
-    Ok(published)
+    let now = Instant::now();
+    let mut published = Published {
+        dropped: dropped(&held, 0),
+        held,
+        seat,
+        candidate: 0,
+        attempt: 1,
+        sequence: 0,
+        ticket: None,
+        position: None,
+        overflowed: false,
+        since: now,
+        sent: now,
+    };
+    if let Some(next) = better_than_waiting(gateway, &published.held) {
+        published.overflows(gateway);
+        published.aim(next);
+    }
+    loop {
+        let problem = match published.line_up(gateway).await {
+            Err(problem) if problem.code == ErrorCode::QueueFull => problem,
+            ended => return ended.map(|()| published),
+        };
+        let next = within_wait(gateway, &published.held, published.candidate + 1);
+        published.overflows(gateway);
+        published.aim(next.ok_or(problem)?);
+    }
+}
+
+/// Who asks for a turn, for one of the candidates.
+fn asking<'a>(gateway: &Gateway, held: &'a Held, model: &'a Model) -> Asking<'a> {
+    let authenticated = &held.routed.missed.masked.admitted.authenticated;
+    let left_ms = authenticated.received.deadline_ms.saturating_sub(clock::unix_ms());
+    let wait_max = gateway.config.queue.wait_max_of(&model.pool);
+    Asking {
+        pool: &model.pool,
+        account: &authenticated.key.account,
+        priority: authenticated.key.priority,
+        patience: wait_max.min(Duration::from_millis(left_ms)),
+    }
+}
+
+/// A later candidate, if the first one's wait is too long.
+fn better_than_waiting(gateway: &Gateway, held: &Held) -> Option<usize> {
+    let first = held.routed.candidates.first()?;
+    let expected = gateway.line.expected(&asking(gateway, held, first))?;
+    let is_long = expected > gateway.config.queue.overflow_of(&first.pool);
+    is_long.then(|| within_wait(gateway, held, 1)).flatten()
+}
+
+/// The first candidate from there on whose wait is within its limit. Those that are there for their
+/// longer context are for other reasons.
+fn within_wait(gateway: &Gateway, held: &Held, from: usize) -> Option<usize> {
+    let routed = &held.routed;
+    let fits = |model: &Arc<Model>| {
+        let limit = gateway.config.queue.overflow_of(&model.pool);
+        let expected = gateway.line.expected(&asking(gateway, held, model));
+        expected.is_some_and(|wait| wait <= limit)
+            && !routed.for_context.iter().any(|longer| longer.name == model.name)
+            && gateway.breakers.is_usable(&model.name, Instant::now())
+    };
+    let later = routed.candidates.iter().enumerate().skip(from);
+    later.filter(|(_, model)| fits(model)).map(|(index, _)| index).next()
 }
 
 /// What a candidate can't honour of the request.
@@ -120,7 +251,7 @@ async fn send(gateway: &Gateway, published: &Published) -> Result<u64, Problem> 
         tracing::error!(%error, "a job couldn't be queued");
         match error.kind() {
             PublishErrorKind::MaxPayloadExceeded => too_large(bytes_max),
-            PublishErrorKind::Other => queue_full(),
+            PublishErrorKind::Other => queue_full(gateway.line.retry_after(&model.pool)),
             _ => unavailable(),
         }
     })
@@ -153,22 +284,13 @@ fn job_of(gateway: &Gateway, published: &Published) -> ChatJob {
     }
 }
 
-fn queue_full() -> Problem {
-    Problem::new(
-        ErrorCode::QueueFull,
-        "順番待ちが満杯です。retry-after の後にもう一度お試しください。",
-        "The queue is full. Try again after retry-after.",
-    )
-    .retry_after_ms(FULL_RETRY_MS)
-}
-
 fn unavailable() -> Problem {
     Problem::new(
         ErrorCode::ServiceUnavailable,
         "キューに接続できません。少し待ってもう一度お試しください。",
         "The queue can't be reached. Try again in a moment.",
     )
-    .retry_after_ms(FULL_RETRY_MS)
+    .retry_after_ms(AWAY_RETRY_MS)
 }
 
 fn too_large(bytes_max: usize) -> Problem {

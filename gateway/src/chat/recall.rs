@@ -88,6 +88,7 @@ impl Kept {
         let as_stream = received.chat.wants_stream();
         let took_ms = u64::try_from(received.arrived.elapsed().as_millis()).unwrap_or(u64::MAX);
         let figures = Figures {
+            queue_position: None,
             hold: charge,
             queue_ms: None,
             first_token_ms: Some(took_ms),

@@ -7,9 +7,10 @@ use super::publish::Published;
 use super::{Collector, Event, Figures, Receipt};
 use crate::breaker::Outcome;
 use crate::broken::{
-    cut_off, deadline_exceeded, interrupted, no_worker, poisoned, upstream_timeout,
+    cut_off, deadline_exceeded, interrupted, no_worker, poisoned, queue_full, upstream_timeout,
 };
 use crate::exchange::{Execution, Stage, stop_execution};
+use crate::line::{Place, Ticket};
 use crate::state::Gateway;
 use bytes::Bytes;
 use infra::clock;
@@ -39,6 +40,7 @@ pub(super) struct Relay {
     model: String,
     figures: Figures,
     dropped: Vec<String>,
+    overflowed: bool,
 }
 
 /// A request that isn't settled.
@@ -69,6 +71,7 @@ enum Signal {
     Frame(Bytes),
     FramesClosed,
     StageChanged,
+    Turn(Place),
     QueueRenewed,
     Reconnected,
     Look,
@@ -98,9 +101,11 @@ pub(super) fn relay(gateway: &Arc<Gateway>, mut published: Published) -> Relay {
     };
     let overhead_ms = milliseconds(arrived.elapsed());
     let hold = live.published.held.amount;
-    let figures = Figures { hold, queue_ms: None, first_token_ms: None, overhead_ms };
-    let dropped = live.published.dropped.clone();
-    Relay { gateway: Arc::clone(gateway), live: Some(live), model, figures, dropped }
+    let queue_position = live.published.position;
+    let figures =
+        Figures { hold, queue_position, queue_ms: None, first_token_ms: None, overhead_ms };
+    let (dropped, overflowed) = (live.published.dropped.clone(), live.published.overflowed);
+    Relay { gateway: Arc::clone(gateway), live: Some(live), model, figures, dropped, overflowed }
 }
 
 impl Relay {
@@ -119,6 +124,11 @@ impl Relay {
         &self.dropped
     }
 
+    /// Whether an earlier candidate's wait was too long.
+    pub(super) fn has_overflowed(&self) -> bool {
+        self.overflowed
+    }
+
     /// What happens next.
     pub(super) async fn next(&mut self) -> Event {
         loop {
@@ -127,6 +137,10 @@ impl Relay {
                 Signal::Frame(frame) => self.frame(&frame).await,
                 Signal::FramesClosed => Some(self.give_up(cut_off())),
                 Signal::StageChanged => self.stage_changed(),
+                Signal::Turn(place) => {
+                    let sent = live.published.take_turn(&self.gateway, place).await;
+                    self.published(sent)
+                }
                 Signal::QueueRenewed => self.requeue().await,
                 Signal::Reconnected => {
                     live.doubt = Some(Doubt::begin());
@@ -218,7 +232,7 @@ impl Relay {
         if live.begun {
             return Some(self.give_up(failed.problem));
         }
-        match outcome_of(&failed.problem) {
+        match Outcome::of(&failed.problem) {
             Some(outcome) => self.gateway.learn_outcome(&self.model, outcome),
             None => self.gateway.breakers.release(&self.model),
         }
@@ -254,21 +268,31 @@ impl Relay {
     async fn requeue(&mut self) -> Option<Event> {
         let live = self.live.as_mut()?;
         let waiting = *live.published.seat.stage.borrow() == Stage::Waiting;
-        if live.begun || !waiting {
+        // Who waits for a turn has lost nothing.
+        if live.begun || !waiting || live.published.ticket.is_some() {
             return None;
         }
         let candidate = live.published.candidate;
         self.again(candidate).await
     }
 
-    /// Publishes again. An error ends the request without a charge.
+    /// Publishes again.
     async fn again(&mut self, candidate: usize) -> Option<Event> {
         let live = self.live.as_mut()?;
         live.numbers = 0;
-        match live.published.again(&self.gateway, candidate).await {
+        let sent = live.published.again(&self.gateway, candidate).await;
+        self.published(sent)
+    }
+
+    /// What came of publishing. An error ends the request without a charge.
+    fn published(&mut self, sent: Result<(), Problem>) -> Option<Event> {
+        let live = self.live.as_mut()?;
+        match sent {
             Ok(()) => {
                 self.model = live.published.model().name.clone();
                 self.dropped.clone_from(&live.published.dropped);
+                self.overflowed = live.published.overflowed;
+                self.figures.queue_position = live.published.position;
                 None
             }
             Err(problem) => {
@@ -287,7 +311,7 @@ impl Relay {
         if let Some(problem) = live.overdue(&self.gateway, &stage) {
             let first_token_late = !live.begun && clock::unix_ms() < live.received().deadline_ms;
             if first_token_late {
-                if let Some(outcome) = outcome_of(&problem) {
+                if let Some(outcome) = Outcome::of(&problem) {
                     self.gateway.learn_outcome(&self.model, outcome);
                 }
                 if let Some(next) = live.next_after(problem.code) {
@@ -296,6 +320,12 @@ impl Relay {
                 }
             }
             return Some(self.give_up(problem));
+        }
+        if live.published.attempt < ATTEMPTS_MAX
+            && let Some(next) = live.published.overflow(&self.gateway)
+        {
+            live.published.overflows(&self.gateway);
+            return self.again(next).await;
         }
         if let Stage::Claimed(execution) = &stage {
             let (fleet, pool) = (&self.gateway.fleet, &live.published.model().pool);
@@ -324,7 +354,8 @@ impl Relay {
             return None;
         }
         live.next_ping = Instant::now() + ping_interval;
-        Some(Event::Waiting)
+        let ticket = live.published.ticket.as_ref();
+        Some(ticket.map_or(Event::Waiting, |ticket| Event::Queued(ticket.standing())))
     }
 
     /// After NATS was away: an answer whose charge stands in the ledger at two looks, without its
@@ -380,7 +411,7 @@ impl Live {
 
     /// Safe to drop at any point: nothing is taken before it returns.
     async fn wait(&mut self) -> Signal {
-        let seat = &mut self.published.seat;
+        let Published { seat, ticket, .. } = &mut self.published;
         tokio::select! {
             biased;
             changed = seat.stage.changed() => match changed {
@@ -388,6 +419,7 @@ impl Live {
                 Err(_) => Signal::FramesClosed,
             },
             frame = seat.frames.recv() => frame.map_or(Signal::FramesClosed, Signal::Frame),
+            place = Ticket::turn_of(ticket) => Signal::Turn(place),
             Ok(()) = seat.renewals.changed() => Signal::QueueRenewed,
             Ok(()) = self.departures.changed() => Signal::Look,
             Ok(()) = self.connections.changed() => Signal::Reconnected,
@@ -434,10 +466,16 @@ impl Live {
             let idle = Duration::from_secs(limits.stream_idle_seconds_max);
             return (self.last_frame.elapsed() >= idle).then(interrupted);
         }
+        if self.published.ticket.is_some() {
+            let pool = &self.published.model().pool;
+            let wait_max = gateway.config.queue.wait_max_of(pool);
+            let is_late = self.published.since.elapsed() >= wait_max;
+            return is_late.then(|| queue_full(gateway.line.retry_after(pool)));
+        }
         let waiting = *stage == Stage::Waiting;
         let first_token = Duration::from_secs(limits.first_token_seconds_max);
         // A whole answer has no first token: once somebody works on it, only the deadline counts.
-        if self.published.since.elapsed() < first_token || !(waiting || self.streams()) {
+        if self.published.sent.elapsed() < first_token || !(waiting || self.streams()) {
             return None;
         }
         Some(if waiting { no_worker() } else { upstream_timeout() })
@@ -449,18 +487,6 @@ impl Execution {
     fn is_settled_in(&self) -> bool {
         let grace = Duration::from_millis(2 * schemas::advert::ADVERT_INTERVAL_MS);
         self.since.elapsed() >= grace
-    }
-}
-
-/// What a failure before the first piece says about the upstream; nothing when it is the request's.
-fn outcome_of(problem: &Problem) -> Option<Outcome> {
-    match problem.code {
-        ErrorCode::UpstreamOverloaded => {
-            Some(Outcome::Overloaded(problem.retry_after_ms.map(Duration::from_millis)))
-        }
-        ErrorCode::UpstreamError => Some(Outcome::Failed),
-        ErrorCode::UpstreamTimeout => Some(Outcome::TimedOut),
-        _ => None,
     }
 }
 

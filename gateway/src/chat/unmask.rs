@@ -56,7 +56,7 @@ impl Unmask {
             Event::Whole(choices) => {
                 Event::Whole(choices.into_iter().map(|choice| self.whole(choice)).collect())
             }
-            Event::Waiting | Event::Done(_) | Event::Failed(_) => event,
+            Event::Waiting | Event::Queued(_) | Event::Done(_) | Event::Failed(_) => event,
         }
     }
 

@@ -43,6 +43,7 @@ impl Exchange {
             delivered: claim.delivered,
             since: Instant::now(),
         }));
+        entry.place = None;
         (ClaimAnswer::Go { left_ms }, replaced)
     }
 }
@@ -70,9 +71,18 @@ pub(super) async fn serve(gateway: &Arc<Gateway>) -> Result<(), BusError> {
 
 async fn answer(gateway: &Gateway, message: async_nats::Message) {
     let Some(reply) = message.reply else { return };
+    if message.payload.is_empty() {
+        // A worker asks whether we live; that we answer is the answer.
+        drop(gateway.bus.client().publish(reply, bytes::Bytes::new()).await);
+        return;
+    }
     let answer = match serde_json::from_slice(&message.payload) {
         Ok(Claim::V1(claim)) => {
+            let pool = gateway.exchange.pool_of(&claim.request);
             let (answer, replaced) = gateway.exchange.claim(&claim, clock::unix_ms());
+            if let (ClaimAnswer::Go { .. }, Some(pool)) = (&answer, pool) {
+                gateway.fleet.claimed(&pool, &claim.worker);
+            }
             if let Some(before) = replaced {
                 // It was silent for too long, but it may still live.
                 super::stop_execution(gateway, &claim.request, &before).await;

@@ -4,6 +4,7 @@
 /// The answer to a claim.
 mod claims;
 
+use crate::line::Place;
 use crate::state::Gateway;
 use bytes::Bytes;
 use futures::StreamExt;
@@ -63,6 +64,8 @@ struct Entry {
     deadline_ms: u64,
     begun: bool,
     stage: watch::Sender<Stage>,
+    /// Its right to be in the queue, until a worker has it.
+    place: Option<Place>,
     /// Absent once the client proved too slow.
     frames: Option<mpsc::Sender<Bytes>>,
 }
@@ -100,10 +103,37 @@ impl Exchange {
         let request = hold.request.clone();
         let (sender, frames) = mpsc::channel(FRAMES_WAITING_MAX);
         let (stage, seen) = watch::channel(Stage::Waiting);
-        let frames_to = Some(sender);
-        let entry = Entry { hold, attempt: 1, deadline_ms, begun: false, stage, frames: frames_to };
+        let entry = Entry {
+            hold,
+            attempt: 1,
+            deadline_ms,
+            begun: false,
+            stage,
+            place: None,
+            frames: Some(sender),
+        };
         self.table().insert(request, entry);
         Seat { frames, stage: seen, renewals: self.renewals.subscribe() }
+    }
+
+    /// The request's job goes to the queue: its place there ends with a worker's claim.
+    pub(crate) fn take_place(&self, request: &RequestId, place: Place) {
+        if let Some(entry) = self.table().get_mut(request) {
+            entry.place = Some(place);
+        }
+    }
+
+    /// The request goes elsewhere: what it has in the queue is refused at its claim.
+    pub(crate) fn leave_place(&self, request: &RequestId) {
+        if let Some(entry) = self.table().get_mut(request) {
+            entry.place = None;
+        }
+    }
+
+    /// The pool in whose queue the request has a place.
+    fn pool_of(&self, request: &RequestId) -> Option<String> {
+        let table = self.table();
+        table.get(request)?.place.as_ref().map(|place| place.pool().to_owned())
     }
 
     /// The request will be published anew under a higher attempt: older ones are not heard any
@@ -139,6 +169,7 @@ impl Exchange {
         let entry = table.get_mut(request)?;
         let running = entry.stage.borrow().execution().cloned();
         entry.stage.send_replace(Stage::Cancelled);
+        entry.place = None;
         running
     }
 

@@ -26,8 +26,8 @@ mod load;
 pub use load::{ConfigError, DEFAULT_CONFIG};
 pub use model::{Catalogue, Llama, Model};
 pub use sections::{
-    Auto, Breaker, Budget, Cache, DropParams, Gateway, Limits, Plan, Privacy, PrivacyMode, Queue,
-    SemanticCache, Stripe, Workers,
+    Auto, Breaker, Budget, Cache, DropParams, Gateway, Limits, Plan, PoolLimits, Privacy,
+    PrivacyMode, Queue, SemanticCache, Stripe, Workers,
 };
 
 use std::collections::BTreeMap;

@@ -4,6 +4,7 @@
 use schemas::ids::AccountId;
 use serde::Deserialize;
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// The HTTP side.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -76,6 +77,55 @@ pub struct Queue {
     pub acknowledge_seconds: u64,
     /// How often a job is handed out before it counts as poison.
     pub deliveries_max: i64,
+    /// Requests that may wait in each gateway for their turn in a pool.
+    pub waiting_max: usize,
+    /// How long one may wait for its turn, in seconds.
+    pub wait_seconds_max: u64,
+    /// A longer expected wait lets a request go to its next candidate, in seconds.
+    pub overflow_seconds: u64,
+    /// Turns of keys of high priority, against the others'.
+    pub weight_high: u32,
+    /// Turns of keys of normal priority.
+    pub weight_normal: u32,
+    /// Turns of keys of low priority.
+    pub weight_low: u32,
+    /// The three limits above for single pools.
+    pub pools: BTreeMap<String, PoolLimits>,
+}
+
+/// Limits of one pool; what is absent is as for all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PoolLimits {
+    /// Requests that may wait in each gateway for their turn.
+    pub waiting_max: Option<usize>,
+    /// How long one may wait for its turn, in seconds.
+    pub wait_seconds_max: Option<u64>,
+    /// A longer expected wait lets a request go to its next candidate, in seconds.
+    pub overflow_seconds: Option<u64>,
+}
+
+impl Queue {
+    fn limits_of(&self, pool: &str) -> PoolLimits {
+        self.pools.get(pool).copied().unwrap_or_default()
+    }
+
+    /// Requests that may wait in each gateway for their turn in this pool.
+    pub fn waiting_max_of(&self, pool: &str) -> usize {
+        self.limits_of(pool).waiting_max.unwrap_or(self.waiting_max)
+    }
+
+    /// How long one may wait for its turn in this pool.
+    pub fn wait_max_of(&self, pool: &str) -> Duration {
+        let limit = self.limits_of(pool).wait_seconds_max;
+        Duration::from_secs(limit.unwrap_or(self.wait_seconds_max))
+    }
+
+    /// The expected wait in this pool that lets a request go to its next candidate.
+    pub fn overflow_of(&self, pool: &str) -> Duration {
+        let limit = self.limits_of(pool).overflow_seconds;
+        Duration::from_secs(limit.unwrap_or(self.overflow_seconds))
+    }
 }
 
 impl Default for Queue {
@@ -86,6 +136,13 @@ impl Default for Queue {
             replicas: 1,
             acknowledge_seconds: 3,
             deliveries_max: 3,
+            waiting_max: 10_000,
+            wait_seconds_max: 120,
+            overflow_seconds: 30,
+            weight_high: 16,
+            weight_normal: 4,
+            weight_low: 1,
+            pools: BTreeMap::new(),
         }
     }
 }

@@ -20,6 +20,9 @@ mod settle;
 /// Jobs that run, and the word that stops them.
 mod running;
 
+/// Jobs whose gateway is gone.
+mod orphans;
+
 /// What this worker says of itself.
 mod advertise;
 
@@ -104,7 +107,7 @@ async fn run_job(worker: Arc<Worker>, delivery: Delivery) -> JobOutcome {
             return JobOutcome::Unreadable;
         }
     };
-    let running = worker.running().begin(&job.request, job.attempt, delivery.delivered);
+    let running = worker.running().begin(&job, delivery.delivered);
     let left = match claim::ask(&worker, &job, &delivery).await {
         claim::Verdict::Go(_) if running.was_cancelled() => {
             delivery.terminate().await;

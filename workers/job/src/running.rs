@@ -1,8 +1,9 @@
 //! The jobs that run here, and the word that stops one. A cancellation for an unknown request is
 //! somebody else's.
 
-use schemas::ids::RequestId;
-use std::collections::HashMap;
+use schemas::ids::{GatewayId, RequestId};
+use schemas::job::ChatJob;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio_util::sync::CancellationToken;
 
@@ -12,6 +13,7 @@ type Name = (RequestId, u32, u64);
 type Table = HashMap<Name, Job>;
 
 struct Job {
+    gateway: GatewayId,
     stop: CancellationToken,
     cancelled: CancellationToken,
 }
@@ -35,10 +37,14 @@ impl Running {
     }
 
     /// Knows a job from now on. Called before its claim, so that no cancellation falls between.
-    pub(crate) fn begin(&self, request: &RequestId, attempt: u32, delivered: u64) -> RunningJob {
-        let name = (request.clone(), attempt, delivered);
+    pub(crate) fn begin(&self, job: &ChatJob, delivered: u64) -> RunningJob {
+        let name = (job.request.clone(), job.attempt, delivered);
+        self.know(name, job.gateway.clone())
+    }
+
+    fn know(&self, name: Name, gateway: GatewayId) -> RunningJob {
         let (stop, cancelled) = (CancellationToken::new(), CancellationToken::new());
-        let job = Job { stop: stop.clone(), cancelled: cancelled.clone() };
+        let job = Job { gateway, stop: stop.clone(), cancelled: cancelled.clone() };
         self.table().insert(name.clone(), job);
         RunningJob { table: self.clone(), name, stop, cancelled }
     }
@@ -50,6 +56,19 @@ impl Running {
                 job.cancelled.cancel();
                 job.stop.cancel();
             }
+        }
+    }
+
+    /// The gateways that wait for running jobs.
+    pub(crate) fn gateways(&self) -> HashSet<GatewayId> {
+        self.table().values().map(|job| job.gateway.clone()).collect()
+    }
+
+    /// Nobody waits any more for what this gateway had asked for.
+    pub(crate) fn cancel_all_of(&self, gateway: &GatewayId) {
+        for job in self.table().values().filter(|job| job.gateway == *gateway) {
+            job.cancelled.cancel();
+            job.stop.cancel();
         }
     }
 
@@ -83,14 +102,31 @@ impl Drop for RunningJob {
 mod tests {
     use super::*;
 
+    fn begin(running: &Running, request: &RequestId, attempt: u32, delivered: u64) -> RunningJob {
+        let gateway = GatewayId::parse("gw_1").unwrap();
+        running.know((request.clone(), attempt, delivered), gateway)
+    }
+
+    #[test]
+    fn a_gone_gateways_jobs_stop_and_no_others() {
+        let (running, request) = (Running::default(), RequestId::fresh());
+        let mine = begin(&running, &request, 1, 1);
+        let other = GatewayId::parse("gw_2").unwrap();
+        let others = running.know((RequestId::fresh(), 1, 1), other.clone());
+        assert_eq!(running.gateways().len(), 2);
+        running.cancel_all_of(&other);
+        assert!(others.was_cancelled() && others.stop().is_cancelled());
+        assert!(!mine.was_cancelled() && !mine.stop().is_cancelled());
+    }
+
     #[test]
     fn only_the_named_job_stops_and_the_end_forgets_it() {
         let running = Running::default();
         let (first, second) = (RequestId::fresh(), RequestId::fresh());
-        let (one, two) = (running.begin(&first, 2, 1), running.begin(&second, 1, 1));
+        let (one, two) = (begin(&running, &first, 2, 1), begin(&running, &second, 1, 1));
         running.cancel(&first, 1, 9);
         assert!(!one.was_cancelled(), "an older attempt was meant");
-        let again = running.begin(&first, 2, 2);
+        let again = begin(&running, &first, 2, 2);
         running.cancel(&first, 2, 1);
         assert!(one.was_cancelled() && one.stop().is_cancelled());
         assert!(!two.stop().is_cancelled() && !again.stop().is_cancelled());

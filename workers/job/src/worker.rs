@@ -2,7 +2,7 @@
 //! end in which no new job is pulled and running ones finish.
 
 use crate::running::Running;
-use crate::{Backend, advertise, run_job};
+use crate::{Backend, advertise, orphans, run_job};
 use futures::StreamExt;
 use infra::bus::pull::Puller;
 use infra::bus::{Bus, BusError};
@@ -114,6 +114,7 @@ impl Worker {
     pub async fn run(self: Arc<Self>, stop: CancellationToken) -> Result<(), WorkerError> {
         let (loops, adverts, jobs) = (Tasks::new(), Tasks::new(), Tasks::new());
         self.listen_for_cancellations(&loops).await?;
+        loops.spawn("orphans", orphans::watch(Arc::clone(&self), loops.stop().clone()));
         for pool in &self.settings.pools {
             self.serve_pool(pool, &loops, &adverts, &jobs);
         }

@@ -2,7 +2,7 @@
 //! refusal; thoughts have no place in it.
 
 use crate::api::outgoing::{Ending, Told, WithTold, Writer, fields, without_end};
-use crate::api::stream::{DONE, PING, data, failed, pieces_of};
+use crate::api::stream::{DONE, PING, data, failed, pieces_of, queued};
 use crate::chat::{Event, Receipt};
 use schemas::ids::RequestId;
 use schemas::openai::{AnswerChoice, ChunkChoice, FinishReason, UsageReport};
@@ -148,6 +148,7 @@ impl Writer for Rendering {
     fn event(&mut self, event: Event, model: &str, out: &mut Vec<u8>) -> Option<Ending> {
         match event {
             Event::Waiting => out.extend_from_slice(PING),
+            Event::Queued(standing) => queued(&standing, out),
             Event::Pieces(pieces) => self.pieces(pieces, model, out),
             Event::Whole(choices) => {
                 for choice in choices {

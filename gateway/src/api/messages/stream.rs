@@ -5,6 +5,7 @@
 use super::blocks::Blocks;
 use super::{error, response};
 use crate::api::outgoing::{self, Ending, WithTold, Writer, without_end};
+use crate::api::stream::queued;
 use crate::chat::{Event, Receipt};
 use schemas::anthropic::{
     Event as Told, MessageEnd, MessagesAnswer, MessagesUsage, Role, STOP_REASON, STOP_SEQUENCE,
@@ -121,6 +122,10 @@ impl Writer for Rendering {
     fn event(&mut self, event: Event, model: &str, out: &mut Vec<u8>) -> Option<Ending> {
         match event {
             Event::Waiting => tell(&Told::Ping, out),
+            Event::Queued(standing) => {
+                queued(&standing, out);
+                tell(&Told::Ping, out);
+            }
             Event::Pieces(pieces) => self.pieces(pieces, model, out),
             Event::Whole(choices) => {
                 for choice in choices {

@@ -5,7 +5,7 @@
 use super::items::{Items, Told};
 use super::response::{Head, State, cut};
 use crate::api::outgoing::{self, Ending, Writer, without_end};
-use crate::api::stream::{PING, data, pieces_of};
+use crate::api::stream::{PING, data, pieces_of, queued};
 use crate::chat::{Event, Receipt};
 use schemas::error::Problem;
 use schemas::openai::{ChunkChoice, FinishReason};
@@ -109,6 +109,7 @@ impl Writer for Rendering {
     fn event(&mut self, event: Event, model: &str, out: &mut Vec<u8>) -> Option<Ending> {
         match event {
             Event::Waiting => out.extend_from_slice(PING),
+            Event::Queued(standing) => queued(&standing, out),
             Event::Pieces(pieces) => self.pieces(pieces, model, out),
             Event::Whole(choices) => {
                 for choice in choices {

@@ -141,10 +141,14 @@ impl Client {
 
     /// A chat as a stream; `stream` is added to the body.
     pub async fn stream(&self, body: &Value) -> EventStream {
+        self.stream_at("/v1/chat/completions", body).await
+    }
+
+    /// The same on another surface.
+    pub async fn stream_at(&self, path: &str, body: &Value) -> EventStream {
         let mut body = body.clone();
         body["stream"] = true.into();
-        let request = self.request(Method::POST, "/v1/chat/completions").json(&body);
-        EventStream::open(request).await
+        EventStream::open(self.request(Method::POST, path).json(&body)).await
     }
 
     /// One question to a model, answered as a stream.
