@@ -14,7 +14,7 @@ const SECTIONS: &str = "infra/src/config/sections.rs";
 const SHAPE: &str = "infra/src/config/file.rs";
 
 /// Which struct holds the keys below a prefix.
-const STRUCTS: [(&str, &str, &str); 14] = [
+const STRUCTS: [(&str, &str, &str); 15] = [
     ("gateway.", SECTIONS, "Gateway"),
     ("queue.", SECTIONS, "Queue"),
     ("workers.", SECTIONS, "Workers"),
@@ -22,6 +22,7 @@ const STRUCTS: [(&str, &str, &str); 14] = [
     ("auto.", SECTIONS, "Auto"),
     ("limits.", SECTIONS, "Limits"),
     ("cache.", SECTIONS, "Cache"),
+    ("responses.", SECTIONS, "Responses"),
     ("budget.", SECTIONS, "Budget"),
     ("privacy.", SECTIONS, "Privacy"),
     ("plans[].", SECTIONS, "Plan"),
@@ -32,8 +33,8 @@ const STRUCTS: [(&str, &str, &str); 14] = [
 ];
 
 /// Sections whose values in the default file are also the code's defaults.
-const PLAIN: [&str; 8] =
-    ["gateway.", "queue.", "workers.", "breaker.", "limits.", "cache.", "budget.", "privacy."];
+const PLAIN: [&str; 9] =
+    ["gateway.", "queue.", "workers.", "breaker.", "limits.", "cache.", "responses.", "budget.", "privacy."];
 
 /// A model with what is required and nothing else.
 const SMALLEST: &str = "models:\n  -\n    name: m\n    pool: p\n    vendor: openai\n    \

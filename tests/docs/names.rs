@@ -83,6 +83,9 @@ fn keys_spelled() -> Option<Spelled> {
         ("leader", keys::leader(&tenant, "DIGEST")),
         ("answers", keys::answers(&tenant)),
         ("answer_sizes", keys::answer_sizes(&tenant)),
+        ("response", keys::response(&account, "RESPONSE")),
+        ("responses", keys::responses(&account)),
+        ("response_sizes", keys::response_sizes(&account)),
     ];
     let part = format!("{{{part}}}");
     Some(texts.map(|(item, text)| (item, placeholders(&text.replace(&part, "{part}")))).into())
@@ -90,9 +93,9 @@ fn keys_spelled() -> Option<Spelled> {
 
 /// `ACCOUNT` as a whole word of a name is written `<account>`.
 fn placeholders(text: &str) -> String {
-    const FILLED: [&str; 11] = [
+    const FILLED: [&str; 12] = [
         "GATEWAY", "REQUEST", "WORKER", "ACCOUNT", "POOL", "MODEL", "KIND", "UNIQUE", "KEY",
-        "DIGEST", "USER",
+        "DIGEST", "USER", "RESPONSE",
     ];
     let filled = |part: &str| match FILLED.contains(&part) {
         true => format!("<{}>", part.to_lowercase()),

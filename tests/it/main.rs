@@ -49,6 +49,8 @@ mod rakuten;
 #[cfg(test)]
 mod receipts;
 #[cfg(test)]
+mod responses;
+#[cfg(test)]
 mod single_flight;
 #[cfg(test)]
 mod slots;

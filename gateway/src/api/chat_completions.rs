@@ -18,14 +18,14 @@ pub(super) struct ChatCompletion {
 impl Surface for ChatCompletion {
     type Answer = Answer;
 
-    fn read(arrival: &Arrival<'_>) -> Result<(ChatRequest, Self), Problem> {
+    async fn read(arrival: &Arrival<'_>) -> Result<(ChatRequest, Self), Problem> {
         let chat: ChatRequest = incoming::json(arrival.body)?;
         let id = stream::completion_id(arrival.request);
         let kept = Self { id, created: arrival.created, wants_usage: chat.wants_usage() };
         Ok((chat, kept))
     }
 
-    fn whole(
+    async fn whole(
         self,
         model: &str,
         choices: Vec<AnswerChoice>,

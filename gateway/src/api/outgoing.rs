@@ -33,6 +33,11 @@ pub(super) trait Writer: Send {
     /// Takes what our headers say of the whole answer, right before its end is written: a stream's
     /// own headers had to leave before it was known.
     fn told(&mut self, _told: Told) {}
+
+    /// What is still to be done before the client reads the end.
+    fn ended(&mut self) -> impl Future<Output = ()> + Send {
+        std::future::ready(())
+    }
 }
 
 /// Our own headers by their names.
@@ -185,6 +190,9 @@ async fn loop_until_written(
         }
         let mut out = Vec::new();
         let ending = writer.event(event, answering.model(), &mut out);
+        if ending.is_some() {
+            writer.ended().await;
+        }
         if !out.is_empty() || ending.is_some() {
             return Some((out, ending));
         }

@@ -15,7 +15,7 @@ use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use infra::clock;
 use schemas::error::Problem;
-use schemas::ids::RequestId;
+use schemas::ids::{AccountId, RequestId};
 use schemas::job::JobKind;
 use schemas::openai::{AnswerChoice, ChatRequest};
 use serde::Serialize;
@@ -24,6 +24,12 @@ use std::time::Instant;
 
 /// A request as it came.
 pub(super) struct Arrival<'a> {
+    /// Where it came.
+    pub(super) gateway: &'a Arc<Gateway>,
+    /// Whose it is.
+    pub(super) account: &'a AccountId,
+    /// The secret that it came with.
+    pub(super) secret: &'a str,
     /// Its name.
     pub(super) request: &'a RequestId,
     /// When it came, in seconds since 1970.
@@ -44,7 +50,9 @@ pub(super) trait Surface: Sized + Send + 'static {
     ///
     /// # Errors
     /// When it is not what the surface takes.
-    fn read(arrival: &Arrival<'_>) -> Result<(ChatRequest, Self), Problem>;
+    fn read(
+        arrival: &Arrival<'_>,
+    ) -> impl Future<Output = Result<(ChatRequest, Self), Problem>> + Send;
 
     /// A whole answer.
     ///
@@ -55,7 +63,7 @@ pub(super) trait Surface: Sized + Send + 'static {
         model: &str,
         choices: Vec<AnswerChoice>,
         receipt: &Receipt,
-    ) -> Result<Self::Answer, Problem>;
+    ) -> impl Future<Output = Result<Self::Answer, Problem>> + Send;
 
     /// What writes a stream.
     fn writer(self) -> impl Writer + 'static;
@@ -117,16 +125,18 @@ async fn answer<S: Surface>(
 }
 
 async fn read<S: Surface>(
-    gateway: &Gateway,
+    gateway: &Arc<Gateway>,
     request: &RequestId,
     headers: &HeaderMap,
     body: Body,
 ) -> Result<(ChatRequest, S), Problem> {
     // A stranger's body isn't even read: it would cost memory for nothing.
-    auth::open(gateway, incoming::secret(headers).as_deref())?;
-    let body = incoming::body(gateway, headers, body).await?;
+    let secret = incoming::secret(headers);
+    let key = auth::open(gateway, secret.as_deref())?;
+    let (account, secret) = (&key.account, secret.as_deref().unwrap_or_default());
+    let body = &incoming::body(gateway, headers, body).await?;
     let created = clock::unix_ms() / 1_000;
-    S::read(&Arrival { request, created, headers, body: &body })
+    S::read(&Arrival { gateway, account, secret, request, created, headers, body }).await
 }
 
 async fn whole<S: Surface>(
@@ -134,11 +144,11 @@ async fn whole<S: Surface>(
     surface: S,
     counted: Counted,
 ) -> Result<Response, Failure> {
-    let collected = outgoing::collect(&mut answering).await;
-    let answer = collected.and_then(|(choices, receipt)| {
-        Ok((surface.whole(answering.model(), choices, &receipt)?, receipt))
-    });
-    let (answer, receipt) = match answer {
+    let (choices, receipt) = match outgoing::collect(&mut answering).await {
+        Ok(collected) => collected,
+        Err(problem) => return Err((problem.into(), counted)),
+    };
+    let answer = match surface.whole(answering.model(), choices, &receipt).await {
         Ok(answer) => answer,
         Err(problem) => return Err((problem.into(), counted)),
     };

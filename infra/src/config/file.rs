@@ -2,7 +2,7 @@
 //! stands. Unknown keys are refused everywhere.
 
 use super::sections::{
-    Auto, Breaker, Budget, Cache, Gateway, Limits, Plan, Privacy, Queue, Stripe, Workers,
+    Auto, Breaker, Budget, Cache, Gateway, Limits, Plan, Privacy, Queue, Responses, Stripe, Workers,
 };
 use schemas::catalogue::{Capability, Preset, Tier, Vendor};
 use schemas::money::{MicroUsd, PicoUsdPerToken};
@@ -35,6 +35,8 @@ pub(super) struct File {
     pub(super) limits: Limits,
     #[serde(default)]
     pub(super) cache: Cache,
+    #[serde(default)]
+    pub(super) responses: Responses,
     #[serde(default)]
     pub(super) budget: Budget,
     #[serde(default)]

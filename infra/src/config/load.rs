@@ -145,6 +145,7 @@ fn check(file: File, environment: &Environment) -> Result<Config, Mistake> {
         auto: file.auto,
         limits: file.limits,
         cache: file.cache,
+        responses: file.responses,
         budget: file.budget,
         privacy: file.privacy,
         plans: file.plans,
@@ -326,7 +327,7 @@ fn serve_llama_elsewhere(models: &Catalogue, base: &str) -> Catalogue {
 
 #[cfg(test)]
 mod tests {
-    use super::super::sections::{Auto, Breaker, Budget, Privacy, Queue, Workers};
+    use super::super::sections::{Auto, Breaker, Budget, Privacy, Queue, Responses, Workers};
     use super::*;
     use crate::config::Stripe;
     use crate::environment::{STRIPE_SECRET_KEY, STRIPE_WEBHOOK_SECRET};
@@ -348,6 +349,7 @@ mod tests {
         assert_eq!(config.breaker, Breaker::default());
         assert_eq!(config.limits, Limits::default());
         assert_eq!(config.cache, Cache::default());
+        assert_eq!(config.responses, Responses::default());
         assert_eq!(config.budget, Budget::default());
         assert_eq!(config.privacy, Privacy::default());
         let Auto { candidates, default, .. } = config.auto;

@@ -27,7 +27,7 @@ pub use load::{ConfigError, DEFAULT_CONFIG};
 pub use model::{Catalogue, Llama, Model};
 pub use sections::{
     Auto, Breaker, Budget, Cache, DropParams, Gateway, Limits, Plan, PoolLimits, Privacy,
-    PrivacyMode, Queue, SemanticCache, Stripe, Workers,
+    PrivacyMode, Queue, Responses, SemanticCache, Stripe, Workers,
 };
 
 use std::collections::BTreeMap;
@@ -55,6 +55,8 @@ pub struct Config {
     pub limits: Limits,
     /// The answer cache.
     pub cache: Cache,
+    /// Responses that are kept.
+    pub responses: Responses,
     /// What may be spent.
     pub budget: Budget,
     /// Personal data.

@@ -283,6 +283,31 @@ impl Cache {
     }
 }
 
+/// Responses of `/v1/responses` that are kept.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Responses {
+    /// Whether any is kept, unless its request says `store: false`.
+    pub enabled: bool,
+    /// For how long, in seconds.
+    pub ttl_seconds: u64,
+    /// Largest response kept, with the conversation before it, in bytes.
+    pub entry_bytes_max: usize,
+    /// What one account's may take together, in bytes; the oldest give way.
+    pub account_bytes_max: usize,
+}
+
+impl Default for Responses {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            ttl_seconds: 86_400,
+            entry_bytes_max: 1_048_576,
+            account_bytes_max: 16_777_216,
+        }
+    }
+}
+
 /// Answers to similar questions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -104,3 +104,18 @@ pub fn answers(tenant: &Tenant) -> String {
 pub fn answer_sizes(tenant: &Tenant) -> String {
     format!("{}answer_sizes:{tenant}", prefix(tenant.name()))
 }
+
+/// A response kept for an account, sealed.
+pub fn response(account: &AccountId, id: &str) -> String {
+    format!("{}response:{account}:{id}", prefix(account))
+}
+
+/// An account's kept responses by the time they end.
+pub fn responses(account: &AccountId) -> String {
+    format!("{}responses:{account}", prefix(account))
+}
+
+/// How many bytes each of an account's kept responses takes.
+pub fn response_sizes(account: &AccountId) -> String {
+    format!("{}response_sizes:{account}", prefix(account))
+}

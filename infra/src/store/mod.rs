@@ -22,6 +22,9 @@ pub mod balances;
 /// Answers kept for equal questions.
 pub mod answers;
 
+/// Responses kept for those who asked.
+pub mod responses;
+
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::io::tcp::TcpSettings;
 use std::time::Duration;

@@ -29,14 +29,14 @@ pub(super) struct TextCompletion {
 impl Surface for TextCompletion {
     type Answer = Completion;
 
-    fn read(arrival: &Arrival<'_>) -> Result<(ChatRequest, Self), Problem> {
+    async fn read(arrival: &Arrival<'_>) -> Result<(ChatRequest, Self), Problem> {
         let (chat, echo) = request::chat(incoming::json::<CompletionRequest>(arrival.body)?)?;
         let head = Head::new(arrival.request, arrival.created, echo);
         let wants_usage = chat.wants_usage();
         Ok((chat, Self { head, wants_usage }))
     }
 
-    fn whole(
+    async fn whole(
         self,
         model: &str,
         choices: Vec<AnswerChoice>,

@@ -81,14 +81,14 @@ struct MessagesAnswering {
 impl Surface for MessagesAnswering {
     type Answer = MessagesAnswer;
 
-    fn read(arrival: &Arrival<'_>) -> Result<(ChatRequest, Self), Problem> {
+    async fn read(arrival: &Arrival<'_>) -> Result<(ChatRequest, Self), Problem> {
         let version = Version::of(arrival.headers)?;
         let chat = canonical(incoming::json(arrival.body)?, version)?;
         let input_estimate = if chat.wants_stream() { count_tokens::estimate(&chat) } else { 0 };
         Ok((chat, Self { request: arrival.request.clone(), input_estimate }))
     }
 
-    fn whole(
+    async fn whole(
         self,
         model: &str,
         choices: Vec<AnswerChoice>,

@@ -7,14 +7,30 @@ use schemas::error::Problem;
 use schemas::openai::{Content, Message, Part, Role};
 use serde_json::{Map, Value, json};
 
-/// All messages, the instructions first.
+/// What an item is, and what its name begins with.
+pub(super) fn kind_and_prefix(item: &Value) -> (String, &'static str) {
+    let kind = item.get("type").and_then(Value::as_str).unwrap_or("message");
+    let prefix = match kind {
+        "message" => "msg",
+        "function_call" => "fc",
+        "function_call_output" => "fco",
+        _ => "item",
+    };
+    (kind.to_owned(), prefix)
+}
+
+/// All messages, the instructions first, then what was said before this request.
 pub(super) fn messages(
     instructions: Option<String>,
+    before: &[Value],
     input: Value,
 ) -> Result<Vec<Message>, Problem> {
     let mut messages = Vec::new();
     if let Some(instructions) = instructions.filter(|text| !text.is_empty()) {
         messages.push(Message::text(Role::System, instructions));
+    }
+    for (number, item) in before.iter().enumerate() {
+        add(item.clone(), &format!("previous_response_id[{number}]"), &mut messages)?;
     }
     match input {
         Value::String(text) if !text.is_empty() => messages.push(Message::text(Role::User, text)),

@@ -1,6 +1,6 @@
-//! `POST /v1/responses`: OpenAI's Responses API in, whatever model answers. The request becomes the
-//! canonical form and the answer comes out of it; what stands between doesn't know this surface. No
-//! response is kept: what would need a former one is refused.
+//! `/v1/responses`: OpenAI's Responses API in, whatever model answers. The request becomes the
+//! canonical form and the answer comes out of it; what stands between doesn't know this surface. A
+//! response is kept for a while, sealed, so that a request can go on from it.
 
 /// The request as the canonical form: the top-level fields.
 mod request;
@@ -20,67 +20,74 @@ mod response;
 /// An answer as events.
 mod stream;
 
+/// Responses that are kept.
+mod kept;
+
+/// Reading them again, and deleting them.
+mod read;
+
 #[cfg(test)]
 mod tests;
 
+use self::kept::{Keeping, Shelf};
 use self::request::ResponsesRequest;
 use self::response::Head;
 use self::stream::Rendering;
-use super::error::{self, ApiError};
+use super::error;
 use super::outgoing::Writer;
 use super::surface::{Arrival, Surface, create};
 use super::{incoming, outgoing};
-use crate::auth;
 use crate::chat::Receipt;
 use crate::state::Gateway;
 use axum::Router;
-use axum::extract::State;
-use axum::http::HeaderMap;
-use axum::routing::{any, post};
-use schemas::error::{ErrorCode, Problem};
+use axum::routing::{get, post};
+use schemas::error::Problem;
 use schemas::openai::{AnswerChoice, ChatRequest};
 use serde_json::{Map, Value};
 use std::sync::Arc;
 
 /// The surface's paths.
 pub(super) fn routes() -> Router<Arc<Gateway>> {
+    let refused = error::method_not_allowed;
     Router::new()
-        .route("/v1/responses", post(create::<Head>).fallback(error::method_not_allowed))
-        .route("/v1/responses/{*path}", any(not_kept))
-}
-
-/// Reading a response again, deleting it, cancelling it.
-async fn not_kept(State(gateway): State<Arc<Gateway>>, headers: HeaderMap) -> ApiError {
-    let secret = incoming::secret(&headers);
-    match auth::open(&gateway, secret.as_deref()) {
-        Err(problem) => problem.into(),
-        Ok(_) => no_such_response().into(),
-    }
-}
-
-fn no_such_response() -> Problem {
-    Problem::new(
-        ErrorCode::NotFound,
-        "その応答はありません。応答はここに保存されません (store: false と同じです)。",
-        "There is no such response: none is kept here, as with store: false.",
-    )
+        .route("/v1/responses", post(create::<Head>).fallback(refused))
+        .route(
+            "/v1/responses/{response}",
+            get(read::retrieve).delete(read::remove).fallback(refused),
+        )
+        .route("/v1/responses/{response}/cancel", post(read::cancel).fallback(refused))
+        .route("/v1/responses/{response}/input_items", get(read::items).fallback(refused))
 }
 
 impl Surface for Head {
     type Answer = Value;
 
-    fn read(arrival: &Arrival<'_>) -> Result<(ChatRequest, Self), Problem> {
-        let (chat, asked) = canonical(incoming::json(arrival.body)?)?;
-        Ok((chat, Self::new(arrival.request, arrival.created, asked)))
+    async fn read(arrival: &Arrival<'_>) -> Result<(ChatRequest, Self), Problem> {
+        let request: ResponsesRequest = incoming::json(arrival.body)?;
+        let shelf = Shelf::new(arrival.gateway, arrival.account, arrival.secret);
+        let before = match request.previous_response_id.as_deref() {
+            Some(id) => shelf.conversation(id).await?,
+            None => Vec::new(),
+        };
+        let is_kept = request.store != Some(false)
+            && !incoming::forbids_cache(arrival.headers)
+            && shelf.takes(arrival.body.len());
+        let input = kept::items(&request.input, response::bare(arrival.request));
+        let (chat, asked) = canonical(request, &before)?;
+        let keeping = is_kept.then_some(Keeping { shelf, input, before });
+        Ok((chat, Self::new(arrival.request, arrival.created, asked).kept(keeping)))
     }
 
-    fn whole(
-        self,
+    async fn whole(
+        mut self,
         model: &str,
         choices: Vec<AnswerChoice>,
         receipt: &Receipt,
     ) -> Result<Value, Problem> {
-        Head::whole(&self, model, choices, receipt).ok_or_else(outgoing::without_end)
+        let whole =
+            Head::whole(&self, model, choices, receipt).ok_or_else(outgoing::without_end)?;
+        self.keep(whole.clone()).await;
+        Ok(whole)
     }
 
     fn writer(self) -> impl Writer + 'static {
@@ -89,7 +96,10 @@ impl Surface for Head {
 }
 
 /// The one translation in, and what of the request the answer tells back.
-fn canonical(request: ResponsesRequest) -> Result<(ChatRequest, Map<String, Value>), Problem> {
+fn canonical(
+    request: ResponsesRequest,
+    before: &[Value],
+) -> Result<(ChatRequest, Map<String, Value>), Problem> {
     let asked = response::asked(&request);
-    Ok((request::chat(request)?, asked))
+    Ok((request::chat(request, before)?, asked))
 }

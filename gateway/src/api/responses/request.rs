@@ -1,5 +1,5 @@
-//! The request as the canonical form: the top-level fields. What would need an answer that was kept
-//! is refused; hints that change no answer are left out.
+//! The request as the canonical form: the top-level fields. What would need something that isn't
+//! kept is refused; hints that change no answer are left out.
 
 use super::{input, tools};
 use crate::api::fields::{not_offered, refuse, wrong};
@@ -9,8 +9,8 @@ use schemas::openai::request::UserPreferences;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-/// What needs an answer, a conversation or a prompt that was kept: nothing is.
-const KEPT: [&str; 3] = ["previous_response_id", "conversation", "prompt"];
+/// What needs a conversation or a prompt that was kept elsewhere: only responses are.
+const KEPT: [&str; 2] = ["conversation", "prompt"];
 
 /// What would need a part that isn't here.
 const NOT_OFFERED: [&str; 1] = ["moderation"];
@@ -31,10 +31,8 @@ const FOREIGN: [&str; 12] = [
     "functions",
 ];
 
-/// What changes no answer here: nothing is kept (the answer says so), nothing is cut off, and only
-/// the client's own tools are called.
-const HINTS: [&str; 5] =
-    ["store", "truncation", "max_tool_calls", "stream_options", "context_management"];
+/// What changes no answer here: nothing is cut off, and only the client's own tools are called.
+const HINTS: [&str; 4] = ["truncation", "max_tool_calls", "stream_options", "context_management"];
 
 /// What an answer may include only if it was asked for, and a chat's answer here never has.
 const LOGPROBS: &str = "message.output_text.logprobs";
@@ -47,6 +45,9 @@ pub(super) struct ResponsesRequest {
     pub(super) instructions: Option<String>,
     stream: Option<bool>,
     background: Option<bool>,
+    /// Whether it is kept; yes when nothing is said.
+    pub(super) store: Option<bool>,
+    pub(super) previous_response_id: Option<String>,
     pub(super) max_output_tokens: Option<u64>,
     pub(super) temperature: Option<f64>,
     pub(super) top_p: Option<f64>,
@@ -78,8 +79,8 @@ pub(super) struct ReasoningOptions {
     pub(super) summary: Option<String>,
 }
 
-/// The one translation in.
-pub(super) fn chat(request: ResponsesRequest) -> Result<ChatRequest, Problem> {
+/// The one translation in, with what was said `before`.
+pub(super) fn chat(request: ResponsesRequest, before: &[Value]) -> Result<ChatRequest, Problem> {
     let mut rest = request.rest;
     refuse(&mut rest, &KEPT)?;
     refuse(&mut rest, &NOT_OFFERED)?;
@@ -113,7 +114,7 @@ pub(super) fn chat(request: ResponsesRequest) -> Result<ChatRequest, Problem> {
     }
     Ok(ChatRequest {
         model: request.model,
-        messages: input::messages(request.instructions, request.input)?,
+        messages: input::messages(request.instructions, before, request.input)?,
         stream: request.stream,
         max_completion_tokens: request.max_output_tokens,
         temperature: request.temperature,

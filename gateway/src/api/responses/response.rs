@@ -2,6 +2,7 @@
 //! clients require are always there, null where nothing is known.
 
 use super::items::Items;
+use super::kept::Keeping;
 use super::request::ResponsesRequest;
 use crate::api::stream::pieces_of;
 use crate::chat::Receipt;
@@ -27,13 +28,28 @@ pub(super) struct Head {
     created_at: u64,
     /// What was asked, as it is told back.
     asked: Map<String, Value>,
+    /// Where the response is kept, if it is.
+    keeping: Option<Keeping>,
 }
 
 impl Head {
     /// A response that begins now (`created_at`: seconds since 1970).
     pub(super) fn new(request: &RequestId, created_at: u64, asked: Map<String, Value>) -> Self {
-        let bare = request.as_str().trim_start_matches("req_").to_owned();
-        Self { bare, created_at, asked }
+        Self { bare: bare(request).to_owned(), created_at, asked, keeping: None }
+    }
+
+    /// The same response, which is kept when it is whole.
+    pub(super) fn kept(mut self, keeping: Option<Keeping>) -> Self {
+        self.asked.insert("store".to_owned(), keeping.is_some().into());
+        self.keeping = keeping;
+        self
+    }
+
+    /// Keeps the whole response, if it is to be kept.
+    pub(super) async fn keep(&mut self, response: Value) {
+        if let Some(keeping) = self.keeping.take() {
+            keeping.keep(response).await;
+        }
     }
 
     /// The items of an answer to it.
@@ -95,8 +111,13 @@ impl Head {
     }
 }
 
-/// What was asked, as the answer tells it back. Nothing is kept and nothing is cut off, whatever
-/// was asked: that is told as it is.
+/// A request's name without its prefix, from which all names of its response are made.
+pub(super) fn bare(request: &RequestId) -> &str {
+    request.as_str().trim_start_matches("req_")
+}
+
+/// What was asked, as the answer tells it back. Nothing is cut off, whatever was asked: that is
+/// told as it is. Whether it is kept is said by whoever keeps it.
 pub(super) fn asked(request: &ResponsesRequest) -> Map<String, Value> {
     let text = request.text.clone().unwrap_or_default();
     let format = text.format.filter(|format| !format.is_null());
@@ -111,7 +132,7 @@ pub(super) fn asked(request: &ResponsesRequest) -> Map<String, Value> {
         "max_output_tokens": request.max_output_tokens,
         "metadata": request.metadata.clone().unwrap_or_default(),
         "parallel_tool_calls": request.parallel_tool_calls.unwrap_or(true),
-        "previous_response_id": null,
+        "previous_response_id": request.previous_response_id,
         "reasoning": request.reasoning.clone().unwrap_or_default(),
         "store": false,
         "temperature": request.temperature,

@@ -20,13 +20,15 @@ pub(super) struct Rendering {
     end: Option<FinishReason>,
     /// What our headers would say now, for the last event.
     beside: outgoing::Told,
+    /// The whole response, once it was told.
+    whole: Option<Value>,
 }
 
 impl Rendering {
     /// A stream that begins now.
     pub(super) fn new(head: Head) -> Self {
         let items = head.items();
-        Self { head, items, sequence: 0, end: None, beside: outgoing::Told::new() }
+        Self { head, items, sequence: 0, end: None, beside: outgoing::Told::new(), whole: None }
     }
 
     fn begin(&mut self, model: &str, out: &mut Vec<u8>) {
@@ -68,6 +70,7 @@ impl Rendering {
         let state = State::Ended(reason, receipt);
         let response = self.head.response(model, &state, self.items.output());
         let mut event = json!({"response": response});
+        self.whole = Some(response);
         let x_fly = outgoing::fields(std::mem::take(&mut self.beside));
         if !x_fly.is_empty() {
             event["x_fly"] = Value::Object(x_fly);
@@ -102,6 +105,13 @@ impl Rendering {
 }
 
 impl Writer for Rendering {
+    /// It is kept before its end is read: whoever goes on from it finds it.
+    async fn ended(&mut self) {
+        if let Some(response) = self.whole.take() {
+            self.head.keep(response).await;
+        }
+    }
+
     fn told(&mut self, told: outgoing::Told) {
         self.beside = told;
     }

@@ -16,7 +16,7 @@ const SURFACE: &str = "responses";
 #[test]
 fn requests_become_the_canonical_form() {
     compare(SURFACE, ".request.json", ".canonical.json", |text| {
-        let (chat, asked) = canonical(serde_json::from_str(text).unwrap()).unwrap();
+        let (chat, asked) = canonical(serde_json::from_str(text).unwrap(), &[]).unwrap();
         pretty(&json!({"chat": chat, "asked": asked}))
     });
 }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 pub(super) fn head() -> Head {
     let request = serde_json::from_value(json!({"model": "m", "input": "x"})).unwrap();
-    let (_, asked) = canonical(request).unwrap();
+    let (_, asked) = canonical(request, &[]).unwrap();
     Head::new(&RequestId::parse("req_1").unwrap(), 7, asked)
 }
 

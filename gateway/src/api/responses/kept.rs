@@ -1,0 +1,220 @@
+//! A response that is kept for a while, so that a later request can go on from it at any gateway.
+//! It is sealed with a key made of the client's own secret, which nobody here keeps: Redis, its
+//! disk and its operator see no word of it, and whoever comes with another key finds nothing.
+
+use super::input;
+use crate::state::Gateway;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
+use infra::store::responses::Sealed;
+use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use ring::hkdf::{HKDF_SHA256, Salt};
+use ring::rand::{SecureRandom, SystemRandom};
+use schemas::error::{ErrorCode, Problem};
+use schemas::ids::AccountId;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+/// Longest name of a response looked at, in bytes.
+const ID_BYTES_MAX: usize = 64;
+
+/// Earlier items that a conversation may have; a request that would go on from more is refused.
+const ITEMS_BEFORE_MAX: usize = 5_000;
+
+/// What the sealing key is for: another use of the same secret gives another key.
+const PURPOSE: &[u8] = b"fly-llm kept response v1";
+
+/// What is kept of one response.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Record {
+    /// The response as it was told.
+    pub(super) response: Value,
+    /// What was said with its request.
+    pub(super) input: Vec<Value>,
+    /// What had been said before, the oldest first.
+    pub(super) before: Vec<Value>,
+}
+
+impl Record {
+    /// The whole conversation up to and with this response.
+    fn conversation(self) -> Vec<Value> {
+        let mut items = self.before;
+        items.extend(self.input);
+        if let Some(Value::Array(output)) = self.response.get("output") {
+            items.extend(output.iter().cloned());
+        }
+        items
+    }
+}
+
+/// One client's kept responses.
+pub(super) struct Shelf {
+    gateway: Arc<Gateway>,
+    account: AccountId,
+    secret: String,
+}
+
+impl Shelf {
+    /// Of whoever has this secret.
+    pub(super) fn new(gateway: &Arc<Gateway>, account: &AccountId, secret: &str) -> Self {
+        let (account, secret) = (account.clone(), secret.to_owned());
+        Self { gateway: Arc::clone(gateway), account, secret }
+    }
+
+    /// Whether a request of this size may be kept at all.
+    pub(super) fn takes(&self, bytes: usize) -> bool {
+        let settings = &self.gateway.config.responses;
+        settings.enabled && bytes <= settings.entry_bytes_max
+    }
+
+    /// Reads one.
+    ///
+    /// # Errors
+    /// When there is none of this client, or Redis is away.
+    pub(super) async fn read(&self, id: &str) -> Result<Record, Problem> {
+        let is_name = id.len() <= ID_BYTES_MAX
+            && id.starts_with("resp_")
+            && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        if !is_name {
+            return Err(no_such_response());
+        }
+        let kept = self.gateway.store.kept_response(&self.account, id).await;
+        let kept = kept.map_err(|error| away(&error))?.ok_or_else(no_such_response)?;
+        self.opened(id, &kept).ok_or_else(no_such_response)
+    }
+
+    /// The conversation that ends with a response.
+    ///
+    /// # Errors
+    /// When there is none, or it is too long to go on.
+    pub(super) async fn conversation(&self, id: &str) -> Result<Vec<Value>, Problem> {
+        let record = self.read(id).await.map_err(|problem| match problem.code {
+            ErrorCode::NotFound => no_such_conversation(),
+            _ => problem,
+        })?;
+        let items = record.conversation();
+        if items.len() > ITEMS_BEFORE_MAX { Err(no_such_conversation()) } else { Ok(items) }
+    }
+
+    /// Forgets one.
+    ///
+    /// # Errors
+    /// When there is none of this client, or Redis is away.
+    pub(super) async fn forget(&self, id: &str) -> Result<(), Problem> {
+        self.read(id).await?;
+        let forgotten = self.gateway.store.forget_response(&self.account, id).await;
+        forgotten.map_err(|error| away(&error))
+    }
+
+    /// Keeps one. The answer is given whether this succeeds or not.
+    pub(super) async fn keep(&self, record: &Record) {
+        let settings = &self.gateway.config.responses;
+        let Some(id) = record.response.get("id").and_then(Value::as_str) else { return };
+        let sealed = serde_json::to_vec(record).ok();
+        let sealed = sealed.filter(|plain| plain.len() <= settings.entry_bytes_max);
+        let Some(content) = sealed.and_then(|plain| self.sealed(id, plain)) else {
+            tracing::info!(id, "a response is too large to be kept");
+            return;
+        };
+        let sealed = Sealed {
+            account: &self.account,
+            id,
+            content: &content,
+            ttl_seconds: settings.ttl_seconds,
+            account_bytes_max: settings.account_bytes_max,
+        };
+        match self.gateway.store.keep_response(&sealed).await {
+            Ok(true) => {}
+            Ok(false) => tracing::info!(id, "a response is too large for its account"),
+            Err(error) => tracing::warn!(%error, "a response could not be kept"),
+        }
+    }
+
+    fn sealed(&self, id: &str, mut content: Vec<u8>) -> Option<String> {
+        let mut nonce = [0; NONCE_LEN];
+        SystemRandom::new().fill(&mut nonce).ok()?;
+        let (key, bound_to) = (key(&self.secret)?, self.bound_to(id));
+        let once = Nonce::assume_unique_for_key(nonce);
+        key.seal_in_place_append_tag(once, Aad::from(bound_to), &mut content).ok()?;
+        Some(STANDARD_NO_PAD.encode([nonce.as_slice(), &content].concat()))
+    }
+
+    fn opened(&self, id: &str, kept: &str) -> Option<Record> {
+        let mut kept = STANDARD_NO_PAD.decode(kept).ok()?;
+        let (nonce, content) = kept.split_at_mut_checked(NONCE_LEN)?;
+        let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
+        let (key, bound_to) = (key(&self.secret)?, self.bound_to(id));
+        let plain = key.open_in_place(nonce, Aad::from(bound_to), content).ok()?;
+        serde_json::from_slice(plain).ok()
+    }
+
+    /// What a sealed record belongs to: it can't be read at another place.
+    fn bound_to(&self, id: &str) -> Vec<u8> {
+        format!("{}/{id}", self.account).into_bytes()
+    }
+}
+
+/// The sealing key of a secret. Secrets are long and random, so they need no stretching.
+fn key(secret: &str) -> Option<LessSafeKey> {
+    let derived = Salt::new(HKDF_SHA256, &[]).extract(secret.as_bytes());
+    let info = [PURPOSE];
+    let derived = derived.expand(&info, &AES_256_GCM).ok()?;
+    Some(LessSafeKey::new(UnboundKey::from(derived)))
+}
+
+/// A response to be kept when its answer is whole.
+pub(super) struct Keeping {
+    pub(super) shelf: Shelf,
+    pub(super) input: Vec<Value>,
+    pub(super) before: Vec<Value>,
+}
+
+impl Keeping {
+    /// Keeps it.
+    pub(super) async fn keep(self, response: Value) {
+        let Self { shelf, input, before } = self;
+        shelf.keep(&Record { response, input, before }).await;
+    }
+}
+
+/// What was said with a request as items with names, as they are listed.
+pub(super) fn items(input: &Value, bare: &str) -> Vec<Value> {
+    let mut items = match input {
+        Value::String(text) => vec![json!({"type": "message", "role": "user",
+            "content": [{"type": "input_text", "text": text}]})],
+        Value::Array(items) => items.clone(),
+        _ => Vec::new(),
+    };
+    for (number, item) in items.iter_mut().enumerate().filter(|(_, item)| item.is_object()) {
+        let (kind, prefix) = input::kind_and_prefix(item);
+        item["type"] = kind.into();
+        if item.get("id").is_none_or(|id| !id.is_string()) {
+            item["id"] = format!("{prefix}_{bare}_in{number}").into();
+        }
+    }
+    items
+}
+
+pub(super) fn no_such_response() -> Problem {
+    Problem::new(
+        ErrorCode::NotFound,
+        "その応答はありません。保存期間が過ぎたか、store: false か、別の API キーで作られたものです。",
+        "There is no such response: its time is over, it was made with store: false, or with \
+         another API key.",
+    )
+    .at("response_id")
+}
+
+fn no_such_conversation() -> Problem {
+    Problem::new(
+        ErrorCode::InvalidRequest,
+        "previous_response_id の応答はありません。会話を input に入れて送ってください。",
+        "There is no response of this previous_response_id. Send the conversation as input.",
+    )
+    .at("previous_response_id")
+}
+
+fn away(error: &infra::store::StoreError) -> Problem {
+    crate::api::keys::away(error)
+}
