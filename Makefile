@@ -1,7 +1,7 @@
 # The few commands of this repository. Each is a script in scripts/, which also runs without make.
 
 .DEFAULT_GOAL := help
-.PHONY: help up test test-clients bench-llama test-tools fmt lint deny clean
+.PHONY: help up test test-clients fuzz bench-llama test-tools fmt lint deny clean
 
 # Passed to the program: make up ARGS="--json", make test ARGS="--test tidy".
 ARGS ?=
@@ -20,6 +20,12 @@ test-clients: ## 公式クライアントで実行 / Run the official Python cli
 
 bench-llama: ## llama.cpp のサーバーと速さを比べる / Measure our engine beside llama.cpp's server
 	@scripts/bench-llama $(ARGS)
+
+# How long each target of make fuzz runs.
+SECONDS ?= 60
+
+fuzz: ## 壊れた入力で試す / Feed broken input to parsers and surfaces (SECONDS=60 for each target)
+	@FLY_LLM_FUZZ_SECONDS=$(SECONDS) scripts/cargo test --locked -p gateway -p worker-provider fuzz_targets
 
 test-tools: ## テストに必要なものだけ入れる / Only install what building and testing need
 	@scripts/install-test-tools

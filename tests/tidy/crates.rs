@@ -5,7 +5,7 @@ use crate::tree::Package;
 use crate::{Tree, Violation};
 
 /// What each crate may depend on within the house. Its tests may also use the harness.
-const ARROWS: [(&str, &[&str]); 10] = [
+const ARROWS: [(&str, &[&str]); 11] = [
     ("schemas", &[]),
     ("infra", &["schemas"]),
     ("payments", &["schemas", "infra"]),
@@ -14,6 +14,7 @@ const ARROWS: [(&str, &[&str]); 10] = [
     ("worker-provider", &["schemas", "infra", "worker-job"]),
     ("worker-rakuten", &["schemas", "infra", "worker-job"]),
     ("worker-billing", &["schemas", "infra", "payments"]),
+    ("fuzz", &["infra"]),
     (
         "harness",
         &[
@@ -41,7 +42,8 @@ const ARROWS: [(&str, &[&str]); 10] = [
     ),
 ];
 
-const HARNESS: &str = "harness";
+/// What only tests may see.
+const FOR_TESTS: [&str; 2] = ["harness", "fuzz"];
 
 /// `schemas ← infra ← {gateway, workers} ← binary`; gateway and workers never see each other.
 pub(crate) fn arrows_point_one_way(tree: &Tree) -> Vec<Violation> {
@@ -54,7 +56,8 @@ pub(crate) fn arrows_point_one_way(tree: &Tree) -> Vec<Violation> {
             continue;
         };
         for (name, for_tests) in &package.dependencies {
-            let may = may_see.contains(&name.as_str()) || (*for_tests && name == HARNESS);
+            let may = may_see.contains(&name.as_str())
+                || (*for_tests && FOR_TESTS.contains(&name.as_str()));
             if is_ours(name) && !may {
                 let what = format!("{} must not see {name}", package.name);
                 violations.push(Violation::of(&package.manifest, what));

@@ -69,6 +69,10 @@ mod fields;
 /// What every surface's answer has beside its JSON.
 mod outgoing;
 
+/// Whatever comes in, no surface breaks.
+#[cfg(test)]
+mod fuzz_targets;
+
 /// What the surfaces' tests share.
 #[cfg(test)]
 mod golden;

@@ -49,3 +49,9 @@ impl Surface for TextCompletion {
         Rendering::new(self.head, self.wants_usage)
     }
 }
+
+/// The request decoder, for the fuzz target.
+#[cfg(test)]
+pub(super) fn decoded(body: &[u8]) -> Result<ChatRequest, Problem> {
+    Ok(request::chat(incoming::json(body)?)?.0)
+}

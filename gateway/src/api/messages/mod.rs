@@ -112,3 +112,12 @@ fn canonical(messages: MessagesRequest, version: Version) -> Result<ChatRequest,
     check::check(&messages, version)?;
     request::chat(messages)
 }
+
+/// The request decoder, for the fuzz target: both versions take or refuse, the older one more.
+#[cfg(test)]
+pub(super) fn decoded(body: &[u8]) -> Result<ChatRequest, Problem> {
+    let newest = canonical(incoming::json(body)?, Version::October2026);
+    let older = canonical(incoming::json(body)?, Version::June2023);
+    assert!(newest.is_err() || older.is_ok(), "the newer version only refuses more");
+    older
+}

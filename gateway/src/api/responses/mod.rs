@@ -103,3 +103,11 @@ fn canonical(
     let asked = response::asked(&request);
     Ok((request::chat(request, before)?, asked))
 }
+
+/// The request decoder, for the fuzz target: also of what is kept and comes back.
+#[cfg(test)]
+pub(super) fn decoded(body: &[u8]) -> Result<ChatRequest, Problem> {
+    let request: ResponsesRequest = incoming::json(body)?;
+    let before = kept::items(&request.input, "1");
+    Ok(canonical(request, &before)?.0)
+}

@@ -8,6 +8,8 @@ mod common;
 #[cfg(test)]
 mod failures;
 #[cfg(test)]
+mod fuzz_targets;
+#[cfg(test)]
 mod golden;
 #[cfg(test)]
 #[cfg(target_os = "linux")]
