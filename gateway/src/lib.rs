@@ -64,6 +64,11 @@ mod state;
 /// Gauges of the queue.
 mod watch;
 
+/// The description of the API in OpenAPI 3.1.
+pub fn openapi() -> serde_json::Value {
+    api::openapi::description()
+}
+
 pub use state::{Dependencies, Gateway, privacy_settings};
 
 use infra::net::PromptListener;

@@ -63,5 +63,6 @@ checks![
     readmes::both_readmes_say_the_same,
     readmes::paths_exist,
     readmes::environment_is_whole,
+    routes::openapi_is_whole,
     routes::routes_exist_and_are_told,
 ];

@@ -55,6 +55,27 @@ pub(crate) fn routes_exist_and_are_told(tree: &Tree) -> Vec<String> {
     found
 }
 
+/// The description that the program gives of itself has every route and no other.
+pub(crate) fn openapi_is_whole(tree: &Tree) -> Vec<String> {
+    let files = tree.rust_below(SURFACES).into_iter();
+    let real: BTreeSet<Route> = files
+        .filter(|file| file != METRICS_ROUTER)
+        .flat_map(|file| routes(&tree.text(&file)))
+        .map(|(method, path)| (method, path.replace("{*", "{")))
+        .collect();
+    let description = gateway::openapi();
+    let mut told = BTreeSet::new();
+    for (path, methods) in description["paths"].as_object().into_iter().flatten() {
+        for (method, _) in methods.as_object().into_iter().flatten() {
+            told.insert((method.to_uppercase(), path.clone()));
+        }
+    }
+    let missing = real.difference(&told).map(|(method, path)| format!("tell {method} {path}"));
+    let foreign =
+        told.difference(&real).map(|(method, path)| format!("there is no {method} {path}"));
+    missing.chain(foreign).map(|what| format!("/openapi.json: {what}")).collect()
+}
+
 fn routes(text: &str) -> Vec<Route> {
     let joined: String = text.split_whitespace().collect();
     let mut routes = Vec::new();
@@ -103,8 +124,17 @@ fn split(text: &str) -> Option<Route> {
         None => ("", text),
     };
     let path = path.split('?').next().unwrap_or_default();
-    let starts =
-        ["/v1/", "/api/", "/checkout/", "/webhooks/", "/assets/", "/health", "/ready", "/metrics"];
+    let starts = [
+        "/v1/",
+        "/openapi.json",
+        "/api/",
+        "/checkout/",
+        "/webhooks/",
+        "/assets/",
+        "/health",
+        "/ready",
+        "/metrics",
+    ];
     let is_call = starts.iter().any(|start| path.starts_with(start));
     is_call.then(|| (method.to_owned(), path.to_owned()))
 }
@@ -147,6 +177,14 @@ mod tests {
         assert_eq!(planted("| `POST /api/keys` |", "| `GET /api/keys` |"), 1);
         assert_eq!(planted("curl -X DELETE http://", "curl http://"), 1);
         assert_eq!(planted("/v1/chat/completions \\", "/v1/complete \\"), 1);
+    }
+
+    #[test]
+    fn a_route_that_the_description_lacks_is_found() {
+        let (health, more) = ("\"/health\", get(", "\"/v1/moderations\", post(");
+        let found = found(openapi_is_whole, "gateway/src/api/mod.rs", health, more);
+        let expected = ["tell POST /v1/moderations", "there is no GET /health"];
+        assert_eq!(found, expected.map(|what| format!("/openapi.json: {what}")));
     }
 
     #[test]

@@ -18,6 +18,7 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use infra::clock;
 use payments::{Buyer, CallError, Credited, Offer, Order, Payments, PaymentsError, Settled};
+use schemars::JsonSchema;
 use schemas::error::{ErrorCode, Problem};
 use schemas::ids::{AccountId, KeyId};
 use schemas::money::{Currency, MicroUsd, Money};
@@ -41,15 +42,18 @@ pub(super) fn routes() -> Router<Arc<Gateway>> {
         .route("/assets/style.css", get(portal::style))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
+#[schemars(rename = "Purchase")]
 #[serde(deny_unknown_fields)]
-struct Wanted {
+pub(super) struct Wanted {
     /// A plan's name, or an amount of the buyer's own.
     plan: Option<String>,
     /// In dollars or yen.
     amount: Option<serde_json::Number>,
+    #[schemars(with = "String")]
     currency: Currency,
     /// Whose credit it becomes; only the operator may say so.
+    #[schemars(with = "Option<String>")]
     account: Option<AccountId>,
     /// Somebody new: an account is made when he has paid.
     email: Option<String>,

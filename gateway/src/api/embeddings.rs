@@ -16,6 +16,7 @@ use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use schemars::JsonSchema;
 use schemas::error::Problem;
 use schemas::ids::RequestId;
 use schemas::job::JobKind;
@@ -29,8 +30,8 @@ use std::time::Instant;
 const INPUTS_MAX: usize = 2_048;
 
 /// A request as it is written.
-#[derive(Deserialize)]
-struct EmbeddingsRequest {
+#[derive(Deserialize, JsonSchema)]
+pub(super) struct EmbeddingsRequest {
     model: String,
     input: Value,
     #[serde(default)]
@@ -43,7 +44,7 @@ struct EmbeddingsRequest {
 }
 
 /// How a vector is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum Encoding {
     Float,
@@ -51,22 +52,22 @@ enum Encoding {
 }
 
 /// What OpenAI answers.
-#[derive(Serialize)]
-struct Embeddings {
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Embeddings {
     object: &'static str,
     data: Vec<Embedding>,
     model: String,
     usage: Value,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Embedding {
     object: &'static str,
     index: u32,
     embedding: Vector,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(untagged)]
 enum Vector {
     Numbers(Vec<f32>),

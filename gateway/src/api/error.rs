@@ -10,8 +10,10 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use infra::store::limits::Standing;
+use schemars::JsonSchema;
 use schemas::error::{ErrorCode, Problem};
 use schemas::ids::RequestId;
+use serde::Serialize;
 use serde_json::{Value, json};
 use std::time::Instant;
 
@@ -82,14 +84,33 @@ impl ApiError {
     }
 }
 
+/// What stands in the place of an answer.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Errors<'a> {
+    error: ErrorObject<'a>,
+}
+
 /// OpenAI's error object: all four keys, always.
+#[derive(Serialize, JsonSchema)]
+struct ErrorObject<'a> {
+    message: &'a str,
+    #[serde(rename = "type")]
+    kind: &'a str,
+    #[schemars(required)]
+    param: Option<&'a str>,
+    /// Always a text, because a number breaks some clients.
+    code: &'a str,
+}
+
+/// The error object of a problem.
 pub(crate) fn body(problem: &Problem) -> Value {
-    json!({"error": {
-        "message": problem.message,
-        "type": problem.code.openai_type(),
-        "param": problem.parameter,
-        "code": problem.code.as_str(),
-    }})
+    let error = ErrorObject {
+        message: &problem.message,
+        kind: problem.code.openai_type(),
+        param: problem.parameter.as_deref(),
+        code: problem.code.as_str(),
+    };
+    json!(Errors { error })
 }
 
 impl IntoResponse for ApiError {

@@ -12,6 +12,7 @@ use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use infra::bus::records::StoredKey;
 use infra::clock;
+use schemars::JsonSchema;
 use schemas::error::{ErrorCode, Problem};
 use schemas::ids::{AccountId, KeyId};
 use schemas::money::MicroUsd;
@@ -29,10 +30,12 @@ const LIMIT_MAX: u64 = 1_000_000_000_000;
 /// Models that a key may be limited to.
 const MODELS_MAX: usize = 1_000;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
+#[schemars(rename = "NewKey")]
 #[serde(deny_unknown_fields)]
-struct Wanted {
+pub(super) struct Wanted {
     name: String,
+    #[schemars(with = "Option<String>")]
     account: Option<AccountId>,
     expires_at: Option<String>,
     models: Option<Vec<String>>,
@@ -44,9 +47,10 @@ struct Wanted {
 }
 
 /// What changes; what is absent stays, and `null` takes a limit away.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
+#[schemars(rename = "KeyChange")]
 #[serde(deny_unknown_fields)]
-struct Change {
+pub(super) struct Change {
     #[serde(default, deserialize_with = "given")]
     name: Option<String>,
     #[serde(default, deserialize_with = "given")]

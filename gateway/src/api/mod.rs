@@ -24,6 +24,9 @@ mod messages;
 /// `GET /v1/models`.
 mod models;
 
+/// `GET /openapi.json`.
+pub(crate) mod openapi;
+
 /// `/api/keys`.
 mod keys;
 
@@ -146,6 +149,7 @@ pub(crate) fn router(gateway: &Arc<Gateway>) -> Router {
         .route("/api/purchases/{payment}/receipt", get(purchases::receipt))
         .route("/api/statements/{month}", get(purchases::statement))
         .route("/webhooks/stripe", post(stripe_webhook::receive))
+        .route("/openapi.json", get(openapi::show))
         .route("/health", get(health::health))
         .route("/ready", get(health::ready))
         .fallback(error::not_found)

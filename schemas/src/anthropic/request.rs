@@ -1,19 +1,23 @@
 //! The Messages request. Fields that we read are typed; all others are kept as they came.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 /// `POST /v1/messages`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct MessagesRequest {
     /// The model asked for.
+    #[schemars(length(min = 1))]
     pub model: String,
     /// Limit of the answer in tokens, thinking included, at least 1.
+    #[schemars(range(min = 1))]
     pub max_tokens: u64,
     /// The operator's instructions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub system: Option<BlockContent>,
     /// The conversation, at least one message.
+    #[schemars(length(min = 1))]
     pub messages: Vec<InputMessage>,
     /// Texts that end the answer, none of them blank.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -22,12 +26,15 @@ pub struct MessagesRequest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stream: Option<bool>,
     /// 0 to 1.
+    #[schemars(range(min = 0, max = 1))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub temperature: Option<f64>,
     /// 0 to 1.
+    #[schemars(range(min = 0, max = 1))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub top_p: Option<f64>,
     /// At least 1.
+    #[schemars(range(min = 1))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub top_k: Option<u64>,
     /// Tools: a client's own (name, description, input_schema) or the vendor's, by their type.
@@ -48,7 +55,7 @@ pub struct MessagesRequest {
 }
 
 /// Who asks.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Metadata {
     /// An opaque name of the end user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -56,7 +63,7 @@ pub struct Metadata {
 }
 
 /// One message of the conversation.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct InputMessage {
     /// Who speaks.
     pub role: Role,
@@ -65,8 +72,9 @@ pub struct InputMessage {
 }
 
 /// Who speaks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "MessagesRole")]
 pub enum Role {
     /// The human, and the results of tools.
     User,
@@ -75,7 +83,7 @@ pub enum Role {
 }
 
 /// A text, or blocks.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum BlockContent {
     /// A text.
@@ -85,7 +93,7 @@ pub enum BlockContent {
 }
 
 /// One block of a message.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Block {
     /// A block of a kind that we read.
@@ -95,7 +103,7 @@ pub enum Block {
 }
 
 /// The blocks that we read.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum KnownBlock {
     /// A text.
@@ -169,7 +177,7 @@ impl Block {
 }
 
 /// Which tools must be used.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum ToolChoice {
     /// As the model likes.

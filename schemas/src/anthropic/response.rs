@@ -2,11 +2,12 @@
 //! here: absent is not zero.
 
 use super::request::{Block, Role};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 /// A `message`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct MessagesAnswer {
     /// Its name, `msg_…`.
     #[serde(default)]
@@ -36,7 +37,7 @@ pub struct MessagesAnswer {
 }
 
 /// Why an answer ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum StopReason {
     /// The model was done.
@@ -60,7 +61,7 @@ pub enum StopReason {
 
 /// What was consumed. The input's parts are disjoint. A bucket that nobody counted is null: clients
 /// expect the keys.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct MessagesUsage {
     /// Input neither read from nor written to the cache.
     #[serde(default)]
@@ -80,7 +81,7 @@ pub struct MessagesUsage {
 }
 
 /// One event of a stream. The SSE `event:` line repeats its type.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Event {
     /// The first.
@@ -147,7 +148,7 @@ impl Event {
 }
 
 /// What was added to a block.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum BlockDelta {
     /// More text.
@@ -176,7 +177,7 @@ pub enum BlockDelta {
 }
 
 /// Why a message ended.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct MessageEnd {
     /// Why.
     #[serde(default)]
@@ -190,7 +191,7 @@ pub struct MessageEnd {
 }
 
 /// An error answer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ErrorAnswer {
     /// Always `error`.
     #[serde(rename = "type")]
@@ -203,7 +204,7 @@ pub struct ErrorAnswer {
 }
 
 /// What went wrong.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct ErrorBody {
     /// `invalid_request_error`, `overloaded_error`, …
     #[serde(rename = "type", default)]

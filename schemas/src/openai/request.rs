@@ -1,14 +1,17 @@
 //! The chat request. Fields that we read are typed; all others are kept as they came.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 /// `POST /v1/chat/completions`.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct ChatRequest {
     /// The model asked for, or `auto`.
+    #[schemars(length(min = 1))]
     pub model: String,
     /// The conversation, at least one message.
+    #[schemars(length(min = 1))]
     pub messages: Vec<Message>,
     /// Whether to stream.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -17,18 +20,23 @@ pub struct ChatRequest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stream_options: Option<StreamOptions>,
     /// Limit of the answer in tokens (the old name).
+    #[schemars(range(min = 1))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_tokens: Option<u64>,
     /// Limit of the answer in tokens, reasoning included.
+    #[schemars(range(min = 1))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_completion_tokens: Option<u64>,
     /// 0 to 2.
+    #[schemars(range(min = 0, max = 2))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub temperature: Option<f64>,
     /// 0 to 1.
+    #[schemars(range(min = 0, max = 1))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub top_p: Option<f64>,
     /// How many choices, 1 to 128.
+    #[schemars(range(min = 1, max = 128))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub n: Option<u32>,
     /// Up to four texts that end the answer.
@@ -38,9 +46,11 @@ pub struct ChatRequest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seed: Option<i64>,
     /// -2 to 2.
+    #[schemars(range(min = -2, max = 2))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub presence_penalty: Option<f64>,
     /// -2 to 2.
+    #[schemars(range(min = -2, max = 2))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub frequency_penalty: Option<f64>,
     /// Token id → -100 to 100.
@@ -50,6 +60,7 @@ pub struct ChatRequest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub logprobs: Option<bool>,
     /// How many alternatives for each token, 0 to 20.
+    #[schemars(range(max = 20))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub top_logprobs: Option<u32>,
     /// Text, JSON or a JSON schema.
@@ -87,7 +98,7 @@ impl ChatRequest {
 }
 
 /// How `auto` should choose (the seed's `user_preferences`).
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct UserPreferences {
     /// Quality before price.
@@ -102,7 +113,7 @@ pub struct UserPreferences {
 }
 
 /// How to stream.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct StreamOptions {
     /// A last chunk with the usage.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -113,7 +124,7 @@ pub struct StreamOptions {
 }
 
 /// One text or several that end the answer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Stop {
     /// One.
@@ -133,7 +144,7 @@ impl Stop {
 }
 
 /// One message of the conversation.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Message {
     /// Who speaks.
     pub role: Role,
@@ -163,7 +174,7 @@ impl Message {
 }
 
 /// Who speaks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
     /// Instructions from the operator (the newer name).
@@ -181,7 +192,7 @@ pub enum Role {
 }
 
 /// What a message says.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Content {
     /// A text.
@@ -218,7 +229,7 @@ impl Content {
 }
 
 /// One part of a message.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Part {
     /// `text`, `image_url`, `input_audio`, `file`, …
     #[serde(rename = "type")]

@@ -2,11 +2,12 @@
 //! as null where there is nothing, because typed clients refuse an answer without them.
 
 use crate::usage::Usage;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 /// Why a choice ended. Other values break typed clients.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum FinishReason {
     /// The model was done, or a stop text came.
@@ -22,7 +23,7 @@ pub enum FinishReason {
 }
 
 /// `chat.completion`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Answer {
     /// Same as the request's id, in OpenAI's form.
     pub id: String,
@@ -39,7 +40,7 @@ pub struct Answer {
 }
 
 /// One whole choice.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AnswerChoice {
     /// Its number, from 0.
     pub index: u32,
@@ -53,7 +54,7 @@ pub struct AnswerChoice {
 }
 
 /// What the model said.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct AnswerMessage {
     /// Always `assistant`.
     pub role: String,
@@ -75,7 +76,7 @@ pub struct AnswerMessage {
 }
 
 /// `chat.completion.chunk`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Chunk {
     /// Same in all chunks.
     pub id: String,
@@ -93,7 +94,7 @@ pub struct Chunk {
 }
 
 /// What was added to one choice.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ChunkChoice {
     /// Its number, from 0.
     pub index: u32,
@@ -108,7 +109,7 @@ pub struct ChunkChoice {
 }
 
 /// A piece of a message.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct DeltaMessage {
     /// `assistant`, in the first piece only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -144,7 +145,7 @@ impl ChunkChoice {
 }
 
 /// OpenAI's `usage`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct UsageReport {
     /// All input tokens.
     pub prompt_tokens: u64,
@@ -161,7 +162,7 @@ pub struct UsageReport {
 }
 
 /// Parts of the input.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct PromptTokensDetails {
     /// Read from the vendor's prompt cache.
     #[serde(default)]
@@ -172,7 +173,7 @@ pub struct PromptTokensDetails {
 }
 
 /// Parts of the output.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct CompletionTokensDetails {
     /// Spent on reasoning.
     #[serde(default)]

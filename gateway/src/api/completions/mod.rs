@@ -12,7 +12,7 @@ mod answer;
 mod tests;
 
 use self::answer::{Completion, Head, Rendering};
-use self::request::CompletionRequest;
+pub(super) use self::request::CompletionRequest;
 use super::incoming;
 use super::outgoing::Writer;
 use super::surface::{Arrival, Surface};

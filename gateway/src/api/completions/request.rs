@@ -2,6 +2,7 @@
 //! fill a gap, to choose the best of several, to tell probabilities of a prompt) is refused.
 
 use crate::api::fields::{not_offered, refuse, wrong};
+use schemars::JsonSchema;
 use schemas::error::Problem;
 use schemas::openai::request::UserPreferences;
 use schemas::openai::{ChatRequest, Message, Role, Stop, StreamOptions};
@@ -21,8 +22,8 @@ const FOREIGN: [&str; 7] = [
 ];
 
 /// `POST /v1/completions`.
-#[derive(Debug, Deserialize)]
-pub(super) struct CompletionRequest {
+#[derive(Debug, Deserialize, JsonSchema)]
+pub(in crate::api) struct CompletionRequest {
     model: String,
     prompt: Value,
     suffix: Option<String>,

@@ -30,7 +30,7 @@ mod read;
 mod tests;
 
 use self::kept::{Keeping, Shelf};
-use self::request::ResponsesRequest;
+pub(super) use self::request::ResponsesRequest;
 use self::response::Head;
 use self::stream::Rendering;
 use super::error;

@@ -3,6 +3,7 @@
 
 use super::{input, tools};
 use crate::api::fields::{not_offered, refuse, wrong};
+use schemars::JsonSchema;
 use schemas::error::Problem;
 use schemas::openai::ChatRequest;
 use schemas::openai::request::UserPreferences;
@@ -38,8 +39,8 @@ const HINTS: [&str; 4] = ["truncation", "max_tool_calls", "stream_options", "con
 const LOGPROBS: &str = "message.output_text.logprobs";
 
 /// `POST /v1/responses`.
-#[derive(Debug, Deserialize)]
-pub(super) struct ResponsesRequest {
+#[derive(Debug, Deserialize, JsonSchema)]
+pub(in crate::api) struct ResponsesRequest {
     pub(super) model: String,
     pub(super) input: Value,
     pub(super) instructions: Option<String>,
@@ -65,7 +66,7 @@ pub(super) struct ResponsesRequest {
 }
 
 /// How the text should look.
-#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
 pub(super) struct TextOptions {
     pub(super) format: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -73,7 +74,7 @@ pub(super) struct TextOptions {
 }
 
 /// How much the model should think. A summary may be asked for; none is made.
-#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
 pub(super) struct ReasoningOptions {
     pub(super) effort: Option<String>,
     pub(super) summary: Option<String>,

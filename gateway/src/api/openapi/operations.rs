@@ -1,0 +1,177 @@
+//! Every operation of the API: who may call it, what it takes, what it gives. A type that isn't
+//! named here is an object whose fields the documents tell.
+
+use crate::api::{checkout, completions, embeddings, keys, responses};
+use schemars::generate::SchemaGenerator;
+use schemars::{JsonSchema, Schema};
+use schemas::anthropic::{MessagesAnswer, MessagesRequest};
+use schemas::openai::{Answer, ChatRequest};
+
+/// Makes the schema of a type.
+type Of = fn(&mut SchemaGenerator) -> Schema;
+
+fn of<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
+    generator.subschema_for::<T>()
+}
+
+/// Who may call it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Who {
+    /// Whoever has an API key.
+    Key,
+    /// Whoever has the operator's key.
+    Operator,
+    /// Either of them.
+    Either,
+    /// Anybody.
+    Nobody,
+}
+
+impl Who {
+    pub(super) fn says(self) -> &'static str {
+        match self {
+            Self::Key => "Needs an API key.",
+            Self::Operator => "Needs the operator's key.",
+            Self::Either => "Needs an API key, or the operator's.",
+            Self::Nobody => "Needs no key.",
+        }
+    }
+}
+
+/// One method of one path.
+pub(super) struct Operation {
+    pub(super) method: &'static str,
+    pub(super) path: &'static str,
+    pub(super) summary: &'static str,
+    pub(super) who: Who,
+    pub(super) query: &'static [&'static str],
+    pub(super) body: Option<Of>,
+    pub(super) answer: Option<Of>,
+    /// The media type of the answer.
+    pub(super) kind: &'static str,
+    pub(super) streams: bool,
+}
+
+impl Operation {
+    fn new(method: &'static str, path: &'static str, who: Who, summary: &'static str) -> Self {
+        let (body, answer, kind) = (None, None, "application/json");
+        Self { method, path, summary, who, query: &[], body, answer, kind, streams: false }
+    }
+
+    fn takes<T: JsonSchema>(self) -> Self {
+        Self { body: Some(of::<T>), ..self }
+    }
+
+    fn gives<T: JsonSchema>(self) -> Self {
+        Self { answer: Some(of::<T>), ..self }
+    }
+
+    fn asks(self, query: &'static [&'static str]) -> Self {
+        Self { query, ..self }
+    }
+
+    fn streams(self) -> Self {
+        Self { streams: true, ..self }
+    }
+
+    fn kind(self, kind: &'static str) -> Self {
+        Self { kind, ..self }
+    }
+}
+
+/// All of them.
+pub(super) fn operations() -> Vec<Operation> {
+    let mut all = models();
+    all.extend(responses());
+    all.extend(accounts());
+    all.extend(credit());
+    all.extend(program());
+    all
+}
+
+fn models() -> Vec<Operation> {
+    use Operation as O;
+    use Who::{Either, Key};
+    vec![
+        O::new("post", "/v1/chat/completions", Key, "A chat.")
+            .takes::<ChatRequest>()
+            .gives::<Answer>()
+            .streams(),
+        O::new("post", "/v1/completions", Key, "One prompt, one text.")
+            .takes::<completions::CompletionRequest>()
+            .streams(),
+        O::new("post", "/v1/embeddings", Key, "Vectors of texts.")
+            .takes::<embeddings::EmbeddingsRequest>()
+            .gives::<embeddings::Embeddings>(),
+        O::new("post", "/v1/messages", Key, "Anthropic's Messages.")
+            .takes::<MessagesRequest>()
+            .gives::<MessagesAnswer>()
+            .streams(),
+        O::new("post", "/v1/messages/count_tokens", Key, "An estimate of tokens.")
+            .takes::<MessagesRequest>(),
+        O::new("get", "/v1/models", Either, "Models that are offered now."),
+        O::new("get", "/v1/models/{*model}", Either, "One model."),
+    ]
+}
+
+fn responses() -> Vec<Operation> {
+    use Operation as O;
+    use Who::Key;
+    vec![
+        O::new("post", "/v1/responses", Key, "A response, kept for a while.")
+            .takes::<responses::ResponsesRequest>()
+            .streams(),
+        O::new("get", "/v1/responses/{response}", Key, "A kept response.").asks(&["stream"]),
+        O::new("delete", "/v1/responses/{response}", Key, "Forgets a response."),
+        O::new("post", "/v1/responses/{response}/cancel", Key, "Cancels a response."),
+        O::new("get", "/v1/responses/{response}/input_items", Key, "What was said with it.")
+            .asks(&["limit", "order", "after"]),
+    ]
+}
+
+fn accounts() -> Vec<Operation> {
+    use Operation as O;
+    use Who::{Either, Operator};
+    vec![
+        O::new("post", "/api/keys", Operator, "Makes a key.").takes::<keys::Wanted>(),
+        O::new("get", "/api/keys", Operator, "All live keys."),
+        O::new("patch", "/api/keys/{key}", Operator, "Changes a key.").takes::<keys::Change>(),
+        O::new("delete", "/api/keys/{key}", Operator, "Deletes a key."),
+        O::new("post", "/api/keys/{key}/rotate", Operator, "A new secret for a key."),
+        O::new("get", "/api/usage", Either, "What was used.").asks(&["key_id", "account"]),
+        O::new("get", "/api/usage.csv", Either, "What was used, as a table.")
+            .asks(&["key_id", "account"])
+            .kind("text/csv"),
+        O::new("get", "/api/requests", Either, "The last requests.")
+            .asks(&["limit", "key_id", "account"]),
+        O::new("get", "/api/receipts/{request}", Either, "How a request ended.")
+            .asks(&["key_id", "account"]),
+        O::new("get", "/api/credits", Either, "What is left.").asks(&["key_id", "account"]),
+    ]
+}
+
+fn credit() -> Vec<Operation> {
+    use Operation as O;
+    use Who::{Key, Nobody};
+    let page = "text/html";
+    vec![
+        O::new("get", "/api/plans", Nobody, "What can be bought."),
+        O::new("post", "/api/checkout", Key, "Begins to buy.").takes::<checkout::Wanted>(),
+        O::new("get", "/checkout/success", Nobody, "The buyer is back.")
+            .asks(&["session_id"])
+            .kind(page),
+        O::new("get", "/checkout/cancel", Nobody, "The buyer changed their mind.").kind(page),
+        O::new("get", "/assets/style.css", Nobody, "How pages look.").kind("text/css"),
+        O::new("post", "/webhooks/stripe", Nobody, "Stripe tells; its signature is checked."),
+    ]
+}
+
+fn program() -> Vec<Operation> {
+    use Operation as O;
+    use Who::Nobody;
+    vec![
+        O::new("get", "/health", Nobody, "Whether the process is alive."),
+        O::new("get", "/ready", Nobody, "Whether it can answer."),
+        O::new("get", "/openapi.json", Nobody, "This description."),
+    ]
+}
