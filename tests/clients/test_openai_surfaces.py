@@ -3,7 +3,7 @@ of models. They all are the same answer of the vendor in another form."""
 
 import vendor
 from gateway import ANTHROPIC_MODELS, OPENAI_MODELS, GatewayTest
-from openai import NotFoundError, OpenAI
+from openai import BadRequestError, NotFoundError, OpenAI
 
 QUESTION = "日本の首都はどこですか？"
 
@@ -53,6 +53,25 @@ class OpenAISurfaces(GatewayTest):
                 final = stream.get_final_response()
             self.assertEqual(final.output_text, vendor.TEXT)
         self.assertEqual(self.gateway.usage(self.key, 4)["requests"], 4)
+
+    def test_a_kept_response_is_read_gone_on_from_and_deleted(self):
+        responses = self.client.responses
+        first = responses.create(model="plain", input=QUESTION)
+        self.assertTrue(first.store)
+        self.assertEqual(responses.retrieve(first.id).output_text, vendor.TEXT)
+        (item,) = responses.input_items.list(first.id).data
+        self.assertEqual(item.content[0].text, QUESTION)
+        second = responses.create(
+            model="claude", input="人口は？", previous_response_id=first.id
+        )
+        self.assertEqual(second.previous_response_id, first.id)
+        told = [message["role"] for message in self.vendor.last("claude")["messages"]]
+        self.assertEqual(told, ["user", "assistant", "user"])
+        with self.assertRaises(BadRequestError):
+            responses.cancel(first.id)
+        responses.delete(first.id)
+        with self.assertRaises(NotFoundError):
+            responses.retrieve(first.id)
 
     def test_models_are_listed_and_one_is_shown(self):
         names = {model.id for model in self.client.models.list()}
