@@ -147,6 +147,8 @@ fn accounts() -> Vec<Operation> {
         O::new("get", "/api/receipts/{request}", Either, "How a request ended.")
             .asks(&["key_id", "account"]),
         O::new("get", "/api/credits", Either, "What is left.").asks(&["key_id", "account"]),
+        O::new("get", "/api/credits/lots", Either, "Credit by its lots, and when each ends.")
+            .asks(&["account"]),
     ]
 }
 
