@@ -39,12 +39,12 @@ impl View {
     async fn apply(&self, before: u64, grants: &[(u64, i64)]) -> Applied {
         let entry = |(sequence, amount): &(u64, i64)| Entry {
             sequence: *sequence,
-            event: EventV1 {
+            event: Some(EventV1 {
                 account: self.account.clone(),
                 at_ms: 1,
                 amount: MicroUsd(*amount),
                 fact: Fact::Grant { unique: sequence.to_string(), note: String::new() },
-            },
+            }),
         };
         let entries: Vec<Entry> = grants.iter().map(entry).collect();
         self.store.apply(self.partition, before, &entries).await.unwrap()

@@ -9,7 +9,9 @@ use serde::{Deserialize, Serialize};
 pub const API_KEY_PREFIX: &str = "sk-fly-";
 
 /// How soon a key's requests have their turn while others wait for the same pool.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Priority {
     /// Before the others, most of the time.

@@ -33,8 +33,17 @@ const STRUCTS: [(&str, &str, &str); 15] = [
 ];
 
 /// Sections whose values in the default file are also the code's defaults.
-const PLAIN: [&str; 9] =
-    ["gateway.", "queue.", "workers.", "breaker.", "limits.", "cache.", "responses.", "budget.", "privacy."];
+const PLAIN: [&str; 9] = [
+    "gateway.",
+    "queue.",
+    "workers.",
+    "breaker.",
+    "limits.",
+    "cache.",
+    "responses.",
+    "budget.",
+    "privacy.",
+];
 
 /// A model with what is required and nothing else.
 const SMALLEST: &str = "models:\n  -\n    name: m\n    pool: p\n    vendor: openai\n    \

@@ -70,7 +70,7 @@ impl Surface for Head {
             None => Vec::new(),
         };
         let is_kept = request.store != Some(false)
-            && !incoming::forbids_cache(arrival.headers)
+            && !incoming::cache_wishes(arrival.headers).no_store
             && shelf.takes(arrival.body.len());
         let input = kept::items(&request.input, response::bare(arrival.request));
         let (chat, asked) = canonical(request, &before)?;
