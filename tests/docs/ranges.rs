@@ -30,7 +30,14 @@ plans:
 ";
 
 /// What a model of our own has below its other keys.
-const LLAMA: &str = "    llama:\n      slots: 4\n      threads: 1\n      batch_tokens_max: 512\n";
+const LLAMA: &str = "    llama:
+      slots: 4
+      threads: 1
+      batch_tokens_max: 512
+      temperature: 1
+      top_p: 1
+      repetition_penalty: 1
+";
 
 fn is_taken(text: &str) -> bool {
     Config::parse(text, "planted", &Environment::default()).is_ok()

@@ -191,7 +191,7 @@ impl Begun {
 
 impl Coming {
     /// What it came to; nothing when it is time for a sign of life.
-    async fn next(&mut self, ping: Duration) -> Option<Result<Begun, Refused>> {
+    async fn come(&mut self, ping: Duration) -> Option<Result<Begun, Refused>> {
         let limit = if self.has_waited { ping } else { Duration::ZERO };
         self.has_waited = true;
         let begin = self.begin.as_mut()?;
@@ -248,7 +248,7 @@ impl Answering {
             match &mut self.source {
                 Source::Live(relay) => break relay.next().await,
                 Source::Kept(kept) => break kept.next(),
-                Source::Coming(coming) => match coming.next(self.gateway.ping_interval()).await {
+                Source::Coming(coming) => match coming.come(self.gateway.ping_interval()).await {
                     None => break Event::Waiting,
                     Some(Err(refused)) => break Event::Failed(refused.problem),
                     Some(Ok(begun)) => {

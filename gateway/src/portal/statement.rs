@@ -131,7 +131,8 @@ pub(crate) fn page(
     let title = format!("{} {}", language.pick("利用明細", "Statement"), month.0);
     let body = format!(
         "<p>{} – {}</p>\n<table>\n<tr><th scope=\"col\">{}</th>\
-         <th scope=\"col\" class=\"number\">{}</th><th scope=\"col\" class=\"number\">{}</th></tr>\n\
+         <th scope=\"col\" class=\"number\">{}</th>\
+         <th scope=\"col\" class=\"number\">{}</th></tr>\n\
          {rows}</table>\n{}",
         escape(&seller.seller_name),
         escape(account.as_str()),

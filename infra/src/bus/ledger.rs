@@ -189,7 +189,7 @@ impl Bus {
                 .map_err(|error| BusError::request("following the ledger", error))?
                 .stream_sequence;
             let event = decode(&message.subject, &message.payload).map_err(|error| {
-                tracing::error!(sequence, %error, "a ledger event is refused: it counts for nothing");
+                tracing::error!(sequence, %error, "a refused ledger event counts for nothing");
             });
             Ok(Entry { sequence, event: event.ok() })
         }))

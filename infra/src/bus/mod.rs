@@ -211,8 +211,8 @@ impl Bus {
     }
 }
 
-/// The client library reads no user or password out of a URL. A user hears answers in a place of its
-/// own, where nats.conf lets nobody else listen.
+/// The client library reads no user or password out of a URL. A user hears answers in a place of
+/// its own, where nats.conf lets nobody else listen.
 fn credentials(servers: &[async_nats::ServerAddr]) -> async_nats::ConnectOptions {
     let known = servers.iter().find_map(|server| server.username().zip(server.password()));
     match known {

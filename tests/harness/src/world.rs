@@ -1,9 +1,14 @@
 //! Everything together: servers, roles, vendor, clients, keys. Each test has a world of its own,
 //! and ends with [`World::finish`].
 
-use crate::client::{self, Client};
+/// What it is made of.
+mod builder;
+
+pub use builder::WorldBuilder;
+
+use crate::client::Client;
 use crate::metrics::Scrape;
-use crate::role::{ADMIN_KEY, Addresses, Given, NatsUrls, Role};
+use crate::role::{ADMIN_KEY, Addresses, Given, Role};
 use crate::servers::Servers;
 use crate::spy::{self, Spy};
 use crate::stripe::Stripe;
@@ -23,7 +28,6 @@ use schemas::ledger::{EventV1, Use};
 use schemas::money::MicroUsd;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use tempfile::TempDir;
 
 /// An API key and who pays for it.
@@ -35,122 +39,6 @@ pub struct Key {
     pub id: KeyId,
     /// Its account.
     pub account: AccountId,
-}
-
-/// What a world is made of.
-pub struct WorldBuilder {
-    gateways: usize,
-    workers: usize,
-    billings: usize,
-    sells: bool,
-    has_own_users: bool,
-    change: Box<dyn FnOnce(&mut Config)>,
-}
-
-impl WorldBuilder {
-    /// So many gateways; one when not said.
-    #[must_use]
-    pub fn gateways(mut self, count: usize) -> Self {
-        self.gateways = count;
-        self
-    }
-
-    /// So many provider workers; one when not said.
-    #[must_use]
-    pub fn workers(mut self, count: usize) -> Self {
-        self.workers = count;
-        self
-    }
-
-    /// So many billing workers; one when not said.
-    #[must_use]
-    pub fn billings(mut self, count: usize) -> Self {
-        self.billings = count;
-        self
-    }
-
-    /// Sells credit, through a double of Stripe.
-    #[must_use]
-    pub fn sells(mut self) -> Self {
-        self.sells = true;
-        self
-    }
-
-    /// Each role connects to NATS as the user that nats.conf has for it.
-    #[must_use]
-    pub fn own_users(mut self) -> Self {
-        self.has_own_users = true;
-        self
-    }
-
-    /// Changes the configuration.
-    #[must_use]
-    pub fn config(mut self, change: impl FnOnce(&mut Config) + 'static) -> Self {
-        self.change = Box::new(change);
-        self
-    }
-
-    /// Starts everything; it answers chats when this returns.
-    pub async fn start(self) -> World {
-        prepare();
-        let folder = TempDir::new().unwrap();
-        let (servers, vendor) = tokio::join!(Servers::start(folder.path()), Vendor::start());
-        let mut config = settings::config(&vendor.url());
-        let stripe = if self.sells { Some(Stripe::start().await) } else { None };
-        if let Some(stripe) = &stripe {
-            settings::sell(&mut config, &stripe.url());
-        }
-        (self.change)(&mut config);
-        let bus = Bus::connect(servers.nats_url(), "harness").await.unwrap();
-        let store = Store::connect(servers.redis_url()).await.unwrap();
-        bus.apply_streams(&config.queue, &config.models.pools()).await.unwrap();
-        let redis = redis_connection(servers.redis_url()).await.unwrap();
-        let given = Given {
-            config: Arc::new(config),
-            nats_urls: nats_urls(&servers, self.has_own_users),
-            redis_url: servers.redis_url().to_owned(),
-        };
-        let mut world = World {
-            folder,
-            servers,
-            vendor,
-            stripe,
-            given,
-            bus,
-            store,
-            redis,
-            http: client::http(),
-            gateways: Vec::new(),
-            workers: Vec::new(),
-            billings: Vec::new(),
-            places_may_stay: false,
-            finished: false,
-        };
-        for _ in 0..self.billings {
-            world.add_billing();
-        }
-        for _ in 0..self.workers {
-            world.add_worker();
-        }
-        for _ in 0..self.gateways {
-            world.add_gateway().await;
-        }
-        if self.billings > 0 {
-            world.wait_until_live().await;
-        }
-        if self.workers > 0 {
-            world.wait_until_ready().await;
-        }
-        world
-    }
-}
-
-fn nats_urls(servers: &Servers, has_own_users: bool) -> NatsUrls {
-    let of = |user: &str| match has_own_users {
-        true => servers.nats_url_of(user),
-        false => servers.nats_url().to_owned(),
-    };
-    NatsUrls { gateway: of("gateway"), worker: of("worker-cloud"), billing: of("billing") }
 }
 
 /// A connection without Nagle's delay, as all of ours.
@@ -196,15 +84,7 @@ impl World {
 
     /// A world that is told what it is made of.
     pub fn builder() -> WorldBuilder {
-        let change = Box::new(|_: &mut Config| {});
-        WorldBuilder {
-            gateways: 1,
-            workers: 1,
-            billings: 1,
-            sells: false,
-            has_own_users: false,
-            change,
-        }
+        WorldBuilder::new()
     }
 
     /// The text of the configuration, for a process of its own.

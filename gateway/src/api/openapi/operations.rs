@@ -149,16 +149,25 @@ fn accounts() -> Vec<Operation> {
         O::new("get", "/api/credits", Either, "What is left.").asks(&["key_id", "account"]),
         O::new("get", "/api/credits/lots", Either, "Credit by its lots, and when each ends.")
             .asks(&["account"]),
+        O::new("delete", "/api/cache", Either, "Forgets a tenant's kept answers.")
+            .asks(&["account", "group"]),
     ]
 }
 
 fn credit() -> Vec<Operation> {
     use Operation as O;
-    use Who::{Key, Nobody};
+    use Who::{Either, Key, Nobody};
     let page = "text/html";
     vec![
         O::new("get", "/api/plans", Nobody, "What can be bought."),
         O::new("post", "/api/checkout", Key, "Begins to buy.").takes::<checkout::Wanted>(),
+        O::new("get", "/api/purchases", Either, "What was bought.").asks(&["key_id", "account"]),
+        O::new("get", "/api/purchases/{payment}/receipt", Either, "A receipt to print.")
+            .asks(&["key_id", "account"])
+            .kind(page),
+        O::new("get", "/api/statements/{month}", Either, "A month to print.")
+            .asks(&["key_id", "account"])
+            .kind(page),
         O::new("get", "/checkout/success", Nobody, "The buyer is back.")
             .asks(&["session_id"])
             .kind(page),

@@ -1,0 +1,136 @@
+//! What a world is made of, said before it starts.
+
+use super::{World, prepare, redis_connection};
+use crate::client;
+use crate::role::{Given, NatsUrls};
+use crate::servers::Servers;
+use crate::settings;
+use crate::stripe::Stripe;
+use crate::vendor::Vendor;
+use infra::bus::Bus;
+use infra::config::Config;
+use infra::store::Store;
+use std::sync::Arc;
+use tempfile::TempDir;
+
+/// What a world is made of.
+pub struct WorldBuilder {
+    gateways: usize,
+    workers: usize,
+    billings: usize,
+    sells: bool,
+    has_own_users: bool,
+    change: Box<dyn FnOnce(&mut Config)>,
+}
+
+impl WorldBuilder {
+    /// One of each role.
+    pub(super) fn new() -> Self {
+        let change = Box::new(|_: &mut Config| {});
+        Self { gateways: 1, workers: 1, billings: 1, sells: false, has_own_users: false, change }
+    }
+
+    /// So many gateways; one when not said.
+    #[must_use]
+    pub fn gateways(mut self, count: usize) -> Self {
+        self.gateways = count;
+        self
+    }
+
+    /// So many provider workers; one when not said.
+    #[must_use]
+    pub fn workers(mut self, count: usize) -> Self {
+        self.workers = count;
+        self
+    }
+
+    /// So many billing workers; one when not said.
+    #[must_use]
+    pub fn billings(mut self, count: usize) -> Self {
+        self.billings = count;
+        self
+    }
+
+    /// Sells credit, through a double of Stripe.
+    #[must_use]
+    pub fn sells(mut self) -> Self {
+        self.sells = true;
+        self
+    }
+
+    /// Each role connects to NATS as the user that nats.conf has for it.
+    #[must_use]
+    pub fn own_users(mut self) -> Self {
+        self.has_own_users = true;
+        self
+    }
+
+    /// Changes the configuration.
+    #[must_use]
+    pub fn config(mut self, change: impl FnOnce(&mut Config) + 'static) -> Self {
+        self.change = Box::new(change);
+        self
+    }
+
+    /// Starts everything; it answers chats when this returns.
+    pub async fn start(self) -> World {
+        prepare();
+        let folder = TempDir::new().unwrap();
+        let (servers, vendor) = tokio::join!(Servers::start(folder.path()), Vendor::start());
+        let mut config = settings::config(&vendor.url());
+        let stripe = if self.sells { Some(Stripe::start().await) } else { None };
+        if let Some(stripe) = &stripe {
+            settings::sell(&mut config, &stripe.url());
+        }
+        (self.change)(&mut config);
+        let bus = Bus::connect(servers.nats_url(), "harness").await.unwrap();
+        let store = Store::connect(servers.redis_url()).await.unwrap();
+        bus.apply_streams(&config.queue, &config.models.pools()).await.unwrap();
+        let redis = redis_connection(servers.redis_url()).await.unwrap();
+        let given = Given {
+            config: Arc::new(config),
+            nats_urls: nats_urls(&servers, self.has_own_users),
+            redis_url: servers.redis_url().to_owned(),
+        };
+        let mut world = World {
+            folder,
+            servers,
+            vendor,
+            stripe,
+            given,
+            bus,
+            store,
+            redis,
+            http: client::http(),
+            gateways: Vec::new(),
+            workers: Vec::new(),
+            billings: Vec::new(),
+            places_may_stay: false,
+            finished: false,
+        };
+        for _ in 0..self.billings {
+            world.add_billing();
+        }
+        for _ in 0..self.workers {
+            world.add_worker();
+        }
+        for _ in 0..self.gateways {
+            world.add_gateway().await;
+        }
+        if self.billings > 0 {
+            world.wait_until_live().await;
+        }
+        if self.workers > 0 {
+            world.wait_until_ready().await;
+        }
+        world
+    }
+}
+
+fn nats_urls(servers: &Servers, has_own_users: bool) -> NatsUrls {
+    let of = |user: &str| match has_own_users {
+        true => servers.nats_url_of(user),
+        false => servers.nats_url().to_owned(),
+    };
+    NatsUrls { gateway: of("gateway"), worker: of("worker-cloud"), billing: of("billing") }
+}
