@@ -215,7 +215,9 @@ mod tests {
             waiting.push(Priority::Low, &account, "l");
         }
         let order = waiting.order();
-        assert_eq!(order[..6].iter().filter(|name| *name == "l").count(), 2, "{order:?}");
+        // Two to one from the start: what passed while nobody waited is nobody's.
+        let low = order[..12].iter().filter(|name| *name == "l").count();
+        assert!((3..=4).contains(&low), "{order:?}");
     }
 
     #[test]
