@@ -4,7 +4,7 @@
 //! took.
 
 use crate::client::{Dispute, Intent, Refund};
-use crate::credit::is_ours;
+use crate::credit::{PAID, is_ours};
 use crate::offer::share;
 use crate::{Payments, PaymentsError};
 use infra::bus::Bus;
@@ -95,7 +95,8 @@ impl Payments {
     ) -> Result<Option<Share>, PaymentsError> {
         let Some(payment) = payment else { return Ok(None) };
         let intent: Intent = self.client.intent(payment).await?;
-        if !is_ours(&intent) {
+        // Nothing goes back of what was never paid, and nothing is credited on its account.
+        if !is_ours(&intent) || intent.status != PAID {
             return Ok(None);
         }
         let purchase = self.purchase(&intent)?;

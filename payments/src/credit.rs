@@ -14,6 +14,9 @@ use schemas::ledger::{EventV1, Fact, TopUp, TopUpSource};
 use schemas::money::{Currency, MicroUsd, Money};
 use schemas::records::AccountRecordV1;
 
+/// How Stripe calls a payment whose money has come.
+pub(crate) const PAID: &str = "succeeded";
+
 /// Milliseconds of a day.
 const DAY_MS: u64 = 86_400_000;
 
@@ -64,7 +67,7 @@ impl Payments {
         if !is_ours(&intent) {
             return Ok(Settled::Foreign);
         }
-        if intent.status != "succeeded" {
+        if intent.status != PAID {
             return Ok(Settled::Unpaid);
         }
         let purchase = self.purchase(&intent)?;

@@ -1,7 +1,7 @@
 //! What Stripe knows and the ledger may not: webhooks that never came. It asks for what happened
 //! lately and does what their webhooks would have done.
 
-use crate::{Payments, PaymentsError, Settled};
+use crate::{CallError, Payments, PaymentsError, Settled};
 use infra::bus::Bus;
 use infra::clock;
 use std::time::Duration;
@@ -21,8 +21,8 @@ impl Payments {
     /// Does what the webhooks of the last `period` ask for. Repeating it changes nothing.
     ///
     /// # Errors
-    /// When Stripe or the ledger is away. A single payment that can't be read is logged and passed
-    /// over.
+    /// When Stripe or the ledger is away. A single payment that Stripe refuses to tell of,
+    /// or that can't be read, is logged and passed over.
     pub async fn reconcile(
         &self,
         bus: &Bus,
@@ -54,11 +54,12 @@ impl Payments {
     }
 }
 
-/// One payment that nobody can read must not keep the others from being credited.
+/// One payment that nobody can read, now or later, must not keep the others from being credited.
 fn pass_over(error: PaymentsError) -> Result<(), PaymentsError> {
     match error {
-        PaymentsError::Unreadable { .. } => {
-            tracing::error!(%error, "a payment of ours can't be read: credit it by hand");
+        PaymentsError::Unreadable { .. }
+        | PaymentsError::Call(CallError::Unknown(_) | CallError::Refused(_)) => {
+            tracing::error!(%error, "a payment can't be looked at: look at it by hand");
             Ok(())
         }
         other => Err(other),

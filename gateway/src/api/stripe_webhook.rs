@@ -3,6 +3,7 @@
 
 use super::checkout;
 use super::error::ApiError;
+use super::incoming;
 use crate::state::Gateway;
 use axum::Json;
 use axum::body::Body;
@@ -35,7 +36,9 @@ pub(super) async fn receive(
     body: Body,
 ) -> Result<Json<Value>, ApiError> {
     let payments = checkout::open(&gateway)?;
-    let body = axum::body::to_bytes(body, EVENT_BYTES_MAX).await.map_err(|_| {
+    let arrived = axum::body::to_bytes(body, EVENT_BYTES_MAX);
+    let arrived = tokio::time::timeout(incoming::BODY_SECONDS_MAX, arrived).await;
+    let body = arrived.map_err(|_| unsigned(Unsigned::NoEvent))?.map_err(|_| {
         Problem::new(
             ErrorCode::PayloadTooLarge,
             format!("イベントが大きすぎます (上限 {EVENT_BYTES_MAX} バイト)。"),
