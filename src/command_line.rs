@@ -104,11 +104,30 @@ pub(crate) struct Gateway {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Worker {
     /// Calls OpenAI, Anthropic and every OpenAI-compatible vendor.
-    Provider(ConfigFile),
+    Provider(Plain),
     /// llama.cpp: RakutenAI-2.0-mini-instruct, or any GGUF.
     Rakuten(Rakuten),
     /// Applies ledger events to balances, and voids what nobody settled.
-    Billing(ConfigFile),
+    Billing(Plain),
+}
+
+/// Arguments of a worker that has no others.
+#[derive(Debug, Args)]
+pub(crate) struct Plain {
+    /// The configuration.
+    #[command(flatten)]
+    pub(crate) config: ConfigFile,
+    /// The port for Prometheus.
+    #[command(flatten)]
+    pub(crate) port: MetricsPort,
+}
+
+/// A worker's port, which it has only when it is told.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct MetricsPort {
+    /// Where Prometheus reads, and health checks ask; nowhere unless told.
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) metrics_listen: Option<SocketAddr>,
 }
 
 /// Arguments of `worker rakuten`.
@@ -117,9 +136,15 @@ pub(crate) struct Rakuten {
     /// The configuration.
     #[command(flatten)]
     pub(crate) config: ConfigFile,
+    /// The port for Prometheus.
+    #[command(flatten)]
+    pub(crate) port: MetricsPort,
     /// The GGUF to serve instead of the configured one.
     #[arg(long, value_name = "FILE")]
     pub(crate) model: Option<PathBuf>,
+    /// Downloads the GGUF from here when its file isn't there yet.
+    #[arg(long, value_name = "URL")]
+    pub(crate) fetch: Option<String>,
     /// Ends when standard input ends: for a parent that may be killed.
     #[arg(long, hide = true)]
     pub(crate) end_with_parent: bool,

@@ -22,7 +22,10 @@ use infra::environment::Environment;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let environment = Environment::of_process();
+    let environment = match Environment::of_process().with_files() {
+        Ok(environment) => environment,
+        Err(error) => return role::Failure::usage(error).report(),
+    };
     infra::telemetry::start(&environment);
     infra::net::install_cryptography();
     let command_line = CommandLine::parse();

@@ -1,6 +1,8 @@
 //! The roles and what each of them is given. A role that is not in this build says so.
 
-use crate::command_line::{Command, CommandLine, ConfigFile, Gateway, Rakuten, Worker};
+use crate::command_line::{
+    Command, CommandLine, ConfigFile, Gateway, MetricsPort, Plain, Rakuten, Worker,
+};
 use crate::endpoints::Endpoints;
 use crate::{tools, up};
 use gateway::{Dependencies, Listeners};
@@ -11,11 +13,15 @@ use infra::metrics::Metrics;
 use infra::net::PromptListener;
 use infra::secret::Secret;
 use infra::shutdown;
+use infra::status::{self, Status};
+use infra::store::Store;
+use infra::tasks::Tasks;
 use std::io::Write;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 /// Exit code for a wrong command line or configuration (`EX_USAGE`).
@@ -67,9 +73,9 @@ pub(crate) async fn run(
     match command_line.command {
         Command::Up(arguments) => up::up(arguments, environment).await,
         Command::Gateway(arguments) => run_gateway(arguments, environment).await,
-        Command::Worker(Worker::Provider(file)) => run_provider(&file, environment).await,
+        Command::Worker(Worker::Provider(arguments)) => run_provider(arguments, environment).await,
         Command::Worker(Worker::Rakuten(arguments)) => run_rakuten(arguments, environment).await,
-        Command::Worker(Worker::Billing(file)) => run_billing(&file, environment).await,
+        Command::Worker(Worker::Billing(arguments)) => run_billing(arguments, environment).await,
         other => tools::run(other, environment).await,
     }
 }
@@ -121,21 +127,61 @@ async fn run_gateway(arguments: Gateway, environment: Environment) -> Result<Exi
     Ok(ExitCode::SUCCESS)
 }
 
-async fn run_provider(file: &ConfigFile, environment: Environment) -> Result<ExitCode, Failure> {
-    let config = read_config(file, &environment)?;
-    let bus = Endpoints::bus_from_environment(&environment, "worker provider").await?;
-    worker_provider::run(&config, bus, Metrics::new()?, stopped_by_signal()).await?;
-    Ok(ExitCode::SUCCESS)
+/// How long the port may take to close.
+const PORT_END_MAX: Duration = Duration::from_secs(2);
+
+/// What a worker may have beside its work.
+struct Port {
+    tasks: Tasks,
+    /// What it counts.
+    metrics: Metrics,
 }
 
-async fn run_billing(file: &ConfigFile, environment: Environment) -> Result<ExitCode, Failure> {
-    let config = read_config(file, &environment)?;
+impl Port {
+    /// Opens the port if one is told.
+    async fn open(
+        told: MetricsPort,
+        (bus, store): (&Bus, Option<&Store>),
+        needs_slots: bool,
+    ) -> Result<Self, Failure> {
+        let port = Self { tasks: Tasks::new(), metrics: Metrics::new()? };
+        if let Some(address) = told.metrics_listen {
+            let listener = PromptListener::bind(address).await?;
+            tracing::info!(address = %listener.local_address()?, "counters can be read");
+            let (metrics, bus, store) = (port.metrics.clone(), bus.clone(), store.cloned());
+            let status = Status { metrics, bus, store, needs_slots };
+            let until = port.tasks.stop().clone();
+            port.tasks.spawn("metrics port", status::serve(listener, status, until));
+        }
+        Ok(port)
+    }
+
+    /// Closes it.
+    async fn close(self) {
+        self.tasks.stop().cancel();
+        self.tasks.finish_within(PORT_END_MAX).await;
+    }
+}
+
+async fn run_provider(arguments: Plain, environment: Environment) -> Result<ExitCode, Failure> {
+    let config = read_config(&arguments.config, &environment)?;
+    let bus = Endpoints::bus_from_environment(&environment, "worker provider").await?;
+    let port = Port::open(arguments.port, (&bus, None), true).await?;
+    let ran = worker_provider::run(&config, bus, port.metrics.clone(), stopped_by_signal()).await;
+    port.close().await;
+    Ok(ran.map(|()| ExitCode::SUCCESS)?)
+}
+
+async fn run_billing(arguments: Plain, environment: Environment) -> Result<ExitCode, Failure> {
+    let config = read_config(&arguments.config, &environment)?;
     let endpoints = Endpoints::from_environment(&environment)?;
     let bus = endpoints.bus("worker billing").await?;
     let store = endpoints.store().await?;
     let payments = payments::Payments::new(&config).map_err(Failure::new)?;
-    let billing = worker_billing::Billing { bus, store, metrics: Metrics::new()?, payments };
+    let port = Port::open(arguments.port, (&bus, Some(&store)), false).await?;
+    let billing = worker_billing::Billing { bus, store, metrics: port.metrics.clone(), payments };
     worker_billing::run(billing, stopped_by_signal()).await;
+    port.close().await;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -146,26 +192,39 @@ async fn run_rakuten(arguments: Rakuten, environment: Environment) -> Result<Exi
     if arguments.end_with_parent {
         stop_with_standard_input(stop.clone())?;
     }
-    serve_llama(&config, arguments.model, bus, stop).await?;
-    Ok(ExitCode::SUCCESS)
+    let port = Port::open(arguments.port, (&bus, None), true).await?;
+    let file = arguments.model.or_else(|| configured_model(&config));
+    if let (Some(address), Some(file)) = (&arguments.fetch, &file) {
+        tokio::select! {
+            () = stop.cancelled() => return Ok(ExitCode::SUCCESS),
+            fetched = infra::fetch::file(address, file) => fetched?,
+        }
+    }
+    let ran = serve_llama(&config, file, bus, (port.metrics.clone(), stop)).await;
+    port.close().await;
+    ran.map(|()| ExitCode::SUCCESS)
+}
+
+fn configured_model(config: &Config) -> Option<PathBuf> {
+    config.models.iter().find_map(|model| model.llama.as_ref()?.file.clone())
 }
 
 #[cfg(feature = "rakuten")]
 async fn serve_llama(
     config: &Config,
-    model: Option<std::path::PathBuf>,
+    model: Option<PathBuf>,
     bus: Bus,
-    stop: CancellationToken,
+    (metrics, stop): (Metrics, CancellationToken),
 ) -> Result<(), Failure> {
-    worker_rakuten::run(config, model, bus, Metrics::new()?, stop).await.map_err(Failure::new)
+    worker_rakuten::run(config, model, bus, metrics, stop).await.map_err(Failure::new)
 }
 
 #[cfg(not(feature = "rakuten"))]
 async fn serve_llama(
     _config: &Config,
-    _model: Option<std::path::PathBuf>,
+    _model: Option<PathBuf>,
     _bus: Bus,
-    _stop: CancellationToken,
+    _given: (Metrics, CancellationToken),
 ) -> Result<(), Failure> {
     Err(Failure::usage("this build has no llama.cpp: build with --features rakuten"))
 }

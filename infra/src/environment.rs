@@ -45,6 +45,26 @@ pub const XDG_CACHE_HOME: &str = "XDG_CACHE_HOME";
 /// The user's folder.
 pub const HOME: &str = "HOME";
 
+/// What may also lie in a file, whose name is in the variable with `_FILE` at its end: secrets.
+const IN_FILES: [&str; 7] = [
+    OPENAI_API_KEY,
+    ANTHROPIC_API_KEY,
+    NATS_URL,
+    REDIS_URL,
+    ADMIN_API_KEY,
+    STRIPE_SECRET_KEY,
+    STRIPE_WEBHOOK_SECRET,
+];
+
+/// A file that was named and can't be read.
+#[derive(Debug, thiserror::Error)]
+#[error("environment variable {name}_FILE: {file}: {cause}")]
+pub struct FileError {
+    name: &'static str,
+    file: String,
+    cause: std::io::Error,
+}
+
 /// A snapshot of environment variables.
 #[derive(Clone, Default)]
 pub struct Environment(BTreeMap<String, String>);
@@ -57,6 +77,24 @@ impl Environment {
             Some((name.into_string().ok()?, value.into_string().ok()?))
         });
         Self(pairs.collect())
+    }
+
+    /// The same with the secrets that lie in files. A variable that is set itself wins.
+    ///
+    /// # Errors
+    /// When a file that is named can't be read.
+    pub fn with_files(mut self) -> Result<Self, FileError> {
+        for name in IN_FILES {
+            let file = self.get(&format!("{name}_FILE")).map(str::to_owned);
+            let Some(file) = file.filter(|_| self.get(name).is_none()) else { continue };
+            let text = std::fs::read_to_string(&file).map_err(|cause| FileError {
+                name,
+                file: file.clone(),
+                cause,
+            })?;
+            self.0.insert(name.to_owned(), text.trim_end_matches(['\r', '\n']).to_owned());
+        }
+        Ok(self)
     }
 
     /// One made by hand.
@@ -88,6 +126,21 @@ impl Environment {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn secrets_may_lie_in_files() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "from-file\n").unwrap();
+        let path = file.path().to_str().unwrap();
+        let of = |set| Environment::of([("ADMIN_API_KEY_FILE", path), ("ADMIN_API_KEY", set)]);
+        assert_eq!(of("").with_files().unwrap().get(ADMIN_API_KEY), Some("from-file"));
+        assert_eq!(of("set").with_files().unwrap().get(ADMIN_API_KEY), Some("set"));
+        let missing = Environment::of([("REDIS_URL_FILE", "no/such/file")]).with_files();
+        let said = missing.err().unwrap().to_string();
+        assert!(said.contains("REDIS_URL_FILE") && said.contains("no/such/file"), "{said}");
+        let other = Environment::of([("PATH_FILE", path)]).with_files().unwrap();
+        assert_eq!(other.get(PATH), None, "only secrets");
+    }
 
     #[test]
     fn variables_are_expanded_or_absent() {

@@ -19,6 +19,9 @@ pub mod telemetry;
 /// Counters for Prometheus.
 pub mod metrics;
 
+/// A worker's port for Prometheus and health checks.
+pub mod status;
+
 /// Named, tracked tasks.
 pub mod tasks;
 
@@ -30,6 +33,9 @@ pub mod net;
 
 /// NATS: jobs, frames, the ledger, the records.
 pub mod bus;
+
+/// A large file from the web.
+pub mod fetch;
 
 /// Redis: the view of balances, holds, limits and usage.
 pub mod store;

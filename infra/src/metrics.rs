@@ -70,6 +70,10 @@ metrics! {
     request_seconds: HistogramVec["model"],
     /// From the request's arrival to the first token.
     first_token_seconds: HistogramVec["model"],
+    /// Between two pieces of a stream, by model.
+    piece_gap_seconds: HistogramVec["model"],
+    /// Our own share: from the request's arrival until it is queued, or stands in the line.
+    overhead_seconds: HistogramVec["model"],
     /// From the queue to a worker's claim.
     queue_seconds: HistogramVec["pool"],
     /// Requests that are being answered.
@@ -107,6 +111,10 @@ metrics! {
     queue_overflow_total: IntCounterVec["pool"],
     /// Pulls that wait for a job (`num_waiting`): the free capacity, by pool.
     queue_waiting: IntGaugeVec["pool"],
+    /// Slots of this worker, by pool.
+    worker_slots: IntGaugeVec["pool"],
+    /// Slots of this worker that are free, by pool.
+    worker_slots_free: IntGaugeVec["pool"],
     /// Jobs run by this worker, by pool and how they ended.
     jobs_total: IntCounterVec["pool", "outcome"],
     /// Ledger events applied by this billing worker.
@@ -119,9 +127,29 @@ metrics! {
     stripe_reconciled_total: IntCounterVec[],
     /// Holds that nobody settled and the sweeper voided.
     holds_swept_total: IntCounterVec[],
+    /// Whether this process is connected to NATS: 1 or 0.
+    nats_connected: IntGaugeVec[],
+    /// Whether Redis answers this process: 1 or 0.
+    redis_connected: IntGaugeVec[],
 }
 
 impl Metrics {
+    /// Notes whether the servers are there; `None` for one that this process doesn't need.
+    pub fn see_servers(&self, nats: bool, redis: Option<bool>) {
+        self.nats_connected.with_label_values::<&str>(&[]).set(i64::from(nats));
+        if let Some(redis) = redis {
+            self.redis_connected.with_label_values::<&str>(&[]).set(i64::from(redis));
+        }
+    }
+
+    /// How many slots this worker has, in all its pools.
+    pub fn slots(&self) -> i64 {
+        let families = prometheus::core::Collector::collect(&self.worker_slots);
+        let all = families.iter().flat_map(|family| family.get_metric());
+        // The library keeps gauges as floats; slots are whole and few.
+        all.map(|metric| metric.get_gauge().get_value() as i64).sum()
+    }
+
     /// All counters in Prometheus's text format.
     pub fn text(&self) -> String {
         let mut text = Vec::new();
@@ -143,5 +171,22 @@ mod tests {
         let text = metrics.text();
         assert!(text.contains("# HELP fly_llm_requests_total Requests answered"), "{text}");
         assert!(text.contains("fly_llm_requests_total{code=\"ok\",model=\"gpt-4o-mini\"} 1"));
+    }
+
+    #[test]
+    fn slots_of_all_pools_are_counted_and_servers_noted() {
+        let metrics = Metrics::new().unwrap();
+        assert_eq!(metrics.slots(), 0);
+        metrics.worker_slots.with_label_values(&["cloud"]).set(4);
+        metrics.worker_slots.with_label_values(&["rakuten"]).set(2);
+        assert_eq!(metrics.slots(), 6);
+        metrics.see_servers(true, None);
+        let text = metrics.text();
+        assert!(text.contains("fly_llm_nats_connected 1"), "{text}");
+        assert!(!text.contains("fly_llm_redis_connected "), "{text}");
+        metrics.see_servers(false, Some(true));
+        let text = metrics.text();
+        assert!(text.contains("fly_llm_nats_connected 0"), "{text}");
+        assert!(text.contains("fly_llm_redis_connected 1"), "{text}");
     }
 }

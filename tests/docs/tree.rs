@@ -8,12 +8,14 @@ use std::path::{Path, PathBuf};
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 /// The documents of this repository that the checks read, besides the decisions.
-const DOCUMENTS: [&str; 7] = [
+const DOCUMENTS: [&str; 9] = [
     "README.md",
     "README.ja.md",
     "ARCHITECTURE.md",
     "CONTRIBUTING.md",
     "docs/config.md",
+    "docs/deploy.md",
+    "docs/deploy.ja.md",
     "docs/errors.md",
     "docs/metrics.md",
 ];

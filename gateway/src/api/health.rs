@@ -8,6 +8,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
+use infra::status::METRICS_TYPE;
 use serde_json::json;
 use std::sync::Arc;
 use std::time::Instant;
@@ -44,6 +45,8 @@ pub(crate) fn metrics_router(gateway: &Arc<Gateway>) -> Router {
 }
 
 async fn metrics(State(gateway): State<Arc<Gateway>>) -> Response {
-    let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
+    let redis = gateway.store.ping().await.is_ok();
+    gateway.metrics.see_servers(gateway.bus.is_connected(), Some(redis));
+    let kind = [(header::CONTENT_TYPE, METRICS_TYPE)];
     (kind, gateway.metrics.text()).into_response()
 }

@@ -99,7 +99,10 @@ pub(super) fn relay(gateway: &Arc<Gateway>, mut published: Published) -> Relay {
         connections,
         doubt: None,
     };
-    let overhead_ms = milliseconds(arrived.elapsed());
+    let overhead = arrived.elapsed();
+    let seconds = gateway.metrics.overhead_seconds.with_label_values(&[&model]);
+    seconds.observe(overhead.as_secs_f64());
+    let overhead_ms = milliseconds(overhead);
     let hold = live.published.held.amount;
     let queue_position = live.published.position;
     let figures =
@@ -172,9 +175,13 @@ impl Relay {
             tracing::error!(expected = live.numbers, number = frame.number, "a frame was lost");
             return Some(self.give_up(interrupted()));
         }
-        live.last_frame = Instant::now();
+        let gap = std::mem::replace(&mut live.last_frame, Instant::now()).elapsed();
         match frame.body {
             FrameBody::Delta(delta) => {
+                if live.begun {
+                    let gaps = &self.gateway.metrics.piece_gap_seconds;
+                    gaps.with_label_values(&[&self.model]).observe(gap.as_secs_f64());
+                }
                 self.begin();
                 let live = self.live.as_mut()?;
                 live.owed.count_pieces(&delta.choices);

@@ -35,14 +35,18 @@ pub(crate) async fn advertise(
 }
 
 async fn send(worker: &Worker, pool: &Pool, slots: &Slots, leaving: bool) {
+    let (all, free) = (slots.total(), slots.free());
+    let metrics = worker.metrics();
+    metrics.worker_slots.with_label_values(&[&pool.name]).set(i64::from(all));
+    metrics.worker_slots_free.with_label_values(&[&pool.name]).set(i64::from(free));
     let served = worker.backend().models();
     let models = pool.models.iter().filter(|model| served.contains(model)).cloned().collect();
     let advert = Advert::V1(AdvertV1 {
         worker: worker.id().clone(),
         pool: pool.name.clone(),
         models,
-        slots: slots.total(),
-        slots_free: slots.free(),
+        slots: all,
+        slots_free: free,
         draining: worker.is_draining(),
         connection: Some(worker.bus().name().to_owned()),
         leaving,

@@ -95,6 +95,10 @@ impl Worker {
         &self.backend
     }
 
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
     pub(crate) fn running(&self) -> &Running {
         &self.running
     }

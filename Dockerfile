@@ -1,0 +1,69 @@
+# syntax=docker/dockerfile:1
+# Two images of one program: `gateway` for every role but the local model, `rakuten` with llama.cpp
+# as well. Both hold the program, its libraries and root certificates, and nothing else: no shell, no
+# package manager, no user but one without rights.
+#
+#   docker build --target gateway -t fly-llm:gateway .
+#   docker build --target rakuten -t fly-llm:rakuten .
+
+ARG RUST_VERSION=1.95
+
+FROM rust:${RUST_VERSION}-slim-bookworm AS source
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends ca-certificates g++ make cmake libclang-dev \
+    && rm -rf /var/lib/apt/lists/*
+WORKDIR /src
+# The lock file names every byte of every crate; no path of the builder is left in the program.
+ENV CARGO_TARGET_DIR=/target \
+    CARGO_PROFILE_RELEASE_STRIP=symbols \
+    RUSTFLAGS="--remap-path-prefix=/src=. --remap-path-prefix=/usr/local/cargo=cargo"
+COPY . .
+
+FROM source AS build-gateway
+RUN --mount=type=cache,target=/usr/local/cargo/registry \
+    --mount=type=cache,target=/target,id=fly-llm-gateway,sharing=locked \
+    cargo build --locked --release --package fly-llm --no-default-features \
+    && scripts/image-root /target/release/fly-llm /image
+
+FROM source AS build-rakuten
+# llama.cpp compiles for this processor: x86-64-v3 has AVX2, without which it is many times slower.
+# Every cloud's machines of the last ten years have it. For arm64 or older machines: generic.
+ARG TARGET_CPU=x86-64-v3
+RUN --mount=type=cache,target=/usr/local/cargo/registry \
+    --mount=type=cache,target=/target,id=fly-llm-rakuten,sharing=locked \
+    RUSTFLAGS="$RUSTFLAGS -C target-cpu=$TARGET_CPU" \
+    cargo build --locked --release --package fly-llm \
+    && scripts/image-root /target/release/fly-llm /image
+
+FROM scratch AS rakuten
+COPY --from=build-rakuten /image/ /
+COPY --from=build-rakuten --chown=65532:65532 /image/models /models
+COPY config.yaml /etc/fly-llm/config.yaml
+WORKDIR /etc/fly-llm
+# Waiting threads sleep, and an abort of llama.cpp starts no debugger.
+ENV PATH=/usr/local/bin FLY_LLM_LOG_FORMAT=json OMP_WAIT_POLICY=passive GGML_NO_BACKTRACE=1
+USER 65532:65532
+VOLUME /models
+EXPOSE 9464
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=10s --timeout=5s --start-period=30m --retries=3 \
+    CMD ["fly-llm", "healthcheck", "http://127.0.0.1:9464/ready"]
+ENTRYPOINT ["fly-llm"]
+CMD ["worker", "rakuten", "--model", "/models/rakuten.gguf", "--metrics-listen", "0.0.0.0:9464"]
+
+# The same for a machine whose volumes belong to root (Fly.io): the machine itself is the wall.
+FROM rakuten AS rakuten-root
+USER 0:0
+
+FROM scratch AS gateway
+COPY --from=build-gateway /image/ /
+COPY config.yaml /etc/fly-llm/config.yaml
+WORKDIR /etc/fly-llm
+ENV PATH=/usr/local/bin FLY_LLM_LOG_FORMAT=json
+USER 65532:65532
+EXPOSE 8080 9464
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \
+    CMD ["fly-llm", "healthcheck", "http://127.0.0.1:9464/ready"]
+ENTRYPOINT ["fly-llm"]
+CMD ["gateway", "--listen", "0.0.0.0:8080", "--metrics-listen", "0.0.0.0:9464"]

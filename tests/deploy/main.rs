@@ -1,0 +1,39 @@
+//! The files that run Fly-LLM elsewhere: Dockerfile, compose, Fly.io, Kubernetes, Prometheus, Grafana.
+//! Commands in them are read by the program's own parser, names are those of the code, and what
+//! compose says is run for real, as processes, from the file itself.
+
+/// The program's own command line.
+#[path = "../../src/command_line.rs"]
+mod command_line;
+
+/// Files of the repository, and what is read out of them.
+#[cfg(test)]
+mod files;
+
+/// docker-compose.yml.
+#[cfg(test)]
+mod compose;
+
+/// What compose's services are, checked.
+#[cfg(test)]
+mod compose_file;
+
+/// The Dockerfile and the file system of its images.
+#[cfg(test)]
+mod image;
+
+/// fly.toml and its siblings.
+#[cfg(test)]
+mod fly;
+
+/// .env.sample and what makes .env.
+#[cfg(test)]
+mod env_file;
+
+/// compose's services as processes.
+#[cfg(test)]
+mod stack;
+
+/// Clients against those processes.
+#[cfg(test)]
+mod running;
