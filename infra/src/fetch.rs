@@ -1,6 +1,6 @@
-//! One large file from the web, for a model on a volume that is empty at first: whole and right, or
-//! not there at all. A download that broke off goes on where it stopped. It never takes a file whose
-//! checksum nobody named.
+//! One large file from the web, for a model on a volume that is empty at first: whole and
+//! right, or not there at all. A download that broke off goes on where it stopped. It never
+//! takes a file whose checksum nobody named.
 
 use reqwest::header::{HeaderMap, RANGE};
 use reqwest::{Client, StatusCode, redirect::Policy};

@@ -4,6 +4,7 @@
 use prometheus::{
     Encoder, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder,
 };
+use std::time::Duration;
 
 /// What all names begin with.
 const NAMESPACE: &str = "fly_llm";
@@ -131,6 +132,11 @@ metrics! {
     nats_connected: IntGaugeVec[],
     /// Whether Redis answers this process: 1 or 0.
     redis_connected: IntGaugeVec[],
+}
+
+/// Adds a time to a histogram with one label.
+pub fn observe(times: &HistogramVec, label: &str, time: Duration) {
+    times.with_label_values(&[label]).observe(time.as_secs_f64());
 }
 
 impl Metrics {

@@ -1,6 +1,6 @@
-//! The files that run Fly-LLM elsewhere: Dockerfile, compose, Fly.io, Kubernetes, Prometheus, Grafana.
-//! Commands in them are read by the program's own parser, names are those of the code, and what
-//! compose says is run for real, as processes, from the file itself.
+//! The files that run Fly-LLM elsewhere: Dockerfile, compose, Fly.io, Kubernetes, Prometheus,
+//! Grafana. Commands in them are read by the program's own parser, names are those of the code,
+//! and what compose says is run for real, as processes, from the file itself.
 
 /// The program's own command line.
 #[path = "../../src/command_line.rs"]

@@ -1,5 +1,6 @@
-//! docker-compose.yml run for real: clients ask while workers come and go and servers fall, and at the
-//! end every sum agrees. What a client was told, and what nobody may ever read in a log, is checked.
+//! docker-compose.yml run for real: clients ask while workers come and go and servers fall, and
+//! at the end every sum agrees. What a client was told, and what nobody may ever read in a log,
+//! is checked.
 
 use crate::compose::Variables;
 use crate::files;

@@ -1,7 +1,8 @@
-//! A stand-in for Docker Compose where no engine runs: the services of docker-compose.yml with the
-//! same commands, environment, order and health checks, as processes of this machine. What differs:
-//! each gets ports of its own instead of an address, paths of volumes lie in a temporary folder, and
-//! images are programs. It decides nothing about a service that the file doesn't say.
+//! A stand-in for Docker Compose where no engine runs: the services of docker-compose.yml with
+//! the same commands, environment, order and health checks, as processes of this machine. What
+//! differs: each gets ports of its own instead of an address, paths of volumes lie in a
+//! temporary folder, and images are programs. It decides nothing about a service that the file
+//! doesn't say.
 
 use crate::compose::{self, Service, Variables};
 use crate::files;

@@ -65,7 +65,7 @@ pub(crate) fn metrics_are_those_of_the_code(tree: &Tree) -> Vec<String> {
         .collect();
     let mut table = "| name | type | labels | help | set in |\n|---|---|---|---|---|\n".to_owned();
     for Metric { name, kind, labels, help } in declared {
-        let touches = [".", ";", ")"].map(|end| format!("metrics.{name}{end}"));
+        let touches = [".", ";", ",", ")"].map(|end| format!("metrics.{name}{end}"));
         let sets = |text: &str| touches.iter().any(|touch| text.contains(touch.as_str()));
         let places: Vec<String> = users
             .iter()

@@ -15,6 +15,7 @@ use crate::state::Gateway;
 use bytes::Bytes;
 use infra::clock;
 use infra::config::Model;
+use infra::metrics::observe;
 use schemas::error::{ErrorCode, Problem};
 use schemas::frame::{Done, Failed, Frame, FrameBody, FrameV1};
 use schemas::ledger::VoidReason;
@@ -100,8 +101,7 @@ pub(super) fn relay(gateway: &Arc<Gateway>, mut published: Published) -> Relay {
         doubt: None,
     };
     let overhead = arrived.elapsed();
-    let seconds = gateway.metrics.overhead_seconds.with_label_values(&[&model]);
-    seconds.observe(overhead.as_secs_f64());
+    observe(&gateway.metrics.overhead_seconds, &model, overhead);
     let overhead_ms = milliseconds(overhead);
     let hold = live.published.held.amount;
     let queue_position = live.published.position;
@@ -179,8 +179,7 @@ impl Relay {
         match frame.body {
             FrameBody::Delta(delta) => {
                 if live.begun {
-                    let gaps = &self.gateway.metrics.piece_gap_seconds;
-                    gaps.with_label_values(&[&self.model]).observe(gap.as_secs_f64());
+                    observe(&self.gateway.metrics.piece_gap_seconds, &self.model, gap);
                 }
                 self.begin();
                 let live = self.live.as_mut()?;
@@ -213,8 +212,7 @@ impl Relay {
         self.gateway.exchange.begun(&received.request);
         let waited = received.arrived.elapsed();
         self.figures.first_token_ms = Some(milliseconds(waited));
-        let seconds = self.gateway.metrics.first_token_seconds.with_label_values(&[&self.model]);
-        seconds.observe(waited.as_secs_f64());
+        observe(&self.gateway.metrics.first_token_seconds, &self.model, waited);
         if let Stage::Claimed(execution) = &*live.published.seat.stage.borrow() {
             // A whole answer has no first token to be late.
             let waited = if live.streams() { execution.since.elapsed() } else { Duration::ZERO };
@@ -262,8 +260,7 @@ impl Relay {
                 let waited = live.published.since.elapsed();
                 self.figures.queue_ms = Some(milliseconds(waited));
                 let pool = &live.published.model().pool;
-                let seconds = self.gateway.metrics.queue_seconds.with_label_values(&[pool]);
-                seconds.observe(waited.as_secs_f64());
+                observe(&self.gateway.metrics.queue_seconds, pool, waited);
                 None
             }
             Stage::Poisoned(_) => Some(self.give_up(poisoned())),
