@@ -1,7 +1,7 @@
 # The few commands of this repository. Each is a script in scripts/, which also runs without make.
 
 .DEFAULT_GOAL := help
-.PHONY: help up test test-clients fuzz bench-llama test-tools fmt lint deny clean
+.PHONY: help up test test-clients test-compose fuzz bench-llama test-tools fmt lint deny clean
 
 # Passed to the program: make up ARGS="--json", make test ARGS="--test tidy".
 ARGS ?=
@@ -23,6 +23,9 @@ bench-llama: ## llama.cpp のサーバーと速さを比べる / Measure our eng
 
 # How long each target of make fuzz runs.
 SECONDS ?= 60
+
+test-compose: ## コンテナーで全体を試す / Run everything in containers (exit 69: no engine here)
+	@scripts/test-compose $(ARGS)
 
 fuzz: ## 壊れた入力で試す / Feed broken input to parsers and surfaces (SECONDS=60 for each target)
 	@FLY_LLM_FUZZ_SECONDS=$(SECONDS) scripts/cargo test --locked -p gateway -p worker-provider fuzz_targets

@@ -37,3 +37,19 @@ mod stack;
 /// Clients against those processes.
 #[cfg(test)]
 mod running;
+
+/// Alerts and the dashboard.
+#[cfg(test)]
+mod monitoring;
+
+/// The same as containers.
+#[cfg(test)]
+mod containers;
+
+/// Which of the two.
+#[cfg(test)]
+mod engine;
+
+/// `make test-compose` without an engine.
+#[cfg(test)]
+mod test_compose;

@@ -3,8 +3,8 @@
 //! is checked.
 
 use crate::compose::Variables;
+use crate::engine::{self, Engine};
 use crate::files;
-use crate::stack::Stack;
 use futures::future::join_all;
 use harness::{Client, Script, Vendor, World, wait_until};
 use infra::environment::{Environment, HOME, XDG_CACHE_HOME};
@@ -72,7 +72,7 @@ fn variables(folder: &Path, vendor: &Vendor) -> Variables {
 
 /// Everything that runs, and whom it serves.
 struct Run {
-    stack: Stack,
+    engine: Engine,
     variables: Variables,
     _folder: TempDir,
     vendor: Vendor,
@@ -82,19 +82,16 @@ struct Run {
 
 impl Run {
     async fn start() -> Self {
-        let vendor = World::vendor_alone().await;
+        let vendor = match engine::is_docker() {
+            true => World::vendor_for_containers().await,
+            false => World::vendor_alone().await,
+        };
         let folder = TempDir::new().unwrap();
         let variables = variables(folder.path(), &vendor);
-        let mut stack = Stack::new(&variables);
-        std::fs::hard_link(model(), stack.volume("models").join("rakuten.gguf"))
-            .or_else(|_| {
-                let to = stack.volume("models").join("rakuten.gguf");
-                std::fs::copy(model(), to).map(|_| ())
-            })
-            .unwrap();
-        stack.up().await;
+        let mut engine = Engine::new(&variables, &model());
+        engine.up().await;
         let mut run = Self {
-            stack,
+            engine,
             variables,
             _folder: folder,
             vendor,
@@ -106,14 +103,14 @@ impl Run {
         assert_eq!(made.status, 200, "{}", made.text);
         let text = |name: &str| made.json()[name].as_str().unwrap().to_owned();
         (run.key, run.account) = (text("key"), text("account"));
-        let given = run.stack.tool(&["credits", "grant", &run.account, "100"]).await;
+        let given = run.engine.tool(&["credits", "grant", &run.account, "100"]).await;
         assert!(given.status.success(), "{given:?}");
         run
     }
 
     /// Somebody with the key at one of the gateways.
     fn client(&self, gateway: usize) -> Client {
-        Client::of(&self.stack.addresses("gateway", 8080)[gateway], &self.key)
+        Client::of(&self.engine.addresses("gateway", 8080)[gateway], &self.key)
     }
 
     /// Waits until both gateways answer again.
@@ -129,7 +126,7 @@ impl Run {
 
     /// The ledger, as its own tool checks it.
     async fn check(&self) -> Value {
-        let said = self.stack.tool(&["ledger", "check", "--json"]).await;
+        let said = self.engine.tool(&["ledger", "check", "--json"]).await;
         serde_json::from_slice(&said.stdout).unwrap_or_else(|_| panic!("{said:?}"))
     }
 }
@@ -143,12 +140,12 @@ async fn compose_answers_scales_and_loses_nothing() {
     each_role_serves(&run).await;
     workers_come_and_go_under_load(&mut run).await;
     for name in ["provider", "billing", "gateway", "nats", "redis"] {
-        run.stack.kill(name, 0).await;
+        run.engine.kill(name, 0).await;
         run.answers(&format!("a fall of {name}")).await;
     }
     nothing_is_owed(&run).await;
     no_secret_is_told(&run);
-    run.stack.down().await;
+    run.engine.down().await;
 }
 
 /// Both gateways answer, each kind of worker works, and counters are where they belong.
@@ -181,7 +178,7 @@ async fn each_role_serves(run: &Run) {
         ("billing", "fly_llm_ledger_lag{"),
     ];
     for (role, family) in families {
-        for address in run.stack.addresses(role, 9464) {
+        for address in run.engine.addresses(role, 9464) {
             let port = Client::of(&address, "");
             wait_until(&format!("{role} tells {family}"), async || {
                 port.get("/metrics").await.text.contains(family)
@@ -212,13 +209,13 @@ async fn workers_come_and_go_under_load(run: &mut Run) {
     let scaling = async {
         more(4 * CLIENTS).await;
         for count in [3, 1] {
-            run.stack.scale("provider", count).await;
+            run.engine.scale("provider", count).await;
             more(4 * CLIENTS).await;
         }
         stop.store(true, Ordering::Relaxed);
     };
     tokio::join!(load, scaling);
-    assert_eq!(run.stack.addresses("provider", 9464).len(), 1);
+    assert_eq!(run.engine.addresses("provider", 9464).len(), 1);
 }
 
 /// No hold is open, and every balance is the sum of its events.
@@ -244,8 +241,8 @@ fn no_secret_is_told(run: &Run) {
         .iter()
         .filter(|(name, _)| name.ends_with("PASSWORD") || name.ends_with("API_KEY"));
     planted.extend(secrets.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty()));
-    for role in run.stack.roles() {
-        let log = run.stack.log(&role);
+    for role in ["gateway", "provider", "rakuten", "billing"] {
+        let log = run.engine.log(role);
         assert!(!log.is_empty(), "{role} says nothing at all");
         for line in log.lines() {
             let parsed: Result<Value, _> = serde_json::from_str(line);

@@ -255,13 +255,6 @@ impl Stack {
         files.iter().map(|file| std::fs::read_to_string(file).unwrap()).collect()
     }
 
-    /// The services that are images of ours, and run until they are stopped.
-    pub(crate) fn roles(&self) -> Vec<String> {
-        let all = self.services.values().filter(|service| service.target.is_some());
-        let all = all.filter(|service| service.health.is_some());
-        all.map(|service| service.name.clone()).collect()
-    }
-
     /// `docker compose down`: those that others wait for end last.
     pub(crate) async fn down(mut self) {
         while let Some(one) = self.running.pop() {

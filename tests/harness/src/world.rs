@@ -98,6 +98,12 @@ impl World {
         Vendor::start().await
     }
 
+    /// A vendor that containers reach.
+    pub async fn vendor_for_containers() -> Vendor {
+        prepare();
+        Vendor::start_for_containers().await
+    }
+
     /// The vendor.
     pub fn vendor(&self) -> &Vendor {
         &self.vendor

@@ -19,7 +19,6 @@ use futures::StreamExt;
 use script::{Counts, Script, Step};
 use serde_json::Value;
 use std::collections::{HashMap, VecDeque};
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -62,7 +61,8 @@ struct Shared {
 
 /// The vendor; it ends with the test.
 pub struct Vendor {
-    address: SocketAddr,
+    host: &'static str,
+    port: u16,
     shared: Arc<Shared>,
     _server: JoinSet<()>,
 }
@@ -70,19 +70,28 @@ pub struct Vendor {
 impl Vendor {
     /// Starts one that echoes everything.
     pub(crate) async fn start() -> Self {
+        Self::start_at("127.0.0.1", "127.0.0.1").await
+    }
+
+    /// The same, where containers see the machine that runs them.
+    pub(crate) async fn start_for_containers() -> Self {
+        Self::start_at("0.0.0.0", "host.docker.internal").await
+    }
+
+    async fn start_at(listens: &str, host: &'static str) -> Self {
         let shared = Arc::new(Shared::default());
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let listener = tokio::net::TcpListener::bind((listens, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let listener = listener.tap_io(|stream| stream.set_nodelay(true).unwrap());
         let router = Router::new().fallback(answer).with_state(Arc::clone(&shared));
         let mut server = JoinSet::new();
         server.spawn(async move { axum::serve(listener, router).await.unwrap() });
-        Self { address, shared, _server: server }
+        Self { host, port: address.port(), shared, _server: server }
     }
 
     /// Where it is, without a path.
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        format!("http://{}:{}", self.host, self.port)
     }
 
     /// What it does from now on when a model is asked.
