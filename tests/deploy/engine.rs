@@ -1,5 +1,5 @@
-//! Who runs the services: processes of this machine, or containers where `make test-compose` asks for
-//! them. The clients see no difference.
+//! Who runs the services: processes of this machine, or containers where `make test-compose`
+//! asks for them. The clients see no difference.
 
 use crate::compose::Variables;
 use crate::containers::Containers;
