@@ -129,7 +129,10 @@ pub async fn run(
     let metrics = api::health::metrics_router(&gateway);
     let until = background.stop().clone();
     background.spawn("metrics", serve::serve(listeners.metrics, metrics, until));
-    let served = serve::serve(listeners.api, api::router(&gateway), stop.clone());
+    let served = async {
+        serve::serve(listeners.api, api::router(&gateway), stop.clone()).await;
+        gateway.detached.finish().await;
+    };
     let late = async {
         stop.cancelled().await;
         tokio::time::sleep(drain_max).await;
@@ -159,6 +162,7 @@ async fn settle(gateway: &Gateway) {
     while !gateway.exchange.is_empty() {
         tokio::time::sleep(SETTLE_POLL).await;
     }
+    gateway.detached.finish_within(END_SECONDS_MAX).await;
     gateway.settlements.finish_within(END_SECONDS_MAX).await;
 }
 

@@ -56,6 +56,8 @@ pub struct Gateway {
     pub(crate) desk: Desk,
     /// Tasks that live as long as the gateway.
     pub(crate) background: Tasks,
+    /// Responses that run without their client: a shutdown lets them end like those with one.
+    pub(crate) detached: Tasks,
     /// Requests being settled after their client or worker left: a shutdown waits for them.
     pub(crate) settlements: Tasks,
 }
@@ -81,6 +83,7 @@ impl Gateway {
             masker,
             desk,
             background,
+            detached: Tasks::new(),
             settlements: Tasks::new(),
         }))
     }

@@ -86,6 +86,8 @@ fn keys_spelled() -> Option<Spelled> {
         ("response", keys::response(&account, "RESPONSE")),
         ("responses", keys::responses(&account)),
         ("response_sizes", keys::response_sizes(&account)),
+        ("backgrounds", keys::backgrounds(&account)),
+        ("background_cancels", keys::background_cancels(&account)),
     ];
     let part = format!("{{{part}}}");
     Some(texts.map(|(item, text)| (item, placeholders(&text.replace(&part, "{part}")))).into())

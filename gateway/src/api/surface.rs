@@ -65,6 +65,16 @@ pub(super) trait Surface: Sized + Send + 'static {
         receipt: &Receipt,
     ) -> impl Future<Output = Result<Self::Answer, Problem>> + Send;
 
+    /// Answers once it is known that an answer comes.
+    fn deliver(
+        self,
+        answering: Answering,
+        counted: Counted,
+        wants_stream: bool,
+    ) -> impl Future<Output = Result<Response, Failure>> + Send {
+        deliver(self, answering, counted, wants_stream)
+    }
+
     /// What writes a stream.
     fn writer(self) -> impl Writer + 'static;
 
@@ -91,7 +101,8 @@ pub(super) async fn create<S: Surface>(
     }
 }
 
-type Failure = (ApiError, Counted);
+/// An error before an answer began, and its count.
+pub(super) type Failure = (ApiError, Counted);
 
 async fn answer<S: Surface>(
     gateway: &Arc<Gateway>,
@@ -118,6 +129,16 @@ async fn answer<S: Surface>(
         Ok(answering) => answering,
         Err(refused) => return Err((refused.into(), counted)),
     };
+    surface.deliver(answering, counted, wants_stream).await
+}
+
+/// A stream or a whole answer, to whoever waits for it.
+pub(super) async fn deliver<S: Surface>(
+    surface: S,
+    answering: Answering,
+    counted: Counted,
+    wants_stream: bool,
+) -> Result<Response, Failure> {
     if wants_stream {
         return outgoing::streamed(answering, surface.writer(), counted).await;
     }

@@ -119,3 +119,13 @@ pub fn responses(account: &AccountId) -> String {
 pub fn response_sizes(account: &AccountId) -> String {
     format!("{}response_sizes:{account}", prefix(account))
 }
+
+/// An account's responses that run in the background, by the end of their lease.
+pub fn backgrounds(account: &AccountId) -> String {
+    format!("{}backgrounds:{account}", prefix(account))
+}
+
+/// Those of them that are to be cancelled.
+pub fn background_cancels(account: &AccountId) -> String {
+    format!("{}background_cancels:{account}", prefix(account))
+}

@@ -25,6 +25,9 @@ pub mod answers;
 /// Responses kept for those who asked.
 pub mod responses;
 
+/// Responses that run in the background.
+pub mod backgrounds;
+
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::io::tcp::TcpSettings;
 use std::time::Duration;

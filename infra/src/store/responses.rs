@@ -25,10 +25,12 @@ pub struct Sealed<'a> {
     pub ttl_seconds: u64,
     /// What the account's responses may take together, in bytes.
     pub account_bytes_max: usize,
+    /// Whether it takes the place of its own earlier state, and is not kept when that was deleted.
+    pub again: bool,
 }
 
 impl Store {
-    /// Keeps a response; false when it is larger than all that the account may have.
+    /// Keeps a response; false when it is larger than all that the account may have, or was deleted.
     ///
     /// # Errors
     /// When Redis is away: it isn't kept.
@@ -44,6 +46,7 @@ impl Store {
             .arg(sealed.account_bytes_max)
             .arg(RESPONSES_MAX)
             .arg(keys::response(sealed.account, ""))
+            .arg(if sealed.again { "again" } else { "" })
             .invoke_async(&mut self.connection())
             .await?;
         Ok(kept == 1)

@@ -121,9 +121,11 @@ fn responses() -> Vec<Operation> {
         O::new("post", "/v1/responses", Key, "A response, kept for a while.")
             .takes::<responses::ResponsesRequest>()
             .streams(),
-        O::new("get", "/v1/responses/{response}", Key, "A kept response.").asks(&["stream"]),
+        O::new("get", "/v1/responses/{response}", Key, "A kept response, or its events.")
+            .asks(&["stream", "starting_after"])
+            .streams(),
         O::new("delete", "/v1/responses/{response}", Key, "Forgets a response."),
-        O::new("post", "/v1/responses/{response}/cancel", Key, "Cancels a response."),
+        O::new("post", "/v1/responses/{response}/cancel", Key, "Cancels one in the background."),
         O::new("get", "/v1/responses/{response}/input_items", Key, "What was said with it.")
             .asks(&["limit", "order", "after"]),
     ]

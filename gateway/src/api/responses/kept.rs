@@ -3,9 +3,11 @@
 //! disk and its operator see no word of it, and whoever comes with another key finds nothing.
 
 use super::input;
+use super::log::Numbered;
 use crate::state::Gateway;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
+use infra::store::StoreError;
 use infra::store::responses::Sealed;
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::hkdf::{HKDF_SHA256, Salt};
@@ -34,9 +36,33 @@ pub(super) struct Record {
     pub(super) input: Vec<Value>,
     /// What had been said before, the oldest first.
     pub(super) before: Vec<Value>,
+    /// Its events, if it ran in the background and they were asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) events: Option<Vec<Numbered>>,
+}
+
+/// What became of keeping a response.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kept {
+    /// It is there.
+    Kept,
+    /// It may not be so large.
+    TooLarge,
+    /// It was deleted, or is too large for its account.
+    Gone,
 }
 
 impl Record {
+    /// Whether it is still being made.
+    pub(super) fn is_running(&self) -> bool {
+        matches!(self.response["status"].as_str(), Some("queued" | "in_progress"))
+    }
+
+    /// Whether a conversation can go on from it.
+    fn is_said(&self) -> bool {
+        matches!(self.response["status"].as_str(), Some("completed" | "incomplete"))
+    }
+
     /// The whole conversation up to and with this response.
     fn conversation(self) -> Vec<Value> {
         let mut items = self.before;
@@ -93,6 +119,9 @@ impl Shelf {
             ErrorCode::NotFound => no_such_conversation(),
             _ => problem,
         })?;
+        if !record.is_said() {
+            return Err(not_said());
+        }
         let items = record.conversation();
         if items.len() > ITEMS_BEFORE_MAX { Err(no_such_conversation()) } else { Ok(items) }
     }
@@ -107,15 +136,36 @@ impl Shelf {
         forgotten.map_err(|error| away(&error))
     }
 
-    /// Keeps one. The answer is given whether this succeeds or not.
-    pub(super) async fn keep(&self, record: &Record) {
+    /// Whether one that runs in the background runs at some gateway.
+    ///
+    /// # Errors
+    /// When Redis is away.
+    pub(super) async fn runs(&self, id: &str) -> Result<bool, Problem> {
+        let runs = self.gateway.store.runs_background(&self.account, id).await;
+        runs.map_err(|error| away(&error))
+    }
+
+    /// Cancels one that runs in the background at some gateway.
+    ///
+    /// # Errors
+    /// When Redis is away.
+    pub(super) async fn cancel(&self, id: &str) -> Result<bool, Problem> {
+        let cancelled = self.gateway.store.cancel_background(&self.account, id).await;
+        cancelled.map_err(|error| away(&error))
+    }
+
+    /// Keeps one; `again` only if it is there already.
+    ///
+    /// # Errors
+    /// When Redis is away.
+    pub(super) async fn keep(&self, record: &Record, again: bool) -> Result<Kept, StoreError> {
         let settings = &self.gateway.config.responses;
-        let Some(id) = record.response.get("id").and_then(Value::as_str) else { return };
+        let id = record.response["id"].as_str().unwrap_or_default();
         let sealed = serde_json::to_vec(record).ok();
         let sealed = sealed.filter(|plain| plain.len() <= settings.entry_bytes_max);
         let Some(content) = sealed.and_then(|plain| self.sealed(id, plain)) else {
             tracing::info!(id, "a response is too large to be kept");
-            return;
+            return Ok(Kept::TooLarge);
         };
         let sealed = Sealed {
             account: &self.account,
@@ -123,11 +173,14 @@ impl Shelf {
             content: &content,
             ttl_seconds: settings.ttl_seconds,
             account_bytes_max: settings.account_bytes_max,
+            again,
         };
-        match self.gateway.store.keep_response(&sealed).await {
-            Ok(true) => {}
-            Ok(false) => tracing::info!(id, "a response is too large for its account"),
-            Err(error) => tracing::warn!(%error, "a response could not be kept"),
+        match self.gateway.store.keep_response(&sealed).await? {
+            true => Ok(Kept::Kept),
+            false => {
+                tracing::info!(id, "a response is too large for its account, or was deleted");
+                Ok(Kept::Gone)
+            }
         }
     }
 
@@ -171,10 +224,13 @@ pub(super) struct Keeping {
 }
 
 impl Keeping {
-    /// Keeps it.
+    /// Keeps it. The answer is given whether this succeeds or not.
     pub(super) async fn keep(self, response: Value) {
         let Self { shelf, input, before } = self;
-        shelf.keep(&Record { response, input, before }).await;
+        let record = Record { response, input, before, events: None };
+        if let Err(error) = shelf.keep(&record, false).await {
+            tracing::warn!(%error, "a response could not be kept");
+        }
     }
 }
 
@@ -211,6 +267,15 @@ fn no_such_conversation() -> Problem {
         ErrorCode::InvalidRequest,
         "previous_response_id の応答はありません。会話を input に入れて送ってください。",
         "There is no response of this previous_response_id. Send the conversation as input.",
+    )
+    .at("previous_response_id")
+}
+
+fn not_said() -> Problem {
+    Problem::new(
+        ErrorCode::InvalidRequest,
+        "previous_response_id の応答は終わっていないか、失敗したか、取り消されました。",
+        "The response of this previous_response_id still runs, has failed or was cancelled.",
     )
     .at("previous_response_id")
 }

@@ -26,22 +26,33 @@ mod kept;
 /// Reading them again, and deleting them.
 mod read;
 
+/// Responses that run on without their client.
+mod background;
+
+/// Their events.
+mod log;
+
+/// Following them later.
+mod resume;
+
 #[cfg(test)]
 mod tests;
 
+use self::background::{Background, Place};
 use self::kept::{Keeping, Shelf};
 pub(super) use self::request::ResponsesRequest;
 use self::response::Head;
 use self::stream::Rendering;
-use super::error;
+use super::counted::Counted;
 use super::outgoing::Writer;
-use super::surface::{Arrival, Surface, create};
-use super::{incoming, outgoing};
-use crate::chat::Receipt;
+use super::surface::{Arrival, Failure, Surface, create};
+use super::{error, incoming, outgoing, surface};
+use crate::chat::{Answering, Receipt};
 use crate::state::Gateway;
 use axum::Router;
+use axum::response::Response;
 use axum::routing::{get, post};
-use schemas::error::Problem;
+use schemas::error::{ErrorCode, Problem};
 use schemas::openai::{AnswerChoice, ChatRequest};
 use serde_json::{Map, Value};
 use std::sync::Arc;
@@ -72,10 +83,38 @@ impl Surface for Head {
         let is_kept = request.store != Some(false)
             && !incoming::cache_wishes(arrival.headers).no_store
             && shelf.takes(arrival.body.len());
+        let streams = request.stream == Some(true);
+        let is_background = request.background == Some(true);
+        if is_background && !is_kept {
+            return Err(not_kept());
+        }
         let input = kept::items(&request.input, response::bare(arrival.request));
         let (chat, asked) = canonical(request, &before)?;
         let keeping = is_kept.then_some(Keeping { shelf, input, before });
-        Ok((chat, Self::new(arrival.request, arrival.created, asked).kept(keeping)))
+        let mut head = Self::new(arrival.request, arrival.created, asked).kept(keeping);
+        if is_background {
+            let (gateway, id) = (arrival.gateway, response::id(arrival.request));
+            let place = Place::take(gateway, arrival.account, id).await?;
+            head.background = Some(Background { place, streams });
+        }
+        Ok((chat, head))
+    }
+
+    async fn deliver(
+        mut self,
+        answering: Answering,
+        counted: Counted,
+        wants_stream: bool,
+    ) -> Result<Response, Failure> {
+        match (self.keeping.take(), self.background.take()) {
+            (Some(keeping), Some(background)) => {
+                background::begin(self, (keeping, background), answering, counted).await
+            }
+            (keeping, _) => {
+                self.keeping = keeping;
+                surface::deliver(self, answering, counted, wants_stream).await
+            }
+        }
     }
 
     async fn whole(
@@ -93,6 +132,18 @@ impl Surface for Head {
     fn writer(self) -> impl Writer + 'static {
         Rendering::new(self)
     }
+}
+
+/// A response that nobody could read again.
+fn not_kept() -> Problem {
+    Problem::new(
+        ErrorCode::InvalidRequest,
+        "background: true には応答の保存が必要です。store: false や no-store を外し、\
+         本文を小さくするか、background を外してください。",
+        "With background: true the response must be kept: leave store: false and no-store out, \
+         send less, or leave background out.",
+    )
+    .at("background")
 }
 
 /// The one translation in, and what of the request the answer tells back.

@@ -1,19 +1,25 @@
 //! Kept responses, read again and deleted, at whichever gateway. Whoever comes with another key
 //! than the one that made a response hears that there is none.
 
-use super::kept::{Shelf, no_such_response};
+use super::kept::{Record, Shelf, no_such_response};
+use super::{background, response, resume};
 use crate::api::error::ApiError;
-use crate::api::fields::{not_offered, wrong};
+use crate::api::fields::wrong;
 use crate::api::incoming;
 use crate::auth;
 use crate::state::Gateway;
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::http::HeaderMap;
+use axum::response::{IntoResponse, Response};
 use schemas::error::{ErrorCode, Problem};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::sync::Arc;
+use std::time::Duration;
+
+/// How long a cancellation waits to be heard.
+const CANCEL_SECONDS_MAX: Duration = Duration::from_secs(10);
 
 /// Items in one answer at most.
 const LIMIT_MAX: usize = 100;
@@ -25,6 +31,7 @@ const LIMIT_DEFAULT: usize = 20;
 #[derive(Deserialize)]
 pub(super) struct HowRead {
     stream: Option<String>,
+    starting_after: Option<String>,
 }
 
 /// Which items are wanted; texts, so that a wrong one is answered by us.
@@ -41,43 +48,91 @@ fn shelf(gateway: &Arc<Gateway>, headers: &HeaderMap) -> Result<Shelf, Problem> 
     Ok(Shelf::new(gateway, &key.account, secret.as_deref().unwrap_or_default()))
 }
 
-/// The response as it was told.
+/// The response as it was told, or its events.
 pub(super) async fn retrieve(
     State(gateway): State<Arc<Gateway>>,
     Path(response): Path<String>,
     Query(how): Query<HowRead>,
     headers: HeaderMap,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Response, ApiError> {
     let shelf = shelf(&gateway, &headers)?;
-    if how.stream.is_some_and(|stream| stream == "true") {
-        return Err(not_offered("stream").into());
+    let record = standing(&shelf, &response).await?;
+    if how.stream.as_deref() == Some("true") {
+        let after = how.starting_after.as_deref().map(number).transpose()?;
+        return Ok(resume::resumed((shelf, response), record, after, gateway.ping_interval())?);
     }
-    Ok(Json(shelf.read(&response).await?.response))
+    if how.starting_after.is_some() {
+        return Err(wrong("starting_after", "stream=true と一緒に", "it with stream=true").into());
+    }
+    Ok(Json(record.response).into_response())
 }
 
-/// Forgets it.
+fn number(text: &str) -> Result<u64, Problem> {
+    text.parse().map_err(|_| wrong("starting_after", "0 以上の整数", "a whole number from 0"))
+}
+
+/// A record as it stands: what no gateway makes any more has failed.
+pub(super) async fn standing(shelf: &Shelf, id: &str) -> Result<Record, Problem> {
+    let record = shelf.read(id).await?;
+    if !record.is_running() || shelf.runs(id).await? {
+        return Ok(record);
+    }
+    // It may have ended between the two looks.
+    let mut record = shelf.read(id).await?;
+    if record.is_running() {
+        record.response["status"] = "failed".into();
+        record.response["error"] = response::failure(&background::lost());
+    }
+    Ok(record)
+}
+
+/// Forgets it; what still runs is cancelled.
 pub(super) async fn remove(
     State(gateway): State<Arc<Gateway>>,
     Path(response): Path<String>,
     headers: HeaderMap,
 ) -> Result<Json<Value>, ApiError> {
-    shelf(&gateway, &headers)?.forget(&response).await?;
+    let shelf = shelf(&gateway, &headers)?;
+    if shelf.read(&response).await?.is_running() {
+        shelf.cancel(&response).await?;
+    }
+    shelf.forget(&response).await?;
     Ok(Json(json!({"id": response, "object": "response", "deleted": true})))
 }
 
-/// Only what runs in the background could be cancelled; everything else ends with its connection.
+/// Cancels what runs in the background; one that is over is told as it is. Everything else ends
+/// with its connection.
 pub(super) async fn cancel(
     State(gateway): State<Arc<Gateway>>,
     Path(response): Path<String>,
     headers: HeaderMap,
 ) -> Result<Json<Value>, ApiError> {
-    shelf(&gateway, &headers)?.read(&response).await?;
-    let problem = Problem::new(
+    let shelf = shelf(&gateway, &headers)?;
+    let record = standing(&shelf, &response).await?;
+    if record.response["background"] != true {
+        return Err(not_in_background().into());
+    }
+    if !record.is_running() {
+        return Ok(Json(record.response));
+    }
+    shelf.cancel(&response).await?;
+    let limit = tokio::time::Instant::now() + CANCEL_SECONDS_MAX;
+    loop {
+        let record = standing(&shelf, &response).await?;
+        if !record.is_running() || tokio::time::Instant::now() > limit {
+            return Ok(Json(record.response));
+        }
+        tokio::time::sleep(resume::LOOK_INTERVAL).await;
+    }
+}
+
+fn not_in_background() -> Problem {
+    Problem::new(
         ErrorCode::InvalidRequest,
-        "この応答はもう終わっています。途中でやめるには接続を切ってください。",
-        "This response is over. To stop one on its way, close its connection.",
-    );
-    Err(problem.at("response_id").into())
+        "取り消せるのは background: true の応答だけです。ほかは接続を切ると止まります。",
+        "Only a response with background: true can be cancelled; others end with their connection.",
+    )
+    .at("response_id")
 }
 
 /// What was said with its request.

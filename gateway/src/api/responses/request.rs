@@ -44,8 +44,9 @@ pub(in crate::api) struct ResponsesRequest {
     pub(super) model: String,
     pub(super) input: Value,
     pub(super) instructions: Option<String>,
-    stream: Option<bool>,
-    background: Option<bool>,
+    pub(super) stream: Option<bool>,
+    /// Whether it runs on without its client.
+    pub(super) background: Option<bool>,
     /// Whether it is kept; yes when nothing is said.
     pub(super) store: Option<bool>,
     pub(super) previous_response_id: Option<String>,
@@ -86,9 +87,6 @@ pub(super) fn chat(request: ResponsesRequest, before: &[Value]) -> Result<ChatRe
     refuse(&mut rest, &KEPT)?;
     refuse(&mut rest, &NOT_OFFERED)?;
     refuse(&mut rest, &FOREIGN)?;
-    if request.background == Some(true) {
-        return Err(not_offered("background"));
-    }
     if request.top_logprobs.is_some_and(|alternatives| alternatives > 0) {
         return Err(not_offered("top_logprobs"));
     }
@@ -116,7 +114,8 @@ pub(super) fn chat(request: ResponsesRequest, before: &[Value]) -> Result<ChatRe
     Ok(ChatRequest {
         model: request.model,
         messages: input::messages(request.instructions, before, request.input)?,
-        stream: request.stream,
+        // What nobody waits for is asked for in pieces: so a cancellation finds what was produced.
+        stream: if request.background == Some(true) { Some(true) } else { request.stream },
         max_completion_tokens: request.max_output_tokens,
         temperature: request.temperature,
         top_p: request.top_p,

@@ -1,6 +1,7 @@
 //! The response object: what the client asked comes back in it beside the answer. Keys that typed
 //! clients require are always there, null where nothing is known.
 
+use super::background::Background;
 use super::items::Items;
 use super::kept::Keeping;
 use super::request::ResponsesRequest;
@@ -14,12 +15,16 @@ use serde_json::{Map, Value, json};
 
 /// Where an answer stands.
 pub(super) enum State<'a> {
+    /// It waits to be made, in the background.
+    Queued,
     /// It grows.
     InProgress,
     /// Everything was said, and why it ended.
     Ended(FinishReason, &'a Receipt),
     /// It went wrong.
     Failed(&'a Problem),
+    /// Nobody wanted it any more.
+    Cancelled,
 }
 
 /// What all forms of one response share.
@@ -29,13 +34,15 @@ pub(super) struct Head {
     /// What was asked, as it is told back.
     asked: Map<String, Value>,
     /// Where the response is kept, if it is.
-    keeping: Option<Keeping>,
+    pub(super) keeping: Option<Keeping>,
+    /// Its place in the background, if it runs there.
+    pub(super) background: Option<Background>,
 }
 
 impl Head {
     /// A response that begins now (`created_at`: seconds since 1970).
     pub(super) fn new(request: &RequestId, created_at: u64, asked: Map<String, Value>) -> Self {
-        Self { bare: bare(request).to_owned(), created_at, asked, keeping: None }
+        Self { bare: bare(request).to_owned(), created_at, asked, keeping: None, background: None }
     }
 
     /// The same response, which is kept when it is whole.
@@ -43,6 +50,11 @@ impl Head {
         self.asked.insert("store".to_owned(), keeping.is_some().into());
         self.keeping = keeping;
         self
+    }
+
+    /// Tells that it runs in the background.
+    pub(super) fn runs_in_background(&mut self) {
+        self.asked.insert("background".to_owned(), true.into());
     }
 
     /// Keeps the whole response, if it is to be kept.
@@ -61,7 +73,9 @@ impl Head {
     pub(super) fn response(&self, model: &str, state: &State<'_>, output: Vec<Value>) -> Value {
         let (mut error, mut incomplete, mut used) = (Value::Null, Value::Null, Value::Null);
         let status = match state {
+            State::Queued => "queued",
             State::InProgress => "in_progress",
+            State::Cancelled => "cancelled",
             State::Ended(reason, receipt) => {
                 used = usage(&receipt.usage);
                 match cut(*reason) {
@@ -73,7 +87,7 @@ impl Head {
                 }
             }
             State::Failed(problem) => {
-                error = json!({"code": code(problem.code), "message": problem.message});
+                error = failure(problem);
                 "failed"
             }
         };
@@ -109,6 +123,11 @@ impl Head {
         items.end(cut(reason).is_some(), &mut events);
         Some(self.response(model, &State::Ended(reason, receipt), items.output()))
     }
+}
+
+/// The response's name.
+pub(super) fn id(request: &RequestId) -> String {
+    format!("resp_{}", bare(request))
 }
 
 /// A request's name without its prefix, from which all names of its response are made.
@@ -156,6 +175,11 @@ pub(super) fn cut(reason: FinishReason) -> Option<&'static str> {
         FinishReason::ContentFilter => Some("content_filter"),
         FinishReason::Stop | FinishReason::ToolCalls | FinishReason::FunctionCall => None,
     }
+}
+
+/// What went wrong, as a response tells it.
+pub(super) fn failure(problem: &Problem) -> Value {
+    json!({"code": code(problem.code), "message": problem.message})
 }
 
 /// The error's name in this API's closed list; the message says the rest.

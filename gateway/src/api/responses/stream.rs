@@ -20,23 +20,79 @@ pub(super) struct Rendering {
     end: Option<FinishReason>,
     /// What our headers would say now, for the last event.
     beside: outgoing::Told,
-    /// The whole response, once it was told.
-    whole: Option<Value>,
+    /// The response at its end, once it was told.
+    over: Option<Value>,
+    has_begun: bool,
+    /// What tells the end, if that is to be told later.
+    held_back: Vec<u8>,
 }
 
 impl Rendering {
     /// A stream that begins now.
     pub(super) fn new(head: Head) -> Self {
         let items = head.items();
-        Self { head, items, sequence: 0, end: None, beside: outgoing::Told::new(), whole: None }
+        Self {
+            head,
+            items,
+            sequence: 0,
+            end: None,
+            beside: outgoing::Told::new(),
+            over: None,
+            has_begun: false,
+            held_back: Vec::new(),
+        }
+    }
+
+    /// Tells that the response waits to be made, and gives it.
+    pub(super) fn queued(&mut self, model: &str, out: &mut Vec<u8>) -> Value {
+        let response = self.head.response(model, &State::Queued, Vec::new());
+        self.tell(("response.created", json!({"response": response})), out);
+        self.tell(("response.queued", json!({"response": response})), out);
+        response
+    }
+
+    /// The response while it grows, once something was said.
+    pub(super) fn begun(&self, model: &str) -> Option<Value> {
+        let response = || self.head.response(model, &State::InProgress, self.items.output());
+        self.has_begun.then(response)
+    }
+
+    /// Keeps what tells the end, for [`over`](Self::over).
+    pub(super) fn hold_back(&mut self, end: Vec<u8>) {
+        self.held_back = end;
+    }
+
+    /// The response at its end, and what tells it. Without an end it was cancelled.
+    pub(super) fn over(&mut self, model: &str, out: &mut Vec<u8>) -> Value {
+        if let Some(response) = self.over.take() {
+            out.append(&mut self.held_back);
+            return response;
+        }
+        let mut events = Vec::new();
+        self.items.end(true, &mut events);
+        for event in events {
+            self.tell(event, out);
+        }
+        let response = self.head.response(model, &State::Cancelled, self.items.output());
+        self.tell(("response.incomplete", json!({"response": response})), out);
+        response
+    }
+
+    /// A response of which nothing is left but why.
+    pub(super) fn lost(&mut self, problem: &Problem, model: &str, out: &mut Vec<u8>) -> Value {
+        let response = self.head.response(model, &State::Failed(problem), Vec::new());
+        self.tell(("response.failed", json!({"response": response})), out);
+        response
     }
 
     fn begin(&mut self, model: &str, out: &mut Vec<u8>) {
-        if self.sequence > 0 {
+        if std::mem::replace(&mut self.has_begun, true) {
             return;
         }
         let response = self.head.response(model, &State::InProgress, Vec::new());
-        self.tell(("response.created", json!({"response": response})), out);
+        if self.sequence == 0 {
+            self.tell(("response.created", json!({"response": response})), out);
+        }
         self.tell(("response.in_progress", json!({"response": response})), out);
     }
 
@@ -70,7 +126,7 @@ impl Rendering {
         let state = State::Ended(reason, receipt);
         let response = self.head.response(model, &state, self.items.output());
         let mut event = json!({"response": response});
-        self.whole = Some(response);
+        self.over = Some(response);
         let x_fly = outgoing::fields(std::mem::take(&mut self.beside));
         if !x_fly.is_empty() {
             event["x_fly"] = Value::Object(x_fly);
@@ -84,6 +140,7 @@ impl Rendering {
         let state = State::Failed(problem);
         let response = self.head.response(model, &state, self.items.output());
         self.tell(("response.failed", json!({"response": response})), out);
+        self.over = Some(response);
         Ending(Some(problem.code))
     }
 
@@ -107,7 +164,7 @@ impl Rendering {
 impl Writer for Rendering {
     /// It is kept before its end is read: whoever goes on from it finds it.
     async fn ended(&mut self) {
-        if let Some(response) = self.whole.take() {
+        if let Some(response) = self.over.take_if(|response| response["status"] != "failed") {
             self.head.keep(response).await;
         }
     }

@@ -1,9 +1,11 @@
 -- Keeps one response for its account. The oldest give way when the account's bytes or their number
 -- would be exceeded; those whose time is over are forgotten first.
 -- KEYS: response, order (ids by the time they end), sizes (id -> bytes)
--- ARGV: response, lifetime in s, id, bytes of the account, number of the account, prefix of responses
+-- ARGV: response, lifetime in s, id, bytes of the account, number of the account, prefix of responses,
+-- 'again' when it is only kept if it is there, else ''
 local now = tonumber(redis.call('TIME')[1])
 local lifetime, id, prefix = tonumber(ARGV[2]), ARGV[3], ARGV[6]
+if ARGV[7] == 'again' and redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
 local function forget(old)
   redis.call('ZREM', KEYS[2], old)
   redis.call('HDEL', KEYS[3], old)

@@ -85,7 +85,9 @@ impl EventStream {
         if let Some(comment) = event.strip_prefix(':') {
             return Some(Event::Comment(comment.trim().to_owned()));
         }
-        let data = event.strip_prefix("data: ");
+        // Some surfaces name each event on a line of its own; its data has the name as well.
+        let named = event.strip_prefix("event: ").and_then(|named| named.split_once('\n'));
+        let data = named.map_or(event.as_str(), |(_, data)| data).strip_prefix("data: ");
         let data = data.unwrap_or_else(|| panic!("neither a comment nor data: {event}"));
         if data == "[DONE]" {
             return Some(Event::Done);

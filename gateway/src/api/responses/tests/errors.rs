@@ -32,7 +32,7 @@ fn each_wrong_field_is_named() {
         ("store", json!("yes")),
         ("conversation", json!("conv_1")),
         ("prompt", json!({"id": "p"})),
-        ("background", json!(true)),
+        ("background", json!("yes")),
         ("top_logprobs", json!(2)),
         ("include", json!(["message.output_text.logprobs"])),
         ("max_output_tokens", json!(0)),
