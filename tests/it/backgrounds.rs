@@ -189,6 +189,7 @@ async fn a_failure_is_told_and_a_dead_gateways_response_counts_as_one() {
     world.store().finish_background(&key.account, name).await.unwrap();
     let lost = until(&second, &response, "failed").await;
     assert_eq!(lost["error"]["code"], "server_error");
+    world.wait_for_ends(2, 1).await;
     world.finish().await;
 }
 
