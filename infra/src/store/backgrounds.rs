@@ -1,6 +1,6 @@
 //! Responses that run in the background, by account: who runs is known to every gateway, and so is
-//! a cancellation. A running one is a lease of its gateway, so nothing is left of a dead one. Wiped,
-//! it is made anew by the gateways; only a cancellation that nobody had heard is lost.
+//! a cancellation. A running one is a lease of its gateway, so nothing is left of a dead one. What
+//! is wiped is made anew by the gateways; only a cancellation that nobody had heard is lost.
 
 use super::{Store, StoreError, keys};
 use redis::Script;

@@ -30,7 +30,8 @@ pub struct Sealed<'a> {
 }
 
 impl Store {
-    /// Keeps a response; false when it is larger than all that the account may have, or was deleted.
+    /// Keeps a response; false when it is larger than all that the account may have, or when it was
+    /// deleted.
     ///
     /// # Errors
     /// When Redis is away: it isn't kept.

@@ -1,5 +1,6 @@
 //! The events of a response that runs in the background, with their numbers: for whoever follows it
-//! now, and for whoever comes back later. It is bounded; what doesn't fit is left out, never the end.
+//! now, and for whoever comes back later. It is bounded: what doesn't fit is left out, but never
+//! the end.
 
 use serde::{Deserialize, Serialize};
 use std::sync::{Mutex, MutexGuard, PoisonError};
