@@ -111,6 +111,7 @@ async fn run_gateway(arguments: Gateway, environment: Environment) -> Result<Exi
     let endpoints = Endpoints::from_environment(&environment)?;
     let stop = stopped_by_signal();
     let bus = endpoints.bus("gateway").await?;
+    let store = endpoints.store().await?.in_time_zone(config.budget.time_zone);
     bus.make_missing_streams(&config.queue, &config.models.pools()).await?;
     let api = PromptListener::bind(address(arguments.listen, &config.gateway.listen)?).await?;
     let metrics = address(arguments.metrics_listen, &config.gateway.metrics_listen)?;
@@ -119,7 +120,7 @@ async fn run_gateway(arguments: Gateway, environment: Environment) -> Result<Exi
     let dependencies = Dependencies {
         config: Arc::new(config),
         bus,
-        store: endpoints.store().await?,
+        store,
         metrics: Metrics::new()?,
         admin_key: environment.get(ADMIN_API_KEY).map(Secret::new),
     };
@@ -176,7 +177,7 @@ async fn run_billing(arguments: Plain, environment: Environment) -> Result<ExitC
     let config = read_config(&arguments.config, &environment)?;
     let endpoints = Endpoints::from_environment(&environment)?;
     let bus = endpoints.bus("worker billing").await?;
-    let store = endpoints.store().await?;
+    let store = endpoints.store().await?.in_time_zone(config.budget.time_zone);
     let payments = payments::Payments::new(&config).map_err(Failure::new)?;
     let port = Port::open(arguments.port, (&bus, Some(&store)), false).await?;
     let billing = worker_billing::Billing { bus, store, metrics: port.metrics.clone(), payments };

@@ -92,7 +92,7 @@ pub(crate) async fn up(
     let (mut servers, endpoints) = start_servers(&arguments.data, &environment).await?;
     let bus = endpoints.bus("up").await?;
     bus.apply_streams(&config.queue, &config.models.pools()).await?;
-    let store = endpoints.store().await?;
+    let store = endpoints.store().await?.in_time_zone(config.budget.time_zone);
     let secrets = secrets(&arguments.data, &bus, &environment).await?;
     let running = Running {
         base_url: format!("http://{}/v1", listeners.api.local_address()?),

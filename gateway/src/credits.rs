@@ -54,6 +54,22 @@ impl WorstCase {
         let amount = model.price.worst_case(input_tokens_max, output_tokens_max);
         Self { input_tokens_max, output_tokens_max, amount }
     }
+
+    /// The same with answers so short that what is held covers them: each choice has as many tokens
+    /// as any other.
+    pub(crate) fn within(self, hold: MicroUsd, chat: &ChatRequest, model: &Model) -> Self {
+        if self.amount <= hold {
+            return self;
+        }
+        let choices = u64::from(chat.n.unwrap_or(1).max(1));
+        let cost = |each: u64| model.price.worst_case(self.input_tokens_max, each * choices);
+        let (mut fits, mut too_many) = (0, self.output_tokens_max / choices + 1);
+        while fits + 1 < too_many {
+            let middle = fits + (too_many - fits) / 2;
+            if cost(middle) <= hold { fits = middle } else { too_many = middle }
+        }
+        Self { output_tokens_max: fits * choices, amount: cost(fits), ..self }
+    }
 }
 
 /// An upper bound of the prompt's tokens under any tokenizer: every byte of the request that may
@@ -145,6 +161,27 @@ mod tests {
         assert_eq!(worst.output_tokens_max, 8_000, "of both choices");
         let usage = Usage { input: worst.input_tokens_max, output: 8_000, ..Usage::default() };
         assert!(model.price.charge(&usage) <= worst.amount);
+    }
+
+    #[test]
+    fn what_is_held_bounds_every_choice() {
+        let config = Config::load(None, &Environment::default()).unwrap();
+        let model = config.models.get("gpt-4o-mini").unwrap();
+        let question = json!([{"role": "user", "content": "楽天市場"}]);
+        for choices in [1, 3] {
+            let chat = json!({"model": "gpt-4o-mini", "n": choices, "messages": question});
+            let chat: ChatRequest = serde_json::from_value(chat).unwrap();
+            let asked = (&chat, prompt_tokens_max(&chat));
+            let worst = WorstCase::of(JobKind::Chat, asked, model, 4_000);
+            for hold in (0..worst.amount.0 + 100).step_by(37).map(MicroUsd) {
+                let short = worst.within(hold, &chat, model);
+                let next = short.output_tokens_max + choices;
+                assert_eq!(short.output_tokens_max % choices, 0);
+                assert!(short.amount <= hold || short.output_tokens_max == 0, "{short:?}");
+                let longer = model.price.worst_case(worst.input_tokens_max, next);
+                assert!(longer > hold || short == worst, "{hold} affords more than {short:?}");
+            }
+        }
     }
 
     #[test]

@@ -28,6 +28,9 @@ mod cache;
 /// What a request may cost at worst.
 mod credits;
 
+/// What may be spent, and what is told when it is.
+mod budgets;
+
 /// Requests under way: claims answered, frames handed to whoever waits.
 mod exchange;
 
@@ -120,6 +123,7 @@ pub async fn run(
     let background = Tasks::new();
     let gateway = Gateway::new(dependencies, background.clone())?;
     auth::keys::watch(&gateway).await?;
+    auth::accounts::watch(&gateway).await?;
     fleet::watch(&gateway).await?;
     exchange::serve(&gateway).await?;
     poison::watch(&gateway).await?;

@@ -1,6 +1,7 @@
 //! What all requests of a gateway share. It is handed down, never global.
 
 use crate::GatewayError;
+use crate::auth::accounts::AccountTable;
 use crate::auth::keys::KeyTable;
 use crate::breaker::{Breakers, Outcome};
 use crate::desk::Desk;
@@ -48,6 +49,7 @@ pub struct Gateway {
     pub(crate) metrics: Metrics,
     pub(crate) admin_key: Option<Secret>,
     pub(crate) keys: KeyTable,
+    pub(crate) accounts: AccountTable,
     pub(crate) fleet: Fleet,
     pub(crate) exchange: Exchange,
     pub(crate) breakers: Breakers,
@@ -76,6 +78,7 @@ impl Gateway {
             metrics: given.metrics,
             admin_key: given.admin_key,
             keys: KeyTable::default(),
+            accounts: AccountTable::default(),
             fleet: Fleet::default(),
             exchange: Exchange::default(),
             breakers,

@@ -4,6 +4,9 @@
 /// The time, in one place.
 pub mod clock;
 
+/// Days, weeks and months, as a place's clocks show them.
+pub mod calendar;
+
 /// The only reader of environment variables.
 pub mod environment;
 

@@ -12,7 +12,7 @@ use infra::clock;
 use schemas::ids::AccountId;
 use schemas::ledger::{EventV1, Fact, TopUp, TopUpSource};
 use schemas::money::{Currency, MicroUsd, Money};
-use schemas::records::AccountRecordV1;
+use schemas::records::{AccountLimits, AccountRecordV1};
 
 /// How Stripe calls a payment whose money has come.
 pub(crate) const PAID: &str = "succeeded";
@@ -85,8 +85,8 @@ impl Payments {
             && bus.account(account).await?.is_none()
         {
             let (name, created_ms) = (name.clone(), clock::unix_ms());
-            bus.put_account(&AccountRecordV1 { account: account.clone(), name, created_ms })
-                .await?;
+            let (account, limits) = (account.clone(), AccountLimits::default());
+            bus.put_account(&AccountRecordV1 { account, name, created_ms, limits }).await?;
         }
         let just_now = matches!(bus.record(&purchase.top_up).await?, Recorded::Written(_));
         if let Some(bonus) = &purchase.bonus {

@@ -61,6 +61,9 @@ pub struct KeyRecordV1 {
     /// What it may spend in all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub budget_max: Option<MicroUsd>,
+    /// What it may spend in a day, a week, a month.
+    #[serde(default, skip_serializing_if = "PeriodBudgets::is_empty")]
+    pub budgets: PeriodBudgets,
     /// Requests a minute; the configuration's when absent, as for the next two.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requests_per_minute_max: Option<u64>,
@@ -77,6 +80,60 @@ pub struct KeyRecordV1 {
     /// be asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revoked_ms: Option<u64>,
+}
+
+/// What may be spent in each calendar period; unlimited where absent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct PeriodBudgets {
+    /// From midnight to midnight.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub day_max: Option<MicroUsd>,
+    /// From Monday to Sunday.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub week_max: Option<MicroUsd>,
+    /// From the first to the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub month_max: Option<MicroUsd>,
+}
+
+impl PeriodBudgets {
+    /// Whether nothing is limited.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// What an account's keys may do together, beside what each may do; unlimited where absent.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct AccountLimits {
+    /// After this none of its keys opens anything: milliseconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_ms: Option<u64>,
+    /// The models that its keys may use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub models: Option<Vec<String>>,
+    /// What it may spend in all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget_max: Option<MicroUsd>,
+    /// What it may spend in a day, a week, a month.
+    #[serde(default, skip_serializing_if = "PeriodBudgets::is_empty")]
+    pub budgets: PeriodBudgets,
+    /// Requests a minute.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requests_per_minute_max: Option<u64>,
+    /// Tokens a minute.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokens_per_minute_max: Option<u64>,
+    /// Requests at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parallel_max: Option<u64>,
+}
+
+impl AccountLimits {
+    /// Whether nothing is limited.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// The record of an account. The version is the variant's name.
@@ -96,4 +153,7 @@ pub struct AccountRecordV1 {
     pub name: String,
     /// When it was made: milliseconds since 1970.
     pub created_ms: u64,
+    /// What its keys may do together.
+    #[serde(default, skip_serializing_if = "AccountLimits::is_empty")]
+    pub limits: AccountLimits,
 }

@@ -79,6 +79,8 @@ fn keys_spelled() -> Option<Spelled> {
         ("requests", keys::requests(&account)),
         ("rate", keys::rate(&account, &key)),
         ("parallel", keys::parallel(&account, &key)),
+        ("account_rate", keys::account_rate(&account)),
+        ("account_parallel", keys::account_parallel(&account)),
         ("answer", keys::answer(&tenant, "DIGEST")),
         ("leader", keys::leader(&tenant, "DIGEST")),
         ("answers", keys::answers(&tenant)),

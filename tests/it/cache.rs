@@ -8,7 +8,7 @@ use infra::store::StoreError;
 use infra::store::answers::{Keeping, Look, Looking, Tenant};
 use reqwest::Method;
 use schemas::ids::{AccountId, RequestId};
-use schemas::records::AccountRecordV1;
+use schemas::records::{AccountLimits, AccountRecordV1};
 use serde_json::json;
 use std::time::Duration;
 
@@ -183,7 +183,8 @@ async fn accounts_of_a_group_share_and_forget_together() {
     let world = World::builder().config(change).start().await;
     let key_in = async |account: &AccountId| {
         let (name, created_ms) = (account.to_string(), 1);
-        let record = AccountRecordV1 { account: account.clone(), name, created_ms };
+        let limits = AccountLimits::default();
+        let record = AccountRecordV1 { account: account.clone(), name, created_ms, limits };
         world.bus().put_account(&record).await.unwrap();
         world.key_like(json!({"name": "member", "account": account}), 1_000_000).await
     };

@@ -7,6 +7,8 @@ mod answer_headers;
 #[cfg(test)]
 mod backgrounds;
 #[cfg(test)]
+mod budgets;
+#[cfg(test)]
 mod cache;
 #[cfg(test)]
 mod cancel;

@@ -3,7 +3,7 @@
 
 use super::error::ApiError;
 use super::incoming;
-use crate::auth::issue::{self, IssuedKey, KeyEdit, NewKey};
+use crate::auth::issue::{self, BudgetsEdit, IssuedKey, KeyEdit, NewKey};
 use crate::credits;
 use crate::state::Gateway;
 use axum::Json;
@@ -12,11 +12,12 @@ use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use infra::bus::records::StoredKey;
 use infra::clock;
+use infra::store::spending::Spending;
 use schemars::JsonSchema;
 use schemas::error::{ErrorCode, Problem};
 use schemas::ids::{AccountId, KeyId};
 use schemas::money::MicroUsd;
-use schemas::records::{KeyRecordV1, Priority};
+use schemas::records::{KeyRecordV1, PeriodBudgets, Priority};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -40,6 +41,9 @@ pub(super) struct Wanted {
     expires_at: Option<String>,
     models: Option<Vec<String>>,
     max_budget: Option<serde_json::Number>,
+    max_budget_per_day: Option<serde_json::Number>,
+    max_budget_per_week: Option<serde_json::Number>,
+    max_budget_per_month: Option<serde_json::Number>,
     requests_per_minute: Option<u64>,
     tokens_per_minute: Option<u64>,
     parallel: Option<u64>,
@@ -60,6 +64,12 @@ pub(super) struct Change {
     #[serde(default, deserialize_with = "given")]
     max_budget: Option<Option<serde_json::Number>>,
     #[serde(default, deserialize_with = "given")]
+    max_budget_per_day: Option<Option<serde_json::Number>>,
+    #[serde(default, deserialize_with = "given")]
+    max_budget_per_week: Option<Option<serde_json::Number>>,
+    #[serde(default, deserialize_with = "given")]
+    max_budget_per_month: Option<Option<serde_json::Number>>,
+    #[serde(default, deserialize_with = "given")]
     requests_per_minute: Option<Option<u64>>,
     #[serde(default, deserialize_with = "given")]
     tokens_per_minute: Option<Option<u64>>,
@@ -70,7 +80,7 @@ pub(super) struct Change {
 }
 
 /// A field that is there, be it `null`.
-fn given<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
+pub(super) fn given<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
 where
     T: Deserialize<'de>,
     D: Deserializer<'de>,
@@ -94,11 +104,11 @@ pub(super) async fn create(
         })?;
     }
     let issued = issue::issue(&gateway.bus, wanted).await.map_err(|error| away(&error))?;
-    Ok(Json(learnt(&gateway, issued, MicroUsd::ZERO)))
+    Ok(Json(learnt(&gateway, issued, Spending::default())))
 }
 
 /// Takes a secret just made into the table, and shows it once.
-fn learnt(gateway: &Gateway, issued: IssuedKey, spent: MicroUsd) -> Value {
+fn learnt(gateway: &Gateway, issued: IssuedKey, spent: Spending) -> Value {
     let mut shown = described(&issued.record, spent);
     shown["key"] = issued.secret.reveal().into();
     learn(gateway, issued);
@@ -117,7 +127,12 @@ fn checked(gateway: &Gateway, wanted: Wanted) -> Result<NewKey, Problem> {
         account: wanted.account,
         expires_ms: wanted.expires_at.as_deref().map(checked_end).transpose()?,
         models: wanted.models.map(|names| checked_models(gateway, names)).transpose()?.flatten(),
-        budget_max: wanted.max_budget.as_ref().map(checked_budget).transpose()?,
+        budget_max: checked_budget("max_budget", wanted.max_budget)?,
+        budgets: PeriodBudgets {
+            day_max: checked_budget("max_budget_per_day", wanted.max_budget_per_day)?,
+            week_max: checked_budget("max_budget_per_week", wanted.max_budget_per_week)?,
+            month_max: checked_budget("max_budget_per_month", wanted.max_budget_per_month)?,
+        },
         requests_per_minute_max: checked_limit("requests_per_minute", wanted.requests_per_minute)?,
         tokens_per_minute_max: checked_limit("tokens_per_minute", wanted.tokens_per_minute)?,
         parallel_max: checked_limit("parallel", wanted.parallel)?,
@@ -131,8 +146,9 @@ fn checked_change(gateway: &Gateway, change: Change) -> Result<KeyEdit, Problem>
         Some(names) => checked_models(gateway, names),
         None => Ok(None),
     };
-    let budget =
-        |amount: Option<serde_json::Number>| amount.as_ref().map(checked_budget).transpose();
+    let budget = |field: &str, amount: Option<Option<serde_json::Number>>| {
+        amount.map(|amount| checked_budget(field, amount)).transpose()
+    };
     let limit = |field: &str, limit: Option<Option<u64>>| {
         limit.map(|limit| checked_limit(field, limit)).transpose()
     };
@@ -140,7 +156,12 @@ fn checked_change(gateway: &Gateway, change: Change) -> Result<KeyEdit, Problem>
         name: change.name.as_deref().map(checked_name).transpose()?,
         expires_ms: change.expires_at.map(end).transpose()?,
         models: change.models.map(models).transpose()?,
-        budget_max: change.max_budget.map(budget).transpose()?,
+        budget_max: budget("max_budget", change.max_budget)?,
+        budgets: BudgetsEdit {
+            day_max: budget("max_budget_per_day", change.max_budget_per_day)?,
+            week_max: budget("max_budget_per_week", change.max_budget_per_week)?,
+            month_max: budget("max_budget_per_month", change.max_budget_per_month)?,
+        },
         requests_per_minute_max: limit("requests_per_minute", change.requests_per_minute)?,
         tokens_per_minute_max: limit("tokens_per_minute", change.tokens_per_minute)?,
         parallel_max: limit("parallel", change.parallel)?,
@@ -148,7 +169,7 @@ fn checked_change(gateway: &Gateway, change: Change) -> Result<KeyEdit, Problem>
     })
 }
 
-fn checked_name(name: &str) -> Result<String, Problem> {
+pub(super) fn checked_name(name: &str) -> Result<String, Problem> {
     let name = name.trim().to_owned();
     if name.is_empty() || name.chars().count() > NAME_CHARACTERS_MAX {
         return Err(wrong("name", "1 – 200文字の名前", "a name of 1 to 200 characters"));
@@ -156,7 +177,7 @@ fn checked_name(name: &str) -> Result<String, Problem> {
     Ok(name)
 }
 
-fn checked_end(moment: &str) -> Result<u64, Problem> {
+pub(super) fn checked_end(moment: &str) -> Result<u64, Problem> {
     let moment = clock::parse_rfc3339(moment).filter(|moment| *moment > clock::unix_ms());
     moment.ok_or_else(|| {
         wrong(
@@ -167,13 +188,15 @@ fn checked_end(moment: &str) -> Result<u64, Problem> {
     })
 }
 
-fn checked_budget(amount: &serde_json::Number) -> Result<MicroUsd, Problem> {
-    credits::usd(amount).map_err(|()| {
-        wrong("max_budget", "USD の金額 (例: 50.0)", "an amount in USD, such as 50.0")
-    })
+pub(super) fn checked_budget(
+    field: &str,
+    amount: Option<serde_json::Number>,
+) -> Result<Option<MicroUsd>, Problem> {
+    let wrong = |()| wrong(field, "USD の金額 (例: 50.0)", "an amount in USD, such as 50.0");
+    amount.map(|amount| credits::usd(&amount).map_err(wrong)).transpose()
 }
 
-fn checked_limit(field: &str, limit: Option<u64>) -> Result<Option<u64>, Problem> {
+pub(super) fn checked_limit(field: &str, limit: Option<u64>) -> Result<Option<u64>, Problem> {
     if limit.is_some_and(|limit| !(1..=LIMIT_MAX).contains(&limit)) {
         return Err(wrong(
             field,
@@ -185,7 +208,10 @@ fn checked_limit(field: &str, limit: Option<u64>) -> Result<Option<u64>, Problem
 }
 
 /// No names are all models.
-fn checked_models(gateway: &Gateway, models: Vec<String>) -> Result<Option<Vec<String>>, Problem> {
+pub(super) fn checked_models(
+    gateway: &Gateway,
+    models: Vec<String>,
+) -> Result<Option<Vec<String>>, Problem> {
     if models.len() > MODELS_MAX {
         return Err(wrong("models", "1000個までのモデル名", "up to 1000 names"));
     }
@@ -215,8 +241,9 @@ pub(super) async fn list(
     Ok(Json(json!({"object": "list", "data": data})))
 }
 
-async fn spent(gateway: &Gateway, record: &KeyRecordV1) -> Result<MicroUsd, Problem> {
-    let spent = gateway.store.spent(&record.account, &record.key).await;
+async fn spent(gateway: &Gateway, record: &KeyRecordV1) -> Result<Spending, Problem> {
+    let (account, key) = (&record.account, &record.key);
+    let spent = gateway.store.key_spending(account, key, clock::unix_ms()).await;
     spent.map_err(|error| away(&error))
 }
 
@@ -286,7 +313,8 @@ pub(super) fn unknown(name: &str) -> Problem {
     .at("key_id")
 }
 
-fn described(record: &KeyRecordV1, spent: MicroUsd) -> Value {
+fn described(record: &KeyRecordV1, spent: Spending) -> Value {
+    let [day, week, month] = spent.periods.map(usd);
     json!({
         "object": "api_key",
         "key_id": record.key,
@@ -297,11 +325,17 @@ fn described(record: &KeyRecordV1, spent: MicroUsd) -> Value {
         "expires_at": record.expires_ms.map(clock::rfc3339),
         "models": record.models,
         "max_budget": record.budget_max.map(usd),
+        "max_budget_per_day": record.budgets.day_max.map(usd),
+        "max_budget_per_week": record.budgets.week_max.map(usd),
+        "max_budget_per_month": record.budgets.month_max.map(usd),
         "requests_per_minute": record.requests_per_minute_max,
         "tokens_per_minute": record.tokens_per_minute_max,
         "parallel": record.parallel_max,
         "priority": record.priority,
-        "spent_usd": usd(spent),
+        "spent_usd": usd(spent.total),
+        "spent_today_usd": day,
+        "spent_this_week_usd": week,
+        "spent_this_month_usd": month,
     })
 }
 
@@ -321,7 +355,7 @@ pub(super) fn away(error: &dyn std::fmt::Display) -> Problem {
     .retry_after_ms(2_000)
 }
 
-fn wrong(field: &str, japanese: &str, english: &str) -> Problem {
+pub(super) fn wrong(field: &str, japanese: &str, english: &str) -> Problem {
     Problem::new(
         ErrorCode::InvalidRequest,
         format!("{field} が正しくありません。{japanese} を指定してください。"),

@@ -30,6 +30,9 @@ pub(crate) mod openapi;
 /// `/api/keys`.
 mod keys;
 
+/// `/api/accounts`.
+mod accounts;
+
 /// `/api/usage` and `/api/credits`.
 mod usage;
 
@@ -137,6 +140,7 @@ pub(crate) fn router(gateway: &Arc<Gateway>) -> Router {
         .route("/api/keys", post(keys::create).get(keys::list))
         .route("/api/keys/{key}", patch(keys::change).delete(keys::remove))
         .route("/api/keys/{key}/rotate", post(keys::rotate))
+        .route("/api/accounts/{account}", get(accounts::show).patch(accounts::change))
         .route("/api/usage", get(usage::usage))
         .route("/api/usage.csv", get(usage_csv::usage))
         .route("/api/requests", get(requests::list))

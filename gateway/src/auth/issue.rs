@@ -2,7 +2,7 @@
 //! exists only in the answer to its maker.
 
 use super::sha256_hex;
-use infra::bus::records::StoredKey;
+use infra::bus::records::{StoredAccount, StoredKey};
 use infra::bus::{Bus, BusError};
 use infra::clock;
 use infra::secret::Secret;
@@ -10,7 +10,9 @@ use rand::RngExt;
 use schemas::ids::{AccountId, KeyId};
 use schemas::ledger::{EventV1, Fact};
 use schemas::money::MicroUsd;
-use schemas::records::{API_KEY_PREFIX, AccountRecordV1, KeyRecordV1, Priority};
+use schemas::records::{
+    API_KEY_PREFIX, AccountLimits, AccountRecordV1, KeyRecordV1, PeriodBudgets, Priority,
+};
 
 /// Letters and digits of a secret: 43 of 62 are 256 bits.
 const SECRET_LENGTH: usize = 43;
@@ -28,6 +30,8 @@ pub struct NewKey {
     pub models: Option<Vec<String>>,
     /// What it may spend in all.
     pub budget_max: Option<MicroUsd>,
+    /// What it may spend in a day, a week, a month.
+    pub budgets: PeriodBudgets,
     /// Requests a minute; the configuration's when absent, as for the next two.
     pub requests_per_minute_max: Option<u64>,
     /// Tokens a minute.
@@ -60,9 +64,10 @@ pub async fn issue(bus: &Bus, wanted: NewKey) -> Result<IssuedKey, BusError> {
         None => {
             let account = AccountId::fresh();
             let name = wanted.name.clone();
-            bus.put_account(&AccountRecordV1 { account: account.clone(), name, created_ms })
-                .await?;
-            account
+            let limits = AccountLimits::default();
+            let record = AccountRecordV1 { account, name, created_ms, limits };
+            bus.put_account(&record).await?;
+            record.account
         }
     };
     let secret = fresh_secret();
@@ -76,6 +81,7 @@ pub async fn issue(bus: &Bus, wanted: NewKey) -> Result<IssuedKey, BusError> {
         expires_ms: wanted.expires_ms,
         models: wanted.models,
         budget_max: wanted.budget_max,
+        budgets: wanted.budgets,
         requests_per_minute_max: wanted.requests_per_minute_max,
         tokens_per_minute_max: wanted.tokens_per_minute_max,
         parallel_max: wanted.parallel_max,
@@ -107,6 +113,7 @@ pub async fn issue_once(
         expires_ms: None,
         models: None,
         budget_max: None,
+        budgets: PeriodBudgets::default(),
         requests_per_minute_max: None,
         tokens_per_minute_max: None,
         parallel_max: None,
@@ -128,6 +135,8 @@ pub struct KeyEdit {
     pub models: Option<Option<Vec<String>>>,
     /// Another budget, or none.
     pub budget_max: Option<Option<MicroUsd>>,
+    /// Other budgets of periods.
+    pub budgets: BudgetsEdit,
     /// Other requests a minute, or the configuration's, as for the next two.
     pub requests_per_minute_max: Option<Option<u64>>,
     /// Other tokens a minute.
@@ -136,6 +145,80 @@ pub struct KeyEdit {
     pub parallel_max: Option<Option<u64>>,
     /// How soon its requests have their turn.
     pub priority: Option<Priority>,
+}
+
+/// What changes about the budgets of calendar periods: what is absent stays.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct BudgetsEdit {
+    /// Another budget of a day, or none, as for the next two.
+    pub day_max: Option<Option<MicroUsd>>,
+    /// Of a week.
+    pub week_max: Option<Option<MicroUsd>>,
+    /// Of a month.
+    pub month_max: Option<Option<MicroUsd>>,
+}
+
+impl BudgetsEdit {
+    fn of(self, budgets: PeriodBudgets) -> PeriodBudgets {
+        PeriodBudgets {
+            day_max: self.day_max.unwrap_or(budgets.day_max),
+            week_max: self.week_max.unwrap_or(budgets.week_max),
+            month_max: self.month_max.unwrap_or(budgets.month_max),
+        }
+    }
+}
+
+/// What changes about an account; what is absent stays.
+#[derive(Debug, Clone, Default)]
+pub struct AccountEdit {
+    /// Another name.
+    pub name: Option<String>,
+    /// Another end, or none.
+    pub expires_ms: Option<Option<u64>>,
+    /// Other models, or all.
+    pub models: Option<Option<Vec<String>>>,
+    /// Another budget, or none.
+    pub budget_max: Option<Option<MicroUsd>>,
+    /// Other budgets of periods.
+    pub budgets: BudgetsEdit,
+    /// Other requests a minute, or any number, as for the next two.
+    pub requests_per_minute_max: Option<Option<u64>>,
+    /// Other tokens a minute.
+    pub tokens_per_minute_max: Option<Option<u64>>,
+    /// Another number of requests at once.
+    pub parallel_max: Option<Option<u64>>,
+}
+
+/// Changes an account. `None` when it isn't there.
+///
+/// # Errors
+/// When NATS doesn't confirm it.
+pub async fn edit_account(
+    bus: &Bus,
+    account: &AccountId,
+    edit: AccountEdit,
+) -> Result<Option<StoredAccount>, BusError> {
+    let changed = |record: AccountRecordV1| {
+        let (edit, limits) = (edit.clone(), record.limits);
+        AccountRecordV1 {
+            name: edit.name.unwrap_or(record.name),
+            limits: AccountLimits {
+                expires_ms: edit.expires_ms.unwrap_or(limits.expires_ms),
+                models: edit.models.unwrap_or(limits.models),
+                budget_max: edit.budget_max.unwrap_or(limits.budget_max),
+                budgets: edit.budgets.of(limits.budgets),
+                requests_per_minute_max: edit
+                    .requests_per_minute_max
+                    .unwrap_or(limits.requests_per_minute_max),
+                tokens_per_minute_max: edit
+                    .tokens_per_minute_max
+                    .unwrap_or(limits.tokens_per_minute_max),
+                parallel_max: edit.parallel_max.unwrap_or(limits.parallel_max),
+            },
+            ..record
+        }
+    };
+    bus.change_account(account, changed).await
 }
 
 /// Changes a live key. `None` when it isn't there or was deleted.
@@ -150,6 +233,7 @@ pub async fn edit(bus: &Bus, key: &KeyId, edit: KeyEdit) -> Result<Option<Stored
             expires_ms: edit.expires_ms.unwrap_or(record.expires_ms),
             models: edit.models.unwrap_or(record.models),
             budget_max: edit.budget_max.unwrap_or(record.budget_max),
+            budgets: edit.budgets.of(record.budgets),
             requests_per_minute_max: edit
                 .requests_per_minute_max
                 .unwrap_or(record.requests_per_minute_max),

@@ -153,6 +153,7 @@ mod tests {
             expires_ms: Some(100),
             models: None,
             budget_max: None,
+            budgets: schemas::records::PeriodBudgets::default(),
             requests_per_minute_max: None,
             tokens_per_minute_max: None,
             parallel_max: None,

@@ -3,6 +3,9 @@
 /// The table of keys, fed by NATS.
 pub mod keys;
 
+/// The table of accounts, fed by NATS.
+pub(crate) mod accounts;
+
 /// Making and deleting keys.
 pub mod issue;
 
@@ -23,7 +26,7 @@ pub(crate) fn sha256_hex(bytes: &[u8]) -> String {
     })
 }
 
-/// The live key of a secret, for every surface that needs one.
+/// The live key of a secret, for every surface that needs one, with what its account allows.
 pub(crate) fn open(gateway: &Gateway, secret: Option<&str>) -> Result<Arc<KeyRecordV1>, Problem> {
     let Some(secret) = secret else {
         return Err(invalid(
@@ -31,7 +34,8 @@ pub(crate) fn open(gateway: &Gateway, secret: Option<&str>) -> Result<Arc<KeyRec
             "No API key was sent. Add the header Authorization: Bearer sk-fly-….",
         ));
     };
-    gateway.keys.open(secret, clock::unix_ms()).map_err(|rejection| match rejection {
+    let now_ms = clock::unix_ms();
+    let opened = gateway.keys.open(secret, now_ms).map_err(|rejection| match rejection {
         Rejection::Unknown => invalid(
             "APIキーが正しくありません。コピーし直すか、新しいキーを作ってください。",
             "The API key is not known. Copy it again, or create a new one.",
@@ -44,7 +48,26 @@ pub(crate) fn open(gateway: &Gateway, secret: Option<&str>) -> Result<Arc<KeyRec
             "このAPIキーは期限切れです。新しいキーを作ってください。",
             "This API key has expired. Create a new one.",
         ),
-    })
+    });
+    let key = opened?;
+    let Some(account) = gateway.accounts.get(&key.account) else { return Ok(key) };
+    if account.limits.expires_ms.is_some_and(|expires| expires <= now_ms) {
+        return Err(invalid(
+            "このアカウントは期限切れです。管理者に連絡してください。",
+            "This account has expired. Ask whoever runs the service.",
+        ));
+    }
+    Ok(within(key, account.limits.models.as_deref()))
+}
+
+/// A key that may use no more models than its account.
+fn within(key: Arc<KeyRecordV1>, allowed: Option<&[String]>) -> Arc<KeyRecordV1> {
+    let Some(allowed) = allowed else { return key };
+    let models = match &key.models {
+        Some(own) => own.iter().filter(|name| allowed.contains(name)).cloned().collect(),
+        None => allowed.to_vec(),
+    };
+    Arc::new(KeyRecordV1 { models: Some(models), ..(*key).clone() })
 }
 
 fn invalid(japanese: &str, english: &str) -> Problem {

@@ -1,18 +1,22 @@
-//! Room within the key's limits: requests and tokens a minute, requests at once. All or nothing: a
-//! refused request takes nothing. When Redis is away nothing passes.
+//! Room within the limits of the key and its account: requests and tokens a minute, requests at
+//! once. All or nothing: a refused request takes nothing. When Redis is away nothing passes.
 
 use super::Refused;
 use super::authenticate::Authenticated;
 use crate::credits;
 use crate::state::Gateway;
-use infra::store::limits::{Admission, Refusal, Standing};
+use infra::store::limits::{Admission, Rates, Refusal, Standing};
+use infra::store::spending::Spender;
 use schemas::error::{ErrorCode, Problem};
 use schemas::ids::RequestId;
-use schemas::records::KeyRecordV1;
+use schemas::records::{AccountLimits, KeyRecordV1};
 use std::sync::Arc;
 
 /// How long a place is kept without a sign of its gateway, in milliseconds.
 pub(crate) const LEASE_MS: u64 = 20_000;
+
+/// More than anybody takes in a minute: the highest limit that can be given.
+const UNLIMITED: u64 = 1_000_000_000_000;
 
 /// A request that passed its key's limits.
 pub(super) struct Admitted {
@@ -21,17 +25,13 @@ pub(super) struct Admitted {
     pub(super) place: Place,
 }
 
-/// What a request took of its key's minute.
-pub(super) struct Taken {
-    key: Arc<KeyRecordV1>,
-    tokens: u64,
-}
+/// What a request took of its key's and its account's minute.
+pub(super) struct Taken(Admission);
 
 impl Taken {
     /// Nothing was started: what was taken is there again, and so the client is told.
     pub(super) async fn give_back(self, gateway: &Gateway, taken: Standing) -> Standing {
-        let Self { key, tokens } = self;
-        let back = gateway.store.give_back(&key.account, &key.key, tokens, taken).await;
+        let back = gateway.store.give_back(&self.0).await;
         back.unwrap_or_else(|error| {
             tracing::warn!(%error, "what a refused request took comes back only with the minute");
             taken
@@ -68,21 +68,24 @@ pub(super) async fn admit(
     let asked = received.chat.answer_tokens_max().unwrap_or(0).min(limits.max_tokens_per_request);
     let answer = asked * u64::from(received.chat.n.unwrap_or(1));
     let admission = Admission {
-        request: &received.request,
-        account: &key.account,
-        key: &key.key,
-        requests_max: key.requests_per_minute_max.unwrap_or(limits.requests_per_minute),
-        tokens_max: key.tokens_per_minute_max.unwrap_or(limits.tokens_per_minute),
+        request: received.request.clone(),
+        account: key.account.clone(),
+        key: key.key.clone(),
         tokens: credits::prompt_tokens_estimate(&received.chat) + answer,
-        parallel_max: key.parallel_max.unwrap_or(limits.parallel),
         lease_ms: LEASE_MS,
+        of_key: Rates {
+            requests_max: key.requests_per_minute_max.unwrap_or(limits.requests_per_minute),
+            tokens_max: key.tokens_per_minute_max.unwrap_or(limits.tokens_per_minute),
+            parallel_max: key.parallel_max.unwrap_or(limits.parallel),
+        },
+        of_account: gateway.accounts.get(&key.account).and_then(|account| rates(&account.limits)),
     };
     let standing = gateway.store.admit(&admission).await.map_err(|error| {
         tracing::error!(%error, "limits can't be asked");
         Refused::from(credits::away())
     })?;
-    if let Some(refusal) = standing.refusal {
-        let problem = refused(refusal, standing.wait_ms);
+    if let Some((refusal, whose)) = standing.refusal {
+        let problem = refused(refusal, whose, standing.wait_ms);
         return Err(Refused { problem, standing: Some(standing) });
     }
     let place = Place {
@@ -90,11 +93,21 @@ pub(super) async fn admit(
         key: Arc::clone(key),
         request: received.request.clone(),
     };
-    let taken = Taken { key: Arc::clone(key), tokens: admission.tokens };
-    Ok((Admitted { authenticated, standing, place }, taken))
+    Ok((Admitted { authenticated, standing, place }, Taken(admission)))
 }
 
-fn refused(refusal: Refusal, wait_ms: u64) -> Problem {
+/// What an account's keys may take together; what isn't limited is as good as endless.
+fn rates(limits: &AccountLimits) -> Option<Rates> {
+    let all = [limits.requests_per_minute_max, limits.tokens_per_minute_max, limits.parallel_max];
+    let [requests_max, tokens_max, parallel_max] = all.map(|max| max.unwrap_or(UNLIMITED));
+    all.iter().any(Option::is_some).then_some(Rates { requests_max, tokens_max, parallel_max })
+}
+
+fn refused(refusal: Refusal, whose: Spender, wait_ms: u64) -> Problem {
+    let (owner_japanese, owner) = match whose {
+        Spender::Key => ("キー", "key"),
+        Spender::Account => ("アカウント", "account"),
+    };
     let (japanese, english) = match refusal {
         Refusal::Requests => ("1分あたりのリクエスト数", "requests a minute"),
         Refusal::Tokens => ("1分あたりのトークン数", "tokens a minute"),
@@ -103,9 +116,10 @@ fn refused(refusal: Refusal, wait_ms: u64) -> Problem {
     Problem::new(
         ErrorCode::RateLimitExceeded,
         format!(
-            "このキーの上限 ({japanese}) に達しました。retry-after の後にもう一度お試しください。"
+            "この{owner_japanese}の上限 ({japanese}) に達しました。\
+             retry-after の後にもう一度お試しください。"
         ),
-        format!("This key's limit of {english} is reached. Try again after retry-after."),
+        format!("This {owner}'s limit of {english} is reached. Try again after retry-after."),
     )
     .retry_after_ms(wait_ms.max(1))
 }

@@ -9,7 +9,6 @@ use crate::credits;
 use crate::state::Gateway;
 use infra::clock;
 use infra::config::Model;
-use infra::store::holds::Reservation;
 use schemas::error::Problem;
 use schemas::ledger::{EventV1, Fact, Outcome, Use, Writer};
 use schemas::money::MicroUsd;
@@ -38,15 +37,8 @@ impl Gateway {
             return Ok(charge);
         }
         let key = &admitted.authenticated.key;
-        let wanted = Reservation {
-            request: admitted.authenticated.received.request.clone(),
-            account: key.account.clone(),
-            key: key.key.clone(),
-            amount: charge,
-            lifetime_ms: self.hold_lifetime_ms(),
-            key_budget: key.budget_max.or(self.config.budget.per_key_usd),
-            total_budget: self.config.budget.total_usd,
-        };
+        let request = &admitted.authenticated.received.request;
+        let wanted = self.reservation(request, key, charge, charge);
         // A client that leaves in between must not leave a hold behind.
         let paid = self.settlements.spawn("charge a kept answer", async move {
             let reserved = gateway.store.reserve(&wanted).await.map_err(|error| {

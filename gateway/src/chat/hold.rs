@@ -2,16 +2,21 @@
 //! step gives, because it alone can make a [`Held`]. When Redis is away nothing starts.
 
 use super::route::Routed;
+use crate::budgets;
 use crate::credits::{self, WorstCase};
 use crate::state::Gateway;
 use infra::config::Model;
-use infra::store::holds::{Reservation, Reserved};
+use infra::store::holds::Reserved;
+use infra::store::spending::Spender;
 use schemas::error::{ErrorCode, Problem};
 use schemas::ids::RequestId;
 use schemas::ledger::VoidReason;
 use schemas::money::MicroUsd;
 use schemas::records::KeyRecordV1;
 use std::sync::Arc;
+
+/// The shortest answer, in tokens, that is worth asking for when the credit affords no longer one.
+const ANSWER_TOKENS_MIN: u64 = 256;
 
 /// A request whose worst case is paid for, whichever candidate answers it.
 pub(super) struct Held {
@@ -46,7 +51,9 @@ impl Drop for Guard {
     }
 }
 
-/// Reserves.
+/// Reserves the dearest candidate's worst case. When the credit and the budgets leave less, then as
+/// much as they leave, if some candidate may answer with it: an answer whose length the client left
+/// to us becomes shorter, and candidates that are too dear are left out.
 pub(super) async fn hold(gateway: &Arc<Gateway>, mut routed: Routed) -> Result<Held, Problem> {
     let authenticated = &routed.missed.masked.admitted.authenticated;
     let mut guard = Guard {
@@ -55,26 +62,26 @@ pub(super) async fn hold(gateway: &Arc<Gateway>, mut routed: Routed) -> Result<H
         key: Arc::clone(&authenticated.key),
         armed: true,
     };
-    let mut costs = costs(gateway, &routed);
-    let mut amount = dearest(&costs);
-    let mut reserved = reserve(gateway, &routed, amount).await?;
-    if let Reserved::Insufficient(available) = reserved {
-        // The best that the credit affords is better than none.
-        costs.retain(|(_, cost)| *cost <= available);
-        if !costs.is_empty() && costs.len() < routed.candidates.len() {
-            routed.candidates = costs.iter().map(|(model, _)| Arc::clone(model)).collect();
-            routed.reason.push_str(";affordable");
-            amount = dearest(&costs);
-            reserved = reserve(gateway, &routed, amount).await?;
-        }
+    let costs = costs(gateway, &routed);
+    let wanted = costs.iter().map(|(most, _)| *most).max().unwrap_or(MicroUsd::ZERO);
+    let enough = costs.iter().map(|(_, least)| *least).min().unwrap_or(MicroUsd::ZERO);
+    let reserved = reserve(gateway, &routed, wanted, enough).await?;
+    if let Some(problem) = gateway.refusal_of(reserved, enough) {
+        guard.armed = false;
+        return Err(problem);
     }
-    match gateway.refusal_of(reserved, amount) {
-        None => Ok(Held { routed, amount, guard }),
-        Some(problem) => {
-            guard.armed = false;
-            Err(problem)
-        }
+    let amount = match reserved {
+        Reserved::Held(amount) => amount,
+        _ => wanted,
+    };
+    if amount < wanted {
+        let before = routed.candidates.len();
+        let mut affordable = costs.iter().map(|(_, least)| *least <= amount);
+        routed.candidates.retain(|_| affordable.next().unwrap_or(false));
+        let is_less = routed.candidates.len() < before;
+        routed.reason.push_str(if is_less { ";affordable" } else { ";shorter" });
     }
+    Ok(Held { routed, amount, guard })
 }
 
 impl Gateway {
@@ -84,12 +91,14 @@ impl Gateway {
             Reserved::Held(_) => ("held", None),
             Reserved::Settled => ("settled", Some(settled_before())),
             Reserved::Insufficient(left) => ("insufficient", Some(insufficient(amount, left))),
-            Reserved::KeyBudget(left) => {
-                ("key_budget", Some(over_budget("キーの予算", "key's", left)))
+            Reserved::Budget(budget, left) => {
+                let label = match budget.spender {
+                    Spender::Key => "key_budget",
+                    Spender::Account => "account_budget",
+                };
+                (label, Some(budgets::over(budget, left, self.config.budget.time_zone)))
             }
-            Reserved::TotalBudget(left) => {
-                ("total_budget", Some(over_budget("全体の予算", "service's", left)))
-            }
+            Reserved::TotalBudget(left) => ("total_budget", Some(over_total(left))),
             Reserved::Rebuilding => ("rebuilding", Some(credits::away())),
         };
         self.metrics.holds_total.with_label_values(&[label]).inc();
@@ -97,37 +106,32 @@ impl Gateway {
     }
 }
 
-/// Each candidate with its worst case.
-fn costs(gateway: &Gateway, routed: &Routed) -> Vec<(Arc<Model>, MicroUsd)> {
+/// For each candidate what it may cost at most, and what is enough for it to answer at all.
+fn costs(gateway: &Gateway, routed: &Routed) -> Vec<(MicroUsd, MicroUsd)> {
     let received = &routed.missed.masked.admitted.authenticated.received;
     let asked = (&received.chat, routed.prompt_tokens_max);
     let max_tokens = gateway.config.limits.max_tokens_per_request;
     let cost = |model: &Arc<Model>| {
-        (Arc::clone(model), WorstCase::of(received.kind, asked, model, max_tokens).amount)
+        let worst = |max_tokens| WorstCase::of(received.kind, asked, model, max_tokens).amount;
+        let least = match received.chat.answer_tokens_max() {
+            // The client knows how long the answer may have to be.
+            Some(_) => worst(max_tokens),
+            None => worst(max_tokens.min(ANSWER_TOKENS_MIN)),
+        };
+        (worst(max_tokens), least)
     };
     routed.candidates.iter().map(cost).collect()
-}
-
-fn dearest(costs: &[(Arc<Model>, MicroUsd)]) -> MicroUsd {
-    costs.iter().map(|(_, cost)| *cost).max().unwrap_or(MicroUsd::ZERO)
 }
 
 async fn reserve(
     gateway: &Gateway,
     routed: &Routed,
     amount: MicroUsd,
+    enough: MicroUsd,
 ) -> Result<Reserved, Problem> {
     let authenticated = &routed.missed.masked.admitted.authenticated;
-    let key = &authenticated.key;
-    let wanted = Reservation {
-        request: authenticated.received.request.clone(),
-        account: key.account.clone(),
-        key: key.key.clone(),
-        amount,
-        lifetime_ms: gateway.hold_lifetime_ms(),
-        key_budget: key.budget_max.or(gateway.config.budget.per_key_usd),
-        total_budget: gateway.config.budget.total_usd,
-    };
+    let request = &authenticated.received.request;
+    let wanted = gateway.reservation(request, &authenticated.key, amount, enough);
     gateway.store.reserve(&wanted).await.map_err(|error| {
         tracing::error!(%error, "credit can't be reserved");
         credits::away()
@@ -155,10 +159,14 @@ fn insufficient(needed: MicroUsd, left: MicroUsd) -> Problem {
     )
 }
 
-fn over_budget(japanese: &str, english: &str, left: MicroUsd) -> Problem {
+fn over_total(left: MicroUsd) -> Problem {
+    let left = left.max(MicroUsd::ZERO);
     Problem::new(
         ErrorCode::InsufficientQuota,
-        format!("{japanese}の残り (${left}) では足りません。予算を上げてください。"),
-        format!("The {english} budget (${left} left) doesn't cover the request. Raise it."),
+        format!("サービス全体の予算の残り (${left}) では足りません。管理者に連絡してください。"),
+        format!(
+            "The service's budget (${left} left) doesn't cover the request. \
+             Ask whoever runs the service."
+        ),
     )
 }

@@ -272,30 +272,32 @@ pub async fn chat(gateway: &Arc<Gateway>, call: Call) -> Result<Answering, Refus
     let authenticated = authenticate::authenticate(gateway, received)?;
     let (admitted, taken) = admit::admit(gateway, authenticated).await?;
     let standing = admitted.standing;
-    let refused = move |problem| Refused { problem, standing: Some(standing) };
-    let (masked, vault) = mask::mask(gateway, admitted).map_err(refused)?;
+    let (masked, vault) = match mask::mask(gateway, admitted) {
+        Ok(masked) => masked,
+        Err(problem) => return Err(unburnt(gateway, taken, standing, problem).await),
+    };
     let unmask = unmask::Unmask::new(vault);
     let hidden = unmask.summary().to_owned();
     let model = masked.admitted.authenticated.received.chat.model.clone();
     let (follows, way) = (Arc::new(AtomicBool::new(false)), Arc::clone(gateway));
     let following = Arc::clone(&follows);
     let mut begin: Begin = Box::pin(async move {
-        let missed = match recall::recall(&way, masked, &following).await.map_err(refused)? {
-            recall::Recalled::Kept(kept) => return Ok(Begun::kept(kept)),
-            recall::Recalled::Missed(missed) => *missed,
+        let begun = async {
+            let missed = match recall::recall(&way, masked, &following).await? {
+                recall::Recalled::Kept(kept) => return Ok(Begun::kept(kept)),
+                recall::Recalled::Missed(missed) => *missed,
+            };
+            let routed = route::route(&way, missed)?;
+            let held = hold::hold(&way, routed).await?;
+            let reason = held.routed.reason.clone();
+            let published = publish::publish(&way, held).await?;
+            let source = Source::Live(Box::new(relay::relay(&way, published)));
+            Ok(Begun { reason, from_cache: false, source })
         };
-        let routed = route::route(&way, missed).map_err(refused)?;
-        let reason = routed.reason.clone();
-        let held = match hold::hold(&way, routed).await {
-            Ok(held) => held,
-            Err(problem) => {
-                let standing = Some(taken.give_back(&way, standing).await);
-                return Err(Refused { problem, standing });
-            }
-        };
-        let published = publish::publish(&way, held).await.map_err(refused)?;
-        let source = Source::Live(Box::new(relay::relay(&way, published)));
-        Ok(Begun { reason, from_cache: false, source })
+        match begun.await {
+            Ok(begun) => Ok(begun),
+            Err(problem) => Err(unburnt(&way, taken, standing, problem).await),
+        }
     });
     // A question that follows an equal one may take as long as that: its stream begins meanwhile.
     let patience = Duration::from_millis(gateway.config.gateway.begin_stream_after_ms.max(1));
@@ -309,4 +311,15 @@ pub async fn chat(gateway: &Arc<Gateway>, call: Call) -> Result<Answering, Refus
     let (gateway, masked) = (Arc::clone(gateway), hidden);
     let Begun { reason, from_cache, source } = begun;
     Ok(Answering { standing, reason, from_cache, masked, gateway, source, unmask })
+}
+
+/// A refusal that costs nothing: what the request took of its minute is there again.
+async fn unburnt(
+    gateway: &Gateway,
+    taken: admit::Taken,
+    standing: LimitStanding,
+    problem: Problem,
+) -> Refused {
+    let standing = Some(taken.give_back(gateway, standing).await);
+    Refused { problem, standing }
 }

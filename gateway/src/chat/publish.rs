@@ -264,7 +264,9 @@ fn job_of(gateway: &Gateway, published: &Published) -> ChatJob {
     let max_tokens = gateway.config.limits.max_tokens_per_request;
     let bound = published.held.routed.prompt_tokens_max;
     let chat = abilities::without(&received.chat, &published.dropped);
+    let hold = published.held.amount;
     let worst = WorstCase::of(received.kind, (&chat, bound), model, max_tokens);
+    let worst = worst.within(hold, &chat, model);
     ChatJob {
         request: received.request.clone(),
         attempt: published.attempt,
@@ -278,7 +280,7 @@ fn job_of(gateway: &Gateway, published: &Published) -> ChatJob {
         output_tokens_max: worst.output_tokens_max,
         input_tokens_max: worst.input_tokens_max,
         input_tokens_estimate: credits::prompt_tokens_estimate(&chat),
-        hold: published.held.amount,
+        hold,
         price: model.price,
         chat,
     }

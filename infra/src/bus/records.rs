@@ -3,6 +3,7 @@
 
 use super::{Bus, BusError};
 use async_nats::jetstream::kv::{self, CreateErrorKind, Operation, UpdateErrorKind};
+use futures::stream::BoxStream;
 use futures::{Stream, StreamExt};
 use schemas::ids::{AccountId, KeyId};
 use schemas::records::{AccountRecord, AccountRecordV1, KeyRecord, KeyRecordV1};
@@ -26,6 +27,24 @@ pub struct StoredKey {
     /// The record.
     pub record: KeyRecordV1,
     /// Grows with every change of the key: of two records the one with the higher is the newer.
+    pub revision: u64,
+}
+
+/// A change in the table of accounts, in the order it happened.
+#[derive(Debug)]
+pub enum AccountChange {
+    /// An account was made or changed.
+    Put(Box<StoredAccount>),
+    /// All that was there at the start has been told.
+    Current,
+}
+
+/// An account's record as it lies in NATS.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredAccount {
+    /// The record.
+    pub record: AccountRecordV1,
+    /// Grows with every change of the account.
     pub revision: u64,
 }
 
@@ -93,8 +112,7 @@ impl Bus {
     /// # Errors
     /// When NATS doesn't confirm it.
     pub async fn put_account(&self, record: &AccountRecordV1) -> Result<(), BusError> {
-        let body = serde_json::to_vec(&AccountRecord::V1(record.clone()))
-            .map_err(|error| BusError::request("encoding an account", error))?;
+        let body = encoded_account(record)?;
         let bucket = self.bucket(subjects::ACCOUNTS_BUCKET).await?;
         let put = bucket.put(record.account.as_str(), body.into()).await;
         put.map(drop).map_err(|error| BusError::request("writing an account", error))
@@ -117,6 +135,34 @@ impl Bus {
         Ok(Some(record))
     }
 
+    /// Changes an account's record as it lies in NATS now, so that no change of somebody else is
+    /// lost. `None` when there is no such account.
+    ///
+    /// # Errors
+    /// When NATS doesn't confirm it, or the record can't be read.
+    pub async fn change_account(
+        &self,
+        account: &AccountId,
+        change: impl Fn(AccountRecordV1) -> AccountRecordV1,
+    ) -> Result<Option<StoredAccount>, BusError> {
+        let bucket = self.bucket(subjects::ACCOUNTS_BUCKET).await?;
+        for _ in 0..CHANGE_ATTEMPTS_MAX {
+            let entry = bucket.entry(account.as_str()).await;
+            let entry = entry.map_err(|error| BusError::request("reading an account", error))?;
+            let Some(entry) = entry.filter(|entry| entry.operation == Operation::Put) else {
+                return Ok(None);
+            };
+            let record = change(decoded_account(&entry)?);
+            let body = encoded_account(&record)?;
+            match bucket.update(account.as_str(), body.into(), entry.revision).await {
+                Ok(revision) => return Ok(Some(StoredAccount { record, revision })),
+                Err(error) if error.kind() == UpdateErrorKind::WrongLastRevision => {}
+                Err(error) => return Err(BusError::request("writing an account", error)),
+            }
+        }
+        Err(BusError::request("writing an account", "others change it all the time"))
+    }
+
     /// Follows the table of keys: first all that are there, then every change.
     ///
     /// # Errors
@@ -124,21 +170,52 @@ impl Bus {
     pub async fn watch_keys(
         &self,
     ) -> Result<impl Stream<Item = Result<KeyChange, BusError>> + Send + use<>, BusError> {
-        let bucket = self.bucket(subjects::KEYS_BUCKET).await?;
+        let read = |entry: &kv::Entry| {
+            let stored = |record| StoredKey { record, revision: entry.revision };
+            decoded(entry).map(|record| KeyChange::Put(Box::new(stored(record))))
+        };
+        self.watch(subjects::KEYS_BUCKET, read, || KeyChange::Current).await
+    }
+
+    /// Follows the table of accounts: first all that are there, then every change.
+    ///
+    /// # Errors
+    /// When the bucket can't be opened. Later errors end the stream; the caller starts again.
+    pub async fn watch_accounts(
+        &self,
+    ) -> Result<impl Stream<Item = Result<AccountChange, BusError>> + Send + use<>, BusError> {
+        let read = |entry: &kv::Entry| {
+            let stored = |record| StoredAccount { record, revision: entry.revision };
+            decoded_account(entry).map(|record| AccountChange::Put(Box::new(stored(record))))
+        };
+        self.watch(subjects::ACCOUNTS_BUCKET, read, || AccountChange::Current).await
+    }
+
+    async fn watch<C: Send + 'static>(
+        &self,
+        name: &str,
+        read: impl Fn(&kv::Entry) -> Result<C, BusError> + Send + 'static,
+        current: impl Fn() -> C + Send + 'static,
+    ) -> Result<BoxStream<'static, Result<C, BusError>>, BusError> {
+        let bucket = self.bucket(name).await?;
         let status = bucket.status().await;
         let empty =
-            status.map_err(|error| BusError::request("watching keys", error))?.values() == 0;
+            status.map_err(|error| BusError::request("watching records", error))?.values() == 0;
         let watch = bucket.watch_with_history(">").await;
-        let watch = watch.map_err(|error| BusError::request("watching keys", error))?;
-        let start = futures::stream::iter(empty.then_some(Ok(KeyChange::Current)));
-        let changes = watch.flat_map(|entry| {
+        let watch = watch.map_err(|error| BusError::request("watching records", error))?;
+        let start: Vec<Result<C, BusError>> = if empty { vec![Ok(current())] } else { Vec::new() };
+        let changes = watch.flat_map(move |entry| {
             let changes = match entry {
-                Ok(entry) => changes_of(&entry),
-                Err(error) => vec![Err(BusError::request("watching keys", error))],
+                Ok(entry) => {
+                    let put = (entry.operation == Operation::Put).then(|| read(&entry));
+                    let told = (entry.delta == 0).then(|| Ok(current()));
+                    put.into_iter().chain(told).collect()
+                }
+                Err(error) => vec![Err(BusError::request("watching records", error))],
             };
             futures::stream::iter(changes)
         });
-        Ok(start.chain(changes))
+        Ok(futures::stream::iter(start).chain(changes).boxed())
     }
 }
 
@@ -154,14 +231,14 @@ fn decoded(entry: &kv::Entry) -> Result<KeyRecordV1, BusError> {
     Ok(record)
 }
 
-fn changes_of(entry: &kv::Entry) -> Vec<Result<KeyChange, BusError>> {
-    let mut changes = Vec::new();
-    if entry.operation == Operation::Put {
-        let stored = |record| StoredKey { record, revision: entry.revision };
-        changes.push(decoded(entry).map(|record| KeyChange::Put(Box::new(stored(record)))));
-    }
-    if entry.delta == 0 {
-        changes.push(Ok(KeyChange::Current));
-    }
-    changes
+fn encoded_account(record: &AccountRecordV1) -> Result<Vec<u8>, BusError> {
+    serde_json::to_vec(&AccountRecord::V1(record.clone()))
+        .map_err(|error| BusError::request("encoding an account", error))
+}
+
+fn decoded_account(entry: &kv::Entry) -> Result<AccountRecordV1, BusError> {
+    let AccountRecord::V1(record) = serde_json::from_slice(&entry.value).map_err(|error| {
+        BusError::Unreadable { subject: entry.key.clone(), cause: error.to_string() }
+    })?;
+    Ok(record)
 }

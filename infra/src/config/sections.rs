@@ -317,7 +317,7 @@ pub enum SemanticCache {
 }
 
 /// What may be spent.
-#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Budget {
     /// By a key that has no `max_budget` of its own, in all; unlimited when absent.
@@ -326,6 +326,14 @@ pub struct Budget {
     /// By everybody together, in all; unlimited when absent.
     #[serde(deserialize_with = "super::file::optional_usd")]
     pub total_usd: Option<schemas::money::MicroUsd>,
+    /// By whose clocks the days, weeks and months of budgets begin.
+    pub time_zone: crate::calendar::TimeZone,
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self { per_key_usd: None, total_usd: None, time_zone: crate::calendar::TimeZone::JAPAN }
+    }
 }
 
 /// Personal data.

@@ -2,7 +2,7 @@
 //! in the same script. Several billing workers may apply the same events; the compare is the fence.
 
 use super::balances::RequestRow;
-use super::{Store, StoreError, keys, lots};
+use super::{Store, StoreError, keys, lots, spending};
 use crate::bus::ledger::Entry;
 use crate::clock;
 use redis::Script;
@@ -30,6 +30,12 @@ const COUNT_MAX: u64 = 1_000_000_000_000;
 /// The last requests of an account that the view keeps.
 pub const REQUESTS_MAX: isize = 1_000;
 
+/// Counters of a key or an account beyond which those of periods that are over are forgotten.
+const COUNTERS_MAX: u64 = 48;
+
+/// What applying writes: a view that an older program wrote lacks something and is rebuilt.
+const VIEW_VERSION: u64 = 2;
+
 /// What came of applying a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Applied {
@@ -53,6 +59,9 @@ struct Change<'a> {
     request: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     spent: Option<String>,
+    /// The counters of the calendar periods in which it was spent.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    periods: Vec<String>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     counters: BTreeMap<String, String>,
     /// The request in the list of the last ones, as JSON within the JSON.
@@ -78,6 +87,19 @@ impl Store {
         Ok(at.unwrap_or(0))
     }
 
+    /// Whether a part's view has all that this program would have written. An empty one has.
+    ///
+    /// # Errors
+    /// When Redis is away.
+    pub async fn has_current_view(&self, partition: u16) -> Result<bool, StoreError> {
+        let version: Option<u64> = redis::cmd("HGET")
+            .arg(keys::total(partition))
+            .arg("version")
+            .query_async(&mut self.connection())
+            .await?;
+        Ok(version == Some(VIEW_VERSION) || self.watermark(partition).await? == 0)
+    }
+
     /// Applies events of one part in their order; `before` is the sequence applied before them.
     ///
     /// # Errors
@@ -88,7 +110,15 @@ impl Store {
         before: u64,
         entries: &[Entry],
     ) -> Result<Applied, StoreError> {
-        let changes: Result<Vec<Change<'_>>, _> = entries.iter().map(change_of).collect();
+        let now_ms = clock::unix_ms();
+        let change = |entry| {
+            let mut change = change_of(entry)?;
+            if let (Some(event), Some(_)) = (&entry.event, &change.spent) {
+                change.periods = spending::fields_at(event.at_ms, now_ms, self.time_zone);
+            }
+            Ok(change)
+        };
+        let changes: Result<Vec<Change<'_>>, _> = entries.iter().map(change).collect();
         let changes = changes.and_then(|changes| serde_json::to_string(&changes));
         let changes = changes.map_err(|_| StoreError::Unreadable("a batch of events".into()))?;
         let at: i64 = APPLY
@@ -102,6 +132,8 @@ impl Store {
             .arg(TOMBSTONE_SECONDS)
             .arg(changes)
             .arg(-1 - REQUESTS_MAX)
+            .arg(COUNTERS_MAX)
+            .arg(VIEW_VERSION)
             .invoke_async(&mut self.connection())
             .await?;
         Ok(u64::try_from(at).map_or(Applied::Reseek, Applied::At))
@@ -178,6 +210,7 @@ fn change_of(entry: &Entry) -> Result<Change<'_>, serde_json::Error> {
         key: None,
         request: None,
         spent: None,
+        periods: Vec::new(),
         counters: BTreeMap::new(),
         lot: None,
         lot_ends: None,

@@ -118,19 +118,6 @@ impl Store {
         Ok(Balance { balance: amount(balance), held: amount(held) })
     }
 
-    /// What a key has spent in all.
-    ///
-    /// # Errors
-    /// When Redis is away.
-    pub async fn spent(&self, account: &AccountId, key: &KeyId) -> Result<MicroUsd, StoreError> {
-        let spent: Option<i64> = redis::cmd("HGET")
-            .arg(keys::key(account, key))
-            .arg("spent")
-            .query_async(&mut self.connection())
-            .await?;
-        Ok(MicroUsd(spent.unwrap_or(0)))
-    }
-
     /// An account's usage, by day, key and model, in that order.
     ///
     /// # Errors

@@ -1,7 +1,10 @@
 //! Reserving credit before work begins, and finding the holds that nobody settled. A hold is
 //! released by the ledger event of its request alone (see `apply`).
 
+use super::spending::{self, Spender};
 use super::{Store, StoreError, keys};
+use crate::calendar::Period;
+use crate::clock;
 use redis::Script;
 use schemas::ids::{AccountId, KeyId, RequestId};
 use schemas::money::MicroUsd;
@@ -33,6 +36,17 @@ pub struct OpenHold {
     pub amount: String,
 }
 
+/// What may be spent at most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Budget {
+    /// By whom.
+    pub spender: Spender,
+    /// In which period; in all when absent.
+    pub period: Option<Period>,
+    /// How much.
+    pub max: MicroUsd,
+}
+
 /// What is to be reserved.
 #[derive(Debug, Clone)]
 pub struct Reservation {
@@ -44,10 +58,12 @@ pub struct Reservation {
     pub key: KeyId,
     /// How much: the request's worst case.
     pub amount: MicroUsd,
+    /// How much is enough when limits leave no more; the amount itself when nothing less will do.
+    pub enough: MicroUsd,
     /// After so long, by Redis's clock, it counts as forgotten: milliseconds.
     pub lifetime_ms: u64,
-    /// What the key may spend in all.
-    pub key_budget: Option<MicroUsd>,
+    /// What the key and the account may spend, in all and in each period.
+    pub budgets: Vec<Budget>,
     /// What everybody together may spend.
     pub total_budget: Option<MicroUsd>,
 }
@@ -61,8 +77,8 @@ pub enum Reserved {
     Settled,
     /// The balance is too low; so much is available.
     Insufficient(MicroUsd),
-    /// The key's budget is too low; so much is left.
-    KeyBudget(MicroUsd),
+    /// That budget is too low; so much is left.
+    Budget(Budget, MicroUsd),
     /// Everybody's budget is too low; so much is left.
     TotalBudget(MicroUsd),
     /// The view is being rebuilt: nothing may be reserved now.
@@ -98,23 +114,39 @@ impl Store {
             script.key(keys::total(part));
         }
         let budget = |amount: Option<MicroUsd>| amount.map_or(String::new(), |a| a.0.to_string());
-        let (answer, amount): (String, i64) = script
+        script
             .arg(wanted.request.as_str())
             .arg(wanted.amount.0)
+            .arg(wanted.enough.0)
             .arg(wanted.lifetime_ms)
             .arg(wanted.account.as_str())
             .arg(wanted.key.as_str())
-            .arg(budget(wanted.key_budget))
             .arg(budget(wanted.total_budget))
-            .arg(partition + 1)
-            .invoke_async(&mut self.connection())
-            .await?;
+            .arg(partition + 1);
+        let now_ms = clock::unix_ms();
+        for Budget { spender, period, max } in &wanted.budgets {
+            let owner = match spender {
+                Spender::Account => 2,
+                Spender::Key => 3,
+            };
+            let spent_in = |period: Period| {
+                spending::field(period, period.end_seconds(now_ms, self.time_zone))
+            };
+            let field = period.map_or_else(|| spending::TOTAL.to_owned(), spent_in);
+            script.arg(owner).arg(field).arg(max.0);
+        }
+        let (answer, amount, which): (String, i64, usize) =
+            script.invoke_async(&mut self.connection()).await?;
         let amount = MicroUsd(amount);
         match answer.as_str() {
             "new" | "held" => Ok(Reserved::Held(amount)),
             "done" => Ok(Reserved::Settled),
             "insufficient" => Ok(Reserved::Insufficient(amount)),
-            "key_budget" => Ok(Reserved::KeyBudget(amount)),
+            "budget" => {
+                let budget = which.checked_sub(1).and_then(|index| wanted.budgets.get(index));
+                let budget = budget.ok_or_else(|| StoreError::Unreadable("reserve".into()))?;
+                Ok(Reserved::Budget(*budget, amount))
+            }
             "total_budget" => Ok(Reserved::TotalBudget(amount)),
             "rebuilding" => Ok(Reserved::Rebuilding),
             _ => Err(StoreError::Unreadable("reserve".into())),

@@ -85,6 +85,16 @@ pub fn parallel(account: &AccountId, key: &KeyId) -> String {
     format!("{}parallel:{key}", prefix(account))
 }
 
+/// An account's buckets of requests and tokens, of all its keys together.
+pub fn account_rate(account: &AccountId) -> String {
+    format!("{}account_rate:{account}", prefix(account))
+}
+
+/// An account's running requests by the time they count as lost.
+pub fn account_parallel(account: &AccountId) -> String {
+    format!("{}account_parallel:{account}", prefix(account))
+}
+
 /// An answer kept for a tenant; `digest` covers everything that changes the answer.
 pub fn answer(tenant: &Tenant, digest: &str) -> String {
     format!("{}answer:{tenant}:{digest}", prefix(tenant.name()))

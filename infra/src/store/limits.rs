@@ -1,6 +1,7 @@
-//! Requests and tokens a minute and requests at once, for each key, in one script that takes all or
-//! nothing.
+//! Requests and tokens a minute and requests at once, for each key and for an account's keys
+//! together, in one script that takes all or nothing.
 
+use super::spending::Spender;
 use super::{Store, StoreError, keys};
 use redis::Script;
 use schemas::ids::{AccountId, KeyId, RequestId};
@@ -13,25 +14,48 @@ static GIVE_BACK: LazyLock<Script> =
 
 static STAY: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("scripts/stay.lua")));
 
-/// A request that wants to pass.
-#[derive(Debug, Clone)]
-pub struct Admission<'a> {
-    /// Which request.
-    pub request: &'a RequestId,
-    /// Of which account.
-    pub account: &'a AccountId,
-    /// With which key.
-    pub key: &'a KeyId,
+/// What may be taken in a minute and at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rates {
     /// Requests a minute.
     pub requests_max: u64,
     /// Tokens a minute.
     pub tokens_max: u64,
-    /// Tokens that this request may take.
-    pub tokens: u64,
     /// Requests at once.
     pub parallel_max: u64,
+}
+
+/// A request that wants to pass.
+#[derive(Debug, Clone)]
+pub struct Admission {
+    /// Which request.
+    pub request: RequestId,
+    /// Of which account.
+    pub account: AccountId,
+    /// With which key.
+    pub key: KeyId,
+    /// Tokens that this request may take.
+    pub tokens: u64,
     /// After so long a running request counts as lost, in milliseconds.
     pub lease_ms: u64,
+    /// What the key may take.
+    pub of_key: Rates,
+    /// What all keys of the account may take together; nothing is counted when absent.
+    pub of_account: Option<Rates>,
+}
+
+impl Admission {
+    /// Whose limits are asked, in their order: each with its buckets and its places.
+    fn owners(&self) -> Vec<(Spender, Rates, String, String)> {
+        let (account, key) = (&self.account, &self.key);
+        let (rate, parallel) = (keys::rate(account, key), keys::parallel(account, key));
+        let mut owners = vec![(Spender::Key, self.of_key, rate, parallel)];
+        owners.extend(self.of_account.map(|rates| {
+            let (rate, parallel) = (keys::account_rate(account), keys::account_parallel(account));
+            (Spender::Account, rates, rate, parallel)
+        }));
+        owners
+    }
 }
 
 /// Which limit said no.
@@ -45,11 +69,11 @@ pub enum Refusal {
     Parallel,
 }
 
-/// Where a key stands after the request.
+/// Where a key stands after the request: of its own limits and its account's, what is nearer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Standing {
-    /// No, and by which limit; nothing was taken then.
-    pub refusal: Option<Refusal>,
+    /// No, by which limit and whose; nothing was taken then.
+    pub refusal: Option<(Refusal, Spender)>,
     /// When the refused request may pass, in milliseconds.
     pub wait_ms: u64,
     /// Requests a minute.
@@ -66,71 +90,86 @@ pub struct Standing {
     pub tokens_reset_ms: u64,
 }
 
+impl Standing {
+    /// The nearer of several owners' limits; `levels` has four numbers for each.
+    fn nearest(owners: &[(Spender, Rates, String, String)], levels: &[u64]) -> Option<Self> {
+        let mut each = levels.as_chunks::<4>().0.iter().zip(owners).map(
+            |([requests_left, requests_reset_ms, tokens_left, tokens_reset_ms], owner)| Self {
+                refusal: None,
+                wait_ms: 0,
+                requests_max: owner.1.requests_max,
+                tokens_max: owner.1.tokens_max,
+                requests_left: *requests_left,
+                requests_reset_ms: *requests_reset_ms,
+                tokens_left: *tokens_left,
+                tokens_reset_ms: *tokens_reset_ms,
+            },
+        );
+        let first = each.next()?;
+        Some(each.fold(first, |mut nearest, other| {
+            if other.requests_left < nearest.requests_left {
+                nearest.requests_max = other.requests_max;
+                nearest.requests_left = other.requests_left;
+                nearest.requests_reset_ms = other.requests_reset_ms;
+            }
+            if other.tokens_left < nearest.tokens_left {
+                nearest.tokens_max = other.tokens_max;
+                nearest.tokens_left = other.tokens_left;
+                nearest.tokens_reset_ms = other.tokens_reset_ms;
+            }
+            nearest
+        }))
+    }
+}
+
 impl Store {
-    /// Lets a request pass its key's limits, or says which one refuses it.
+    /// Lets a request pass the limits of its key and its account, or says which one refuses it.
     ///
     /// # Errors
     /// When Redis is away: then the request must not pass.
-    pub async fn admit(&self, wanted: &Admission<'_>) -> Result<Standing, StoreError> {
-        let (answer, wait_ms, requests_left, requests_reset_ms, tokens_left, tokens_reset_ms): (
-            String,
-            u64,
-            u64,
-            u64,
-            u64,
-            u64,
-        ) = ADMIT
-            .prepare_invoke()
-            .key(keys::rate(wanted.account, wanted.key))
-            .key(keys::parallel(wanted.account, wanted.key))
-            .arg(wanted.request.as_str())
-            .arg(wanted.requests_max)
-            .arg(wanted.tokens_max)
-            .arg(wanted.tokens.min(wanted.tokens_max))
-            .arg(wanted.parallel_max)
-            .arg(wanted.lease_ms)
-            .invoke_async(&mut self.connection())
-            .await?;
-        let refusal = match answer.as_str() {
+    pub async fn admit(&self, wanted: &Admission) -> Result<Standing, StoreError> {
+        let owners = wanted.owners();
+        let mut script = ADMIT.prepare_invoke();
+        script.arg(wanted.request.as_str()).arg(wanted.tokens).arg(wanted.lease_ms);
+        for (_, rates, rate, parallel) in &owners {
+            script.key(rate).key(parallel);
+            script.arg(rates.requests_max).arg(rates.tokens_max).arg(rates.parallel_max);
+        }
+        let answer: Vec<redis::Value> = script.invoke_async(&mut self.connection()).await?;
+        let unreadable = || StoreError::Unreadable("admit".into());
+        let (said, numbers) = answer.split_first().ok_or_else(unreadable)?;
+        let said: String = redis::from_redis_value(said.clone()).map_err(|_| unreadable())?;
+        let numbers = numbers.iter().map(|number| redis::from_redis_value(number.clone()));
+        let numbers: Vec<u64> = numbers.collect::<Result<_, _>>().map_err(|_| unreadable())?;
+        let [whose, wait_ms, levels @ ..] = numbers.as_slice() else { return Err(unreadable()) };
+        let refusal = match said.as_str() {
             "ok" => None,
             "requests" => Some(Refusal::Requests),
             "tokens" => Some(Refusal::Tokens),
             "parallel" => Some(Refusal::Parallel),
-            _ => return Err(StoreError::Unreadable("admit".into())),
+            _ => return Err(unreadable()),
         };
-        Ok(Standing {
-            refusal,
-            wait_ms,
-            requests_max: wanted.requests_max,
-            tokens_max: wanted.tokens_max,
-            requests_left,
-            requests_reset_ms,
-            tokens_left,
-            tokens_reset_ms,
-        })
+        let whose = if *whose == 2 { Spender::Account } else { Spender::Key };
+        let standing = Standing::nearest(&owners, levels).ok_or_else(unreadable)?;
+        let refusal = refusal.map(|refusal| (refusal, whose));
+        Ok(Standing { refusal, wait_ms: *wait_ms, ..standing })
     }
 
     /// Gives back what a request took that was refused after it had passed, so that the
-    /// refusal costs nothing. `taken` says where the key stood after it had passed.
+    /// refusal costs nothing. Answers where the key stands then.
     ///
     /// # Errors
     /// When Redis is away: then it comes back as the minute goes by.
-    pub async fn give_back(
-        &self,
-        account: &AccountId,
-        key: &KeyId,
-        tokens: u64,
-        taken: Standing,
-    ) -> Result<Standing, StoreError> {
-        let (requests_left, requests_reset_ms, tokens_left, tokens_reset_ms) = GIVE_BACK
-            .prepare_invoke()
-            .key(keys::rate(account, key))
-            .arg(taken.requests_max)
-            .arg(taken.tokens_max)
-            .arg(tokens.min(taken.tokens_max))
-            .invoke_async(&mut self.connection())
-            .await?;
-        Ok(Standing { requests_left, requests_reset_ms, tokens_left, tokens_reset_ms, ..taken })
+    pub async fn give_back(&self, taken: &Admission) -> Result<Standing, StoreError> {
+        let owners = taken.owners();
+        let mut script = GIVE_BACK.prepare_invoke();
+        script.arg(taken.tokens);
+        for (_, rates, rate, _) in &owners {
+            script.key(rate).arg(rates.requests_max).arg(rates.tokens_max);
+        }
+        let levels: Vec<u64> = script.invoke_async(&mut self.connection()).await?;
+        let standing = Standing::nearest(&owners, &levels);
+        standing.ok_or_else(|| StoreError::Unreadable("give_back".into()))
     }
 
     /// Keeps the places of running requests of one key: a gateway that dies stops doing so.
@@ -145,7 +184,7 @@ impl Store {
         lease_ms: u64,
     ) -> Result<(), StoreError> {
         let mut script = STAY.prepare_invoke();
-        script.key(keys::parallel(account, key)).arg(lease_ms);
+        script.key(keys::parallel(account, key)).key(keys::account_parallel(account)).arg(lease_ms);
         for request in requests {
             script.arg(request.as_str());
         }
@@ -153,7 +192,7 @@ impl Store {
         Ok(())
     }
 
-    /// Gives a running request's place back.
+    /// Gives a running request's place back, of its key and of its account.
     ///
     /// # Errors
     /// When Redis is away: the place comes back by itself after its lease.
@@ -163,10 +202,14 @@ impl Store {
         key: &KeyId,
         request: &RequestId,
     ) -> Result<(), StoreError> {
-        redis::cmd("ZREM")
+        redis::pipe()
+            .cmd("ZREM")
             .arg(keys::parallel(account, key))
             .arg(request.as_str())
-            .query_async::<i64>(&mut self.connection())
+            .cmd("ZREM")
+            .arg(keys::account_parallel(account))
+            .arg(request.as_str())
+            .exec_async(&mut self.connection())
             .await?;
         Ok(())
     }

@@ -16,6 +16,9 @@ pub mod apply;
 /// Requests and tokens a minute, requests at once.
 pub mod limits;
 
+/// What was spent in a day, a week, a month.
+pub mod spending;
+
 /// Balances and usage, read.
 pub mod balances;
 
@@ -28,6 +31,7 @@ pub mod responses;
 /// Responses that run in the background.
 pub mod backgrounds;
 
+use crate::calendar::TimeZone;
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::io::tcp::TcpSettings;
 use std::time::Duration;
@@ -63,6 +67,7 @@ pub enum StoreError {
 #[derive(Clone)]
 pub struct Store {
     connection: ConnectionManager,
+    time_zone: TimeZone,
 }
 
 impl Store {
@@ -83,7 +88,14 @@ impl Store {
             .set_min_delay(RECONNECT_DELAY_MAX)
             .set_number_of_retries(RECONNECT_ATTEMPTS_MAX);
         let connection = ConnectionManager::new_with_config(client, config).await?;
-        Ok(Self { connection })
+        Ok(Self { connection, time_zone: TimeZone::JAPAN })
+    }
+
+    /// The same, with days that begin by another place's clocks. Whoever reserves and whoever
+    /// applies must mean the same place.
+    #[must_use]
+    pub fn in_time_zone(self, time_zone: TimeZone) -> Self {
+        Self { time_zone, ..self }
     }
 
     /// Whether Redis answers.

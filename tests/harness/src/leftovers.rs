@@ -194,6 +194,10 @@ async fn check_budgets(world: &World, ledger: &[EventV1]) {
             *spent.entry(charged.key.to_string()).or_insert(0) -= event.amount.0;
         }
     }
+    let mut of_accounts: BTreeMap<String, i64> = BTreeMap::new();
+    for event in ledger.iter().filter(|event| matches!(event.fact, Fact::Use(_))) {
+        *of_accounts.entry(event.account.to_string()).or_insert(0) -= event.amount.0;
+    }
     let mut total = 0;
     for part in apply::partitions() {
         let prefix = keys::partition_prefix(part);
@@ -202,6 +206,11 @@ async fn check_budgets(world: &World, ledger: &[EventV1]) {
             let wanted = spent.remove(key).unwrap_or(0);
             assert_eq!(fields.get("spent").copied().unwrap_or(0), wanted, "spent of {key}");
             assert_eq!(fields.get("held").copied().unwrap_or(0), 0, "held of {key}");
+        }
+        for (name, fields) in hashes(world, &keys::accounts(part)).await {
+            let account = name.rsplit_once(':').unwrap().1;
+            let wanted = of_accounts.remove(account).unwrap_or(0);
+            assert_eq!(fields.get("spent").copied().unwrap_or(0), wanted, "spent of {account}");
         }
         for (name, fields) in hashes(world, &keys::total(part)).await {
             total += fields.get("spent").copied().unwrap_or(0);

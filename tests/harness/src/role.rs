@@ -70,9 +70,9 @@ impl Role {
         let given = given.clone();
         let role = Self::start("gateway", |metrics, stop| async move {
             let dependencies = Dependencies {
-                config: given.config,
+                config: Arc::clone(&given.config),
                 bus: Bus::connect(&given.nats_urls.gateway, "gateway").await.map_err(text)?,
-                store: Store::connect(&given.redis_url).await.map_err(text)?,
+                store: store(&given).await?,
                 metrics,
                 admin_key: Some(Secret::new(ADMIN_KEY)),
             };
@@ -104,7 +104,7 @@ impl Role {
         Self::start("billing", |metrics, stop| async move {
             let bus = Bus::connect(&given.nats_urls.billing, "worker billing").await;
             let bus = bus.map_err(text)?;
-            let store = Store::connect(&given.redis_url).await.map_err(text)?;
+            let store = store(&given).await?;
             let payments = payments::Payments::new(&given.config).map_err(text)?;
             let billing = worker_billing::Billing { bus, store, metrics, payments };
             worker_billing::run(billing, stop).await;
@@ -152,4 +152,9 @@ async fn listener() -> Result<PromptListener, String> {
 
 fn text(error: impl ToString) -> String {
     error.to_string()
+}
+
+async fn store(given: &Given) -> Result<Store, String> {
+    let store = Store::connect(&given.redis_url).await.map_err(text)?;
+    Ok(store.in_time_zone(given.config.budget.time_zone))
 }

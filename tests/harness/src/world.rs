@@ -19,13 +19,14 @@ use gateway::auth::issue;
 use infra::bus::Bus;
 use infra::config::Config;
 use infra::environment::{Environment, FLY_LLM_LOG};
-use infra::store::{Store, apply};
+use infra::store::{Store, apply, keys};
 use redis::IntoConnectionInfo;
 use redis::aio::MultiplexedConnection;
 use redis::io::tcp::TcpSettings;
 use schemas::ids::{AccountId, KeyId};
 use schemas::ledger::{EventV1, Use};
 use schemas::money::MicroUsd;
+use schemas::subjects;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use tempfile::TempDir;
@@ -356,6 +357,15 @@ impl World {
     /// Wipes Redis.
     pub async fn wipe_redis(&self) {
         redis::cmd("FLUSHALL").query_async::<()>(&mut self.redis.clone()).await.unwrap();
+    }
+
+    /// Makes a key's part of the view what an older program would have written: without what its
+    /// account has spent.
+    pub async fn age_view(&self, key: &Key) {
+        let total = keys::total(subjects::partition(&key.account));
+        let mut aged = redis::pipe();
+        aged.hdel(total, "version").hdel(keys::account(&key.account), "spent");
+        aged.exec_async(&mut self.redis.clone()).await.unwrap();
     }
 
     /// Redis answers nobody for so many milliseconds.

@@ -114,6 +114,11 @@ async fn position(
         billing.store.wipe_view(partition).await?;
         return Err(Interrupted::Reseek);
     }
+    if !billing.store.has_current_view(partition).await? {
+        tracing::warn!(partition, "the view was written by an older program; rebuilding it");
+        billing.store.wipe_view(partition).await?;
+        return Err(Interrupted::Reseek);
+    }
     if before == goal {
         return Ok((before, goal));
     }

@@ -1,7 +1,7 @@
 //! Every operation of the API: who may call it, what it takes, what it gives. A type that isn't
 //! named here is an object whose fields the documents tell.
 
-use crate::api::{checkout, completions, embeddings, keys, responses};
+use crate::api::{accounts, checkout, completions, embeddings, keys, responses};
 use schemars::generate::SchemaGenerator;
 use schemars::{JsonSchema, Schema};
 use schemas::anthropic::{MessagesAnswer, MessagesRequest};
@@ -140,6 +140,9 @@ fn accounts() -> Vec<Operation> {
         O::new("patch", "/api/keys/{key}", Operator, "Changes a key.").takes::<keys::Change>(),
         O::new("delete", "/api/keys/{key}", Operator, "Deletes a key."),
         O::new("post", "/api/keys/{key}/rotate", Operator, "A new secret for a key."),
+        O::new("get", "/api/accounts/{account}", Operator, "An account's limits."),
+        O::new("patch", "/api/accounts/{account}", Operator, "Changes an account.")
+            .takes::<accounts::Change>(),
         O::new("get", "/api/usage", Either, "What was used.").asks(&["key_id", "account"]),
         O::new("get", "/api/usage.csv", Either, "What was used, as a table.")
             .asks(&["key_id", "account"])

@@ -1,33 +1,60 @@
--- Lets a request pass its key's limits, all or nothing: a refused one takes nothing.
--- KEYS: rate, parallel
--- ARGV: request, requests a minute, tokens a minute, tokens wanted, requests at once, lease in ms
+-- Lets a request pass the limits of its key and of its account, all or nothing: a refused one takes
+-- nothing of either.
+-- KEYS: for each owner its rate and its parallel
+-- ARGV: request, tokens wanted, lease in ms, for each owner: requests a minute, tokens a minute,
+--       requests at once
 -- Two token buckets that refill continuously, and leases of slots that end by themselves.
-local rate, parallel = KEYS[1], KEYS[2]
-local requests_max, tokens_max = tonumber(ARGV[2]), tonumber(ARGV[3])
-local wanted, parallel_max = tonumber(ARGV[4]), tonumber(ARGV[5])
+-- Answers: what said no ('ok' for nothing), whose limit it was, how long to wait; then for each owner
+-- what is left of requests, when all are back, what is left of tokens, when all are back.
 local clock = redis.call('TIME')
 local now = tonumber(clock[1]) * 1000 + math.floor(tonumber(clock[2]) / 1000)
 
-local seen = redis.call('HMGET', rate, 'at', 'requests', 'tokens')
-local passed = math.max(0, now - tonumber(seen[1] or now))
-local function refill(level, max) return math.min(max, tonumber(level or max) + passed * max / 60000) end
-local requests, tokens = refill(seen[2], requests_max), refill(seen[3], tokens_max)
-redis.call('ZREMRANGEBYSCORE', parallel, '-inf', now)
-local running = redis.call('ZCARD', parallel)
+local function look(index)
+  local at = 4 + (index - 1) * 3
+  local owner = {rate = KEYS[index * 2 - 1], parallel = KEYS[index * 2],
+                 requests_max = tonumber(ARGV[at]), tokens_max = tonumber(ARGV[at + 1]),
+                 parallel_max = tonumber(ARGV[at + 2])}
+  local seen = redis.call('HMGET', owner.rate, 'at', 'requests', 'tokens')
+  local passed = math.max(0, now - tonumber(seen[1] or now))
+  local function refill(level, max) return math.min(max, tonumber(level or max) + passed * max / 60000) end
+  owner.requests = refill(seen[2], owner.requests_max)
+  owner.tokens = refill(seen[3], owner.tokens_max)
+  owner.wanted = math.min(tonumber(ARGV[2]), owner.tokens_max)
+  redis.call('ZREMRANGEBYSCORE', owner.parallel, '-inf', now)
+  owner.running = redis.call('ZCARD', owner.parallel)
+  return owner
+end
 
 local function wait(level, need, max) return math.ceil((need - level) * 60000 / max) end
 local function reset(level, max) return math.ceil((max - level) * 60000 / max) end
-local answer, wait_ms = 'ok', 0
-if requests < 1 then answer, wait_ms = 'requests', wait(requests, 1, requests_max)
-elseif tokens < wanted then answer, wait_ms = 'tokens', wait(tokens, wanted, tokens_max)
-elseif running >= parallel_max then answer, wait_ms = 'parallel', 1000
+local owners, answer = {}, {'ok', 0, 0}
+for index = 1, #KEYS / 2 do
+  local owner = look(index)
+  owners[index] = owner
+  if answer[1] == 'ok' then
+    if owner.requests < 1 then
+      answer = {'requests', index, wait(owner.requests, 1, owner.requests_max)}
+    elseif owner.tokens < owner.wanted then
+      answer = {'tokens', index, wait(owner.tokens, owner.wanted, owner.tokens_max)}
+    elseif owner.running >= owner.parallel_max then
+      answer = {'parallel', index, 1000}
+    end
+  end
 end
-if answer == 'ok' then
-  requests, tokens = requests - 1, tokens - wanted
-  redis.call('ZADD', parallel, now + tonumber(ARGV[6]), ARGV[1])
-  redis.call('PEXPIRE', parallel, ARGV[6])
-  redis.call('HSET', rate, 'at', now, 'requests', tostring(requests), 'tokens', tostring(tokens))
-  redis.call('PEXPIRE', rate, 120000)
+for _, owner in ipairs(owners) do
+  if answer[1] == 'ok' then
+    owner.requests, owner.tokens = owner.requests - 1, owner.tokens - owner.wanted
+    redis.call('ZADD', owner.parallel, now + tonumber(ARGV[3]), ARGV[1])
+    redis.call('PEXPIRE', owner.parallel, ARGV[3])
+    redis.call('HSET', owner.rate, 'at', now, 'requests', tostring(owner.requests),
+               'tokens', tostring(owner.tokens))
+    redis.call('PEXPIRE', owner.rate, 120000)
+  end
 end
-return {answer, wait_ms, math.floor(requests), reset(requests, requests_max),
-        math.floor(tokens), reset(tokens, tokens_max)}
+for _, owner in ipairs(owners) do
+  for _, number in ipairs({math.floor(owner.requests), reset(owner.requests, owner.requests_max),
+                           math.floor(owner.tokens), reset(owner.tokens, owner.tokens_max)}) do
+    answer[#answer + 1] = number
+  end
+end
+return answer

@@ -3,7 +3,9 @@
 -- ARGV: prefix of the part, the sequence applied before this batch, seconds a tombstone stays,
 --       events as JSON: [{sequence, account, amount, key, request, spent, counters: {field: n}, row,
 --       lot, lot_ends}],
---       the rank, from the newest, of the first row that an account no longer keeps (-1 - rows kept)
+--       and in each the names of the counters of its calendar periods,
+--       the rank, from the newest, of the first row that an account no longer keeps (-1 - rows kept),
+--       counters that a key or an account has before old ones are forgotten, version of the view
 -- No command below may fail once another has written: numbers are checked by the caller.
 -- Answers the new watermark, or -1 when the view isn't where the caller thinks: it must start anew.
 local watermark, holds, total, lots = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
@@ -31,6 +33,26 @@ local function settle(event)
   redis.call('EXPIRE', hold, ARGV[3])
 end
 
+local clock = redis.call('TIME')
+-- Counters of periods that ended two days ago are of no use to any budget.
+local function forget(name)
+  for _, field in ipairs(redis.call('HKEYS', name)) do
+    local ended = tonumber(string.match(field, '|(%d+)$') or '')
+    if ended and ended + 172800 < tonumber(clock[1]) then redis.call('HDEL', name, field) end
+  end
+end
+
+local function spend(event)
+  for _, name in ipairs({prefix .. 'key:' .. event.key, prefix .. 'account:' .. event.account}) do
+    redis.call('HINCRBY', name, 'spent', event.spent)
+    for _, period in ipairs(event.periods or {}) do
+      redis.call('HINCRBY', name, period, event.spent)
+    end
+    if redis.call('HLEN', name) > tonumber(ARGV[6]) then forget(name) end
+  end
+  redis.call('HINCRBY', total, 'spent', event.spent)
+end
+
 for _, event in ipairs(cjson.decode(ARGV[4])) do
   if event.sequence > at then
     at = event.sequence
@@ -39,10 +61,7 @@ for _, event in ipairs(cjson.decode(ARGV[4])) do
       redis.call('HINCRBY', prefix .. 'account:' .. event.account, 'balance', event.amount)
     end
     if event.request then settle(event) end
-    if event.spent then
-      redis.call('HINCRBY', prefix .. 'key:' .. event.key, 'spent', event.spent)
-      redis.call('HINCRBY', total, 'spent', event.spent)
-    end
+    if event.spent then spend(event) end
     if event.counters then
       for field, count in pairs(event.counters) do
         redis.call('HINCRBY', prefix .. 'usage:' .. event.account, field, count)
@@ -56,5 +75,6 @@ for _, event in ipairs(cjson.decode(ARGV[4])) do
     end
   end
 end
+redis.call('HSET', total, 'version', ARGV[7])
 redis.call('SET', watermark, string.format('%.0f', at))
 return at

@@ -1,31 +1,41 @@
--- Reserves the worst case of a request, or says why not. Safe to repeat by request.
+-- Reserves credit for a request, or says why not: as much as is wanted, else as much as all limits
+-- leave, if that is enough. Safe to repeat by request. A refused one takes nothing.
 -- KEYS: live, account, key, hold, holds, total of every part...
--- ARGV: request, amount, lifetime in ms (by Redis's clock), account, key, key_budget ('' none), total_budget ('' none),
---       prefix of the hold's part's total (index in KEYS)
+-- ARGV: request, amount wanted, amount that is enough, lifetime in ms (by Redis's clock), account,
+--       key, total_budget ('' none), prefix of the hold's part's total (index in KEYS),
+--       budgets: for each the index in KEYS of whose it is, the counter of what was spent, the most
+-- Answers what came of it, an amount, and which budget it was (0 for none).
 -- Amounts stay strings on their way to HINCRBY: a Lua number beyond 1e14 would print as 1e+15.
 local live, account, key, hold, holds = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
-local amount = tonumber(ARGV[2])
+local amount, enough = tonumber(ARGV[2]), tonumber(ARGV[3])
 local state = redis.call('HGET', hold, 'state')
-if state then return {state, redis.call('HGET', hold, 'amount') or '0'} end
-if redis.call('EXISTS', live) == 0 then return {'rebuilding', '0'} end
+if state then return {state, redis.call('HGET', hold, 'amount') or '0', 0} end
+if redis.call('EXISTS', live) == 0 then return {'rebuilding', '0', 0} end
 
 local function number(name, field) return tonumber(redis.call('HGET', name, field) or '0') end
-local available = number(account, 'balance') - number(account, 'held')
-if available < amount then return {'insufficient', string.format('%.0f', available)} end
-if ARGV[6] ~= '' then
-  local left = tonumber(ARGV[6]) - number(key, 'spent') - number(key, 'held')
-  if left < amount then return {'key_budget', string.format('%.0f', left)} end
+local function no(why, left, which) return {why, string.format('%.0f', left), which} end
+local left = number(account, 'balance') - number(account, 'held')
+if left < enough then return no('insufficient', left, 0) end
+amount = math.min(amount, left)
+for index = 9, #ARGV, 3 do
+  local owner = KEYS[tonumber(ARGV[index])]
+  -- What is held may be charged in any period: it counts in all of them.
+  left = tonumber(ARGV[index + 2]) - number(owner, ARGV[index + 1]) - number(owner, 'held')
+  if left < enough then return no('budget', left, (index - 6) / 3) end
+  amount = math.min(amount, left)
 end
 if ARGV[7] ~= '' then
-  local left = tonumber(ARGV[7])
+  left = tonumber(ARGV[7])
   for index = 6, #KEYS do left = left - number(KEYS[index], 'spent') - number(KEYS[index], 'held') end
-  if left < amount then return {'total_budget', string.format('%.0f', left)} end
+  if left < enough then return no('total_budget', left, 0) end
+  amount = math.min(amount, left)
 end
-redis.call('HINCRBY', account, 'held', ARGV[2])
-redis.call('HINCRBY', key, 'held', ARGV[2])
-redis.call('HINCRBY', KEYS[5 + tonumber(ARGV[8])], 'held', ARGV[2])
-redis.call('HSET', hold, 'state', 'held', 'amount', ARGV[2], 'account', ARGV[4], 'key', ARGV[5])
+local held = string.format('%.0f', amount)
+redis.call('HINCRBY', account, 'held', held)
+redis.call('HINCRBY', key, 'held', held)
+redis.call('HINCRBY', KEYS[5 + tonumber(ARGV[8])], 'held', held)
+redis.call('HSET', hold, 'state', 'held', 'amount', held, 'account', ARGV[5], 'key', ARGV[6])
 local clock = redis.call('TIME')
 local now = tonumber(clock[1]) * 1000 + math.floor(tonumber(clock[2]) / 1000)
-redis.call('ZADD', holds, string.format('%.0f', now + tonumber(ARGV[3])), ARGV[1])
-return {'new', ARGV[2]}
+redis.call('ZADD', holds, string.format('%.0f', now + tonumber(ARGV[4])), ARGV[1])
+return {'new', held, 0}
