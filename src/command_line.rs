@@ -50,6 +50,20 @@ pub(crate) enum Command {
     },
 }
 
+impl Command {
+    /// What a process of this command is called; a tool that ends soon is called nothing.
+    pub(crate) fn role(&self) -> Option<&'static str> {
+        match self {
+            Self::Up(_) => Some("up"),
+            Self::Gateway(_) => Some("gateway"),
+            Self::Worker(Worker::Provider(_)) => Some("provider"),
+            Self::Worker(Worker::Rakuten(_)) => Some("rakuten"),
+            Self::Worker(Worker::Billing(_)) => Some("billing"),
+            _ => None,
+        }
+    }
+}
+
 /// Where the configuration is.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct ConfigFile {

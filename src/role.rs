@@ -70,7 +70,16 @@ pub(crate) async fn run(
     command_line: CommandLine,
     environment: Environment,
 ) -> Result<ExitCode, Failure> {
-    match command_line.command {
+    if let Some(role) = command_line.command.role() {
+        infra::trace::start(&environment, role).map_err(Failure::usage)?;
+    }
+    let ended = run_command(command_line.command, environment).await;
+    infra::trace::finish().await;
+    ended
+}
+
+async fn run_command(command: Command, environment: Environment) -> Result<ExitCode, Failure> {
+    match command {
         Command::Up(arguments) => up::up(arguments, environment).await,
         Command::Gateway(arguments) => run_gateway(arguments, environment).await,
         Command::Worker(Worker::Provider(arguments)) => run_provider(arguments, environment).await,

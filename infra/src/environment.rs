@@ -37,6 +37,14 @@ pub const REDIS_SERVER: &str = "REDIS_SERVER";
 pub const FLY_LLM_LOG: &str = "FLY_LLM_LOG";
 /// `json` for log lines as JSON.
 pub const FLY_LLM_LOG_FORMAT: &str = "FLY_LLM_LOG_FORMAT";
+/// Address of an OpenTelemetry collector (OTLP over HTTP, such as `http://HOST:4318`).
+pub const OTEL_EXPORTER_OTLP_ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
+/// Headers for the collector, `name=value` with commas between.
+pub const OTEL_EXPORTER_OTLP_HEADERS: &str = "OTEL_EXPORTER_OTLP_HEADERS";
+/// What the process is called in traces, instead of `fly-llm-ROLE`.
+pub const OTEL_SERVICE_NAME: &str = "OTEL_SERVICE_NAME";
+/// The share of traces to keep, from 0 to 1.
+pub const OTEL_TRACES_SAMPLER_ARG: &str = "OTEL_TRACES_SAMPLER_ARG";
 /// Where to look for programs.
 pub const PATH: &str = "PATH";
 
@@ -46,7 +54,8 @@ pub const XDG_CACHE_HOME: &str = "XDG_CACHE_HOME";
 pub const HOME: &str = "HOME";
 
 /// What may also lie in a file, whose name is in the variable with `_FILE` at its end: secrets.
-const IN_FILES: [&str; 7] = [
+const IN_FILES: [&str; 8] = [
+    OTEL_EXPORTER_OTLP_HEADERS,
     OPENAI_API_KEY,
     ANTHROPIC_API_KEY,
     NATS_URL,

@@ -22,6 +22,9 @@ pub mod telemetry;
 /// Counters for Prometheus.
 pub mod metrics;
 
+/// Traces for OpenTelemetry.
+pub mod trace;
+
 /// A worker's port for Prometheus and health checks.
 pub mod status;
 

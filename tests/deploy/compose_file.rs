@@ -1,7 +1,7 @@
 //! docker-compose.yml against the code: its commands can be read, its users are those of nats.conf,
 //! its variables exist, and nobody is given a secret that it doesn't need.
 
-use crate::command_line::{Command, Worker};
+use crate::command_line::Command;
 use crate::compose::{self, Service, Variables};
 use crate::files;
 use infra::config::Config;
@@ -47,14 +47,12 @@ fn ours() -> Vec<Service> {
 fn every_role_is_there_and_its_command_can_be_read() {
     let mut roles = BTreeSet::new();
     for service in ours() {
-        let role = match files::parsed(&service.command) {
-            Command::Gateway(_) => "gateway",
-            Command::Worker(Worker::Provider(_)) => "provider",
-            Command::Worker(Worker::Rakuten(_)) => "rakuten",
-            Command::Worker(Worker::Billing(_)) => "billing",
-            Command::Streams(_) => "streams",
-            Command::Ledger(_) => "tools",
-            other => panic!("{}: {other:?} is no service", service.name),
+        let command = files::parsed(&service.command);
+        let role = match (command.role(), &command) {
+            (Some(role), _) => role,
+            (None, Command::Streams(_)) => "streams",
+            (None, Command::Ledger(_)) => "tools",
+            (None, other) => panic!("{}: {other:?} is no service", service.name),
         };
         assert_eq!(role, service.name, "a service is called as its role");
         roles.insert(role);

@@ -53,3 +53,7 @@ mod engine;
 /// `make test-compose` without an engine.
 #[cfg(test)]
 mod test_compose;
+
+/// An OpenTelemetry collector.
+#[cfg(test)]
+mod collector;

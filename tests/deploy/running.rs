@@ -2,6 +2,7 @@
 //! at the end every sum agrees. What a client was told, and what nobody may ever read in a log,
 //! is checked.
 
+use crate::collector::Collector;
 use crate::compose::Variables;
 use crate::engine::{self, Engine};
 use crate::files;
@@ -76,6 +77,7 @@ struct Run {
     variables: Variables,
     _folder: TempDir,
     vendor: Vendor,
+    collector: Collector,
     key: String,
     account: String,
 }
@@ -87,7 +89,14 @@ impl Run {
             false => World::vendor_alone().await,
         };
         let folder = TempDir::new().unwrap();
-        let variables = variables(folder.path(), &vendor);
+        let (listens, host) = match engine::is_docker() {
+            true => ("0.0.0.0", "host.docker.internal"),
+            false => ("127.0.0.1", "127.0.0.1"),
+        };
+        let collector = Collector::start(listens).await;
+        let mut variables = variables(folder.path(), &vendor);
+        let endpoint = format!("http://{host}:{}", collector.port());
+        variables.insert("OTEL_EXPORTER_OTLP_ENDPOINT".into(), endpoint);
         let mut engine = Engine::new(&variables, &model());
         engine.up().await;
         let mut run = Self {
@@ -95,6 +104,7 @@ impl Run {
             variables,
             _folder: folder,
             vendor,
+            collector,
             key: String::new(),
             account: String::new(),
         };
@@ -138,6 +148,7 @@ async fn compose_answers_scales_and_loses_nothing() {
         run.vendor.always(model, Script::says([SECRET_ANSWER, " and more"]));
     }
     each_role_serves(&run).await;
+    one_trace_leads_from_the_client_to_the_vendor(&run).await;
     workers_come_and_go_under_load(&mut run).await;
     for name in ["provider", "billing", "gateway", "nats", "redis"] {
         run.engine.kill(name, 0).await;
@@ -186,6 +197,43 @@ async fn each_role_serves(run: &Run) {
             .await;
         }
     }
+}
+
+/// The client's own trace goes on through gateway, queue and worker to the vendor.
+async fn one_trace_leads_from_the_client_to_the_vendor(run: &Run) {
+    let (trace, top) = ("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7");
+    let question = json!({"model": "backup", "messages": [{"role": "user", "content": "hi"}]});
+    let request = run.client(1).request(reqwest::Method::POST, "/v1/chat/completions");
+    let request = request.header("traceparent", format!("00-{trace}-{top}-01")).json(&question);
+    assert_eq!(request.send().await.unwrap().status(), 200);
+    wait_until("all spans have come", async || run.collector.spans(trace).len() >= 4).await;
+    let spans = run.collector.spans(trace);
+    let mut parent = top.to_owned();
+    for (service, name, attributes) in [
+        (
+            "fly-llm-gateway",
+            "POST /v1/chat/completions",
+            &[("http.response.status_code", "200"), ("gen_ai.request.model", "backup")][..],
+        ),
+        ("fly-llm-gateway", "send chat.cloud.backup", &[("messaging.system", "nats")]),
+        ("fly-llm-provider", "process chat.cloud", &[("gen_ai.operation.name", "chat")]),
+        (
+            "fly-llm-provider",
+            "chat backup",
+            &[("gen_ai.provider.name", "openai_compatible"), ("gen_ai.request.model", "backup")],
+        ),
+    ] {
+        let of_name: Vec<_> = spans.iter().filter(|span| span.name == name).collect();
+        assert_eq!(of_name.len(), 1, "{name}: {spans:#?}");
+        assert_eq!((&*of_name[0].service, &of_name[0].parent), (service, &parent), "{name}");
+        for (key, value) in attributes {
+            assert_eq!(of_name[0].attributes[*key], *value, "{name}: {key}");
+        }
+        parent.clone_from(&of_name[0].id);
+    }
+    assert!(spans.iter().any(|span| span.attributes.contains_key("gen_ai.usage.output_tokens")));
+    let seen = run.vendor.seen().into_iter().find(|seen| seen.model == "backup").unwrap();
+    assert_eq!(seen.headers["traceparent"], format!("00-{trace}-{parent}-01").as_str());
 }
 
 /// 1 → 3 → 1 provider workers while clients ask: every one is answered.
@@ -252,4 +300,8 @@ fn no_secret_is_told(run: &Run) {
             assert!(!log.contains(secret), "{role} tells {secret}");
         }
     }
+    for secret in &planted {
+        assert!(!run.collector.holds(secret), "a trace tells {secret}");
+    }
+    assert!(run.collector.holds("gen_ai.request.model"), "no trace came");
 }

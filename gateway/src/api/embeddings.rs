@@ -10,7 +10,7 @@ use crate::cache::Wishes;
 use crate::chat::{self, Answering, Call, Receipt};
 use crate::state::Gateway;
 use axum::body::Body;
-use axum::extract::State;
+use axum::extract::{MatchedPath, State};
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
@@ -78,10 +78,11 @@ enum Vector {
 pub(super) async fn create(
     State(gateway): State<Arc<Gateway>>,
     Extension(request): Extension<RequestId>,
+    route: MatchedPath,
     headers: HeaderMap,
     body: Body,
 ) -> Response {
-    let mut counted = Counted::begin(&gateway, Instant::now());
+    let mut counted = Counted::begin(&gateway, &request, &headers, route.as_str());
     match answer(&gateway, &request, (headers, body), &mut counted).await {
         Ok(response) => {
             counted.end(None);
@@ -111,7 +112,8 @@ async fn answer(
     counted.names(&chat.model);
     let (request, kind) = (request.clone(), JobKind::Embeddings);
     let (wishes, drop_params) = (Wishes::nothing(), None);
-    let call = Call { request, kind, chat, secret, wishes, drop_params, arrived };
+    let trace = counted.trace();
+    let call = Call { request, kind, chat, secret, wishes, drop_params, arrived, trace };
     let mut answering = chat::chat(gateway, call).await?;
     let (choices, receipt) = outgoing::collect(&mut answering).await?;
     let answer = whole(&answering, choices, &receipt, encoding)?;

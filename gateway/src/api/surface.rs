@@ -9,7 +9,7 @@ use crate::auth;
 use crate::chat::{self, Answering, Call, Receipt};
 use crate::state::Gateway;
 use axum::body::Body;
-use axum::extract::State;
+use axum::extract::{MatchedPath, State};
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
@@ -88,10 +88,11 @@ pub(super) trait Surface: Sized + Send + 'static {
 pub(super) async fn create<S: Surface>(
     State(gateway): State<Arc<Gateway>>,
     Extension(request): Extension<RequestId>,
+    route: MatchedPath,
     headers: HeaderMap,
     body: Body,
 ) -> Response {
-    let counted = Counted::begin(&gateway, Instant::now());
+    let counted = Counted::begin(&gateway, &request, &headers, route.as_str());
     match answer::<S>(&gateway, &request, (headers, body), counted).await {
         Ok(response) => response,
         Err((error, counted)) => {
@@ -124,7 +125,8 @@ async fn answer<S: Surface>(
         Ok(said) => said,
         Err(problem) => return Err((problem.into(), counted)),
     };
-    let call = Call { request, kind, chat, secret, wishes, drop_params, arrived };
+    let trace = counted.trace();
+    let call = Call { request, kind, chat, secret, wishes, drop_params, arrived, trace };
     let answering = match chat::chat(gateway, call).await {
         Ok(answering) => answering,
         Err(refused) => return Err((refused.into(), counted)),

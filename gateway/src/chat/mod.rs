@@ -80,6 +80,8 @@ pub struct Call {
     pub drop_params: Option<DropParams>,
     /// When it came.
     pub arrived: Instant,
+    /// The span that it is.
+    pub trace: Option<infra::trace::Context>,
 }
 
 /// A chat that was refused before an answer began.

@@ -12,6 +12,7 @@ use async_nats::jetstream::context::PublishErrorKind;
 use infra::clock;
 use infra::config::Model;
 use infra::store::holds::OpenHold;
+use infra::trace::{Kind, Span, TRACEPARENT};
 use schemas::error::{ErrorCode, Problem};
 use schemas::job::{ChatJob, Job, JobKind};
 use schemas::subjects;
@@ -242,6 +243,10 @@ async fn send(gateway: &Gateway, published: &Published) -> Result<u64, Problem> 
     headers.insert(async_nats::header::NATS_MESSAGE_TTL, ttl_seconds.to_string().as_str());
     gateway.breakers.begin(&model.name, Instant::now());
     let subject = subjects::chat(&model.pool, &model.name);
+    let mut span = traced(published, &subject);
+    if let Some(context) = span.context() {
+        headers.insert(TRACEPARENT, context.header().as_str());
+    }
     let sent = gateway.bus.jetstream().publish_with_headers(subject, headers, body.into()).await;
     let acknowledged = match sent {
         Ok(acknowledgement) => acknowledgement.await,
@@ -249,12 +254,25 @@ async fn send(gateway: &Gateway, published: &Published) -> Result<u64, Problem> 
     };
     acknowledged.map(|acknowledged| acknowledged.sequence).map_err(|error| {
         tracing::error!(%error, "a job couldn't be queued");
+        span.fail("unqueued");
         match error.kind() {
             PublishErrorKind::MaxPayloadExceeded => too_large(bytes_max),
             PublishErrorKind::Other => queue_full(gateway.line.retry_after(&model.pool)),
             _ => unavailable(),
         }
     })
+}
+
+/// The job's way into the queue, as a trace tells it.
+fn traced(published: &Published, subject: &str) -> Span {
+    let received = published.received();
+    let mut span = Span::begin(format!("send {subject}"), Kind::Producer, received.trace);
+    span.set("messaging.system", "nats");
+    span.set("messaging.operation.type", "send");
+    span.set("messaging.destination.name", subject);
+    span.set("fly_llm.request_id", received.request.as_str());
+    span.set("fly_llm.attempt", u64::from(published.attempt));
+    span
 }
 
 fn job_of(gateway: &Gateway, published: &Published) -> ChatJob {

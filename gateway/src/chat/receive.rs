@@ -42,6 +42,8 @@ pub(super) struct Received {
     pub(super) arrived: Instant,
     /// When it must have ended: milliseconds since 1970.
     pub(super) deadline_ms: u64,
+    /// The span that it is.
+    pub(super) trace: Option<infra::trace::Context>,
 }
 
 /// Checks.
@@ -61,6 +63,7 @@ pub(super) fn receive(gateway: &Gateway, mut call: Call) -> Result<Received, Pro
         wishes: call.wishes,
         drop_params: said.unwrap_or(gateway.config.gateway.drop_params),
         arrived: call.arrived,
+        trace: call.trace,
         deadline_ms: clock::unix_ms() + lifetime_ms,
     })
 }

@@ -3,6 +3,7 @@
 //! told to, the other hangs after a restart of the server.
 
 use super::{Bus, BusError};
+use crate::trace::{Context, TRACEPARENT};
 use bytes::Bytes;
 use futures::StreamExt;
 use schemas::subjects;
@@ -78,6 +79,8 @@ pub struct Delivery {
     pub acknowledge: String,
     /// How often it was handed out, this time included.
     pub delivered: u64,
+    /// The span that queued it.
+    pub trace: Option<Context>,
     /// The slot it occupies: hold it as long as the job runs.
     pub slot: Slot,
     client: async_nats::Client,
@@ -190,7 +193,11 @@ impl Puller {
                     match (answer.status, answer.reply) {
                         (None, Some(acknowledge)) => {
                             waiting.pop_front();
-                            self.hand_over(answer.payload, acknowledge.to_string()).await;
+                            let headers = answer.headers.unwrap_or_default();
+                            let trace = headers.get(TRACEPARENT);
+                            let trace = trace.and_then(|told| Context::read(told.as_str()));
+                            let acknowledge = acknowledge.to_string();
+                            self.hand_over(answer.payload, acknowledge, trace).await;
                         }
                         (Some(async_nats::StatusCode::TIMEOUT), _) => drop(waiting.pop_front()),
                         (Some(async_nats::StatusCode::IDLE_HEARTBEAT), _) => {}
@@ -227,7 +234,7 @@ impl Puller {
         Ok(())
     }
 
-    async fn hand_over(&self, payload: Bytes, acknowledge: String) {
+    async fn hand_over(&self, payload: Bytes, acknowledge: String, trace: Option<Context>) {
         let client = self.bus.client().clone();
         let delivered = deliveries_of(&acknowledge);
         let Some(slot) = self.slots.take() else {
@@ -239,7 +246,7 @@ impl Puller {
             }
             return;
         };
-        let delivery = Delivery { payload, acknowledge, delivered, slot, client };
+        let delivery = Delivery { payload, acknowledge, delivered, trace, slot, client };
         if self.deliveries.send(delivery).await.is_err() {
             tracing::debug!("a job came after the end; the queue will hand it out again");
         }

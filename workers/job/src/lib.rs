@@ -32,6 +32,7 @@ pub use worker::{Pool, Worker, WorkerError, WorkerSettings};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use infra::bus::pull::Delivery;
+use infra::trace::{self, Kind, Span};
 use schemas::error::{ErrorCode, Problem};
 use schemas::job::{ChatJob, Job, JobKind};
 use schemas::usage::{TokenSource, Usage};
@@ -107,6 +108,9 @@ async fn run_job(worker: Arc<Worker>, delivery: Delivery) -> JobOutcome {
             return JobOutcome::Unreadable;
         }
     };
+    let mut span =
+        Span::begin(format!("process chat.{}", job.pool), Kind::Consumer, delivery.trace);
+    tell(&mut span, kind, &job);
     let running = worker.running().begin(&job, delivery.delivered);
     let left = match claim::ask(&worker, &job, &delivery).await {
         claim::Verdict::Go(_) if running.was_cancelled() => {
@@ -127,10 +131,39 @@ async fn run_job(worker: Arc<Worker>, delivery: Delivery) -> JobOutcome {
     };
     let mut reply = Reply::new(worker.bus().clone(), &job, delivery.delivered);
     let execution = Execution { kind, job: &job, delivery: &delivery, left, stop: running.stop() };
-    let ended = answer(&worker, &execution, &mut reply).await;
+    let ended = trace::within(span.context(), answer(&worker, &execution, &mut reply)).await;
+    tell_end(&mut span, &ended);
     let failed = ended.problem.is_some();
     settle::settle(&worker, &job, &mut reply, ended, running.was_cancelled()).await;
     if failed { JobOutcome::Failed } else { JobOutcome::Done }
+}
+
+/// What a trace tells of a job: names of the catalogue, and nothing of what was asked.
+fn tell(span: &mut Span, kind: JobKind, job: &ChatJob) {
+    let operation = match kind {
+        JobKind::Chat => "chat",
+        JobKind::Embeddings => "embeddings",
+    };
+    span.set("messaging.system", "nats");
+    span.set("messaging.operation.type", "process");
+    span.set("gen_ai.operation.name", operation);
+    span.set("gen_ai.request.model", job.model.as_str());
+    span.set("fly_llm.pool", job.pool.as_str());
+    span.set("fly_llm.request_id", job.request.as_str());
+    span.set("fly_llm.attempt", u64::from(job.attempt));
+    span.set("fly_llm.stream", job.stream);
+}
+
+/// What a trace tells of an answer's end: counts and a code.
+pub fn tell_end(span: &mut Span, ended: &Ended) {
+    if let Some((usage, _)) = &ended.usage {
+        let read = usage.input + usage.cache_read.unwrap_or(0) + usage.cache_write.unwrap_or(0);
+        span.set("gen_ai.usage.input_tokens", read);
+        span.set("gen_ai.usage.output_tokens", usage.output + usage.reasoning.unwrap_or(0));
+    }
+    if let Some(problem) = &ended.problem {
+        span.fail(problem.code.as_str());
+    }
 }
 
 /// One run of a job.

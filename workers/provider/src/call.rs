@@ -7,6 +7,7 @@ use crate::problem;
 use crate::translate::{Call, Protocol, Refusal, refusal};
 use bytes::Bytes;
 use futures::FutureExt;
+use infra::trace;
 use reqwest::header::HeaderMap;
 use reqwest::redirect::Policy;
 use reqwest::{Client, Response};
@@ -162,6 +163,9 @@ async fn send(
     let mut request = client.post(&call.url).headers(call.headers.clone()).body(call.body.clone());
     if let Some((name, value)) = key {
         request = request.header(name, value);
+    }
+    if let Some(span) = trace::current() {
+        request = request.header(trace::TRACEPARENT, span.header());
     }
     let response = timeout(wait, request.send()).await.map_err(|_| problem::timeout())?;
     response.map_err(|error| {

@@ -10,6 +10,7 @@ use crate::translate::{Protocol, choices_wanted, protocol};
 use crate::upstream::Upstream;
 use crate::vectors::{Vectors, give};
 use reqwest::{Client, Url};
+use schemas::catalogue::Vendor;
 use schemas::error::{ErrorCode, Problem};
 use schemas::job::ChatJob;
 use std::collections::HashMap;
@@ -52,6 +53,8 @@ struct Model {
     upstream: Upstream,
     protocol: &'static dyn Protocol,
     keys: KeyRing,
+    /// The vendor's name in the net.
+    host: String,
 }
 
 impl Provider {
@@ -88,6 +91,20 @@ impl Provider {
     /// The names of the models, in no order.
     pub fn models(&self) -> impl Iterator<Item = &str> {
         self.models.keys().map(String::as_str)
+    }
+
+    /// Who is called for a model: the vendor as OpenTelemetry names it, its model, and its host.
+    pub fn called(&self, model: &str) -> Option<(&'static str, &str, &str)> {
+        let model = self.models.get(model)?;
+        let vendor = match model.upstream.vendor {
+            Vendor::Openai => "openai",
+            Vendor::Anthropic => "anthropic",
+            Vendor::Azure => "azure.ai.openai",
+            Vendor::Gemini => "gcp.gemini",
+            Vendor::Compatible => "openai_compatible",
+            Vendor::Llama => "llama.cpp",
+        };
+        Some((vendor, &model.upstream.name, &model.host))
     }
 
     /// Answers a job into a sink. When `stop` is cancelled the upstream call is given up at once.
@@ -184,7 +201,7 @@ impl Model {
         let protocol = protocol(upstream.vendor, upstream.preset);
         let protocol = protocol.ok_or_else(|| StartError::NotHttp(name.to_owned()))?;
         let url = upstream.base().and_then(|base| Url::parse(base).ok());
-        let is_http = url.is_some_and(|url| {
+        let is_http = url.as_ref().is_some_and(|url| {
             matches!(url.scheme(), "http" | "https") && url.query().is_none() && url.has_host()
         });
         if !is_http {
@@ -193,7 +210,8 @@ impl Model {
         let keys: Result<Vec<_>, _> =
             upstream.api_keys.iter().map(|key| protocol.authorize(key)).collect();
         let keys = KeyRing::new(keys.map_err(|_| StartError::Key(name.to_owned()))?);
-        Ok(Self { upstream, protocol, keys })
+        let host = url.and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default();
+        Ok(Self { upstream, protocol, keys, host })
     }
 }
 

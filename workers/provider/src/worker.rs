@@ -9,6 +9,7 @@ use futures::future::BoxFuture;
 use infra::bus::Bus;
 use infra::config::{Config, Model};
 use infra::metrics::Metrics;
+use infra::trace::{self, Kind, Span};
 use schemas::catalogue::Vendor;
 use schemas::job::ChatJob;
 use schemas::openai::{AnswerChoice, ChunkChoice};
@@ -108,6 +109,22 @@ struct Calls(Provider);
 /// The way back as the provider sees it.
 struct ReplySink<'a>(&'a mut Reply);
 
+impl Calls {
+    /// The call of a vendor, as a trace tells it.
+    fn span(&self, operation: &'static str, job: &ChatJob) -> Span {
+        let mut span =
+            Span::begin(format!("{operation} {}", job.model), Kind::Client, trace::current());
+        span.set("gen_ai.operation.name", operation);
+        span.set("gen_ai.request.model", job.model.as_str());
+        if let Some((vendor, upstream, host)) = self.0.called(&job.model) {
+            span.set("gen_ai.provider.name", vendor);
+            span.set("fly_llm.upstream_model", upstream);
+            span.set("server.address", host);
+        }
+        span
+    }
+}
+
 impl Backend for Calls {
     fn models(&self) -> Vec<String> {
         self.0.models().map(str::to_owned).collect()
@@ -120,8 +137,13 @@ impl Backend for Calls {
         stop: &'a CancellationToken,
     ) -> BoxFuture<'a, Ended> {
         Box::pin(async move {
-            let ended = self.0.answer(job, &mut ReplySink(reply), stop).await;
-            Ended { usage: ended.counted(), problem: ended.result.err() }
+            let mut span = self.span("chat", job);
+            let mut sink = ReplySink(reply);
+            let answered = self.0.answer(job, &mut sink, stop);
+            let ended = trace::within(span.context(), answered).await;
+            let ended = Ended { usage: ended.counted(), problem: ended.result.err() };
+            worker_job::tell_end(&mut span, &ended);
+            ended
         })
     }
 
@@ -132,8 +154,13 @@ impl Backend for Calls {
         stop: &'a CancellationToken,
     ) -> BoxFuture<'a, Ended> {
         Box::pin(async move {
-            let ended = self.0.embed(job, &mut ReplySink(reply), stop).await;
-            Ended { usage: ended.counted(), problem: ended.result.err() }
+            let mut span = self.span("embeddings", job);
+            let mut sink = ReplySink(reply);
+            let embedded = self.0.embed(job, &mut sink, stop);
+            let ended = trace::within(span.context(), embedded).await;
+            let ended = Ended { usage: ended.counted(), problem: ended.result.err() };
+            worker_job::tell_end(&mut span, &ended);
+            ended
         })
     }
 }

@@ -9,6 +9,7 @@ use futures::future::BoxFuture;
 use infra::bus::Bus;
 use infra::config::{Config, Llama, Model};
 use infra::metrics::Metrics;
+use infra::trace::{self, Kind, Span};
 use schemas::job::ChatJob;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -152,7 +153,13 @@ impl Backend for LocalModel {
                 Ok(requests) => requests,
                 Err(problem) => return Ended { usage: None, problem: Some(problem) },
             };
+            let name = format!("chat {}", self.name);
+            let mut span = Span::begin(name, Kind::Client, trace::current());
+            span.set("gen_ai.operation.name", "chat");
+            span.set("gen_ai.provider.name", "llama.cpp");
+            span.set("gen_ai.request.model", self.name.as_str());
             let decoded = decode::decode(&self.engine, requests, reply).await;
+            worker_job::tell_end(&mut span, &decoded.ended);
             if decoded.engine_died {
                 tracing::error!("the engine died");
                 self.died.cancel();
