@@ -1,7 +1,7 @@
 # The few commands of this repository. Each is a script in scripts/, which also runs without make.
 
 .DEFAULT_GOAL := help
-.PHONY: help up test test-clients test-compose fuzz bench-llama test-tools fmt lint deny clean
+.PHONY: help up test test-clients test-compose fuzz chaos bench-llama test-tools fmt lint deny clean
 
 # Passed to the program: make up ARGS="--json", make test ARGS="--test tidy".
 ARGS ?=
@@ -29,6 +29,12 @@ test-compose: ## コンテナーで全体を試す / Run everything in container
 
 fuzz: ## 壊れた入力で試す / Feed broken input to parsers and surfaces (SECONDS=60 for each target)
 	@FLY_LLM_FUZZ_SECONDS=$(SECONDS) scripts/cargo test --locked -p gateway -p worker-provider fuzz_targets
+
+# What make chaos takes its chance from.
+SEED ?= 1
+
+chaos: ## 壊しながら約束を検査 / Kill and halt everything, check what is promised (SEED=1 SECONDS=60)
+	@scripts/chaos --seed $(SEED) --seconds $(SECONDS) $(ARGS)
 
 test-tools: ## テストに必要なものだけ入れる / Only install what building and testing need
 	@scripts/install-test-tools

@@ -19,6 +19,12 @@ const OFFER_MEMORY: Duration = Duration::from_secs(60);
 /// An advert that comes so soon after a claim may not know of it.
 const CLAIM_SHADOW: Duration = Duration::from_millis(250);
 
+/// How long a gateway that starts waits for the first advert.
+const FIRST_ADVERT_MAX: Duration = Duration::from_millis(1_000);
+
+/// Between two looks whether it has come.
+const FIRST_ADVERT_POLL: Duration = Duration::from_millis(5);
+
 /// Workers that are known at once; adverts beyond are ignored.
 const WORKERS_MAX: usize = 10_000;
 
@@ -120,6 +126,11 @@ impl Fleet {
         self.known().offers.contains_key(model)
     }
 
+    /// Whether no worker has been heard for a while: then nobody knows what is offered.
+    pub(crate) fn knows_nothing(&self) -> bool {
+        self.known().offers.is_empty()
+    }
+
     /// Whether a worker gives signs of life.
     pub(crate) fn is_alive(&self, pool: &str, worker: &WorkerId) -> bool {
         let lifetime = Duration::from_millis(ADVERT_LIFETIME_MS);
@@ -208,6 +219,19 @@ pub(crate) async fn watch(gateway: &Arc<Gateway>) -> Result<(), BusError> {
         }
     });
     Ok(())
+}
+
+/// Waits until a worker has told what it serves, for a limited time: a gateway that takes requests
+/// before would say that their models don't exist.
+pub(crate) async fn first_advert(gateway: &Gateway) {
+    let heard = async {
+        while gateway.fleet.knows_nothing() {
+            tokio::time::sleep(FIRST_ADVERT_POLL).await;
+        }
+    };
+    if tokio::time::timeout(FIRST_ADVERT_MAX, heard).await.is_err() {
+        tracing::warn!("no worker has been heard yet");
+    }
 }
 
 /// What a worker says; whoever waits for one is told at once.

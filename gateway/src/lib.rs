@@ -133,6 +133,7 @@ pub async fn run(
     let metrics = api::health::metrics_router(&gateway);
     let until = background.stop().clone();
     background.spawn("metrics", serve::serve(listeners.metrics, metrics, until));
+    fleet::first_advert(&gateway).await;
     let served = async {
         serve::serve(listeners.api, api::router(&gateway), stop.clone()).await;
         gateway.detached.finish().await;

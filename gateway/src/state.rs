@@ -20,10 +20,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// How long after its deadline a request may still be settled, in milliseconds; then its hold
-/// counts as forgotten.
-const SETTLE_GRACE_MS: u64 = 60_000;
-
 /// What a gateway is given.
 pub struct Dependencies {
     /// The configuration.
@@ -93,7 +89,8 @@ impl Gateway {
 
     /// How long a hold is kept, in milliseconds: a request's whole life, and the time to settle it.
     pub(crate) fn hold_lifetime_ms(&self) -> u64 {
-        self.config.gateway.request_seconds_max * 1_000 + SETTLE_GRACE_MS
+        let gateway = &self.config.gateway;
+        (gateway.request_seconds_max + gateway.settle_grace_seconds) * 1_000
     }
 
     /// Between two signs of life while nothing else is to be said.

@@ -96,5 +96,8 @@ pub enum Cancel {
         attempt: u32,
         /// Up to which handing-out of that attempt: a later one runs on.
         delivered: u64,
+        /// Another execution takes its place: this one charges nothing.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        replaced: bool,
     },
 }

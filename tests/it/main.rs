@@ -13,6 +13,8 @@ mod cache;
 #[cfg(test)]
 mod cancel;
 #[cfg(test)]
+mod chaos;
+#[cfg(test)]
 mod chat;
 #[cfg(test)]
 mod edges;

@@ -5,7 +5,7 @@ use crate::tree::Package;
 use crate::{Tree, Violation};
 
 /// What each crate may depend on within the house. Its tests may also use the harness.
-const ARROWS: [(&str, &[&str]); 11] = [
+const ARROWS: [(&str, &[&str]); 12] = [
     ("schemas", &[]),
     ("infra", &["schemas"]),
     ("payments", &["schemas", "infra"]),
@@ -15,6 +15,7 @@ const ARROWS: [(&str, &[&str]); 11] = [
     ("worker-rakuten", &["schemas", "infra", "worker-job"]),
     ("worker-billing", &["schemas", "infra", "payments"]),
     ("fuzz", &["infra"]),
+    ("chaos", &["schemas", "infra", "gateway", "harness"]),
     (
         "harness",
         &[
@@ -43,7 +44,7 @@ const ARROWS: [(&str, &[&str]); 11] = [
 ];
 
 /// What only tests may see.
-const FOR_TESTS: [&str; 2] = ["harness", "fuzz"];
+const FOR_TESTS: [&str; 3] = ["harness", "fuzz", "chaos"];
 
 /// `schemas ← infra ← {gateway, workers} ← binary`; gateway and workers never see each other.
 pub(crate) fn arrows_point_one_way(tree: &Tree) -> Vec<Violation> {

@@ -9,7 +9,7 @@ use crate::breaker::Outcome;
 use crate::broken::{
     cut_off, deadline_exceeded, interrupted, no_worker, poisoned, queue_full, upstream_timeout,
 };
-use crate::exchange::{Execution, Stage, stop_execution};
+use crate::exchange::{Execution, Stage, replace_execution};
 use crate::line::{Place, Ticket};
 use crate::state::Gateway;
 use bytes::Bytes;
@@ -380,9 +380,10 @@ impl Relay {
         Some(self.give_up(interrupted()))
     }
 
+    /// Another execution will take the place of the one that runs.
     async fn stop(&self, stage: &Stage) {
         let (Some(live), Stage::Claimed(execution)) = (&self.live, stage) else { return };
-        stop_execution(&self.gateway, &live.received().request, execution).await;
+        replace_execution(&self.gateway, &live.received().request, execution).await;
     }
 
     /// Ends the answer with a problem; what is owed is settled in the background.

@@ -4,6 +4,7 @@
 use super::recall::Missed;
 use crate::abilities;
 use crate::auto;
+use crate::broken::no_worker;
 use crate::credits;
 use crate::routing;
 use crate::state::Gateway;
@@ -185,6 +186,9 @@ fn named(gateway: &Gateway, name: &str, allowed: Option<&[String]>) -> Result<Ar
             format!("This key may not use the model '{shown}'."),
         )
         .at("model"));
+    }
+    if gateway.fleet.knows_nothing() {
+        return Err(no_worker());
     }
     if !gateway.fleet.offers(&model.name) {
         return Err(Problem::new(

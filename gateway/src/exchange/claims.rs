@@ -85,7 +85,7 @@ async fn answer(gateway: &Gateway, message: async_nats::Message) {
             }
             if let Some(before) = replaced {
                 // It was silent for too long, but it may still live.
-                super::stop_execution(gateway, &claim.request, &before).await;
+                super::replace_execution(gateway, &claim.request, &before).await;
             }
             answer
         }

@@ -214,10 +214,29 @@ impl Exchange {
     }
 }
 
-/// Tells a worker to stop an execution, and every earlier one of the same request.
+/// Tells a worker to stop an execution, because its client has left.
 pub(crate) async fn stop_execution(gateway: &Gateway, request: &RequestId, execution: &Execution) {
+    tell_worker(gateway, request, execution, false).await;
+}
+
+/// Tells a worker to stop an execution, because another takes its place. It may have been halted
+/// with a piece in its hands: only who answers the client may charge.
+pub(crate) async fn replace_execution(
+    gateway: &Gateway,
+    request: &RequestId,
+    execution: &Execution,
+) {
+    tell_worker(gateway, request, execution, true).await;
+}
+
+async fn tell_worker(
+    gateway: &Gateway,
+    request: &RequestId,
+    execution: &Execution,
+    replaced: bool,
+) {
     let Execution { attempt, delivered, .. } = *execution;
-    let cancel = Cancel::V1 { request: request.clone(), attempt, delivered };
+    let cancel = Cancel::V1 { request: request.clone(), attempt, delivered, replaced };
     let Ok(body) = serde_json::to_vec(&cancel) else { return };
     let subject = subjects::cancel(request);
     if let Err(error) = gateway.bus.client().publish(subject, body.into()).await {

@@ -29,6 +29,9 @@ pub struct Gateway {
     pub ping_seconds: u64,
     /// How long running answers may take when the gateway is asked to stop, in seconds.
     pub drain_seconds_max: u64,
+    /// After its life a request may still be settled for so long; then its hold counts as
+    /// forgotten. In seconds.
+    pub settle_grace_seconds: u64,
     /// What becomes of fields that the chosen model can't honour.
     pub drop_params: DropParams,
 }
@@ -58,6 +61,7 @@ impl Default for Gateway {
             begin_stream_after_ms: 1_000,
             ping_seconds: 5,
             drain_seconds_max: 30,
+            settle_grace_seconds: 60,
             drop_params: DropParams::Hints,
         }
     }

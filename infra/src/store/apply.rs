@@ -166,6 +166,22 @@ impl Store {
         Ok(there == 1)
     }
 
+    /// Whether a part's view has been complete without a break since it was said to be: in this
+    /// process of Redis, so that it lacks nothing but the newest events.
+    ///
+    /// # Errors
+    /// When Redis is away.
+    pub async fn is_unbroken(&self, partition: u16) -> Result<bool, StoreError> {
+        let said: Option<String> = redis::cmd("GET")
+            .arg(keys::live(partition))
+            .query_async(&mut self.connection())
+            .await?;
+        let server: String =
+            redis::cmd("INFO").arg("server").query_async(&mut self.connection()).await?;
+        let process = server.lines().find_map(|line| line.strip_prefix("run_id:"));
+        Ok(said.is_some() && said.as_deref() == process.map(str::trim))
+    }
+
     /// Withdraws the word that a part's view is complete.
     ///
     /// # Errors

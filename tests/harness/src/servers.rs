@@ -55,6 +55,22 @@ impl Servers {
         }
     }
 
+    /// nats-server's process.
+    pub fn nats_id(&mut self) -> Option<u32> {
+        match &self.nats_again {
+            Some(process) => process.id(),
+            None => self.nats.process().id(),
+        }
+    }
+
+    /// redis-server's process.
+    pub fn redis_id(&mut self) -> Option<u32> {
+        match &self.redis_again {
+            Some(process) => process.id(),
+            None => self.redis.process().id(),
+        }
+    }
+
     /// nats-server again: same port, same password, same streams. Ready when it listens.
     pub async fn start_nats_again(&mut self) {
         let address = address_of(self.nats.url());

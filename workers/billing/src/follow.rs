@@ -59,6 +59,10 @@ async fn follow_once(billing: &Billing, partition: u16) -> Result<(), Interrupte
     connections.borrow_and_update();
     let (mut before, goal) = position(billing, partition, &filter).await?;
     let mut live = billing.store.is_live(partition).await?;
+    if live {
+        // From now on this process of Redis vouches for it.
+        billing.store.go_live(partition, goal).await?;
+    }
     // A view that was incomplete may have forgotten the holds of running requests: gateways get
     // time to put them back before anything can be reserved.
     let dark = !live && goal > 0;
@@ -119,7 +123,9 @@ async fn position(
         billing.store.wipe_view(partition).await?;
         return Err(Interrupted::Reseek);
     }
-    if before == goal {
+    if before == goal || billing.store.is_unbroken(partition).await? {
+        // It only lags, as after a restart of billing: no hold is forgotten, and credit that is not
+        // there yet harms nobody.
         return Ok((before, goal));
     }
     // Another billing worker may be about to catch up. If none does, nobody may reserve until we

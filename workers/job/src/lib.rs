@@ -134,6 +134,11 @@ async fn run_job(worker: Arc<Worker>, delivery: Delivery) -> JobOutcome {
     let ended = trace::within(span.context(), answer(&worker, &execution, &mut reply)).await;
     tell_end(&mut span, &ended);
     let failed = ended.problem.is_some();
+    if running.was_replaced() {
+        // We were silent for too long: another execution answers the client, and charges.
+        tracing::warn!(request = %job.request, "another worker has taken our place");
+        return JobOutcome::Failed;
+    }
     settle::settle(&worker, &job, &mut reply, ended, running.was_cancelled()).await;
     if failed { JobOutcome::Failed } else { JobOutcome::Done }
 }

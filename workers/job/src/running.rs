@@ -16,6 +16,7 @@ struct Job {
     gateway: GatewayId,
     stop: CancellationToken,
     cancelled: CancellationToken,
+    replaced: CancellationToken,
 }
 
 /// All running jobs of a worker.
@@ -28,6 +29,7 @@ pub(crate) struct RunningJob {
     name: Name,
     stop: CancellationToken,
     cancelled: CancellationToken,
+    replaced: CancellationToken,
 }
 
 impl Running {
@@ -44,19 +46,39 @@ impl Running {
 
     fn know(&self, name: Name, gateway: GatewayId) -> RunningJob {
         let (stop, cancelled) = (CancellationToken::new(), CancellationToken::new());
-        let job = Job { gateway, stop: stop.clone(), cancelled: cancelled.clone() };
+        let replaced = CancellationToken::new();
+        let job = Job {
+            gateway,
+            stop: stop.clone(),
+            cancelled: cancelled.clone(),
+            replaced: replaced.clone(),
+        };
         self.table().insert(name.clone(), job);
-        RunningJob { table: self.clone(), name, stop, cancelled }
+        RunningJob { table: self.clone(), name, stop, cancelled, replaced }
     }
 
-    /// Nobody waits for a request any more, up to an execution of it.
+    /// Nobody waits any more for an execution of a request, nor for an earlier one.
     pub(crate) fn cancel(&self, request: &RequestId, attempt: u32, delivered: u64) {
         for (name, job) in self.table().iter() {
-            if name.0 == *request && (name.1, name.2) <= (attempt, delivered) {
-                job.cancelled.cancel();
-                job.stop.cancel();
+            if name.0 != *request || (name.1, name.2) > (attempt, delivered) {
+                continue;
+            }
+            if (name.1, name.2) < (attempt, delivered) {
+                job.replaced.cancel();
+            }
+            job.cancelled.cancel();
+            job.stop.cancel();
+        }
+    }
+
+    /// The same, and another execution takes its place.
+    pub(crate) fn replace(&self, request: &RequestId, attempt: u32, delivered: u64) {
+        for (name, job) in self.table().iter() {
+            if name.0 == *request && (name.1, name.2) == (attempt, delivered) {
+                job.replaced.cancel();
             }
         }
+        self.cancel(request, attempt, delivered);
     }
 
     /// The gateways that wait for running jobs.
@@ -84,6 +106,11 @@ impl RunningJob {
     /// Cancelled when the job should stop, for whatever reason.
     pub(crate) fn stop(&self) -> &CancellationToken {
         &self.stop
+    }
+
+    /// Whether another execution of its request counts instead of it.
+    pub(crate) fn was_replaced(&self) -> bool {
+        self.replaced.is_cancelled()
     }
 
     /// Whether its client left.
@@ -117,6 +144,19 @@ mod tests {
         running.cancel_all_of(&other);
         assert!(others.was_cancelled() && others.stop().is_cancelled());
         assert!(!mine.was_cancelled() && !mine.stop().is_cancelled());
+    }
+
+    #[test]
+    fn who_is_replaced_and_every_earlier_execution_charges_nothing() {
+        let (running, request) = (Running::default(), RequestId::fresh());
+        let (first, second) = (begin(&running, &request, 1, 1), begin(&running, &request, 1, 2));
+        running.replace(&request, 1, 1);
+        assert!(first.was_replaced() && first.stop().is_cancelled());
+        assert!(!second.was_replaced() && !second.stop().is_cancelled());
+        let third = begin(&running, &request, 2, 1);
+        running.cancel(&request, 2, 1);
+        assert!(second.was_replaced(), "a later one had taken its place");
+        assert!(third.was_cancelled() && !third.was_replaced(), "its client left");
     }
 
     #[test]

@@ -185,7 +185,10 @@ impl Worker {
                     () = stop.cancelled() => return,
                     message = cancellations.next() => match message {
                         Some(message) => match serde_json::from_slice(&message.payload) {
-                            Ok(Cancel::V1 { request, attempt, delivered }) => {
+                            Ok(Cancel::V1 { request, attempt, delivered, replaced: true }) => {
+                                running.replace(&request, attempt, delivered);
+                            }
+                            Ok(Cancel::V1 { request, attempt, delivered, replaced: false }) => {
                                 running.cancel(&request, attempt, delivered);
                             }
                             Err(error) => tracing::warn!(%error, "a cancellation can't be read"),
