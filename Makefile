@@ -1,7 +1,7 @@
 # The few commands of this repository. Each is a script in scripts/, which also runs without make.
 
 .DEFAULT_GOAL := help
-.PHONY: help up test test-clients test-compose fuzz chaos bench-llama test-tools fmt lint deny clean
+.PHONY: help up test test-clients test-compose fuzz chaos bench-llama router-eval test-tools fmt lint deny clean
 
 # Passed to the program: make up ARGS="--json", make test ARGS="--test tidy".
 ARGS ?=
@@ -20,6 +20,9 @@ test-clients: ## 公式クライアントで実行 / Run the official Python cli
 
 bench-llama: ## llama.cpp のサーバーと速さを比べる / Measure our engine beside llama.cpp's server
 	@scripts/bench-llama $(ARGS)
+
+router-eval: ## auto の精度を測る / Print how well the auto-router does (ARGS=FOLDER of the data)
+	@scripts/router-eval $(ARGS)
 
 # How long each target of make fuzz runs.
 SECONDS ?= 60

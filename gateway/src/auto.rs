@@ -1,6 +1,7 @@
 //! `"model": "auto"`: the router asked about the configured models, with what this request would
 //! cost on each at worst. It keeps no state and sends nothing.
 
+use crate::conversation::Past;
 use crate::credits::{self, WorstCase};
 use crate::routing;
 use infra::config::{Config, Model};
@@ -9,6 +10,7 @@ use schemas::error::{ErrorCode, Problem};
 use schemas::job::JobKind;
 use schemas::money::MicroUsd;
 use schemas::openai::ChatRequest;
+use serde_json::{Value, json};
 use std::sync::Arc;
 
 /// Whether a key that is limited to some models may use this one.
@@ -16,6 +18,25 @@ pub(crate) fn may_use(allowed: Option<&[String]>, model: &Model) -> bool {
     allowed.is_none_or(|names| {
         names.iter().any(|name| *name == model.name || model.aliases.contains(name))
     })
+}
+
+/// A request for the router, and what is known of the moment.
+pub(crate) struct Asked<'a> {
+    pub(crate) chat: &'a ChatRequest,
+    pub(crate) features: &'a routing::Features,
+    /// The models that its key may use; all when absent.
+    pub(crate) allowed: Option<&'a [String]>,
+    /// Whether somebody serves a model.
+    pub(crate) offered: &'a dyn Fn(&str) -> bool,
+    /// How long it would wait for a model, in milliseconds.
+    pub(crate) wait_ms: &'a dyn Fn(&Model) -> u64,
+    pub(crate) past: &'a Past,
+}
+
+/// What is read of a request: by its own locale, else by the configured one.
+pub fn features(config: &Config, chat: &ChatRequest) -> routing::Features {
+    let own = chat.user_preferences.as_ref().and_then(|wanted| wanted.locale.as_deref());
+    routing::features(chat, own.or(config.auto.locale.as_deref()))
 }
 
 /// What the router would choose if every configured candidate were served: for `fly-llm route`.
@@ -27,7 +48,10 @@ pub fn rehearse(
     chat: &ChatRequest,
     features: &routing::Features,
 ) -> Result<(String, String), Problem> {
-    let (ordered, reason) = choose(config, (chat, features), None, &|_| true)?;
+    let past = Past::default();
+    let (offered, wait_ms) = (&|_: &str| true, &|_: &Model| 0);
+    let asked = Asked { chat, features, allowed: None, offered, wait_ms, past: &past };
+    let (ordered, reason) = choose(config, &asked)?;
     Ok((ordered.first().map(|model| model.name.clone()).unwrap_or_default(), reason))
 }
 
@@ -37,13 +61,77 @@ pub fn rehearse(
 /// When no candidate passes the hard limits, or a preference can't be read.
 pub(crate) fn choose(
     config: &Config,
-    (chat, features): (&ChatRequest, &routing::Features),
-    allowed: Option<&[String]>,
-    offered: &dyn Fn(&str) -> bool,
+    asked: &Asked<'_>,
 ) -> Result<(Vec<Arc<Model>>, String), Problem> {
+    let preferences = preferences(asked.chat, config.auto.max_cost)?;
+    let models = models(config, asked);
+    let candidates = candidates(config, asked, &models);
+    let settings = routing::Settings::default();
+    let choice = routing::choose(asked.features, &preferences, &candidates, &settings)
+        .map_err(no_candidate)?;
+    let ordered: Vec<Arc<Model>> =
+        choice.ordered.iter().filter_map(|index| models.get(*index).cloned()).collect();
+    Ok((ordered, choice.reason))
+}
+
+/// Everything that a choice rests on, for a page that shows it.
+///
+/// # Errors
+/// When a preference can't be read.
+pub(crate) fn explain(config: &Config, asked: &Asked<'_>) -> Result<Value, Problem> {
+    let preferences = preferences(asked.chat, config.auto.max_cost)?;
+    let models = models(config, asked);
+    let candidates = candidates(config, asked, &models);
+    let settings = routing::Settings::default();
+    let features = asked.features;
+    let shown: Vec<Value> = candidates
+        .iter()
+        .map(|candidate| {
+            let weighed = routing::weigh(features, &preferences, candidate, &settings);
+            json!({
+                "model": candidate.name,
+                "tier": candidate.tier,
+                "local": candidate.local,
+                "worst_case_usd": usd(candidate.price),
+                "expected_quality": weighed.quality,
+                "usd_per_thousand_tokens": weighed.usd_per_thousand_tokens,
+                "expected_wait_seconds": weighed.wait_seconds,
+                "value": weighed.value,
+                "pinned": candidate.pinned,
+                "disliked": candidate.disliked,
+                "left_out": weighed.left_out.map(|limit| limit.to_string()),
+            })
+        })
+        .collect();
+    let (order, reason) = match choose(config, asked) {
+        Ok((ordered, reason)) => {
+            (ordered.iter().map(|model| model.name.clone()).collect::<Vec<_>>(), reason)
+        }
+        Err(problem) => (Vec::new(), problem.message),
+    };
+    let quality = &features.quality;
+    Ok(json!({
+        "object": "route",
+        "language": {
+            "code": features.language.as_str(), "confidence": features.language_confidence},
+        "task": {"name": features.task.as_str(), "confidence": features.task_confidence},
+        "score": features.difficulty,
+        "expected_quality": {"local": quality.local, "economy": quality.economy,
+            "standard": quality.standard, "premium": quality.premium},
+        "prompt_tokens_estimate": features.prompt_tokens_estimate,
+        "needs": {"tools": features.needs.tools, "vision": features.needs.vision,
+            "json_schema": features.needs.json_schema},
+        "unsure": features.unsure,
+        "weights": {"price": settings.price_weight, "wait": settings.wait_weight},
+        "candidates": shown,
+        "model": order.first(),
+        "order": order,
+        "reason": reason,
+    }))
+}
+
+fn models(config: &Config, asked: &Asked<'_>) -> Vec<Arc<Model>> {
     let auto = &config.auto;
-    let preferences = preferences(chat, auto.max_cost)?;
-    let default = auto.default.as_ref().or_else(|| auto.candidates.first());
     let listed = |model: &&Arc<Model>| {
         auto.candidates.is_empty()
             || auto
@@ -51,19 +139,24 @@ pub(crate) fn choose(
                 .iter()
                 .any(|name| config.models.get(name).is_some_and(|known| known.name == model.name))
     };
-    let models: Vec<Arc<Model>> = config
-        .models
-        .iter()
-        .filter(listed)
-        .filter(|model| may_use(allowed, model) && model.can(Capability::Chat))
-        .cloned()
-        .collect();
+    let able = |model: &&Arc<Model>| may_use(asked.allowed, model) && model.can(Capability::Chat);
+    config.models.iter().filter(listed).filter(able).cloned().collect()
+}
+
+fn candidates(
+    config: &Config,
+    asked: &Asked<'_>,
+    models: &[Arc<Model>],
+) -> Vec<routing::Candidate> {
+    let default = config.auto.default.as_ref().or_else(|| config.auto.candidates.first());
     let max_tokens = config.limits.max_tokens_per_request;
-    let prompt_tokens_max = credits::prompt_tokens_max(chat);
-    let candidates: Vec<routing::Candidate> = models
+    let prompt_tokens_max = credits::prompt_tokens_max(asked.chat);
+    let is = |name: &Option<String>, model: &Model| name.as_ref() == Some(&model.name);
+    models
         .iter()
         .map(|model| {
-            let worst = WorstCase::of(JobKind::Chat, (chat, prompt_tokens_max), model, max_tokens);
+            let bound = (asked.chat, prompt_tokens_max);
+            let worst = WorstCase::of(JobKind::Chat, bound, model, max_tokens);
             routing::Candidate {
                 name: model.name.clone(),
                 tier: model.tier,
@@ -72,19 +165,18 @@ pub(crate) fn choose(
                 context: model.context,
                 price: worst.amount,
                 answer_tokens: worst.output_tokens_max,
-                expected_wait_ms: 0,
-                healthy: offered(&model.name),
+                expected_wait_ms: (asked.wait_ms)(model),
+                healthy: (asked.offered)(&model.name),
                 default: default == Some(&model.name),
-                pinned: false,
+                pinned: is(&asked.past.pinned, model),
+                disliked: is(&asked.past.disliked, model),
             }
         })
-        .collect();
-    let settings = routing::Settings::default();
-    let choice =
-        routing::choose(features, &preferences, &candidates, &settings).map_err(no_candidate)?;
-    let ordered: Vec<Arc<Model>> =
-        choice.ordered.iter().filter_map(|index| models.get(*index).cloned()).collect();
-    Ok((ordered, choice.reason))
+        .collect()
+}
+
+fn usd(amount: MicroUsd) -> f64 {
+    amount.0 as f64 / 1_000_000.0
 }
 
 fn preferences(

@@ -19,6 +19,9 @@ mod breaker;
 /// What is told of an answer that breaks.
 mod broken;
 
+/// What came before in a conversation, and what users think of answers.
+mod conversation;
+
 /// What models can't honour.
 mod abilities;
 

@@ -93,6 +93,9 @@ metrics! {
     masked_total: IntCounterVec["kind"],
     /// Choices of the auto-router, by model.
     routed_total: IntCounterVec["model"],
+    /// What users think of answers, said (good, bad) or done (regenerate, fallback), by model and
+    /// kind of work (`named` when the router didn't choose).
+    opinions_total: IntCounterVec["model", "task", "signal"],
     /// What came of asking a model's upstream, as its gateway saw it.
     upstream_outcomes_total: IntCounterVec["model", "outcome"],
     /// How a model's upstream stands: 0 it is asked, 1 one request tries it, 2 it cools down.

@@ -75,6 +75,9 @@ pub struct ChatJob {
     pub hold: MicroUsd,
     /// The price in force when the hold was made.
     pub price: Price,
+    /// Why the auto-router chose the model, if it did: the worker writes it beside the charge.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub route: Option<String>,
     /// What the model is asked, masked.
     pub chat: ChatRequest,
 }

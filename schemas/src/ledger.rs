@@ -181,6 +181,9 @@ pub struct Use {
     /// The answer had been kept: nobody consumed anything for it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub cached: bool,
+    /// Why the auto-router chose the model, if it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub route: Option<String>,
 }
 
 /// The end of a request that costs nothing.

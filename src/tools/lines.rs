@@ -3,7 +3,7 @@
 
 use crate::command_line::Lines;
 use crate::role::{self, Failure};
-use gateway::{auto, pii, routing};
+use gateway::{auto, pii};
 use infra::environment::Environment;
 use schemas::openai::{ChatRequest, Message, Role};
 use serde_json::{Value, json};
@@ -15,7 +15,7 @@ pub(super) fn route(arguments: &Lines, environment: &Environment) -> Result<Exit
     let config = role::read_config(&arguments.config, environment)?;
     each_line(|line| {
         let chat = chat_of(line)?;
-        let features = routing::features(&chat, None);
+        let features = auto::features(&config, &chat);
         let (model, reason) = match auto::rehearse(&config, &chat, &features) {
             Ok((model, reason)) => (Value::from(model), reason),
             Err(problem) => (Value::Null, problem.message),

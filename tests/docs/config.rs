@@ -141,6 +141,9 @@ fn of_model() -> Result<Vec<(String, String)>, String> {
     defaults.push(("auto.candidates".into(), format!("{:?}", auto.candidates)));
     defaults.push(("auto.default".into(), absent(auto.default.is_none())));
     defaults.push(("auto.max_cost".into(), absent(auto.max_cost.is_none())));
+    defaults.push(("auto.locale".into(), absent(auto.locale.is_none())));
+    defaults.push(("auto.pin_seconds".into(), auto.pin_seconds.to_string()));
+    defaults.push(("auto.escalate".into(), auto.escalate.to_string()));
     defaults.push(("fallbacks".into(), format!("{:?}", config.fallbacks)));
     let longer = format!("{:?}", config.context_window_fallbacks);
     defaults.push(("context_window_fallbacks".into(), longer));

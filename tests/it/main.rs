@@ -5,6 +5,8 @@
 #[cfg(test)]
 mod answer_headers;
 #[cfg(test)]
+mod auto;
+#[cfg(test)]
 mod backgrounds;
 #[cfg(test)]
 mod budgets;

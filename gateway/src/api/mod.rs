@@ -39,6 +39,12 @@ mod usage;
 /// `/api/usage.csv`.
 mod usage_csv;
 
+/// `/v1/feedback` and `/api/feedback`.
+mod feedback;
+
+/// `/api/route`.
+mod explained;
+
 /// `/api/receipts`.
 mod receipts;
 
@@ -141,6 +147,10 @@ pub(crate) fn router(gateway: &Arc<Gateway>) -> Router {
         .route("/api/keys/{key}", patch(keys::change).delete(keys::remove))
         .route("/api/keys/{key}/rotate", post(keys::rotate))
         .route("/api/accounts/{account}", get(accounts::show).patch(accounts::change))
+        .route("/v1/feedback", post(feedback::take))
+        .route("/api/feedback", get(feedback::list))
+        .route("/api/feedback.jsonl", get(feedback::export))
+        .route("/api/route", post(explained::explain))
         .route("/api/usage", get(usage::usage))
         .route("/api/usage.csv", get(usage_csv::usage))
         .route("/api/requests", get(requests::list))

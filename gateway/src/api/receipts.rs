@@ -59,7 +59,17 @@ fn described(event: &EventV1) -> Option<Value> {
     });
     match &event.fact {
         Fact::Use(Use {
-            key, model, usage, source, price, hold, outcome, writer, cached, ..
+            key,
+            model,
+            usage,
+            source,
+            price,
+            hold,
+            outcome,
+            writer,
+            cached,
+            route,
+            ..
         }) => {
             shown["status"] = "used".into();
             shown["key_id"] = json!(key);
@@ -71,6 +81,7 @@ fn described(event: &EventV1) -> Option<Value> {
             shown["hold_micro_usd"] = hold.0.into();
             shown["outcome"] = json!(outcome);
             shown["cached"] = (*cached).into();
+            shown["route_reason"] = json!(route);
             shown["writer"] = json!(writer);
         }
         Fact::Void(Void { key, reason, writer, .. }) => {

@@ -72,6 +72,7 @@ fn event_of(admitted: &Admitted, answer: &KeptAnswer, model: &Model, charge: Mic
             outcome: Outcome::Done,
             writer: Writer::Gateway,
             cached: true,
+            route: None,
         }),
     }
 }

@@ -7,6 +7,7 @@ use super::publish::Published;
 use super::recall::KeptAnswer;
 use super::relay::Live;
 use crate::cache;
+use crate::conversation::Answered;
 use crate::exchange::stop_execution;
 use crate::state::Gateway;
 use infra::bus::ledger::Recorded;
@@ -70,6 +71,7 @@ impl Owed {
 /// The end as it should be: counts it, and keeps the answer where it may be kept.
 pub(super) fn finish(gateway: &Arc<Gateway>, mut live: Live, model: &str, done: &Done) {
     live.settled(gateway, model, done);
+    live.remember(gateway, model);
     let lead = live.published.held.routed.missed.lead.take();
     let missed = &live.published.held.routed.missed;
     let whole = live.collector.and_then(|collector| collector.whole());
@@ -111,6 +113,23 @@ pub(super) fn finish(gateway: &Arc<Gateway>, mut live: Live, model: &str, done: 
 }
 
 impl Live {
+    /// The router learns who answered.
+    fn remember(&self, gateway: &Arc<Gateway>, model: &str) {
+        let published = &self.published;
+        let routed = &published.held.routed;
+        let Some(chosen) = &routed.chosen else { return };
+        let first = routed.candidates.first().map(|first| first.name.as_str());
+        let received = self.received();
+        gateway.remember(&Answered {
+            account: &routed.missed.masked.admitted.authenticated.key.account,
+            request: &received.request,
+            model,
+            failed: first.filter(|first| *first != model && !published.overflowed),
+            route: &routed.reason,
+            digest: chosen.digest.as_deref(),
+        });
+    }
+
     /// Counts a settled request and forgets it.
     pub(super) fn settled(&self, gateway: &Gateway, model: &str, done: &Done) {
         gateway.exchange.leave(&self.received().request);
@@ -260,6 +279,7 @@ async fn charge(gateway: &Arc<Gateway>, live: &Live, model: &str, client_left: b
             outcome,
             writer: Writer::Gateway,
             cached: false,
+            route: held.routed.route(),
         }),
     };
     let recorded = write(gateway, &event).await;

@@ -289,7 +289,7 @@ pub async fn chat(gateway: &Arc<Gateway>, call: Call) -> Result<Answering, Refus
                 recall::Recalled::Kept(kept) => return Ok(Begun::kept(kept)),
                 recall::Recalled::Missed(missed) => *missed,
             };
-            let routed = route::route(&way, missed)?;
+            let routed = route::route(&way, missed).await?;
             let held = hold::hold(&way, routed).await?;
             let reason = held.routed.reason.clone();
             let published = publish::publish(&way, held).await?;

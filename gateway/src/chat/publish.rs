@@ -300,6 +300,7 @@ fn job_of(gateway: &Gateway, published: &Published) -> ChatJob {
         input_tokens_estimate: credits::prompt_tokens_estimate(&chat),
         hold,
         price: model.price,
+        route: published.held.routed.route(),
         chat,
     }
 }

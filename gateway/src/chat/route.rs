@@ -5,14 +5,17 @@ use super::recall::Missed;
 use crate::abilities;
 use crate::auto;
 use crate::broken::no_worker;
+use crate::conversation::Past;
 use crate::credits;
-use crate::routing;
+use crate::line::Asking;
 use crate::state::Gateway;
 use infra::config::{DropParams, Model};
 use schemas::catalogue::{Capability, Vendor};
 use schemas::error::{ErrorCode, Problem};
+use schemas::ids::AccountId;
 use schemas::job::JobKind;
 use schemas::openai::ChatRequest;
+use schemas::records::{KeyRecordV1, Priority};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -26,18 +29,37 @@ pub(super) struct Routed {
     pub(super) reason: String,
     /// Those that are tried only when the conversation doesn't fit another's context.
     pub(super) for_context: Vec<Arc<Model>>,
+    /// The router chose, and this is what its choice is remembered under.
+    pub(super) chosen: Option<Chosen>,
     /// The prompt counts no more tokens than this under any tokenizer.
     pub(super) prompt_tokens_max: u64,
 }
 
+/// A choice of the router.
+pub(super) struct Chosen {
+    /// Where the conversation stands; absent when none is remembered.
+    pub(super) digest: Option<String>,
+}
+
+impl Routed {
+    /// Why the router chose, if it did.
+    pub(super) fn route(&self) -> Option<String> {
+        self.chosen.as_ref().map(|_| self.reason.clone())
+    }
+}
+
 /// Chooses.
-pub(super) fn route(gateway: &Gateway, mut missed: Missed) -> Result<Routed, Problem> {
+pub(super) async fn route(gateway: &Arc<Gateway>, mut missed: Missed) -> Result<Routed, Problem> {
     let authenticated = &mut missed.masked.admitted.authenticated;
-    let allowed = authenticated.key.models.clone();
+    let key = Arc::clone(&authenticated.key);
+    let allowed = key.models.clone();
+    let mut chosen = None;
     let (kind, policy) = (authenticated.received.kind, authenticated.received.drop_params);
     let chat = &mut authenticated.received.chat;
     let (first, reason) = if chat.model == "auto" && kind == JobKind::Chat {
-        let (ordered, reason) = choose(gateway, chat, allowed.as_deref())?;
+        let past = gateway.past(&key.account, chat).await;
+        let (ordered, reason) = choose(gateway, (chat, &key), &past)?;
+        chosen = Some(Chosen { digest: past.digest });
         (able(ordered, chat, policy)?, reason)
     } else {
         let model = named(gateway, &chat.model, allowed.as_deref())?;
@@ -90,7 +112,7 @@ pub(super) fn route(gateway: &Gateway, mut missed: Missed) -> Result<Routed, Pro
         reason.push_str(";cooling");
     }
     candidates.truncate(CANDIDATES_MAX);
-    Ok(Routed { missed, candidates, reason, for_context, prompt_tokens_max })
+    Ok(Routed { missed, candidates, reason, for_context, chosen, prompt_tokens_max })
 }
 
 /// The configured models of these names that fit.
@@ -209,14 +231,35 @@ fn named(gateway: &Gateway, name: &str, allowed: Option<&[String]>) -> Result<Ar
 /// Asks the router about the models that somebody serves.
 fn choose(
     gateway: &Gateway,
-    chat: &ChatRequest,
-    allowed: Option<&[String]>,
+    (chat, key): (&ChatRequest, &KeyRecordV1),
+    past: &Past,
 ) -> Result<(Vec<Arc<Model>>, String), Problem> {
-    let offered = |name: &str| gateway.fleet.offers(name);
-    let features = routing::features(chat, None);
-    let (ordered, reason) = auto::choose(&gateway.config, (chat, &features), allowed, &offered)?;
+    let asked = auto::Asked {
+        chat,
+        features: &auto::features(&gateway.config, chat),
+        allowed: key.models.as_deref(),
+        offered: &|name: &str| gateway.fleet.offers(name),
+        wait_ms: &|model: &Model| gateway.expected_wait_ms(model, (&key.account, key.priority)),
+        past,
+    };
+    let (ordered, reason) = auto::choose(&gateway.config, &asked)?;
     if let Some(first) = ordered.first() {
         gateway.metrics.routed_total.with_label_values(&[&first.name]).inc();
     }
     Ok((ordered, reason))
+}
+
+impl Gateway {
+    /// How long a request of somebody would wait for a model now; the longest wait that is
+    /// allowed, when nobody can say.
+    pub(crate) fn expected_wait_ms(
+        &self,
+        model: &Model,
+        (account, priority): (&AccountId, Priority),
+    ) -> u64 {
+        let patience = self.config.queue.wait_max_of(&model.pool);
+        let asking = Asking { pool: &model.pool, account, priority, patience };
+        let expected = self.line.expected(&asking).unwrap_or(patience);
+        u64::try_from(expected.as_millis()).unwrap_or(u64::MAX)
+    }
 }

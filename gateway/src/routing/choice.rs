@@ -46,6 +46,44 @@ pub struct Candidate {
     pub default: bool,
     /// It answered this conversation's last turn and has its prompt in cache.
     pub pinned: bool,
+    /// It answered this conversation, and the user was not content with that.
+    pub disliked: bool,
+}
+
+/// What speaks for and against a candidate: for whoever wants to see why another was chosen.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Weighed {
+    /// Expected quality, 0 to 1.
+    pub quality: f32,
+    /// What λ weighs: USD per thousand tokens.
+    pub usd_per_thousand_tokens: f32,
+    /// What μ weighs.
+    pub wait_seconds: f32,
+    /// Quality less both: the highest is tried first unless a rule names another.
+    pub value: f32,
+    /// The first hard limit that leaves it out.
+    pub left_out: Option<NoCandidate>,
+}
+
+/// Weighs one candidate for a request.
+pub fn weigh(
+    features: &Features,
+    preferences: &Preferences,
+    candidate: &Candidate,
+    settings: &Settings,
+) -> Weighed {
+    let quality = features.quality.of(candidate.tier, candidate.local);
+    let wait_seconds = candidate.expected_wait_ms as f32 / 1_000.0;
+    let usd_per_thousand_tokens = usd_per_thousand_tokens(features, candidate);
+    let cost =
+        settings.price_weight * usd_per_thousand_tokens + settings.wait_weight * wait_seconds;
+    Weighed {
+        quality,
+        usd_per_thousand_tokens,
+        wait_seconds,
+        value: quality - settings.factor(preferences) * cost,
+        left_out: left_out(features, preferences, candidate),
+    }
 }
 
 /// How quality, price and wait are weighed.
@@ -97,8 +135,8 @@ pub struct Choice {
     pub reason: String,
 }
 
-/// No candidate passes the hard limits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+/// No candidate passes the hard limits. They stand in the order in which they are asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
 pub enum NoCandidate {
     /// There are no candidates at all.
     #[error("no model is configured for auto")]
@@ -130,18 +168,14 @@ pub fn choose(
     candidates: &[Candidate],
     settings: &Settings,
 ) -> Result<Choice, NoCandidate> {
-    let (eligible, short_of_credit) = eligible(features, preferences, candidates)?;
-    let factor = settings.factor(preferences);
-    let utility = |at: usize| {
-        let candidate = &candidates[at];
-        let quality = features.quality.of(candidate.tier, candidate.local);
-        let wait = candidate.expected_wait_ms as f32 / 1_000.0;
-        let price = usd_per_thousand_tokens(features, candidate);
-        quality - factor * (settings.price_weight * price + settings.wait_weight * wait)
-    };
-    let mut ordered = eligible;
+    let weighed: Vec<Weighed> = candidates
+        .iter()
+        .map(|candidate| weigh(features, preferences, candidate, settings))
+        .collect();
+    let mut ordered = eligible(&weighed)?;
+    let short_of_credit = weighed.iter().any(|w| w.left_out == Some(NoCandidate::Credit));
     // The sort is stable: of equals the one configured first wins.
-    ordered.sort_by(|a, b| utility(*b).total_cmp(&utility(*a)));
+    ordered.sort_by(|a, b| weighed[*b].value.total_cmp(&weighed[*a].value));
     let why = match anchor(features, preferences, (candidates, &ordered), settings) {
         Some((anchor, why)) => put_first(&mut ordered, anchor, why, &|at| {
             let lifts = preferences.prefer_quality == Some(true) && why != Why::PreferLocal;
@@ -170,30 +204,34 @@ fn put_first(
     if first == anchor { why } else { Why::Best }
 }
 
-/// The candidates that pass every hard limit, and whether the credit left some out.
-fn eligible(
+/// The candidates that pass every hard limit; else the limit that left out the last ones.
+fn eligible(weighed: &[Weighed]) -> Result<Vec<usize>, NoCandidate> {
+    let passes = |at: &usize| weighed[*at].left_out.is_none();
+    let left: Vec<usize> = (0..weighed.len()).filter(passes).collect();
+    match weighed.iter().filter_map(|weighed| weighed.left_out).max() {
+        Some(limit) if left.is_empty() => Err(limit),
+        None if left.is_empty() => Err(NoCandidate::None),
+        _ => Ok(left),
+    }
+}
+
+/// The first hard limit that a candidate breaks.
+fn left_out(
     features: &Features,
     preferences: &Preferences,
-    candidates: &[Candidate],
-) -> Result<(Vec<usize>, bool), NoCandidate> {
-    let mut left: Vec<usize> = (0..candidates.len()).collect();
-    if left.is_empty() {
-        return Err(NoCandidate::None);
-    }
+    candidate: &Candidate,
+) -> Option<NoCandidate> {
     let tokens =
         features.prompt_tokens_estimate.saturating_add(features.answer_tokens_max.unwrap_or(1));
-    let within = |price: MicroUsd, limit: Option<MicroUsd>| limit.is_none_or(|most| price <= most);
-    let mut keep = |passes: &dyn Fn(&Candidate) -> bool, otherwise: NoCandidate| {
-        let before = left.len();
-        left.retain(|at| passes(&candidates[*at]));
-        if left.is_empty() { Err(otherwise) } else { Ok(left.len() < before) }
-    };
-    keep(&|candidate| is_capable(features, candidate), NoCandidate::Capabilities)?;
-    keep(&|candidate| tokens <= candidate.context, NoCandidate::Context)?;
-    keep(&|candidate| candidate.healthy, NoCandidate::Unhealthy)?;
-    keep(&|candidate| within(candidate.price, preferences.max_cost), NoCandidate::MaxCost)?;
-    let poor = keep(&|candidate| within(candidate.price, preferences.credit), NoCandidate::Credit)?;
-    Ok((left, poor))
+    let within = |limit: Option<MicroUsd>| limit.is_none_or(|most| candidate.price <= most);
+    let limits = [
+        (is_capable(features, candidate), NoCandidate::Capabilities),
+        (tokens <= candidate.context, NoCandidate::Context),
+        (candidate.healthy, NoCandidate::Unhealthy),
+        (within(preferences.max_cost), NoCandidate::MaxCost),
+        (within(preferences.credit), NoCandidate::Credit),
+    ];
+    limits.into_iter().find(|(passes, _)| !passes).map(|(_, limit)| limit)
 }
 
 fn is_capable(features: &Features, candidate: &Candidate) -> bool {
@@ -218,6 +256,9 @@ fn anchor(
     if let (true, Some(at)) = (preferences.prefer_local, first(&ready)) {
         return Some((at, Why::PreferLocal));
     }
+    if let Some(at) = better_than_disliked(features, candidates, ordered) {
+        return Some((at, Why::Escalated));
+    }
     if let (true, Some(at)) = (shopping && settings.shopping_goes_local, first(&ready)) {
         return Some((at, Why::LocalShopping));
     }
@@ -228,6 +269,18 @@ fn anchor(
         return Some((at, Why::Unsure));
     }
     None
+}
+
+/// Where the user was not content, the best of those of whom more can be expected.
+fn better_than_disliked(
+    features: &Features,
+    candidates: &[Candidate],
+    ordered: &[usize],
+) -> Option<usize> {
+    let quality = |at: usize| features.quality.of(candidates[at].tier, candidates[at].local);
+    let disliked = (0..candidates.len()).filter(|at| candidates[*at].disliked);
+    let bar = disliked.map(quality).max_by(f32::total_cmp)?;
+    ordered.iter().copied().find(|at| quality(*at) > bar)
 }
 
 /// The price of a request by its size, so that λ means the same for short and long ones.

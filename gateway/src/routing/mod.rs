@@ -17,7 +17,7 @@ mod tokens;
 mod weights;
 mod words;
 
-pub use choice::{Candidate, Choice, NoCandidate, Preferences, Settings, choose};
+pub use choice::{Candidate, Choice, NoCandidate, Preferences, Settings, Weighed, choose, weigh};
 pub use features::{Features, Needs, features};
 pub use language::Language;
 pub use quality::TierQuality;

@@ -14,6 +14,8 @@ pub(super) enum Why {
     PreferLocal,
     /// Japanese shopping is what the local model is for.
     LocalShopping,
+    /// The user was not content with a weaker one.
+    Escalated,
     /// The conversation stays where it is.
     Pinned,
     /// The prompt says too little.
@@ -26,6 +28,7 @@ impl Why {
             Self::Best => "best",
             Self::PreferLocal => "prefer_local",
             Self::LocalShopping => "local_shopping",
+            Self::Escalated => "escalated",
             Self::Pinned => "pinned",
             Self::Unsure => "unsure_default",
         }
@@ -63,7 +66,7 @@ impl fmt::Display for Reason<'_> {
     }
 }
 
-fn tier_name(tier: Tier) -> &'static str {
+pub(super) fn tier_name(tier: Tier) -> &'static str {
     match tier {
         Tier::Economy => "economy",
         Tier::Standard => "standard",

@@ -30,6 +30,7 @@ fn candidate(name: &str, tier: Tier, price: i64) -> Candidate {
         healthy: true,
         default: false,
         pinned: false,
+        disliked: false,
     }
 }
 

@@ -205,7 +205,7 @@ impl Default for Workers {
 }
 
 /// The auto-router.
-#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Auto {
     /// The models to choose from; all offered ones when empty.
@@ -215,6 +215,25 @@ pub struct Auto {
     /// The most that a request may cost at worst, in USD; exact decimal.
     #[serde(deserialize_with = "super::file::optional_usd")]
     pub max_cost: Option<schemas::money::MicroUsd>,
+    /// The language of those who say none, such as `ja-JP`: it decides what letters alone cannot.
+    pub locale: Option<String>,
+    /// How long a conversation stays with its model, in seconds; 0 pins none.
+    pub pin_seconds: u64,
+    /// Whether a better model answers when the user was not content with the last answer.
+    pub escalate: bool,
+}
+
+impl Default for Auto {
+    fn default() -> Self {
+        Self {
+            candidates: Vec::new(),
+            default: None,
+            max_cost: None,
+            locale: None,
+            pin_seconds: 3_600,
+            escalate: false,
+        }
+    }
 }
 
 /// Limits for each key.

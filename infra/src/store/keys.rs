@@ -115,6 +115,26 @@ pub fn answer_sizes(tenant: &Tenant) -> String {
     format!("{}answer_sizes:{tenant}", prefix(tenant.name()))
 }
 
+/// The last turn of a conversation; `digest` covers all that was said.
+pub fn turn(account: &AccountId, digest: &str) -> String {
+    format!("{}turn:{account}:{digest}", prefix(account))
+}
+
+/// What was said of a request's answer.
+pub fn opinion(account: &AccountId, request: &RequestId) -> String {
+    format!("{}opinion:{account}:{request}", prefix(account))
+}
+
+/// How often a part's answers were liked, `model|task|signal`.
+pub fn opinions(partition: u16) -> String {
+    format!("{}opinions", partition_prefix(partition))
+}
+
+/// The last of them, one row each.
+pub fn opinion_rows(partition: u16) -> String {
+    format!("{}opinion_rows", partition_prefix(partition))
+}
+
 /// A response kept for an account, sealed.
 pub fn response(account: &AccountId, id: &str) -> String {
     format!("{}response:{account}:{id}", prefix(account))

@@ -31,6 +31,9 @@ pub mod responses;
 /// Responses that run in the background.
 pub mod backgrounds;
 
+/// What users think of answers, and who answered them last.
+pub mod opinions;
+
 use crate::calendar::TimeZone;
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::io::tcp::TcpSettings;

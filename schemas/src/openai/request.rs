@@ -110,6 +110,9 @@ pub struct UserPreferences {
     /// The most that the request may cost, in USD, as an exact decimal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_cost: Option<serde_json::Number>,
+    /// The language of whoever asks, such as `ja-JP`: it decides what letters alone cannot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub locale: Option<String>,
 }
 
 /// How to stream.

@@ -69,13 +69,17 @@ pub(crate) async fn redis_texts(
             "string" => redis::cmd("GET"),
             "hash" => redis::cmd("HGETALL"),
             "zset" => redis::cmd("ZRANGE"),
+            "list" => redis::cmd("LRANGE"),
             // Gone since it was listed.
             "none" => continue,
             kind => panic!("{key} is a {kind}: teach the spy to read it"),
         };
         command.arg(&key);
+        if kind == "zset" || kind == "list" {
+            command.arg(0).arg(-1);
+        }
         if kind == "zset" {
-            command.arg(0).arg(-1).arg("WITHSCORES");
+            command.arg("WITHSCORES");
         }
         let value: redis::Value = command.query_async(connection).await.unwrap();
         texts.insert(key, text_of(&value));

@@ -55,6 +55,7 @@ pub(crate) async fn settle(
             outcome,
             writer: Writer::Worker,
             cached: false,
+            route: job.route.clone(),
         }),
     };
     let body = match write(worker, &event).await {

@@ -1,7 +1,9 @@
 //! Every operation of the API: who may call it, what it takes, what it gives. A type that isn't
 //! named here is an object whose fields the documents tell.
 
-use crate::api::{accounts, checkout, completions, embeddings, keys, responses};
+use crate::api::{
+    accounts, checkout, completions, embeddings, feedback, keys, responses,
+};
 use schemars::generate::SchemaGenerator;
 use schemars::{JsonSchema, Schema};
 use schemas::anthropic::{MessagesAnswer, MessagesRequest};
@@ -109,6 +111,8 @@ fn models() -> Vec<Operation> {
             .streams(),
         O::new("post", "/v1/messages/count_tokens", Key, "An estimate of tokens.")
             .takes::<MessagesRequest>(),
+        O::new("post", "/v1/feedback", Key, "Whether an answer was good.")
+            .takes::<feedback::Feedback>(),
         O::new("get", "/v1/models", Either, "Models that are offered now."),
         O::new("get", "/v1/models/{*model}", Either, "One model."),
     ]
@@ -154,6 +158,11 @@ fn accounts() -> Vec<Operation> {
         O::new("get", "/api/credits", Either, "What is left.").asks(&["key_id", "account"]),
         O::new("get", "/api/credits/lots", Either, "Credit by its lots, and when each ends.")
             .asks(&["account"]),
+        O::new("get", "/api/feedback", Operator, "Opinions on answers, by model and task."),
+        O::new("get", "/api/feedback.jsonl", Operator, "The last opinions, a row each.")
+            .kind("application/jsonl"),
+        O::new("post", "/api/route", Either, "What the auto-router would choose, and why.")
+            .takes::<ChatRequest>(),
         O::new("delete", "/api/cache", Either, "Forgets a tenant's kept answers.")
             .asks(&["account", "group"]),
     ]

@@ -1,7 +1,7 @@
 //! What a choice keeps whatever happens: hard limits, preferences, and a reason fit for a header.
 
 use super::{Numbers, asks, candidate, catalogue, read, settings};
-use crate::routing::{Candidate, Features, NoCandidate, Preferences, choose};
+use crate::routing::{Candidate, Features, NoCandidate, Preferences, choose, weigh};
 use schemas::catalogue::{Capability, Tier};
 use schemas::money::MicroUsd;
 
@@ -33,6 +33,7 @@ fn some_candidates(numbers: &mut Numbers) -> Vec<Candidate> {
                 context: [1_000, 4_096, 128_000][numbers.below(3) as usize],
                 default: at == 0,
                 pinned: numbers.below(8) == 0,
+                disliked: numbers.below(8) == 0,
                 capabilities: if numbers.flip() {
                     vec![Capability::Chat]
                 } else {
@@ -188,6 +189,37 @@ fn a_pinned_model_keeps_its_conversation() {
     let choice = choice.unwrap();
     assert_eq!(choice.ordered[0], 3);
     assert!(choice.reason.ends_with("why=pinned"));
+}
+
+#[test]
+fn a_discontented_user_gets_a_better_model_if_there_is_one() {
+    let mut candidates = catalogue();
+    candidates[0].disliked = true;
+    candidates[0].pinned = true;
+    let first = |candidates: &[Candidate], preferences: Preferences| {
+        let features = read("What about the second one then?");
+        let choice = choose(&features, &preferences, candidates, &settings()).unwrap();
+        (choice.ordered[0], choice.reason.split("why=").nth(1).unwrap().to_owned())
+    };
+    let any = Preferences::default();
+    let (at, why) = first(&candidates, any);
+    assert_ne!(candidates[at].tier, Tier::Economy);
+    assert_eq!(why, "escalated");
+    let poor = Preferences { max_cost: Some(MicroUsd(1_000)), ..any };
+    assert_eq!(first(&candidates, poor), (0, "pinned".to_owned()), "nothing better is affordable");
+}
+
+#[test]
+fn what_is_weighed_is_what_decides() {
+    let features = read("Prove that the square root of two is irrational.");
+    let preferences = Preferences { max_cost: Some(MicroUsd(12_000)), ..Preferences::default() };
+    let candidates = catalogue();
+    let weighed = |at: usize| weigh(&features, &preferences, &candidates[at], &settings());
+    let choice = choose(&features, &preferences, &candidates, &settings()).unwrap();
+    assert_eq!(weighed(2).left_out, Some(NoCandidate::MaxCost));
+    assert!(!choice.ordered.contains(&2));
+    let values = choice.ordered.iter().map(|at| weighed(*at).value);
+    assert!(values.is_sorted_by(|a, b| a >= b), "{}", choice.reason);
 }
 
 #[test]

@@ -26,6 +26,7 @@ pub(crate) fn job(chat: ChatRequest, stream: bool, output_tokens_max: u64) -> Ch
         input_tokens_estimate: 12,
         hold: MicroUsd(1),
         price: Price { input: free, cached_input: free, cache_write: free, output: free },
+        route: None,
         chat,
     }
 }
