@@ -55,6 +55,11 @@ fn three_tiers(config: &mut Config) {
     config.auto.candidates = ["fast", "backup", "claude"].map(str::to_owned).into();
 }
 
+fn three_tiers_that_escalate(config: &mut Config) {
+    three_tiers(config);
+    config.auto.escalate = true;
+}
+
 #[tokio::test]
 async fn a_conversation_stays_with_the_model_that_answered_it() {
     let world = World::builder().gateways(2).start().await;
@@ -79,12 +84,10 @@ async fn a_conversation_stays_with_the_model_that_answered_it() {
 
 #[tokio::test]
 async fn asking_again_is_counted_and_gets_a_better_model_only_if_configured() {
-    for escalate in [false, true] {
-        let world = World::builder()
-            .config(three_tiers)
-            .config(move |config| config.auto.escalate = escalate)
-            .start()
-            .await;
+    for (escalate, change) in
+        [(false, three_tiers as fn(&mut Config)), (true, three_tiers_that_escalate)]
+    {
+        let world = World::builder().config(change).start().await;
         let key = world.key(1_000_000).await;
         let client = world.client(&key);
         let first = client.chat(&turns(&[EASY])).await;
@@ -107,11 +110,7 @@ async fn asking_again_is_counted_and_gets_a_better_model_only_if_configured() {
 
 #[tokio::test]
 async fn a_bad_answer_ends_the_stay_where_that_is_configured() {
-    let world = World::builder()
-        .config(three_tiers)
-        .config(|config| config.auto.escalate = true)
-        .start()
-        .await;
+    let world = World::builder().config(three_tiers_that_escalate).start().await;
     let key = world.key(1_000_000).await;
     let client = world.client(&key);
     let first = client.chat(&turns(&[EASY])).await;
@@ -213,5 +212,18 @@ async fn chinese_characters_alone_take_the_locale_that_is_told() {
     world.client(&key).chat(&body).await;
     let seen = world.vendor().seen();
     assert!(!seen.iter().any(|request| request.body.to_string().contains("zh-TW")));
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn the_best_that_the_credit_affords_is_taken_and_said() {
+    let world = World::builder().config(three_tiers).start().await;
+    // The worst case is 1,000 tokens of an answer: 2,000 micro-USD on fast, 15,000 on claude.
+    let key = world.key(3_000).await;
+    let mut body = turns(&["Prove Fermat's little theorem, step by step."]);
+    body["user_preferences"] = json!({"prefer_quality": true});
+    let answer = world.client(&key).chat(&body).await;
+    assert_eq!(answer.header("x-fly-model"), "fast", "{}", answer.text);
+    assert!(answer.header("x-fly-route-reason").ends_with(";affordable"));
     world.finish().await;
 }

@@ -1,7 +1,7 @@
 //! Languages, tasks and needs of typical requests.
 
-use super::{asks, read};
-use crate::routing::{Language, Task, features};
+use super::{Numbers, asks, catalogue, read, settings};
+use crate::routing::{Language, Preferences, Task, choose, features};
 use schemas::openai::{ChatRequest, Message, Role};
 use serde_json::json;
 
@@ -86,6 +86,40 @@ fn case_width_and_spacing_change_nothing() {
             assert!((same.difficulty - plain.difficulty).abs() < 0.02, "{other}");
         }
     }
+}
+
+/// A text with one mistake of the hand: two letters swapped, or one left out or written twice.
+fn with_a_typo(text: &str, numbers: &mut Numbers) -> String {
+    let mut letters: Vec<char> = text.chars().collect();
+    let at = numbers.below(letters.len().max(2) as u64 - 1) as usize;
+    match numbers.below(3) {
+        0 if at + 1 < letters.len() => letters.swap(at, at + 1),
+        1 if !letters.is_empty() => drop(letters.remove(at)),
+        _ => letters.insert(at, *letters.get(at).unwrap_or(&' ')),
+    }
+    letters.into_iter().collect()
+}
+
+#[test]
+fn one_typo_rarely_changes_a_decision() {
+    let decision = |text: &str| {
+        let features = read(text);
+        let candidates = catalogue();
+        let choice = choose(&features, &Preferences::default(), &candidates, &settings()).unwrap();
+        (features.language, features.task, choice.ordered[0])
+    };
+    let mut numbers = Numbers(4);
+    let (mut same, mut all) = (0, 0);
+    for line in include_str!("../golden/readings.jsonl").lines() {
+        let row: serde_json::Value = serde_json::from_str(line).unwrap();
+        let prompt = row["prompt"].as_str().unwrap();
+        let plain = decision(prompt);
+        for _ in 0..3 {
+            all += 1;
+            same += u32::from(decision(&with_a_typo(prompt, &mut numbers)) == plain);
+        }
+    }
+    assert!(same * 100 >= all * 95, "{same} of {all}");
 }
 
 #[test]
