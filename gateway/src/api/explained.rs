@@ -1,5 +1,5 @@
-//! `POST /api/route`: which model `auto` would choose for a chat now, and everything that the choice
-//! rests on. Nothing is sent to a model, held or remembered.
+//! `POST /api/route`: which model `auto` would choose for a chat now, and everything that the
+//! choice rests on. Nothing is sent to a model, held or remembered.
 
 use super::error::ApiError;
 use super::incoming;
