@@ -1,9 +1,7 @@
 //! Every operation of the API: who may call it, what it takes, what it gives. A type that isn't
 //! named here is an object whose fields the documents tell.
 
-use crate::api::{
-    accounts, checkout, completions, embeddings, feedback, keys, responses,
-};
+use crate::api::{accounts, checkout, completions, embeddings, feedback, keys, responses};
 use schemars::generate::SchemaGenerator;
 use schemars::{JsonSchema, Schema};
 use schemas::anthropic::{MessagesAnswer, MessagesRequest};
