@@ -218,10 +218,12 @@ async fn chinese_characters_alone_take_the_locale_that_is_told() {
 #[tokio::test]
 async fn the_best_that_the_credit_affords_is_taken_and_said() {
     let world = World::builder().config(three_tiers).start().await;
-    // The worst case is 1,000 tokens of an answer: 2,000 micro-USD on fast, 15,000 on claude.
+    // 1,000 tokens of an answer are 2,000 micro-USD on fast and 15,000 on claude.
     let key = world.key(3_000).await;
     let mut body = turns(&["Prove Fermat's little theorem, step by step."]);
     body["user_preferences"] = json!({"prefer_quality": true});
+    // A length that the client chose is not shortened.
+    body["max_tokens"] = json!(1_000);
     let answer = world.client(&key).chat(&body).await;
     assert_eq!(answer.header("x-fly-model"), "fast", "{}", answer.text);
     assert!(answer.header("x-fly-route-reason").ends_with(";affordable"));
