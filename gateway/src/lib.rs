@@ -31,6 +31,9 @@ mod cache;
 /// What a request may cost at worst.
 mod credits;
 
+/// What may be taken in a minute and at once.
+mod limits;
+
 /// What may be spent, and what is told when it is.
 mod budgets;
 

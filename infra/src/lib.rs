@@ -34,6 +34,9 @@ pub mod tasks;
 /// Signals.
 pub mod shutdown;
 
+/// Where tests let a process die.
+pub mod crash;
+
 /// Sockets: every one without Nagle's delay.
 pub mod net;
 

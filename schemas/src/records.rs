@@ -4,6 +4,7 @@
 use crate::ids::{AccountId, KeyId};
 use crate::money::MicroUsd;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// What every API key begins with.
 pub const API_KEY_PREFIX: &str = "sk-fly-";
@@ -156,4 +157,19 @@ pub struct AccountRecordV1 {
     /// What its keys may do together.
     #[serde(default, skip_serializing_if = "AccountLimits::is_empty")]
     pub limits: AccountLimits,
+}
+
+/// The record of a coupon's code. The version is the variant's name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CouponRecord {
+    /// Who has redeemed it.
+    V1(CouponRecordV1),
+}
+
+/// Who has redeemed a code. What it brought is in the ledger.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct CouponRecordV1 {
+    /// How often, by account.
+    pub redeemed: BTreeMap<AccountId, u32>,
 }

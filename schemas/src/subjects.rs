@@ -115,6 +115,12 @@ pub fn ledger_account(account: &AccountId) -> String {
     format!("led.{}.{account}.>", partition(account))
 }
 
+/// Where the record of a coupon's code lies in the bucket of accounts: two words, so that no
+/// account is called so.
+pub fn coupon_record(code: &str) -> String {
+    format!("coupon.{}", token(code))
+}
+
 /// The subject of an event. `kind` and `unique` together name the fact: a second event of the same
 /// name is refused by the stream.
 pub fn ledger(account: &AccountId, kind: &str, unique: &str) -> String {

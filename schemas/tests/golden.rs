@@ -7,7 +7,7 @@ use schemas::advert::Advert;
 use schemas::frame::{Cancel, Frame};
 use schemas::job::{Claim, ClaimAnswer, Job};
 use schemas::ledger::Event;
-use schemas::records::{AccountRecord, KeyRecord};
+use schemas::records::{AccountRecord, CouponRecord, KeyRecord};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -33,6 +33,7 @@ fn again(kind: &str, value: &Value) -> Result<Value, serde_json::Error> {
         "job" => round_trip::<Job>(value),
         "key" => round_trip::<KeyRecord>(value),
         "account" => round_trip::<AccountRecord>(value),
+        "coupon" => round_trip::<CouponRecord>(value),
         other => panic!("no type is known for golden files named {other}-*.json"),
     }
 }
@@ -50,9 +51,18 @@ fn what_was_written_once_is_read_for_ever() {
         assert_eq!(read, written, "{name}");
         seen.push(kind);
     }
-    for kind in
-        ["advert", "cancel", "claim", "claim_answer", "event", "frame", "job", "key", "account"]
-    {
+    for kind in [
+        "advert",
+        "cancel",
+        "claim",
+        "claim_answer",
+        "event",
+        "frame",
+        "job",
+        "key",
+        "account",
+        "coupon",
+    ] {
         assert!(seen.iter().any(|known| known == kind), "there is no golden file for {kind}");
     }
 }

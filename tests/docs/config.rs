@@ -14,7 +14,7 @@ const SECTIONS: &str = "infra/src/config/sections.rs";
 const SHAPE: &str = "infra/src/config/file.rs";
 
 /// Which struct holds the keys below a prefix.
-const STRUCTS: [(&str, &str, &str); 15] = [
+const STRUCTS: [(&str, &str, &str); 16] = [
     ("gateway.", SECTIONS, "Gateway"),
     ("queue.", SECTIONS, "Queue"),
     ("workers.", SECTIONS, "Workers"),
@@ -26,6 +26,7 @@ const STRUCTS: [(&str, &str, &str); 15] = [
     ("budget.", SECTIONS, "Budget"),
     ("privacy.", SECTIONS, "Privacy"),
     ("plans[].", SECTIONS, "Plan"),
+    ("coupons[].", SECTIONS, "Coupon"),
     ("stripe.", SECTIONS, "Stripe"),
     ("models[].", SHAPE, "FileModel"),
     ("models[].price.", SHAPE, "FilePrice"),

@@ -41,6 +41,7 @@ fn subjects_spelled() -> Option<Spelled> {
         ("HEALTH_POLL", subjects::HEALTH_POLL.to_owned()),
         ("DEPARTURES", subjects::DEPARTURES.to_owned()),
         ("CHAT_POISON_ADVISORIES", subjects::CHAT_POISON_ADVISORIES.to_owned()),
+        ("coupon_record", subjects::coupon_record("CODE")),
         ("chat", subjects::chat("POOL", "MODEL")),
         ("chat_pool", subjects::chat_pool("POOL")),
         ("chat_consumer", subjects::chat_consumer("POOL")),
@@ -101,9 +102,9 @@ fn keys_spelled() -> Option<Spelled> {
 
 /// `ACCOUNT` as a whole word of a name is written `<account>`.
 fn placeholders(text: &str) -> String {
-    const FILLED: [&str; 12] = [
+    const FILLED: [&str; 13] = [
         "GATEWAY", "REQUEST", "WORKER", "ACCOUNT", "POOL", "MODEL", "KIND", "UNIQUE", "KEY",
-        "DIGEST", "USER", "RESPONSE",
+        "DIGEST", "USER", "RESPONSE", "CODE",
     ];
     let filled = |part: &str| match FILLED.contains(&part) {
         true => format!("<{}>", part.to_lowercase()),

@@ -27,6 +27,12 @@ plans:
     jpy: 100
     credit_usd: 1
     bonus_percent: 1
+coupons:
+  -
+    code: WELCOME
+    credit_usd: 1
+    account_max: 1
+    total_max: 1000
 ";
 
 /// What a model of our own has below its other keys.

@@ -19,6 +19,10 @@ mod chaos;
 #[cfg(test)]
 mod chat;
 #[cfg(test)]
+mod coupons;
+#[cfg(test)]
+mod crashes;
+#[cfg(test)]
 mod edges;
 #[cfg(test)]
 mod embeddings;

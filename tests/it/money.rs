@@ -144,14 +144,14 @@ async fn many_at_once_over_two_gateways_never_spend_more_than_there_is() {
     world.vendor().always("fast", Script::says(["x"]).after(&gate));
     let clients = [world.client_at(0, &key), world.client_at(1, &key)];
     let body = question();
-    let all = futures::future::join_all((0..20).map(|number| clients[number % 2].chat(&body)));
+    let all = futures::future::join_all((0..30).map(|number| clients[number % 2].chat(&body)));
     let opened = async {
         let refused = async || {
             let (one, two) = (world.scrape(0).await, world.scrape(1).await);
             let name = "fly_llm_holds_total{result=\"insufficient\"}";
             one.value(name) + two.value(name)
         };
-        wait_until("seventeen are refused", async || refused().await == 17.0).await;
+        wait_until("27 are refused", async || refused().await == 27.0).await;
         wait_until("three run", async || world.vendor().starts() == 1 + 3).await;
         gate.open();
     };

@@ -30,6 +30,9 @@ pub(crate) mod openapi;
 /// `/api/keys`.
 mod keys;
 
+/// `/api/coupons/redeem`.
+mod coupons;
+
 /// `/api/accounts`.
 mod accounts;
 
@@ -151,6 +154,7 @@ pub(crate) fn router(gateway: &Arc<Gateway>) -> Router {
         .route("/api/feedback", get(feedback::list))
         .route("/api/feedback.jsonl", get(feedback::export))
         .route("/api/route", post(explained::explain))
+        .route("/api/coupons/redeem", post(coupons::redeem))
         .route("/api/usage", get(usage::usage))
         .route("/api/usage.csv", get(usage_csv::usage))
         .route("/api/requests", get(requests::list))

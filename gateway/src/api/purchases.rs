@@ -3,7 +3,7 @@
 
 use super::error::ApiError;
 use super::keys::{away, usd};
-use super::usage::{UsageQuery, scope};
+use super::usage::{UsageQuery, counted_asker, scope};
 use crate::portal::Language;
 use crate::portal::receipt;
 use crate::portal::statement::{self, Month};
@@ -114,7 +114,8 @@ async fn events(
     gateway: &Gateway,
     headers: &HeaderMap,
     query: UsageQuery,
-) -> Result<(AccountId, Vec<EventV1>), Problem> {
+) -> Result<(AccountId, Vec<EventV1>), ApiError> {
+    counted_asker(gateway, headers).await?;
     let account = scope(gateway, headers, query)?.account;
     let entries = gateway.bus.account_entries(&account).await.map_err(|error| away(&error))?;
     Ok((account, entries.into_iter().filter_map(|entry| entry.event).collect()))

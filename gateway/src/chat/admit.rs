@@ -4,19 +4,15 @@
 use super::Refused;
 use super::authenticate::Authenticated;
 use crate::credits;
+use crate::limits;
 use crate::state::Gateway;
-use infra::store::limits::{Admission, Rates, Refusal, Standing};
-use infra::store::spending::Spender;
-use schemas::error::{ErrorCode, Problem};
+use infra::store::limits::{Admission, Standing};
 use schemas::ids::RequestId;
-use schemas::records::{AccountLimits, KeyRecordV1};
+use schemas::records::KeyRecordV1;
 use std::sync::Arc;
 
 /// How long a place is kept without a sign of its gateway, in milliseconds.
 pub(crate) const LEASE_MS: u64 = 20_000;
-
-/// More than anybody takes in a minute: the highest limit that can be given.
-const UNLIMITED: u64 = 1_000_000_000_000;
 
 /// A request that passed its key's limits.
 pub(super) struct Admitted {
@@ -64,28 +60,17 @@ pub(super) async fn admit(
     authenticated: Authenticated,
 ) -> Result<(Admitted, Taken), Refused> {
     let Authenticated { received, key } = &authenticated;
-    let limits = &gateway.config.limits;
-    let asked = received.chat.answer_tokens_max().unwrap_or(0).min(limits.max_tokens_per_request);
+    let max_tokens = gateway.config.limits.max_tokens_per_request;
+    let asked = received.chat.answer_tokens_max().unwrap_or(0).min(max_tokens);
     let answer = asked * u64::from(received.chat.n.unwrap_or(1));
-    let admission = Admission {
-        request: received.request.clone(),
-        account: key.account.clone(),
-        key: key.key.clone(),
-        tokens: credits::prompt_tokens_estimate(&received.chat) + answer,
-        lease_ms: LEASE_MS,
-        of_key: Rates {
-            requests_max: key.requests_per_minute_max.unwrap_or(limits.requests_per_minute),
-            tokens_max: key.tokens_per_minute_max.unwrap_or(limits.tokens_per_minute),
-            parallel_max: key.parallel_max.unwrap_or(limits.parallel),
-        },
-        of_account: gateway.accounts.get(&key.account).and_then(|account| rates(&account.limits)),
-    };
+    let tokens = credits::prompt_tokens_estimate(&received.chat) + answer;
+    let admission = gateway.admission(key, &received.request, tokens);
     let standing = gateway.store.admit(&admission).await.map_err(|error| {
         tracing::error!(%error, "limits can't be asked");
         Refused::from(credits::away())
     })?;
     if let Some((refusal, whose)) = standing.refusal {
-        let problem = refused(refusal, whose, standing.wait_ms);
+        let problem = limits::refused(refusal, whose, standing.wait_ms);
         return Err(Refused { problem, standing: Some(standing) });
     }
     let place = Place {
@@ -94,32 +79,4 @@ pub(super) async fn admit(
         request: received.request.clone(),
     };
     Ok((Admitted { authenticated, standing, place }, Taken(admission)))
-}
-
-/// What an account's keys may take together; what isn't limited is as good as endless.
-fn rates(limits: &AccountLimits) -> Option<Rates> {
-    let all = [limits.requests_per_minute_max, limits.tokens_per_minute_max, limits.parallel_max];
-    let [requests_max, tokens_max, parallel_max] = all.map(|max| max.unwrap_or(UNLIMITED));
-    all.iter().any(Option::is_some).then_some(Rates { requests_max, tokens_max, parallel_max })
-}
-
-fn refused(refusal: Refusal, whose: Spender, wait_ms: u64) -> Problem {
-    let (owner_japanese, owner) = match whose {
-        Spender::Key => ("キー", "key"),
-        Spender::Account => ("アカウント", "account"),
-    };
-    let (japanese, english) = match refusal {
-        Refusal::Requests => ("1分あたりのリクエスト数", "requests a minute"),
-        Refusal::Tokens => ("1分あたりのトークン数", "tokens a minute"),
-        Refusal::Parallel => ("同時リクエスト数", "requests at once"),
-    };
-    Problem::new(
-        ErrorCode::RateLimitExceeded,
-        format!(
-            "この{owner_japanese}の上限 ({japanese}) に達しました。\
-             retry-after の後にもう一度お試しください。"
-        ),
-        format!("This {owner}'s limit of {english} is reached. Try again after retry-after."),
-    )
-    .retry_after_ms(wait_ms.max(1))
 }

@@ -52,6 +52,7 @@ use crate::cache::Wishes;
 pub use crate::line::Standing;
 use crate::state::Gateway;
 use infra::config::DropParams;
+use infra::crash::Point;
 use infra::store::limits::Standing as LimitStanding;
 use schemas::error::Problem;
 use schemas::ids::RequestId;
@@ -261,6 +262,9 @@ impl Answering {
                 },
             }
         };
+        if matches!(event, Event::Done(_)) {
+            Point::Ended.pass().await;
+        }
         self.unmask.event(event)
     }
 }
@@ -292,7 +296,9 @@ pub async fn chat(gateway: &Arc<Gateway>, call: Call) -> Result<Answering, Refus
             let routed = route::route(&way, missed).await?;
             let held = hold::hold(&way, routed).await?;
             let reason = held.routed.reason.clone();
+            Point::Held.pass().await;
             let published = publish::publish(&way, held).await?;
+            Point::Published.pass().await;
             let source = Source::Live(Box::new(relay::relay(&way, published)));
             Ok(Begun { reason, from_cache: false, source })
         };

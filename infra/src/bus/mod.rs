@@ -10,6 +10,9 @@ pub mod ledger;
 /// The records of keys and accounts.
 pub mod records;
 
+/// Who has redeemed which code.
+pub mod coupons;
+
 /// Jobs for free slots, one pull for each.
 pub mod pull;
 

@@ -49,7 +49,7 @@ pub struct StoredAccount {
 }
 
 impl Bus {
-    async fn bucket(&self, name: &str) -> Result<kv::Store, BusError> {
+    pub(super) async fn bucket(&self, name: &str) -> Result<kv::Store, BusError> {
         let opened = self.jetstream().get_key_value(name).await;
         opened.map_err(|error| BusError::request("opening a key-value bucket", error))
     }
@@ -174,7 +174,7 @@ impl Bus {
             let stored = |record| StoredKey { record, revision: entry.revision };
             decoded(entry).map(|record| KeyChange::Put(Box::new(stored(record))))
         };
-        self.watch(subjects::KEYS_BUCKET, read, || KeyChange::Current).await
+        self.watch(subjects::KEYS_BUCKET, ">", read, || KeyChange::Current).await
     }
 
     /// Follows the table of accounts: first all that are there, then every change.
@@ -188,12 +188,14 @@ impl Bus {
             let stored = |record| StoredAccount { record, revision: entry.revision };
             decoded_account(entry).map(|record| AccountChange::Put(Box::new(stored(record))))
         };
-        self.watch(subjects::ACCOUNTS_BUCKET, read, || AccountChange::Current).await
+        // Coupons lie beside the accounts, under names of two words.
+        self.watch(subjects::ACCOUNTS_BUCKET, "*", read, || AccountChange::Current).await
     }
 
     async fn watch<C: Send + 'static>(
         &self,
         name: &str,
+        filter: &str,
         read: impl Fn(&kv::Entry) -> Result<C, BusError> + Send + 'static,
         current: impl Fn() -> C + Send + 'static,
     ) -> Result<BoxStream<'static, Result<C, BusError>>, BusError> {
@@ -201,7 +203,7 @@ impl Bus {
         let status = bucket.status().await;
         let empty =
             status.map_err(|error| BusError::request("watching records", error))?.values() == 0;
-        let watch = bucket.watch_with_history(">").await;
+        let watch = bucket.watch_with_history(filter).await;
         let watch = watch.map_err(|error| BusError::request("watching records", error))?;
         let start: Vec<Result<C, BusError>> = if empty { vec![Ok(current())] } else { Vec::new() };
         let changes = watch.flat_map(move |entry| {

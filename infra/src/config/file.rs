@@ -2,7 +2,8 @@
 //! stands. Unknown keys are refused everywhere.
 
 use super::sections::{
-    Auto, Breaker, Budget, Cache, Gateway, Limits, Plan, Privacy, Queue, Responses, Stripe, Workers,
+    Auto, Breaker, Budget, Cache, Coupon, Gateway, Limits, Plan, Privacy, Queue, Responses, Stripe,
+    Workers,
 };
 use schemas::catalogue::{Capability, Preset, Tier, Vendor};
 use schemas::money::{MicroUsd, PicoUsdPerToken};
@@ -43,6 +44,8 @@ pub(super) struct File {
     pub(super) privacy: Privacy,
     #[serde(default)]
     pub(super) plans: Vec<Plan>,
+    #[serde(default)]
+    pub(super) coupons: Vec<Coupon>,
     #[serde(default)]
     pub(super) stripe: Stripe,
 }

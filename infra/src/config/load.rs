@@ -1,6 +1,7 @@
 //! File → checked configuration: parse, expand `${NAME}`, apply the environment, check. A mistake
 //! is told with file, line and what to write instead; nothing is guessed.
 
+use super::check_coupons::check_coupons;
 use super::check_model::check_model;
 use super::check_stripe::check_stripe;
 use super::file::File;
@@ -133,6 +134,7 @@ fn check(file: File, environment: &Environment) -> Result<Config, Mistake> {
     for name in file.auto.candidates.iter().chain(&file.auto.default) {
         known(&names, 1, name, "auto:")?;
     }
+    check_coupons(&file.coupons)?;
     let stripe = check_stripe(file.stripe, &file.plans, environment)?;
     Ok(Config {
         gateway: file.gateway,
@@ -149,6 +151,7 @@ fn check(file: File, environment: &Environment) -> Result<Config, Mistake> {
         budget: file.budget,
         privacy: file.privacy,
         plans: file.plans,
+        coupons: file.coupons,
         stripe,
     })
 }

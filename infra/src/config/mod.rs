@@ -20,13 +20,16 @@ mod check_model;
 /// The section of Stripe, checked.
 mod check_stripe;
 
+/// Codes of coupons, checked.
+mod check_coupons;
+
 /// Reading, expanding, checking.
 mod load;
 
 pub use load::{ConfigError, DEFAULT_CONFIG};
 pub use model::{Catalogue, Llama, Model};
 pub use sections::{
-    Auto, Breaker, Budget, Cache, DropParams, Gateway, Limits, Plan, PoolLimits, Privacy,
+    Auto, Breaker, Budget, Cache, Coupon, DropParams, Gateway, Limits, Plan, PoolLimits, Privacy,
     PrivacyMode, Queue, Responses, SemanticCache, Stripe, Workers,
 };
 
@@ -63,6 +66,8 @@ pub struct Config {
     pub privacy: Privacy,
     /// What can be bought.
     pub plans: Vec<Plan>,
+    /// What codes bring.
+    pub coupons: Vec<Coupon>,
     /// Selling credit.
     pub stripe: Stripe,
 }

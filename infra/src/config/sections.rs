@@ -406,6 +406,29 @@ pub struct Plan {
     pub bonus_percent: u32,
 }
 
+/// A code that brings credit.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Coupon {
+    /// What is typed in; capitals and small letters are the same.
+    pub code: String,
+    /// The credit it brings.
+    #[serde(deserialize_with = "super::file::usd")]
+    pub credit_usd: schemas::money::MicroUsd,
+    /// How often one account may have it.
+    #[serde(default = "once")]
+    pub account_max: u32,
+    /// How often all together may.
+    pub total_max: u32,
+    /// When it ends, as `2027-01-01T00:00:00+09:00`; never when absent.
+    #[serde(default)]
+    pub expires_at: Option<String>,
+}
+
+fn once() -> u32 {
+    1
+}
+
 /// Selling credit through Stripe.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]

@@ -5,6 +5,7 @@ use crate::wait::{wait_until, within};
 use gateway::{Dependencies, Listeners};
 use infra::bus::Bus;
 use infra::config::Config;
+use infra::crash::{self, Point, Reached};
 use infra::metrics::Metrics;
 use infra::net::PromptListener;
 use infra::secret::Secret;
@@ -110,6 +111,13 @@ impl Role {
             worker_billing::run(billing, stop).await;
             Ok(())
         })
+    }
+
+    /// Lets it die, as far as anybody can see, when it comes to a point; kill it then.
+    pub(crate) async fn dies_at(&self, point: Point) -> Reached {
+        let runtime = self.runtime.as_ref().expect("it runs");
+        let thread = runtime.spawn(async { std::thread::current().id() }).await.unwrap();
+        crash::arm(thread, point)
     }
 
     /// Its counters.

@@ -18,6 +18,7 @@ use crate::{leftovers, settings};
 use gateway::auth::issue;
 use infra::bus::Bus;
 use infra::config::Config;
+use infra::crash::{Point, Reached};
 use infra::environment::{Environment, FLY_LLM_LOG};
 use infra::store::{Store, apply, keys};
 use redis::IntoConnectionInfo;
@@ -185,6 +186,36 @@ impl World {
     /// `kill -9` of a billing worker.
     pub fn kill_billing(&mut self, number: usize) {
         drop(self.billings[number].take().expect("it runs"));
+    }
+
+    /// Lets the role that passes a point end there: the first gateway, worker or billing worker
+    /// that runs. The answer tells when it has come to it; then it is to be killed.
+    pub async fn dies_at(&self, point: Point) -> Reached {
+        let roles = match point {
+            Point::Held | Point::Published | Point::Ended => {
+                self.gateways.iter().flatten().map(|(role, _)| role).next()
+            }
+            Point::Claimed | Point::Answered | Point::Settled => {
+                self.workers.iter().flatten().next()
+            }
+            Point::Followed | Point::Applied => self.billings.iter().flatten().next(),
+        };
+        roles.expect("it runs").dies_at(point).await
+    }
+
+    /// Lets all holds come to their time, as if the requests' lives were over.
+    pub async fn let_holds_expire(&self) {
+        for part in apply::partitions() {
+            let mut redis = self.redis.clone();
+            let mut open = redis::cmd("ZRANGE");
+            open.arg(keys::holds(part)).arg(0).arg(-1);
+            let open: Vec<String> = open.query_async(&mut redis).await.unwrap();
+            for request in open {
+                let mut expire = redis::cmd("ZADD");
+                expire.arg(keys::holds(part)).arg("XX").arg(1).arg(request);
+                expire.query_async::<i64>(&mut redis).await.unwrap();
+            }
+        }
     }
 
     /// Asks a provider worker to stop, without waiting.

@@ -5,6 +5,7 @@
 use crate::Billing;
 use futures::StreamExt;
 use infra::bus::BusError;
+use infra::crash::Point;
 use infra::store::StoreError;
 use infra::store::apply::{Applied, BATCH_EVENTS_MAX};
 use schemas::subjects;
@@ -80,10 +81,12 @@ async fn follow_once(billing: &Billing, partition: u16) -> Result<(), Interrupte
                 let batch = batch.ok_or(Interrupted::Ended)?;
                 let batch = batch.into_iter().collect::<Result<Vec<_>, _>>()?;
                 let Some(last) = batch.last().map(|entry| entry.sequence) else { continue };
+                Point::Followed.pass().await;
                 match billing.store.apply(partition, before, &batch).await? {
                     Applied::At(_) => before = last,
                     Applied::Reseek => return Err(Interrupted::Reseek),
                 }
+                Point::Applied.pass().await;
                 count(billing, partition, batch.len());
             }
             _ = lags.tick() => measure(billing, partition, &filter, before).await?,

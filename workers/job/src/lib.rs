@@ -32,6 +32,7 @@ pub use worker::{Pool, Worker, WorkerError, WorkerSettings};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use infra::bus::pull::Delivery;
+use infra::crash::Point;
 use infra::trace::{self, Kind, Span};
 use schemas::error::{ErrorCode, Problem};
 use schemas::job::{ChatJob, Job, JobKind};
@@ -129,6 +130,7 @@ async fn run_job(worker: Arc<Worker>, delivery: Delivery) -> JobOutcome {
             return JobOutcome::Refused;
         }
     };
+    Point::Claimed.pass().await;
     let mut reply = Reply::new(worker.bus().clone(), &job, delivery.delivered);
     let execution = Execution { kind, job: &job, delivery: &delivery, left, stop: running.stop() };
     let ended = trace::within(span.context(), answer(&worker, &execution, &mut reply)).await;
@@ -139,6 +141,7 @@ async fn run_job(worker: Arc<Worker>, delivery: Delivery) -> JobOutcome {
         tracing::warn!(request = %job.request, "another worker has taken our place");
         return JobOutcome::Failed;
     }
+    Point::Answered.pass().await;
     settle::settle(&worker, &job, &mut reply, ended, running.was_cancelled()).await;
     if failed { JobOutcome::Failed } else { JobOutcome::Done }
 }

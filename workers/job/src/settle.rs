@@ -7,6 +7,7 @@ use crate::worker::Worker;
 use crate::{Ended, deadline_exceeded};
 use infra::bus::ledger::Recorded;
 use infra::clock;
+use infra::crash::Point;
 use schemas::error::{ErrorCode, Problem};
 use schemas::frame::{Done, Failed, FrameBody};
 use schemas::job::ChatJob;
@@ -62,6 +63,7 @@ pub(crate) async fn settle(
         Some(recorded) => end_of(recorded, &event, ended.problem),
         None => FrameBody::Failed(Failed { problem: not_recorded(), settled: None }),
     };
+    Point::Settled.pass().await;
     reply.send(body).await;
 }
 

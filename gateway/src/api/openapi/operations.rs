@@ -1,7 +1,7 @@
 //! Every operation of the API: who may call it, what it takes, what it gives. A type that isn't
 //! named here is an object whose fields the documents tell.
 
-use crate::api::{accounts, checkout, completions, embeddings, feedback, keys, responses};
+use crate::api::{accounts, checkout, completions, coupons, embeddings, feedback, keys, responses};
 use schemars::generate::SchemaGenerator;
 use schemars::{JsonSchema, Schema};
 use schemas::anthropic::{MessagesAnswer, MessagesRequest};
@@ -173,6 +173,8 @@ fn credit() -> Vec<Operation> {
     vec![
         O::new("get", "/api/plans", Nobody, "What can be bought."),
         O::new("post", "/api/checkout", Key, "Begins to buy.").takes::<checkout::Wanted>(),
+        O::new("post", "/api/coupons/redeem", Either, "A code becomes credit.")
+            .takes::<coupons::Wanted>(),
         O::new("get", "/api/purchases", Either, "What was bought.").asks(&["key_id", "account"]),
         O::new("get", "/api/purchases/{payment}/receipt", Either, "A receipt to print.")
             .asks(&["key_id", "account"])
