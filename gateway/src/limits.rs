@@ -42,7 +42,7 @@ impl Gateway {
     ///
     /// # Errors
     /// When there is none left, or Redis is away.
-    pub(crate) async fn count(&self, key: &KeyRecordV1) -> Result<(), Refused> {
+    pub(crate) async fn count_request(&self, key: &KeyRecordV1) -> Result<(), Refused> {
         let request = RequestId::fresh();
         let admission = self.admission(key, &request, 0);
         let standing = self.store.admit(&admission).await.map_err(|error| {

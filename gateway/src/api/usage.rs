@@ -165,7 +165,7 @@ pub(super) async fn counted_asker(
         return Ok(Asker::Operator);
     }
     let key = auth::open(gateway, incoming::secret(headers).as_deref())?;
-    gateway.count(&key).await?;
+    gateway.count_request(&key).await?;
     Ok(Asker::Account(key.account.clone()))
 }
 
