@@ -1,7 +1,8 @@
 # The few commands of this repository. Each is a script in scripts/, which also runs without make.
 
 .DEFAULT_GOAL := help
-.PHONY: help up test test-clients test-compose fuzz chaos bench-llama router-eval test-tools fmt lint deny clean
+.PHONY: help up test test-clients test-compose soak sbom fuzz chaos bench-llama router-eval
+.PHONY: test-tools fmt lint deny clean
 
 # Passed to the program: make up ARGS="--json", make test ARGS="--test tidy".
 ARGS ?=
@@ -26,6 +27,12 @@ router-eval: ## auto の精度を測る / Print how well the auto-router does (A
 
 # How long each target of make fuzz runs.
 SECONDS ?= 60
+
+soak: ## 長く動かして記憶と台帳を見る / Run for SECONDS under load: memory stays flat, sums agree
+	@FLY_LLM_SOAK_SECONDS=$(SECONDS) scripts/test -p fly-llm --test deploy soak -- --nocapture
+
+sbom: ## 部品表 (CycloneDX) を表示 / Print what the program is made of, as CycloneDX
+	@scripts/sbom
 
 test-compose: ## コンテナーで全体を試す / Run everything in containers (exit 69: no engine here)
 	@scripts/test-compose $(ARGS)

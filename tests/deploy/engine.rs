@@ -5,6 +5,7 @@ use crate::compose::Variables;
 use crate::containers::Containers;
 use crate::stack::Stack;
 use infra::environment::Environment;
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Output;
 
@@ -72,6 +73,14 @@ impl Engine {
         match self {
             Self::Processes(stack) => stack.kill(name, which).await,
             Self::Docker(containers) => containers.kill(name, which),
+        }
+    }
+
+    /// What each service holds of memory, in KiB; nothing where the system doesn't tell.
+    pub(crate) fn memory_kib(&self) -> BTreeMap<String, u64> {
+        match self {
+            Self::Processes(stack) => stack.memory_kib(),
+            Self::Docker(_) => BTreeMap::new(),
         }
     }
 

@@ -57,3 +57,19 @@ mod test_compose;
 /// An OpenTelemetry collector.
 #[cfg(test)]
 mod collector;
+
+/// Manifests for Kubernetes.
+#[cfg(test)]
+mod kubernetes;
+
+/// A long run.
+#[cfg(test)]
+mod soak;
+
+/// The list of what the program is made of.
+#[cfg(test)]
+mod sbom;
+
+/// Three servers of NATS.
+#[cfg(test)]
+mod cluster;

@@ -45,6 +45,21 @@ fn shown() -> Vec<Query> {
     queries
 }
 
+/// What workers are scaled by.
+fn scaling() -> Vec<Query> {
+    let mut queries = Vec::new();
+    for resource in crate::kubernetes::resources() {
+        for trigger in resource["spec"]["triggers"].as_array().into_iter().flatten() {
+            if let Some(query) = trigger["metadata"]["query"].as_str() {
+                let place = format!("scaling of {}", resource["metadata"]["name"]);
+                queries.push(Query { place, text: query.to_owned() });
+            }
+        }
+    }
+    assert_eq!(queries.len(), 2);
+    queries
+}
+
 /// Every metric with its labels, from the table that is made from the code. Histograms have three
 /// names.
 fn metrics() -> BTreeMap<String, BTreeSet<String>> {
@@ -144,7 +159,8 @@ fn unknown(
                 MatchOp::Re(_) | MatchOp::NotRe(_) => matcher.value.split('|').collect(),
                 MatchOp::Equal | MatchOp::NotEqual => vec![&matcher.value],
             };
-            let own_label = own.contains(&matcher.name);
+            // Pools are names of the configuration.
+            let own_label = own.contains(&matcher.name) && matcher.name != "pool";
             for value in wanted.into_iter().filter(|value| own_label && !values.contains(*value)) {
                 found.push(format!("{}: {} is never {value}", query.place, matcher.name));
             }
@@ -158,7 +174,7 @@ fn unknown(
 #[test]
 fn queries_name_only_what_there_is() {
     let (metrics, values) = (metrics(), quoted());
-    let queries: Vec<Query> = alerts().into_iter().chain(shown()).collect();
+    let queries: Vec<Query> = alerts().into_iter().chain(shown()).chain(scaling()).collect();
     assert!(queries.len() > 40, "{} queries", queries.len());
     let found: Vec<String> =
         queries.iter().flat_map(|query| unknown(query, &metrics, &values)).collect();

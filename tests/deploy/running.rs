@@ -72,18 +72,19 @@ fn variables(folder: &Path, vendor: &Vendor) -> Variables {
 }
 
 /// Everything that runs, and whom it serves.
-struct Run {
-    engine: Engine,
+pub(crate) struct Run {
+    pub(crate) engine: Engine,
     variables: Variables,
     _folder: TempDir,
-    vendor: Vendor,
+    pub(crate) vendor: Vendor,
     collector: Collector,
     key: String,
     account: String,
 }
 
 impl Run {
-    async fn start() -> Self {
+    /// Everything runs, and there is a key with credit.
+    pub(crate) async fn start() -> Self {
         let vendor = match engine::is_docker() {
             true => World::vendor_for_containers().await,
             false => World::vendor_alone().await,
@@ -119,7 +120,7 @@ impl Run {
     }
 
     /// Somebody with the key at one of the gateways.
-    fn client(&self, gateway: usize) -> Client {
+    pub(crate) fn client(&self, gateway: usize) -> Client {
         Client::of(&self.engine.addresses("gateway", 8080)[gateway], &self.key)
     }
 
@@ -267,7 +268,7 @@ async fn workers_come_and_go_under_load(run: &mut Run) {
 }
 
 /// No hold is open, and every balance is the sum of its events.
-async fn nothing_is_owed(run: &Run) {
+pub(crate) async fn nothing_is_owed(run: &Run) {
     let client = run.client(0);
     wait_until("nothing is held any more", async || {
         let credits = client.get("/api/credits").await;
@@ -278,7 +279,7 @@ async fn nothing_is_owed(run: &Run) {
         .await;
     let check = run.check().await;
     assert_eq!(check["accounts"], 1, "{check}");
-    assert!(check["events"].as_u64().unwrap() > 100, "{check}");
+    assert!(check["events"].as_u64().unwrap() > 10, "{check}");
 }
 
 /// Every line is JSON, and none holds a prompt, an answer, a key or a password.

@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
@@ -22,18 +23,33 @@ const OF_IMAGE: [(&str, &str); 2] = [("OMP_WAIT_POLICY", "passive"), ("GGML_NO_B
 /// The first port that is tried, below those that the system hands out by itself.
 const PORT_MIN: u16 = 20_000;
 
-/// How many runs of this test may have ports of their own.
-const PORT_RUNS: u32 = 300;
+/// How many runs of these tests may have ports of their own.
+const PORT_RUNS: u32 = 50;
 
 /// Ports of one run.
-const PORTS_EACH: u32 = 40;
+const PORTS_EACH: u32 = 200;
+
+/// How many of them were handed out: tests of one run are beside each other.
+static PORTS_TAKEN: AtomicU16 = AtomicU16::new(0);
+
+/// A port that nobody has, and that no other test of this run gets.
+pub(crate) fn free_port() -> u16 {
+    let run = u16::try_from(std::process::id() % PORT_RUNS * PORTS_EACH).unwrap();
+    loop {
+        let taken = PORTS_TAKEN.fetch_add(1, Ordering::Relaxed);
+        assert!(u32::from(taken) < PORTS_EACH, "more ports than one run has");
+        let port = PORT_MIN + run + taken;
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
+}
 
 /// All services that run.
 pub(crate) struct Stack {
     folder: TempDir,
     services: BTreeMap<String, Service>,
     running: Vec<Running>,
-    next_port: u16,
     started: usize,
 }
 
@@ -48,11 +64,10 @@ struct Running {
 impl Stack {
     /// Nothing runs yet.
     pub(crate) fn new(variables: &Variables) -> Self {
-        let run = u16::try_from(std::process::id() % PORT_RUNS * PORTS_EACH).unwrap();
         let folder = TempDir::new().unwrap();
         std::fs::create_dir(folder.path().join("logs")).unwrap();
         let services = compose::services(variables);
-        Self { folder, services, running: Vec::new(), next_port: PORT_MIN + run, started: 0 }
+        Self { folder, services, running: Vec::new(), started: 0 }
     }
 
     /// Where a named volume lies.
@@ -172,21 +187,11 @@ impl Stack {
     }
 
     /// Free ports for those that a service's command names.
-    fn ports(&mut self, name: &str) -> BTreeMap<u16, u16> {
+    fn ports(&self, name: &str) -> BTreeMap<u16, u16> {
         let said = self.services[name].command.join(" ");
         let numbers = said.split(|c: char| !c.is_ascii_digit()).filter(|digits| digits.len() == 4);
         let wanted: Vec<u16> = numbers.map(|digits| digits.parse().unwrap()).collect();
-        wanted.into_iter().map(|port| (port, self.free_port())).collect()
-    }
-
-    fn free_port(&mut self) -> u16 {
-        loop {
-            let port = self.next_port;
-            self.next_port += 1;
-            if TcpListener::bind(("127.0.0.1", port)).is_ok() {
-                return port;
-            }
-        }
+        wanted.into_iter().map(|port| (port, free_port())).collect()
     }
 
     /// Whether a container's own health check says that it is well.
@@ -242,6 +247,19 @@ impl Stack {
         let ports = one.ports.clone();
         self.running[number] = self.begun(name, ports);
         self.wait_for(name, "service_healthy").await;
+    }
+
+    /// What the processes of each service hold of memory together, in KiB.
+    pub(crate) fn memory_kib(&self) -> BTreeMap<String, u64> {
+        let mut all = BTreeMap::new();
+        for one in &self.running {
+            let Some(pid) = one.child.id() else { continue };
+            let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+            let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+            let number = resident.and_then(|text| text.split_whitespace().next()?.parse().ok());
+            *all.entry(one.service.clone()).or_default() += number.unwrap_or(0);
+        }
+        all
     }
 
     /// What the containers of a service wrote.
@@ -310,7 +328,7 @@ fn paths() -> String {
     folders.join(":")
 }
 
-fn program(name: &str) -> PathBuf {
+pub(crate) fn program(name: &str) -> PathBuf {
     let found = folders().into_iter().map(|folder| folder.join(name)).find(|file| file.is_file());
     found.unwrap_or_else(|| panic!("{name} is missing: run scripts/install-test-tools"))
 }

@@ -6,8 +6,8 @@ use crate::tree::Tree;
 use std::process::Command;
 
 /// Programs that are not ours.
-const FOREIGN: [&str; 7] =
-    ["apt-get", "curl", "docker", "export", "fly", "nats-server", "redis-server"];
+const FOREIGN: [&str; 8] =
+    ["apt-get", "curl", "docker", "export", "fly", "kubectl", "nats-server", "redis-server"];
 
 /// One line to type, with its place.
 struct Line {
