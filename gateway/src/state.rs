@@ -10,7 +10,7 @@ use crate::fleet::Fleet;
 use crate::line::Line;
 use crate::pii;
 use infra::bus::Bus;
-use infra::config::{Config, Privacy, PrivacyMode};
+use infra::config::{Config, Privacy};
 use infra::metrics::Metrics;
 use infra::secret::Secret;
 use infra::store::Store;
@@ -123,21 +123,16 @@ impl Gateway {
 /// # Errors
 /// When a kind is not one that masking knows.
 pub fn privacy_settings(privacy: &Privacy) -> Result<pii::Settings, GatewayError> {
-    let mode = |mode: PrivacyMode| match mode {
-        PrivacyMode::Mask => pii::Mode::Mask,
-        PrivacyMode::Block => pii::Mode::Block,
-        PrivacyMode::Local => pii::Mode::Local,
-        PrivacyMode::Off => pii::Mode::Off,
-    };
     let mut kinds = BTreeMap::new();
     for (name, wanted) in &privacy.kinds {
         let kind = pii::Kind::parse(name).ok_or_else(|| GatewayError::Kind(name.clone()))?;
-        kinds.insert(kind, mode(*wanted));
+        kinds.insert(kind, *wanted);
     }
     Ok(pii::Settings {
-        mode: mode(privacy.mode),
+        mode: privacy.mode,
         kinds,
         patterns: privacy.patterns.clone(),
         allow: privacy.allow.clone(),
+        media: privacy.media,
     })
 }

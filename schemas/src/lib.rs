@@ -31,6 +31,9 @@ pub mod ledger;
 /// What a balance is made of.
 pub mod lots;
 
+/// What is to be done with personal data.
+pub mod privacy;
+
 /// The records of keys and accounts.
 pub mod records;
 

@@ -3,6 +3,7 @@
 
 use crate::ids::{AccountId, KeyId};
 use crate::money::MicroUsd;
+use crate::privacy::PolicyV1;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -77,6 +78,9 @@ pub struct KeyRecordV1 {
     /// How soon its requests have their turn.
     #[serde(default, skip_serializing_if = "Priority::is_normal")]
     pub priority: Priority,
+    /// What is done with personal data in its requests; as configured when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub privacy: Option<PolicyV1>,
     /// When it was deleted: milliseconds since 1970. The record stays, so that its usage can still
     /// be asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -5,7 +5,7 @@ use crate::command_line::Lines;
 use crate::role::{self, Failure};
 use gateway::{auto, pii};
 use infra::environment::Environment;
-use schemas::openai::{ChatRequest, Message, Role};
+use schemas::openai::{ChatRequest, Content, Message, Role};
 use serde_json::{Value, json};
 use std::io::{BufRead, BufWriter, Write};
 use std::process::ExitCode;
@@ -37,26 +37,39 @@ pub(super) fn mask(arguments: &Lines, environment: &Environment) -> Result<ExitC
     let settings = gateway::privacy_settings(&config.privacy).map_err(Failure::usage)?;
     let masker = pii::Masker::new(settings).map_err(Failure::usage)?;
     each_line(|line| {
-        if line["messages"].is_array() {
+        let mut answer = json!({"id": line["id"]});
+        let text = if line["messages"].is_array() {
             let mut chat = chat_of(line)?;
+            let text = joined(&chat.messages);
             let vault = masker.mask(&mut chat).map_err(Failure::new)?;
-            let counts: Vec<Value> = vault
-                .counts()
-                .into_iter()
-                .map(|(kind, count)| json!({"type": kind.type_name(), "count": count}))
-                .collect();
-            return Ok(json!({"id": line["id"], "counts": counts, "messages": chat.messages}));
-        }
-        let text = line["text"].as_str().unwrap_or_default();
-        let (masked, spans, _) = masker.mask_text(text).map_err(Failure::new)?;
-        let spans: Vec<Value> = pii::code_points(text, &spans)
-            .into_iter()
-            .map(
-                |span| json!({"start": span.start, "end": span.end, "type": span.kind.type_name()}),
-            )
-            .collect();
-        Ok(json!({"id": line["id"], "spans": spans, "masked": masked}))
+            answer["counts"] = counts(&vault);
+            answer["messages"] = json!(chat.messages);
+            text
+        } else {
+            line["text"].as_str().unwrap_or_default().to_owned()
+        };
+        let (masked, spans, _) = masker.mask_text(&text).map_err(Failure::new)?;
+        answer["spans"] = spans_of(&text, &spans);
+        answer["masked"] = masked.into();
+        Ok(answer)
     })
+}
+
+/// What messages say, one after the other with a line's end between: what spans are places in.
+fn joined(messages: &[Message]) -> String {
+    let contents = messages.iter().filter_map(|message| message.content.as_ref());
+    contents.flat_map(Content::texts).collect::<Vec<_>>().join("\n")
+}
+
+fn counts(vault: &pii::Vault) -> Value {
+    let count =
+        |(kind, count): (pii::Kind, usize)| json!({"type": kind.type_name(), "count": count});
+    vault.counts().into_iter().map(count).collect()
+}
+
+fn spans_of(text: &str, spans: &[pii::Span]) -> Value {
+    let span = |span: pii::Span| json!({"start": span.start, "end": span.end, "type": span.kind.type_name()});
+    pii::code_points(text, spans).into_iter().map(span).collect()
 }
 
 /// A line as a chat: `messages` as they are, or a bare `prompt` or `text` as the user's.

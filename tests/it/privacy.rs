@@ -164,3 +164,44 @@ async fn by_policy_it_is_refused_or_left() {
     assert!(world.vendor().seen()[0].body.to_string().contains(EMAIL));
     world.finish().await;
 }
+
+#[tokio::test]
+async fn a_key_has_a_policy_of_its_own() {
+    let world = World::start().await;
+    let strict = json!({"mode": "block", "kinds": {"phone": "off"}, "media": "block"});
+    let strict = world.key_like(json!({"name": "strict", "privacy": strict}), 1_000_000).await;
+    let lax = json!({"mode": "off"});
+    let lax = world.key_like(json!({"name": "lax", "privacy": lax}), 1_000_000).await;
+    let local = json!({"media": "local"});
+    let local = world.key_like(json!({"name": "local", "privacy": local}), 1_000_000).await;
+    let usual = world.key(1_000_000).await;
+
+    let refused = world.client(&strict).ask("fast", QUESTION).await;
+    assert_eq!((refused.status, refused.error_code().as_str()), (400, "content_blocked"));
+    assert!(refused.text.contains("email") && !refused.text.contains("phone"), "{}", refused.text);
+    assert_eq!(world.vendor().starts(), 0);
+    assert_eq!(world.client(&strict).ask("fast", PHONE).await.content(), PHONE);
+    world.client(&lax).ask("fast", QUESTION).await;
+    world.client(&usual).ask("fast", QUESTION).await;
+    let seen: Vec<String> = world.vendor().seen().iter().map(|s| s.body.to_string()).collect();
+    assert!(seen[0].contains(PHONE) && seen[1].contains(EMAIL));
+    assert!(!seen[2].contains(EMAIL) && !seen[2].contains(PHONE));
+
+    let url = json!({"url": "data:image/png;base64,iVBORw0KGgo="});
+    let picture = json!({"model": "fast", "messages": [{"role": "user", "content": [
+        {"type": "text", "text": "what is it?"}, {"type": "image_url", "image_url": url}]}]});
+    let refused = world.client(&strict).chat(&picture).await;
+    assert_eq!((refused.status, refused.error_code().as_str()), (400, "content_blocked"));
+    let nobody = world.client(&local).chat(&picture).await;
+    assert_eq!((nobody.status, nobody.error_code().as_str()), (400, "content_blocked"));
+    assert_eq!(world.client(&usual).chat(&picture).await.status, 200);
+
+    let path = format!("/api/keys/{}", strict.id);
+    let admin = world.admin();
+    let as_configured =
+        admin.request(reqwest::Method::PATCH, &path).json(&json!({"privacy": null}));
+    let changed = admin.send(as_configured).await;
+    assert_eq!((changed.status, &changed.json()["privacy"]), (200, &json!(null)));
+    assert_eq!(world.client(&strict).ask("fast", QUESTION).await.status, 200);
+    world.finish().await;
+}

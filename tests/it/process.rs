@@ -184,6 +184,15 @@ async fn lines_are_masked_and_routed() {
     );
     assert!(!masked[0]["masked"].as_str().unwrap().contains("taro"));
     assert_eq!(masked[1]["masked"], "nothing");
+    // A value that stands in two messages is found, and its places are those in the joined texts.
+    let lines = "{\"id\":3,\"messages\":[{\"role\":\"assistant\",\"content\":\"氏名は？\"},\
+        {\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"山田太郎\"}]}]}\n";
+    let chat = place.run_with(&["mask", "--json", "--config", "own.yaml"], lines).await;
+    let chat = chat.json_lines().remove(0);
+    assert_eq!(chat["spans"], json!([{"start": 5, "end": 9, "type": "PERSON"}]));
+    assert_eq!(chat["masked"], "氏名は？\n[PERSON_1]");
+    assert_eq!(chat["messages"][1]["content"][0]["text"], "[PERSON_1]");
+    assert_eq!(chat["counts"], json!([{"type": "PERSON", "count": 1}]));
     let lines = "{\"id\":\"a\",\"prompt\":\"この国の首都はどこですか。\"}\n\
         {\"id\":\"b\",\"prompt\":\"What is the capital of this country?\"}\n";
     let routed = place.run_with(&["route", "--json", "--config", "own.yaml"], lines).await;

@@ -5,6 +5,7 @@ use super::error::ApiError;
 use super::incoming;
 use crate::auth::issue::{self, BudgetsEdit, IssuedKey, KeyEdit, NewKey};
 use crate::credits;
+use crate::pii::Kind;
 use crate::state::Gateway;
 use axum::Json;
 use axum::body::Body;
@@ -17,9 +18,11 @@ use schemars::JsonSchema;
 use schemas::error::{ErrorCode, Problem};
 use schemas::ids::{AccountId, KeyId};
 use schemas::money::MicroUsd;
+use schemas::privacy::{Media, Mode, PolicyV1};
 use schemas::records::{KeyRecordV1, PeriodBudgets, Priority};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Longest name of a key, in characters.
@@ -48,6 +51,18 @@ pub(super) struct Wanted {
     tokens_per_minute: Option<u64>,
     parallel: Option<u64>,
     priority: Option<Priority>,
+    privacy: Option<Privacy>,
+}
+
+/// What to do with personal data; what is absent is the configuration's.
+#[derive(Deserialize, JsonSchema)]
+#[schemars(rename = "KeyPrivacy")]
+#[serde(deny_unknown_fields)]
+struct Privacy {
+    mode: Option<Mode>,
+    #[serde(default)]
+    kinds: BTreeMap<String, Mode>,
+    media: Option<Media>,
 }
 
 /// What changes; what is absent stays, and `null` takes a limit away.
@@ -77,6 +92,8 @@ pub(super) struct Change {
     parallel: Option<Option<u64>>,
     #[serde(default, deserialize_with = "given")]
     priority: Option<Option<Priority>>,
+    #[serde(default, deserialize_with = "given")]
+    privacy: Option<Option<Privacy>>,
 }
 
 /// A field that is there, be it `null`.
@@ -137,6 +154,7 @@ fn checked(gateway: &Gateway, wanted: Wanted) -> Result<NewKey, Problem> {
         tokens_per_minute_max: checked_limit("tokens_per_minute", wanted.tokens_per_minute)?,
         parallel_max: checked_limit("parallel", wanted.parallel)?,
         priority: wanted.priority.unwrap_or_default(),
+        privacy: wanted.privacy.map(checked_privacy).transpose()?,
     })
 }
 
@@ -166,6 +184,7 @@ fn checked_change(gateway: &Gateway, change: Change) -> Result<KeyEdit, Problem>
         tokens_per_minute_max: limit("tokens_per_minute", change.tokens_per_minute)?,
         parallel_max: limit("parallel", change.parallel)?,
         priority: change.priority.map(Option::unwrap_or_default),
+        privacy: change.privacy.map(|own| own.map(checked_privacy).transpose()).transpose()?,
     })
 }
 
@@ -205,6 +224,20 @@ pub(super) fn checked_limit(field: &str, limit: Option<u64>) -> Result<Option<u6
         ));
     }
     Ok(limit)
+}
+
+fn checked_privacy(privacy: Privacy) -> Result<PolicyV1, Problem> {
+    let Privacy { mode, kinds, media } = privacy;
+    if let Some(unknown) = kinds.keys().find(|name| Kind::parse(name).is_none()) {
+        let shown: String = unknown.chars().take(80).collect();
+        let known = Kind::ALL.map(Kind::as_str).join(", ");
+        return Err(wrong(
+            "privacy.kinds",
+            &format!("種類の名前 ({known})。'{shown}' はありません"),
+            &format!("names of kinds ({known}); '{shown}' is none"),
+        ));
+    }
+    Ok(PolicyV1 { mode, kinds, media })
 }
 
 /// No names are all models.
@@ -332,6 +365,7 @@ fn described(record: &KeyRecordV1, spent: Spending) -> Value {
         "tokens_per_minute": record.tokens_per_minute_max,
         "parallel": record.parallel_max,
         "priority": record.priority,
+        "privacy": record.privacy,
         "spent_usd": usd(spent.total),
         "spent_today_usd": day,
         "spent_this_week_usd": week,

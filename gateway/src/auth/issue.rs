@@ -10,6 +10,7 @@ use rand::RngExt;
 use schemas::ids::{AccountId, KeyId};
 use schemas::ledger::{EventV1, Fact};
 use schemas::money::MicroUsd;
+use schemas::privacy::PolicyV1;
 use schemas::records::{
     API_KEY_PREFIX, AccountLimits, AccountRecordV1, KeyRecordV1, PeriodBudgets, Priority,
 };
@@ -40,6 +41,8 @@ pub struct NewKey {
     pub parallel_max: Option<u64>,
     /// How soon its requests have their turn.
     pub priority: Priority,
+    /// What is done with personal data; as configured when absent.
+    pub privacy: Option<PolicyV1>,
 }
 
 /// A key just made.
@@ -86,6 +89,7 @@ pub async fn issue(bus: &Bus, wanted: NewKey) -> Result<IssuedKey, BusError> {
         tokens_per_minute_max: wanted.tokens_per_minute_max,
         parallel_max: wanted.parallel_max,
         priority: wanted.priority,
+        privacy: wanted.privacy,
         revoked_ms: None,
     };
     let revision = bus.put_key(&record).await?;
@@ -118,6 +122,7 @@ pub async fn issue_once(
         tokens_per_minute_max: None,
         parallel_max: None,
         priority: Priority::Normal,
+        privacy: None,
         revoked_ms: None,
     };
     let revision = bus.create_key(&record).await?;
@@ -145,6 +150,8 @@ pub struct KeyEdit {
     pub parallel_max: Option<Option<u64>>,
     /// How soon its requests have their turn.
     pub priority: Option<Priority>,
+    /// Another policy on personal data, or the configuration's.
+    pub privacy: Option<Option<PolicyV1>>,
 }
 
 /// What changes about the budgets of calendar periods: what is absent stays.
@@ -242,6 +249,7 @@ pub async fn edit(bus: &Bus, key: &KeyId, edit: KeyEdit) -> Result<Option<Stored
                 .unwrap_or(record.tokens_per_minute_max),
             parallel_max: edit.parallel_max.unwrap_or(record.parallel_max),
             priority: edit.priority.unwrap_or(record.priority),
+            privacy: edit.privacy.unwrap_or(record.privacy),
             ..record
         })
     };

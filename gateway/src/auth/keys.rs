@@ -157,6 +157,7 @@ mod tests {
             requests_per_minute_max: None,
             tokens_per_minute_max: None,
             parallel_max: None,
+            privacy: None,
             priority: schemas::records::Priority::Normal,
             revoked_ms: None,
         }

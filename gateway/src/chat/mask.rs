@@ -4,7 +4,6 @@
 use super::admit::Admitted;
 use crate::pii::{MaskError, Vault};
 use crate::state::Gateway;
-use infra::config::{Privacy, PrivacyMode};
 use schemas::error::{ErrorCode, Problem};
 use schemas::openai::{ChatRequest, TOKENS};
 
@@ -17,11 +16,23 @@ pub(super) struct Masked {
 
 /// Masks; the vault can restore what was found.
 pub(super) fn mask(gateway: &Gateway, mut admitted: Admitted) -> Result<(Masked, Vault), Problem> {
+    let own = admitted.authenticated.key.privacy.as_ref();
+    let own = own.map(|policy| gateway.masker.with_policy(policy));
+    let masker = own.as_ref().unwrap_or(&gateway.masker);
     let chat = &mut admitted.authenticated.received.chat;
-    if !sees_everything(chat) && !masks_nothing(&gateway.config.privacy) {
+    if !sees_everything(chat) && !masker.is_off() {
         return Err(unreadable());
     }
-    let vault = gateway.masker.mask(chat).map_err(|error| match error {
+    let vault = masker.mask(chat).map_err(refusal)?;
+    for (kind, count) in vault.counts() {
+        let counter = gateway.metrics.masked_total.with_label_values(&[kind.as_str()]);
+        counter.inc_by(u64::try_from(count).unwrap_or(u64::MAX));
+    }
+    Ok((Masked { admitted, local_only: vault.is_local_only() }, vault))
+}
+
+fn refusal(error: MaskError) -> Problem {
+    match error {
         MaskError::Blocked(kinds) => {
             let names: Vec<&str> = kinds.iter().map(|kind| kind.as_str()).collect();
             let names = names.join(", ");
@@ -35,6 +46,11 @@ pub(super) fn mask(gateway: &Gateway, mut admitted: Admitted) -> Result<(Masked,
                 ),
             )
         }
+        MaskError::Media => Problem::new(
+            ErrorCode::ContentBlocked,
+            "画像・音声・ファイルは受け付けません。テキストだけで送ってください。",
+            "Images, sounds and files are not accepted. Send text only.",
+        ),
         other => {
             tracing::error!(error = %other, "masking failed; the request is refused");
             Problem::new(
@@ -43,23 +59,13 @@ pub(super) fn mask(gateway: &Gateway, mut admitted: Admitted) -> Result<(Masked,
                 "Personal data could not be checked for, so nothing was sent.",
             )
         }
-    })?;
-    for (kind, count) in vault.counts() {
-        let counter = gateway.metrics.masked_total.with_label_values(&[kind.as_str()]);
-        counter.inc_by(u64::try_from(count).unwrap_or(u64::MAX));
     }
-    Ok((Masked { admitted, local_only: vault.is_local_only() }, vault))
 }
 
 /// Whether all that is said stands there as text. Token numbers would carry personal data past us.
 fn sees_everything(chat: &ChatRequest) -> bool {
     let mut contents = chat.messages.iter().filter_map(|message| message.content.as_ref());
     !contents.any(|content| content.parts().iter().any(|part| part.kind == TOKENS))
-}
-
-/// Whether the operator wants personal data left where it is, of every kind.
-fn masks_nothing(privacy: &Privacy) -> bool {
-    privacy.mode == PrivacyMode::Off && privacy.kinds.is_empty() && privacy.patterns.is_empty()
 }
 
 fn unreadable() -> Problem {

@@ -5,13 +5,15 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use schemas::openai::ChatRequest;
+use schemas::privacy::PolicyV1;
 
 use super::detect::Detector;
 use super::document::{Document, Replace};
 use super::finding::Span;
 use super::kind::Kind;
+use super::media;
 use super::repeats;
-use super::settings::{Mode, Settings, SettingsError};
+use super::settings::{Media, Mode, Settings, SettingsError};
 use super::shadow::TEXT_BYTES_MAX;
 use super::vault::{Exhausted, Issuer, Vault};
 use super::walk::{self, Visit};
@@ -22,6 +24,9 @@ pub enum MaskError {
     /// The policy refuses requests with these kinds of data.
     #[error("the request holds personal data that the policy refuses: {}", names(.0))]
     Blocked(Vec<Kind>),
+    /// The policy refuses requests with images, sounds or files.
+    #[error("the request holds an image, a sound or a file, which the policy refuses")]
+    Media,
     /// More text than can be looked through.
     #[error("the request is too large to be looked through for personal data")]
     TooLarge,
@@ -54,16 +59,28 @@ impl Masker {
         Ok(Self { detector, settings: Arc::new(settings) })
     }
 
-    /// The same patterns under another policy for kinds (a key's own); its patterns are ignored.
+    /// The same patterns under a key's own policy.
     #[must_use]
-    pub fn with_policy(&self, settings: Settings) -> Self {
-        Self { detector: Arc::clone(&self.detector), settings: Arc::new(settings) }
+    pub fn with_policy(&self, policy: &PolicyV1) -> Self {
+        let settings = Arc::new(self.settings.with(policy));
+        Self { detector: Arc::clone(&self.detector), settings }
+    }
+
+    /// Whether all personal data is left where it is.
+    pub fn is_off(&self) -> bool {
+        self.settings.is_off()
     }
 
     /// Masks every string of the request in place.
     pub fn mask(&self, request: &mut ChatRequest) -> Result<Vault, MaskError> {
-        if self.settings.is_off() {
-            return Ok(Vault::default());
+        let mut issuer = Issuer::default();
+        match self.settings.media {
+            Media::Block if media::is_in(request) => return Err(MaskError::Media),
+            Media::Local if media::is_in(request) => issuer.keep_local(),
+            Media::Pass | Media::Block | Media::Local => {}
+        }
+        if self.is_off() {
+            return Ok(issuer.into_vault());
         }
         let mut reader = Reader(Document::default());
         walk::walk(request, &mut reader)?;
@@ -72,7 +89,6 @@ impl Masker {
             return Err(MaskError::TooLarge);
         }
         let spans = self.spans(document.text());
-        let mut issuer = Issuer::default();
         let spans = self.apply_policy(spans, &mut issuer)?;
         if spans.is_empty() {
             return Ok(issuer.into_vault());
@@ -138,18 +154,13 @@ impl Replace for Issuer {
     }
 }
 
-/// Inline media is data, not text: it is the policy for non-text parts that decides on it.
-fn is_inline_media(string: &str) -> bool {
-    string.starts_with("data:") && string.contains(";base64,")
-}
-
 struct Reader(Document);
 
 impl Visit for Reader {
     type Error = MaskError;
 
     fn visit(&mut self, label: &str, string: &mut String) -> Result<(), MaskError> {
-        if is_inline_media(string) {
+        if media::is_inline(string) {
             self.0.skip();
         } else {
             self.0.add(label, string);

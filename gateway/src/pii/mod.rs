@@ -8,6 +8,7 @@ mod finding;
 mod json_text;
 mod kind;
 mod masker;
+mod media;
 mod placeholder;
 mod public_figures;
 mod recognizers;
@@ -23,9 +24,11 @@ pub use finding::{Span, code_points};
 pub use kind::Kind;
 pub use masker::{MaskError, Masker};
 pub use restore::Restorer;
-pub use settings::{Mode, Settings, SettingsError};
+pub use settings::{Media, Mode, Settings, SettingsError};
 pub use vault::Vault;
 
+#[cfg(test)]
+mod fuzz_targets;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]

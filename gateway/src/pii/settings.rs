@@ -1,23 +1,11 @@
-//! What is to be done with which kind of data. Plain values: the gateway maps its configuration
-//! and a key's own policy to them. An error here must never quote more than the pattern.
+//! What is to be done with which kind of data: the configuration, and a key's own policy over it.
+//! An error here must never quote more than the pattern.
 
 use std::collections::BTreeMap;
 
 use super::kind::Kind;
-
-/// What to do with personal data.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Mode {
-    /// Replace it by placeholders.
-    #[default]
-    Mask,
-    /// Refuse the request.
-    Block,
-    /// Leave it, but let only models that run here see the request.
-    Local,
-    /// Leave it.
-    Off,
-}
+use schemas::privacy::PolicyV1;
+pub use schemas::privacy::{Media, Mode};
 
 /// The policy of masking.
 #[derive(Debug, Clone, Default)]
@@ -30,9 +18,26 @@ pub struct Settings {
     pub patterns: Vec<String>,
     /// Values that are never touched, exactly as they are written.
     pub allow: Vec<String>,
+    /// For images, sounds and files.
+    pub media: Media,
 }
 
 impl Settings {
+    /// With a key's own policy over it. Kinds that this version doesn't know are passed over: they
+    /// were checked by whoever wrote the key's record.
+    #[must_use]
+    pub fn with(&self, policy: &PolicyV1) -> Self {
+        let mut settings = self.clone();
+        settings.mode = policy.mode.unwrap_or(self.mode);
+        settings.media = policy.media.unwrap_or(self.media);
+        for (name, mode) in &policy.kinds {
+            if let Some(kind) = Kind::parse(name) {
+                settings.kinds.insert(kind, *mode);
+            }
+        }
+        settings
+    }
+
     /// The mode of a kind.
     pub fn mode_of(&self, kind: Kind) -> Mode {
         self.kinds.get(&kind).copied().unwrap_or(self.mode)

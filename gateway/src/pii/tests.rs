@@ -157,6 +157,16 @@ fn the_policy_blocks_or_leaves() {
 }
 
 #[test]
+fn a_text_that_begins_like_a_file_is_looked_through() {
+    let text = "data:text/plain;base64,aGk= mail taro@example.com";
+    let body = serde_json::json!({"model": "auto", "messages": [
+        {"role": "user", "content": text}]});
+    let mut masked = request(body);
+    assert!(!masker().mask(&mut masked).unwrap().is_empty());
+    assert!(!serde_json::to_string(&masked).unwrap().contains("taro"));
+}
+
+#[test]
 fn own_patterns_and_allowed_values_count() {
     let settings = Settings {
         patterns: vec![r"EMP-\d{4}".into()],

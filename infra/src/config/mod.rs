@@ -30,7 +30,7 @@ pub use load::{ConfigError, DEFAULT_CONFIG};
 pub use model::{Catalogue, Llama, Model};
 pub use sections::{
     Auto, Breaker, Budget, Cache, Coupon, DropParams, Gateway, Limits, Plan, PoolLimits, Privacy,
-    PrivacyMode, Queue, Responses, SemanticCache, Stripe, Workers,
+    PrivacyMedia, PrivacyMode, Queue, Responses, SemanticCache, Stripe, Workers,
 };
 
 use std::collections::BTreeMap;

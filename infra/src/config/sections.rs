@@ -2,6 +2,7 @@
 //! default here equals the one written in the default file (a test holds that).
 
 use schemas::ids::AccountId;
+pub use schemas::privacy::{Media as PrivacyMedia, Mode as PrivacyMode};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -371,21 +372,8 @@ pub struct Privacy {
     pub patterns: Vec<String>,
     /// Values that are never touched, exactly as they are written.
     pub allow: Vec<String>,
-}
-
-/// What to do with personal data in a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum PrivacyMode {
-    /// Replace it before the queue, restore it in the answer.
-    #[default]
-    Mask,
-    /// Refuse the request.
-    Block,
-    /// Leave it, but let only models of our own see the request.
-    Local,
-    /// Leave it.
-    Off,
+    /// What to do with images, sounds and files.
+    pub media: PrivacyMedia,
 }
 
 /// What can be bought.
