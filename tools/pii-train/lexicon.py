@@ -92,7 +92,20 @@ write('latin_given_names.txt',first,['Given names in Latin letters.','Faker (MIT
 write('latin_surnames.txt',last,['Surnames in Latin letters.','Faker (MIT)'])
 write('romaji.txt',romaji,['Japanese names in Latin letters.','japanese-personal-name-dataset (MIT)'])
 write('words.txt',words_,['Ordinary English words.','Faker (MIT)'])
-# other persons, places and organisations of ipadic
+# UniDic: the nouns among the features of its binary dictionary, by their kind
+import struct, unidic_lite
+def unidic():
+    data=open(os.path.join(unidic_lite.DICDIR,'sys.dic'),'rb').read()
+    # MeCab's format: ten numbers and the character set, the trie, the tokens, the features.
+    *_,trie,tokens,features,_=struct.unpack('<10I',data[:40]); start=72+trie+tokens
+    words=collections.defaultdict(set)
+    for row in data[start:start+features].split(b'\0'):
+        c=row.decode('utf8','replace').split(',')
+        if len(c)>8 and c[0]=='名詞': words['-'.join(c[1:4])].add(c[8])
+    return words
+U=unidic()
+all_kata=re.compile('^[ァ-ヺー]+$')
+# other persons, places and organisations of ipadic and UniDic
 IP=IPADIC
 foreign=set(); places=set(); orgs=set()
 for l in open(IP+'Noun.name.csv',encoding='euc_jp'):
@@ -104,7 +117,10 @@ for l in open(IP+'Noun.place.csv',encoding='euc_jp'):
 for l in open(IP+'Noun.org.csv',encoding='euc_jp'):
     c=l.rstrip('\n').split(','); w=c[0]
     if 2<=len(w)<=7 and re.match('^[一-鿿々ァ-ヺー]+$',w): orgs.add(w)
-I=['mecab-ipadic Noun.place.csv, Noun.org.csv, Noun.name.csv (NAIST/ICOT licence: see NOTICE)']
+I=['mecab-ipadic Noun.place.csv, Noun.org.csv, Noun.name.csv (NAIST/ICOT licence: see NOTICE)','UniDic through unidic-lite (BSD licence: see NOTICE)']
+foreign|={p for w in U['固有名詞-人名-一般'] for p in re.split('[・＝]',w) if 2<=len(p)<=12 and (all_kata.match(p) or kanji.match(p))}
+places|={w for k in ('固有名詞-地名-一般','固有名詞-地名-国') for w in U[k] if 2<=len(w)<=12 and all_kata.match(w) or 2<=len(w)<=5 and kanji.match(w)}
+orgs|={w for w in U['固有名詞-一般-*'] if 2<=len(w)<=12 and (all_kata.match(w) or kanji.match(w))}
 places-=cities
 write('places.txt',places,['Place names in kanji and katakana.']+I)
 write('organizations.txt',orgs,['Organizations.']+I)
@@ -116,3 +132,5 @@ for fn in ['Noun.csv','Noun.verbal.csv','Noun.adjv.csv','Noun.adverbal.csv','Nou
         if (kanji.match(w) and 2<=len(w)<=4) or (re.match('^[ァ-ヺー]+$',w) and 3<=len(w)<=7): common.add(w)
 c=sorted(common)
 write('nouns.txt',c,['Common nouns in kanji and katakana.','mecab-ipadic Noun.csv and others (NAIST/ICOT licence: see NOTICE)'])
+k={w for kind in U if kind.startswith('普通名詞') for w in U[kind] if 3<=len(w)<=12 and all_kata.match(w)}-common
+write('nouns_in_katakana.txt',k,['More common nouns in katakana.','UniDic through unidic-lite (BSD licence: see NOTICE)'])

@@ -37,7 +37,7 @@ pub(in crate::pii) const NOUN: Lists = 1024;
 /// Longest entry in characters that is looked up.
 pub(in crate::pii) const ENTRY_CHARACTERS_MAX: usize = 7;
 
-const FILES: [(&str, Lists); 12] = [
+const FILES: [(&str, Lists); 13] = [
     (include_str!("../data/surnames.txt"), SURNAME),
     (include_str!("../data/given_names.txt"), GIVEN),
     (include_str!("../data/given_names_more.txt"), GIVEN),
@@ -50,6 +50,7 @@ const FILES: [(&str, Lists); 12] = [
     (include_str!("../data/places.txt"), PLACE),
     (include_str!("../data/organizations.txt"), ORGANIZATION),
     (include_str!("../data/nouns.txt"), NOUN),
+    (include_str!("../data/nouns_in_katakana.txt"), NOUN),
 ];
 
 /// The lists, by the hash of a word.
