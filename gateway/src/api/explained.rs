@@ -12,6 +12,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use infra::config::Model;
+use schemas::error::Problem;
 use schemas::ids::AccountId;
 use schemas::openai::ChatRequest;
 use schemas::records::{KeyRecordV1, Priority};
@@ -44,7 +45,7 @@ pub(super) async fn explain(
 }
 
 /// Whose key it is; nobody's for the operator's.
-fn asker(gateway: &Gateway, headers: &HeaderMap) -> Result<Option<Arc<KeyRecordV1>>, ApiError> {
+fn asker(gateway: &Gateway, headers: &HeaderMap) -> Result<Option<Arc<KeyRecordV1>>, Problem> {
     if incoming::is_admin(gateway.admin_key.as_ref(), headers) {
         return Ok(None);
     }

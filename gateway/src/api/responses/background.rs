@@ -2,7 +2,7 @@
 //! paid for like it; only who listens is a task of the gateway, which keeps how it stands. Whoever
 //! cancels it, at whichever gateway, hangs up in the client's place: what was produced is charged.
 
-use super::kept::{Keeping, Kept, Record, Shelf};
+use super::kept::{Keeping, Outcome, Record, Shelf};
 use super::log::{Log, Numbered};
 use super::response::Head;
 use super::stream::Rendering;
@@ -119,7 +119,7 @@ pub(super) async fn begin(
     let model = Mutex::new(answering.model().to_owned());
     let stage = Stage { rendering: Mutex::new(rendering), model, log: log.clone() };
     let run = Run { shelf, input, before, place, stage };
-    if !matches!(run.keep(queued.clone(), &[], false).await, Ok(Kept::Kept)) {
+    if !matches!(run.keep(queued.clone(), &[], false).await, Ok(Outcome::Kept)) {
         return Err((cannot_be_kept().into(), counted));
     }
     let gateway = Arc::clone(&run.place.gateway);
@@ -166,8 +166,8 @@ impl Run {
         let mut last = Vec::new();
         let response = self.stage.over(&mut last);
         match self.keep_end(response, &last).await {
-            Kept::Kept | Kept::Gone => {}
-            Kept::TooLarge => {
+            Outcome::Kept | Outcome::Gone => {}
+            Outcome::TooLarge => {
                 last.clear();
                 let response = self.stage.too_large(&mut last);
                 self.keep_end(response, &last).await;
@@ -201,8 +201,8 @@ impl Run {
                 continue;
             };
             match self.keep(response, &[], true).await {
-                Ok(Kept::Gone) => return,
-                Ok(Kept::Kept | Kept::TooLarge) => (kept_events, has_begun) = (events, true),
+                Ok(Outcome::Gone) => return,
+                Ok(Outcome::Kept | Outcome::TooLarge) => (kept_events, has_begun) = (events, true),
                 Err(error) => tracing::debug!(%error, "how a response stands can't be kept now"),
             }
         }
@@ -213,12 +213,12 @@ impl Run {
         response: Value,
         last: &[u8],
         again: bool,
-    ) -> Result<Kept, infra::store::StoreError> {
+    ) -> Result<Outcome, infra::store::StoreError> {
         let events: Option<Vec<Numbered>> = self.stage.log.as_ref().map(|log| log.with_last(last));
         let (input, before) = (self.input.clone(), self.before.clone());
         let mut record = Record { response, input, before, events };
         let kept = self.shelf.keep(&record, again).await?;
-        match record.events.as_mut().filter(|_| kept == Kept::TooLarge) {
+        match record.events.as_mut().filter(|_| kept == Outcome::TooLarge) {
             // Who comes back hears the end at least.
             Some(events) => {
                 events.drain(..events.len().saturating_sub(1));
@@ -228,7 +228,7 @@ impl Run {
         }
     }
 
-    async fn keep_end(&self, response: Value, last: &[u8]) -> Kept {
+    async fn keep_end(&self, response: Value, last: &[u8]) -> Outcome {
         let mut pause = KEEP_PAUSE;
         for _ in 0..KEEP_ATTEMPTS_MAX {
             match self.keep(response.clone(), last, true).await {
@@ -239,7 +239,7 @@ impl Run {
             pause *= 2;
         }
         tracing::error!("a response's end could not be kept");
-        Kept::Gone
+        Outcome::Gone
     }
 }
 

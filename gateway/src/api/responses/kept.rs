@@ -43,7 +43,7 @@ pub(super) struct Record {
 
 /// What became of keeping a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kept {
+pub(super) enum Outcome {
     /// It is there.
     Kept,
     /// It may not be so large.
@@ -158,14 +158,14 @@ impl Shelf {
     ///
     /// # Errors
     /// When Redis is away.
-    pub(super) async fn keep(&self, record: &Record, again: bool) -> Result<Kept, StoreError> {
+    pub(super) async fn keep(&self, record: &Record, again: bool) -> Result<Outcome, StoreError> {
         let settings = &self.gateway.config.responses;
         let id = record.response["id"].as_str().unwrap_or_default();
         let sealed = serde_json::to_vec(record).ok();
         let sealed = sealed.filter(|plain| plain.len() <= settings.entry_bytes_max);
         let Some(content) = sealed.and_then(|plain| self.sealed(id, plain)) else {
             tracing::info!(id, "a response is too large to be kept");
-            return Ok(Kept::TooLarge);
+            return Ok(Outcome::TooLarge);
         };
         let sealed = Sealed {
             account: &self.account,
@@ -176,10 +176,10 @@ impl Shelf {
             again,
         };
         match self.gateway.store.keep_response(&sealed).await? {
-            true => Ok(Kept::Kept),
+            true => Ok(Outcome::Kept),
             false => {
                 tracing::info!(id, "a response is too large for its account, or was deleted");
-                Ok(Kept::Gone)
+                Ok(Outcome::Gone)
             }
         }
     }
