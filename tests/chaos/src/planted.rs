@@ -117,7 +117,8 @@ impl Sabotage<'_> {
                     key: self.key.clone(),
                     amount: MicroUsd(1),
                     lifetime_ms: 3_600_000,
-                    key_budget: None,
+                    budgets: Vec::new(),
+                    enough: MicroUsd(1),
                     total_budget: None,
                 };
                 store.reserve(&hold).await.unwrap();
