@@ -1,8 +1,8 @@
 # The few commands of this repository. Each is a script in scripts/, which also runs without make.
 
 .DEFAULT_GOAL := help
-.PHONY: help up test test-clients test-compose soak sbom fuzz chaos bench-llama router-eval
-.PHONY: test-tools fmt lint deny clean
+.PHONY: help up test test-clients test-browser test-compose soak sbom fuzz chaos bench-llama
+.PHONY: router-eval test-tools fmt lint deny clean
 
 # Passed to the program: make up ARGS="--json", make test ARGS="--test tidy".
 ARGS ?=
@@ -18,6 +18,9 @@ test: ## すべてのテストを実行 / Run every test
 
 test-clients: ## 公式クライアントで実行 / Run the official Python clients against the program
 	@scripts/test-clients $(ARGS)
+
+test-browser: ## 画面をブラウザーで試す / Drive the pages with Chromium; keeps screenshots
+	@scripts/test-browser $(ARGS)
 
 bench-llama: ## llama.cpp のサーバーと速さを比べる / Measure our engine beside llama.cpp's server
 	@scripts/bench-llama $(ARGS)

@@ -1,12 +1,31 @@
 //! What can be typed. Others script against it: names and meanings stay.
 
+use clap::builder::Styles;
+use clap::builder::styling::{AnsiColor, Style};
 use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+
+/// How help looks on a terminal; elsewhere it is plain.
+const STYLES: Styles = Styles::styled()
+    .header(Style::new().bold())
+    .usage(Style::new().bold())
+    .literal(AnsiColor::Green.on_default().bold())
+    .placeholder(AnsiColor::Cyan.on_default())
+    .valid(AnsiColor::Green.on_default())
+    .invalid(AnsiColor::Yellow.on_default())
+    .error(AnsiColor::Red.on_default().bold());
+
+/// What scripts may rely on.
+const EXIT_CODES: &str = "終了コード / Exit codes: 0 成功 done, 1 失敗 or \"no\" \
+     (ledger check, healthcheck), 2 コマンドの誤り wrong command line, \
+     64 設定の誤り wrong configuration or environment.";
 
 /// 多数のLLMを一つのOpenAI互換APIで / One OpenAI-compatible API in front of many models.
 #[derive(Debug, Parser)]
 #[command(name = "fly-llm", version, propagate_version = true)]
+#[command(styles = STYLES, after_help = EXIT_CODES)]
 pub(crate) struct CommandLine {
     /// What to do.
     #[command(subcommand)]
@@ -42,11 +61,21 @@ pub(crate) enum Command {
     Route(Lines),
     /// Masks texts on standard input (JSONL).
     Mask(Lines),
+    /// Talks to a model from the terminal, streaming.
+    Chat(Chat),
+    /// Prints what completes commands in a shell: bash, zsh, fish, elvish or powershell.
+    Completions {
+        /// Which shell.
+        shell: Shell,
+    },
     /// Exits 0 when a gateway is ready.
     Healthcheck {
         /// The URL to ask.
         #[arg(default_value = "http://127.0.0.1:8080/ready")]
         url: String,
+        /// Prints the gateway's own JSON.
+        #[arg(long)]
+        json: bool,
     },
 }
 
@@ -164,11 +193,40 @@ pub(crate) struct Rakuten {
     pub(crate) end_with_parent: bool,
 }
 
+/// Arguments of `chat`.
+#[derive(Debug, Args)]
+pub(crate) struct Chat {
+    /// What to ask; without it each line of standard input is one question of a conversation.
+    pub(crate) message: Vec<String>,
+    /// Which model.
+    #[arg(long, short, default_value = "auto")]
+    pub(crate) model: String,
+    /// A system prompt.
+    #[arg(long)]
+    pub(crate) system: Option<String>,
+    /// The API, ending in /v1; FLY_LLM_BASE_URL when absent, else a running `up`.
+    #[arg(long, value_name = "URL")]
+    pub(crate) url: Option<String>,
+    /// Prints one line of JSON for each answer.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Where a running `up` is.
+    #[command(flatten)]
+    pub(crate) data: DataFolder,
+}
+
 /// `config …`
 #[derive(Debug, Subcommand)]
 pub(crate) enum ConfigCommand {
     /// Explains every mistake with its line.
-    Check(ConfigFile),
+    Check {
+        /// The configuration.
+        #[command(flatten)]
+        config: ConfigFile,
+        /// Prints one line of JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Prints the commented default.
     Default,
 }
@@ -207,6 +265,9 @@ pub(crate) enum KeysCommand {
     Delete {
         /// Its `key_id`.
         key: String,
+        /// Prints one line of JSON.
+        #[arg(long)]
+        json: bool,
         /// Where a running `up` is.
         #[command(flatten)]
         data: DataFolder,
@@ -228,6 +289,9 @@ pub(crate) enum CreditsCommand {
         /// Names the grant, so that repeating the command gives nothing; random when absent.
         #[arg(long)]
         unique: Option<String>,
+        /// Prints one line of JSON.
+        #[arg(long)]
+        json: bool,
         /// Where a running `up` is.
         #[command(flatten)]
         data: DataFolder,
@@ -236,6 +300,9 @@ pub(crate) enum CreditsCommand {
     Show {
         /// The account.
         account: String,
+        /// Prints one line of JSON.
+        #[arg(long)]
+        json: bool,
         /// Where a running `up` is.
         #[command(flatten)]
         data: DataFolder,
@@ -256,6 +323,9 @@ pub(crate) enum LedgerCommand {
     },
     /// Forgets all balances and has the billing worker rebuild them.
     Rebuild {
+        /// Prints one line of JSON.
+        #[arg(long)]
+        json: bool,
         /// Where a running `up` is.
         #[command(flatten)]
         data: DataFolder,
@@ -270,6 +340,9 @@ pub(crate) enum StreamsCommand {
         /// The configuration.
         #[command(flatten)]
         config: ConfigFile,
+        /// Prints one line of JSON.
+        #[arg(long)]
+        json: bool,
         /// Where a running `up` is.
         #[command(flatten)]
         data: DataFolder,

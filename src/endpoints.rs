@@ -37,6 +37,14 @@ pub(crate) struct Running {
     pub(crate) pid: u32,
 }
 
+impl Running {
+    /// What a running `up` with this data folder tells, if there is one.
+    pub(crate) fn read(data: &Path) -> Option<Self> {
+        let text = std::fs::read_to_string(data.join(RUN_FILE)).ok()?;
+        serde_json::from_str(&text).ok()
+    }
+}
+
 /// Both servers.
 #[derive(Debug, Clone)]
 pub(crate) struct Endpoints {

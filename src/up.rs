@@ -449,10 +449,12 @@ fn banner(running: &Running, json: bool, model: bool) -> Result<(), Failure> {
     }
     let Running { base_url, metrics_url, admin_key, api_key, .. } = running;
     let name = if model { "rakuten-llm" } else { "auto" };
+    let pages = base_url.trim_end_matches("/v1");
     writeln!(
         out,
         "\nFly-LLM が起動しました / Fly-LLM is up\n\n  \
          API        {base_url}\n  \
+         pages      {pages}  (/account, /admin)\n  \
          metrics    {metrics_url}\n  \
          admin key  {admin_key}\n  \
          API key    {api_key}\n\n\

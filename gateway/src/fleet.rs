@@ -160,6 +160,17 @@ impl Fleet {
         }
     }
 
+    /// All workers as they last advertised themselves, and whether their connection holds.
+    pub(crate) fn workers(&self) -> Vec<(AdvertV1, bool)> {
+        let known = self.known();
+        let mut workers: Vec<_> =
+            known.workers.values().map(|seen| (seen.advert.clone(), seen.connected)).collect();
+        workers.sort_by(|(a, _), (b, _)| {
+            (&a.pool, a.worker.as_str()).cmp(&(&b.pool, b.worker.as_str()))
+        });
+        workers
+    }
+
     /// How many workers there are.
     pub(crate) fn size(&self) -> usize {
         self.known().workers.len()

@@ -127,7 +127,7 @@ pub async fn run(
     stop: CancellationToken,
 ) -> Result<(), GatewayError> {
     let background = Tasks::new();
-    let gateway = Gateway::new(dependencies, background.clone())?;
+    let gateway = Gateway::new(dependencies, background.clone(), stop.clone())?;
     auth::keys::watch(&gateway).await?;
     auth::accounts::watch(&gateway).await?;
     fleet::watch(&gateway).await?;

@@ -2,23 +2,31 @@
 //! end. `axum::serve` has no time limits, and a thousand idle sockets cost an attacker nothing.
 
 use axum::Router;
+use axum::http::Request;
 use axum::serve::Listener;
+use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
 use infra::net::PromptListener;
 use infra::tasks::Tasks;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
 
 /// Connections at once; further ones wait to be accepted.
 const CONNECTIONS_MAX: usize = 20_000;
 
 /// How long a request's headers may take, and how long a connection may idle between requests.
 const HEADER_SECONDS_MAX: Duration = Duration::from_secs(75);
+
+/// Who is at the other end of a connection.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Peer(pub(crate) IpAddr);
 
 /// Serves until `stop`; then accepts no more, and returns when every connection has ended its
 /// request.
@@ -27,11 +35,11 @@ pub(crate) async fn serve(mut listener: PromptListener, router: Router, stop: Ca
     let connections = Tasks::new();
     loop {
         let Ok(place) = Arc::clone(&places).acquire_owned().await else { break };
-        let (stream, _) = tokio::select! {
+        let (stream, peer) = tokio::select! {
             () = stop.cancelled() => break,
             accepted = listener.accept() => accepted,
         };
-        let served = connection(stream, router.clone(), stop.clone());
+        let served = connection(stream, Peer(peer.ip()), router.clone(), stop.clone());
         connections.spawn("connection", async move {
             served.await;
             drop(place);
@@ -41,11 +49,15 @@ pub(crate) async fn serve(mut listener: PromptListener, router: Router, stop: Ca
     connections.finish().await;
 }
 
-async fn connection(stream: TcpStream, router: Router, stop: CancellationToken) {
+async fn connection(stream: TcpStream, peer: Peer, router: Router, stop: CancellationToken) {
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_SECONDS_MAX);
     builder.http2().timer(TokioTimer::new());
-    let service = TowerToHyperService::new(router);
+    let told = router.map_request(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(peer);
+        request
+    });
+    let service = TowerToHyperService::new(told);
     let served = builder.serve_connection(TokioIo::new(stream), service);
     tokio::pin!(served);
     let ended = tokio::select! {

@@ -9,6 +9,7 @@ use crate::exchange::Exchange;
 use crate::fleet::Fleet;
 use crate::line::Line;
 use crate::pii;
+use crate::portal::Front;
 use infra::bus::Bus;
 use infra::config::{Config, Privacy};
 use infra::metrics::Metrics;
@@ -19,6 +20,7 @@ use schemas::ids::GatewayId;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 /// What a gateway is given.
 pub struct Dependencies {
@@ -52,6 +54,9 @@ pub struct Gateway {
     pub(crate) line: Arc<Line>,
     pub(crate) masker: pii::Masker,
     pub(crate) desk: Desk,
+    pub(crate) front: Front,
+    /// Cancelled when the gateway accepts nothing new any more: what never ends by itself ends.
+    pub(crate) leaving: CancellationToken,
     /// Tasks that live as long as the gateway.
     pub(crate) background: Tasks,
     /// Responses that run without their client: a shutdown lets them end like those with one.
@@ -61,11 +66,16 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    pub(crate) fn new(given: Dependencies, background: Tasks) -> Result<Arc<Self>, GatewayError> {
+    pub(crate) fn new(
+        given: Dependencies,
+        background: Tasks,
+        leaving: CancellationToken,
+    ) -> Result<Arc<Self>, GatewayError> {
         let breakers = Breakers::new(given.config.breaker.clone());
         let line = Line::new(given.config.queue.clone());
         let masker = pii::Masker::new(privacy_settings(&given.config.privacy)?)?;
         let desk = Desk::new(&given.config)?;
+        let front = Front::new(given.admin_key.as_ref());
         Ok(Arc::new(Self {
             id: GatewayId::fresh(),
             config: given.config,
@@ -81,6 +91,8 @@ impl Gateway {
             line,
             masker,
             desk,
+            front,
+            leaving,
             background,
             detached: Tasks::new(),
             settlements: Tasks::new(),

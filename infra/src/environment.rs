@@ -45,6 +45,10 @@ pub const OTEL_EXPORTER_OTLP_HEADERS: &str = "OTEL_EXPORTER_OTLP_HEADERS";
 pub const OTEL_SERVICE_NAME: &str = "OTEL_SERVICE_NAME";
 /// The share of traces to keep, from 0 to 1.
 pub const OTEL_TRACES_SAMPLER_ARG: &str = "OTEL_TRACES_SAMPLER_ARG";
+/// The API that `fly-llm chat` talks to, ending in `/v1`.
+pub const FLY_LLM_BASE_URL: &str = "FLY_LLM_BASE_URL";
+/// The API key that `fly-llm chat` talks with.
+pub const FLY_LLM_API_KEY: &str = "FLY_LLM_API_KEY";
 /// Where to look for programs.
 pub const PATH: &str = "PATH";
 

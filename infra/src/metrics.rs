@@ -1,6 +1,11 @@
 //! Every counter of Fly-LLM in one struct: the doc comment is the HELP text, the field is the name.
 //! Labels come from closed sets; a name from outside never becomes a label.
 
+/// The counters read back.
+mod readings;
+
+pub use readings::Quantiles;
+
 use prometheus::{
     Encoder, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder,
 };

@@ -1,7 +1,7 @@
 //! `credits grant` writes a ledger event and waits until it is in the balance; `credits show` reads
 //! the balance.
 
-use super::{keys, say};
+use super::{keys, told};
 use crate::command_line::CreditsCommand;
 use crate::endpoints::Endpoints;
 use crate::role::Failure;
@@ -10,6 +10,7 @@ use infra::environment::Environment;
 use infra::store::Store;
 use schemas::ids::AccountId;
 use schemas::money::MicroUsd;
+use serde_json::json;
 use std::process::ExitCode;
 
 pub(super) async fn run(
@@ -17,7 +18,7 @@ pub(super) async fn run(
     environment: &Environment,
 ) -> Result<ExitCode, Failure> {
     match command {
-        CreditsCommand::Grant { account, usd, note, unique, data } => {
+        CreditsCommand::Grant { account, usd, note, unique, json, data } => {
             let account = AccountId::parse(account).map_err(Failure::usage)?;
             let amount = MicroUsd::from_decimal(&usd).map_err(Failure::usage)?;
             if amount <= MicroUsd::ZERO {
@@ -31,18 +32,23 @@ pub(super) async fn run(
             let unique = unique.unwrap_or_else(keys::fresh_unique);
             issue::grant(&bus, &account, amount, &unique, &note).await?;
             super::ledger::wait_until_applied(&bus, &endpoints.store().await?).await?;
-            show(&endpoints.store().await?, &account).await?;
+            show(&endpoints.store().await?, &account, json).await?;
         }
-        CreditsCommand::Show { account, data } => {
+        CreditsCommand::Show { account, json, data } => {
             let account = AccountId::parse(account).map_err(Failure::usage)?;
             let store = Endpoints::find(environment, &data.data)?.store().await?;
-            show(&store, &account).await?;
+            show(&store, &account, json).await?;
         }
     }
     Ok(ExitCode::SUCCESS)
 }
 
-async fn show(store: &Store, account: &AccountId) -> Result<(), Failure> {
+async fn show(store: &Store, account: &AccountId, json: bool) -> Result<(), Failure> {
     let balance = store.balance(account).await?;
-    say(format!("{account}  balance ${}  held ${}", balance.balance, balance.held))
+    let line = json!({
+        "account": account,
+        "balance_micro_usd": balance.balance.0,
+        "held_micro_usd": balance.held.0,
+    });
+    told(json, line, format!("{account}  balance ${}  held ${}", balance.balance, balance.held))
 }

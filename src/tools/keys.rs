@@ -1,6 +1,6 @@
 //! `keys …`: what `/api/keys` does, for those who have no gateway at hand.
 
-use super::say;
+use super::{say, told};
 use crate::command_line::KeysCommand;
 use crate::endpoints::Endpoints;
 use crate::role::Failure;
@@ -31,7 +31,7 @@ pub(super) async fn run(
                 list(&record, json)?;
             }
         }
-        KeysCommand::Delete { key, data } => {
+        KeysCommand::Delete { key, json, data } => {
             let bus = Endpoints::find(environment, &data.data)?.bus("keys").await?;
             let wanted = KeyId::parse(key)?;
             let found = all(&bus).await?.into_iter().find(|record| record.key == wanted);
@@ -39,7 +39,8 @@ pub(super) async fn run(
                 Failure::new(format!("there is no key {wanted}: `fly-llm keys list` shows all"))
             })?;
             issue::revoke(&bus, &record.key).await?;
-            say(format!("{wanted} is deleted"))?;
+            let line = json!({"key_id": wanted, "deleted": true});
+            told(json, line, format!("{wanted} is deleted"))?;
         }
     }
     Ok(ExitCode::SUCCESS)

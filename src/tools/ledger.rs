@@ -49,14 +49,14 @@ pub(super) async fn run(
             print(&report, json)?;
             Ok(if report.ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
-        LedgerCommand::Rebuild { data } => {
+        LedgerCommand::Rebuild { json, data } => {
             let endpoints = Endpoints::find(environment, &data.data)?;
             let (bus, store) = (endpoints.bus("ledger").await?, endpoints.store().await?);
             for partition in apply::partitions() {
                 store.wipe_view(partition).await?;
             }
             wait_until_applied(&bus, &store).await?;
-            print(&check(&bus, &store).await?, false)?;
+            print(&check(&bus, &store).await?, json)?;
             Ok(ExitCode::SUCCESS)
         }
     }

@@ -95,19 +95,20 @@ class Key:
 class Gateway:
     """A running `fly-llm up`."""
 
-    def __init__(self, vendor):
+    def __init__(self, vendor, extra="", environment=None):
         self.folder = tempfile.TemporaryDirectory(prefix="fly-llm-clients-")
         folder = Path(self.folder.name)
         self.data = folder / "data"
         self.errors = folder / "up.err"
         file = folder / "config.yaml"
-        file.write_text(configuration(vendor.url), encoding="utf-8")
+        file.write_text(configuration(vendor.url) + extra, encoding="utf-8")
         arguments = ["up", "--json", "--config", str(file), "--data", str(self.data)]
         arguments += ["--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0"]
         with self.errors.open("wb") as errors:
             self.child = subprocess.Popen(
                 [program(), *arguments], cwd=folder, stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE, stderr=errors,
+                env={**os.environ, **(environment or {})},
             )
         try:
             self.banner = self.read_banner()

@@ -66,6 +66,7 @@ fn keys_spelled() -> Option<Spelled> {
     let part = subjects::partition(&account);
     let tenant = Tenant::Account(account.clone());
     let texts = [
+        ("audit", keys::audit()),
         ("watermark", keys::watermark(part)),
         ("live", keys::live(part)),
         ("account", keys::account(&account)),

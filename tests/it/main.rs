@@ -3,6 +3,8 @@
 //! when anything is left.
 
 #[cfg(test)]
+mod admin_pages;
+#[cfg(test)]
 mod answer_headers;
 #[cfg(test)]
 mod auto;
@@ -47,6 +49,8 @@ mod money;
 #[cfg(test)]
 mod openai_surfaces;
 #[cfg(test)]
+mod pages;
+#[cfg(test)]
 mod payments;
 #[cfg(test)]
 mod permissions;
@@ -69,6 +73,8 @@ mod slots;
 #[cfg(test)]
 #[cfg(target_os = "linux")]
 mod sockets;
+#[cfg(test)]
+mod terminal;
 #[cfg(test)]
 mod upstreams;
 #[cfg(test)]

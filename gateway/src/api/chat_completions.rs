@@ -9,7 +9,7 @@ use schemas::error::Problem;
 use schemas::openai::{Answer, AnswerChoice, ChatRequest};
 
 /// What is kept of one request for its answer.
-pub(super) struct ChatCompletion {
+pub(crate) struct ChatCompletion {
     id: String,
     created: u64,
     wants_usage: bool,

@@ -8,7 +8,7 @@ use super::incoming;
 use super::usage::{Asker, asker};
 use crate::auth::{issue, sha256_hex};
 use crate::portal::checkout::{self as pages, NewKey};
-use crate::portal::{self, Language};
+use crate::portal::{Language, Look};
 use crate::state::Gateway;
 use axum::body::Body;
 use axum::extract::{Query, State};
@@ -17,7 +17,9 @@ use axum::response::Response;
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use infra::clock;
-use payments::{Buyer, CallError, Credited, Offer, Order, Payments, PaymentsError, Settled};
+use payments::{
+    Buyer, CallError, Credited, Offer, Order, Payments, PaymentsError, Session, Settled,
+};
 use schemars::JsonSchema;
 use schemas::error::{ErrorCode, Problem};
 use schemas::ids::{AccountId, KeyId};
@@ -39,13 +41,12 @@ pub(super) fn routes() -> Router<Arc<Gateway>> {
         .route("/api/checkout", post(checkout))
         .route("/checkout/success", get(success))
         .route("/checkout/cancel", get(cancelled))
-        .route("/assets/style.css", get(portal::style))
 }
 
 #[derive(Deserialize, JsonSchema)]
 #[schemars(rename = "Purchase")]
 #[serde(deny_unknown_fields)]
-pub(super) struct Wanted {
+pub(crate) struct Wanted {
     /// A plan's name, or an amount of the buyer's own.
     plan: Option<String>,
     /// In dollars or yen.
@@ -84,21 +85,9 @@ async fn checkout(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<Value>, ApiError> {
-    let payments = open(&gateway)?;
+    open(&gateway)?;
     let body = incoming::body(&gateway, &headers, body).await?;
-    let wanted: Wanted = incoming::json(&body)?;
-    let offer = offer(payments, &wanted)?;
-    let buyer = buyer(&gateway, &headers, &wanted).await?;
-    let base = public_url(&gateway, &headers);
-    let order = Order {
-        buyer,
-        offer,
-        success_url: format!("{base}/checkout/success?session_id={{CHECKOUT_SESSION_ID}}"),
-        cancel_url: format!("{base}/checkout/cancel"),
-        in_japanese: Language::of(&headers) == Language::Japanese,
-        idempotency_key: KeyId::fresh().to_string(),
-    };
-    let session = payments.checkout(&order).await.map_err(|error| refused(&error))?;
+    let (order, session) = begin(&gateway, &headers, incoming::json(&body)?).await?;
     Ok(Json(json!({
         "object": "checkout",
         "id": session.id,
@@ -108,6 +97,31 @@ async fn checkout(
         "credit_micro_usd": order.offer.credit.0,
         "bonus_micro_usd": order.offer.bonus.0,
     })))
+}
+
+/// Opens the page of a purchase.
+///
+/// # Errors
+/// When nothing is sold like that, or Stripe is away.
+pub(crate) async fn begin(
+    gateway: &Gateway,
+    headers: &HeaderMap,
+    wanted: Wanted,
+) -> Result<(Order, Session), Problem> {
+    let payments = open(gateway)?;
+    let offer = offer(payments, &wanted)?;
+    let buyer = buyer(gateway, headers, &wanted).await?;
+    let base = public_url(gateway, headers);
+    let order = Order {
+        buyer,
+        offer,
+        success_url: format!("{base}/checkout/success?session_id={{CHECKOUT_SESSION_ID}}"),
+        cancel_url: format!("{base}/checkout/cancel"),
+        in_japanese: Language::of(headers) == Language::Japanese,
+        idempotency_key: KeyId::fresh().to_string(),
+    };
+    let session = payments.checkout(&order).await.map_err(|error| refused(&error))?;
+    Ok((order, session))
 }
 
 fn offer(payments: &Payments, wanted: &Wanted) -> Result<Offer, Problem> {
@@ -199,7 +213,7 @@ fn email(text: &str) -> Result<String, Problem> {
 }
 
 /// Where buyers reach us.
-fn public_url(gateway: &Gateway, headers: &HeaderMap) -> String {
+pub(crate) fn public_url(gateway: &Gateway, headers: &HeaderMap) -> String {
     if let Some(url) = &gateway.config.stripe.public_url {
         return url.trim_end_matches('/').to_owned();
     }
@@ -220,19 +234,19 @@ async fn success(
     Query(returned): Query<Returned>,
     headers: HeaderMap,
 ) -> Response {
-    let language = Language::of(&headers);
+    let look = Look::without_place(&headers);
     let not_found = || {
         let told = ("購入が見つかりません。", "There is no such purchase.");
-        pages::problem(language, StatusCode::NOT_FOUND, told)
+        pages::problem(&look, StatusCode::NOT_FOUND, told)
     };
     let (Some(payments), Some(id)) = (gateway.desk.payments(), returned.session_id) else {
         return not_found();
     };
     match settle(&gateway, payments, &id).await {
         Ok(Some((credited, key))) => {
-            pages::thanks(language, &credited, &key, &public_url(&gateway, &headers))
+            pages::thanks(&look, &credited, &key, &public_url(&gateway, &headers))
         }
-        Ok(None) => pages::pending(language),
+        Ok(None) => pages::pending(&look),
         Err(PaymentsError::Call(CallError::Unknown(_) | CallError::Refused(_))) => not_found(),
         Err(error) => {
             tracing::warn!(%error, "a buyer's return could not be settled");
@@ -240,7 +254,7 @@ async fn success(
                 "確認に時間がかかっています。少し待ってから再読み込みしてください。クレジットは失われません。",
                 "This takes longer than usual. Load the page again in a moment: no credit is lost.",
             );
-            pages::problem(language, StatusCode::SERVICE_UNAVAILABLE, told)
+            pages::problem(&look, StatusCode::SERVICE_UNAVAILABLE, told)
         }
     }
 }
@@ -285,7 +299,7 @@ async fn first_key(
 }
 
 async fn cancelled(headers: HeaderMap) -> Response {
-    pages::cancelled(Language::of(&headers))
+    pages::cancelled(&Look::without_place(&headers))
 }
 
 /// Payments, or that nothing is sold here.

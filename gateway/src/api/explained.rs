@@ -28,20 +28,32 @@ pub(super) async fn explain(
     let key = asker(&gateway, &headers)?;
     let body = incoming::body(&gateway, &headers, body).await?;
     let chat: ChatRequest = incoming::json(&body)?;
+    Ok(Json(explained(&gateway, key.as_deref(), &chat)?))
+}
+
+/// What `auto` would do with a chat of a key, or of the operator.
+///
+/// # Errors
+/// When a preference can't be read.
+pub(crate) fn explained(
+    gateway: &Gateway,
+    key: Option<&KeyRecordV1>,
+    chat: &ChatRequest,
+) -> Result<Value, Problem> {
     // The operator stands in line as somebody new would.
-    let (account, priority) = key.as_ref().map_or_else(
+    let (account, priority) = key.map_or_else(
         || (AccountId::fresh(), Priority::default()),
         |key| (key.account.clone(), key.priority),
     );
     let asked = auto::Asked {
-        chat: &chat,
-        features: &auto::features(&gateway.config, &chat),
-        allowed: key.as_ref().and_then(|key| key.models.as_deref()),
+        chat,
+        features: &auto::features(&gateway.config, chat),
+        allowed: key.and_then(|key| key.models.as_deref()),
         offered: &|name: &str| gateway.fleet.offers(name),
         wait_ms: &|model: &Model| gateway.expected_wait_ms(model, (&account, priority)),
         past: &Past::default(),
     };
-    Ok(Json(auto::explain(&gateway.config, &asked)?))
+    auto::explain(&gateway.config, &asked)
 }
 
 /// Whose key it is; nobody's for the operator's.

@@ -19,7 +19,7 @@ use sha2::{Digest, Sha256};
 use std::time::Duration;
 
 /// How long a body may take to arrive.
-pub(super) const BODY_SECONDS_MAX: Duration = Duration::from_secs(60);
+pub(crate) const BODY_SECONDS_MAX: Duration = Duration::from_secs(60);
 
 /// Longest secret looked at, in bytes.
 const SECRET_BYTES_MAX: usize = 512;

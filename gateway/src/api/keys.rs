@@ -13,6 +13,7 @@ use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use infra::bus::records::StoredKey;
 use infra::clock;
+use infra::secret::Secret;
 use infra::store::spending::Spending;
 use schemars::JsonSchema;
 use schemas::error::{ErrorCode, Problem};
@@ -37,7 +38,7 @@ const MODELS_MAX: usize = 1_000;
 #[derive(Deserialize, JsonSchema)]
 #[schemars(rename = "NewKey")]
 #[serde(deny_unknown_fields)]
-pub(super) struct Wanted {
+pub(crate) struct Wanted {
     name: String,
     #[schemars(with = "Option<String>")]
     account: Option<AccountId>,
@@ -113,15 +114,52 @@ pub(super) async fn create(
 ) -> Result<Json<Value>, ApiError> {
     incoming::require_admin(&gateway, &headers)?;
     let body = incoming::body(&gateway, &headers, body).await?;
-    let wanted = checked(&gateway, incoming::json(&body)?)?;
+    let issued = issued(&gateway, incoming::json(&body)?).await?;
+    Ok(Json(learnt(&gateway, issued, Spending::default())))
+}
+
+async fn issued(gateway: &Gateway, wanted: Wanted) -> Result<IssuedKey, Problem> {
+    let wanted = checked(gateway, wanted)?;
     if let Some(account) = &wanted.account {
         let known = gateway.bus.account(account).await.map_err(|error| away(&error))?;
         known.ok_or_else(|| {
             wrong("account", "既存のアカウント (acct_…)", "an account that exists (acct_…)")
         })?;
     }
-    let issued = issue::issue(&gateway.bus, wanted).await.map_err(|error| away(&error))?;
-    Ok(Json(learnt(&gateway, issued, Spending::default())))
+    issue::issue(&gateway.bus, wanted).await.map_err(|error| away(&error))
+}
+
+/// Makes one for a page, and answers its secret.
+///
+/// # Errors
+/// When it can't be as it is wanted, or NATS is away.
+pub(crate) async fn make(gateway: &Gateway, wanted: Wanted) -> Result<Secret, Problem> {
+    let issued = issued(gateway, wanted).await?;
+    let secret = issued.secret.clone();
+    learn(gateway, issued);
+    Ok(secret)
+}
+
+/// Gives one a new secret, which is answered here alone.
+///
+/// # Errors
+/// When there is no such key, or NATS is away.
+pub(crate) async fn give_new_secret(gateway: &Gateway, key: &KeyId) -> Result<Secret, Problem> {
+    let issued = issue::rotate(&gateway.bus, key).await.map_err(|error| away(&error))?;
+    let issued = issued.ok_or_else(|| unknown(key.as_str()))?;
+    let secret = issued.secret.clone();
+    learn(gateway, issued);
+    Ok(secret)
+}
+
+/// Ends one.
+///
+/// # Errors
+/// When there is no such key, or NATS is away.
+pub(crate) async fn end(gateway: &Gateway, key: &KeyId) -> Result<(), Problem> {
+    let revoked = issue::revoke(&gateway.bus, key).await.map_err(|error| away(&error))?;
+    gateway.keys.learn(revoked.ok_or_else(|| unknown(key.as_str()))?);
+    Ok(())
 }
 
 /// Takes a secret just made into the table, and shows it once.
@@ -323,8 +361,7 @@ pub(super) async fn remove(
 ) -> Result<Json<Value>, ApiError> {
     incoming::require_admin(&gateway, &headers)?;
     let record = find(&gateway, &key).ok_or_else(|| unknown(&key))?;
-    let revoked = issue::revoke(&gateway.bus, &record.key).await.map_err(|error| away(&error))?;
-    gateway.keys.learn(revoked.ok_or_else(|| unknown(&key))?);
+    end(&gateway, &record.key).await?;
     Ok(Json(json!({"key_id": record.key, "object": "api_key", "deleted": true})))
 }
 
@@ -379,7 +416,7 @@ pub(super) fn usd(amount: MicroUsd) -> f64 {
 }
 
 /// NATS or Redis couldn't be asked.
-pub(super) fn away(error: &dyn std::fmt::Display) -> Problem {
+pub(crate) fn away(error: &dyn std::fmt::Display) -> Problem {
     tracing::error!(%error, "a record can't be read or written");
     Problem::new(
         ErrorCode::ServiceUnavailable,

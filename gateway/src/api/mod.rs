@@ -1,10 +1,10 @@
 //! The public surfaces: every route on one page, JSON in and out. What a chat is, `chat/` knows.
 
 /// What all surfaces that answer chats do alike.
-mod surface;
+pub(crate) mod surface;
 
 /// `POST /v1/chat/completions`.
-mod chat_completions;
+pub(crate) mod chat_completions;
 
 /// `POST /v1/completions`.
 mod completions;
@@ -28,7 +28,7 @@ mod models;
 pub(crate) mod openapi;
 
 /// `/api/keys`.
-mod keys;
+pub(crate) mod keys;
 
 /// `/api/coupons/redeem`.
 mod coupons;
@@ -37,28 +37,28 @@ mod coupons;
 mod accounts;
 
 /// `/api/usage` and `/api/credits`.
-mod usage;
+pub(crate) mod usage;
 
 /// `/api/usage.csv`.
-mod usage_csv;
+pub(crate) mod usage_csv;
 
 /// `/v1/feedback` and `/api/feedback`.
 mod feedback;
 
 /// `/api/route`.
-mod explained;
+pub(crate) mod explained;
 
 /// `/api/receipts`.
-mod receipts;
+pub(crate) mod receipts;
 
 /// `/api/requests`.
-mod requests;
+pub(crate) mod requests;
 
 /// `/api/plans`, `/api/checkout` and the way back from Stripe's page.
-mod checkout;
+pub(crate) mod checkout;
 
 /// `/api/purchases` and `/api/statements`.
-mod purchases;
+pub(crate) mod purchases;
 
 /// `/webhooks/stripe`.
 mod stripe_webhook;
@@ -73,10 +73,10 @@ pub mod health;
 mod counted;
 
 /// A problem as OpenAI's error object.
-mod error;
+pub(crate) mod error;
 
 /// A bounded JSON body, and who sends it.
-mod incoming;
+pub(crate) mod incoming;
 
 /// What a surface says of a wrong field.
 mod fields;
@@ -92,6 +92,7 @@ mod fuzz_targets;
 #[cfg(test)]
 mod golden;
 
+use crate::portal;
 use crate::state::Gateway;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -176,6 +177,7 @@ pub(crate) fn router(gateway: &Arc<Gateway>) -> Router {
         .layer(axum::middleware::from_fn(incoming::known_encoding))
         .layer(axum::middleware::from_fn(error::name_request))
         .layer(cross_origin())
+        .merge(portal::routes().layer(axum::middleware::from_fn(error::name_request)))
         .layer(DefaultBodyLimit::disable())
         .with_state(Arc::clone(gateway))
 }

@@ -23,10 +23,10 @@ const FIELDS_TOLD_MAX: usize = 32;
 const FIELD_CHARACTERS_MAX: usize = 64;
 
 /// How a stream ended: `None` is well.
-pub(super) struct Ending(pub(super) Option<ErrorCode>);
+pub(crate) struct Ending(pub(super) Option<ErrorCode>);
 
 /// Writes a stream as one surface spells it.
-pub(super) trait Writer: Send {
+pub(crate) trait Writer: Send {
     /// What is written for an event, and how the stream ended if it did.
     fn event(&mut self, event: Event, model: &str, out: &mut Vec<u8>) -> Option<Ending>;
 
@@ -41,7 +41,7 @@ pub(super) trait Writer: Send {
 }
 
 /// Our own headers by their names.
-pub(super) type Told = Vec<(&'static str, String)>;
+pub(crate) type Told = Vec<(&'static str, String)>;
 
 /// The last event of a stream, with what our headers would say at its end beside it.
 #[derive(Serialize)]

@@ -4,7 +4,7 @@
 use super::error::ApiError;
 use super::keys::{away, usd};
 use super::usage::{UsageQuery, counted_asker, scope};
-use crate::portal::Language;
+use crate::portal::Look;
 use crate::portal::receipt;
 use crate::portal::statement::{self, Month};
 use crate::state::Gateway;
@@ -52,7 +52,7 @@ fn described(event: &EventV1, bought: &TopUp, events: &[EventV1]) -> Value {
     })
 }
 
-fn bonus_of(payment: &str, events: &[EventV1]) -> MicroUsd {
+pub(crate) fn bonus_of(payment: &str, events: &[EventV1]) -> MicroUsd {
     let bonus = events
         .iter()
         .find(|event| matches!(&event.fact, Fact::Bonus { payment: of, .. } if of == payment));
@@ -60,7 +60,7 @@ fn bonus_of(payment: &str, events: &[EventV1]) -> MicroUsd {
 }
 
 /// A receipt to print.
-pub(super) async fn receipt(
+pub(crate) async fn receipt(
     State(gateway): State<Arc<Gateway>>,
     Path(payment): Path<String>,
     Query(query): Query<UsageQuery>,
@@ -87,11 +87,11 @@ pub(super) async fn receipt(
         credit: event.amount,
         bonus: bonus_of(&payment, &events),
     };
-    Ok(receipt.page(Language::of(&headers)))
+    Ok(receipt.page(&Look::without_place(&headers)))
 }
 
 /// A month's statement to print.
-pub(super) async fn statement(
+pub(crate) async fn statement(
     State(gateway): State<Arc<Gateway>>,
     Path(month): Path<String>,
     Query(query): Query<UsageQuery>,
@@ -107,7 +107,7 @@ pub(super) async fn statement(
     })?;
     let (account, events) = events(&gateway, &headers, query).await?;
     let seller = &gateway.config.stripe;
-    Ok(statement::page(Language::of(&headers), seller, &account, &month, &events))
+    Ok(statement::page(&Look::without_place(&headers), seller, &account, &month, &events))
 }
 
 async fn events(

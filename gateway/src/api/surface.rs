@@ -23,7 +23,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 /// A request as it came.
-pub(super) struct Arrival<'a> {
+pub(crate) struct Arrival<'a> {
     /// Where it came.
     pub(super) gateway: &'a Arc<Gateway>,
     /// Whose it is.
@@ -42,7 +42,7 @@ pub(super) struct Arrival<'a> {
 
 /// How one surface spells requests and answers. A value of it is what is kept of one request for
 /// its answer.
-pub(super) trait Surface: Sized + Send + 'static {
+pub(crate) trait Surface: Sized + Send + 'static {
     /// A whole answer's JSON.
     type Answer: Serialize;
 
@@ -85,7 +85,7 @@ pub(super) trait Surface: Sized + Send + 'static {
 }
 
 /// Answers a request of a surface.
-pub(super) async fn create<S: Surface>(
+pub(crate) async fn create<S: Surface>(
     State(gateway): State<Arc<Gateway>>,
     Extension(request): Extension<RequestId>,
     route: MatchedPath,

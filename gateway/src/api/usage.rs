@@ -25,9 +25,9 @@ pub(super) const TOKEN_COUNTERS: [&str; 5] =
     ["input", "cache_read", "cache_write", "output", "reasoning"];
 
 #[derive(Deserialize)]
-pub(super) struct UsageQuery {
-    pub(super) key_id: Option<String>,
-    pub(super) account: Option<String>,
+pub(crate) struct UsageQuery {
+    pub(crate) key_id: Option<String>,
+    pub(crate) account: Option<String>,
 }
 
 /// What was used, by day and model.

@@ -12,7 +12,7 @@ use schemas::money::MicroUsd;
 use std::sync::Arc;
 
 /// What was used, by day, key and model.
-pub(super) async fn usage(
+pub(crate) async fn usage(
     State(gateway): State<Arc<Gateway>>,
     Query(query): Query<UsageQuery>,
     headers: HeaderMap,

@@ -191,6 +191,13 @@ impl Exchange {
         }
     }
 
+    /// Ends one answer that is still under way; it is settled for what was produced. Whether there
+    /// was one.
+    pub(crate) fn cut(&self, request: &RequestId) -> bool {
+        let mut table = self.table();
+        table.get_mut(request).is_some_and(|entry| entry.frames.take().is_some())
+    }
+
     /// Whether every request has ended and is settled.
     pub(crate) fn is_empty(&self) -> bool {
         self.table().is_empty()

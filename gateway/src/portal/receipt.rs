@@ -1,11 +1,12 @@
 //! A receipt of one purchase, to print: as a qualified invoice where the seller has a number (the
 //! fields of Japan's Consumption Tax Act, article 57-4).
 
-use super::{Language, escape, page, print_hint};
+use super::{Language, Look, print_hint};
 use axum::http::StatusCode;
 use axum::response::Response;
 use infra::clock;
 use infra::config::Stripe;
+use maud::html;
 use schemas::ledger::TopUp;
 use schemas::money::{MicroUsd, Money};
 
@@ -27,26 +28,39 @@ pub(crate) struct Receipt<'a> {
 
 impl Receipt<'_> {
     /// As a page.
-    pub(crate) fn page(&self, language: Language) -> Response {
-        let title = language.pick("領収書", "Receipt");
+    pub(crate) fn page(&self, look: &Look) -> Response {
         let percent = self.seller.tax_percent;
-        let taxed = match language {
+        let taxed = match look.language {
             Language::Japanese => format!("うち消費税（{percent}%対象）"),
             Language::English => format!("of which consumption tax ({percent}%)"),
         };
         let rows = [
-            (language.pick("宛名", "To"), self.buyer.to_owned()),
-            (language.pick("日付", "Date"), clock::day_of(self.at_ms)),
-            (language.pick("番号", "Number"), self.bought.payment.clone()),
-            (language.pick("品目", "Item"), self.item(language)),
-            (language.pick("金額（税込）", "Amount (tax included)"), self.bought.paid.to_string()),
+            (look.pick("宛名", "To"), self.buyer.to_owned()),
+            (look.pick("日付", "Date"), clock::day_of(self.at_ms)),
+            (look.pick("番号", "Number"), self.bought.payment.clone()),
+            (look.pick("品目", "Item"), self.item(look.language)),
+            (look.pick("金額（税込）", "Amount (tax included)"), self.bought.paid.to_string()),
             (taxed.as_str(), tax_within(self.bought.paid, percent).to_string()),
         ];
         let shown = if percent == 0 { rows.len() - 1 } else { rows.len() };
-        let table: String = rows.iter().take(shown).map(row).collect();
-        let seller = self.seller_lines();
-        let body = format!("<table>\n{table}</table>\n{seller}{}", print_hint(language));
-        page(StatusCode::OK, language, title, &body)
+        let Stripe { seller_name, seller_address, registration_number, .. } = self.seller;
+        let lines = [Some(seller_name), Some(seller_address), registration_number.as_ref()];
+        let lines = lines.into_iter().flatten().filter(|line| !line.is_empty());
+        look.page(
+            StatusCode::OK,
+            look.pick("領収書", "Receipt"),
+            html! {
+                table {
+                    tbody {
+                        @for (label, value) in rows.iter().take(shown) {
+                            tr { th scope="row" { (label) } td { (value) } }
+                        }
+                    }
+                }
+                p { @for line in lines { (line) br; } }
+                (print_hint(look.language))
+            },
+        )
     }
 
     fn item(&self, language: Language) -> String {
@@ -57,18 +71,6 @@ impl Receipt<'_> {
             Language::English => format!("API credit ${total}, good until {ends}"),
         }
     }
-
-    fn seller_lines(&self) -> String {
-        let Stripe { seller_name, seller_address, registration_number, .. } = self.seller;
-        let lines = [Some(seller_name), Some(seller_address), registration_number.as_ref()];
-        let lines = lines.into_iter().flatten().filter(|line| !line.is_empty());
-        let lines: Vec<String> = lines.map(|line| escape(line)).collect();
-        format!("<p>{}</p>\n", lines.join("<br>"))
-    }
-}
-
-fn row((label, value): &(&str, String)) -> String {
-    format!("<tr><th scope=\"row\">{}</th><td>{}</td></tr>\n", escape(label), escape(value))
 }
 
 /// The tax that an amount includes, rounded down.

@@ -1,18 +1,20 @@
 //! A month's statement: what came, what was used with which model, what ended, and what was left at
 //! both ends of the month. Months are those of Japan.
 
-use super::{Language, escape, print_hint};
+use super::look::dollars;
+use super::{Language, Look, print_hint};
 use axum::http::StatusCode;
 use axum::response::Response;
 use infra::clock;
 use infra::config::Stripe;
+use maud::html;
 use schemas::ids::AccountId;
 use schemas::ledger::{EventV1, Fact};
 use schemas::money::MicroUsd;
 use std::collections::BTreeMap;
 
 /// Japan's time before UTC, in milliseconds: it has no summer time.
-const JAPAN_OFFSET_MS: u64 = 9 * 3_600_000;
+pub(super) const JAPAN_OFFSET_MS: u64 = 9 * 3_600_000;
 
 /// A month, as `2026-11`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,7 +31,7 @@ impl Month {
     }
 
     /// The month of a moment in Japan.
-    fn of(at_ms: u64) -> String {
+    pub(crate) fn of(at_ms: u64) -> String {
         clock::day_of(at_ms + JAPAN_OFFSET_MS).chars().take(7).collect()
     }
 }
@@ -100,48 +102,43 @@ fn named(language: Language, kind: &str) -> &str {
 
 /// As a page.
 pub(crate) fn page(
-    language: Language,
+    look: &Look,
     seller: &Stripe,
     account: &AccountId,
     month: &Month,
     events: &[EventV1],
 ) -> Response {
     let sums = Sums::of(month, events);
+    let language = look.language;
     let row = |label: &str, count: &str, amount: i64| {
-        format!(
-            "<tr><th scope=\"row\">{}</th><td class=\"number\">{count}</td>\
-             <td class=\"number\">${}</td></tr>\n",
-            escape(label),
-            MicroUsd(amount)
-        )
+        html! {
+            tr {
+                th scope="row" { (label) }
+                td.number { (count) }
+                td.number { (dollars(MicroUsd(amount))) }
+            }
+        }
     };
-    let mut rows = row(language.pick("月初の残高", "At the beginning"), "", sums.before);
-    for (kind, amount) in &sums.others {
-        rows.push_str(&row(named(language, kind), "", *amount));
-    }
-    for (model, (requests, amount)) in &sums.models {
-        rows.push_str(&row(model, &requests.to_string(), *amount));
-    }
-    rows.push_str(&row(language.pick("月末の残高", "At the end"), "", sums.after));
-    let heads = [
-        language.pick("内訳", "What"),
-        language.pick("リクエスト数", "Requests"),
-        language.pick("金額 (USD)", "Amount (USD)"),
-    ];
-    let title = format!("{} {}", language.pick("利用明細", "Statement"), month.0);
-    let body = format!(
-        "<p>{} – {}</p>\n<table>\n<tr><th scope=\"col\">{}</th>\
-         <th scope=\"col\" class=\"number\">{}</th>\
-         <th scope=\"col\" class=\"number\">{}</th></tr>\n\
-         {rows}</table>\n{}",
-        escape(&seller.seller_name),
-        escape(account.as_str()),
-        heads[0],
-        heads[1],
-        heads[2],
-        print_hint(language)
-    );
-    super::page(StatusCode::OK, language, &title, &body)
+    let title = format!("{} {}", look.pick("利用明細", "Statement"), month.0);
+    look.page(StatusCode::OK, &title, html! {
+        p { (seller.seller_name) " – " (account) }
+        table {
+            thead { tr {
+                th scope="col" { (look.pick("内訳", "What")) }
+                th.number scope="col" { (look.pick("リクエスト数", "Requests")) }
+                th.number scope="col" { (look.pick("金額 (USD)", "Amount (USD)")) }
+            } }
+            tbody {
+                (row(look.pick("月初の残高", "At the beginning"), "", sums.before))
+                @for (kind, amount) in &sums.others { (row(named(language, kind), "", *amount)) }
+                @for (model, (requests, amount)) in &sums.models {
+                    (row(model, &requests.to_string(), *amount))
+                }
+                (row(look.pick("月末の残高", "At the end"), "", sums.after))
+            }
+        }
+        (print_hint(language))
+    })
 }
 
 #[cfg(test)]

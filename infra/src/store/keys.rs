@@ -15,6 +15,11 @@ pub fn partition_prefix(partition: u16) -> String {
     format!("{{{partition}}}:")
 }
 
+/// What the operator did lately, the newest first. It belongs to no part.
+pub fn audit() -> String {
+    "{operator}:audit".to_owned()
+}
+
 /// The sequence of the last ledger event applied to a part.
 pub fn watermark(partition: u16) -> String {
     format!("{}watermark", partition_prefix(partition))

@@ -4,6 +4,9 @@
 /// Every Redis key, spelled once.
 pub mod keys;
 
+/// What the operator did lately.
+pub mod audit;
+
 /// Reserving credit and finding holds that nobody settled.
 pub mod holds;
 

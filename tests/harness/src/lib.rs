@@ -36,6 +36,9 @@ pub mod stripe;
 /// A vendor that does what a script says.
 pub mod vendor;
 
+/// A browser without a screen.
+pub mod visitor;
+
 /// Waiting on conditions.
 pub mod wait;
 
@@ -47,5 +50,6 @@ pub use leftovers::{FORGED, Queue, ledger, uses, voids};
 pub use stripe::{Delivery, Stripe, StripeEvent};
 pub use vendor::Vendor;
 pub use vendor::script::{Gate, Script, Step};
+pub use visitor::Visitor;
 pub use wait::{wait_for, wait_until, within};
 pub use world::{Key, World, WorldBuilder};

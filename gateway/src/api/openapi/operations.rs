@@ -186,7 +186,6 @@ fn credit() -> Vec<Operation> {
             .asks(&["session_id"])
             .kind(page),
         O::new("get", "/checkout/cancel", Nobody, "The buyer changed their mind.").kind(page),
-        O::new("get", "/assets/style.css", Nobody, "How pages look.").kind("text/css"),
         O::new("post", "/webhooks/stripe", Nobody, "Stripe tells; its signature is checked."),
     ]
 }

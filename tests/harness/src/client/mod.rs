@@ -164,7 +164,15 @@ pub fn question_to(model: &str, question: &str) -> Value {
 
 /// One HTTP client for a test.
 pub(crate) fn http() -> reqwest::Client {
+    builder().build().unwrap()
+}
+
+/// One that shows where it would be led.
+pub(crate) fn http_without_redirects() -> reqwest::Client {
+    builder().redirect(reqwest::redirect::Policy::none()).build().unwrap()
+}
+
+fn builder() -> reqwest::ClientBuilder {
     infra::net::install_cryptography();
-    let builder = reqwest::Client::builder().timeout(WAIT_MAX * 2).tls_certs_only([]);
-    builder.no_proxy().build().unwrap()
+    reqwest::Client::builder().timeout(WAIT_MAX * 2).tls_certs_only([]).no_proxy()
 }

@@ -1,0 +1,232 @@
+//! Credit: what the balance is made of, buying more at Stripe's, what was bought, statements.
+
+use super::super::guard::{Customer, Sent};
+use super::super::landing::{currencies, plans, to_stripe, told};
+use super::super::look::{Look, dollars, moment};
+use super::super::statement::Month;
+use super::super::texts::{Account, Landing};
+use super::{away, room};
+use crate::api::purchases;
+use crate::api::usage::UsageQuery;
+use crate::state::Gateway;
+use axum::extract::{Path, Query, State};
+use axum::http::HeaderMap;
+use axum::response::{IntoResponse, Response};
+use infra::clock;
+use maud::{Markup, html};
+use payments::Payments;
+use schemas::ledger::{EventV1, Fact, LotKind};
+use schemas::lots::Lots;
+use schemas::money::MicroUsd;
+use serde_json::json;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+const PLACE: &str = "/account/credit";
+
+/// Shows it.
+pub(super) async fn show(
+    State(gateway): State<Arc<Gateway>>,
+    look: Look,
+    who: Customer,
+) -> Response {
+    let t = Account::of(look.language);
+    let account = &who.key.account;
+    let balance = match gateway.store.balance(account).await {
+        Ok(balance) => balance,
+        Err(error) => return away(&look, &error),
+    };
+    let entries = match gateway.bus.account_entries(account).await {
+        Ok(entries) => entries,
+        Err(error) => return away(&look, &error),
+    };
+    let events: Vec<EventV1> = entries.into_iter().filter_map(|entry| entry.event).collect();
+    room(
+        &look,
+        &who,
+        (PLACE, t.credit),
+        html! {
+            dl.figures {
+                div.figure { dt { (t.balance) } dd { (dollars(balance.balance)) } }
+                div.figure { dt { (t.held) } dd { (dollars(balance.held)) } }
+            }
+            h2 #lots { (t.lots) }
+            (lots(t, &Lots::of(&events)))
+            h2 #top-up { (t.top_up) }
+            @match gateway.desk.payments() {
+                Some(payments) => { (form(&look, &who, payments)) }
+                None => { p.empty { (t.not_sold) } }
+            }
+            h2 #purchases { (t.purchases) }
+            (bought(t, &events))
+            h2 { (t.statements) }
+            (months(&events))
+        },
+    )
+}
+
+/// What a balance is made of.
+pub(crate) fn lots(t: &Account, lots: &Lots) -> Markup {
+    let left: Vec<_> = lots.all().iter().filter(|lot| lot.rest > MicroUsd::ZERO).collect();
+    if left.is_empty() && lots.owed() == MicroUsd::ZERO {
+        return html! { p.empty { (t.no_lots) } };
+    }
+    html! {
+        div.scroll tabindex="0" role="region" aria-label=(t.lots) {
+            table {
+                thead { tr {
+                    th scope="col" { (t.lot_kind) }
+                    th.number scope="col" { (t.granted) }
+                    th.number scope="col" { (t.left) }
+                    th scope="col" { (t.expires) }
+                } }
+                tbody {
+                    @for lot in left {
+                        tr {
+                            th scope="row" { (kind(t, lot.kind)) }
+                            td.number { (dollars(lot.granted)) }
+                            td.number { (dollars(lot.rest)) }
+                            td.tight {
+                                @match lot.expires_ms {
+                                    Some(end) => { (moment(end)) }
+                                    None => { span.soft { (t.never) } }
+                                }
+                            }
+                        }
+                    }
+                    @if lots.owed() > MicroUsd::ZERO {
+                        tr {
+                            th scope="row" { (t.owed) }
+                            td {}
+                            td.number { (dollars(lots.owed().negated())) }
+                            td {}
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn kind(t: &Account, kind: LotKind) -> &'static str {
+    match kind {
+        LotKind::Grant => t.lot_grant,
+        LotKind::Paid => t.lot_bought,
+        LotKind::Bonus => t.lot_bonus,
+    }
+}
+
+fn form(look: &Look, who: &Customer, payments: &Payments) -> Markup {
+    let t = Landing::of(look.language);
+    html! {
+        form method="post" action=(PLACE) {
+            input type="hidden" name="token" value=(super::token(who));
+            (plans(look, payments))
+            div.card.buy { div.line {
+                (currencies(look))
+                button type="submit" { (t.buy) }
+            } }
+        }
+    }
+}
+
+fn bought(t: &Account, events: &[EventV1]) -> Markup {
+    let bought: Vec<_> = events
+        .iter()
+        .rev()
+        .filter_map(|event| match &event.fact {
+            Fact::TopUp(top_up) => Some((event, top_up)),
+            _ => None,
+        })
+        .collect();
+    if bought.is_empty() {
+        return html! { p.empty { (t.no_purchases) } };
+    }
+    html! {
+        div.scroll tabindex="0" role="region" aria-labelledby="purchases" {
+            table {
+                thead { tr {
+                    th scope="col" { (t.when) }
+                    th scope="col" { (t.plan) }
+                    th.number scope="col" { (t.paid) }
+                    th.number scope="col" { (t.credit) }
+                    th.number scope="col" { (t.lot_bonus) }
+                    th scope="col" { (t.receipt) }
+                } }
+                tbody { @for (event, top_up) in bought {
+                    tr {
+                        td.tight { (moment(event.at_ms)) }
+                        th scope="row" { (top_up.plan.as_deref().unwrap_or(t.own_amount)) }
+                        td.number { (top_up.paid) }
+                        td.number { (dollars(event.amount)) }
+                        td.number { (dollars(purchases::bonus_of(&top_up.payment, events))) }
+                        td.tight {
+                            a href=(format!("/account/purchases/{}/receipt", top_up.payment)) {
+                                (t.print)
+                            }
+                        }
+                    }
+                } }
+            }
+        }
+    }
+}
+
+/// The months in which something happened, and the present one.
+fn months(events: &[EventV1]) -> Markup {
+    let mut months: BTreeSet<String> = events.iter().map(|event| Month::of(event.at_ms)).collect();
+    months.insert(Month::of(clock::unix_ms()));
+    html! {
+        p.actions {
+            @for month in months.iter().rev() {
+                a.button.second.small href=(format!("/account/statements/{month}")) { (month) }
+            }
+        }
+    }
+}
+
+/// Goes to Stripe's page.
+pub(super) async fn buy(
+    State(gateway): State<Arc<Gateway>>,
+    look: Look,
+    headers: HeaderMap,
+    Sent { who, fields }: Sent<Customer>,
+) -> Response {
+    let wanted = json!({"plan": fields.given("plan"), "currency": fields.text("currency")});
+    to_stripe(&gateway, &look, &who.headers(&headers), wanted).await
+}
+
+/// A purchase's receipt, to print.
+pub(super) async fn receipt(
+    state: State<Arc<Gateway>>,
+    path: Path<String>,
+    look: Look,
+    who: Customer,
+    headers: HeaderMap,
+) -> Response {
+    let query = Query(UsageQuery { key_id: None, account: None });
+    let page = purchases::receipt(state, path, query, with_choice(&who, &headers)).await;
+    page.unwrap_or_else(|error| told(&look, error.problem())).into_response()
+}
+
+/// A month's statement, to print.
+pub(super) async fn statement(
+    state: State<Arc<Gateway>>,
+    path: Path<String>,
+    look: Look,
+    who: Customer,
+    headers: HeaderMap,
+) -> Response {
+    let query = Query(UsageQuery { key_id: None, account: None });
+    let page = purchases::statement(state, path, query, with_choice(&who, &headers)).await;
+    page.unwrap_or_else(|error| told(&look, error.problem())).into_response()
+}
+
+/// The customer's headers, with the language and colours that the reader chose.
+fn with_choice(who: &Customer, headers: &HeaderMap) -> HeaderMap {
+    let mut authorized = who.headers(headers);
+    for cookie in headers.get_all(axum::http::header::COOKIE) {
+        authorized.append(axum::http::header::COOKIE, cookie.clone());
+    }
+    authorized
+}

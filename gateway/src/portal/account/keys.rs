@@ -1,0 +1,322 @@
+//! Keys of the account: listed with what they spent, made with limits, rotated and revoked. A
+//! secret is shown once. What a key may be, `/api/keys` checks; this page only asks.
+
+use super::super::guard::{Customer, Fields, Sent, is_free};
+use super::super::look::{Look, dollars, moment};
+use super::super::texts::{Account, Common};
+use super::{away, missing, room};
+use crate::api::keys as issuing;
+use crate::state::Gateway;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Redirect, Response};
+use infra::clock;
+use maud::{Markup, html};
+use schemas::ids::KeyId;
+use schemas::money::MicroUsd;
+use schemas::records::KeyRecordV1;
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+const PLACE: &str = "/account/keys";
+
+/// All live keys of the account, and a form for a new one.
+pub(super) async fn list(
+    State(gateway): State<Arc<Gateway>>,
+    look: Look,
+    who: Customer,
+) -> Response {
+    shown(&gateway, &look, &who, html! {}).await
+}
+
+async fn shown(gateway: &Gateway, look: &Look, who: &Customer, before: Markup) -> Response {
+    let t = Account::of(look.language);
+    let mut rows = Vec::new();
+    for key in gateway.keys.live().into_iter().filter(|key| key.account == who.key.account) {
+        match gateway.store.key_spending(&key.account, &key.key, clock::unix_ms()).await {
+            Ok(spent) => rows.push((key, spent.total)),
+            Err(error) => return away(look, &error),
+        }
+    }
+    room(
+        look,
+        who,
+        (PLACE, t.keys),
+        html! {
+            (before)
+            div.scroll tabindex="0" role="region" aria-label=(t.keys) {
+                table {
+                    thead { tr {
+                        th scope="col" { (t.name) }
+                        th scope="col" { (t.key) }
+                        th scope="col" { (t.limits) }
+                        th.number scope="col" { (t.spent) }
+                        th scope="col" { (t.created) }
+                        @if who.may_manage() { td aria-hidden="true" {} }
+                    } }
+                    tbody { @for (key, spent) in &rows { (row(t, who, (key, *spent))) } }
+                }
+            }
+            @if who.may_manage() { (form(gateway, t, who)) } @else { p.note { (t.may_not) } }
+        },
+    )
+}
+
+fn row(t: &Account, who: &Customer, (key, spent): (&KeyRecordV1, MicroUsd)) -> Markup {
+    html! {
+        tr.keyrow {
+            th scope="row" {
+                (key.name)
+                @if key.key == who.key.key { " " span.badge.good { (t.this_key) } }
+            }
+            td.tight { code { "sk-fly-…" (key.last_four) } }
+            td { (limits(t, key)) }
+            td.number { (dollars(spent)) }
+            td.tight { (moment(key.created_ms)) }
+            @if who.may_manage() {
+                td.tight {
+                    @let place = format!("{PLACE}/{}", key.key);
+                    a.button.second.small href=(format!("{place}/rotate")) { (t.rotate) }
+                    " "
+                    a.button.second.small href=(format!("{place}/revoke")) { (t.revoke) }
+                }
+            }
+        }
+    }
+}
+
+/// What a key may not.
+pub(crate) fn limits(t: &Account, key: &KeyRecordV1) -> Markup {
+    let numbers = [
+        (t.rpm, key.requests_per_minute_max),
+        (t.tpm, key.tokens_per_minute_max),
+        (t.parallel, key.parallel_max),
+    ];
+    let periods = [
+        (t.per_day, key.budgets.day_max),
+        (t.per_week, key.budgets.week_max),
+        (t.per_month, key.budgets.month_max),
+    ];
+    html! {
+        @if is_free(key) { span.soft { (t.none) } }
+        @if let Some(budget) = key.budget_max { span.badge { (dollars(budget)) } " " }
+        @for (name, budget) in periods {
+            @if let Some(budget) = budget { span.badge { (dollars(budget)) (name) } " " }
+        }
+        @if let Some(end) = key.expires_ms { span.badge { "→ " (moment(end)) } " " }
+        @for (name, limit) in numbers {
+            @if let Some(limit) = limit { span.badge { (name) " " (limit) } " " }
+        }
+        @for model in key.models.iter().flatten() { span.badge { (model) } " " }
+    }
+}
+
+fn form(gateway: &Gateway, t: &Account, who: &Customer) -> Markup {
+    let number = |name: &str, label: &str| {
+        html! {
+            div.field {
+                label for=(name) { (label) }
+                input id=(name) name=(name) type="number" min="1" inputmode="numeric";
+            }
+        }
+    };
+    html! {
+        h2 #new { (t.new_key) }
+        form.card method="post" action=(PLACE) {
+            input type="hidden" name="token" value=(super::token(who));
+            div.fields {
+                div.field {
+                    label for="name" { (t.name) }
+                    input #name name="name" required maxlength="200" aria-describedby="name-hint";
+                    small #name-hint { (t.name_hint) }
+                }
+                div.field {
+                    label for="budget" { (t.budget) }
+                    input #budget name="budget" type="number" min="0.01" step="any"
+                        inputmode="decimal" aria-describedby="budget-hint";
+                    small #budget-hint { (t.budget_hint) }
+                }
+                div.field {
+                    label for="ends" { (t.ends) }
+                    input #ends name="ends" type="date" aria-describedby="ends-hint";
+                    small #ends-hint { (t.ends_hint) }
+                }
+                (number("requests_per_minute", t.rpm))
+                (number("tokens_per_minute", t.tpm))
+                (number("parallel", t.parallel))
+            }
+            div.field {
+                label for="models" { (t.models) }
+                select #models name="models" multiple size="4" aria-describedby="models-hint" {
+                    @for model in gateway.config.models.iter() {
+                        option value=(model.name) { (model.name) }
+                    }
+                }
+                small #models-hint { (t.models_hint) }
+            }
+            button type="submit" { (t.make_key) }
+        }
+    }
+}
+
+/// Makes one, and shows its secret.
+pub(super) async fn make(
+    State(gateway): State<Arc<Gateway>>,
+    look: Look,
+    Sent { who, fields }: Sent<Customer>,
+) -> Response {
+    let t = Account::of(look.language);
+    if !who.may_manage() {
+        return refused(&look, &who);
+    }
+    let wanted = serde_json::from_value(wanted(&who, &fields));
+    let Ok(wanted) = wanted else { return look.unread() };
+    match issuing::make(&gateway, wanted).await {
+        Ok(secret) => shown(&gateway, &look, &who, told_once(&look, t.made, secret.reveal())).await,
+        Err(problem) => {
+            let told = html! { p.warning role="alert" { (problem.message) } };
+            let mut page = shown(&gateway, &look, &who, told).await;
+            *page.status_mut() = StatusCode::BAD_REQUEST;
+            page
+        }
+    }
+}
+
+/// The form as a body of `POST /api/keys`; the account is always the session's own.
+fn wanted(who: &Customer, fields: &Fields) -> Value {
+    // What is no number stays a text, so that the API's own check names the field.
+    let number = |name: &str| {
+        fields.given(name).map(|text| {
+            serde_json::from_str::<serde_json::Number>(text)
+                .map_or_else(|_| text.into(), Value::Number)
+        })
+    };
+    json!({
+        "account": who.key.account,
+        "name": fields.text("name"),
+        "max_budget": number("budget"),
+        "expires_at": fields.given("ends").map(|day| format!("{day}T00:00:00+09:00")),
+        "requests_per_minute": number("requests_per_minute"),
+        "tokens_per_minute": number("tokens_per_minute"),
+        "parallel": number("parallel"),
+        "models": fields.all("models"),
+    })
+}
+
+/// A secret, shown now and never again.
+pub(crate) fn told_once(look: &Look, title: &str, secret: &str) -> Markup {
+    let (t, common) = (Account::of(look.language), Common::of(look.language));
+    html! {
+        div.note role="status" {
+            h3 { (title) }
+            p { (t.shown_once) }
+            code.secret #secret { (secret) }
+            button.second.small.needs-script type="button" data-copy="secret"
+                data-done=(common.copied) { (common.copy) }
+        }
+    }
+}
+
+fn refused(look: &Look, who: &Customer) -> Response {
+    let t = Account::of(look.language);
+    let mut page = room(look, who, (PLACE, t.keys), html! { p.warning { (t.may_not) } });
+    *page.status_mut() = StatusCode::FORBIDDEN;
+    page
+}
+
+/// The live key of that name, if it is one of the account's.
+fn own(gateway: &Gateway, who: &Customer, name: &str) -> Option<Arc<KeyRecordV1>> {
+    let key = KeyId::parse(name).ok().and_then(|key| gateway.keys.get(&key))?;
+    (key.account == who.key.account && key.revoked_ms.is_none()).then_some(key)
+}
+
+/// Asks before a key is rotated.
+pub(super) async fn ask_rotate(
+    State(gateway): State<Arc<Gateway>>,
+    Path(key): Path<String>,
+    look: Look,
+    who: Customer,
+) -> Response {
+    let t = Account::of(look.language);
+    ask(&gateway, &look, &who, (&key, "rotate"), [t.rotate_ask, t.rotate_told, t.rotate])
+}
+
+/// Asks before a key is revoked.
+pub(super) async fn ask_revoke(
+    State(gateway): State<Arc<Gateway>>,
+    Path(key): Path<String>,
+    look: Look,
+    who: Customer,
+) -> Response {
+    let t = Account::of(look.language);
+    ask(&gateway, &look, &who, (&key, "revoke"), [t.revoke_ask, t.revoke_told, t.revoke])
+}
+
+fn ask(
+    gateway: &Gateway,
+    look: &Look,
+    who: &Customer,
+    (key, what): (&str, &str),
+    [title, told, does]: [&str; 3],
+) -> Response {
+    let t = Account::of(look.language);
+    let Some(key) = own(gateway, who, key) else {
+        return missing(look, who, (PLACE, t.keys), t.no_key);
+    };
+    room(
+        look,
+        who,
+        (PLACE, title),
+        html! {
+            p { strong { (key.name) } " " code { "sk-fly-…" (key.last_four) } }
+            p { (told) }
+            form.actions method="post" action=(format!("{PLACE}/{}/{what}", key.key)) {
+                input type="hidden" name="token" value=(super::token(who));
+                button.danger type="submit" { (does) }
+                a.button.second href=(PLACE) { (t.back) }
+            }
+        },
+    )
+}
+
+/// Gives a key a new secret, and shows it.
+pub(super) async fn rotate(
+    State(gateway): State<Arc<Gateway>>,
+    Path(key): Path<String>,
+    look: Look,
+    Sent { who, .. }: Sent<Customer>,
+) -> Response {
+    let t = Account::of(look.language);
+    if !who.may_manage() {
+        return refused(&look, &who);
+    }
+    let Some(key) = own(&gateway, &who, &key) else {
+        return missing(&look, &who, (PLACE, t.keys), t.no_key);
+    };
+    match issuing::give_new_secret(&gateway, &key.key).await {
+        Ok(secret) => {
+            shown(&gateway, &look, &who, told_once(&look, t.rotated, secret.reveal())).await
+        }
+        Err(problem) => super::super::landing::told(&look, &problem),
+    }
+}
+
+/// Ends a key.
+pub(super) async fn revoke(
+    State(gateway): State<Arc<Gateway>>,
+    Path(key): Path<String>,
+    look: Look,
+    Sent { who, .. }: Sent<Customer>,
+) -> Response {
+    let t = Account::of(look.language);
+    if !who.may_manage() {
+        return refused(&look, &who);
+    }
+    let Some(key) = own(&gateway, &who, &key) else {
+        return missing(&look, &who, (PLACE, t.keys), t.no_key);
+    };
+    match issuing::end(&gateway, &key.key).await {
+        Ok(()) => Redirect::to(PLACE).into_response(),
+        Err(problem) => super::super::landing::told(&look, &problem),
+    }
+}

@@ -1,0 +1,380 @@
+//! Accounts: all of them with their balances; one with its keys, credit, lots and ledger, and
+//! whether the two agree.
+
+use super::super::account::{credit, keys};
+use super::super::guard::{Operator, Sent};
+use super::super::landing::told;
+use super::super::look::{Look, dollars, grouped, moment};
+use super::super::texts::{Account, Admin};
+use super::{audit, away, room, token, with_status};
+use crate::api::keys as issuing;
+use crate::auth::issue;
+use crate::state::Gateway;
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Redirect, Response};
+use infra::bus::ledger::Entry;
+use infra::store::balances::Balance;
+use maud::{Markup, html};
+use schemas::ids::{AccountId, KeyId, RequestId};
+use schemas::ledger::{EventV1, Fact};
+use schemas::lots::Lots;
+use schemas::money::MicroUsd;
+use serde::Deserialize;
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Accounts on a page.
+const SHOWN_MAX: usize = 200;
+
+/// Ledger events on a page.
+const EVENTS_SHOWN_MAX: usize = 200;
+
+const PLACE: &str = "/admin/accounts";
+
+#[derive(Deserialize)]
+pub(super) struct Wanted {
+    q: Option<String>,
+    told: Option<String>,
+}
+
+/// One account in the list.
+struct Row {
+    account: AccountId,
+    name: String,
+    keys: usize,
+    balance: Balance,
+}
+
+/// All accounts.
+pub(super) async fn list(
+    State(gateway): State<Arc<Gateway>>,
+    Query(wanted): Query<Wanted>,
+    look: Look,
+    who: Operator,
+) -> Response {
+    listed(&gateway, &look, &who, (wanted.q.as_deref().unwrap_or(""), html! {})).await
+}
+
+async fn listed(
+    gateway: &Gateway,
+    look: &Look,
+    who: &Operator,
+    (wanted, before): (&str, Markup),
+) -> Response {
+    let t = Admin::of(look.language);
+    let rows = match rows(gateway, wanted.trim()).await {
+        Ok(rows) => rows,
+        Err(error) => return away(look, error.as_ref()),
+    };
+    let sum = |of: &dyn Fn(&Balance) -> i64| MicroUsd(rows.iter().map(|r| of(&r.balance)).sum());
+    room(
+        look,
+        who,
+        (PLACE, t.accounts),
+        html! {
+            (before)
+            form.line method="get" action=(PLACE) role="search" {
+                div.field {
+                    label for="q" { (t.search) }
+                    input #q name="q" value=(wanted);
+                }
+                button.second type="submit" { (t.find) }
+            }
+            br;
+            dl.figures {
+                div.figure { dt { (t.accounts) } dd { (grouped(rows.len() as u64)) } }
+                div.figure { dt { (t.outstanding) } dd { (dollars(sum(&|b| b.balance.0))) } }
+                div.figure { dt { (t.held) } dd { (dollars(sum(&|b| b.held.0))) } }
+            }
+            @if rows.is_empty() { p.empty { (t.no_accounts) } } @else { (table(t, &rows)) }
+            h2 { (t.new_account) }
+            form.card.line method="post" action=(PLACE) {
+                (token(who))
+                div.field { label for="name" { (t.name) } input #name name="name" required; }
+                button type="submit" { (t.make) }
+            }
+        },
+    )
+}
+
+fn table(t: &Admin, rows: &[Row]) -> Markup {
+    html! {
+        div.scroll tabindex="0" role="region" aria-label=(t.accounts) { table {
+            thead { tr {
+                th scope="col" { (t.name) }
+                th scope="col" { (t.account) }
+                th.number scope="col" { (t.keys) }
+                th.number scope="col" { (t.balance) }
+                th.number scope="col" { (t.held) }
+            } }
+            tbody { @for row in rows.iter().take(SHOWN_MAX) { tr {
+                th scope="row" { (row.name) }
+                td { a href=(format!("{PLACE}/{}", row.account)) { code { (row.account) } } }
+                td.number { (row.keys) }
+                td.number { (dollars(row.balance.balance)) }
+                td.number { (dollars(row.balance.held)) }
+            } } }
+        } }
+    }
+}
+
+/// Accounts that have a live key or a balance, by what is looked for; at most one page of names is
+/// read.
+async fn rows(
+    gateway: &Gateway,
+    wanted: &str,
+) -> Result<Vec<Row>, Box<dyn std::error::Error + Send + Sync>> {
+    let mut known: BTreeMap<AccountId, (usize, Balance)> = BTreeMap::new();
+    for (account, balance) in gateway.store.all_balances().await? {
+        if let Ok(account) = AccountId::parse(account) {
+            known.insert(account, (0, balance));
+        }
+    }
+    let mut key_names: BTreeMap<AccountId, String> = BTreeMap::new();
+    for key in gateway.keys.live() {
+        known.entry(key.account.clone()).or_default().0 += 1;
+        key_names.entry(key.account.clone()).or_default().push_str(&key.name);
+    }
+    let mut rows = Vec::new();
+    for (account, (keys, balance)) in known {
+        let looked_at = rows.len() < SHOWN_MAX || !wanted.is_empty();
+        let record = if looked_at { gateway.bus.account(&account).await? } else { None };
+        let name = record.map(|record| record.name).unwrap_or_default();
+        let own_keys = key_names.get(&account).map_or("", String::as_str);
+        let is_wanted = [account.as_str(), &name, own_keys].iter().any(|t| t.contains(wanted));
+        if is_wanted {
+            rows.push(Row { account, name, keys, balance });
+        }
+    }
+    Ok(rows)
+}
+
+/// Makes an account with its first key.
+pub(super) async fn make(
+    State(gateway): State<Arc<Gateway>>,
+    look: Look,
+    Sent { who, fields }: Sent<Operator>,
+) -> Response {
+    let t = Admin::of(look.language);
+    let Ok(wanted) = serde_json::from_value(json!({"name": fields.text("name")})) else {
+        return look.unread();
+    };
+    audit(&gateway, format!("create account {:?}", fields.text("name"))).await;
+    match issuing::make(&gateway, wanted).await {
+        Ok(secret) => {
+            let shown = keys::told_once(&look, t.made, secret.reveal());
+            listed(&gateway, &look, &who, ("", shown)).await
+        }
+        Err(problem) => told(&look, &problem),
+    }
+}
+
+/// One account.
+pub(super) async fn show(
+    State(gateway): State<Arc<Gateway>>,
+    Path(account): Path<String>,
+    Query(wanted): Query<Wanted>,
+    look: Look,
+    who: Operator,
+) -> Response {
+    let t = Admin::of(look.language);
+    let before = match wanted.told.as_deref() {
+        Some("granted") => html! { p.note role="status" { (t.granted) } },
+        Some("revoked") => html! { p.note role="status" { (t.revoked) } },
+        Some("amount") => html! { p.warning role="alert" { (t.wrong_amount) } },
+        _ => html! {},
+    };
+    let Ok(account) = AccountId::parse(account) else { return unknown(&look, &who) };
+    match gateway.bus.account(&account).await {
+        Ok(Some(record)) => shown(&gateway, &look, &who, (&account, &record.name, before)).await,
+        Ok(None) => unknown(&look, &who),
+        Err(error) => away(&look, &error),
+    }
+}
+
+fn unknown(look: &Look, who: &Operator) -> Response {
+    let t = Admin::of(look.language);
+    let page = room(look, who, (PLACE, t.account), html! { p.empty { (t.unknown) } });
+    with_status(StatusCode::NOT_FOUND, page)
+}
+
+async fn shown(
+    gateway: &Gateway,
+    look: &Look,
+    who: &Operator,
+    (account, name, before): (&AccountId, &str, Markup),
+) -> Response {
+    let t = Admin::of(look.language);
+    let balance = match gateway.store.balance(account).await {
+        Ok(balance) => balance,
+        Err(error) => return away(look, &error),
+    };
+    let entries = match gateway.bus.account_entries(account).await {
+        Ok(entries) => entries,
+        Err(error) => return away(look, &error),
+    };
+    let events: Vec<EventV1> = entries.iter().filter_map(|entry| entry.event.clone()).collect();
+    let sum = MicroUsd(events.iter().map(|event| event.amount.0).sum());
+    room(
+        look,
+        who,
+        (PLACE, name),
+        html! {
+            (before)
+            p.soft { code { (account) } }
+            dl.figures {
+                div.figure { dt { (t.balance) } dd { (dollars(balance.balance)) } }
+                div.figure { dt { (t.held) } dd { (dollars(balance.held)) } }
+                div.figure {
+                    dt { (t.ledger_sum) }
+                    dd { (dollars(sum)) }
+                    dd { small { @if sum == balance.balance { (t.agrees) } @else { (t.differs) } } }
+                }
+            }
+            h2 { (t.grant) }
+            form.card.line method="post" action=(format!("{PLACE}/{account}/grant")) {
+                (token(who))
+                // What names the grant: sending the form twice gives once.
+                input type="hidden" name="unique" value=(fresh_name());
+                div.field {
+                    label for="amount" { (t.amount) }
+                    input #amount name="amount" inputmode="decimal" required;
+                }
+                div.field { label for="note" { (t.note) } input #note name="note" maxlength="200"; }
+                button type="submit" { (t.grant) }
+            }
+            h2 { (t.keys) }
+            (own_keys(gateway, look, who, account))
+            h2 { (Account::of(look.language).lots) }
+            (credit::lots(Account::of(look.language), &Lots::of(&events)))
+            h2 { (t.ledger) }
+            (ledger(t, &entries))
+        },
+    )
+}
+
+fn fresh_name() -> String {
+    RequestId::fresh().as_str().replace("req_", "page-")
+}
+
+fn own_keys(gateway: &Gateway, look: &Look, who: &Operator, account: &AccountId) -> Markup {
+    let t = Admin::of(look.language);
+    let words = Account::of(look.language);
+    let live = gateway.keys.live();
+    html! {
+        div.scroll { table {
+            thead { tr {
+                th scope="col" { (t.name) }
+                th scope="col" { (words.key) }
+                th scope="col" { (words.limits) }
+                td aria-hidden="true" {}
+            } }
+            tbody { @for key in live.iter().filter(|key| key.account == *account) { tr {
+                th scope="row" { (key.name) }
+                td { code { (key.key) } }
+                td { (keys::limits(words, key)) }
+                td.number {
+                    form method="post" action=(format!("{PLACE}/{account}/revoke")) {
+                        (token(who))
+                        input type="hidden" name="key" value=(key.key);
+                        button.danger.small type="submit" { (t.revoke) }
+                    }
+                }
+            } } }
+        } }
+    }
+}
+
+fn ledger(t: &Admin, entries: &[Entry]) -> Markup {
+    html! {
+        p.soft { (grouped(entries.len() as u64)) " " (t.events) ". " (t.latest) }
+        div.scroll tabindex="0" role="region" aria-label=(t.ledger) { table {
+            thead { tr {
+                th.number scope="col" { (t.sequence) }
+                th scope="col" { (t.when) }
+                th scope="col" { (t.kind) }
+                th scope="col" { (t.what) }
+                th.number scope="col" { (t.amount) }
+            } }
+            tbody { @for entry in entries.iter().rev().take(EVENTS_SHOWN_MAX) {
+                @if let Some(event) = &entry.event { tr {
+                    td.number { (entry.sequence) }
+                    td.tight { (moment(event.at_ms)) }
+                    td { (kind(&event.fact)) }
+                    td { (what(&event.fact)) }
+                    td.number { (dollars(event.amount)) }
+                } }
+            } }
+        } }
+    }
+}
+
+/// A fact's name, as it stands in its subject.
+fn kind(fact: &Fact) -> String {
+    let spelled = serde_json::to_value(fact).ok();
+    let name = spelled.as_ref().and_then(|value| value.as_object()).and_then(|o| o.keys().next());
+    name.cloned().unwrap_or_default()
+}
+
+fn what(fact: &Fact) -> Markup {
+    match fact {
+        Fact::Use(used) => html! { code { (used.model) } " " code { (used.request) } },
+        Fact::Void(void) => html! { code { (void.request) } },
+        Fact::Grant { note, .. } => html! { (note) },
+        Fact::TopUp(bought) => html! { (bought.paid) " " code { (bought.payment) } },
+        Fact::Bonus { payment, .. } | Fact::RefundFailed { payment, .. } => {
+            html! { code { (payment) } }
+        }
+        Fact::Refund { payment, money, .. } | Fact::Dispute { payment, money, .. } => {
+            html! { (money) " " code { (payment) } }
+        }
+        Fact::Expiry { source, .. } => html! { code { (source) } },
+    }
+}
+
+/// Gives credit.
+pub(super) async fn grant(
+    State(gateway): State<Arc<Gateway>>,
+    Path(account): Path<String>,
+    look: Look,
+    Sent { who, fields }: Sent<Operator>,
+) -> Response {
+    let back = |told: &str| Redirect::to(&format!("{PLACE}/{account}?told={told}")).into_response();
+    let Ok(parsed) = AccountId::parse(account.clone()) else { return unknown(&look, &who) };
+    match gateway.bus.account(&parsed).await {
+        Ok(Some(_)) => {}
+        Ok(None) => return unknown(&look, &who),
+        Err(error) => return away(&look, &error),
+    }
+    let amount = MicroUsd::from_decimal(fields.text("amount")).ok();
+    let Some(amount) = amount.filter(|amount| *amount > MicroUsd::ZERO) else {
+        return back("amount");
+    };
+    let unique = fields.text("unique");
+    // It becomes a part of a subject.
+    let is_name = !unique.is_empty() && RequestId::parse(unique).is_ok();
+    let unique = if is_name { unique.to_owned() } else { RequestId::fresh().to_string() };
+    let note = fields.text("note");
+    audit(&gateway, format!("grant {} to {parsed}: {note:?}", dollars(amount))).await;
+    match issue::grant(&gateway.bus, &parsed, amount, &unique, note).await {
+        Ok(()) => back("granted"),
+        Err(error) => away(&look, &error),
+    }
+}
+
+/// Ends a key.
+pub(super) async fn revoke(
+    State(gateway): State<Arc<Gateway>>,
+    Path(account): Path<String>,
+    look: Look,
+    Sent { fields, .. }: Sent<Operator>,
+) -> Response {
+    let Ok(key) = KeyId::parse(fields.text("key")) else { return look.unread() };
+    audit(&gateway, format!("revoke {key}")).await;
+    match issuing::end(&gateway, &key).await {
+        Ok(()) => Redirect::to(&format!("{PLACE}/{account}?told=revoked")).into_response(),
+        Err(problem) => told(&look, &problem),
+    }
+}

@@ -1,0 +1,287 @@
+//! The first page: what this is, a request to copy, the models that are served now with their
+//! prices, and the plans; and the way to Stripe's page for somebody new.
+
+use super::guard::Open;
+use super::look::{Look, dollars, grouped};
+use super::texts::{Common, Landing};
+use crate::api::checkout as shop;
+use crate::state::Gateway;
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::Response;
+use infra::config::Model;
+use maud::{Markup, html};
+use payments::{Offer, Payments};
+use schemas::catalogue::{Capability, Tier, Vendor};
+use schemas::error::Problem;
+use schemas::money::{Currency, MicroUsd, PicoUsdPerToken};
+use serde_json::json;
+use std::sync::Arc;
+
+/// A first request; `BASE` and `HELLO` are filled in.
+const SAMPLES: [(&str, &str); 3] = [
+    ("curl", include_str!("assets/samples/curl.txt")),
+    ("Python", include_str!("assets/samples/python.txt")),
+    ("Node", include_str!("assets/samples/node.txt")),
+];
+
+/// Shows it.
+pub(crate) async fn show(
+    State(gateway): State<Arc<Gateway>>,
+    look: Look,
+    headers: HeaderMap,
+) -> Response {
+    let t = Landing::of(look.language);
+    let base = shop::public_url(&gateway, &headers);
+    look.wide(
+        t.title,
+        html! {
+            div.hero {
+                h1 { (t.title) }
+                p { (t.lead) }
+                div.actions {
+                    @if gateway.desk.payments().is_some() {
+                        a.button href="#plans" { (t.buy) }
+                        a.button.second href="/account" { (t.have_key) }
+                    } @else {
+                        a.button href="/account" { (t.have_key) }
+                    }
+                }
+            }
+            (points(t))
+            section {
+                h2 #first { (t.first) }
+                p { (t.first_text) }
+                (samples(&look, &base))
+            }
+            section {
+                h2 #models { (t.models) }
+                p { (t.models_text) }
+                (models(&gateway, t))
+            }
+            section {
+                h2 #plans { (t.plans) }
+                p { (t.plans_text) }
+                @match gateway.desk.payments() {
+                    Some(payments) => { (shop_form(&look, payments)) }
+                    None => { p.empty { (t.no_plans) } }
+                }
+            }
+        },
+    )
+}
+
+fn points(t: &Landing) -> Markup {
+    let points = [
+        (t.point_money, t.point_money_text),
+        (t.point_privacy, t.point_privacy_text),
+        (t.point_queue, t.point_queue_text),
+    ];
+    html! {
+        div.points {
+            @for (title, text) in points {
+                div.card { h2 { (title) } p { (text) } }
+            }
+        }
+    }
+}
+
+/// The first request in three languages, with the visitor's own host in it.
+fn samples(look: &Look, base: &str) -> Markup {
+    let t = Common::of(look.language);
+    let hello = look.pick("こんにちは", "Hello!");
+    let filled = |text: &str| text.trim_end().replace("BASE", base).replace("HELLO", hello);
+    let samples = SAMPLES.map(|(name, text)| (name, filled(text)));
+    html! {
+        div.tabs {
+            @for (place, (name, _)) in samples.iter().enumerate() {
+                input type="radio" name="sample" id=(format!("tab-{name}")) checked[place == 0];
+                label for=(format!("tab-{name}")) { (name) }
+            }
+            @for (name, text) in &samples {
+                div.panel {
+                    pre id=(format!("sample-{name}")) tabindex="0" { (text) }
+                    button.copy.second.small type="button" data-copy=(format!("sample-{name}"))
+                        data-done=(t.copied) { (t.copy) }
+                }
+            }
+        }
+    }
+}
+
+fn models(gateway: &Gateway, t: &Landing) -> Markup {
+    let is_served = |model: &&Arc<Model>| gateway.fleet.offers(&model.name);
+    let served: Vec<_> = gateway.config.models.iter().filter(is_served).collect();
+    if served.is_empty() {
+        return html! { p.empty { (t.no_models) } };
+    }
+    html! {
+        div.scroll tabindex="0" role="region" aria-labelledby="models" {
+            table {
+                thead { tr {
+                    th scope="col" { (t.model) }
+                    th.number scope="col" { (t.context) }
+                    th.number scope="col" { (t.input) }
+                    th.number scope="col" { (t.cached) }
+                    th.number scope="col" { (t.output) }
+                } }
+                tbody { @for model in served { (row(model, t)) } }
+            }
+        }
+    }
+}
+
+fn row(model: &Model, t: &Landing) -> Markup {
+    let answers = model.can(Capability::Chat);
+    html! {
+        tr {
+            th scope="row" {
+                code { (model.name) } " "
+                span.badge { (tier(model.tier, t)) }
+                @if model.vendor == Vendor::Llama { " " span.badge.good { (t.local) } }
+            }
+            td.number { (grouped(model.context)) }
+            td.number { (price(model.price.input)) }
+            @if answers {
+                td.number { (price(model.price.cached_input)) }
+                td.number { (price(model.price.output)) }
+            } @else {
+                td.number { "–" }
+                td.number { "–" }
+            }
+        }
+    }
+}
+
+fn tier(tier: Tier, t: &Landing) -> &'static str {
+    match tier {
+        Tier::Economy => t.tier_economy,
+        Tier::Standard => t.tier_standard,
+        Tier::Premium => t.tier_premium,
+    }
+}
+
+/// USD per million tokens: as many micro-USD as pico-USD a token.
+pub(crate) fn price(price: PicoUsdPerToken) -> String {
+    dollars(MicroUsd(i64::try_from(price.0).unwrap_or(i64::MAX)))
+}
+
+/// The plans to choose from, for somebody new.
+fn shop_form(look: &Look, payments: &Payments) -> Markup {
+    let t = Landing::of(look.language);
+    html! {
+        form method="post" action="/buy" {
+            (plans(look, payments))
+            div.card.buy {
+                div.line {
+                    div.field {
+                        label for="email" { (t.email) }
+                        input #email name="email" type="email" required autocomplete="email"
+                            aria-describedby="email-hint";
+                    }
+                    (currencies(look))
+                    button type="submit" { (t.buy) }
+                }
+                p.soft #email-hint { br; (t.email_hint) }
+            }
+        }
+    }
+}
+
+/// The plans, one of them chosen.
+pub(crate) fn plans(look: &Look, payments: &Payments) -> Markup {
+    let t = Landing::of(look.language);
+    let offers: Vec<(Offer, Offer)> =
+        payments.offers(Currency::Usd).into_iter().zip(payments.offers(Currency::Jpy)).collect();
+    html! {
+        fieldset.plans.plain {
+            legend.unseen { (t.plans) }
+            @for (place, (usd, jpy)) in offers.iter().enumerate() {
+                @let name = usd.plan.as_deref().unwrap_or_default();
+                label.card.plan {
+                    input type="radio" name="plan" value=(name) checked[place == 0];
+                    span { (name) }
+                    span.price { (usd.price) }
+                    span.soft { (jpy.price) }
+                    span.soft { (dollars(usd.credit)) " " (t.credit) }
+                    @if usd.bonus > MicroUsd::ZERO {
+                        span { span.badge.good { "+" (dollars(usd.bonus)) " " (t.bonus) } }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Yen or dollars.
+pub(crate) fn currencies(look: &Look) -> Markup {
+    let t = Landing::of(look.language);
+    let (first, second) = ((Currency::Jpy, t.yen), (Currency::Usd, t.dollar));
+    let order = if look.pick("y", "d") == "y" { [first, second] } else { [second, first] };
+    html! {
+        div.field {
+            label for="currency" { (t.currency) }
+            select #currency name="currency" {
+                @for (currency, name) in order {
+                    option value=(currency.as_str()) { (name) }
+                }
+            }
+        }
+    }
+}
+
+/// Sends somebody new to Stripe's page.
+pub(crate) async fn buy(
+    State(gateway): State<Arc<Gateway>>,
+    look: Look,
+    headers: HeaderMap,
+    sent: Open,
+) -> Response {
+    let wanted = json!({
+        "plan": sent.fields.given("plan"),
+        "currency": sent.fields.text("currency"),
+        "email": sent.fields.given("email"),
+    });
+    let mut headers = headers;
+    headers.remove(header::AUTHORIZATION);
+    to_stripe(&gateway, &look, &headers, wanted).await
+}
+
+/// Opens Stripe's page and leads there. A form may not lead to another site by itself, so this is
+/// a page that goes on.
+pub(crate) async fn to_stripe(
+    gateway: &Gateway,
+    look: &Look,
+    headers: &HeaderMap,
+    wanted: serde_json::Value,
+) -> Response {
+    let t = Landing::of(look.language);
+    let begun = match serde_json::from_value(wanted) {
+        Ok(wanted) => shop::begin(gateway, headers, wanted).await,
+        Err(_) => return look.unread(),
+    };
+    match begun.map(|(_, session)| session.url) {
+        Ok(Some(url)) => {
+            let mut page = look.page(
+                StatusCode::OK,
+                t.to_stripe,
+                html! {
+                    p.soft { (t.to_stripe_text) }
+                    p { a.button #stripe href=(url) { (t.continue_) } }
+                },
+            );
+            if let Ok(refresh) = HeaderValue::from_str(&format!("1; url={url}")) {
+                page.headers_mut().insert(header::REFRESH, refresh);
+            }
+            page
+        }
+        Ok(None) => look.unread(),
+        Err(problem) => told(look, &problem),
+    }
+}
+
+/// A problem of the API, as a page.
+pub(crate) fn told(look: &Look, problem: &Problem) -> Response {
+    let status = StatusCode::from_u16(problem.code.status());
+    look.problem(status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), &problem.message)
+}

@@ -1,0 +1,142 @@
+//! What the customer's rooms say.
+
+use super::Language;
+
+texts! {
+    /// The rooms of an account.
+    Account {
+        overview: "概要", "Overview";
+        playground: "プレイグラウンド", "Playground";
+        usage: "利用状況", "Usage";
+        requests: "リクエスト", "Requests";
+        keys: "APIキー", "API keys";
+        credit: "クレジット", "Credit";
+        available: "利用できる残高", "Available";
+        balance: "残高", "Balance";
+        held: "実行中の予約", "Held for running requests";
+        spent_30: "直近30日の利用", "Spent in 30 days";
+        requests_30: "直近30日のリクエスト", "Requests in 30 days";
+        cache_hits: "うちキャッシュ", "from cache";
+        top_up: "クレジットを追加", "Add credit";
+        lots: "残高の内訳", "What it is made of";
+        lot_kind: "種類", "Kind";
+        lot_grant: "付与", "Granted";
+        lot_bought: "購入", "Bought";
+        lot_bonus: "ボーナス", "Bonus";
+        granted: "当初", "At first";
+        left: "残り", "Left";
+        expires: "有効期限", "Good until";
+        never: "期限なし", "No end";
+        owed: "不足分", "Owed";
+        no_lots: "クレジットはまだありません。購入すると、すぐに使えます。",
+            "There is no credit yet. Buy some and it is good at once.";
+        by_day: "日別の料金 (USD, 直近30日)", "Cost by day (USD, last 30 days)";
+        by_model: "モデル別", "By model";
+        by_key: "キー別", "By key";
+        day: "日付 (UTC)", "Day (UTC)";
+        model: "モデル", "Model";
+        key: "キー", "Key";
+        count: "リクエスト", "Requests";
+        tokens: "トークン", "Tokens";
+        tokens_in: "入力トークン", "Input tokens";
+        tokens_out: "出力トークン", "Output tokens";
+        cost: "料金", "Cost";
+        others: "その他", "Others";
+        deleted_key: "削除済みのキー", "deleted key";
+        no_usage: "まだ利用がありません。プレイグラウンドか、最初のリクエストを試してください。",
+            "Nothing was used yet. Try the playground, or send a first request.";
+        to_playground: "プレイグラウンドを開く", "Open the playground";
+        csv: "CSVでダウンロード", "Download as CSV";
+        when: "日時 (日本時間)", "When (Japan)";
+        request: "リクエスト", "Request";
+        status: "結果", "Result";
+        receipt: "明細", "Receipt";
+        void: "料金なし", "No charge";
+        cached: "キャッシュ", "Cached";
+        outcome_complete: "完了", "Complete";
+        outcome_partial: "途中まで", "Partial";
+        outcome_cancelled: "中断", "Cancelled";
+        find: "リクエストIDで探す", "Find by request ID";
+        search: "探す", "Search";
+        not_found: "このアカウントにそのリクエストはありません。x-request-id を確認してください。",
+            "This account has no such request. Look at its x-request-id.";
+        price_row: "単価 (100万トークン)", "Price (million tokens)";
+        hold: "予約額", "Held";
+        started: "開始", "Began";
+        ended: "記録", "Recorded";
+        writer: "記録した役", "Written by";
+        counted_by: "トークンの出どころ", "Tokens counted by";
+        name: "名前", "Name";
+        created: "作成", "Made";
+        limits: "制限", "Limits";
+        spent: "利用額", "Spent";
+        none: "なし", "None";
+        this_key: "このキー", "this key";
+        new_key: "新しいキー", "A new key";
+        make_key: "キーを作成", "Make key";
+        name_hint: "用途がわかる名前にします。", "What it is for, so that you know it later.";
+        budget: "予算 (USD)", "Budget (USD)";
+        budget_hint: "このキーで使える合計額。空欄は残高まで。",
+            "What it may spend in all. Empty: as far as credit goes.";
+        ends: "有効期限", "Ends on";
+        ends_hint: "日本時間の0時に無効になります。", "It ends at midnight in Japan.";
+        models: "使えるモデル", "Models";
+        models_hint: "選ばなければ全モデル。", "Choose none for all of them.";
+        rpm: "毎分のリクエスト", "Requests a minute";
+        tpm: "毎分のトークン", "Tokens a minute";
+        per_day: " / 日", " a day";
+        per_week: " / 週", " a week";
+        per_month: " / 月", " a month";
+        parallel: "同時実行", "At once";
+        made: "キーを作成しました", "The key is made";
+        rotated: "キーを再発行しました", "The key has a new secret";
+        shown_once: "このキーは今だけ表示されます。閉じる前に保存してください。",
+            "It is shown now and never again. Keep it before you leave this page.";
+        rotate: "再発行", "Rotate";
+        revoke: "削除", "Revoke";
+        revoke_ask: "このキーを削除しますか？", "Revoke this key?";
+        revoke_told: "削除すると、このキーを使うリクエストはすぐに拒否されます。元に戻せません。",
+            "Requests with it are refused at once. This can't be undone.";
+        rotate_ask: "このキーを再発行しますか？", "Rotate this key?";
+        rotate_told: "新しいキーが発行され、今のキーはすぐに使えなくなります。",
+            "You get a new secret, and the present one is refused at once.";
+        back: "戻る", "Back";
+        may_not: "制限のあるキーでサインインしているため、キーは変更できません。\
+                  制限のないキーでサインインしてください。",
+            "You signed in with a key that has limits, which can't change keys. Sign in with one \
+             that has none.";
+        no_key: "そのキーはこのアカウントにありません。", "This account has no such key.";
+        purchases: "購入履歴", "Purchases";
+        plan: "プラン", "Plan";
+        paid: "お支払い", "Paid";
+        own_amount: "金額指定", "Own amount";
+        no_purchases: "購入はまだありません。", "Nothing was bought yet.";
+        statements: "利用明細 (月別)", "Monthly statements";
+        not_sold: "このサーバーではクレジットを販売していません。運営者に付与を依頼してください。",
+            "No credit is sold on this server. Ask its operator for a grant.";
+        print: "印刷", "To print";
+        talk_hint: "Ctrl+Enter で送信します。送った内容は通常のリクエストと同じように課金されます。",
+            "Ctrl+Enter sends. What you send is charged like any other request.";
+        message: "メッセージ", "Message";
+        system: "システムプロンプト", "System prompt";
+        temperature: "Temperature", "Temperature";
+        max_tokens: "最大出力トークン", "Most output tokens";
+        send: "送信", "Send";
+        stop: "止める", "Stop";
+        stopped: "止めました", "Stopped";
+        anew: "新しい会話", "New conversation";
+        code: "コードとしてコピー", "Copy as code";
+        code_empty: "送信すると、同じリクエストのコードがここに表示されます。",
+            "Send a message and the same request appears here as code.";
+        failed: "回答が途中で切れました。もう一度お試しください。",
+            "The answer broke off. Please try again.";
+        needs_script: "プレイグラウンドにはJavaScriptが必要です。", "The playground needs JavaScript.";
+        reason: "理由", "Reason";
+        masked: "マスク", "Masked";
+        first_token: "最初の文字まで", "First token";
+        took: "全体", "In all";
+        auto: "自動 (auto)", "Automatic (auto)";
+        settings: "設定", "Settings";
+        conversation: "会話", "Conversation";
+    }
+}

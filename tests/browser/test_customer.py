@@ -1,0 +1,155 @@
+"""A customer in the browser: comes with nothing, buys, talks to a model, sees the receipt, makes a
+key and uses it, revokes it and is refused."""
+
+import unittest
+import urllib.error
+
+from browser import DESKTOP, EVIL, PHONE, BrowserTest
+
+
+class Customer(BrowserTest):
+    """One customer after another."""
+
+    def ask(self, secret):
+        """Asks a model through the API; the status of the answer."""
+        body = {"model": "plain", "messages": [{"role": "user", "content": "hello"}]}
+        try:
+            self.gateway.call("POST", "/v1/chat/completions", secret, body)
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code
+        return 200
+
+    def test_a_stranger_buys_credit_and_gets_a_key_that_works(self):
+        """From the first page through Stripe to a first request."""
+        page = self.page
+        page.goto("/")
+        self.look(page, "landing-ja")
+        page.get_by_text("Python", exact=True).click()
+        self.assertIn(self.gateway.root_url, page.inner_text("#sample-Python"))
+        page.locator(".panel:visible .copy").click()
+        copied = page.evaluate("navigator.clipboard.readText()")
+        self.assertIn("chat.completions.create", copied)
+        page.check("input[value=Pro]")
+        page.fill("#email", "hanako@example.jp")
+        page.click("form[action='/buy'] button")
+        page.wait_for_url(f"{self.stripe.url}/pay/*")
+        page.click("#pay")
+        page.wait_for_url("**/checkout/success*")
+        self.look(page, "checkout-success")
+        secret = page.inner_text("#secret")
+        self.assertEqual(self.ask(secret), 200)
+        page.get_by_role("link", name="マイページへ").click()
+        page.fill("#key", secret)
+        page.click("main button[type=submit]")
+        page.click("text=クレジット")
+        self.assertIn("$2.5", page.inner_text("main"))
+        self.look(page, "credit-ja")
+        page.click("text=印刷")
+        self.assertIn("領収書", page.inner_text("h1"))
+        self.look(page, "purchase-receipt-ja")
+
+    def test_talks_in_the_playground_and_sees_what_it_cost(self):
+        """Streamed, with the model, the masking, the cost, and the receipt."""
+        key, page = self.gateway.key("5"), self.visit("en", DESKTOP)
+        self.sign_in(page, key)
+        page.click("nav >> text=Playground")
+        page.fill("#message", "電話は 090-1234-5678 です。おすすめは？")
+        page.click("#send")
+        answer = page.locator(".turn.assistant")
+        answer.locator(".facts").wait_for()
+        told = answer.inner_text()
+        for shown in ["東京です🗼", "Masked phone=1", "Reason auto;", "Cost $", "Tokens 10 + 5"]:
+            self.assertIn(shown, told)
+        self.assertNotIn("090", str(self.vendor.seen))
+        page.locator("summary", has_text="Copy as code").click()
+        self.assertIn("/v1/chat/completions", page.inner_text("#code"))
+        self.look(page, "playground-en")
+        answer.get_by_role("link", name="Receipt").click()
+        self.assertIn("$0.00002", page.inner_text("main"))
+        self.look(page, "receipt-en")
+        self.gateway.usage(key, 1)
+        page.goto("/account")
+        self.look(page, "overview-en")
+        page.goto("/account/requests")
+        self.look(page, "requests-en")
+
+    def test_an_answer_is_stopped_and_what_fails_is_said(self):
+        """A stopped answer keeps what came; a failure is told in words."""
+        key, page = self.gateway.key("5"), self.page
+        self.sign_in(page, key)
+        page.goto("/account/playground")
+        page.select_option("#model", "slow")
+        page.fill("#message", "hello")
+        page.keyboard.press("Control+Enter")
+        page.locator(".turn.assistant", has_text="東京").wait_for()
+        page.click("#send")
+        page.locator(".facts", has_text="止めました").wait_for()
+        page.select_option("#model", "failing")
+        page.fill("#message", "hello")
+        page.click("#send")
+        page.locator(".turn.failed").wait_for()
+        self.assertNotIn("internal-detail", page.inner_text("main"))
+        self.look(page, "playground-failed-ja")
+
+    def test_makes_a_key_uses_it_and_revokes_it(self):
+        """The secret is shown once, opens at once, and is refused when it is revoked."""
+        key, page = self.gateway.key("5"), self.visit("en", DESKTOP)
+        self.sign_in(page, key)
+        page.goto("/account/keys")
+        page.fill("#name", EVIL)
+        page.fill("#budget", "1.5")
+        page.select_option("#models", ["plain"])
+        page.get_by_role("button", name="Make key").click()
+        secret = page.inner_text("#secret")
+        self.look(page, "key-made-en")
+        self.assertEqual(self.ask(secret), 200)
+        page.goto("/account/keys")
+        self.assertNotIn(secret, page.content())
+        self.assertIn(EVIL, page.inner_text("main"))
+        row = page.locator("tr", has_text="<script>")
+        row.get_by_role("link", name="Revoke").click()
+        self.look(page, "key-revoke-en")
+        page.get_by_role("button", name="Revoke").click()
+        page.wait_for_url("**/account/keys")
+        self.assertEqual(self.ask(secret), 401)
+
+    def test_every_room_in_both_languages_and_colours_and_on_a_phone(self):
+        """Each room is accessible in each form, and a picture of it is kept."""
+        key = self.gateway.key("12.5")
+        for _ in range(3):
+            self.assertEqual(self.ask(key.secret), 200)
+        self.gateway.usage(key, 3)
+        rooms = ["", "/usage", "/requests", "/keys", "/credit", "/playground"]
+        forms = [("ja", DESKTOP, "light"), ("en", PHONE, "light"), ("ja", PHONE, "dark"),
+                 ("en", DESKTOP, "dark")]
+        for language, size, theme in forms:
+            page = self.visit(language, size, theme)
+            form = f"{language}-{size['width']}-{theme}"
+            page.goto("/")
+            self.look(page, f"landing-{form}")
+            page.goto("/account/sign-in")
+            self.look(page, f"sign-in-{form}")
+            self.sign_in(page, key)
+            for room in rooms:
+                page.goto(f"/account{room}")
+                self.assertEqual(page.get_attribute("html", "lang"), language)
+                self.look(page, f"account{room.replace('/', '-')}-{form}")
+
+    def test_the_switches_at_the_bottom_stay_switched(self):
+        """Language and colours are kept in cookies; the page stays the same."""
+        page = self.page
+        page.goto("/account/sign-in")
+        page.get_by_role("button", name="English").click()
+        page.wait_for_url("**/account/sign-in")
+        self.assertEqual(page.get_attribute("html", "lang"), "en")
+        page.get_by_role("button", name="Dark").click()
+        page.goto("/")
+        self.assertEqual(page.get_attribute("html", "data-theme"), "dark")
+        ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        self.assertEqual(ground, "rgb(15, 19, 24)")
+        self.look(page, "landing-switched")
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,170 @@
+//! The operator's pages: nobody else comes in, what they change is in the audit log, and the live
+//! view moves while requests run.
+
+use harness::{Gate, Script, Visitor, World, wait_for, wait_until};
+use schemas::records::{AccountLimits, AccountRecordV1};
+use serde_json::json;
+
+/// The operator's key.
+const ADMIN_KEY: &str = "admin-key-of-the-tests";
+
+const EVIL: &str = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>";
+
+async fn operator(world: &World) -> Visitor {
+    let mut visitor = Visitor::new(world.client_with(0, None).base(), "en");
+    let entered = visitor.post("/admin/sign-in", &[("key", ADMIN_KEY)]).await;
+    assert_eq!((entered.status, entered.header("location")), (303, "/admin"), "{}", entered.text);
+    let cookie = entered.header("set-cookie");
+    assert!(cookie.contains("Path=/admin") && cookie.contains("HttpOnly"), "{cookie}");
+    visitor
+}
+
+#[tokio::test]
+async fn only_the_operator_comes_in_and_everything_stays_text() {
+    let world = World::builder().sells().start().await;
+    let key = world.key_like(json!({"name": EVIL}), 1_000_000).await;
+    let record = AccountRecordV1 {
+        account: key.account.clone(),
+        name: EVIL.into(),
+        created_ms: 1,
+        limits: AccountLimits::default(),
+    };
+    world.bus().put_account(&record).await.unwrap();
+    let asked = world.client(&key).ask("fast", "hello").await;
+    let account = format!("/admin/accounts/{}", key.account);
+    let receipt = format!("/admin/requests/{}/{}", key.account, asked.header("x-request-id"));
+    let rooms = [
+        "/admin",
+        "/admin/accounts",
+        &account,
+        "/admin/requests",
+        &receipt,
+        "/admin/models",
+        "/admin/router",
+        "/admin/payments",
+        "/admin/config",
+        "/admin/audit",
+        "/admin/accounts?q=%3Cscript%3E",
+        &format!("/admin/requests?account={}", key.account),
+    ];
+    let mut customer = Visitor::new(world.client_with(0, None).base(), "en");
+    customer.post("/account/sign-in", &[("key", &key.secret)]).await;
+    for room in rooms.iter().chain(&["/admin/live"]) {
+        let page = customer.get(room).await;
+        assert_eq!((page.status, page.header("location")), (303, "/admin/sign-in"), "{room}");
+    }
+    let wrong = customer.post("/admin/sign-in", &[("key", &key.secret)]).await;
+    assert_eq!(wrong.status, 401, "a customer's key opens no admin page");
+    let mut operator = operator(&world).await;
+    operator.get(&account).await;
+    let fields = [("amount", "1"), ("note", EVIL), ("unique", EVIL)];
+    assert_eq!(operator.post(&format!("{account}/grant"), &fields).await.status, 303);
+    operator.post("/admin/router", &[("prompt", EVIL)]).await;
+    operator.post("/admin/accounts", &[("name", EVIL)]).await;
+    for room in rooms {
+        let page = operator.get(room).await;
+        assert_eq!(page.status, 200, "{room}: {}", page.text);
+        assert_eq!(page.text.matches("<script").count(), 1, "{room}: {}", page.text);
+        assert!(!page.text.contains("<img"), "{room}: {}", page.text);
+        for secret in [ADMIN_KEY, "vendor-secret-key", "sk_test_of_the_harness", &key.secret] {
+            assert!(!page.text.contains(secret), "{room} shows {secret}");
+        }
+    }
+    assert!(operator.get("/admin/config").await.text.contains("***"));
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn the_operator_makes_an_account_grants_and_revokes_and_all_of_it_is_noted() {
+    let world = World::start().await;
+    let mut operator = operator(&world).await;
+    operator.get("/admin/accounts").await;
+    let made = operator.post("/admin/accounts", &[("name", "花子商店")]).await;
+    let start = made.text.find("sk-fly-").expect("the key is shown");
+    let letters = made.text[start..].chars();
+    let secret: String = letters.take_while(|c| c.is_ascii_alphanumeric() || *c == '-').collect();
+    let listed = world.admin().get("/api/keys").await.json()["data"][0].clone();
+    let account = listed["account"].as_str().unwrap().to_owned();
+    let place = format!("/admin/accounts/{account}");
+    let page = operator.get(&place).await;
+    assert!(page.text.contains("花子商店"), "{}", page.text);
+    let unique = page.text.split_once("name=\"unique\" value=\"").expect("a name").1;
+    let unique = unique.split('"').next().unwrap().to_owned();
+    let fields = [("amount", "2.5"), ("note", "welcome"), ("unique", unique.as_str())];
+    for _ in 0..2 {
+        let granted = operator.post(&format!("{place}/grant"), &fields).await;
+        assert_eq!(granted.header("location"), format!("{place}?told=granted"));
+    }
+    let client = world.client_with(0, Some(&secret));
+    wait_until("the grant is in the balance, once", async || {
+        client.get("/api/credits").await.json()["balance_micro_usd"] == 2_500_000
+    })
+    .await;
+    assert!(operator.get(&place).await.text.contains("Agrees with the balance"));
+    for wrong in ["0", "-1", "much", ""] {
+        let refused = operator.post(&format!("{place}/grant"), &[("amount", wrong)]).await;
+        assert_eq!(refused.header("location"), format!("{place}?told=amount"), "{wrong}");
+    }
+    assert_eq!(client.ask("fast", "hello").await.status, 200);
+    let key = listed["key_id"].as_str().unwrap();
+    assert_eq!(operator.post(&format!("{place}/revoke"), &[("key", key)]).await.status, 303);
+    assert_eq!(client.ask("fast", "hello").await.status, 401);
+    let audit = operator.get("/admin/audit").await.text;
+    for done in ["花子商店", "grant $2.5", "welcome", &format!("revoke {key}")] {
+        assert!(audit.contains(done), "{done}: {audit}");
+    }
+    operator.forget_token();
+    let forged = operator.post(&format!("{place}/grant"), &[("amount", "1")]).await;
+    assert_eq!(forged.status, 403);
+    world.wait_for_ends(1, 0).await;
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn the_live_view_shows_what_runs_and_cuts_it() {
+    let world = World::start().await;
+    let key = world.key(1_000_000).await;
+    let gate = Gate::new();
+    world.vendor().always("fast", Script::says(["late"]).after(&gate));
+    let mut operator = operator(&world).await;
+    assert!(operator.get("/admin").await.text.contains("<dd id=\"running\">0</dd>"));
+    let client = world.client(&key);
+    let cut = async {
+        let request = wait_for("the request is shown", async || {
+            let page = operator.get("/admin").await.text;
+            let runs = page.contains("<dd id=\"running\">1</dd>");
+            let named = page.split_once("name=\"request\" value=\"").filter(|_| runs)?.1;
+            named.split('"').next().map(str::to_owned)
+        })
+        .await;
+        operator.post("/admin/cancel", &[("request", &request)]).await
+    };
+    let (answer, cut) = tokio::join!(client.ask("fast", "hello"), cut);
+    assert_eq!(cut.header("location"), "/admin?told=cut");
+    assert!(answer.status >= 500, "{}", answer.text);
+    gate.open();
+    let again = operator.post("/admin/cancel", &[("request", "req_gone")]).await;
+    assert_eq!(again.header("location"), "/admin?told=gone");
+
+    let mut live = operator.follow("/admin/live").await;
+    let first = live.next_containing("event: view").await;
+    assert!(first.contains("id=\"running\"") && first.contains("cloud"), "{first}");
+    world.client(&key).ask("backup", "hello").await;
+    live.next_containing("<dd id=\"answered\">1</dd>").await;
+    drop(live);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn the_router_explains_itself() {
+    let world = World::start().await;
+    let mut operator = operator(&world).await;
+    operator.get("/admin/router").await;
+    let asked = "楽天市場で人気の送料無料のおすすめ商品を教えてください";
+    let page = operator.post("/admin/router", &[("prompt", asked)]).await;
+    assert_eq!(page.status, 200);
+    for shown in [asked, "<dd id=\"chosen\">", "<dd>ja</dd>", "backup", "fast"] {
+        assert!(page.text.contains(shown), "{shown}: {}", page.text);
+    }
+    world.finish().await;
+}
