@@ -14,11 +14,15 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
+use std::time::Duration;
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
 /// What the images set; a test of the Dockerfile could not see it here.
 const OF_IMAGE: [(&str, &str); 2] = [("OMP_WAIT_POLICY", "passive"), ("GGML_NO_BACKTRACE", "1")];
+
+/// How long a look at a server's health may take.
+const HEALTH_MAX: Duration = Duration::from_secs(5);
 
 /// The first port that is tried, below those that the system hands out by itself.
 const PORT_MIN: u16 = 20_000;
@@ -202,7 +206,9 @@ impl Stack {
         assert_eq!(health[0], "CMD");
         if health[1] == "wget" {
             let url = self.placed(service, health.last().unwrap(), &one.ports);
-            return reqwest::get(url).await.is_ok_and(|answer| answer.status().is_success());
+            let client = infra::net::http_client(HEALTH_MAX).unwrap();
+            let asked = client.get(url).send().await;
+            return asked.is_ok_and(|answer| answer.status().is_success());
         }
         let words = if service.target.is_some() { &health[2..] } else { &health[1..] };
         let mut command = self.command(&one.service, words, &one.ports);
