@@ -27,7 +27,7 @@ EVIL = "<script>window.evil=1</script>\"'><img src=x onerror=window.evil=1>"
 EXTRA = """
 auto: {candidates: [plain, tools], default: plain}
 stripe:
-  api_base: "STRIPE"
+  api_base: "PAYMENTS"
   secret_key: ${STRIPE_SECRET_KEY}
   webhook_secret: ${STRIPE_WEBHOOK_SECRET}
 plans:
@@ -58,7 +58,7 @@ class BrowserTest(unittest.TestCase):
         environment = {
             "STRIPE_SECRET_KEY": SECRET_KEY, "STRIPE_WEBHOOK_SECRET": WEBHOOK_SECRET,
         }
-        extra = EXTRA.replace("STRIPE", cls.stripe.url)
+        extra = EXTRA.replace("PAYMENTS", cls.stripe.url)
         cls.gateway = Gateway(cls.vendor, extra, environment)
         cls.addClassCleanup(cls.gateway.stop)
         cls.profile = tempfile.TemporaryDirectory(prefix="fly-llm-browser-")
