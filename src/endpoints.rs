@@ -2,8 +2,8 @@
 //! in its data folder. Connections are tried for a while, because servers may start after us.
 
 use crate::role::Failure;
-use infra::bus::{Bus, BusError};
-use infra::environment::{Environment, NATS_URL, REDIS_URL};
+use infra::bus::{Bus, BusError, Tls};
+use infra::environment::{Environment, NATS_TLS_CERT, NATS_TLS_KEY, NATS_URL, REDIS_URL};
 use infra::store::Store;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -52,6 +52,8 @@ pub(crate) struct Endpoints {
     pub(crate) nats_url: String,
     /// Redis.
     pub(crate) redis_url: String,
+    /// How NATS is reached.
+    pub(crate) tls: Tls,
 }
 
 impl Endpoints {
@@ -62,7 +64,8 @@ impl Endpoints {
     pub(crate) fn find(environment: &Environment, data: &Path) -> Result<Self, Failure> {
         let told = (environment.get(NATS_URL), environment.get(REDIS_URL));
         if let (Some(nats_url), Some(redis_url)) = told {
-            return Ok(Self { nats_url: nats_url.to_owned(), redis_url: redis_url.to_owned() });
+            let (nats_url, redis_url) = (nats_url.to_owned(), redis_url.to_owned());
+            return Ok(Self { nats_url, redis_url, tls: tls(environment)? });
         }
         let file = data.join(RUN_FILE);
         let text = std::fs::read_to_string(&file).map_err(|error| {
@@ -78,6 +81,7 @@ impl Endpoints {
         Ok(Self {
             nats_url: or(told.0, running.nats_url),
             redis_url: or(told.1, running.redis_url),
+            tls: tls(environment)?,
         })
     }
 
@@ -87,7 +91,8 @@ impl Endpoints {
     /// When a variable is missing.
     pub(crate) fn from_environment(environment: &Environment) -> Result<Self, Failure> {
         let redis_url = required(environment, REDIS_URL, "redis://HOST:6379/")?;
-        Ok(Self { nats_url: required(environment, NATS_URL, "nats://HOST:4222")?, redis_url })
+        let nats_url = required(environment, NATS_URL, "nats://HOST:4222")?;
+        Ok(Self { nats_url, redis_url, tls: tls(environment)? })
     }
 
     /// NATS alone, for a worker that has nothing to do with Redis.
@@ -99,7 +104,7 @@ impl Endpoints {
         name: &str,
     ) -> Result<Bus, Failure> {
         let nats_url = required(environment, NATS_URL, "nats://HOST:4222")?;
-        Self { nats_url, redis_url: String::new() }.bus(name).await
+        Self { nats_url, redis_url: String::new(), tls: tls(environment)? }.bus(name).await
     }
 
     /// Connects to NATS, waiting up to 30 s for it.
@@ -109,7 +114,7 @@ impl Endpoints {
     pub(crate) async fn bus(&self, name: &str) -> Result<Bus, Failure> {
         let final_ones =
             |error: &BusError| matches!(error, BusError::Unauthorized(_) | BusError::TooOld(_));
-        patient(|| Bus::connect(&self.nats_url, name), final_ones).await
+        patient(|| Bus::connect_over(&self.nats_url, name, &self.tls), final_ones).await
     }
 
     /// Connects to Redis, waiting up to 30 s for it.
@@ -119,6 +124,16 @@ impl Endpoints {
     pub(crate) async fn store(&self) -> Result<Store, Failure> {
         patient(|| Store::connect(&self.redis_url), |_| false).await
     }
+}
+
+/// What TLS to NATS needs.
+///
+/// # Errors
+/// When half of it is missing.
+pub(crate) fn tls(environment: &Environment) -> Result<Tls, Failure> {
+    Tls::of(environment).ok_or_else(|| {
+        Failure::usage(format!("{NATS_TLS_CERT} and {NATS_TLS_KEY} belong together: set both"))
+    })
 }
 
 fn required(environment: &Environment, name: &str, example: &str) -> Result<String, Failure> {

@@ -3,11 +3,11 @@
 //! The same roles as in a cluster: there is no second implementation of anything.
 
 use crate::command_line;
-use crate::endpoints::{Endpoints, RUN_FILE, Running};
+use crate::endpoints::{self, Endpoints, RUN_FILE, Running};
 use crate::role::{self, Failure};
 use gateway::auth::issue::{self, NewKey};
 use gateway::{Dependencies, Listeners};
-use infra::bus::Bus;
+use infra::bus::{Bus, Tls};
 use infra::children::nats::NatsServer;
 use infra::children::redis::RedisServer;
 use infra::children::{ChildProcess, Launch, write_private};
@@ -153,11 +153,11 @@ async fn start_servers(
     environment: &Environment,
 ) -> Result<(Servers, Endpoints), Failure> {
     let mut servers = Servers::default();
-    let nats_url = match environment.get(NATS_URL) {
-        Some(url) => url.to_owned(),
+    let (nats_url, tls) = match environment.get(NATS_URL) {
+        Some(url) => (url.to_owned(), endpoints::tls(environment)?),
         None => {
             let server = NatsServer::start(&data.join("nats"), 0, environment).await?;
-            servers.nats.insert(server).url().to_owned()
+            (servers.nats.insert(server).url().to_owned(), Tls::default())
         }
     };
     let redis_url = match environment.get(REDIS_URL) {
@@ -167,7 +167,7 @@ async fn start_servers(
             servers.redis.insert(server).url().to_owned()
         }
     };
-    Ok((servers, Endpoints { nats_url, redis_url }))
+    Ok((servers, Endpoints { nats_url, redis_url, tls }))
 }
 
 impl Servers {

@@ -19,6 +19,12 @@ pub const CACHE_TTL: &str = "CACHE_TTL";
 pub const MAX_TOKENS_PER_REQUEST: &str = "MAX_TOKENS_PER_REQUEST";
 /// Where NATS is.
 pub const NATS_URL: &str = "NATS_URL";
+/// The certificate (PEM) that signs NATS's own: NATS is reached over TLS alone.
+pub const NATS_TLS_CA: &str = "NATS_TLS_CA";
+/// Our own certificate (PEM), when NATS wants one.
+pub const NATS_TLS_CERT: &str = "NATS_TLS_CERT";
+/// The key (PEM) of our own certificate.
+pub const NATS_TLS_KEY: &str = "NATS_TLS_KEY";
 /// Where Redis is.
 pub const REDIS_URL: &str = "REDIS_URL";
 /// The key that may create keys.

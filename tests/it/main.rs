@@ -76,6 +76,8 @@ mod sockets;
 #[cfg(test)]
 mod terminal;
 #[cfg(test)]
+mod tls;
+#[cfg(test)]
 mod upstreams;
 #[cfg(test)]
 mod vendor_errors;

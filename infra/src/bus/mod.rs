@@ -16,10 +16,12 @@ pub mod coupons;
 /// Jobs for free slots, one pull for each.
 pub mod pull;
 
+use crate::environment::{Environment, NATS_TLS_CA, NATS_TLS_CERT, NATS_TLS_KEY};
 use async_nats::jetstream;
 use futures::StreamExt;
 use schemas::advert::Advert;
 use schemas::subjects;
+use std::path::PathBuf;
 use std::time::Duration;
 use tokio::sync::watch;
 
@@ -99,6 +101,15 @@ impl Bus {
     /// # Errors
     /// When nobody answers within five seconds or the server is older than 2.12.
     pub async fn connect(url: &str, name: &str) -> Result<Self, BusError> {
+        Self::connect_over(url, name, &Tls::default()).await
+    }
+
+    /// The same, with what TLS needs.
+    ///
+    /// # Errors
+    /// As [`Bus::connect`]; also when NATS's certificate isn't signed as it should be, or ours is
+    /// not taken.
+    pub async fn connect_over(url: &str, name: &str, tls: &Tls) -> Result<Self, BusError> {
         let connect_error = |cause: String| BusError::Connect { url: without_secret(url), cause };
         let servers: Vec<async_nats::ServerAddr> = url
             .split(',')
@@ -109,7 +120,8 @@ impl Bus {
         let name = format!("{name} {}", uuid::Uuid::now_v7().simple());
         let (connected, mut connections) = watch::channel(0u64);
         let (denied, denials) = watch::channel(None);
-        let options = credentials(&servers)
+        let options = tls
+            .secure(credentials(&servers))
             .name(&name)
             .ping_interval(PING_INTERVAL)
             .request_timeout(Some(REQUEST_SECONDS_MAX))
@@ -214,6 +226,40 @@ impl Bus {
     }
 }
 
+/// What a connection over TLS needs beside a URL that begins with `tls://`. Without an own CA the
+/// system's are trusted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Tls {
+    /// Who signs NATS's certificate. With one, a connection without TLS is refused.
+    pub ca: Option<PathBuf>,
+    /// Our own certificate and its key, when NATS wants to know us.
+    pub certificate: Option<(PathBuf, PathBuf)>,
+}
+
+impl Tls {
+    /// As the environment says; `None` when a certificate comes without its key or the other way
+    /// round.
+    pub fn of(environment: &Environment) -> Option<Self> {
+        let path = |name: &str| environment.get(name).map(PathBuf::from);
+        let certificate = match (path(NATS_TLS_CERT), path(NATS_TLS_KEY)) {
+            (None, None) => None,
+            (certificate, key) => Some((certificate?, key?)),
+        };
+        Some(Self { ca: path(NATS_TLS_CA), certificate })
+    }
+
+    fn secure(&self, mut options: async_nats::ConnectOptions) -> async_nats::ConnectOptions {
+        crate::net::install_cryptography();
+        if let Some(ca) = &self.ca {
+            options = options.add_root_certificates(ca.clone()).require_tls(true);
+        }
+        if let Some((certificate, key)) = &self.certificate {
+            options = options.add_client_certificate(certificate.clone(), key.clone());
+        }
+        options
+    }
+}
+
 /// The client library reads no user or password out of a URL. A user hears answers in a place of
 /// its own, where nats.conf lets nobody else listen.
 fn credentials(servers: &[async_nats::ServerAddr]) -> async_nats::ConnectOptions {
@@ -254,6 +300,16 @@ mod tests {
     fn old_servers_are_refused() {
         assert!(!new_enough("2.9.10") && !new_enough("2.11.11"));
         assert!(new_enough("2.12.0") && new_enough("2.15.1") && new_enough("3.0.0-beta"));
+    }
+
+    #[test]
+    fn a_certificate_comes_with_its_key_or_not_at_all() {
+        let tls = |pairs| Tls::of(&Environment::of::<2>(pairs));
+        assert_eq!(tls([("A", ""), ("B", "")]), Some(Tls::default()));
+        assert_eq!(tls([(NATS_TLS_CERT, "c"), ("B", "")]), None);
+        assert_eq!(tls([(NATS_TLS_KEY, "k"), (NATS_TLS_CA, "ca")]), None);
+        let both = tls([(NATS_TLS_CERT, "c"), (NATS_TLS_KEY, "k")]).unwrap();
+        assert_eq!(both.certificate, Some(("c".into(), "k".into())));
     }
 
     #[test]

@@ -65,6 +65,7 @@ pub(crate) mod names {
     pub(crate) const RUNNING: &str = "no request is left running";
     pub(crate) const IN_TIME: &str = "every request ends in its time";
     pub(crate) const ALIVE: &str = "alive again within 30 s";
+    pub(crate) const VENDOR: &str = "no vendor goes on for nobody";
     pub(crate) const PROCESSES: &str = "no process ends by itself, panics, or hangs at its end";
 }
 
@@ -87,6 +88,7 @@ pub(crate) fn check(evidence: &Evidence) -> Vec<Finding> {
         queue(evidence),
         running(evidence),
         in_time(evidence),
+        vendor(evidence),
         alive(evidence),
         processes(evidence),
     ]
@@ -335,6 +337,28 @@ fn in_time(evidence: &Evidence) -> Finding {
     let late = evidence.seen.iter().filter(|seen| seen.took > limit);
     let broken = late.map(|seen| format!("{}: {:?}, {:?}", seen.id, seen.took, seen.end)).collect();
     Finding::of(names::IN_TIME, format!("{} ms at most", longest.as_millis()), broken)
+}
+
+/// A client that hangs up stops its vendor. How soon is told as a figure.
+fn vendor(evidence: &Evidence) -> Finding {
+    let open = evidence.starts.iter().filter(|start| start.ended.is_none());
+    let broken = open.map(|start| format!("{} is still being told", start.id)).collect();
+    let ends: HashMap<&str, _> =
+        evidence.starts.iter().filter_map(|start| Some((start.id.as_str(), start.ended?))).collect();
+    let left = evidence.seen.iter().filter(|seen| seen.end == End::LeftByUs);
+    let mut took: Vec<u128> = left
+        .filter_map(|seen| Some((ends.get(seen.id.as_str())?, seen.sent + seen.took)))
+        .map(|(ended, left)| ended.saturating_duration_since(left).as_millis())
+        .collect();
+    took.sort_unstable();
+    let (half, last) = (took.get(took.len() / 2).copied(), took.last().copied());
+    let figure = format!(
+        "{} hang-ups, half of them stopped it within {} ms, all within {} ms",
+        took.len(),
+        half.unwrap_or(0),
+        last.unwrap_or(0)
+    );
+    Finding::of(names::VENDOR, figure, broken)
 }
 
 fn alive(evidence: &Evidence) -> Finding {

@@ -23,8 +23,8 @@ pub(crate) struct Start {
     pub(crate) id: String,
     /// When.
     pub(crate) at: Instant,
-    /// How many pieces it gave.
-    pub(crate) sent: usize,
+    /// When it was over: told to its end, refused, broken off, or hung up.
+    pub(crate) ended: Option<Instant>,
 }
 
 /// What it does to everybody.
@@ -130,6 +130,19 @@ impl Shared {
     }
 }
 
+impl Shared {
+    fn ended(&self, number: usize) {
+        self.starts.lock().unwrap()[number].ended = Some(Instant::now());
+    }
+}
+
+/// However it ends.
+impl Drop for Said {
+    fn drop(&mut self) {
+        self.shared.ended(self.number);
+    }
+}
+
 async fn answer(State(shared): State<Arc<Shared>>, body: Bytes) -> Response<Body> {
     let body: Value = serde_json::from_slice(&body).unwrap();
     let question = body["messages"][0]["content"].as_str().unwrap();
@@ -138,7 +151,7 @@ async fn answer(State(shared): State<Arc<Shared>>, body: Bytes) -> Response<Body
     let (number, nth) = {
         let mut starts = shared.starts.lock().unwrap();
         let nth = starts.iter().rev().filter(|start| start.id == id).count();
-        starts.push(Start { id: id.clone(), at: Instant::now(), sent: 0 });
+        starts.push(Start { id: id.clone(), at: Instant::now(), ended: None });
         (starts.len() - 1, nth)
     };
     let mood = shared.mood(&id, nth, pieces.len());
@@ -146,6 +159,7 @@ async fn answer(State(shared): State<Arc<Shared>>, body: Bytes) -> Response<Body
         pieces.remove(pieces.len() / 2);
     }
     if let Mood::Refuses(status) = mood {
+        shared.ended(number);
         let error = json!({"error": {"message": "no", "type": "x", "param": null, "code": "x"}});
         let response = Response::builder().status(status).header("retry-after", "1");
         let response = response.header("content-type", "application/json");
@@ -192,7 +206,6 @@ impl Said {
             }
             self.next += 1;
         }
-        self.shared.starts.lock().unwrap()[self.number].sent = self.next;
         let body = json!({"id": "x", "object": "chat.completion", "created": 1,
             "model": self.model, "usage": self.usage(),
             "choices": [{"index": 0, "logprobs": null, "finish_reason": "stop",
@@ -216,7 +229,6 @@ impl Said {
             }
             let event = said.chunk(&json!({"content": said.pieces[said.next]}), None);
             said.next += 1;
-            said.shared.starts.lock().unwrap()[said.number].sent = said.next;
             Some((Ok(Bytes::from(event)), Some(said)))
         });
         let response = Response::builder().header("content-type", "text/event-stream");
