@@ -18,8 +18,13 @@ fn start(folder: &Path, config: &str) -> ChildProcess {
     let program = Environment::of_process().get(NATS_SERVER).unwrap_or("nats-server").into();
     let log = folder.join("nats.log").into_os_string();
     let arguments = vec!["-c".into(), file.into_os_string(), "-l".into(), log];
-    let launch =
-        Launch { name: "nats-server", program, arguments, environment: Vec::new(), error_file: None };
+    let launch = Launch {
+        name: "nats-server",
+        program,
+        arguments,
+        environment: Vec::new(),
+        error_file: None,
+    };
     ChildProcess::start(launch).unwrap()
 }
 

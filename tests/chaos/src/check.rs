@@ -343,8 +343,11 @@ fn in_time(evidence: &Evidence) -> Finding {
 fn vendor(evidence: &Evidence) -> Finding {
     let open = evidence.starts.iter().filter(|start| start.ended.is_none());
     let broken = open.map(|start| format!("{} is still being told", start.id)).collect();
-    let ends: HashMap<&str, _> =
-        evidence.starts.iter().filter_map(|start| Some((start.id.as_str(), start.ended?))).collect();
+    let ends: HashMap<&str, _> = evidence
+        .starts
+        .iter()
+        .filter_map(|start| Some((start.id.as_str(), start.ended?)))
+        .collect();
     let left = evidence.seen.iter().filter(|seen| seen.end == End::LeftByUs);
     let mut took: Vec<u128> = left
         .filter_map(|seen| Some((ends.get(seen.id.as_str())?, seen.sent + seen.took)))
