@@ -115,7 +115,7 @@ fn fields(mut bytes: &[u8]) -> Vec<(u64, Field<'_>)> {
 }
 
 /// The messages under a number.
-fn messages<'a>(bytes: &'a [u8], number: u64) -> Vec<&'a [u8]> {
+fn messages(bytes: &[u8], number: u64) -> Vec<&[u8]> {
     let message = |(field, value)| match value {
         Field::Bytes(bytes) if field == number => Some(bytes),
         _ => None,

@@ -5,6 +5,7 @@ use harness::{Client, Event, EventStream, Gate, Key, Script, Step, World, wait_f
 use reqwest::Method;
 use schemas::ledger::Outcome;
 use serde_json::{Value, json};
+use tokio::task::JoinSet;
 
 const RESPONSES: &str = "/v1/responses";
 
@@ -150,11 +151,12 @@ async fn its_events_are_told_again_from_where_the_client_stopped() {
     while next(&mut stream).await["type"] != "response.output_text.delta" {}
     drop(stream);
     let resumed = path(&response, "?stream=true&starting_after=1");
-    let follower = tokio::spawn(async move { second.get(&resumed).await.text });
+    let mut follower = JoinSet::new();
+    follower.spawn(async move { second.get(&resumed).await.text });
     let second = world.client_at(1, &key);
     until(&second, &response, "in_progress").await;
     gate.open();
-    let followed = follower.await.unwrap();
+    let followed = follower.join_next().await.unwrap().unwrap();
     assert_eq!(numbers(&followed), (2..=10).collect::<Vec<_>>(), "{followed}");
     let whole = second.get(&path(&response, "?stream=true")).await.text;
     assert_eq!(numbers(&whole), (0..=10).collect::<Vec<_>>(), "{whole}");

@@ -7,6 +7,7 @@ use harness::{Key, World, wait_until};
 use infra::crash::Point;
 use schemas::ledger::Writer;
 use serde_json::{Value, json};
+use tokio::task::JoinSet;
 
 /// A request's answer has five tokens of 2 µUSD behind ten of 1.
 const CHARGE: i64 = 20;
@@ -61,7 +62,8 @@ impl Place {
         let before = self.world.balance(&self.key).await;
         let reached = self.world.dies_at(point).await;
         let body = question();
-        let asked = tokio::spawn(async move {
+        let mut asked = JoinSet::new();
+        asked.spawn(async move {
             let sent = client.request(reqwest::Method::POST, "/v1/chat/completions").json(&body);
             // What the client hears depends on who died; the money doesn't.
             match sent.send().await {
@@ -71,7 +73,7 @@ impl Place {
         });
         harness::within(&format!("the point {point:?}"), reached.wait()).await;
         self.replace(point).await;
-        harness::within("the client's end", asked).await.unwrap();
+        harness::within("the client's end", asked.join_next()).await.unwrap().unwrap();
         self.ends += 1;
         let ends = self.ends;
         wait_until(&format!("{point:?}: the request has ended"), async || {
