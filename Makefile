@@ -28,6 +28,9 @@ bench-llama: ## llama.cpp のサーバーと速さを比べる / Measure our eng
 router-eval: ## auto の精度を測る / Print how well the auto-router does (ARGS=FOLDER of the data)
 	@scripts/router-eval $(ARGS)
 
+bench-charges: ## 1秒あたりの課金数を測る / Measure charges a second
+	@scripts/bench-charges $(ARGS)
+
 # How long each target of make fuzz runs.
 SECONDS ?= 60
 

@@ -13,10 +13,13 @@ use schemas::subjects;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-/// How long the billing workers may take to apply what the ledger held at the start.
-const APPLY_SECONDS_MAX: Duration = Duration::from_secs(60);
+/// How long nothing may be applied of what the ledger held at the start.
+const STANDSTILL_MAX: Duration = Duration::from_secs(60);
+
+/// Between two lines that tell how far a rebuild is.
+const TELL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Between two looks.
 const LOOK_INTERVAL: Duration = Duration::from_millis(20);
@@ -55,7 +58,11 @@ pub(super) async fn run(
             for partition in apply::partitions() {
                 store.wipe_view(partition).await?;
             }
-            wait_until_applied(&bus, &store).await?;
+            let tell = |percent| match json {
+                true => Ok(()),
+                false => say(format!("rebuilding: {percent} %")),
+            };
+            watch_applied(&bus, &store, tell).await?;
             print(&check(&bus, &store).await?, json)?;
             Ok(ExitCode::SUCCESS)
         }
@@ -78,18 +85,43 @@ fn print(report: &Report, json: bool) -> Result<(), Failure> {
 
 /// Waits until the view has reached what the ledger holds now.
 pub(super) async fn wait_until_applied(bus: &Bus, store: &Store) -> Result<(), Failure> {
-    let applied = async {
-        for partition in apply::partitions() {
-            let goal = bus.last_recorded(&subjects::ledger_partition(partition)).await?;
-            while store.watermark(partition).await? < goal {
-                tokio::time::sleep(LOOK_INTERVAL).await;
-            }
+    watch_applied(bus, store, |_| Ok(())).await
+}
+
+/// The same, and tells in percent how far it is. It waits as long as something is applied.
+async fn watch_applied(
+    bus: &Bus,
+    store: &Store,
+    tell: impl Fn(u64) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let mut goals = Vec::new();
+    for partition in apply::partitions() {
+        let goal = bus.last_recorded(&subjects::ledger_partition(partition)).await?;
+        goals.push((partition, goal));
+    }
+    let whole: u64 = goals.iter().map(|(_, goal)| goal).sum();
+    let (mut last, mut moved, mut told) = (0, Instant::now(), Instant::now());
+    loop {
+        let mut reached = 0;
+        for (partition, goal) in &goals {
+            reached += store.watermark(*partition).await?.min(*goal);
         }
-        Ok::<(), Failure>(())
-    };
-    tokio::time::timeout(APPLY_SECONDS_MAX, applied).await.map_err(|_| {
-        Failure::new("the ledger is not being applied: is a billing worker running?")
-    })?
+        if reached >= whole {
+            return Ok(());
+        }
+        if reached != last {
+            (last, moved) = (reached, Instant::now());
+        }
+        if moved.elapsed() > STANDSTILL_MAX {
+            let why = "the ledger is not being applied: is a billing worker running?";
+            return Err(Failure::new(why));
+        }
+        if told.elapsed() > TELL_INTERVAL {
+            told = Instant::now();
+            tell(reached * 100 / whole)?;
+        }
+        tokio::time::sleep(LOOK_INTERVAL).await;
+    }
 }
 
 async fn check(bus: &Bus, store: &Store) -> Result<Report, Failure> {

@@ -17,7 +17,7 @@ from pathlib import Path
 from vendor import Vendor
 
 # Neither the clients nor the program may take a key, an address or a proxy from who runs the tests.
-FOREIGN = ("OPENAI_", "ANTHROPIC_", "NATS_URL", "REDIS_URL", "ADMIN_API_KEY", "RAKUTEN_")
+FOREIGN = ("OPENAI_", "ANTHROPIC_", "STRIPE_", "NATS_URL", "REDIS_URL", "ADMIN_API_KEY", "RAKUTEN_")
 PROXIES = ("http_proxy", "https_proxy", "all_proxy")
 for name in list(os.environ):
     if name.startswith(FOREIGN) or name.lower() in PROXIES:

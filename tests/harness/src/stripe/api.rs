@@ -134,25 +134,30 @@ async fn dispute(State(shared): State<Arc<Shared>>, Path(id): Path<String>) -> R
 }
 
 async fn sessions(State(shared): State<Arc<Shared>>, Query(query): Query<Pairs>) -> Response {
-    page(&shared, &query, |objects| {
+    page(&shared, &query, "/v1/checkout/sessions", |objects| {
         objects.sessions.iter().map(|known| (known.created, known.json())).collect()
     })
 }
 
 async fn refunds(State(shared): State<Arc<Shared>>, Query(query): Query<Pairs>) -> Response {
-    page(&shared, &query, |objects| {
+    page(&shared, &query, "/v1/refunds", |objects| {
         objects.refunds.iter().map(|known| (known.created, known.json())).collect()
     })
 }
 
 async fn disputes(State(shared): State<Arc<Shared>>, Query(query): Query<Pairs>) -> Response {
-    page(&shared, &query, |objects| {
+    page(&shared, &query, "/v1/disputes", |objects| {
         objects.disputes.iter().map(|known| (known.created, known.json())).collect()
     })
 }
 
 /// A page of a list, the newest first.
-fn page(shared: &Shared, query: &Pairs, all: fn(&Objects) -> Vec<(u64, Value)>) -> Response {
+fn page(
+    shared: &Shared,
+    query: &Pairs,
+    url: &str,
+    all: fn(&Objects) -> Vec<(u64, Value)>,
+) -> Response {
     let since: u64 = field(query, "created[gte]").map_or(0, |since| since.parse().unwrap());
     let limit: usize = field(query, "limit").map_or(10, |limit| limit.parse().unwrap());
     let mut all = all(&shared.objects());
@@ -164,6 +169,5 @@ fn page(shared: &Shared, query: &Pairs, all: fn(&Objects) -> Vec<(u64, Value)>) 
     }
     let has_more = all.len() > limit;
     let data: Vec<Value> = all.into_iter().take(limit).map(|(_, object)| object).collect();
-    Json(json!({"object": "list", "data": data, "has_more": has_more, "url": "/v1"}))
-        .into_response()
+    Json(json!({"object": "list", "data": data, "has_more": has_more, "url": url})).into_response()
 }

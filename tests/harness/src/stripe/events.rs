@@ -54,7 +54,7 @@ impl StripeEvent {
     }
 
     /// Its body and signature.
-    pub(super) fn signed(&self, how: Delivery) -> (String, String) {
+    pub fn signed(&self, how: Delivery) -> (String, String) {
         let body = self.0.to_string();
         let (secret, time) = match how {
             Delivery::Forged => ("whsec_of_somebody_else", now()),

@@ -47,7 +47,7 @@ pub struct Stripe {
 
 impl Stripe {
     /// Starts one that knows nothing.
-    pub(crate) async fn start() -> Self {
+    pub async fn start() -> Self {
         let shared = Arc::new(Shared::default());
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
