@@ -179,6 +179,12 @@ fn usd(amount: MicroUsd) -> f64 {
     amount.0 as f64 / 1_000_000.0
 }
 
+/// What a request may cost at worst: as its client says, and for `auto` as the configuration says.
+pub(crate) fn max_cost(config: &Config, chat: &ChatRequest) -> Option<MicroUsd> {
+    let configured = config.auto.max_cost.filter(|_| chat.model == "auto");
+    preferences(chat, configured).ok()?.max_cost
+}
+
 fn preferences(
     chat: &ChatRequest,
     configured: Option<MicroUsd>,

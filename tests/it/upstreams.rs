@@ -53,6 +53,32 @@ async fn an_upstream_that_fails_is_skipped_and_comes_back_after_a_good_trial() {
 }
 
 #[tokio::test]
+async fn a_fallback_dearer_than_max_cost_is_not_tried() {
+    let world = World::builder()
+        .config(|config| {
+            config.fallbacks.insert("fast".into(), vec!["claude".into(), "backup".into()]);
+            config.breaker.failures_max = 100;
+        })
+        .start()
+        .await;
+    let key = world.key(1_000_000).await;
+    let client = world.client(&key);
+    world.vendor().always("fast", Script::refuses(500, "x"));
+    // At worst `backup` costs some 1400 µUSD, and `claude` twice that.
+    for (max_cost, model) in [(None, "claude"), (Some(0.002), "backup")] {
+        let mut body = harness::client::question_to("fast", "hello");
+        body["max_tokens"] = 20.into();
+        if let Some(max_cost) = max_cost {
+            body["user_preferences"] = serde_json::json!({"max_cost": max_cost});
+        }
+        let answer = client.chat(&body).await;
+        assert_eq!((answer.status, answer.header("x-fly-model")), (200, model), "{}", answer.text);
+    }
+    world.wait_for_ends(2, 0).await;
+    world.finish().await;
+}
+
+#[tokio::test]
 async fn a_vendors_retry_after_is_kept_and_with_nobody_else_it_is_asked_all_the_same() {
     let world = with_backup(100).await;
     let key = world.key(1_000_000).await;

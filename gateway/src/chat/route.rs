@@ -6,7 +6,7 @@ use crate::abilities;
 use crate::auto;
 use crate::broken::no_worker;
 use crate::conversation::Past;
-use crate::credits;
+use crate::credits::{self, WorstCase};
 use crate::line::Asking;
 use crate::state::Gateway;
 use infra::config::{DropParams, Model};
@@ -14,6 +14,7 @@ use schemas::catalogue::{Capability, Vendor};
 use schemas::error::{ErrorCode, Problem};
 use schemas::ids::AccountId;
 use schemas::job::JobKind;
+use schemas::money::MicroUsd;
 use schemas::openai::ChatRequest;
 use schemas::records::{KeyRecordV1, Priority};
 use std::sync::Arc;
@@ -71,6 +72,7 @@ pub(super) async fn route(gateway: &Arc<Gateway>, mut missed: Missed) -> Result<
         }
         (vec![model], "named".to_owned())
     };
+    let max_cost = auto::max_cost(&gateway.config, chat);
     // What the client wants of the choice is ours to know, and nobody else's.
     chat.user_preferences = None;
     let (mut candidates, mut reason) = (first, reason);
@@ -86,6 +88,7 @@ pub(super) async fn route(gateway: &Arc<Gateway>, mut missed: Missed) -> Result<
                 && auto::may_use(allowed.as_deref(), fallback)
                 && abilities::refusal(fallback, chat, policy).is_none()
                 && credits::prompt_tokens_estimate(chat) < fallback.context
+                && max_cost.is_none_or(|most| worst(gateway, chat, fallback) <= most)
         };
         for fallback in known(gateway, gateway.config.fallbacks_of(&model.name), &fits) {
             add(&mut candidates, fallback);
@@ -113,6 +116,13 @@ pub(super) async fn route(gateway: &Arc<Gateway>, mut missed: Missed) -> Result<
     }
     candidates.truncate(CANDIDATES_MAX);
     Ok(Routed { missed, candidates, reason, for_context, chosen, prompt_tokens_max })
+}
+
+/// What a chat may cost on a model.
+fn worst(gateway: &Gateway, chat: &ChatRequest, model: &Model) -> MicroUsd {
+    let max_tokens = gateway.config.limits.max_tokens_per_request;
+    let asked = (chat, credits::prompt_tokens_max(chat));
+    WorstCase::of(JobKind::Chat, asked, model, max_tokens).amount
 }
 
 /// The configured models of these names that fit.
