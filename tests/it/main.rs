@@ -51,6 +51,8 @@ mod openai_surfaces;
 #[cfg(test)]
 mod pages;
 #[cfg(test)]
+mod payload;
+#[cfg(test)]
 mod payments;
 #[cfg(test)]
 mod permissions;

@@ -14,6 +14,7 @@ use schemas::frame::Cancel;
 use schemas::ids::{RequestId, WorkerId};
 use schemas::subjects;
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 use tokio::sync::{mpsc, watch};
@@ -21,6 +22,9 @@ use tokio::sync::{mpsc, watch};
 /// Frames that may wait for one client. A client that is slower than that is cut off: memory stays
 /// bounded, and what was produced is still charged.
 const FRAMES_WAITING_MAX: usize = 4_096;
+
+/// Bytes of frames that may wait for one client, when there is more than one frame.
+const FRAME_BYTES_WAITING_MAX: usize = 8 * 1024 * 1024;
 
 /// Where a request stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,6 +72,8 @@ struct Entry {
     place: Option<Place>,
     /// Absent once the client proved too slow.
     frames: Option<mpsc::Sender<Bytes>>,
+    /// The bytes that wait in there.
+    waiting: Arc<AtomicUsize>,
 }
 
 /// All requests under way.
@@ -85,11 +91,34 @@ impl Default for Exchange {
 /// What a waiting request listens to.
 pub(crate) struct Seat {
     /// Its frames as they came.
-    pub(crate) frames: mpsc::Receiver<Bytes>,
+    pub(crate) frames: Frames,
     /// Where it stands.
     pub(crate) stage: watch::Receiver<Stage>,
     /// Changes when the queue was lost and made anew.
     pub(crate) renewals: watch::Receiver<u64>,
+}
+
+/// Frames that wait for a client, bounded in number and in bytes.
+pub(crate) struct Frames {
+    receiver: mpsc::Receiver<Bytes>,
+    waiting: Arc<AtomicUsize>,
+}
+
+impl Frames {
+    /// The next one; nothing when no more will come. Safe to drop at any point.
+    pub(crate) async fn recv(&mut self) -> Option<Bytes> {
+        let frame = self.receiver.recv().await?;
+        self.waiting.fetch_sub(frame.len(), Ordering::Relaxed);
+        Some(frame)
+    }
+}
+
+impl Entry {
+    /// Whether there is still room for a frame; it counts as waiting then.
+    fn has_room(&self, bytes: usize) -> bool {
+        let before = self.waiting.fetch_add(bytes, Ordering::Relaxed);
+        before == 0 || before + bytes <= FRAME_BYTES_WAITING_MAX
+    }
 }
 
 impl Exchange {
@@ -101,7 +130,9 @@ impl Exchange {
     /// Takes a seat before the job is published.
     pub(crate) fn enter(&self, hold: OpenHold, deadline_ms: u64) -> Seat {
         let request = hold.request.clone();
-        let (sender, frames) = mpsc::channel(FRAMES_WAITING_MAX);
+        let (sender, receiver) = mpsc::channel(FRAMES_WAITING_MAX);
+        let waiting = Arc::new(AtomicUsize::new(0));
+        let frames = Frames { receiver, waiting: Arc::clone(&waiting) };
         let (stage, seen) = watch::channel(Stage::Waiting);
         let entry = Entry {
             hold,
@@ -111,6 +142,7 @@ impl Exchange {
             stage,
             place: None,
             frames: Some(sender),
+            waiting,
         };
         self.table().insert(request, entry);
         Seat { frames, stage: seen, renewals: self.renewals.subscribe() }
@@ -214,7 +246,7 @@ impl Exchange {
         let mut table = self.table();
         let Some(entry) = table.get_mut(&request) else { return };
         let Some(frames) = &entry.frames else { return };
-        if frames.try_send(frame).is_err() {
+        if !entry.has_room(frame.len()) || frames.try_send(frame).is_err() {
             // Closing the channel tells the waiting side, after it has read what is there.
             entry.frames = None;
         }
