@@ -1,6 +1,6 @@
-//! Chaos: the shipped program in several processes under load, a seeded nemesis that kills and halts
-//! everything in it, and a checker that says whether what the queue and the money promise still
-//! holds. `make chaos SEED=n SECONDS=s` runs it; a short run is a test.
+//! Chaos: the shipped program in several processes under load, a seeded nemesis that kills and
+//! halts everything in it, and a checker that says whether what the queue and the money promise
+//! still holds. `make chaos SEED=n SECONDS=s` runs it; a short run is a test.
 
 #![expect(
     clippy::unwrap_used,
@@ -180,7 +180,10 @@ fn report(evidence: &Evidence, cluster: &mut Cluster) -> Report {
     let findings = check::check(evidence);
     let is_broken = findings.iter().any(|finding| finding.broken > 0);
     let unanswered = evidence.seen.iter().filter(|seen| seen.end != load::End::Done);
-    let is_poor = |end: &load::End| matches!(end, load::End::Error(429, code) if code == "insufficient_quota");
+    let is_poor = |end: &load::End| match end {
+        load::End::Error(status, code) => *status == 429 && code == "insufficient_quota",
+        _ => false,
+    };
     Report {
         findings,
         unanswered: unanswered

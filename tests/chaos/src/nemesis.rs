@@ -1,5 +1,5 @@
-//! What goes wrong: a seeded sequence of deaths, halts, lost memories and bad vendors, at most two at
-//! once, with rests in between. At the end everything runs again.
+//! What goes wrong: a seeded sequence of deaths, halts, lost memories and bad vendors, at most two
+//! at once, with rests in between. At the end everything runs again.
 
 use crate::cluster::{Cluster, Kind, signal};
 use crate::dice::Dice;

@@ -1,6 +1,6 @@
 //! A vendor in OpenAI's protocol that gives each question its one right answer, piece by piece and
-//! in its own time, and that writes down every start. Its moods come from the seed, its weather from
-//! the nemesis.
+//! in its own time, and that writes down every start. Its moods come from the seed, its weather
+//! from the nemesis.
 
 use crate::answer;
 use crate::dice::Dice;
