@@ -19,7 +19,7 @@ impl Message {
     }
 
     fn key(&mut self, field: u64, kind: u64) {
-        self.varint(field << 3 | kind);
+        self.varint((field << 3) | kind);
     }
 
     fn number(&mut self, field: u64, number: u64) {
