@@ -2,7 +2,9 @@
 //! or does more. What is stored stays text.
 
 use harness::{Answer, Key, Script, Visitor, World, wait_until};
+use infra::config::Coupon;
 use reqwest::Method;
+use schemas::money::MicroUsd;
 use schemas::records::{AccountLimits, AccountRecordV1};
 use serde_json::json;
 
@@ -314,5 +316,29 @@ async fn credit_is_bought_from_the_pages() {
     let right = [("plan", "starter"), ("currency", "usd"), ("email", "taro@example.jp")];
     let opened = stranger.post("/buy", &right).await;
     assert!(opened.header("refresh").contains("https://checkout.example/"), "{}", opened.text);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_code_becomes_credit_on_the_page_and_once() {
+    let coupon = Coupon {
+        code: "WELCOME".into(),
+        credit_usd: MicroUsd(3_000_000),
+        account_max: 1,
+        total_max: 5,
+        expires_at: None,
+    };
+    let world = World::builder().config(move |config| config.coupons = vec![coupon]).start().await;
+    let key = world.key(0).await;
+    let mut owner = signed_in(&world, &key, "en").await;
+    assert!(owner.get("/account/credit").await.text.contains("action=\"/account/coupon\""));
+    let wrong = owner.post("/account/coupon", &[("code", EVIL)]).await;
+    assert!(wrong.status >= 400 && !wrong.text.contains("<img"), "{}", wrong.text);
+    let redeemed = owner.post("/account/coupon", &[("code", "welcome")]).await;
+    assert_eq!(redeemed.status, 200, "{}", redeemed.text);
+    strict(&redeemed);
+    let again = owner.post("/account/coupon", &[("code", "welcome")]).await;
+    assert!(again.status >= 400, "{}", again.text);
+    wait_until("the credit is there, once", async || world.balance(&key).await == 3_000_000).await;
     world.finish().await;
 }

@@ -34,7 +34,7 @@ pub(super) struct Wanted {
 }
 
 /// Redeems.
-pub(super) async fn redeem(
+pub(crate) async fn redeem(
     State(gateway): State<Arc<Gateway>>,
     headers: HeaderMap,
     body: Body,

@@ -31,7 +31,7 @@ pub(crate) mod openapi;
 pub(crate) mod keys;
 
 /// `/api/coupons/redeem`.
-mod coupons;
+pub(crate) mod coupons;
 
 /// `/api/accounts`.
 mod accounts;

@@ -2,6 +2,7 @@
 //! prices, and the plans; and the way to Stripe's page for somebody new.
 
 use super::guard::Open;
+use super::language::Language;
 use super::look::{Look, dollars, grouped};
 use super::texts::{Common, Landing};
 use crate::api::checkout as shop;
@@ -194,15 +195,19 @@ pub(crate) fn plans(look: &Look, payments: &Payments) -> Markup {
     let offers: Vec<(Offer, Offer)> =
         payments.offers(Currency::Usd).into_iter().zip(payments.offers(Currency::Jpy)).collect();
     html! {
-        fieldset.plans.plain {
+        fieldset.plans {
             legend.unseen { (t.plans) }
             @for (place, (usd, jpy)) in offers.iter().enumerate() {
                 @let name = usd.plan.as_deref().unwrap_or_default();
+                @let (first, second) = match look.language {
+                    Language::Japanese => (jpy.price, usd.price),
+                    Language::English => (usd.price, jpy.price),
+                };
                 label.card.plan {
                     input type="radio" name="plan" value=(name) checked[place == 0];
                     span { (name) }
-                    span.price { (usd.price) }
-                    span.soft { (jpy.price) }
+                    span.price { (first) }
+                    span.soft { (second) }
                     span.soft { (dollars(usd.credit)) " " (t.credit) }
                     @if usd.bonus > MicroUsd::ZERO {
                         span { span.badge.good { "+" (dollars(usd.bonus)) " " (t.bonus) } }
@@ -217,7 +222,10 @@ pub(crate) fn plans(look: &Look, payments: &Payments) -> Markup {
 pub(crate) fn currencies(look: &Look) -> Markup {
     let t = Landing::of(look.language);
     let (first, second) = ((Currency::Jpy, t.yen), (Currency::Usd, t.dollar));
-    let order = if look.pick("y", "d") == "y" { [first, second] } else { [second, first] };
+    let order = match look.language {
+        Language::Japanese => [first, second],
+        Language::English => [second, first],
+    };
     html! {
         div.field {
             label for="currency" { (t.currency) }

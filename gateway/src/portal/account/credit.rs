@@ -6,9 +6,10 @@ use super::super::look::{Look, dollars, moment};
 use super::super::statement::Month;
 use super::super::texts::{Account, Landing};
 use super::{away, room};
-use crate::api::purchases;
 use crate::api::usage::UsageQuery;
+use crate::api::{coupons, purchases};
 use crate::state::Gateway;
+use axum::body::Body;
 use axum::extract::{Path, Query, State};
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
@@ -57,7 +58,8 @@ pub(super) async fn show(
                 Some(payments) => { (form(&look, &who, payments)) }
                 None => { p.empty { (t.not_sold) } }
             }
-            h2 #purchases { (t.purchases) }
+            @if !gateway.config.coupons.is_empty() { (coupon(&look, &who)) }
+        h2 #purchases { (t.purchases) }
             (bought(t, &events))
             h2 { (t.statements) }
             (months(&events))
@@ -130,6 +132,21 @@ fn form(look: &Look, who: &Customer, payments: &Payments) -> Markup {
     }
 }
 
+fn coupon(look: &Look, who: &Customer) -> Markup {
+    let t = Account::of(look.language);
+    html! {
+        h2 { (t.coupon) }
+        form.card.line method="post" action="/account/coupon" {
+            input type="hidden" name="token" value=(super::token(who));
+            div.field {
+                label for="code" { (t.code_label) }
+                input.mono #code name="code" required maxlength="64" autocomplete="off";
+            }
+            button type="submit" { (t.redeem) }
+        }
+    }
+}
+
 fn bought(t: &Account, events: &[EventV1]) -> Markup {
     let bought: Vec<_> = events
         .iter()
@@ -194,6 +211,31 @@ pub(super) async fn buy(
 ) -> Response {
     let wanted = json!({"plan": fields.given("plan"), "currency": fields.text("currency")});
     to_stripe(&gateway, &look, &who.headers(&headers), wanted).await
+}
+
+/// Makes a code credit.
+pub(super) async fn redeem(
+    state: State<Arc<Gateway>>,
+    look: Look,
+    headers: HeaderMap,
+    Sent { who, fields }: Sent<Customer>,
+) -> Response {
+    let t = Account::of(look.language);
+    let body = Body::from(json!({"code": fields.text("code")}).to_string());
+    match coupons::redeem(state, who.headers(&headers), body).await {
+        Ok(redeemed) => room(
+            &look,
+            &who,
+            (PLACE, t.coupon),
+            html! {
+                p.note role="status" {
+                    strong { "$" (redeemed["credit_usd"]) } " " (t.redeemed)
+                }
+                p { a.button href=(PLACE) { (t.credit) } }
+            },
+        ),
+        Err(error) => told(&look, error.problem()),
+    }
 }
 
 /// A purchase's receipt, to print.

@@ -44,6 +44,7 @@ pub(crate) fn routes() -> Router<Arc<Gateway>> {
         .route("/account/keys/{key}/rotate", get(keys::ask_rotate).post(keys::rotate))
         .route("/account/keys/{key}/revoke", get(keys::ask_revoke).post(keys::revoke))
         .route("/account/credit", get(credit::show).post(credit::buy))
+        .route("/account/coupon", post(credit::redeem))
         .route("/account/purchases/{payment}/receipt", get(credit::receipt))
         .route("/account/statements/{month}", get(credit::statement))
         .route("/account/playground", get(playground::show))

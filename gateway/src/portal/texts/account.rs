@@ -106,6 +106,11 @@ texts! {
             "You signed in with a key that has limits, which can't change keys. Sign in with one \
              that has none.";
         no_key: "そのキーはこのアカウントにありません。", "This account has no such key.";
+        coupon: "クーポン", "Coupon";
+        code_label: "クーポンコード", "Code";
+        redeem: "クレジットに交換", "Redeem";
+        redeemed: "を追加しました。残高には数秒以内に反映されます。",
+            "is yours. It is in the balance within seconds.";
         purchases: "購入履歴", "Purchases";
         plan: "プラン", "Plan";
         paid: "お支払い", "Paid";
