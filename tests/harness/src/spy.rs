@@ -81,9 +81,6 @@ pub(crate) async fn redis_texts(
         if kind == "zset" {
             command.arg("WITHSCORES");
         }
-        if kind == "list" {
-            command.arg(0).arg(-1);
-        }
         let value: redis::Value = command.query_async(connection).await.unwrap();
         texts.insert(key, text_of(&value));
     }

@@ -14,7 +14,9 @@ use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use infra::bus::ledger::Entry;
+use infra::clock;
 use infra::store::balances::Balance;
+use infra::store::spending::Spending;
 use maud::{Markup, html};
 use schemas::ids::{AccountId, KeyId, RequestId};
 use schemas::ledger::{EventV1, Fact};
@@ -45,6 +47,7 @@ struct Row {
     name: String,
     keys: usize,
     balance: Balance,
+    spent: Spending,
 }
 
 /// All accounts.
@@ -69,6 +72,7 @@ async fn listed(
         Err(error) => return away(look, error.as_ref()),
     };
     let sum = |of: &dyn Fn(&Balance) -> i64| MicroUsd(rows.iter().map(|r| of(&r.balance)).sum());
+    let spent = MicroUsd(rows.iter().map(|row| row.spent.total.0).sum());
     room(
         look,
         who,
@@ -87,6 +91,7 @@ async fn listed(
                 div.figure { dt { (t.accounts) } dd { (grouped(rows.len() as u64)) } }
                 div.figure { dt { (t.outstanding) } dd { (dollars(sum(&|b| b.balance.0))) } }
                 div.figure { dt { (t.held) } dd { (dollars(sum(&|b| b.held.0))) } }
+                div.figure { dt { (t.spent) } dd { (dollars(spent)) } }
             }
             @if rows.is_empty() { p.empty { (t.no_accounts) } } @else { (table(t, &rows)) }
             h2 { (t.new_account) }
@@ -108,6 +113,8 @@ fn table(t: &Admin, rows: &[Row]) -> Markup {
                 th.number scope="col" { (t.keys) }
                 th.number scope="col" { (t.balance) }
                 th.number scope="col" { (t.held) }
+                th.number scope="col" { (t.spent) }
+                th.number scope="col" { (t.spent_month) }
             } }
             tbody { @for row in rows.iter().take(SHOWN_MAX) { tr {
                 th scope="row" { (row.name) }
@@ -115,6 +122,8 @@ fn table(t: &Admin, rows: &[Row]) -> Markup {
                 td.number { (row.keys) }
                 td.number { (dollars(row.balance.balance)) }
                 td.number { (dollars(row.balance.held)) }
+                td.number { (dollars(row.spent.total)) }
+                td.number { (dollars(row.spent.periods[2])) }
             } } }
         } }
     }
@@ -145,7 +154,8 @@ async fn rows(
         let own_keys = key_names.get(&account).map_or("", String::as_str);
         let is_wanted = [account.as_str(), &name, own_keys].iter().any(|t| t.contains(wanted));
         if is_wanted {
-            rows.push(Row { account, name, keys, balance });
+            let spent = gateway.store.account_spending(&account, clock::unix_ms()).await?;
+            rows.push(Row { account, name, keys, balance, spent });
         }
     }
     Ok(rows)

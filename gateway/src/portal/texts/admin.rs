@@ -51,6 +51,8 @@ texts! {
         name: "名前", "Name";
         balance: "残高", "Balance";
         keys: "キー", "Keys";
+        spent: "利用額", "Spent";
+        spent_month: "今月", "this month";
         outstanding: "全アカウントの残高", "Credit of all accounts";
         no_accounts: "アカウントはまだありません。下のフォームで最初のキーを作成してください。",
             "There is no account yet. Make a first key with the form below.";
