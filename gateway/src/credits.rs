@@ -1,6 +1,7 @@
 //! What a request may cost at worst, before a token of it exists. The bound must never be under
 //! the truth: a hold is made with it, and no charge may pass the hold.
 
+use crate::abilities;
 use infra::config::Model;
 use schemas::error::{ErrorCode, Problem};
 use schemas::job::JobKind;
@@ -51,7 +52,11 @@ impl WorstCase {
         let choices = u64::from(chat.n.unwrap_or(1).max(1));
         let output_tokens_max = asked.min(max_tokens).min(model.max_output) * choices;
         let input_tokens_max = prompt_tokens_max.min(model.context);
-        let amount = model.price.worst_case(input_tokens_max, output_tokens_max);
+        let price = match abilities::keeps_an_hour(chat) {
+            true => model.price.for_an_hour(),
+            false => model.price,
+        };
+        let amount = price.worst_case(input_tokens_max, output_tokens_max);
         Self { input_tokens_max, output_tokens_max, amount }
     }
 

@@ -176,7 +176,7 @@ impl PicoUsdPerToken {
     }
 }
 
-/// What one model's tokens cost. All four are required: a missing price is never zero.
+/// What one model's tokens cost. The four are required: a missing price is never zero.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Price {
     /// Uncached input.
@@ -185,6 +185,10 @@ pub struct Price {
     pub cached_input: PicoUsdPerToken,
     /// Input written to the vendor's prompt cache.
     pub cache_write: PicoUsdPerToken,
+    /// Input written to a cache that keeps it for an hour. Without this price no request may ask
+    /// for that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache_write_hour: Option<PicoUsdPerToken>,
     /// Output, visible text and reasoning alike.
     pub output: PicoUsdPerToken,
 }
@@ -196,11 +200,24 @@ impl Price {
             (usage.input, self.input),
             (usage.cache_read.unwrap_or(0), self.cached_input),
             (usage.cache_write.unwrap_or(0), self.cache_write),
+            (usage.cache_write_hour.unwrap_or(0), self.hour()),
             (usage.output, self.output),
             (usage.reasoning.unwrap_or(0), self.output),
         ];
         let pico: u128 = products.iter().map(|(n, p)| u128::from(*n) * u128::from(p.0)).sum();
         MicroUsd(i64::try_from(pico.div_ceil(PICO_PER_MICRO)).unwrap_or(i64::MAX))
+    }
+
+    /// What an hour in the cache costs. Nobody may ask for it without its price; should a vendor
+    /// count it all the same, it costs at least what the usual time does.
+    fn hour(&self) -> PicoUsdPerToken {
+        self.cache_write_hour.unwrap_or(self.cache_write).max(self.cache_write)
+    }
+
+    /// The price for a request whose input may be kept for an hour: what is written may all be so.
+    #[must_use]
+    pub fn for_an_hour(self) -> Self {
+        Self { cache_write: self.hour(), ..self }
     }
 
     /// The most that a request of this size can cost: every input token at the dearest input
@@ -226,6 +243,7 @@ mod tests {
             input: read(input),
             cached_input: read(cached),
             cache_write: read(write),
+            cache_write_hour: None,
             output: read(output),
         }
     }
@@ -242,10 +260,32 @@ mod tests {
             input: 10,
             cache_read: Some(2000),
             cache_write: Some(500),
+            cache_write_hour: None,
             output: 30,
             reasoning: Some(70),
         };
         assert_eq!(sonnet.charge(&mixed), MicroUsd(30 + 600 + 1875 + 1500));
+    }
+
+    #[test]
+    fn an_hour_in_the_cache_has_its_own_price() {
+        let six = PicoUsdPerToken::from_usd_per_million("6").unwrap();
+        let sonnet = Price { cache_write_hour: Some(six), ..price("3", "0.30", "3.75", "15") };
+        let usage = Usage {
+            input: 10,
+            cache_write: Some(500),
+            cache_write_hour: Some(1_000),
+            ..Usage::default()
+        };
+        assert_eq!(usage.prompt_tokens(), 1_510);
+        assert_eq!(sonnet.charge(&usage), MicroUsd(30 + 1_875 + 6_000));
+        assert!(sonnet.charge(&usage) <= sonnet.for_an_hour().worst_case(1_510, 0));
+        assert!(sonnet.charge(&usage) > sonnet.worst_case(1_510, 0), "so it is asked for by name");
+        let unpriced = Price { cache_write_hour: None, ..sonnet };
+        assert_eq!(unpriced.charge(&usage), MicroUsd(30 + 1_875 + 3_750), "never nothing");
+        let text = serde_json::to_string(&unpriced).unwrap();
+        assert!(!text.contains("hour"), "older events stay as they were: {text}");
+        assert_eq!(serde_json::from_str::<Price>(&text).unwrap(), unpriced);
     }
 
     #[test]

@@ -14,6 +14,9 @@ pub struct Usage {
     /// Input written to the vendor's prompt cache.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cache_write: Option<u64>,
+    /// Input written to a cache that keeps it for an hour, which costs more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache_write_hour: Option<u64>,
     /// Output that the client sees, or that carries tool calls.
     pub output: u64,
     /// Output spent on reasoning.
@@ -24,7 +27,15 @@ pub struct Usage {
 impl Usage {
     /// All input tokens, as OpenAI's `prompt_tokens` counts them.
     pub fn prompt_tokens(&self) -> u64 {
-        self.input + self.cache_read.unwrap_or(0) + self.cache_write.unwrap_or(0)
+        self.input + self.cache_read.unwrap_or(0) + self.cache_writes().unwrap_or(0)
+    }
+
+    /// All input written to the vendor's prompt cache, for however long.
+    pub fn cache_writes(&self) -> Option<u64> {
+        match (self.cache_write, self.cache_write_hour) {
+            (None, None) => None,
+            (short, long) => Some(short.unwrap_or(0).saturating_add(long.unwrap_or(0))),
+        }
     }
 
     /// All output tokens, as OpenAI's `completion_tokens` counts them.

@@ -13,6 +13,7 @@ fn price([input, cached_input, cache_write, output]: [&str; 4]) -> Price {
         input: read(input),
         cached_input: read(cached_input),
         cache_write: read(cache_write),
+        cache_write_hour: None,
         output: read(output),
     }
 }
@@ -24,6 +25,7 @@ fn usage(counts: [u64; 5]) -> Usage {
         input,
         cache_read: Some(cache_read),
         cache_write: Some(cache_write),
+        cache_write_hour: None,
         output,
         reasoning: Some(reasoning),
     }
@@ -79,7 +81,8 @@ impl Numbers {
 
     fn price(&mut self) -> Price {
         let mut price = || PicoUsdPerToken(self.sized(9));
-        Price { input: price(), cached_input: price(), cache_write: price(), output: price() }
+        let (input, cached_input, cache_write, output) = (price(), price(), price(), price());
+        Price { input, cached_input, cache_write, cache_write_hour: None, output }
     }
 
     fn counts(&mut self) -> [u64; 5] {

@@ -50,6 +50,7 @@ const ANTHROPIC: Known = Known::Only(&[
     "stop",
     "thinking",
     "output_config",
+    "cache_control",
     "user",
     "safety_identifier",
     "parallel_tool_calls",
@@ -95,7 +96,7 @@ const LLAMA: Known = Known::AllBut(&[
 ]);
 
 /// OpenAI refuses what other vendors know.
-const OPENAI: Known = Known::AllBut(&["top_k", "thinking", "output_config", "google"]);
+const OPENAI: Known = Known::AllBut(&["top_k", "thinking", "output_config", "cache_control", "google"]);
 
 /// A server of which nothing is known but that it speaks the protocol.
 const COMPATIBLE: Known = Known::AllBut(&["output_config"]);

@@ -8,6 +8,14 @@ mod fields;
 /// What costs extra and has no price.
 mod unpriced;
 
+/// How long something is to be kept in a prompt cache.
+mod lifetimes;
+
+/// What can't be asked for together.
+mod conflicts;
+
+pub(crate) use lifetimes::keeps_an_hour;
+
 use infra::config::{DropParams, Model};
 use schemas::catalogue::{Capability, Vendor};
 use schemas::error::{ErrorCode, Problem};
@@ -46,7 +54,13 @@ pub(crate) fn refusal(model: &Model, chat: &ChatRequest, policy: DropParams) -> 
     refusal.map(|unmet| refused(model, &unmet.field)).or_else(|| {
         // Our own worker has no fees: what it doesn't know it never charges.
         let is_left_out = |field: &str| unmet.iter().any(|unmet| unmet.field == field);
-        if model.vendor == Vendor::Llama { None } else { unpriced::refusal(chat, is_left_out) }
+        if model.vendor == Vendor::Llama {
+            return None;
+        }
+        let unpriced = unpriced::refusal(chat, is_left_out);
+        unpriced
+            .or_else(|| lifetimes::refusal(model, chat))
+            .or_else(|| conflicts::refusal(model, chat, is_left_out))
     })
 }
 
@@ -83,7 +97,9 @@ fn unmet(model: &Model, chat: &ChatRequest) -> Vec<Unmet> {
     let format = format.and_then(Value::as_str);
     let needs_schema = format == Some("json_schema")
         || (format == Some("json_object") && model.vendor == Vendor::Llama);
-    if needs_schema && !model.can(Capability::JsonSchema) {
+    // What Anthropic's models can't be asked for directly is the input of a tool.
+    let by_tool = model.vendor == Vendor::Anthropic && model.can(Capability::Tools);
+    if needs_schema && !model.can(Capability::JsonSchema) && !by_tool {
         add("response_format");
     }
     if fields::asks_for_sound(chat) && !model.can(Capability::Audio) {
@@ -99,7 +115,7 @@ fn unmet(model: &Model, chat: &ChatRequest) -> Vec<Unmet> {
         add(field);
     }
     // It has no word for JSON in general; by OpenAI's own rule the prompt asks for it as well.
-    if format == Some("json_object") && model.vendor == Vendor::Anthropic {
+    if format == Some("json_object") && model.vendor == Vendor::Anthropic && !by_tool {
         all.push(Unmet { field: "response_format".to_owned(), weight: Weight::Hint });
     }
     all
@@ -150,7 +166,7 @@ mod tests {
     use serde_json::json;
     use std::sync::Arc;
 
-    fn model(kind: &str, capabilities: &str) -> Arc<Model> {
+    pub(super) fn model(kind: &str, capabilities: &str) -> Arc<Model> {
         let text = format!(
             "models:\n  - name: m\n    pool: p\n    {kind}\n    \
              price: {{input: 1, cached_input: 1, cache_write: 1, output: 1}}\n    \
@@ -160,7 +176,7 @@ mod tests {
         Arc::clone(config.models.get("m").unwrap())
     }
 
-    fn chat(fields: Value) -> ChatRequest {
+    pub(super) fn chat(fields: Value) -> ChatRequest {
         let mut body = json!({"model": "m", "messages": [{"role": "user", "content": "x"}]});
         body.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
         serde_json::from_value(body).unwrap()

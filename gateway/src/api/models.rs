@@ -73,6 +73,7 @@ fn described(model: &Model) -> Value {
             "input": usd(model.price.input),
             "cached_input": usd(model.price.cached_input),
             "cache_write": usd(model.price.cache_write),
+            "cache_write_hour": model.price.cache_write_hour.map(usd),
             "output": usd(model.price.output),
         }),
         false => json!({"input": usd(model.price.input)}),

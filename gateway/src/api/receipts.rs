@@ -108,7 +108,8 @@ fn usage_shown(usage: &Usage) -> Value {
     json!({
         "input_tokens": usage.input,
         "cache_read_tokens": usage.cache_read,
-        "cache_write_tokens": usage.cache_write,
+        "cache_write_tokens": usage.cache_writes(),
+        "cache_write_hour_tokens": usage.cache_write_hour,
         "output_tokens": usage.output,
         "reasoning_tokens": usage.reasoning,
     })
@@ -123,6 +124,7 @@ fn price_shown(price: &Price) -> Value {
         "input": per_million(price.input),
         "cached_input": per_million(price.cached_input),
         "cache_write": per_million(price.cache_write),
+        "cache_write_hour": price.cache_write_hour.map(per_million),
         "output": per_million(price.output),
     })
 }

@@ -133,11 +133,11 @@ impl Live {
     /// Counts a settled request and forgets it.
     pub(super) fn settled(&self, gateway: &Gateway, model: &str, done: &Done) {
         gateway.exchange.leave(&self.received().request);
-        let Usage { input, cache_read, cache_write, output, reasoning } = done.usage;
+        let Usage { input, cache_read, output, reasoning, .. } = done.usage;
         let buckets = [
             ("input", Some(input)),
             ("cache_read", cache_read),
-            ("cache_write", cache_write),
+            ("cache_write", done.usage.cache_writes()),
             ("output", Some(output)),
             ("reasoning", reasoning),
         ];

@@ -132,6 +132,7 @@ fn check_price(written: Option<FilePrice>, embeds_only: bool) -> Result<Price, S
         input,
         cached_input: other(written.cached_input, "cached_input")?,
         cache_write: other(written.cache_write, "cache_write")?,
+        cache_write_hour: written.cache_write_hour.map(|price| price.0),
         output: other(written.output, "output")?,
     })
 }

@@ -93,6 +93,7 @@ pub(super) struct FilePrice {
     pub(super) input: Option<PerMillion>,
     pub(super) cached_input: Option<PerMillion>,
     pub(super) cache_write: Option<PerMillion>,
+    pub(super) cache_write_hour: Option<PerMillion>,
     pub(super) output: Option<PerMillion>,
 }
 

@@ -255,7 +255,7 @@ fn change_of(entry: &Entry) -> Result<Change<'_>, serde_json::Error> {
             } else {
                 count("input", fact.usage.input);
                 count("cache_read", fact.usage.cache_read.unwrap_or(0));
-                count("cache_write", fact.usage.cache_write.unwrap_or(0));
+                count("cache_write", fact.usage.cache_writes().unwrap_or(0));
                 count("output", fact.usage.output);
                 count("reasoning", fact.usage.reasoning.unwrap_or(0));
             }

@@ -77,10 +77,10 @@ impl RequestRow {
     pub(super) fn of(event: &EventV1) -> Option<Self> {
         let (request, key, end) = match &event.fact {
             Fact::Use(fact) => {
-                let Usage { input, cache_read, cache_write, output, reasoning } = fact.usage;
+                let Usage { input, cache_read, output, reasoning, .. } = fact.usage;
                 let end = RequestEnd::Used {
                     model: fact.model.clone(),
-                    input: sum([Some(input), cache_read, cache_write]),
+                    input: sum([Some(input), cache_read, fact.usage.cache_writes()]),
                     output: sum([Some(output), reasoning]),
                     charge: event.amount.negated(),
                     outcome: fact.outcome,

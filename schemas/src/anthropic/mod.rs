@@ -14,6 +14,18 @@ pub const STOP_SEQUENCE: &str = "stop_sequence";
 /// The field of a canonical answer that keeps a stop reason which OpenAI's form has no word for.
 pub const STOP_REASON: &str = "stop_reason";
 
+/// The field of a usage that tells what was written to the cache by how long it is kept.
+pub const CACHE_CREATION: &str = "cache_creation";
+
+/// What of it is kept for the usual five minutes.
+pub const FIVE_MINUTES: &str = "ephemeral_5m_input_tokens";
+
+/// What of it is kept for an hour.
+pub const HOUR: &str = "ephemeral_1h_input_tokens";
+
+/// The field that marks the end of a prefix for the vendor's prompt cache.
+pub const CACHE_CONTROL: &str = "cache_control";
+
 /// What a client asks.
 pub mod request;
 

@@ -186,10 +186,10 @@ impl From<Usage> for UsageReport {
             prompt_tokens: usage.prompt_tokens(),
             completion_tokens: usage.completion_tokens(),
             total_tokens: usage.prompt_tokens() + usage.completion_tokens(),
-            prompt_tokens_details: usage.cache_read.or(usage.cache_write).map(|_| {
+            prompt_tokens_details: usage.cache_read.or(usage.cache_writes()).map(|_| {
                 PromptTokensDetails {
                     cached_tokens: usage.cache_read.unwrap_or(0),
-                    cache_write_tokens: usage.cache_write,
+                    cache_write_tokens: usage.cache_writes(),
                 }
             }),
             completion_tokens_details: usage
@@ -214,6 +214,7 @@ impl From<UsageReport> for Usage {
             input: uncached - written.unwrap_or(0),
             cache_read: cached,
             cache_write: written,
+            cache_write_hour: None,
             output: report.completion_tokens - reasoning.unwrap_or(0),
             reasoning,
         }
@@ -229,12 +230,14 @@ mod tests {
         let (input, output) = (7, 5);
         for cache_read in [None, Some(3)] {
             for reasoning in [None, Some(2)] {
-                let usage = Usage { input, cache_read, cache_write: None, output, reasoning };
+                let usage = Usage { input, cache_read, output, reasoning, ..Usage::default() };
                 assert_eq!(Usage::from(UsageReport::from(usage)), usage);
             }
         }
-        let written =
-            Usage { input, cache_read: Some(3), cache_write: Some(4), output, reasoning: Some(0) };
+        let reasoning = Some(0);
+        let (cache_read, cache_write) = (Some(3), Some(4));
+        let plain = Usage { input, output, ..Usage::default() };
+        let written = Usage { cache_read, cache_write, reasoning, ..plain };
         let report = UsageReport::from(written);
         assert_eq!((report.prompt_tokens, report.total_tokens), (14, 19));
         assert_eq!(Usage::from(report), written);

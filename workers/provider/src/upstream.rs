@@ -28,6 +28,8 @@ pub struct Upstream {
     pub api_base: Option<String>,
     /// The version of the API; only for [`Vendor::Azure`], and its own when absent.
     pub api_version: Option<String>,
+    /// Whether it takes a JSON schema for its answer; only [`Vendor::Anthropic`] does without.
+    pub takes_schemas: bool,
     /// The keys, used in turn; empty for a server that wants none.
     pub api_keys: Vec<ApiKey>,
 }
@@ -80,6 +82,7 @@ mod tests {
             name: "m".into(),
             api_base: None,
             api_version: None,
+            takes_schemas: true,
             api_keys: vec![ApiKey::new("sk-secret")],
         };
         assert!(!format!("{upstream:?}").contains("secret"));

@@ -10,7 +10,7 @@ use infra::bus::Bus;
 use infra::config::{Config, Model};
 use infra::metrics::Metrics;
 use infra::trace::{self, Kind, Span};
-use schemas::catalogue::Vendor;
+use schemas::catalogue::{Capability, Vendor};
 use schemas::job::ChatJob;
 use schemas::openai::{AnswerChoice, ChunkChoice};
 use std::sync::Arc;
@@ -80,6 +80,7 @@ fn upstream(model: &Model) -> Upstream {
         vendor: model.vendor,
         preset: model.preset,
         api_version: model.api_version.clone(),
+        takes_schemas: model.can(Capability::JsonSchema),
         name: model.upstream.clone(),
         api_base: base.map(|base| {
             match (model.vendor, base.strip_suffix(ANTHROPIC_VERSION_PATH)) {

@@ -3,8 +3,8 @@
 
 use crate::chat::Receipt;
 use schemas::anthropic::{
-    Block, KnownBlock, MessagesAnswer, MessagesUsage, Role, STOP_REASON, STOP_SEQUENCE, StopReason,
-    THINKING_BLOCKS,
+    Block, CACHE_CREATION, FIVE_MINUTES, HOUR, KnownBlock, MessagesAnswer, MessagesUsage, Role,
+    STOP_REASON, STOP_SEQUENCE, StopReason, THINKING_BLOCKS,
 };
 use schemas::ids::RequestId;
 use schemas::openai::{AnswerChoice, AnswerMessage, FinishReason};
@@ -147,9 +147,13 @@ pub(super) fn usage(usage: &Usage) -> MessagesUsage {
     if let Some(thinking_tokens) = usage.reasoning {
         rest.insert("output_tokens_details".into(), json!({"thinking_tokens": thinking_tokens}));
     }
+    if let Some(hour) = usage.cache_write_hour {
+        let short = usage.cache_write.unwrap_or(0);
+        rest.insert(CACHE_CREATION.into(), json!({FIVE_MINUTES: short, HOUR: hour}));
+    }
     MessagesUsage {
         input_tokens: Some(usage.input),
-        cache_creation_input_tokens: usage.cache_write,
+        cache_creation_input_tokens: usage.cache_writes(),
         cache_read_input_tokens: usage.cache_read,
         output_tokens: Some(usage.completion_tokens()),
         rest,

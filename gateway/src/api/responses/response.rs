@@ -198,7 +198,7 @@ fn usage(usage: &Usage) -> Value {
         "input_tokens": input,
         "input_tokens_details": {
             "cached_tokens": usage.cache_read.unwrap_or(0),
-            "cache_write_tokens": usage.cache_write.unwrap_or(0),
+            "cache_write_tokens": usage.cache_writes().unwrap_or(0),
         },
         "output_tokens": output,
         "output_tokens_details": {"reasoning_tokens": usage.reasoning.unwrap_or(0)},

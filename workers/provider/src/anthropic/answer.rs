@@ -1,11 +1,12 @@
 //! A whole Anthropic message as a choice, and the parts of one that a stream shares with it: finish
 //! reasons and usage. Thoughts never become content.
 
+use super::answer_tool::ANSWER_TOOL;
 use super::error;
 use crate::problem;
 use crate::translate::{CALLS_MAX, Whole};
 use schemas::anthropic::{
-    Block, ErrorAnswer, KnownBlock, MessagesAnswer, MessagesUsage, STOP_REASON, STOP_SEQUENCE,
+    Block, CACHE_CREATION, ErrorAnswer, HOUR, KnownBlock, MessagesAnswer, MessagesUsage, STOP_REASON, STOP_SEQUENCE,
     StopReason, THINKING_BLOCKS,
 };
 use schemas::error::Problem;
@@ -22,11 +23,11 @@ pub(super) fn answer(body: &[u8]) -> Result<Whole, Problem> {
         problem::unreadable(unreadable)
     })?;
     let reason = answer.stop_reason.ok_or_else(problem::nonsense)?;
-    let finish_reason = finish(reason);
     if answer.content.len() > CALLS_MAX {
         return Err(problem::nonsense());
     }
     let mut message = message(answer.content);
+    let finish_reason = finish(reason, message.tool_calls.is_some());
     message.rest.extend(untold(reason, answer.stop_sequence));
     let choice = AnswerChoice { index: 0, message, logprobs: None, finish_reason };
     Ok(Whole { choices: vec![choice], usage: usage(&answer.usage) })
@@ -39,6 +40,9 @@ fn message(blocks: Vec<Block>) -> AnswerMessage {
         match block {
             Block::Known(KnownBlock::Text { text, .. }) => {
                 message.content.get_or_insert_default().push_str(&text);
+            }
+            Block::Known(KnownBlock::ToolUse { name, input, .. }) if name == ANSWER_TOOL => {
+                message.content.get_or_insert_default().push_str(&arguments(&input));
             }
             Block::Known(KnownBlock::ToolUse { id, name, input, .. }) => {
                 let function = json!({"name": name, "arguments": arguments(&input)});
@@ -72,9 +76,11 @@ pub(super) fn arguments(input: &Value) -> String {
     if input.is_null() { "{}".into() } else { input.to_string() }
 }
 
-/// Why it ended, in OpenAI's words.
-pub(super) fn finish(reason: StopReason) -> FinishReason {
+/// Why it ended, in OpenAI's words. Without a call that the client sees, the only call was the
+/// answer.
+pub(super) fn finish(reason: StopReason, has_calls: bool) -> FinishReason {
     match reason {
+        StopReason::ToolUse if !has_calls => FinishReason::Stop,
         StopReason::MaxTokens | StopReason::ModelContextWindowExceeded => FinishReason::Length,
         StopReason::ToolUse => FinishReason::ToolCalls,
         StopReason::Refusal => FinishReason::ContentFilter,
@@ -99,12 +105,17 @@ pub(super) fn untold(reason: StopReason, sequence: Option<String>) -> Map<String
     rest
 }
 
-/// The buckets are disjoint on this side already; `None` unless both sides were counted.
+/// The buckets are disjoint on this side already, but what was written for an hour is a part of
+/// what was written; `None` unless both sides were counted.
 pub(super) fn usage(usage: &MessagesUsage) -> Option<Usage> {
+    let written = usage.cache_creation_input_tokens;
+    let hour = usage.rest.get(CACHE_CREATION).and_then(|created| created.get(HOUR)?.as_u64());
+    let hour = hour.filter(|tokens| *tokens > 0);
     Some(Usage {
         input: usage.input_tokens?,
         cache_read: usage.cache_read_input_tokens,
-        cache_write: usage.cache_creation_input_tokens,
+        cache_write: written.map(|written| written.saturating_sub(hour.unwrap_or(0))),
+        cache_write_hour: hour,
         output: usage.output_tokens?,
         reasoning: None,
     })

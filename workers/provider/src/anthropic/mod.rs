@@ -3,6 +3,7 @@
 //! where the answer would differ.
 
 mod answer;
+mod answer_tool;
 mod error;
 mod parts;
 mod request;

@@ -3,16 +3,13 @@
 
 use crate::media::data_url;
 use crate::problem;
-use schemas::anthropic::{Block, KnownBlock};
+use schemas::anthropic::{Block, CACHE_CONTROL, KnownBlock};
 use schemas::error::Problem;
 use schemas::openai::{Content, Part};
 use serde_json::{Map, Value, json};
 
 /// The images that the API reads.
 const IMAGE_TYPES: [&str; 4] = ["image/jpeg", "image/png", "image/gif", "image/webp"];
-
-/// The field that marks a prefix for the vendor's prompt cache.
-const CACHE_CONTROL: &str = "cache_control";
 
 /// All parts of a content, blank texts left out.
 pub(super) fn blocks(content: &Content, place: &str) -> Result<Vec<Block>, Problem> {

@@ -1,12 +1,12 @@
 //! The job as Anthropic's request: the top-level fields. The API refuses fields that it doesn't
 //! know, so only those that it documents are ever sent.
 
-use super::{VERSION, tools, turns};
+use super::{VERSION, answer_tool, tools, turns};
 use crate::problem;
 use crate::translate::{Call, choices_wanted, output_limit};
 use crate::upstream::Upstream;
 use reqwest::header::{HeaderName, HeaderValue};
-use schemas::anthropic::{MessagesRequest, Metadata};
+use schemas::anthropic::{CACHE_CONTROL, MessagesRequest, Metadata};
 use schemas::error::Problem;
 use schemas::job::ChatJob;
 use schemas::openai::ChatRequest;
@@ -16,12 +16,12 @@ use serde_json::{Map, Value, json};
 const TEMPERATURE_MAX: f64 = 1.0;
 
 /// Fields of Anthropic's own that the canonical form carries through.
-const CARRIED: [&str; 1] = ["output_config"];
+const CARRIED: [&str; 2] = ["output_config", CACHE_CONTROL];
 
 /// Builds the request.
 pub(super) fn request(job: &ChatJob, upstream: &Upstream) -> Result<Call, Problem> {
     let base = upstream.base().ok_or_else(problem::unreachable)?;
-    let body = body(job, &upstream.name)?;
+    let body = body(job, upstream)?;
     let path = if base.ends_with("/v1") { "/messages" } else { "/v1/messages" };
     let mut call = Call::json(format!("{base}{path}"), &body, job.stream)?;
     let version = HeaderName::from_static("anthropic-version");
@@ -29,14 +29,18 @@ pub(super) fn request(job: &ChatJob, upstream: &Upstream) -> Result<Call, Proble
     Ok(call)
 }
 
-fn body(job: &ChatJob, model: &str) -> Result<MessagesRequest, Problem> {
+fn body(job: &ChatJob, upstream: &Upstream) -> Result<MessagesRequest, Problem> {
     let chat = &job.chat;
     refuse_what_cannot_be_said(job)?;
     let (system, messages) = turns::turns(&chat.messages)?;
-    let tools = tools::tools(chat)?;
-    let tool_choice = if tools.is_some() { tools::choice(chat)? } else { None };
+    let mut tools = tools::tools(chat)?;
+    let mut tool_choice = if tools.is_some() { tools::choice(chat)? } else { None };
+    if let Some(tool) = answer_tool::wanted(chat, upstream)? {
+        tools.get_or_insert_default().push(tool);
+        tool_choice = Some(answer_tool::choice(chat, tool_choice));
+    }
     Ok(MessagesRequest {
-        model: model.to_owned(),
+        model: upstream.name.clone(),
         max_tokens: output_limit(job)?,
         system,
         messages,
@@ -50,7 +54,7 @@ fn body(job: &ChatJob, model: &str) -> Result<MessagesRequest, Problem> {
         tool_choice,
         thinking: chat.rest.get("thinking").filter(|thinking| thinking.is_object()).cloned(),
         metadata: user(chat).map(|user_id| Metadata { user_id: Some(user_id) }),
-        rest: carried(chat),
+        rest: carried(chat, upstream.takes_schemas),
     })
 }
 
@@ -86,9 +90,9 @@ fn user(chat: &ChatRequest) -> Option<String> {
     named("safety_identifier").or_else(|| named("user")).map(ToOwned::to_owned)
 }
 
-/// Anthropic's own fields as they came, and a JSON schema in Anthropic's place for it. Plain
-/// `json_object` has no counterpart: by OpenAI's own rule such a prompt asks for JSON in words.
-fn carried(chat: &ChatRequest) -> Map<String, Value> {
+/// Anthropic's own fields as they came, and a JSON schema in Anthropic's place for it, where the
+/// model knows one.
+fn carried(chat: &ChatRequest, takes_schemas: bool) -> Map<String, Value> {
     let mut fields = Map::new();
     for name in CARRIED {
         if let Some(value) = chat.rest.get(name).filter(|value| !value.is_null()) {
@@ -97,7 +101,7 @@ fn carried(chat: &ChatRequest) -> Map<String, Value> {
     }
     let format = chat.response_format.as_ref();
     let schema = format.and_then(|format| format.get("json_schema")?.get("schema"));
-    if let Some(schema) = schema {
+    if let Some(schema) = schema.filter(|_| takes_schemas) {
         let config = fields.entry("output_config").or_insert_with(|| json!({}));
         if let Some(config) = config.as_object_mut() {
             let schema = json!({"type": "json_schema", "schema": schema});

@@ -1,13 +1,14 @@
 //! A streamed Anthropic message as pieces of choice 0. Pings and unknown events are nothing; a
 //! stream without its `message_delta` is never taken for an answer.
 
+use super::answer_tool::ANSWER_TOOL;
 use super::answer::{arguments, finish, untold, usage};
 use super::error;
 use crate::problem;
 use crate::sse;
 use crate::translate::{CALLS_MAX, Reading, StreamReader};
 use schemas::anthropic::{
-    Block, BlockDelta, Event, KnownBlock, MessageEnd, MessagesUsage, THINKING_BLOCKS,
+    Block, BlockDelta, CACHE_CREATION, Event, KnownBlock, MessageEnd, MessagesUsage, THINKING_BLOCKS,
 };
 use schemas::error::Problem;
 use schemas::openai::{ChunkChoice, DeltaMessage};
@@ -34,6 +35,11 @@ enum OpenBlock {
     ToolUse {
         /// Counts tools only.
         index: usize,
+        /// The input that came with the block's start, until a delta brings it.
+        input: Option<Value>,
+    },
+    /// The answer itself.
+    Answer {
         /// The input that came with the block's start, until a delta brings it.
         input: Option<Value>,
     },
@@ -103,6 +109,7 @@ impl Stream {
             usage.cache_read_input_tokens.or(known.cache_read_input_tokens);
         known.cache_creation_input_tokens =
             usage.cache_creation_input_tokens.or(known.cache_creation_input_tokens);
+        known.rest.extend(usage.rest.into_iter().filter(|(name, _)| name == CACHE_CREATION));
     }
 
     fn begin(&mut self, place: u32, block: Block) -> Result<Option<DeltaMessage>, Problem> {
@@ -111,6 +118,9 @@ impl Stream {
         }
         let (open, piece) = match block {
             Block::Known(KnownBlock::Text { text, .. }) => (OpenBlock::Text, content(text)),
+            Block::Known(KnownBlock::ToolUse { name, input, .. }) if name == ANSWER_TOOL => {
+                (OpenBlock::Answer { input: Some(input) }, None)
+            }
             Block::Known(KnownBlock::ToolUse { id, name, input, .. }) => {
                 let index = self.calls;
                 self.calls += 1;
@@ -151,6 +161,12 @@ impl Stream {
                 let function = json!({"arguments": partial_json});
                 Some(tool_call(json!({"index": *index, "function": function})))
             }
+            (OpenBlock::Answer { input }, BlockDelta::InputJsonDelta { partial_json })
+                if !partial_json.is_empty() =>
+            {
+                *input = None;
+                content(partial_json)
+            }
             (block @ OpenBlock::Thinking { .. }, BlockDelta::ThinkingDelta { thinking }) => {
                 thought(block, thinking, String::new())
             }
@@ -169,13 +185,14 @@ impl Stream {
                 let function = json!({"arguments": arguments(&input)});
                 Some(tool_call(json!({"index": index, "function": function})))
             }
+            OpenBlock::Answer { input: Some(input) } => content(arguments(&input)),
             _ => None,
         }
     }
 
     fn end(&mut self, end: &MessageEnd, choices: &mut Vec<ChunkChoice>) {
         let Some(reason) = end.stop_reason.filter(|_| !self.has_ended) else { return };
-        let mut last = ChunkChoice::finish(0, finish(reason));
+        let mut last = ChunkChoice::finish(0, finish(reason, self.calls > 0));
         last.delta.role = self.role();
         last.delta.rest = untold(reason, end.stop_sequence.clone());
         self.has_ended = true;

@@ -16,6 +16,11 @@ pub(super) fn tools(chat: &ChatRequest) -> Result<Option<Vec<Value>>, Problem> {
     Ok(Some(tools.collect::<Result<Vec<_>, _>>()?).filter(|tools| !tools.is_empty()))
 }
 
+/// The name of a function among the tools.
+pub(super) fn tool_named(tool: &Value) -> Option<&str> {
+    tool.get("function")?.get("name")?.as_str()
+}
+
 fn tool(tool: &Value, place: &str) -> Result<Value, Problem> {
     let kind = tool.get("type").and_then(Value::as_str).unwrap_or_default();
     let Some(function) = tool.get("function").filter(|_| kind == "function") else {

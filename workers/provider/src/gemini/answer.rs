@@ -216,6 +216,7 @@ impl Counts {
             input: (prompt - cache_read.unwrap_or(0)).saturating_add(used_tools),
             cache_read,
             cache_write: None,
+            cache_write_hour: None,
             output: self.candidates_token_count.unwrap_or(0),
             reasoning: self.thoughts_token_count,
         })

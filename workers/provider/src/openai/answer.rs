@@ -206,7 +206,7 @@ impl VendorUsage {
             (None, None) => (completion, None),
         };
         let input = uncached - cache_write.unwrap_or(0);
-        Some(Usage { input, cache_read, cache_write, output, reasoning })
+        Some(Usage { input, cache_read, cache_write, cache_write_hour: None, output, reasoning })
     }
 }
 
@@ -232,6 +232,7 @@ mod tests {
             input: 10,
             cache_read: Some(60),
             cache_write: Some(30),
+            cache_write_hour: None,
             output: 30,
             reasoning: Some(20),
         };

@@ -26,8 +26,14 @@ fn greeting_stream() -> Script {
     Script::Stream(events.map(send).to_vec())
 }
 
-const COUNTED: Usage =
-    Usage { input: 7, cache_read: None, cache_write: None, output: 3, reasoning: None };
+const COUNTED: Usage = Usage {
+    input: 7,
+    cache_read: None,
+    cache_write: None,
+    cache_write_hour: None,
+    output: 3,
+    reasoning: None,
+};
 
 #[tokio::test]
 async fn a_stream_arrives_with_its_count() {

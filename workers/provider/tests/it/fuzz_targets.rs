@@ -98,6 +98,7 @@ fn jobs_become_requests_or_a_problem_of_the_client() {
                 name: "upstream-model".into(),
                 api_base: Some("https://vendor.example/v1".into()),
                 api_version: None,
+                takes_schemas: true,
                 api_keys: vec![ApiKey::new("sk-secret")],
             };
             let job = job(chat.clone(), chat.wants_stream(), 100);

@@ -100,6 +100,7 @@ struct JobFixture {
     preset: Option<Preset>,
     api_base: Option<String>,
     api_version: Option<String>,
+    takes_schemas: Option<bool>,
     upstream: Option<String>,
     stream: bool,
     output_tokens_max: u64,
@@ -115,6 +116,7 @@ impl JobFixture {
             name: self.upstream.unwrap_or("upstream-model".into()),
             api_base: Some(self.api_base.unwrap_or("https://vendor.example/v1/".into())),
             api_version: self.api_version,
+            takes_schemas: self.takes_schemas.unwrap_or(true),
             api_keys: vec![ApiKey::new("sk-secret")],
         };
         let job = job(self.chat, self.stream, self.output_tokens_max);

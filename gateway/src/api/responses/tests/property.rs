@@ -8,8 +8,14 @@ use schemas::openai::{AnswerChoice, AnswerMessage, ChunkChoice, DeltaMessage, Fi
 use schemas::usage::Usage;
 use serde_json::{Value, json};
 
-const USAGE: Usage =
-    Usage { input: 7, cache_read: Some(2), cache_write: None, output: 5, reasoning: None };
+const USAGE: Usage = Usage {
+    input: 7,
+    cache_read: Some(2),
+    cache_write: None,
+    cache_write_hour: None,
+    output: 5,
+    reasoning: None,
+};
 
 fn delta(delta: Value) -> ChunkChoice {
     let delta: DeltaMessage = serde_json::from_value(delta).unwrap();

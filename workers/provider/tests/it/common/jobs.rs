@@ -25,7 +25,13 @@ pub(crate) fn job(chat: ChatRequest, stream: bool, output_tokens_max: u64) -> Ch
         input_tokens_max: 1000,
         input_tokens_estimate: 12,
         hold: MicroUsd(1),
-        price: Price { input: free, cached_input: free, cache_write: free, output: free },
+        price: Price {
+            input: free,
+            cached_input: free,
+            cache_write: free,
+            cache_write_hour: None,
+            output: free,
+        },
         route: None,
         chat,
     }

@@ -36,6 +36,7 @@ pub(crate) fn upstream(vendor: &Vendor, protocol: Protocol, keys: &[&str]) -> Up
         name: "upstream-model".into(),
         api_base: Some(vendor.base()),
         api_version: None,
+        takes_schemas: true,
         api_keys: keys.iter().map(|key| ApiKey::new(*key)).collect(),
     }
 }
