@@ -7,6 +7,8 @@ mod admin_pages;
 #[cfg(test)]
 mod answer_headers;
 #[cfg(test)]
+mod anthropic_models;
+#[cfg(test)]
 mod auto;
 #[cfg(test)]
 mod backgrounds;

@@ -77,8 +77,8 @@ mod tests {
         let native = "chat, tools, json_schema";
         let schema = json!({"type": "json_schema", "json_schema": {"name": "s", "schema": {}}});
         let object = json!({"type": "json_object"});
-        for thinking in [json!({"type": "enabled", "budget_tokens": 1_024}),
-            json!({"type": "adaptive"})]
+        for thinking in
+            [json!({"type": "enabled", "budget_tokens": 1_024}), json!({"type": "adaptive"})]
         {
             let with = |mut fields: Value| {
                 fields["thinking"] = thinking.clone();

@@ -96,7 +96,8 @@ const LLAMA: Known = Known::AllBut(&[
 ]);
 
 /// OpenAI refuses what other vendors know.
-const OPENAI: Known = Known::AllBut(&["top_k", "thinking", "output_config", "cache_control", "google"]);
+const OPENAI: Known =
+    Known::AllBut(&["top_k", "thinking", "output_config", "cache_control", "google"]);
 
 /// A server of which nothing is known but that it speaks the protocol.
 const COMPATIBLE: Known = Known::AllBut(&["output_config"]);

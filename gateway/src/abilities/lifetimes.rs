@@ -75,9 +75,10 @@ fn mark(fields: &Map<String, Value>) -> Option<Lifetime> {
     let own = fields.get(CACHE_CONTROL).and_then(|mark| lifetime(mark.get("ttl")?));
     own.or_else(|| {
         let inner = fields.iter().filter(|(name, _)| *name == "content");
-        inner.flat_map(|(_, value)| value.as_array()).flatten().find_map(|part| {
-            part.as_object().and_then(mark)
-        })
+        inner
+            .flat_map(|(_, value)| value.as_array())
+            .flatten()
+            .find_map(|part| part.as_object().and_then(mark))
     })
 }
 
@@ -108,9 +109,15 @@ mod tests {
             ("", json!({"cache_control": mark})),
             ("messages[0].content[0].", message(json!({"role": "user", "content": [part]}))),
             ("messages[0].content[0].", message(json!({"role": "user", "content": [result]}))),
-            ("messages[0].tool_calls[0].", message(json!({"role": "assistant", "tool_calls": [call]}))),
-            ("messages[0].", message(json!({"role": "tool", "tool_call_id": "c", "content": "x",
-                "cache_control": mark}))),
+            (
+                "messages[0].tool_calls[0].",
+                message(json!({"role": "assistant", "tool_calls": [call]})),
+            ),
+            (
+                "messages[0].",
+                message(json!({"role": "tool", "tool_call_id": "c", "content": "x",
+                "cache_control": mark})),
+            ),
             ("tools[0].", json!({"tools": [tool]})),
         ]
     }

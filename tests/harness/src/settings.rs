@@ -42,7 +42,7 @@ models:
     vendor: anthropic
     api_base: BASE
     api_key: vendor-secret-key
-    price: {input: 3, cached_input: 0.3, cache_write: 3.75, output: 15}
+    price: {input: 3, cached_input: 0.3, cache_write: 3.75, cache_write_hour: 6, output: 15}
     context: 100000
     max_output: 1000
     capabilities: [chat, tools]

@@ -6,8 +6,8 @@ use super::error;
 use crate::problem;
 use crate::translate::{CALLS_MAX, Whole};
 use schemas::anthropic::{
-    Block, CACHE_CREATION, ErrorAnswer, HOUR, KnownBlock, MessagesAnswer, MessagesUsage, STOP_REASON, STOP_SEQUENCE,
-    StopReason, THINKING_BLOCKS,
+    Block, CACHE_CREATION, ErrorAnswer, HOUR, KnownBlock, MessagesAnswer, MessagesUsage,
+    STOP_REASON, STOP_SEQUENCE, StopReason, THINKING_BLOCKS,
 };
 use schemas::error::Problem;
 use schemas::openai::{AnswerChoice, AnswerMessage, FinishReason};

@@ -14,7 +14,8 @@ use serde_json::{Map, Value, json};
 pub(super) const ANSWER_TOOL: &str = "fly_llm_answer";
 
 /// What the model is told of it.
-const PURPOSE: &str = "Gives the final answer. The input of this tool is the whole answer, as JSON.";
+const PURPOSE: &str =
+    "Gives the final answer. The input of this tool is the whole answer, as JSON.";
 
 /// The tool, if the answer is to come through it.
 pub(super) fn wanted(chat: &ChatRequest, upstream: &Upstream) -> Result<Option<Value>, Problem> {
@@ -48,7 +49,8 @@ pub(super) fn wanted(chat: &ChatRequest, upstream: &Upstream) -> Result<Option<V
             "the schema's root must be an object",
         ));
     }
-    let description = description.map_or_else(|| PURPOSE.to_owned(), |text| format!("{PURPOSE} {text}"));
+    let description =
+        description.map_or_else(|| PURPOSE.to_owned(), |text| format!("{PURPOSE} {text}"));
     Ok(Some(json!({"name": ANSWER_TOOL, "description": description, "input_schema": schema})))
 }
 

@@ -1,14 +1,15 @@
 //! A streamed Anthropic message as pieces of choice 0. Pings and unknown events are nothing; a
 //! stream without its `message_delta` is never taken for an answer.
 
-use super::answer_tool::ANSWER_TOOL;
 use super::answer::{arguments, finish, untold, usage};
+use super::answer_tool::ANSWER_TOOL;
 use super::error;
 use crate::problem;
 use crate::sse;
 use crate::translate::{CALLS_MAX, Reading, StreamReader};
 use schemas::anthropic::{
-    Block, BlockDelta, CACHE_CREATION, Event, KnownBlock, MessageEnd, MessagesUsage, THINKING_BLOCKS,
+    Block, BlockDelta, CACHE_CREATION, Event, KnownBlock, MessageEnd, MessagesUsage,
+    THINKING_BLOCKS,
 };
 use schemas::error::Problem;
 use schemas::openai::{ChunkChoice, DeltaMessage};
