@@ -47,10 +47,12 @@ MODEL = """
     price: {input: 1, cached_input: 1, cache_write: 1, output: 2}
     context: 100000
     max_output: 1000
-    capabilities: [chat, tools, json_schema]
+    capabilities: [CAPABILITIES]
 """
 OPENAI_MODELS = ["plain", "tools", "slow", "failing", "flaky", "limited", "cut"]
-ANTHROPIC_MODELS = ["claude", "claude-tools"]
+ANTHROPIC_MODELS = ["claude", "claude-tools", "claude-old"]
+# It can't be held to a schema directly.
+WITHOUT_SCHEMAS = "claude-old"
 
 
 def configuration(vendor):
@@ -58,11 +60,17 @@ def configuration(vendor):
     text = HEAD
     for model in OPENAI_MODELS:
         lines = MODEL.replace("VENDOR", "compatible").replace("BASE", f"{vendor}/v1")
-        text += lines.replace("NAME", model)
+        text += filled(lines, model)
     for model in ANTHROPIC_MODELS:
         lines = MODEL.replace("VENDOR", "anthropic").replace("BASE", f"{vendor}/v1")
-        text += lines.replace("NAME", model)
+        text += filled(lines, model)
     return text
+
+
+def filled(lines, model):
+    """One model's lines."""
+    capabilities = "chat, tools" if model == WITHOUT_SCHEMAS else "chat, tools, json_schema"
+    return lines.replace("NAME", model).replace("CAPABILITIES", capabilities)
 
 
 def program():

@@ -146,3 +146,32 @@ class AnthropicMessages(GatewayTest):
         self.assertEqual(text, vendor.PIECES[0])
         self.assertEqual(self.gateway.usage(self.key, 1)["requests"], 1)
         self.assertEqual(self.vendor.starts("cut"), 1)
+
+    def test_a_structured_answer_is_held_to_its_schema(self):
+        config = {"format": {"type": "json_schema", "schema": SCHEMA}}
+        for model in ["claude", "claude-old", "plain"]:
+            answer = self.ask(model, output_config=config)
+            self.assertEqual(json.loads(answer.content[0].text)["city"], "東京")
+            self.assertEqual(answer.stop_reason, "end_turn")
+            wanted = {"model": model, "max_tokens": 100, "messages": QUESTION}
+            with self.messages.stream(**wanted, output_config=config) as stream:
+                final = stream.get_final_message()
+            self.assertEqual(json.loads(final.content[0].text)["city"], "東京")
+
+    def test_a_retry_after_a_vendors_500_succeeds_and_is_charged_once(self):
+        messages = self.client(retries=2, api_key=self.key.secret).messages
+        answer = messages.create(model="flaky", max_tokens=100, messages=QUESTION)
+        self.assertEqual(answer.content[0].text, vendor.TEXT)
+        self.assertEqual(self.vendor.starts("flaky"), 2)
+        self.assertEqual(self.gateway.usage(self.key, 1)["requests"], 1)
+
+    def test_a_dropped_connection_is_charged_once(self):
+        asked = {"model": "slow", "max_tokens": 100, "messages": QUESTION}
+        with self.messages.stream(**asked) as stream:
+            self.assertEqual(next(iter(stream.text_stream)), vendor.PIECES[0])
+        hung_up = self.vendor.hung_up.wait(vendor.HANG_UP_SECONDS_MAX)
+        self.assertTrue(hung_up, "the vendor is told that nobody listens any more")
+        self.assertEqual(self.vendor.starts("slow"), 1)
+        usage = self.gateway.usage(self.key, 1)
+        self.assertEqual(usage["requests"], 1)
+        self.assertEqual(self.gateway.balance(self.key), 1_000_000 - usage["cost_micro_usd"])

@@ -123,3 +123,14 @@ class OpenAIChat(GatewayTest):
         with self.chat.stream(**wanted) as stream:
             final = stream.get_final_completion()
         self.assertEqual(final.choices[0].message.parsed, city)
+
+    def test_a_structured_answer_of_a_model_without_schemas_comes_through_a_tool(self):
+        answer = self.chat.parse(model="claude-old", messages=QUESTION, response_format=City)
+        self.assertEqual(answer.choices[0].message.parsed.city, "東京")
+        self.assertEqual(answer.choices[0].finish_reason, "stop")
+        self.assertIsNone(answer.choices[0].message.tool_calls)
+        wanted = {"model": "claude-old", "messages": QUESTION, "response_format": City}
+        with self.chat.stream(**wanted) as stream:
+            final = stream.get_final_completion()
+        self.assertEqual(final.choices[0].message.parsed.city, "東京")
+        self.assertEqual(self.vendor.last("claude-old")["tool_choice"]["name"], vendor.ANSWER_TOOL)

@@ -2,7 +2,7 @@
 of models. They all are the same answer of the vendor in another form."""
 
 import vendor
-from gateway import ANTHROPIC_MODELS, OPENAI_MODELS, GatewayTest
+from gateway import ANTHROPIC_MODELS, OPENAI_MODELS, GatewayTest, wait_until
 from openai import BadRequestError, NotFoundError, OpenAI
 
 QUESTION = "日本の首都はどこですか？"
@@ -72,6 +72,44 @@ class OpenAISurfaces(GatewayTest):
         responses.delete(first.id)
         with self.assertRaises(NotFoundError):
             responses.retrieve(first.id)
+
+    def test_a_response_runs_in_the_background_and_is_followed_later(self):
+        responses = self.client.responses
+        queued = responses.create(model="plain", input=QUESTION, background=True)
+        self.assertEqual((queued.status, queued.background), ("queued", True))
+
+        def completed():
+            response = responses.retrieve(queued.id)
+            return response if response.status == "completed" else None
+
+        self.assertEqual(wait_until("it is completed", completed).output_text, vendor.TEXT)
+        events = responses.create(model="plain", input=QUESTION, background=True, stream=True)
+        first = next(iter(events))
+        events.close()
+        resumed = responses.retrieve(
+            first.response.id, stream=True, starting_after=first.sequence_number
+        )
+        told = list(resumed)
+        self.assertEqual([event.sequence_number for event in told], list(range(1, len(told) + 1)))
+        self.assertEqual(told[-1].response.output_text, vendor.TEXT)
+        self.assertEqual(self.gateway.usage(self.key, 2)["requests"], 2)
+
+    def test_a_response_in_the_background_is_cancelled_and_charged_once(self):
+        responses = self.client.responses
+        queued = responses.create(model="slow", input=QUESTION, background=True)
+
+        def begun():
+            return responses.retrieve(queued.id).status == "in_progress"
+
+        wait_until("it has begun", begun)
+        cancelled = responses.cancel(queued.id)
+        self.assertEqual(cancelled.status, "cancelled")
+        self.assertEqual(cancelled.output_text, vendor.PIECES[0])
+        hung_up = self.vendor.hung_up.wait(vendor.HANG_UP_SECONDS_MAX)
+        self.assertTrue(hung_up, "the vendor is told that nobody listens any more")
+        usage = self.gateway.usage(self.key, 1)
+        self.assertEqual(self.gateway.balance(self.key), 1_000_000 - usage["cost_micro_usd"])
+        self.assertEqual(responses.cancel(queued.id).status, "cancelled")
 
     def test_models_are_listed_and_one_is_shown(self):
         names = {model.id for model in self.client.models.list()}

@@ -9,6 +9,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 PIECES = ["東京", "です", "🗼"]
 TEXT = "".join(PIECES)
 TOOL = "weather"
+# The tool through which an answer is held to a schema where the model knows none.
+ANSWER_TOOL = "fly_llm_answer"
 ARGUMENTS = ['{"city":', ' "東京"', "}"]
 JSON_PIECES = ['{"city":"東京",', '"people":14000000}']
 INPUT_TOKENS = 10
@@ -191,7 +193,11 @@ class Anthropic:
 
     def __init__(self, body):
         self.body = body
-        self.calls = calls_a_tool(body)
+        self.answers = body.get("tool_choice", {}).get("name") == ANSWER_TOOL
+        self.calls = self.answers or calls_a_tool(body)
+        self.tool = ANSWER_TOOL if self.answers else TOOL
+        self.arguments = JSON_PIECES if self.answers else ARGUMENTS
+        self.pieces = JSON_PIECES if "output_config" in body else PIECES
 
     def message(self, content, reason, output):
         """The message object."""
@@ -205,22 +211,22 @@ class Anthropic:
     def whole(self):
         """The whole answer."""
         if self.calls:
-            block = {"type": "tool_use", "id": "toolu_1", "name": TOOL}
-            block["input"] = json.loads("".join(ARGUMENTS))
+            block = {"type": "tool_use", "id": "toolu_1", "name": self.tool}
+            block["input"] = json.loads("".join(self.arguments))
             return self.message([block], "tool_use", OUTPUT_TOKENS)
-        return self.message([{"type": "text", "text": TEXT}], "end_turn", OUTPUT_TOKENS)
+        return self.message([{"type": "text", "text": "".join(self.pieces)}], "end_turn", OUTPUT_TOKENS)
 
     def events(self):
         """The answer as a stream."""
         begun = self.message([], None, 1)
         yield event({"type": "message_start", "message": begun})
         block = {"type": "text", "text": ""}
-        deltas = [{"type": "text_delta", "text": piece} for piece in PIECES]
+        deltas = [{"type": "text_delta", "text": piece} for piece in self.pieces]
         reason = "end_turn"
         if self.calls:
-            block = {"type": "tool_use", "id": "toolu_1", "name": TOOL, "input": {}}
+            block = {"type": "tool_use", "id": "toolu_1", "name": self.tool, "input": {}}
             kind = "input_json_delta"
-            deltas = [{"type": kind, "partial_json": piece} for piece in ARGUMENTS]
+            deltas = [{"type": kind, "partial_json": piece} for piece in self.arguments]
             reason = "tool_use"
         yield event({"type": "content_block_start", "index": 0, "content_block": block})
         for delta in deltas:

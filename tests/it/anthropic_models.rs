@@ -29,7 +29,7 @@ async fn json_comes_as_text_whole_and_as_a_stream() {
     let world = World::start().await;
     let key = world.key(1_000_000).await;
     let client = world.client(&key);
-    let arguments = vec![ANSWER[..14].to_owned(), ANSWER[14..].to_owned()];
+    let arguments = vec![ANSWER[..12].to_owned(), ANSWER[12..].to_owned()];
     let call = Step::Call { name: "fly_llm_answer".into(), arguments };
     world.vendor().always("claude", Script::steps([call]));
     for format in [schema(), json!({"type": "json_object"})] {

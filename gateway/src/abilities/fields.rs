@@ -112,7 +112,6 @@ const MISTRAL: Known = Known::AllBut(&[
     "store",
     "service_tier",
     "verbosity",
-    "reasoning_effort",
     "web_search_options",
     "modalities",
     "audio",

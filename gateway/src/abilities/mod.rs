@@ -199,7 +199,7 @@ mod tests {
             ("vendor: anthropic", "seed presence_penalty reasoning_effort field_of_tomorrow"),
             ("vendor: gemini", "user field_of_tomorrow"),
             ("vendor: llama", "user reasoning_effort"),
-            ("vendor: compatible\n    preset: mistral", "user top_k reasoning_effort"),
+            ("vendor: compatible\n    preset: mistral", "user top_k"),
             ("vendor: compatible\n    preset: groq", "top_k"),
             ("vendor: compatible\n    preset: deepseek", "seed user"),
             ("vendor: compatible\n    preset: ollama", "user"),

@@ -57,8 +57,8 @@ class OpenAPI(FrameworkTest):
         key = self.gateway.key(usd="1000")
         self.fuzz(key.secret, ("/v1/",))
 
-    def test_keys_and_accounts_never_fail(self):
-        self.fuzz(self.gateway.banner["admin_key"], ("/api/keys", "/api/us", "/api/re", "/api/cr"))
+    def test_our_own_api_never_fails(self):
+        self.fuzz(self.gateway.banner["admin_key"], ("/api/",))
 
     def test_pages_and_health_never_fail(self):
         self.fuzz(self.key.secret, ("/checkout/cancel", "/assets/", "/health", "/ready"))
