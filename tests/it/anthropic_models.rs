@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 const ANSWER: &str = r#"{"city":"東京","people":14000000}"#;
 
 fn asked(fields: Value) -> Value {
-    let mut body = json!({"model": "claude", "messages": [{"role": "user", "content": "首都は？"}]});
+    let mut body =
+        json!({"model": "claude", "messages": [{"role": "user", "content": "首都は？"}]});
     body.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
     body
 }
@@ -97,6 +98,10 @@ async fn an_hour_in_the_cache_is_charged_at_its_price_or_refused() {
     assert_eq!(message["usage"]["cache_creation"]["ephemeral_1h_input_tokens"], 20);
     world.wait_for_ends(3, 0).await;
     // 10 at 3, 10 at 3.75, 20 at 6 and 2 at 15, rounded up.
-    assert!(world.uses().await.iter().all(|(_, charge)| *charge == 218), "{:?}", world.uses().await);
+    assert!(
+        world.uses().await.iter().all(|(_, charge)| *charge == 218),
+        "{:?}",
+        world.uses().await
+    );
     world.finish().await;
 }
