@@ -214,7 +214,8 @@ class Anthropic:
             block = {"type": "tool_use", "id": "toolu_1", "name": self.tool}
             block["input"] = json.loads("".join(self.arguments))
             return self.message([block], "tool_use", OUTPUT_TOKENS)
-        return self.message([{"type": "text", "text": "".join(self.pieces)}], "end_turn", OUTPUT_TOKENS)
+        text = {"type": "text", "text": "".join(self.pieces)}
+        return self.message([text], "end_turn", OUTPUT_TOKENS)
 
     def events(self):
         """The answer as a stream."""

@@ -1,6 +1,6 @@
-//! An answer that is JSON, from a model that can't be held to a schema directly: the input of a tool
-//! that must be called is held to it, and is told as text. The tool is ours: no client ever sees a
-//! call of it. It never hides a call of the client's own tools.
+//! An answer that is JSON, from a model that can't be held to a schema directly: the input of a
+//! tool that must be called is held to it, and is told as text. The tool is ours: no client ever
+//! sees a call of it. It never hides a call of the client's own tools.
 
 use super::tools::tool_named;
 use crate::problem;
