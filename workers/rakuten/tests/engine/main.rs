@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 mod batching;
+mod bound;
 mod cancelling;
 mod forms;
 mod limits;
