@@ -14,7 +14,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 TASKS = ["code", "math_reasoning", "creative", "translation", "ecommerce", "text"]
 OF_SIX = {"math": "math_reasoning", "reasoning": "math_reasoning"}
 ROUTING = ["routellm_mmlu_a", "llmrouter_train", "ja_elyza", "ja_rakuda", "ja_pfgen"]
-PROMPTS_PER_LINE = 14
+PROMPTS_PER_LINE, PROMPTS_PER_GRADE = 14, 10
 # More than one weak and strong model where there are several: less noise of single judges.
 WEAK = {
     "llmrouter_train": ["mistral-7b-instruct-v0.3", "gemma-2-9b-it", "llama-3.1-8b-instruct",
@@ -23,6 +23,8 @@ WEAK = {
                  "Llama-3.1-8B-Instruct", "Qwen3-8B", "pool_weak_le4b"],
     "ja_pfgen": ["RakutenAI-7B-chat", "gemma-2-2b-it", "Qwen2.5-7B-Instruct", "pool_weak"],
 }
+# Sets whose parts are kinds of their own: each can be left out.
+OF_MANY_KINDS = ("routellm_mmlu_a", "llmrouter_train")
 WEAK["ja_rakuda"] = WEAK["ja_elyza"]
 STRONG = {
     "llmrouter_train": ["llama-3.1-nemotron-51b-instruct", "llama-3.3-nemotron-super-49b-v1"],
@@ -56,18 +58,23 @@ def sections(name):
                 yield task, line
 
 
+def drawn(line, rnd, most):
+    """Some of the prompts that a line with choices stands for."""
+    parts = re.split(r"\{([^{}]*\|[^{}]*)\}", line.replace("\\n", "\n"))
+    choices = [[part] if at % 2 == 0 else part.split("|") for at, part in enumerate(parts)]
+    possible = np.prod([len(choice) for choice in choices])
+    found = set()
+    for _ in range(most * 3):
+        if len(found) < min(most, possible):
+            found.add("".join(rnd.choice(choice) for choice in choices))
+    return sorted(found)
+
+
 def own_prompts():
-    """(prompt, task, weight) of seeds.txt and lexicon.txt."""
+    """(prompt, task) of seeds.txt and lexicon.txt."""
     rnd, found = random.Random(5), []
     for task, line in sections("seeds.txt"):
-        parts = re.split(r"\{([^{}]*\|[^{}]*)\}", line)
-        choices = [[part] if at % 2 == 0 else part.split("|") for at, part in enumerate(parts)]
-        possible = np.prod([len(choice) for choice in choices])
-        drawn = set()
-        for _ in range(PROMPTS_PER_LINE * 3):
-            if len(drawn) < min(PROMPTS_PER_LINE, possible):
-                drawn.add("".join(rnd.choice(choice) for choice in choices))
-        found += [(prompt, task) for prompt in sorted(drawn)]
+        found += [(prompt, task) for prompt in drawn(line, rnd, PROMPTS_PER_LINE)]
     for task, line in sections("lexicon.txt"):
         words = line.split("|")
         found += [(word, task) for word in words]
@@ -108,6 +115,25 @@ class TaskData:
         self.groups = np.array([group(row["src"]) for row in labelled] + ["own"] * len(own))
 
 
+class Grades:
+    """Prompts of our own, graded by how far a small model falls behind. Each line counts alike, and
+    so do East Asia and the rest, so that a language is no grade."""
+
+    def __init__(self, names, vectors):
+        rnd, found = random.Random(5), []
+        for grade, line in sections("grades.txt"):
+            prompts = drawn(line, rnd, PROMPTS_PER_GRADE)
+            found += [(prompt, float(grade), 1 / len(prompts)) for prompt in prompts]
+        self.table = Table([prompt for prompt, *_ in found], names, vectors)
+        self.target = np.array([grade for _, grade, _ in found])
+        self.weight = np.array([weight for *_, weight in found])
+        east = self.table.structure[:, features.STRUCTURE.index("east")] > 0
+        for rows in (east, ~east):
+            target, weight = self.target[rows], self.weight[rows]
+            self.target[rows] = (target - np.average(target, weights=weight)) / target.std()
+            self.weight[rows] = weight / weight.sum()
+
+
 class RoutingData:
     """Prompts with the quality of weak and strong models."""
 
@@ -123,6 +149,6 @@ class RoutingData:
                     quality(WEAK.get(name, weak)), quality(STRONG.get(name, strong))))
                 self.prompts.append(row["prompt"])
                 sets.append(name)
-                domains.append(name + "/" + row["domain"] if name == "llmrouter_train" else name)
+                domains.append(name + "/" + row["domain"] if name in OF_MANY_KINDS else name)
         self.sets, self.domains = np.array(sets), np.array(domains)
         self.weak, self.strong, self.weak_mean, self.strong_mean = np.array(values).T
