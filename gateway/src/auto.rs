@@ -33,10 +33,10 @@ pub(crate) struct Asked<'a> {
     pub(crate) past: &'a Past,
 }
 
-/// What is read of a request: by its own locale, else by the configured one.
-pub fn features(config: &Config, chat: &ChatRequest) -> routing::Features {
+/// What is read of a request: by its own locale, else its account's, else the configured one.
+pub fn features(config: &Config, chat: &ChatRequest, account: Option<&str>) -> routing::Features {
     let own = chat.user_preferences.as_ref().and_then(|wanted| wanted.locale.as_deref());
-    routing::features(chat, own.or(config.auto.locale.as_deref()))
+    routing::features(chat, own.or(account).or(config.auto.locale.as_deref()))
 }
 
 /// What the router would choose if every configured candidate were served: for `fly-llm route`.

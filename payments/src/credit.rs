@@ -86,7 +86,9 @@ impl Payments {
         {
             let (name, created_ms) = (name.clone(), clock::unix_ms());
             let (account, limits) = (account.clone(), AccountLimits::default());
-            bus.put_account(&AccountRecordV1 { account, name, created_ms, limits }).await?;
+            let locale = None;
+            let record = AccountRecordV1 { account, name, created_ms, limits, locale };
+            bus.put_account(&record).await?;
         }
         let just_now = matches!(bus.record(&purchase.top_up).await?, Recorded::Written(_));
         if let Some(bonus) = &purchase.bonus {

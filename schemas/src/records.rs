@@ -161,6 +161,9 @@ pub struct AccountRecordV1 {
     /// What its keys may do together.
     #[serde(default, skip_serializing_if = "AccountLimits::is_empty")]
     pub limits: AccountLimits,
+    /// The language of its people, such as `ja-JP`: it decides what letters alone cannot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub locale: Option<String>,
 }
 
 /// The record of a coupon's code. The version is the variant's name.

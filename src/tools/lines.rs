@@ -15,7 +15,7 @@ pub(super) fn route(arguments: &Lines, environment: &Environment) -> Result<Exit
     let config = role::read_config(&arguments.config, environment)?;
     each_line(|line| {
         let chat = chat_of(line)?;
-        let features = auto::features(&config, &chat);
+        let features = auto::features(&config, &chat, None);
         let (model, reason) = match auto::rehearse(&config, &chat, &features) {
             Ok((model, reason)) => (Value::from(model), reason),
             Err(problem) => (Value::Null, problem.message),

@@ -4,6 +4,7 @@
 use harness::client::{Answer, Client, question_to};
 use harness::{Key, Script, World, wait_until};
 use infra::config::Config;
+use reqwest::Method;
 use serde_json::{Value, json};
 
 /// A secret word of a question, which nobody may find later.
@@ -207,6 +208,17 @@ async fn chinese_characters_alone_take_the_locale_that_is_told() {
     let code =
         async |body: &Value| explained(&world.client(&key), body).await["language"]["code"].clone();
     assert_eq!(code(&body).await, "ja", "the operator's");
+    let account = format!("/api/accounts/{}", key.account);
+    let change = async |locale: Value| {
+        let admin = world.admin();
+        let request = admin.request(Method::PATCH, &account).json(&json!({"locale": locale}));
+        admin.send(request).await.status
+    };
+    assert_eq!(change(json!("no tag")).await, 400);
+    assert_eq!(change(json!("zh-CN")).await, 200);
+    assert_eq!(code(&body).await, "zh", "the account's");
+    assert_eq!(change(Value::Null).await, 200);
+    assert_eq!(code(&body).await, "ja", "the operator's again");
     body["user_preferences"] = json!({"locale": "zh-TW"});
     assert_eq!(code(&body).await, "zh", "the client's own");
     world.client(&key).chat(&body).await;

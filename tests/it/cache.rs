@@ -184,7 +184,8 @@ async fn accounts_of_a_group_share_and_forget_together() {
     let key_in = async |account: &AccountId| {
         let (name, created_ms) = (account.to_string(), 1);
         let limits = AccountLimits::default();
-        let record = AccountRecordV1 { account: account.clone(), name, created_ms, limits };
+        let record =
+            AccountRecordV1 { account: account.clone(), name, created_ms, limits, locale: None };
         world.bus().put_account(&record).await.unwrap();
         world.key_like(json!({"name": "member", "account": account}), 1_000_000).await
     };

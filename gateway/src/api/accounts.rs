@@ -21,6 +21,12 @@ use serde::Deserialize;
 use serde_json::{Number, Value, json};
 use std::sync::Arc;
 
+/// The shortest language tag, in bytes.
+const LOCALE_BYTES_MIN: usize = 2;
+
+/// The longest, in bytes.
+const LOCALE_BYTES_MAX: usize = 35;
+
 /// What changes; what is absent stays, and `null` takes a limit away.
 #[derive(Deserialize, JsonSchema)]
 #[schemars(rename = "AccountChange")]
@@ -46,6 +52,8 @@ pub(super) struct Change {
     tokens_per_minute: Option<Option<u64>>,
     #[serde(default, deserialize_with = "given")]
     parallel: Option<Option<u64>>,
+    #[serde(default, deserialize_with = "given")]
+    locale: Option<Option<String>>,
 }
 
 /// One, with what its keys have spent.
@@ -107,7 +115,21 @@ fn checked(gateway: &Gateway, change: Change) -> Result<AccountEdit, Problem> {
         requests_per_minute_max: limit("requests_per_minute", change.requests_per_minute)?,
         tokens_per_minute_max: limit("tokens_per_minute", change.tokens_per_minute)?,
         parallel_max: limit("parallel", change.parallel)?,
+        locale: change.locale.map(|locale| locale.map(checked_locale).transpose()).transpose()?,
     })
+}
+
+fn checked_locale(locale: String) -> Result<String, Problem> {
+    let is_tag = |text: &str| text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    if (LOCALE_BYTES_MIN..=LOCALE_BYTES_MAX).contains(&locale.len()) && is_tag(&locale) {
+        return Ok(locale);
+    }
+    Err(Problem::new(
+        ErrorCode::InvalidRequest,
+        "locale が正しくありません。ja-JP のような言語タグを指定してください。",
+        "'locale' is not valid: give a language tag such as ja-JP.",
+    )
+    .at("locale"))
 }
 
 async fn spent(gateway: &Gateway, account: &AccountId) -> Result<Spending, Problem> {
@@ -142,6 +164,7 @@ fn described(record: &AccountRecordV1, spent: Spending) -> Value {
         "requests_per_minute": limits.requests_per_minute_max,
         "tokens_per_minute": limits.tokens_per_minute_max,
         "parallel": limits.parallel_max,
+        "locale": record.locale,
         "spent_usd": usd(spent.total),
         "spent_today_usd": day,
         "spent_this_week_usd": week,

@@ -68,7 +68,7 @@ pub async fn issue(bus: &Bus, wanted: NewKey) -> Result<IssuedKey, BusError> {
             let account = AccountId::fresh();
             let name = wanted.name.clone();
             let limits = AccountLimits::default();
-            let record = AccountRecordV1 { account, name, created_ms, limits };
+            let record = AccountRecordV1 { account, name, created_ms, limits, locale: None };
             bus.put_account(&record).await?;
             record.account
         }
@@ -194,6 +194,8 @@ pub struct AccountEdit {
     pub tokens_per_minute_max: Option<Option<u64>>,
     /// Another number of requests at once.
     pub parallel_max: Option<Option<u64>>,
+    /// The language of its people.
+    pub locale: Option<Option<String>>,
 }
 
 /// Changes an account. `None` when it isn't there.
@@ -209,6 +211,7 @@ pub async fn edit_account(
         let (edit, limits) = (edit.clone(), record.limits);
         AccountRecordV1 {
             name: edit.name.unwrap_or(record.name),
+            locale: edit.locale.unwrap_or(record.locale),
             limits: AccountLimits {
                 expires_ms: edit.expires_ms.unwrap_or(limits.expires_ms),
                 models: edit.models.unwrap_or(limits.models),

@@ -8,6 +8,7 @@ use crate::broken::no_worker;
 use crate::conversation::Past;
 use crate::credits::{self, WorstCase};
 use crate::line::Asking;
+use crate::routing;
 use crate::state::Gateway;
 use infra::config::{DropParams, Model};
 use schemas::catalogue::{Capability, Vendor};
@@ -247,7 +248,7 @@ fn choose(
 ) -> Result<(Vec<Arc<Model>>, String), Problem> {
     let asked = auto::Asked {
         chat,
-        features: &auto::features(&gateway.config, chat),
+        features: &gateway.features(chat, &key.account),
         allowed: key.models.as_deref(),
         offered: &|name: &str| gateway.fleet.offers(name),
         wait_ms: &|model: &Model| gateway.expected_wait_ms(model, (&key.account, key.priority)),
@@ -261,6 +262,13 @@ fn choose(
 }
 
 impl Gateway {
+    /// What is read of an account's request.
+    pub(crate) fn features(&self, chat: &ChatRequest, account: &AccountId) -> routing::Features {
+        let record = self.accounts.get(account);
+        let locale = record.as_ref().and_then(|record| record.locale.as_deref());
+        auto::features(&self.config, chat, locale)
+    }
+
     /// How long a request of somebody would wait for a model now; the longest wait that is
     /// allowed, when nobody can say.
     pub(crate) fn expected_wait_ms(
