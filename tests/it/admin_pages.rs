@@ -28,6 +28,7 @@ async fn only_the_operator_comes_in_and_everything_stays_text() {
         name: EVIL.into(),
         created_ms: 1,
         limits: AccountLimits::default(),
+        locale: None,
     };
     world.bus().put_account(&record).await.unwrap();
     let asked = world.client(&key).ask("fast", "hello").await;

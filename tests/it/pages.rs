@@ -214,6 +214,7 @@ async fn what_is_stored_stays_text() {
         name: EVIL.into(),
         created_ms: 1,
         limits: AccountLimits::default(),
+        locale: None,
     };
     world.bus().put_account(&record).await.unwrap();
     let mut owner = signed_in(&world, &key, EVIL).await;
