@@ -128,8 +128,9 @@ fn one_typo_rarely_changes_a_decision() {
             models += u32::from(typed.2 == plain.2);
         }
     }
-    let same = [languages, tasks, models];
-    assert!(same.iter().all(|same| same * 100 >= all * 95), "{same:?} of {all}");
+    // A score near the border between two models is moved over it by a few letters.
+    let holds = [(languages, 98), (tasks, 95), (models, 90)];
+    assert!(holds.iter().all(|(same, percent)| same * 100 >= all * percent), "{holds:?} of {all}");
 }
 
 #[test]
