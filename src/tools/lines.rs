@@ -68,7 +68,10 @@ fn counts(vault: &pii::Vault) -> Value {
 }
 
 fn spans_of(text: &str, spans: &[pii::Span]) -> Value {
-    let span = |span: pii::Span| json!({"start": span.start, "end": span.end, "type": span.kind.type_name()});
+    let span = |span: pii::Span| {
+        let kind = span.kind.type_name();
+        json!({"start": span.start, "end": span.end, "type": kind})
+    };
     pii::code_points(text, spans).into_iter().map(span).collect()
 }
 
