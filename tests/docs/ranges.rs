@@ -19,6 +19,7 @@ models:
       input: 1
       cached_input: 1
       cache_write: 1
+      cache_write_hour: 1
       output: 1
 plans:
   -
