@@ -3,7 +3,6 @@
 //! first is right and nothing is charged twice.
 
 use super::hold::Held;
-use super::publish::Published;
 use super::recall::KeptAnswer;
 use super::relay::Live;
 use crate::cache;
@@ -214,7 +213,7 @@ async fn settle(gateway: &Arc<Gateway>, mut live: Live, model: &str, client_left
     let reason = void_reason(client_left);
     let request = live.received().request.clone();
     let Some(execution) = gateway.exchange.cancel(&request) else {
-        remove_from_queue(gateway, &live.published).await;
+        gateway.remove_from_queue(&request, live.published.sequence).await;
         return live.published.held.void(gateway, reason);
     };
     stop_execution(gateway, &request, &execution).await;
@@ -296,21 +295,22 @@ async fn charge(gateway: &Arc<Gateway>, live: &Live, model: &str, client_left: b
     }
 }
 
-/// Removes a job that nobody has taken. Its number may be another job's by now, in a queue that was
-/// made anew: it is looked at first.
-async fn remove_from_queue(gateway: &Gateway, published: &Published) {
-    let stream = gateway.bus.jetstream().get_stream_no_info(subjects::CHAT_STREAM).await;
-    let Ok(stream) = stream else { return };
-    let Ok(message) = stream.get_raw_message(published.sequence).await else { return };
-    let request = &published.held.routed.missed.masked.admitted.authenticated.received.request;
-    let job = serde_json::from_slice::<Job>(&message.payload);
-    let ours = job.is_ok_and(|job| job.open().1.request == *request);
-    if !ours {
-        return;
-    }
-    if let Err(error) = stream.delete_message(published.sequence).await {
-        // Somebody may have taken it in this moment; the claim will be refused.
-        tracing::debug!(%error, "a queued job couldn't be removed");
+impl Gateway {
+    /// Removes a job that nobody has taken. Its number may be another job's by now, in a queue that
+    /// was made anew: it is looked at first.
+    pub(super) async fn remove_from_queue(&self, request: &RequestId, sequence: u64) {
+        let stream = self.bus.jetstream().get_stream_no_info(subjects::CHAT_STREAM).await;
+        let Ok(stream) = stream else { return };
+        let Ok(message) = stream.get_raw_message(sequence).await else { return };
+        let job = serde_json::from_slice::<Job>(&message.payload);
+        let ours = job.is_ok_and(|job| job.open().1.request == *request);
+        if !ours {
+            return;
+        }
+        if let Err(error) = stream.delete_message(sequence).await {
+            // Somebody may have taken it in this moment; the claim will be refused.
+            tracing::debug!(%error, "a queued job couldn't be removed");
+        }
     }
 }
 

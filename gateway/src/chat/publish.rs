@@ -9,6 +9,7 @@ use crate::exchange::Seat;
 use crate::line::{Asking, Place, Ticket, Turn};
 use crate::state::Gateway;
 use async_nats::jetstream::context::PublishErrorKind;
+use bytes::Bytes;
 use infra::clock;
 use infra::config::Model;
 use infra::store::holds::OpenHold;
@@ -18,6 +19,7 @@ use schemas::job::{ChatJob, Job, JobKind};
 use schemas::subjects;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio::sync::oneshot;
 
 /// When a retry makes sense after the queue couldn't be reached, in milliseconds.
 const AWAY_RETRY_MS: u64 = 2_000;
@@ -65,7 +67,7 @@ impl Published {
     /// Who has had a turn in a pool needs no other there.
     pub(super) async fn again(
         &mut self,
-        gateway: &Gateway,
+        gateway: &Arc<Gateway>,
         candidate: usize,
     ) -> Result<(), Problem> {
         let had_turn = self.ticket.take().is_none();
@@ -86,7 +88,7 @@ impl Published {
     /// The turn has come.
     pub(super) async fn take_turn(
         &mut self,
-        gateway: &Gateway,
+        gateway: &Arc<Gateway>,
         place: Place,
     ) -> Result<(), Problem> {
         self.ticket = None;
@@ -124,7 +126,7 @@ impl Published {
     }
 
     /// Asks for a turn: publishes at once if there is room, else waits in the line.
-    async fn line_up(&mut self, gateway: &Gateway) -> Result<(), Problem> {
+    async fn line_up(&mut self, gateway: &Arc<Gateway>) -> Result<(), Problem> {
         match gateway.line.enter(&asking(gateway, &self.held, self.model())) {
             Ok(Turn::Now(place)) => self.take_turn(gateway, place).await,
             Ok(Turn::Later(ticket)) => {
@@ -225,7 +227,7 @@ fn dropped(held: &Held, candidate: usize) -> Vec<String> {
     }
 }
 
-async fn send(gateway: &Gateway, published: &Published) -> Result<u64, Problem> {
+async fn send(gateway: &Arc<Gateway>, published: &Published) -> Result<u64, Problem> {
     let model = published.model();
     let job = job_of(gateway, published);
     let left_ms = job.deadline_ms.saturating_sub(clock::unix_ms());
@@ -247,20 +249,64 @@ async fn send(gateway: &Gateway, published: &Published) -> Result<u64, Problem> 
     if let Some(context) = span.context() {
         headers.insert(TRACEPARENT, context.header().as_str());
     }
-    let sent = gateway.bus.jetstream().publish_with_headers(subject, headers, body.into()).await;
-    let acknowledged = match sent {
-        Ok(acknowledgement) => acknowledgement.await,
-        Err(error) => Err(error),
-    };
-    acknowledged.map(|acknowledged| acknowledged.sequence).map_err(|error| {
-        tracing::error!(%error, "a job couldn't be queued");
+    let message = Message { subject, headers, body: body.into() };
+    put(gateway, published, message).await.map_err(|failed| {
         span.fail("unqueued");
-        match error.kind() {
-            PublishErrorKind::MaxPayloadExceeded => too_large(bytes_max),
-            PublishErrorKind::Other => queue_full(gateway.line.retry_after(&model.pool)),
+        match failed {
+            Some(PublishErrorKind::MaxPayloadExceeded) => too_large(bytes_max),
+            Some(PublishErrorKind::Other) => queue_full(gateway.line.retry_after(&model.pool)),
             _ => unavailable(),
         }
     })
+}
+
+/// A job as NATS takes it.
+struct Message {
+    subject: String,
+    headers: async_nats::HeaderMap,
+    body: Bytes,
+}
+
+/// Puts a message into the queue, in a task of its own: a client that leaves before we know its
+/// place would leave it behind for good. Then the task removes it.
+async fn put(
+    gateway: &Arc<Gateway>,
+    published: &Published,
+    message: Message,
+) -> Result<u64, Option<PublishErrorKind>> {
+    let (tell, told) = oneshot::channel();
+    let request = published.received().request.clone();
+    let sender = Arc::clone(gateway);
+    gateway.settlements.spawn("publish", async move {
+        let Message { subject, headers, body } = message;
+        let sent = sender.bus.jetstream().publish_with_headers(subject, headers, body).await;
+        let acknowledged = match sent {
+            Ok(acknowledgement) => acknowledgement.await,
+            Err(error) => Err(error),
+        };
+        match acknowledged {
+            Ok(acknowledged) => {
+                let (heard, is_heard) = oneshot::channel();
+                // Unheard words are dropped, and what is in them.
+                let _ = tell.send(Ok((acknowledged.sequence, heard)));
+                if is_heard.await.is_err() {
+                    sender.remove_from_queue(&request, acknowledged.sequence).await;
+                }
+            }
+            Err(error) => {
+                tracing::error!(%error, "a job couldn't be queued");
+                let _ = tell.send(Err(error.kind()));
+            }
+        }
+    });
+    match told.await {
+        Ok(Ok((sequence, heard))) => {
+            let _ = heard.send(());
+            Ok(sequence)
+        }
+        Ok(Err(kind)) => Err(Some(kind)),
+        Err(_) => Err(None),
+    }
 }
 
 /// The job's way into the queue, as a trace tells it.

@@ -124,6 +124,10 @@ async fn run_job(worker: Arc<Worker>, delivery: Delivery) -> JobOutcome {
             delivery.terminate().await;
             return JobOutcome::Refused;
         }
+        claim::Verdict::Overtaken => {
+            tracing::warn!(request = %job.request, "a claim's answer was read too late");
+            return JobOutcome::Refused;
+        }
         claim::Verdict::Later => {
             tracing::warn!(request = %job.request, "no word from the gateway; the job goes back");
             delivery.give_back().await;
