@@ -165,8 +165,8 @@ fn only_local() -> Problem {
         ErrorCode::ContentBlocked,
         "個人情報 (または画像・音声・ファイル) はローカルモデルでのみ処理できます。\"rakuten-llm\" か \
          \"auto\" を使ってください。",
-        "The request holds personal data (or an image, a sound or a file) that only a local model may \
-         see: use \"rakuten-llm\", or \"auto\" with a local model running.",
+        "The request holds personal data (or an image, a sound or a file) that only a local model \
+         may see: use \"rakuten-llm\", or \"auto\" with a local model running.",
     )
     .at("model")
 }
