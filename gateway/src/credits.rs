@@ -5,7 +5,7 @@ use crate::abilities;
 use infra::config::Model;
 use schemas::error::{ErrorCode, Problem};
 use schemas::job::JobKind;
-use schemas::money::MicroUsd;
+use schemas::money::{MicroUsd, Price};
 use schemas::openai::{ChatRequest, Content, Message, Part, TOKENS};
 use schemas::usage::{token_estimate, token_upper_bound};
 use serde_json::Value;
@@ -52,11 +52,7 @@ impl WorstCase {
         let choices = u64::from(chat.n.unwrap_or(1).max(1));
         let output_tokens_max = asked.min(max_tokens).min(model.max_output) * choices;
         let input_tokens_max = prompt_tokens_max.min(model.context);
-        let price = match abilities::keeps_an_hour(chat) {
-            true => model.price.for_an_hour(),
-            false => model.price,
-        };
-        let amount = price.worst_case(input_tokens_max, output_tokens_max);
+        let amount = price(chat, model).worst_case(input_tokens_max, output_tokens_max);
         Self { input_tokens_max, output_tokens_max, amount }
     }
 
@@ -67,7 +63,8 @@ impl WorstCase {
             return self;
         }
         let choices = u64::from(chat.n.unwrap_or(1).max(1));
-        let cost = |each: u64| model.price.worst_case(self.input_tokens_max, each * choices);
+        let price = price(chat, model);
+        let cost = |each: u64| price.worst_case(self.input_tokens_max, each * choices);
         let (mut fits, mut too_many) = (0, self.output_tokens_max / choices + 1);
         while fits + 1 < too_many {
             let middle = fits + (too_many - fits) / 2;
@@ -75,6 +72,11 @@ impl WorstCase {
         }
         Self { output_tokens_max: fits * choices, amount: cost(fits), ..self }
     }
+}
+
+/// The price at which a request can be charged at most: an hour in the vendor's cache is dearer.
+fn price(chat: &ChatRequest, model: &Model) -> Price {
+    if abilities::keeps_an_hour(chat) { model.price.for_an_hour() } else { model.price }
 }
 
 /// An upper bound of the prompt's tokens under any tokenizer: every byte of the request that may

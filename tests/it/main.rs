@@ -51,6 +51,8 @@ mod money;
 #[cfg(test)]
 mod openai_surfaces;
 #[cfg(test)]
+mod openapi_answers;
+#[cfg(test)]
 mod pages;
 #[cfg(test)]
 mod payload;

@@ -5,6 +5,7 @@ use super::incoming;
 use super::keys::{
     away, checked_budget, checked_end, checked_limit, checked_models, checked_name, given, usd,
 };
+use super::shapes::{Account, Allowance};
 use crate::auth::issue::{self, AccountEdit, BudgetsEdit};
 use crate::state::Gateway;
 use axum::Json;
@@ -18,7 +19,7 @@ use schemas::error::{ErrorCode, Problem};
 use schemas::ids::AccountId;
 use schemas::records::AccountRecordV1;
 use serde::Deserialize;
-use serde_json::{Number, Value, json};
+use serde_json::Number;
 use std::sync::Arc;
 
 /// The shortest language tag, in bytes.
@@ -61,7 +62,7 @@ pub(super) async fn show(
     State(gateway): State<Arc<Gateway>>,
     Path(account): Path<String>,
     headers: HeaderMap,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<Account>, ApiError> {
     incoming::require_admin(&gateway, &headers)?;
     let id = AccountId::parse(account.clone()).map_err(|_| unknown(&account))?;
     let record = gateway.bus.account(&id).await.map_err(|error| away(&error))?;
@@ -76,7 +77,7 @@ pub(super) async fn change(
     Path(account): Path<String>,
     headers: HeaderMap,
     body: Body,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<Account>, ApiError> {
     incoming::require_admin(&gateway, &headers)?;
     let id = AccountId::parse(account.clone()).map_err(|_| unknown(&account))?;
     let body = incoming::body(&gateway, &headers, body).await?;
@@ -147,27 +148,30 @@ fn unknown(name: &str) -> Problem {
     .at("account")
 }
 
-fn described(record: &AccountRecordV1, spent: Spending) -> Value {
+fn described(record: &AccountRecordV1, spent: Spending) -> Account {
     let limits = &record.limits;
-    let [day, week, month] = spent.periods.map(usd);
-    json!({
-        "object": "account",
-        "account": record.account,
-        "name": record.name,
-        "created_at": clock::rfc3339(record.created_ms),
-        "expires_at": limits.expires_ms.map(clock::rfc3339),
-        "models": limits.models,
-        "max_budget": limits.budget_max.map(usd),
-        "max_budget_per_day": limits.budgets.day_max.map(usd),
-        "max_budget_per_week": limits.budgets.week_max.map(usd),
-        "max_budget_per_month": limits.budgets.month_max.map(usd),
-        "requests_per_minute": limits.requests_per_minute_max,
-        "tokens_per_minute": limits.tokens_per_minute_max,
-        "parallel": limits.parallel_max,
-        "locale": record.locale,
-        "spent_usd": usd(spent.total),
-        "spent_today_usd": day,
-        "spent_this_week_usd": week,
-        "spent_this_month_usd": month,
-    })
+    let [spent_today_usd, spent_this_week_usd, spent_this_month_usd] = spent.periods.map(usd);
+    let allowance = Allowance {
+        expires_at: limits.expires_ms.map(clock::rfc3339),
+        models: limits.models.clone(),
+        max_budget: limits.budget_max.map(usd),
+        max_budget_per_day: limits.budgets.day_max.map(usd),
+        max_budget_per_week: limits.budgets.week_max.map(usd),
+        max_budget_per_month: limits.budgets.month_max.map(usd),
+        requests_per_minute: limits.requests_per_minute_max,
+        tokens_per_minute: limits.tokens_per_minute_max,
+        parallel: limits.parallel_max,
+        spent_usd: usd(spent.total),
+        spent_today_usd,
+        spent_this_week_usd,
+        spent_this_month_usd,
+    };
+    Account {
+        object: "account",
+        account: record.account.clone(),
+        name: record.name.clone(),
+        created_at: clock::rfc3339(record.created_ms),
+        locale: record.locale.clone(),
+        allowance,
+    }
 }

@@ -3,6 +3,7 @@
 
 use super::error::ApiError;
 use super::keys::away;
+use super::shapes::ForgottenAnswers;
 use super::usage;
 use crate::cache;
 use crate::state::Gateway;
@@ -13,7 +14,6 @@ use infra::store::answers::Tenant;
 use schemas::error::{ErrorCode, Problem};
 use schemas::ids::AccountId;
 use serde::Deserialize;
-use serde_json::{Value, json};
 use std::sync::Arc;
 
 #[derive(Deserialize)]
@@ -27,7 +27,7 @@ pub(super) async fn remove(
     State(gateway): State<Arc<Gateway>>,
     Query(query): Query<CacheQuery>,
     headers: HeaderMap,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<ForgottenAnswers>, ApiError> {
     let asker = usage::asker(&gateway, &headers)?;
     let tenant = match query.group {
         Some(group) => group_of(&gateway, &asker, &group)?,
@@ -39,7 +39,7 @@ pub(super) async fn remove(
     };
     let deleted = gateway.store.forget_answers(&tenant).await.map_err(|error| away(&error))?;
     tracing::info!(%tenant, deleted, "kept answers were forgotten");
-    Ok(Json(json!({"object": "cache", "tenant": tenant.to_string(), "deleted": deleted})))
+    Ok(Json(ForgottenAnswers { object: "cache", tenant: tenant.to_string(), deleted }))
 }
 
 /// A group of which the asker is, or any for the operator.

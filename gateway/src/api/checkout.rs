@@ -5,6 +5,7 @@
 
 use super::error::ApiError;
 use super::incoming;
+use super::shapes::{Checkout, List, PlanOffer};
 use super::usage::{Asker, asker};
 use crate::auth::{issue, sha256_hex};
 use crate::portal::checkout::{self as pages, NewKey};
@@ -25,7 +26,6 @@ use schemas::error::{ErrorCode, Problem};
 use schemas::ids::{AccountId, KeyId};
 use schemas::money::{Currency, MicroUsd, Money};
 use serde::Deserialize;
-use serde_json::{Value, json};
 use std::sync::Arc;
 
 /// Longest e-mail address, in bytes (RFC 5321).
@@ -61,22 +61,18 @@ pub(crate) struct Wanted {
 }
 
 /// What is sold.
-async fn plans(State(gateway): State<Arc<Gateway>>) -> Result<Json<Value>, ApiError> {
+async fn plans(State(gateway): State<Arc<Gateway>>) -> Result<Json<List<PlanOffer>>, ApiError> {
     let payments = open(&gateway)?;
     let in_currency = |currency| payments.offers(currency).into_iter();
     let both = in_currency(Currency::Usd).zip(in_currency(Currency::Jpy));
-    let data: Vec<Value> = both
-        .map(|(usd, jpy)| {
-            json!({
-                "id": usd.plan,
-                "usd": usd.price.to_string(),
-                "jpy": jpy.price.to_string(),
-                "credit_micro_usd": usd.credit.0,
-                "bonus_micro_usd": usd.bonus.0,
-            })
-        })
-        .collect();
-    Ok(Json(json!({"object": "list", "data": data})))
+    let data = both.map(|(usd, jpy)| PlanOffer {
+        id: usd.plan,
+        usd: usd.price.to_string(),
+        jpy: jpy.price.to_string(),
+        credit_micro_usd: usd.credit.0,
+        bonus_micro_usd: usd.bonus.0,
+    });
+    Ok(Json(List::of(data.collect())))
 }
 
 /// Opens Stripe's page.
@@ -84,19 +80,19 @@ async fn checkout(
     State(gateway): State<Arc<Gateway>>,
     headers: HeaderMap,
     body: Body,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<Checkout>, ApiError> {
     open(&gateway)?;
     let body = incoming::body(&gateway, &headers, body).await?;
     let (order, session) = begin(&gateway, &headers, incoming::json(&body)?).await?;
-    Ok(Json(json!({
-        "object": "checkout",
-        "id": session.id,
-        "url": session.url,
-        "account": order.buyer.account,
-        "price": order.offer.price.to_string(),
-        "credit_micro_usd": order.offer.credit.0,
-        "bonus_micro_usd": order.offer.bonus.0,
-    })))
+    Ok(Json(Checkout {
+        object: "checkout",
+        id: session.id,
+        url: session.url,
+        account: order.buyer.account,
+        price: order.offer.price.to_string(),
+        credit_micro_usd: order.offer.credit.0,
+        bonus_micro_usd: order.offer.bonus.0,
+    }))
 }
 
 /// Opens the page of a purchase.

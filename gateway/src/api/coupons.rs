@@ -5,6 +5,7 @@
 use super::error::ApiError;
 use super::incoming;
 use super::keys::{away, usd};
+use super::shapes::Redemption;
 use super::usage::{Asker, counted_asker};
 use crate::state::Gateway;
 use axum::Json;
@@ -20,7 +21,6 @@ use schemas::error::{ErrorCode, Problem};
 use schemas::ids::AccountId;
 use schemas::ledger::{EventV1, Fact};
 use serde::Deserialize;
-use serde_json::{Value, json};
 use std::sync::Arc;
 
 #[derive(Deserialize, JsonSchema)]
@@ -38,7 +38,7 @@ pub(crate) async fn redeem(
     State(gateway): State<Arc<Gateway>>,
     headers: HeaderMap,
     body: Body,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<Redemption>, ApiError> {
     let asker = counted_asker(&gateway, &headers).await?;
     let body = incoming::body(&gateway, &headers, body).await?;
     let wanted: Wanted = incoming::json(&body)?;
@@ -57,13 +57,13 @@ pub(crate) async fn redeem(
     let redeeming = async move { credit(&writer, &coupon, &of).await.map(|()| coupon.credit_usd) };
     let credited = gateway.settlements.spawn("redeem a coupon", redeeming).await;
     let credit = credited.map_err(|error| away(&error))??;
-    Ok(Json(json!({
-        "object": "redemption",
-        "account": account,
-        "code": typed.to_ascii_uppercase(),
-        "credit_usd": usd(credit),
-        "credit_micro_usd": credit.0,
-    })))
+    Ok(Json(Redemption {
+        object: "redemption",
+        account,
+        code: typed.to_ascii_uppercase(),
+        credit_usd: usd(credit),
+        credit_micro_usd: credit.0,
+    }))
 }
 
 async fn credit(gateway: &Gateway, coupon: &Coupon, account: &AccountId) -> Result<(), Problem> {

@@ -4,6 +4,7 @@
 use super::error::ApiError;
 use super::incoming;
 use super::keys::away;
+use super::shapes::{List, OpinionCounts};
 use crate::auth;
 use crate::conversation::task_of;
 use crate::state::Gateway;
@@ -21,6 +22,7 @@ use schemas::ledger::Fact;
 use schemas::subjects;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// What was thought of an answer.
@@ -95,20 +97,18 @@ fn unknown() -> Problem {
 pub(super) async fn list(
     State(gateway): State<Arc<Gateway>>,
     headers: HeaderMap,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<List<OpinionCounts>>, ApiError> {
     incoming::require_admin(&gateway, &headers)?;
     let opinions = gateway.store.opinions().await.map_err(|error| away(&error))?;
-    let data: Vec<Value> = opinions
-        .iter()
-        .map(|((model, task), counts)| {
-            let mut row = json!({"model": model, "task": task});
-            for signal in Signal::ALL.map(Signal::as_str) {
-                row[signal] = counts.get(signal).copied().unwrap_or(0).into();
-            }
-            row
-        })
-        .collect();
-    Ok(Json(json!({"object": "list", "data": data})))
+    let count = |((model, task), counts): (&(_, _), &BTreeMap<String, i64>)| OpinionCounts {
+        model: String::clone(model),
+        task: String::clone(task),
+        counts: Signal::ALL
+            .map(Signal::as_str)
+            .map(|signal| (signal, counts.get(signal).copied().unwrap_or(0)))
+            .into(),
+    };
+    Ok(Json(List::of(opinions.iter().map(count).collect())))
 }
 
 /// The last ones, a row each, the oldest first: what a router can be trained on.

@@ -1,6 +1,7 @@
 //! `/health`: the process is alive. `/ready`: NATS, Redis and at least one worker are there.
 //! `/metrics`: on its own port, for Prometheus.
 
+use super::shapes::{Health, Readiness};
 use crate::breaker::Standing;
 use crate::state::Gateway;
 use axum::extract::State;
@@ -9,13 +10,12 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use infra::status::METRICS_TYPE;
-use serde_json::json;
 use std::sync::Arc;
 use std::time::Instant;
 
 /// Alive.
 pub(super) async fn health() -> Response {
-    Json(json!({"status": "ok", "version": env!("CARGO_PKG_VERSION")})).into_response()
+    Json(Health { status: "ok", version: env!("CARGO_PKG_VERSION") }).into_response()
 }
 
 /// Ready to answer chats.
@@ -28,10 +28,8 @@ pub(super) async fn ready(State(gateway): State<Arc<Gateway>>) -> Response {
     let now = Instant::now();
     let cools = |name: &&str| gateway.breakers.standing(name, now) == Standing::Cooling;
     let names = gateway.config.models.iter().map(|model| model.name.as_str());
-    let cooling: Vec<&str> = names.filter(cools).collect();
-    let answer = json!({
-        "ready": ready, "nats": nats, "redis": redis, "workers": workers, "cooling": cooling,
-    });
+    let cooling = names.filter(cools).map(str::to_owned).collect();
+    let answer = Readiness { ready, nats, redis, workers, cooling };
     (status, Json(answer)).into_response()
 }
 

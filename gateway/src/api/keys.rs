@@ -3,6 +3,7 @@
 
 use super::error::ApiError;
 use super::incoming;
+use super::shapes::{Allowance, ApiKey, DeletedKey, List};
 use crate::auth::issue::{self, BudgetsEdit, IssuedKey, KeyEdit, NewKey};
 use crate::credits;
 use crate::pii::Kind;
@@ -22,7 +23,6 @@ use schemas::money::MicroUsd;
 use schemas::privacy::{Media, Mode, PolicyV1};
 use schemas::records::{KeyRecordV1, PeriodBudgets, Priority};
 use serde::{Deserialize, Deserializer};
-use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -111,7 +111,7 @@ pub(super) async fn create(
     State(gateway): State<Arc<Gateway>>,
     headers: HeaderMap,
     body: Body,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<ApiKey>, ApiError> {
     incoming::require_admin(&gateway, &headers)?;
     let body = incoming::body(&gateway, &headers, body).await?;
     let issued = issued(&gateway, incoming::json(&body)?).await?;
@@ -163,9 +163,9 @@ pub(crate) async fn end(gateway: &Gateway, key: &KeyId) -> Result<(), Problem> {
 }
 
 /// Takes a secret just made into the table, and shows it once.
-fn learnt(gateway: &Gateway, issued: IssuedKey, spent: Spending) -> Value {
+fn learnt(gateway: &Gateway, issued: IssuedKey, spent: Spending) -> ApiKey {
     let mut shown = described(&issued.record, spent);
-    shown["key"] = issued.secret.reveal().into();
+    shown.key = Some(issued.secret.reveal().to_owned());
     learn(gateway, issued);
     shown
 }
@@ -303,13 +303,13 @@ pub(super) fn checked_models(
 pub(super) async fn list(
     State(gateway): State<Arc<Gateway>>,
     headers: HeaderMap,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<List<ApiKey>>, ApiError> {
     incoming::require_admin(&gateway, &headers)?;
     let mut data = Vec::new();
     for record in gateway.keys.live() {
         data.push(described(&record, spent(&gateway, &record).await?));
     }
-    Ok(Json(json!({"object": "list", "data": data})))
+    Ok(Json(List::of(data)))
 }
 
 async fn spent(gateway: &Gateway, record: &KeyRecordV1) -> Result<Spending, Problem> {
@@ -324,7 +324,7 @@ pub(super) async fn change(
     Path(key): Path<String>,
     headers: HeaderMap,
     body: Body,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<ApiKey>, ApiError> {
     incoming::require_admin(&gateway, &headers)?;
     let body = incoming::body(&gateway, &headers, body).await?;
     let edit = checked_change(&gateway, incoming::json(&body)?)?;
@@ -343,7 +343,7 @@ pub(super) async fn rotate(
     State(gateway): State<Arc<Gateway>>,
     Path(key): Path<String>,
     headers: HeaderMap,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<ApiKey>, ApiError> {
     incoming::require_admin(&gateway, &headers)?;
     let record = find(&gateway, &key).ok_or_else(|| unknown(&key))?;
     // Asked before the old secret ends, so that no failure of Redis swallows the new one.
@@ -358,11 +358,12 @@ pub(super) async fn remove(
     State(gateway): State<Arc<Gateway>>,
     Path(key): Path<String>,
     headers: HeaderMap,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<DeletedKey>, ApiError> {
     incoming::require_admin(&gateway, &headers)?;
     let record = find(&gateway, &key).ok_or_else(|| unknown(&key))?;
     end(&gateway, &record.key).await?;
-    Ok(Json(json!({"key_id": record.key, "object": "api_key", "deleted": true})))
+    let key_id = record.key.clone();
+    Ok(Json(DeletedKey { key_id, object: "api_key", deleted: true }))
 }
 
 /// The key of a name, or of the secret itself (as the first version of the API took it).
@@ -383,31 +384,35 @@ pub(super) fn unknown(name: &str) -> Problem {
     .at("key_id")
 }
 
-fn described(record: &KeyRecordV1, spent: Spending) -> Value {
-    let [day, week, month] = spent.periods.map(usd);
-    json!({
-        "object": "api_key",
-        "key_id": record.key,
-        "account": record.account,
-        "name": record.name,
-        "last_four": record.last_four,
-        "created_at": clock::rfc3339(record.created_ms),
-        "expires_at": record.expires_ms.map(clock::rfc3339),
-        "models": record.models,
-        "max_budget": record.budget_max.map(usd),
-        "max_budget_per_day": record.budgets.day_max.map(usd),
-        "max_budget_per_week": record.budgets.week_max.map(usd),
-        "max_budget_per_month": record.budgets.month_max.map(usd),
-        "requests_per_minute": record.requests_per_minute_max,
-        "tokens_per_minute": record.tokens_per_minute_max,
-        "parallel": record.parallel_max,
-        "priority": record.priority,
-        "privacy": record.privacy,
-        "spent_usd": usd(spent.total),
-        "spent_today_usd": day,
-        "spent_this_week_usd": week,
-        "spent_this_month_usd": month,
-    })
+fn described(record: &KeyRecordV1, spent: Spending) -> ApiKey {
+    let [spent_today_usd, spent_this_week_usd, spent_this_month_usd] = spent.periods.map(usd);
+    let allowance = Allowance {
+        expires_at: record.expires_ms.map(clock::rfc3339),
+        models: record.models.clone(),
+        max_budget: record.budget_max.map(usd),
+        max_budget_per_day: record.budgets.day_max.map(usd),
+        max_budget_per_week: record.budgets.week_max.map(usd),
+        max_budget_per_month: record.budgets.month_max.map(usd),
+        requests_per_minute: record.requests_per_minute_max,
+        tokens_per_minute: record.tokens_per_minute_max,
+        parallel: record.parallel_max,
+        spent_usd: usd(spent.total),
+        spent_today_usd,
+        spent_this_week_usd,
+        spent_this_month_usd,
+    };
+    ApiKey {
+        object: "api_key",
+        key_id: record.key.clone(),
+        account: record.account.clone(),
+        name: record.name.clone(),
+        last_four: record.last_four.clone(),
+        created_at: clock::rfc3339(record.created_ms),
+        priority: record.priority,
+        privacy: record.privacy.clone(),
+        allowance,
+        key: None,
+    }
 }
 
 /// An amount as a number: the shortest form of the double is exact to the micro-USD.

@@ -72,6 +72,9 @@ pub mod health;
 /// Counts requests.
 mod counted;
 
+/// What `/api` answers, object by object.
+mod shapes;
+
 /// A problem as OpenAI's error object.
 pub(crate) mod error;
 

@@ -3,6 +3,7 @@
 
 use super::error::ApiError;
 use super::keys::{away, usd};
+use super::shapes::{AccountList, Purchase};
 use super::usage::{UsageQuery, counted_asker, scope};
 use crate::portal::Look;
 use crate::portal::receipt;
@@ -17,7 +18,6 @@ use schemas::error::{ErrorCode, Problem};
 use schemas::ids::AccountId;
 use schemas::ledger::{EventV1, Fact, TopUp};
 use schemas::money::MicroUsd;
-use serde_json::{Value, json};
 use std::sync::Arc;
 
 /// What an account bought, the newest first.
@@ -25,9 +25,9 @@ pub(super) async fn list(
     State(gateway): State<Arc<Gateway>>,
     Query(query): Query<UsageQuery>,
     headers: HeaderMap,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<AccountList<Purchase>>, ApiError> {
     let (account, events) = events(&gateway, &headers, query).await?;
-    let data: Vec<Value> = events
+    let data = events
         .iter()
         .rev()
         .filter_map(|event| match &event.fact {
@@ -35,21 +35,21 @@ pub(super) async fn list(
             _ => None,
         })
         .collect();
-    Ok(Json(json!({"object": "list", "account": account, "data": data})))
+    Ok(Json(AccountList::of(account, data)))
 }
 
-fn described(event: &EventV1, bought: &TopUp, events: &[EventV1]) -> Value {
-    json!({
-        "payment": bought.payment,
-        "created_at": clock::rfc3339(event.at_ms),
-        "plan": bought.plan,
-        "paid": bought.paid.to_string(),
-        "currency": bought.paid.currency,
-        "credit_usd": usd(event.amount),
-        "bonus_usd": usd(bonus_of(&bought.payment, events)),
-        "expires_at": clock::rfc3339(bought.expires_ms),
-        "receipt": format!("/api/purchases/{}/receipt", bought.payment),
-    })
+fn described(event: &EventV1, bought: &TopUp, events: &[EventV1]) -> Purchase {
+    Purchase {
+        payment: bought.payment.clone(),
+        created_at: clock::rfc3339(event.at_ms),
+        plan: bought.plan.clone(),
+        paid: bought.paid.to_string(),
+        currency: bought.paid.currency,
+        credit_usd: usd(event.amount),
+        bonus_usd: usd(bonus_of(&bought.payment, events)),
+        expires_at: clock::rfc3339(bought.expires_ms),
+        receipt: format!("/api/purchases/{}/receipt", bought.payment),
+    }
 }
 
 pub(crate) fn bonus_of(payment: &str, events: &[EventV1]) -> MicroUsd {

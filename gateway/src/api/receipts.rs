@@ -3,6 +3,7 @@
 
 use super::error::ApiError;
 use super::keys::{away, usd};
+use super::shapes::{Buckets, PriceList, Receipt, ReceiptEnd};
 use super::usage::{self, Scope, UsageQuery};
 use crate::state::Gateway;
 use axum::Json;
@@ -15,7 +16,6 @@ use schemas::ledger::{EventV1, Fact, Use, Void};
 use schemas::money::{PicoUsdPerToken, Price};
 use schemas::subjects;
 use schemas::usage::Usage;
-use serde_json::{Value, json};
 use std::sync::Arc;
 
 /// One request's.
@@ -24,13 +24,13 @@ pub(super) async fn receipt(
     Path(request): Path<String>,
     Query(query): Query<UsageQuery>,
     headers: HeaderMap,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<Receipt>, ApiError> {
     let Scope { account, key } = usage::scope(&gateway, &headers, query)?;
     let request = RequestId::parse(request).map_err(|_| unknown())?;
     let subject = subjects::ledger(&account, "use", request.as_str());
     let event = gateway.bus.recorded(&subject).await.map_err(|error| away(&error))?;
     let shown = event.as_ref().and_then(described).ok_or_else(unknown)?;
-    let is_wanted = key.is_none_or(|key| shown["key_id"] == key.as_str());
+    let is_wanted = key.is_none_or(|key| shown.key_id == key);
     if is_wanted { Ok(Json(shown)) } else { Err(unknown().into()) }
 }
 
@@ -43,56 +43,44 @@ fn unknown() -> Problem {
     .at("request_id")
 }
 
-fn described(event: &EventV1) -> Option<Value> {
+fn described(event: &EventV1) -> Option<Receipt> {
     let request = event.request()?;
-    let started_ms = made_ms(request);
-    let mut shown = json!({
-        "object": "receipt",
-        "request_id": request,
-        "account": event.account,
-        "started_at": started_ms.map(clock::rfc3339),
-        "started_ms": started_ms,
-        "recorded_at": clock::rfc3339(event.at_ms),
-        "recorded_ms": event.at_ms,
-        "charge_usd": usd(event.amount.negated()),
-        "charge_micro_usd": event.amount.negated().0,
-    });
-    match &event.fact {
-        Fact::Use(Use {
-            key,
-            model,
-            usage,
-            source,
-            price,
-            hold,
-            outcome,
-            writer,
-            cached,
-            route,
-            ..
-        }) => {
-            shown["status"] = "used".into();
-            shown["key_id"] = json!(key);
-            shown["model"] = model.as_str().into();
-            shown["usage"] = usage_shown(usage);
-            shown["token_source"] = json!(source);
-            shown["price"] = price_shown(price);
-            shown["hold_usd"] = usd(*hold).into();
-            shown["hold_micro_usd"] = hold.0.into();
-            shown["outcome"] = json!(outcome);
-            shown["cached"] = (*cached).into();
-            shown["route_reason"] = json!(route);
-            shown["writer"] = json!(writer);
-        }
+    let (key, writer, end) = match &event.fact {
+        Fact::Use(fact) => (&fact.key, fact.writer, used(fact)),
         Fact::Void(Void { key, reason, writer, .. }) => {
-            shown["status"] = "void".into();
-            shown["key_id"] = json!(key);
-            shown["reason"] = json!(reason);
-            shown["writer"] = json!(writer);
+            (key, *writer, ReceiptEnd::Void { reason: *reason })
         }
         _ => return None,
+    };
+    let started_ms = made_ms(request);
+    Some(Receipt {
+        object: "receipt",
+        request_id: request.clone(),
+        account: event.account.clone(),
+        key_id: key.clone(),
+        started_at: started_ms.map(clock::rfc3339),
+        started_ms,
+        recorded_at: clock::rfc3339(event.at_ms),
+        recorded_ms: event.at_ms,
+        charge_usd: usd(event.amount.negated()),
+        charge_micro_usd: event.amount.negated().0,
+        writer,
+        end,
+    })
+}
+
+fn used(fact: &Use) -> ReceiptEnd {
+    ReceiptEnd::Used {
+        model: fact.model.clone(),
+        usage: usage_shown(&fact.usage),
+        token_source: fact.source,
+        price: price_shown(&fact.price),
+        hold_usd: usd(fact.hold),
+        hold_micro_usd: fact.hold.0,
+        outcome: fact.outcome,
+        cached: fact.cached,
+        route_reason: fact.route.clone(),
     }
-    Some(shown)
 }
 
 /// When a gateway named the request, which it does first: a UUID of version 7 begins with that
@@ -104,29 +92,29 @@ fn made_ms(request: &RequestId) -> Option<u64> {
 }
 
 /// The buckets as the ledger has them: `null` is what the vendor told nothing about.
-fn usage_shown(usage: &Usage) -> Value {
-    json!({
-        "input_tokens": usage.input,
-        "cache_read_tokens": usage.cache_read,
-        "cache_write_tokens": usage.cache_writes(),
-        "cache_write_hour_tokens": usage.cache_write_hour,
-        "output_tokens": usage.output,
-        "reasoning_tokens": usage.reasoning,
-    })
+fn usage_shown(usage: &Usage) -> Buckets {
+    Buckets {
+        input_tokens: usage.input,
+        cache_read_tokens: usage.cache_read,
+        cache_write_tokens: usage.cache_writes(),
+        cache_write_hour_tokens: usage.cache_write_hour,
+        output_tokens: usage.output,
+        reasoning_tokens: usage.reasoning,
+    }
 }
 
 /// The price that it was charged at, as a price list has it: USD per million tokens.
-fn price_shown(price: &Price) -> Value {
+fn price_shown(price: &Price) -> PriceList {
     // One USD per million tokens is as many pico-USD a token as a USD has micro-USD.
     let per_million = |price: PicoUsdPerToken| price.0 as f64 / 1_000_000.0;
-    json!({
-        "unit": "usd_per_million_tokens",
-        "input": per_million(price.input),
-        "cached_input": per_million(price.cached_input),
-        "cache_write": per_million(price.cache_write),
-        "cache_write_hour": price.cache_write_hour.map(per_million),
-        "output": per_million(price.output),
-    })
+    PriceList {
+        unit: "usd_per_million_tokens",
+        input: per_million(price.input),
+        cached_input: per_million(price.cached_input),
+        cache_write: per_million(price.cache_write),
+        cache_write_hour: price.cache_write_hour.map(per_million),
+        output: per_million(price.output),
+    }
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 
 use super::error::ApiError;
 use super::keys::{away, usd};
+use super::shapes::{self, EndedRequest, RequestList};
 use super::usage::{self, Scope, UsageQuery};
 use crate::state::Gateway;
 use axum::Json;
@@ -12,8 +13,8 @@ use infra::clock;
 use infra::store::apply::REQUESTS_MAX;
 use infra::store::balances::{RequestEnd, RequestRow};
 use schemas::error::{ErrorCode, Problem};
+use schemas::money::MicroUsd;
 use serde::Deserialize;
-use serde_json::{Value, json};
 use std::sync::Arc;
 
 /// Requests in an answer when nobody says how many.
@@ -32,14 +33,14 @@ pub(super) async fn list(
     State(gateway): State<Arc<Gateway>>,
     Query(query): Query<RequestsQuery>,
     headers: HeaderMap,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<RequestList>, ApiError> {
     let RequestsQuery { limit, key_id, account } = query;
     let Scope { account, key } = usage::scope(&gateway, &headers, UsageQuery { key_id, account })?;
     let limit = limit.as_deref().map_or(Ok(LIMIT_DEFAULT), checked_limit)?;
     let rows = gateway.store.requests(&account).await.map_err(|error| away(&error))?;
     let wanted = rows.iter().filter(|row| key.as_ref().is_none_or(|key| row.key == *key));
-    let data: Vec<Value> = wanted.take(limit).map(described).collect();
-    Ok(Json(json!({"object": "list", "account": account, "key_id": key, "data": data})))
+    let data = wanted.take(limit).map(described).collect();
+    Ok(Json(RequestList { object: "list", account, key_id: key, data }))
 }
 
 fn checked_limit(text: &str) -> Result<usize, Problem> {
@@ -54,32 +55,31 @@ fn checked_limit(text: &str) -> Result<usize, Problem> {
     })
 }
 
-fn described(row: &RequestRow) -> Value {
-    let mut shown = json!({
-        "object": "request",
-        "request_id": row.request,
-        "key_id": row.key,
-        "recorded_at": clock::rfc3339(row.at_ms),
-    });
-    match &row.end {
+fn described(row: &RequestRow) -> EndedRequest {
+    let (charge, end) = match &row.end {
         RequestEnd::Used { model, input, output, charge, outcome, cached } => {
-            shown["status"] = "used".into();
-            shown["model"] = model.as_str().into();
-            shown["input_tokens"] = (*input).into();
-            shown["output_tokens"] = (*output).into();
-            shown["charge_usd"] = usd(*charge).into();
-            shown["charge_micro_usd"] = charge.0.into();
-            shown["outcome"] = json!(outcome);
-            shown["cached"] = (*cached).into();
+            let end = shapes::RequestEnd::Used {
+                model: model.clone(),
+                input_tokens: *input,
+                output_tokens: *output,
+                outcome: *outcome,
+                cached: *cached,
+            };
+            (*charge, end)
         }
         RequestEnd::Void { reason } => {
-            shown["status"] = "void".into();
-            shown["charge_usd"] = 0.0.into();
-            shown["charge_micro_usd"] = 0.into();
-            shown["reason"] = json!(reason);
+            (MicroUsd::ZERO, shapes::RequestEnd::Void { reason: *reason })
         }
+    };
+    EndedRequest {
+        object: "request",
+        request_id: row.request.clone(),
+        key_id: row.key.clone(),
+        recorded_at: clock::rfc3339(row.at_ms),
+        charge_usd: usd(charge),
+        charge_micro_usd: charge.0,
+        end,
     }
-    shown
 }
 
 #[cfg(test)]

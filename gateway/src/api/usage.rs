@@ -4,6 +4,7 @@
 use super::error::ApiError;
 use super::incoming;
 use super::keys::{away, find, unknown, usd};
+use super::shapes::{Counters, Credits, Lot, LotList, UsageOfDay, UsageReport};
 use crate::auth;
 use crate::state::Gateway;
 use axum::Json;
@@ -16,7 +17,6 @@ use schemas::ids::{AccountId, KeyId};
 use schemas::lots::Lots;
 use schemas::money::MicroUsd;
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -35,20 +35,20 @@ pub(super) async fn usage(
     State(gateway): State<Arc<Gateway>>,
     Query(query): Query<UsageQuery>,
     headers: HeaderMap,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<UsageReport>, ApiError> {
     let Scope { account, key } = scope(&gateway, &headers, query)?;
     let rows = rows(&gateway, &account, key.as_ref()).await?;
     let mut total = BTreeMap::new();
     for (counter, count) in rows.iter().flat_map(|row| &row.counters) {
         *total.entry(counter.clone()).or_insert(0) += count;
     }
-    let data: Vec<Value> = rows.iter().map(described).collect();
-    let mut answer = counters(&total);
-    answer.insert("object".into(), "usage".into());
-    answer.insert("account".into(), account.as_str().into());
-    answer.insert("key_id".into(), json!(key));
-    answer.insert("data".into(), data.into());
-    Ok(Json(Value::Object(answer)))
+    Ok(Json(UsageReport {
+        counters: counters(&total),
+        object: "usage",
+        account,
+        key_id: key,
+        data: rows.iter().map(described).collect(),
+    }))
 }
 
 /// The rows of an account, or of one of its keys.
@@ -90,21 +90,21 @@ pub(super) async fn credits(
     State(gateway): State<Arc<Gateway>>,
     Query(query): Query<UsageQuery>,
     headers: HeaderMap,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<Credits>, ApiError> {
     let asker = asker(&gateway, &headers)?;
     let account = account_of(&asker, query.account)?;
     may_see(&asker, &account)?;
     let balance = gateway.store.balance(&account).await.map_err(|error| away(&error))?;
     let available = MicroUsd(balance.balance.0 - balance.held.0);
-    Ok(Json(json!({
-        "object": "credits",
-        "account": account,
-        "balance_usd": usd(balance.balance),
-        "held_usd": usd(balance.held),
-        "available_usd": usd(available),
-        "balance_micro_usd": balance.balance.0,
-        "held_micro_usd": balance.held.0,
-    })))
+    Ok(Json(Credits {
+        object: "credits",
+        account,
+        balance_usd: usd(balance.balance),
+        held_usd: usd(balance.held),
+        available_usd: usd(available),
+        balance_micro_usd: balance.balance.0,
+        held_micro_usd: balance.held.0,
+    }))
 }
 
 /// What a balance is made of.
@@ -112,32 +112,28 @@ pub(super) async fn lots(
     State(gateway): State<Arc<Gateway>>,
     Query(query): Query<UsageQuery>,
     headers: HeaderMap,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<LotList>, ApiError> {
     let asker = counted_asker(&gateway, &headers).await?;
     let account = account_of(&asker, query.account)?;
     may_see(&asker, &account)?;
     let entries = gateway.bus.account_entries(&account).await.map_err(|error| away(&error))?;
     let lots = Lots::of(entries.iter().filter_map(|entry| entry.event.as_ref()));
     let left = lots.all().iter().filter(|lot| lot.rest > MicroUsd::ZERO);
-    let data: Vec<Value> = left
-        .map(|lot| {
-            json!({
-                "kind": lot.kind,
-                "source": lot.source,
-                "expires_at": lot.expires_ms.map(clock::rfc3339),
-                "granted_usd": usd(lot.granted),
-                "left_usd": usd(lot.rest),
-                "left_micro_usd": lot.rest.0,
-            })
-        })
-        .collect();
-    Ok(Json(json!({
-        "object": "list",
-        "account": account,
-        "owed_usd": usd(lots.owed()),
-        "owed_micro_usd": lots.owed().0,
-        "data": data,
-    })))
+    let data = left.map(|lot| Lot {
+        kind: lot.kind,
+        source: lot.source.clone(),
+        expires_at: lot.expires_ms.map(clock::rfc3339),
+        granted_usd: usd(lot.granted),
+        left_usd: usd(lot.rest),
+        left_micro_usd: lot.rest.0,
+    });
+    Ok(Json(LotList {
+        object: "list",
+        account,
+        owed_usd: usd(lots.owed()),
+        owed_micro_usd: lots.owed().0,
+        data: data.collect(),
+    }))
 }
 
 /// Who asks.
@@ -197,26 +193,28 @@ pub(super) fn may_see(asker: &Asker, account: &AccountId) -> Result<(), Problem>
     }
 }
 
-fn described(row: &UsageRow) -> Value {
-    let mut shown = counters(&row.counters);
-    shown.insert("date".into(), row.day.as_str().into());
-    shown.insert("key_id".into(), row.key.as_str().into());
-    shown.insert("model".into(), row.model.as_str().into());
-    Value::Object(shown)
+fn described(row: &UsageRow) -> UsageOfDay {
+    UsageOfDay {
+        counters: counters(&row.counters),
+        date: row.day.clone(),
+        key_id: row.key.clone(),
+        model: row.model.clone(),
+    }
 }
 
-fn counters(counters: &BTreeMap<String, u64>) -> Map<String, Value> {
+fn counters(counters: &BTreeMap<String, u64>) -> Counters {
     let count = |name: &str| counters.get(name).copied().unwrap_or(0);
-    let mut shown = Map::new();
-    shown.insert("requests".into(), count("requests").into());
-    shown.insert("cache_hits".into(), count("cache_hits").into());
-    for name in TOKEN_COUNTERS {
-        shown.insert(format!("{name}_tokens"), count(name).into());
-    }
-    let tokens: u64 = TOKEN_COUNTERS.iter().map(|name| count(name)).sum();
-    shown.insert("total_tokens".into(), tokens.into());
     let cost = MicroUsd(i64::try_from(count("cost")).unwrap_or(i64::MAX));
-    shown.insert("cost_usd".into(), usd(cost).into());
-    shown.insert("cost_micro_usd".into(), cost.0.into());
-    shown
+    Counters {
+        requests: count("requests"),
+        cache_hits: count("cache_hits"),
+        input_tokens: count("input"),
+        cache_read_tokens: count("cache_read"),
+        cache_write_tokens: count("cache_write"),
+        output_tokens: count("output"),
+        reasoning_tokens: count("reasoning"),
+        total_tokens: TOKEN_COUNTERS.iter().map(|name| count(name)).sum(),
+        cost_usd: usd(cost),
+        cost_micro_usd: cost.0,
+    }
 }

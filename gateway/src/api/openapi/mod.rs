@@ -122,4 +122,23 @@ mod tests {
         let error = &description["components"]["schemas"]["ErrorObject"];
         assert_eq!(error["required"], json!(["message", "type", "param", "code"]));
     }
+
+    #[test]
+    fn what_the_api_of_our_own_gives_is_always_a_named_type() {
+        let is_json = |operation: &Operation| operation.kind == "application/json";
+        let own: Vec<Operation> =
+            operations().into_iter().filter(|one| one.path.starts_with("/api/")).collect();
+        assert!(own.len() > 15, "{}", own.len());
+        // What a router weighs is its own to say, and what one opinion became is told once.
+        let told_elsewhere = ["/api/route", "/api/feedback"];
+        let is_typed = |operation: &&Operation| {
+            is_json(operation)
+                && (operation.method == "get" || !told_elsewhere.contains(&operation.path))
+        };
+        for operation in own.iter().filter(is_typed) {
+            assert!(operation.answer.is_some(), "{} {}", operation.method, operation.path);
+        }
+        let receipt = &description()["components"]["schemas"]["Receipt"];
+        assert!(receipt["properties"]["charge_micro_usd"].is_object(), "{receipt}");
+    }
 }

@@ -1,6 +1,11 @@
-//! Every operation of the API: who may call it, what it takes, what it gives. A type that isn't
-//! named here is an object whose fields the documents tell.
+//! Every operation of the API: who may call it, what it takes, what it gives. What `/api` gives
+//! is always a named type; of the vendors' own forms some are objects that their documents tell.
 
+use crate::api::shapes::{
+    Account, AccountList, ApiKey, Checkout, Credits, DeletedKey, ForgottenAnswers, Health, List,
+    LotList, OpinionCounts, PlanOffer, Purchase, Readiness, Receipt, Redemption, RequestList,
+    UsageReport,
+};
 use crate::api::{accounts, checkout, completions, coupons, embeddings, feedback, keys, responses};
 use schemars::generate::SchemaGenerator;
 use schemars::{JsonSchema, Schema};
@@ -137,32 +142,48 @@ fn accounts() -> Vec<Operation> {
     use Operation as O;
     use Who::{Either, Operator};
     vec![
-        O::new("post", "/api/keys", Operator, "Makes a key.").takes::<keys::Wanted>(),
-        O::new("get", "/api/keys", Operator, "All live keys."),
-        O::new("patch", "/api/keys/{key}", Operator, "Changes a key.").takes::<keys::Change>(),
-        O::new("delete", "/api/keys/{key}", Operator, "Deletes a key."),
-        O::new("post", "/api/keys/{key}/rotate", Operator, "A new secret for a key."),
-        O::new("get", "/api/accounts/{account}", Operator, "An account's limits."),
+        O::new("post", "/api/keys", Operator, "Makes a key.")
+            .takes::<keys::Wanted>()
+            .gives::<ApiKey>(),
+        O::new("get", "/api/keys", Operator, "All live keys.").gives::<List<ApiKey>>(),
+        O::new("patch", "/api/keys/{key}", Operator, "Changes a key.")
+            .takes::<keys::Change>()
+            .gives::<ApiKey>(),
+        O::new("delete", "/api/keys/{key}", Operator, "Deletes a key.").gives::<DeletedKey>(),
+        O::new("post", "/api/keys/{key}/rotate", Operator, "A new secret for a key.")
+            .gives::<ApiKey>(),
+        O::new("get", "/api/accounts/{account}", Operator, "An account's limits.")
+            .gives::<Account>(),
         O::new("patch", "/api/accounts/{account}", Operator, "Changes an account.")
-            .takes::<accounts::Change>(),
-        O::new("get", "/api/usage", Either, "What was used.").asks(&["key_id", "account"]),
+            .takes::<accounts::Change>()
+            .gives::<Account>(),
+        O::new("get", "/api/usage", Either, "What was used.")
+            .asks(&["key_id", "account"])
+            .gives::<UsageReport>(),
         O::new("get", "/api/usage.csv", Either, "What was used, as a table.")
             .asks(&["key_id", "account"])
             .kind("text/csv"),
         O::new("get", "/api/requests", Either, "The last requests.")
-            .asks(&["limit", "key_id", "account"]),
+            .asks(&["limit", "key_id", "account"])
+            .gives::<RequestList>(),
         O::new("get", "/api/receipts/{request}", Either, "How a request ended.")
-            .asks(&["key_id", "account"]),
-        O::new("get", "/api/credits", Either, "What is left.").asks(&["key_id", "account"]),
+            .asks(&["key_id", "account"])
+            .gives::<Receipt>(),
+        O::new("get", "/api/credits", Either, "What is left.")
+            .asks(&["key_id", "account"])
+            .gives::<Credits>(),
         O::new("get", "/api/credits/lots", Either, "Credit by its lots, and when each ends.")
-            .asks(&["account"]),
-        O::new("get", "/api/feedback", Operator, "Opinions on answers, by model and task."),
+            .asks(&["account"])
+            .gives::<LotList>(),
+        O::new("get", "/api/feedback", Operator, "Opinions on answers, by model and task.")
+            .gives::<List<OpinionCounts>>(),
         O::new("get", "/api/feedback.jsonl", Operator, "The last opinions, a row each.")
             .kind("application/jsonl"),
         O::new("post", "/api/route", Either, "What the auto-router would choose, and why.")
             .takes::<ChatRequest>(),
         O::new("delete", "/api/cache", Either, "Forgets a tenant's kept answers.")
-            .asks(&["account", "group"]),
+            .asks(&["account", "group"])
+            .gives::<ForgottenAnswers>(),
     ]
 }
 
@@ -171,11 +192,16 @@ fn credit() -> Vec<Operation> {
     use Who::{Either, Key, Nobody};
     let page = "text/html";
     vec![
-        O::new("get", "/api/plans", Nobody, "What can be bought."),
-        O::new("post", "/api/checkout", Key, "Begins to buy.").takes::<checkout::Wanted>(),
+        O::new("get", "/api/plans", Nobody, "What can be bought.").gives::<List<PlanOffer>>(),
+        O::new("post", "/api/checkout", Key, "Begins to buy.")
+            .takes::<checkout::Wanted>()
+            .gives::<Checkout>(),
         O::new("post", "/api/coupons/redeem", Either, "A code becomes credit.")
-            .takes::<coupons::Wanted>(),
-        O::new("get", "/api/purchases", Either, "What was bought.").asks(&["key_id", "account"]),
+            .takes::<coupons::Wanted>()
+            .gives::<Redemption>(),
+        O::new("get", "/api/purchases", Either, "What was bought.")
+            .asks(&["key_id", "account"])
+            .gives::<AccountList<Purchase>>(),
         O::new("get", "/api/purchases/{payment}/receipt", Either, "A receipt to print.")
             .asks(&["key_id", "account"])
             .kind(page),
@@ -194,8 +220,8 @@ fn program() -> Vec<Operation> {
     use Operation as O;
     use Who::Nobody;
     vec![
-        O::new("get", "/health", Nobody, "Whether the process is alive."),
-        O::new("get", "/ready", Nobody, "Whether it can answer."),
+        O::new("get", "/health", Nobody, "Whether the process is alive.").gives::<Health>(),
+        O::new("get", "/ready", Nobody, "Whether it can answer.").gives::<Readiness>(),
         O::new("get", "/openapi.json", Nobody, "This description."),
     ]
 }

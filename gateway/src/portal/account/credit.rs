@@ -229,7 +229,7 @@ pub(super) async fn redeem(
             (PLACE, t.coupon),
             html! {
                 p.note role="status" {
-                    strong { "$" (redeemed["credit_usd"]) } " " (t.redeemed)
+                    strong { "$" (redeemed.credit_usd) } " " (t.redeemed)
                 }
                 p { a.button href=(PLACE) { (t.credit) } }
             },
