@@ -72,9 +72,9 @@ fn described(event: &EventV1) -> Option<Receipt> {
 fn used(fact: &Use) -> ReceiptEnd {
     ReceiptEnd::Used {
         model: fact.model.clone(),
-        usage: usage_shown(&fact.usage),
+        usage: Box::new(usage_shown(&fact.usage)),
         token_source: fact.source,
-        price: price_shown(&fact.price),
+        price: Box::new(price_shown(&fact.price)),
         hold_usd: usd(fact.hold),
         hold_micro_usd: fact.hold.0,
         outcome: fact.outcome,

@@ -286,10 +286,10 @@ pub(super) enum ReceiptEnd {
     /// It was answered, in part at least.
     Used {
         model: String,
-        usage: Buckets,
+        usage: Box<Buckets>,
         #[schemars(with = "String")]
         token_source: TokenSource,
-        price: PriceList,
+        price: Box<PriceList>,
         hold_usd: f64,
         hold_micro_usd: i64,
         #[schemars(with = "String")]
