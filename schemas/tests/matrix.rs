@@ -9,7 +9,7 @@ use schemas::advert::Advert;
 use schemas::frame::{Cancel, Frame};
 use schemas::job::{Claim, ClaimAnswer, Job};
 use schemas::ledger::Event;
-use schemas::records::{AccountRecord, KeyRecord};
+use schemas::records::{AccountRecord, CouponRecord, KeyRecord};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -18,6 +18,11 @@ use std::path::Path;
 
 /// Parts whose form is a client's or a vendor's: whatever stands there is theirs and is kept.
 const NOT_OURS: [&str; 4] = ["chat", "choices", "usage", "context"];
+
+/// Maps, whose names are words or identities and not fields, with a name that a later version may
+/// write there: it is kept.
+const MAPS: [(&str, &str); 2] =
+    [("kinds", LATER), ("redeemed", "acct_01a211b4ac9e7781af173795cc0715f0")];
 
 /// What a later version might add.
 const LATER: &str = "a_field_of_a_later_version";
@@ -37,6 +42,7 @@ fn read(kind: &str, value: &Value) -> Result<Value, serde_json::Error> {
         "job" => through::<Job>(value),
         "key" => through::<KeyRecord>(value),
         "account" => through::<AccountRecord>(value),
+        "coupon" => through::<CouponRecord>(value),
         other => panic!("{other} is new: say here what it is read as"),
     }
 }
@@ -61,7 +67,9 @@ fn golden() -> Vec<(String, String, Value)> {
 fn add_later_fields(value: &mut Value) -> usize {
     let Value::Object(fields) = value else { return 0 };
     let is_variant = fields.len() == 1 && fields.values().all(Value::is_object);
-    let ours = fields.iter_mut().filter(|(name, _)| !NOT_OURS.contains(&name.as_str()));
+    let ours = fields.iter_mut().filter(|(name, _)| {
+        !NOT_OURS.contains(&name.as_str()) && MAPS.iter().all(|(map, _)| map != name)
+    });
     let below: usize = ours.map(|(_, inner)| add_later_fields(inner)).sum();
     if is_variant {
         return below;
@@ -80,6 +88,35 @@ fn what_a_later_version_adds_is_passed_over() {
         assert_eq!(seen, value, "{name}: what is known is read as before");
     }
     assert!(added > 30, "a later version's field was put into {added} objects only");
+}
+
+#[test]
+fn a_name_of_a_later_version_is_kept() {
+    for (map, later) in MAPS {
+        let mut added = 0;
+        for (kind, name, mut value) in golden() {
+            added += add_later_name(&mut value, map, later);
+            assert_eq!(read(&kind, &value).unwrap(), value, "{name}");
+        }
+        assert!(added > 0, "no golden file has the map '{map}'");
+    }
+}
+
+/// Puts a later version's name into every map that is called so, and counts them.
+fn add_later_name(value: &mut Value, map: &str, later: &str) -> usize {
+    let Value::Object(fields) = value else { return 0 };
+    let mut added = 0;
+    for (name, inner) in fields {
+        match inner.as_object_mut().filter(|_| name == map) {
+            Some(names) => {
+                let meaning = names.values().next().unwrap().clone();
+                names.insert(later.to_owned(), meaning);
+                added += 1;
+            }
+            None => added += add_later_name(inner, map, later),
+        }
+    }
+    added
 }
 
 #[test]
