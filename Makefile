@@ -1,8 +1,8 @@
 # The few commands of this repository. Each is a script in scripts/, which also runs without make.
 
 .DEFAULT_GOAL := help
-.PHONY: help up test test-clients test-browser test-compose soak sbom fuzz chaos bench-llama
-.PHONY: router-eval test-tools fmt lint deny clean
+.PHONY: help up test test-clients test-browser test-compose soak sbom fuzz chaos
+.PHONY: bench bench-llama bench-charges profile router-eval test-tools fmt lint deny clean
 
 # Passed to the program: make up ARGS="--json", make test ARGS="--test tidy".
 ARGS ?=
@@ -21,6 +21,16 @@ test-clients: ## 公式クライアントで実行 / Run the official Python cli
 
 test-browser: ## 画面をブラウザーで試す / Drive the pages with Chromium; keeps screenshots
 	@scripts/test-browser $(ARGS)
+
+bench: ## 全体の速さを測る / Measure the whole beside the direct way (ARGS=--help tells more)
+	@scripts/bench $(ARGS)
+
+# What make profile looks at.
+ROLE ?= gateway
+CELL ?= plain 64
+
+profile: ## CPU 時間の内訳 / Where CPU time goes, by perf (ROLE=gateway CELL="plain 64")
+	@scripts/profile "$(ROLE)" "$(CELL)"
 
 bench-llama: ## llama.cpp のサーバーと速さを比べる / Measure our engine beside llama.cpp's server
 	@scripts/bench-llama $(ARGS)

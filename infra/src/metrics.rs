@@ -118,7 +118,8 @@ metrics! {
     queue_refused_total: IntCounterVec["pool"],
     /// Requests that went to a later candidate because the wait in this pool was too long.
     queue_overflow_total: IntCounterVec["pool"],
-    /// Pulls that wait for a job (`num_waiting`): the free capacity, by pool.
+    /// Pulls that wait for a job (`num_waiting`), by pool: at most 32 of each worker, and 0 when no
+    /// slot is free.
     queue_waiting: IntGaugeVec["pool"],
     /// Slots of this worker, by pool.
     worker_slots: IntGaugeVec["pool"],

@@ -126,12 +126,13 @@ pub(crate) fn rooms_are_the_crates(tree: &Tree) -> Vec<String> {
     missing.chain(wrong).collect()
 }
 
-/// The folders of the workspace that belong to the product.
+/// The folders of the workspace that belong to the product: not its tests, and not its bench.
 fn members(manifest: &str) -> Vec<String> {
     let list = manifest.split("members = [").nth(1).unwrap_or_default();
     let list = list.split(']').next().unwrap_or_default();
     let folders = list.split('"').skip(1).step_by(2);
-    folders.filter(|folder| !folder.starts_with("tests/")).map(str::to_owned).collect()
+    let is_tool = |folder: &&str| folder.starts_with("tests/") || *folder == "bench";
+    folders.filter(|folder| !is_tool(folder)).map(str::to_owned).collect()
 }
 
 fn room(tree: &Tree, folder: &str, manifest: &str) -> String {

@@ -215,7 +215,9 @@ async fn what_is_too_much_makes_room() {
     let other = Tenant::Group(AccountId::parse("acct_a").unwrap());
     let keep = async |tenant: &Tenant, digest: &str, bytes: usize, ttl_seconds: u64| {
         let answer = vec![b'x'; bytes];
-        let keeping = Keeping { digest, answer: &answer, ttl_seconds, tenant_bytes_max: 100 };
+        let request = &RequestId::fresh();
+        let (answer, tenant_bytes_max) = (&answer, 100);
+        let keeping = Keeping { digest, request, answer, ttl_seconds, tenant_bytes_max };
         world.store().keep_answer(tenant, keeping).await.unwrap()
     };
     let is_kept = async |tenant: &Tenant, digest: &str| {

@@ -5,7 +5,7 @@ use crate::tree::Package;
 use crate::{Tree, Violation};
 
 /// What each crate may depend on within the house. Its tests may also use the harness.
-const ARROWS: [(&str, &[&str]); 12] = [
+const ARROWS: [(&str, &[&str]); 13] = [
     ("schemas", &[]),
     ("infra", &["schemas"]),
     ("payments", &["schemas", "infra"]),
@@ -15,6 +15,7 @@ const ARROWS: [(&str, &[&str]); 12] = [
     ("worker-rakuten", &["schemas", "infra", "worker-job"]),
     ("worker-billing", &["schemas", "infra", "payments"]),
     ("fuzz", &["infra"]),
+    ("bench", &["schemas", "infra", "gateway"]),
     ("chaos", &["schemas", "infra", "gateway", "harness"]),
     (
         "harness",

@@ -3,6 +3,7 @@
 //! first is right and nothing is charged twice.
 
 use super::hold::Held;
+use super::lead::Lead;
 use super::recall::KeptAnswer;
 use super::relay::Live;
 use crate::cache;
@@ -87,11 +88,12 @@ pub(super) fn finish(gateway: &Arc<Gateway>, mut live: Live, model: &str, done: 
         kept_ms: clock::unix_ms(),
     };
     let (key, ttl_seconds) = (keep.key.clone(), keep.ttl_seconds);
+    let request = missed.masked.admitted.authenticated.received.request.clone();
     let gateway = Arc::clone(gateway);
     let tasks = gateway.settlements.clone();
     tasks.spawn("keep an answer", async move {
         // Those that follow must find the answer when the lead ends.
-        let _lead = lead;
+        let lead = lead;
         let Ok(body) = serde_json::to_vec(&kept) else { return };
         let cache = &gateway.config.cache;
         if body.len() > cache.entry_bytes_max {
@@ -99,13 +101,18 @@ pub(super) fn finish(gateway: &Arc<Gateway>, mut live: Live, model: &str, done: 
         }
         let keeping = Keeping {
             digest: key.digest(),
+            request: &request,
             answer: &body,
             ttl_seconds,
             tenant_bytes_max: cache.tenant_bytes_max,
         };
         match gateway.store.keep_answer(key.tenant(), keeping).await {
-            Ok(0) => {}
-            Ok(gone) => tracing::debug!(gone, "kept answers made room for another"),
+            Ok(gone) => {
+                lead.into_iter().for_each(Lead::end);
+                if gone > 0 {
+                    tracing::debug!(gone, "kept answers made room for another");
+                }
+            }
             Err(error) => tracing::warn!(%error, "an answer couldn't be kept"),
         }
     });

@@ -21,6 +21,8 @@ pub(super) struct Lead {
     key: AnswerKey,
     request: RequestId,
     signs: JoinHandle<()>,
+    /// Whoever kept the answer has given it back.
+    is_over: bool,
 }
 
 impl Lead {
@@ -39,13 +41,21 @@ impl Lead {
                 }
             }
         });
-        Self { gateway: Arc::clone(gateway), key, request, signs }
+        Self { gateway: Arc::clone(gateway), key, request, signs, is_over: false }
+    }
+
+    /// The answer was kept, and with it the lead was given back.
+    pub(super) fn end(mut self) {
+        self.is_over = true;
     }
 }
 
 impl Drop for Lead {
     fn drop(&mut self) {
         self.signs.abort();
+        if self.is_over {
+            return;
+        }
         let (gateway, key) = (Arc::clone(&self.gateway), self.key.clone());
         let request = self.request.clone();
         self.gateway.settlements.spawn("give a lead back", async move {

@@ -5,6 +5,7 @@
 
 use super::kind::Kind;
 use super::shadow::widen;
+use std::sync::LazyLock;
 
 /// Blanks and invisible characters accepted at one place inside a placeholder.
 const GAP_CHARACTERS_MAX: usize = 3;
@@ -82,9 +83,37 @@ pub(super) fn spelled(text: &str, mut report: impl FnMut(Kind, u32)) {
     }
 }
 
-/// Whether a placeholder's word could begin with this byte.
-pub(super) fn may_spell(byte: u8) -> bool {
-    byte.is_ascii_alphabetic() || byte == 0xEF
+/// For each letter that begins a kind's word a bit for each letter that may be its second.
+static SECONDS: LazyLock<[u32; 26]> = LazyLock::new(|| {
+    let mut seconds = [0; 26];
+    for kind in Kind::ALL {
+        if let [first, second, ..] = kind.tag().as_bytes()
+            && let (Some(first), Some(second)) = (letter(*first), letter(*second))
+            && let Some(bits) = seconds.get_mut(first)
+        {
+            *bits |= 1 << second;
+        }
+    }
+    seconds
+});
+
+/// A letter's number, whatever its case.
+fn letter(byte: u8) -> Option<usize> {
+    let upper = byte.to_ascii_uppercase();
+    upper.is_ascii_uppercase().then(|| usize::from(upper - b'A'))
+}
+
+/// Whether a placeholder's word could begin with these bytes: hardly any prose does, and who looks
+/// at every letter of a text must be told quickly.
+pub(super) fn may_spell(text: &[u8]) -> bool {
+    let Some((first, rest)) = text.split_first() else { return false };
+    // Full-width letters, and what is invisible between letters, are looked at one by one.
+    if !first.is_ascii() {
+        return *first == 0xEF;
+    }
+    let Some(second) = rest.first().filter(|second| second.is_ascii()) else { return true };
+    let seconds = letter(*first).and_then(|first| SECONDS.get(first)).copied().unwrap_or(0);
+    letter(*second).is_some_and(|second| seconds >> second & 1 == 1)
 }
 
 enum Stop {

@@ -95,7 +95,7 @@ impl Issuer {
     pub(super) fn reserve(&mut self, text: &str) {
         for (offset, _) in text.char_indices() {
             let rest = text.get(offset..).unwrap_or_default();
-            if rest.as_bytes().first().is_some_and(|byte| placeholder::may_spell(*byte)) {
+            if placeholder::may_spell(rest.as_bytes()) {
                 placeholder::spelled(rest, |kind, number| {
                     self.taken.insert((kind, number));
                 });

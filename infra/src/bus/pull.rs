@@ -1,6 +1,7 @@
-//! Jobs for free slots: exactly one waiting pull for each, so that the consumer's `num_waiting` is
-//! the free capacity. The client library's own streams are not used: one asks for more than it was
-//! told to, the other hangs after a restart of the server.
+//! Jobs for free slots: one waiting pull for each, up to a limit, so that the consumer's
+//! `num_waiting` is the free capacity of workers with few slots, and 0 when there is none. The
+//! client library's own streams are not used: one asks for more than it was told to, the other
+//! hangs after a restart of the server.
 
 use super::{Bus, BusError};
 use crate::trace::{Context, TRACEPARENT};
@@ -19,6 +20,10 @@ const PULL_LIFETIME: Duration = Duration::from_secs(10);
 
 /// How long after its end a pull counts as lost (the server forgot it), and is renewed.
 const PULL_GRACE: Duration = Duration::from_secs(2);
+
+/// Pulls of a worker that wait in a pool at once. The server looks at all of them whenever a job
+/// comes: with a thousand that was a quarter of its work.
+const PULLS_WAITING_MAX: usize = 32;
 
 /// Pause after a pull that the server refused, before the next: the consumer may not be there yet.
 const REFUSED_PAUSE: Duration = Duration::from_millis(200);
@@ -213,11 +218,11 @@ impl Puller {
         }
     }
 
-    /// One pull for each free slot. While NATS is away nothing is sent: the client would keep it
-    /// and send it late.
+    /// One pull for each free slot, as far as the limit allows. While NATS is away nothing is sent:
+    /// the client would keep it and send it late.
     async fn top_up(&self, inbox: &str, waiting: &mut VecDeque<Instant>) -> Result<(), BusError> {
-        let free = self.slots.free() as usize;
-        while waiting.len() < free && self.bus.is_connected() {
+        let wanted = (self.slots.free() as usize).min(PULLS_WAITING_MAX);
+        while waiting.len() < wanted && self.bus.is_connected() {
             let subject = format!(
                 "$JS.API.CONSUMER.MSG.NEXT.{}.{}",
                 subjects::CHAT_STREAM,

@@ -76,6 +76,8 @@ pub struct Looking<'a> {
 pub struct Keeping<'a> {
     /// Under what.
     pub digest: &'a str,
+    /// Which request has asked: if it leads those that ask the same, it ends its lead.
+    pub request: &'a RequestId,
     /// The answer.
     pub answer: &'a [u8],
     /// For so many seconds.
@@ -143,10 +145,12 @@ impl Store {
             .key(keys::answer(tenant, keeping.digest))
             .key(keys::answers(tenant))
             .key(keys::answer_sizes(tenant))
+            .key(keys::leader(tenant, keeping.digest))
             .arg(keeping.digest)
             .arg(keeping.answer)
             .arg(keeping.ttl_seconds.max(1))
             .arg(keeping.tenant_bytes_max)
+            .arg(keeping.request.as_str())
             .invoke_async(&mut self.connection())
             .await?;
         Ok(gone)

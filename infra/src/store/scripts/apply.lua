@@ -13,19 +13,30 @@ local prefix, before = ARGV[1], tonumber(ARGV[2])
 local at = tonumber(redis.call('GET', watermark) or '0')
 if at < before then return -1 end
 
+-- Counts of a whole batch are added up here, then written once for each counter. Sums stay far below
+-- 2^53, where Lua's numbers stop being exact: what is larger goes to HINCRBY as it is.
+local sums = {}
+local function add(name, field, text)
+  local count = tonumber(text)
+  if math.abs(count) > 1e12 then return redis.call('HINCRBY', name, field, text) end
+  local counters = sums[name]
+  if not counters then
+    counters = {}
+    sums[name] = counters
+  end
+  counters[field] = (counters[field] or 0) + count
+end
+
 local function settle(event)
   local hold = prefix .. 'hold:' .. event.request
   local state = redis.call('HGET', hold, 'state')
   if state == 'done' then return end
   if state == 'held' then
     local amount = redis.call('HGET', hold, 'amount')
-    -- '-0' is no integer for HINCRBY, and a script that fails here has written half of a batch.
-    if amount ~= '0' then
-      local back = '-' .. amount
-      redis.call('HINCRBY', prefix .. 'account:' .. event.account, 'held', back)
-      redis.call('HINCRBY', prefix .. 'key:' .. event.key, 'held', back)
-      redis.call('HINCRBY', total, 'held', back)
-    end
+    local back = '-' .. amount
+    add(prefix .. 'account:' .. event.account, 'held', back)
+    add(prefix .. 'key:' .. event.key, 'held', back)
+    add(total, 'held', back)
     redis.call('ZREM', holds, event.request)
   end
   -- The tombstone keeps a late RESERVE of the same request from leaking a hold.
@@ -42,15 +53,14 @@ local function forget(name)
   end
 end
 
+local spenders = {}
 local function spend(event)
   for _, name in ipairs({prefix .. 'key:' .. event.key, prefix .. 'account:' .. event.account}) do
-    redis.call('HINCRBY', name, 'spent', event.spent)
-    for _, period in ipairs(event.periods or {}) do
-      redis.call('HINCRBY', name, period, event.spent)
-    end
-    if redis.call('HLEN', name) > tonumber(ARGV[6]) then forget(name) end
+    add(name, 'spent', event.spent)
+    for _, period in ipairs(event.periods or {}) do add(name, period, event.spent) end
+    spenders[name] = true
   end
-  redis.call('HINCRBY', total, 'spent', event.spent)
+  add(total, 'spent', event.spent)
 end
 
 for _, event in ipairs(cjson.decode(ARGV[4])) do
@@ -58,14 +68,13 @@ for _, event in ipairs(cjson.decode(ARGV[4])) do
     at = event.sequence
     -- A refused event has no account: it moves the watermark and nothing else.
     if event.account then
-      redis.call('HINCRBY', prefix .. 'account:' .. event.account, 'balance', event.amount)
+      add(prefix .. 'account:' .. event.account, 'balance', event.amount)
     end
     if event.request then settle(event) end
     if event.spent then spend(event) end
     if event.counters then
-      for field, count in pairs(event.counters) do
-        redis.call('HINCRBY', prefix .. 'usage:' .. event.account, field, count)
-      end
+      local usage = prefix .. 'usage:' .. event.account
+      for field, count in pairs(event.counters) do add(usage, field, count) end
     end
     if event.lot then redis.call('ZADD', lots, event.lot_ends, event.lot) end
     if event.row then
@@ -74,6 +83,15 @@ for _, event in ipairs(cjson.decode(ARGV[4])) do
       redis.call('ZREMRANGEBYRANK', requests, 0, ARGV[5])
     end
   end
+end
+for name, counters in pairs(sums) do
+  for field, sum in pairs(counters) do
+    -- A counter of nothing is there all the same; '-0' is no integer for HINCRBY.
+    redis.call('HINCRBY', name, field, sum == 0 and '0' or string.format('%.0f', sum))
+  end
+end
+for name in pairs(spenders) do
+  if redis.call('HLEN', name) > tonumber(ARGV[6]) then forget(name) end
 end
 redis.call('HSET', total, 'version', ARGV[7])
 redis.call('SET', watermark, string.format('%.0f', at))

@@ -1,0 +1,125 @@
+//! `make bench`: what the whole product costs beside the direct way to the vendor, in one run.
+//!
+//! The shipped program runs in a process for each role, with everything on: authentication, limits,
+//! masking, hold, ledger and metrics. Each cell is a load; it is put on the double of the vendor
+//! alone, then on the product before that double. Every answer is read whole and checked, and at
+//! the end the ledger must have charged each of them once. A line of JSON for each measurement goes
+//! to standard output, then a table.
+
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    clippy::cast_precision_loss,
+    reason = "a tool for a terminal, which ends by a panic when it can't do its work"
+)]
+
+/// What is measured.
+mod cell;
+
+/// One request and its checked answer.
+mod exchange;
+
+/// What was seen, as histograms.
+mod figures;
+
+/// Who sends when.
+mod load;
+
+/// CPU time and memory of processes.
+mod processes;
+
+/// The product as it is deployed.
+mod product;
+
+/// JSON lines and the table.
+mod report;
+
+/// The double of a vendor.
+mod vendor;
+
+use cell::{Answer, Arrival, Cell};
+use clap::Parser;
+use load::Target;
+use product::{Form, Product};
+use report::Measured;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+/// Measures Fly-LLM beside the direct way to the vendor.
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// The program: a release build.
+    #[arg(long)]
+    program: PathBuf,
+    /// How long each cell is measured, in seconds; one second before it isn't counted.
+    #[arg(long, default_value_t = 5)]
+    seconds: u64,
+    /// Only the cell of this name, such as "plain 64"; may be given several times.
+    #[arg(long = "only", value_name = "CELL")]
+    only: Vec<String>,
+    /// A process for each role, or `fly-llm up`.
+    #[arg(long, value_enum, default_value_t = Form::Processes)]
+    form: Form,
+    /// Gateways, in the form of processes.
+    #[arg(long, default_value_t = 1)]
+    gateways: usize,
+    /// Provider workers, in the form of processes.
+    #[arg(long, default_value_t = 1)]
+    workers: usize,
+    /// Models that are configured beside those in use.
+    #[arg(long, default_value_t = 0)]
+    other_models: usize,
+    /// Slow streams that are held at once, for the memory of each; nothing else is measured then.
+    #[arg(long, default_value_t = 0)]
+    slow_streams: usize,
+    /// Keys that exist beside the one in use.
+    #[arg(long, default_value_t = 0)]
+    other_keys: usize,
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    processes::open_many_files();
+    let vendor = vendor::start();
+    let product = Product::start(&arguments, vendor).await;
+    let direct = Target::direct(vendor);
+    let time = Duration::from_secs(arguments.seconds);
+    let mut rows = Vec::new();
+    for cell in cells(&arguments) {
+        let alone = load::run(std::slice::from_ref(&direct), &cell, time).await;
+        let (before, idle) = (product.spent(), product.memory());
+        let load = load::run(product.targets(), &cell, time);
+        let (through, memory) = tokio::join!(load, product.memory_within(&cell, time));
+        let spent = product.spent() - before;
+        let measured = Measured { cell, alone, through, spent, idle, memory };
+        println!("{}", measured.json());
+        rows.push(measured);
+    }
+    let answers: Vec<_> = rows.iter().map(|row| (row.cell, row.through.complete)).collect();
+    let sums = product.check_sums(&answers).await;
+    let count: u64 = answers.iter().map(|(_, count)| count).sum();
+    println!("{}", serde_json::json!({"answers": count, "difference": sums.as_ref().err()}));
+    println!("\n{}", report::table(&rows));
+    product.stop().await;
+    let wrong: u64 = rows.iter().map(|row| row.through.failed()).sum();
+    if let Err(difference) = &sums {
+        eprintln!("the sums don't agree: {difference}");
+    }
+    if wrong == 0 && sums.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// What is asked for, in the order of the table.
+fn cells(arguments: &Arguments) -> Vec<Cell> {
+    if arguments.slow_streams > 0 {
+        let arrival = Arrival::Once(arguments.slow_streams);
+        return vec![Cell { answer: Answer::Slow, arrival }];
+    }
+    let is_wanted = |cell: &Cell| {
+        let name = cell.name();
+        arguments.only.is_empty() || arguments.only.contains(&name)
+    };
+    Cell::all().filter(is_wanted).collect()
+}
