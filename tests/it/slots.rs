@@ -1,7 +1,10 @@
-//! One waiting pull for each free slot: what autoscalers read is true, and no worker ever has more
-//! than it can do.
+//! One waiting pull for each free slot, up to a limit: what autoscalers read is true, and no worker
+//! ever has more than it can do.
 
 use harness::{Gate, Script, World, wait_until};
+
+/// Pulls of one worker that wait at most.
+const PULLS_WAITING_MAX: usize = 32;
 
 #[tokio::test]
 async fn waiting_pulls_are_the_free_slots() {
@@ -12,11 +15,12 @@ async fn waiting_pulls_are_the_free_slots() {
             .await;
         let slots = slots as usize;
         let key = world.key(1_000_000).await;
+        let pulls = |free: usize| free.min(PULLS_WAITING_MAX);
         let waiting = async |world: &World, count: usize| {
             let what = format!("{count} pulls wait");
             wait_until(&what, async || world.queue("cloud").await.waiting == count).await;
         };
-        waiting(&world, slots).await;
+        waiting(&world, pulls(slots)).await;
         let gate = Gate::new();
         world.vendor().always("fast", Script::says(["x"]).after(&gate));
         let client = world.client(&key);
@@ -24,16 +28,16 @@ async fn waiting_pulls_are_the_free_slots() {
         let asked = futures::future::join_all((0..busy).map(|_| client.ask("fast", "x")));
         let looked = async {
             world.vendor().wait_for_starts(busy).await;
-            waiting(&world, slots - busy).await;
+            waiting(&world, pulls(slots - busy)).await;
             gate.open();
         };
         let (answers, ()) = futures::join!(asked, looked);
         assert!(answers.iter().all(|answer| answer.status == 200));
-        waiting(&world, slots).await;
+        waiting(&world, pulls(slots)).await;
         world.add_worker();
-        waiting(&world, 2 * slots).await;
+        waiting(&world, 2 * pulls(slots)).await;
         world.stop_worker(0).await;
-        waiting(&world, slots).await;
+        waiting(&world, pulls(slots)).await;
         world.finish().await;
     }
 }

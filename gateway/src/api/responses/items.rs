@@ -2,7 +2,7 @@
 //! it. A whole answer is the same items without the events, so both can't differ. It changes no
 //! text.
 
-use schemas::openai::DeltaMessage;
+use schemas::openai::ChunkChoice;
 use serde::de::IgnoredAny;
 use serde_json::{Map, Value, json};
 
@@ -14,6 +14,8 @@ pub(super) struct Items {
     /// The request's name without its prefix.
     bare: String,
     items: Vec<Item>,
+    /// Of tokens that came before there was a text.
+    logprobs: Vec<Value>,
 }
 
 struct Item {
@@ -35,6 +37,20 @@ enum Body {
 struct Part {
     kind: Kind,
     text: String,
+    /// How likely its tokens were, if that was asked for.
+    logprobs: Vec<Value>,
+}
+
+impl Part {
+    fn value(&self) -> Value {
+        self.kind.part(&self.text, &self.logprobs)
+    }
+}
+
+/// What was just said.
+struct Said<'a> {
+    text: &'a str,
+    logprobs: Vec<Value>,
 }
 
 /// What a part is.
@@ -46,11 +62,10 @@ enum Kind {
 }
 
 impl Kind {
-    fn part(self, text: &str) -> Value {
+    fn part(self, text: &str, logprobs: &[Value]) -> Value {
         match self {
-            Self::Text => {
-                json!({"type": "output_text", "text": text, "annotations": [], "logprobs": []})
-            }
+            Self::Text => json!({"type": "output_text", "text": text, "annotations": [],
+                "logprobs": logprobs}),
             Self::Refusal => json!({"type": "refusal", "refusal": text}),
             Self::Thought => json!({"type": "reasoning_text", "text": text}),
         }
@@ -86,7 +101,7 @@ pub(super) type Told = (&'static str, Value);
 impl Items {
     /// The items of an answer that begins.
     pub(super) fn new(bare: &str) -> Self {
-        Self { bare: bare.to_owned(), items: Vec::new() }
+        Self { bare: bare.to_owned(), items: Vec::new(), logprobs: Vec::new() }
     }
 
     /// The items that are over.
@@ -95,7 +110,10 @@ impl Items {
     }
 
     /// Adds a piece of the answer.
-    pub(super) fn add(&mut self, delta: &DeltaMessage, events: &mut Vec<Told>) {
+    pub(super) fn add(&mut self, piece: &ChunkChoice, events: &mut Vec<Told>) {
+        let delta = &piece.delta;
+        let logprobs = piece.logprobs.as_ref().and_then(|told| told["content"].as_array());
+        self.logprobs.extend(logprobs.into_iter().flatten().cloned());
         let texts = [
             (Kind::Thought, &delta.reasoning_content),
             (Kind::Text, &delta.content),
@@ -103,7 +121,19 @@ impl Items {
         ];
         for (kind, text) in texts {
             if let Some(text) = text.as_deref().filter(|text| !text.is_empty()) {
-                self.say(kind, text, events);
+                let logprobs = match kind {
+                    Kind::Text => std::mem::take(&mut self.logprobs),
+                    Kind::Refusal | Kind::Thought => Vec::new(),
+                };
+                self.say(kind, Said { text, logprobs }, events);
+            }
+        }
+        // A token that is no whole character yet has no text of its own.
+        if !self.logprobs.is_empty() {
+            let logprobs = std::mem::take(&mut self.logprobs);
+            match self.open_text() {
+                Some(part) => part.logprobs.extend(logprobs),
+                None => self.logprobs = logprobs,
             }
         }
         for (at, call) in (0..).zip(delta.tool_calls.iter().flatten()) {
@@ -121,13 +151,20 @@ impl Items {
         }
     }
 
-    fn say(&mut self, kind: Kind, text: &str, events: &mut Vec<Told>) {
+    /// The text that grows, if one does.
+    fn open_text(&mut self) -> Option<&mut Part> {
+        let last = self.items.last_mut().filter(|last| last.takes(Kind::Text))?;
+        let Body::Parts(parts) = &mut last.body else { return None };
+        parts.last_mut().filter(|part| part.kind == Kind::Text)
+    }
+
+    fn say(&mut self, kind: Kind, said: Said<'_>, events: &mut Vec<Told>) {
         let goes_on = self.items.last().is_some_and(|last| last.takes(kind));
         if !goes_on && !self.begin(Body::Parts(Vec::new()), kind, events) {
             return;
         }
         if let Some(last) = self.items.last_mut() {
-            last.say(kind, text, events);
+            last.say(kind, said, events);
         }
     }
 
@@ -225,7 +262,7 @@ impl Item {
         match &self.body {
             Body::Parts(parts) => {
                 let parts = parts.iter().filter(|_| is_filled);
-                let parts: Vec<Value> = parts.map(|part| part.kind.part(&part.text)).collect();
+                let parts: Vec<Value> = parts.map(Part::value).collect();
                 match kind {
                     Kind::Thought => json!({"id": id, "type": "reasoning", "status": status,
                         "summary": [], "content": parts}),
@@ -253,7 +290,8 @@ impl Item {
         events.push((name, Value::Object(told)));
     }
 
-    fn say(&mut self, kind: Kind, text: &str, events: &mut Vec<Told>) {
+    fn say(&mut self, kind: Kind, said: Said<'_>, events: &mut Vec<Told>) {
+        let Said { text, logprobs } = said;
         let Body::Parts(parts) = &mut self.body else { return };
         if parts.last().is_none_or(|part| part.kind != kind) {
             self.end_part(events);
@@ -266,7 +304,10 @@ impl Item {
         }
         let mut what = json!({"content_index": at, "delta": text});
         if kind == Kind::Text {
-            what["logprobs"] = json!([]);
+            what["logprobs"] = json!(logprobs);
+            if let Some(part) = parts.last_mut() {
+                part.logprobs.extend(logprobs);
+            }
         }
         self.event(kind.delta(), what, events);
     }
@@ -274,8 +315,8 @@ impl Item {
     fn begin_part(&mut self, kind: Kind, events: &mut Vec<Told>) {
         let Body::Parts(parts) = &mut self.body else { return };
         let at = parts.len();
-        parts.push(Part { kind, text: String::new() });
-        let what = json!({"content_index": at, "part": kind.part("")});
+        parts.push(Part { kind, text: String::new(), logprobs: Vec::new() });
+        let what = json!({"content_index": at, "part": kind.part("", &[])});
         self.event("response.content_part.added", what, events);
     }
 
@@ -286,10 +327,10 @@ impl Item {
         let (name, field) = part.kind.done();
         let mut what = json!({"content_index": at, field: part.text});
         if part.kind == Kind::Text {
-            what["logprobs"] = json!([]);
+            what["logprobs"] = json!(part.logprobs);
         }
         self.event(name, what, events);
-        let what = json!({"content_index": at, "part": part.kind.part(&part.text)});
+        let what = json!({"content_index": at, "part": part.value()});
         self.event("response.content_part.done", what, events);
     }
 

@@ -2,7 +2,7 @@
 //! kept is refused; hints that change no answer are left out.
 
 use super::{input, tools};
-use crate::api::fields::{not_offered, refuse, wrong};
+use crate::api::fields::{refuse, wrong};
 use schemars::JsonSchema;
 use schemas::error::Problem;
 use schemas::openai::ChatRequest;
@@ -35,7 +35,7 @@ const FOREIGN: [&str; 12] = [
 /// What changes no answer here: nothing is cut off, and only the client's own tools are called.
 const HINTS: [&str; 4] = ["truncation", "max_tool_calls", "stream_options", "context_management"];
 
-/// What an answer may include only if it was asked for, and a chat's answer here never has.
+/// What an answer includes only if it was asked for: how likely its tokens were.
 const LOGPROBS: &str = "message.output_text.logprobs";
 
 /// `POST /v1/responses`.
@@ -60,7 +60,7 @@ pub(in crate::api) struct ResponsesRequest {
     pub(super) reasoning: Option<ReasoningOptions>,
     pub(super) metadata: Option<Map<String, Value>>,
     include: Option<Vec<String>>,
-    top_logprobs: Option<u32>,
+    pub(super) top_logprobs: Option<u32>,
     user_preferences: Option<UserPreferences>,
     #[serde(flatten)]
     pub(super) rest: Map<String, Value>,
@@ -87,12 +87,8 @@ pub(super) fn chat(request: ResponsesRequest, before: &[Value]) -> Result<ChatRe
     refuse(&mut rest, &KEPT)?;
     refuse(&mut rest, &NOT_OFFERED)?;
     refuse(&mut rest, &FOREIGN)?;
-    if request.top_logprobs.is_some_and(|alternatives| alternatives > 0) {
-        return Err(not_offered("top_logprobs"));
-    }
-    if request.include.is_some_and(|names| names.iter().any(|name| name == LOGPROBS)) {
-        return Err(not_offered("include"));
-    }
+    let top_logprobs = request.top_logprobs.filter(|alternatives| *alternatives > 0);
+    let wants_logprobs = request.include.iter().flatten().any(|name| name == LOGPROBS);
     if request.max_output_tokens == Some(0) {
         return Err(wrong("max_output_tokens", "1 以上の整数", "a whole number from 1"));
     }
@@ -119,6 +115,8 @@ pub(super) fn chat(request: ResponsesRequest, before: &[Value]) -> Result<ChatRe
         max_completion_tokens: request.max_output_tokens,
         temperature: request.temperature,
         top_p: request.top_p,
+        logprobs: (wants_logprobs || top_logprobs.is_some()).then_some(true),
+        top_logprobs,
         response_format: format(text.format)?,
         tools: tools::tools(request.tools)?,
         tool_choice: tools::choice(request.tool_choice)?,

@@ -118,7 +118,7 @@ impl Head {
         let mut items = self.items();
         let mut events = Vec::new();
         for piece in pieces_of(choice) {
-            items.add(&piece.delta, &mut events);
+            items.add(&piece, &mut events);
         }
         items.end(cut(reason).is_some(), &mut events);
         Some(self.response(model, &State::Ended(reason, receipt), items.output()))
@@ -162,10 +162,11 @@ pub(super) fn asked(request: &ResponsesRequest) -> Map<String, Value> {
         "truncation": "disabled",
         "user": request.rest.get("user"),
     });
-    match told {
-        Value::Object(told) => told,
-        _ => Map::new(),
+    let Value::Object(mut told) = told else { return Map::new() };
+    if let Some(alternatives) = request.top_logprobs.filter(|alternatives| *alternatives > 0) {
+        told.insert("top_logprobs".to_owned(), alternatives.into());
     }
+    told
 }
 
 /// Why an answer is incomplete, if it is.

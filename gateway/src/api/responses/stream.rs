@@ -104,7 +104,7 @@ impl Rendering {
             if self.end.is_some() {
                 break;
             }
-            self.items.add(&piece.delta, &mut events);
+            self.items.add(&piece, &mut events);
             if let Some(reason) = piece.finish_reason {
                 self.end = Some(reason);
                 self.items.end(cut(reason).is_some(), &mut events);

@@ -36,7 +36,13 @@ fn text(
         return None;
     }
     let text = numbers.text();
-    pieces.extend(numbers.cut(text).into_iter().map(|piece| delta(json!({name: piece}))));
+    let says = |piece: String| {
+        let mut said = delta(json!({name: piece}));
+        let token = json!({"token": piece, "logprob": -0.5, "bytes": null, "top_logprobs": []});
+        said.logprobs = (name == "content").then(|| json!({"content": [token]}));
+        said
+    };
+    pieces.extend(numbers.cut(text).into_iter().map(says));
     Some(text.to_owned())
 }
 
@@ -56,8 +62,11 @@ fn answer(numbers: &mut Numbers) -> (AnswerChoice, Vec<ChunkChoice>) {
         FinishReason::ContentFilter,
     ];
     let finish_reason = reasons[numbers.below(reasons.len())];
+    let told = pieces.iter().filter_map(|piece| piece.logprobs.as_ref()?["content"].as_array());
+    let tokens: Vec<Value> = told.flatten().cloned().collect();
+    let logprobs = (!tokens.is_empty()).then(|| json!({"content": tokens}));
     pieces.push(ChunkChoice::finish(0, finish_reason));
-    (AnswerChoice { index: 0, message, logprobs: None, finish_reason }, pieces)
+    (AnswerChoice { index: 0, message, logprobs, finish_reason }, pieces)
 }
 
 /// Calls whose arguments come mixed: the tail of an earlier one may come after a later one began.

@@ -113,8 +113,20 @@ fn grow_part(kind: &str, event: &Value, item: &mut Value) {
     };
     match kind {
         "response.content_part.done" => assert_eq!(event["part"], *part),
-        _ if kind == format!("{owner}.delta") => append(&mut part[field], &event["delta"]),
-        _ if kind == format!("{owner}.done") => assert_eq!(event[field], part[field]),
+        _ if kind == format!("{owner}.delta") => {
+            append(&mut part[field], &event["delta"]);
+            if let Some(told) = part.get_mut("logprobs").and_then(Value::as_array_mut) {
+                told.extend(event["logprobs"].as_array().unwrap().iter().cloned());
+            }
+        }
+        _ if kind == format!("{owner}.done") => {
+            assert_eq!(event[field], part[field]);
+            // A token without a text of its own is told with the whole.
+            if let Some(told) = part.get("logprobs").and_then(Value::as_array) {
+                assert!(event["logprobs"].as_array().unwrap().len() >= told.len());
+                part["logprobs"] = event["logprobs"].clone();
+            }
+        }
         other => panic!("{other} is no event of this part"),
     }
 }
