@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .PHONY: help up test test-clients test-browser test-compose soak sbom fuzz chaos
-.PHONY: bench bench-llama bench-charges profile router-eval test-tools fmt lint deny clean
+.PHONY: bench bench-cache bench-llama bench-charges profile router-eval test-tools fmt lint deny clean
 
 # Passed to the program: make up ARGS="--json", make test ARGS="--test tidy".
 ARGS ?=
@@ -24,6 +24,9 @@ test-browser: ## 画面をブラウザーで試す / Drive the pages with Chromi
 
 bench: ## 全体の速さを測る / Measure the whole beside the direct way (ARGS=--help tells more)
 	@scripts/bench $(ARGS)
+
+bench-cache: ## キャッシュの効果を測る / Latency of a kept answer beside one that is asked for
+	@scripts/bench-cache
 
 # What make profile looks at.
 ROLE ?= gateway

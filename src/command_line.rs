@@ -57,6 +57,12 @@ pub(crate) enum Command {
     /// Makes or mends the NATS streams.
     #[command(subcommand)]
     Streams(StreamsCommand),
+    /// Prints what is known of vendors' models: prices, context, dates, sources.
+    Models {
+        /// Prints one line of JSON a model.
+        #[arg(long)]
+        json: bool,
+    },
     /// Chooses models for chats on standard input (JSONL), without calling any.
     Route(Lines),
     /// Masks texts on standard input (JSONL).
@@ -229,6 +235,16 @@ pub(crate) enum ConfigCommand {
     },
     /// Prints the commented default.
     Default,
+    /// Prints the JSON schema for editors.
+    Schema,
+    /// Reads LiteLLM's config.yaml and prints ours; tells what could not be carried over.
+    Import {
+        /// LiteLLM's config.yaml.
+        file: PathBuf,
+        /// Prices and limits of models, in the format of LiteLLM's price file.
+        #[arg(long, value_name = "FILE")]
+        prices: Option<PathBuf>,
+    },
 }
 
 /// `keys …`

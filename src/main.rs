@@ -13,6 +13,12 @@ mod endpoints;
 /// Everything on one machine.
 mod up;
 
+/// The configuration file while a process runs.
+mod reload;
+
+/// The provider worker under changing configurations.
+mod provider;
+
 /// Commands that do one thing and end.
 mod tools;
 

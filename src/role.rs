@@ -4,7 +4,8 @@ use crate::command_line::{
     Command, CommandLine, ConfigFile, Gateway, MetricsPort, Plain, Rakuten, Worker,
 };
 use crate::endpoints::Endpoints;
-use crate::{tools, up};
+use crate::reload::Reload;
+use crate::{provider, tools, up};
 use gateway::{Dependencies, Listeners};
 use infra::bus::Bus;
 use infra::config::Config;
@@ -56,6 +57,12 @@ impl Failure {
     }
 }
 
+impl std::fmt::Display for Failure {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(&self.message)
+    }
+}
+
 impl<E: std::error::Error> From<E> for Failure {
     fn from(error: E) -> Self {
         Self::new(error)
@@ -94,9 +101,45 @@ async fn run_command(command: Command, environment: Environment) -> Result<ExitC
 /// # Errors
 /// When it is wrong: exit code 64.
 pub(crate) fn read_config(file: &ConfigFile, environment: &Environment) -> Result<Config, Failure> {
+    let path = config_path(file);
+    let config = Config::load(path.as_deref(), environment).map_err(Failure::usage)?;
+    check_privacy(&config)?;
+    for warning in config.warnings(&today()) {
+        tracing::warn!("{warning}");
+    }
+    Ok(config)
+}
+
+/// The day, as `2026-01-31`.
+pub(crate) fn today() -> String {
+    infra::clock::rfc3339(infra::clock::unix_ms()).chars().take(10).collect()
+}
+
+/// The file that is read, if any.
+pub(crate) fn config_path(file: &ConfigFile) -> Option<PathBuf> {
     let here = Path::new(CONFIG_HERE);
-    let path = file.config.as_deref().or_else(|| here.exists().then_some(here));
-    Config::load(path, environment).map_err(Failure::usage)
+    file.config.clone().or_else(|| here.exists().then(|| here.to_owned()))
+}
+
+/// What only masking knows of a configuration.
+///
+/// # Errors
+/// When a kind or a pattern is none.
+pub(crate) fn check_privacy(config: &Config) -> Result<(), Failure> {
+    let privacy = gateway::privacy_settings(&config.privacy).map_err(Failure::usage)?;
+    privacy.check().map_err(Failure::usage)
+}
+
+/// What a configuration is read again for.
+fn reload(file: &ConfigFile, environment: &Environment, config: &Arc<Config>) -> Reload {
+    Reload {
+        file: config_path(file),
+        environment: environment.clone(),
+        running: Arc::clone(config),
+        adjust: |_| {},
+        check: |_| Ok(()),
+        metrics: None,
+    }
 }
 
 /// The address told, or else the configured one.
@@ -126,14 +169,19 @@ async fn run_gateway(arguments: Gateway, environment: Environment) -> Result<Exi
     let metrics = address(arguments.metrics_listen, &config.gateway.metrics_listen)?;
     let metrics = PromptListener::bind(metrics).await?;
     tracing::info!(address = %api.local_address()?, "listening");
+    let (config, counted, tasks) = (Arc::new(config), Metrics::new()?, Tasks::under(&stop));
+    let reload = reload(&arguments.config, &environment, &config);
     let dependencies = Dependencies {
-        config: Arc::new(config),
+        configs: Reload { metrics: Some(counted.clone()), ..reload }.watch(&tasks),
+        config,
         bus,
         store,
-        metrics: Metrics::new()?,
+        metrics: counted,
         admin_key: environment.get(ADMIN_API_KEY).map(Secret::new),
     };
     gateway::run(Listeners { api, metrics }, dependencies, stop).await?;
+    tasks.stop().cancel();
+    tasks.finish_within(PORT_END_MAX).await;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -177,7 +225,18 @@ async fn run_provider(arguments: Plain, environment: Environment) -> Result<Exit
     let config = read_config(&arguments.config, &environment)?;
     let bus = Endpoints::bus_from_environment(&environment, "worker provider").await?;
     let port = Port::open(arguments.port, (&bus, None), true).await?;
-    let ran = worker_provider::run(&config, bus, port.metrics.clone(), stopped_by_signal()).await;
+    let config = Arc::new(config);
+    if !config.models.iter().any(|model| model.can_be_called()) {
+        // It says what is missing.
+        let (metrics, stop) = (port.metrics.clone(), CancellationToken::new());
+        worker_provider::run(&config, bus.clone(), metrics, stop).await?;
+    }
+    let reload = reload(&arguments.config, &environment, &config);
+    let check = |config: &Config| worker_provider::check(config).map_err(Failure::new);
+    let reload = Reload { metrics: Some(port.metrics.clone()), check, ..reload };
+    let configs = reload.watch(&port.tasks);
+    let given = (bus, port.metrics.clone());
+    let ran = provider::serve(configs, given, stopped_by_signal()).await;
     port.close().await;
     Ok(ran.map(|()| ExitCode::SUCCESS)?)
 }
@@ -188,7 +247,11 @@ async fn run_billing(arguments: Plain, environment: Environment) -> Result<ExitC
     let bus = endpoints.bus("worker billing").await?;
     let store = endpoints.store().await?.in_time_zone(config.budget.time_zone);
     let payments = payments::Payments::new(&config).map_err(Failure::new)?;
+    let config = Arc::new(config);
     let port = Port::open(arguments.port, (&bus, Some(&store)), false).await?;
+    let reload = reload(&arguments.config, &environment, &config);
+    // Nothing of billing changes while it runs: the watch says so, and SIGHUP ends nothing.
+    let _configs = Reload { metrics: Some(port.metrics.clone()), ..reload }.watch(&port.tasks);
     let billing = worker_billing::Billing { bus, store, metrics: port.metrics.clone(), payments };
     worker_billing::run(billing, stopped_by_signal()).await;
     port.close().await;
@@ -204,6 +267,11 @@ async fn run_rakuten(arguments: Rakuten, environment: Environment) -> Result<Exi
     }
     let port = Port::open(arguments.port, (&bus, None), true).await?;
     let file = arguments.model.or_else(|| configured_model(&config));
+    let running = Arc::new(config.clone());
+    let reload = reload(&arguments.config, &environment, &running);
+    // How a model of our own runs changes at the next start: the watch says so.
+    let adjust_nothing = Reload { metrics: Some(port.metrics.clone()), ..reload };
+    let _configs = adjust_nothing.watch(&port.tasks);
     if let (Some(address), Some(file)) = (&arguments.fetch, &file) {
         tokio::select! {
             () = stop.cancelled() => return Ok(ExitCode::SUCCESS),

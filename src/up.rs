@@ -4,6 +4,8 @@
 
 use crate::command_line;
 use crate::endpoints::{self, Endpoints, RUN_FILE, Running};
+use crate::provider;
+use crate::reload::Reload;
 use crate::role::{self, Failure};
 use gateway::auth::issue::{self, NewKey};
 use gateway::{Dependencies, Listeners};
@@ -78,8 +80,7 @@ pub(crate) async fn up(
     environment: Environment,
 ) -> Result<ExitCode, Failure> {
     let mut config = role::read_config(&arguments.config, &environment)?;
-    config.gateway.drain_seconds_max = DRAIN_SECONDS_MAX;
-    config.workers.drain_seconds_max = DRAIN_SECONDS_MAX;
+    drain_soon(&mut config);
     let config = Arc::new(config);
     let api = role::address(arguments.listen, &config.gateway.listen)?;
     let metrics = role::address(arguments.metrics_listen, &config.gateway.metrics_listen)?;
@@ -103,7 +104,15 @@ pub(crate) async fn up(
         redis_url: endpoints.redis_url.clone(),
         pid: std::process::id(),
     };
-    let roles = Roles::start(&config, (bus.clone(), store), listeners, &running, &stop)?;
+    let reload = Reload {
+        file: role::config_path(&arguments.config),
+        environment: environment.clone(),
+        running: Arc::clone(&config),
+        adjust: drain_soon,
+        check: |config| worker_provider::check(config).map_err(Failure::new),
+        metrics: None,
+    };
+    let roles = Roles::start(reload, (bus.clone(), store), listeners, &running, &stop)?;
     let model = start_model(&config, &arguments, &endpoints, &roles)?;
     let run_file = arguments.data.join(RUN_FILE);
     write_private(&run_file, &serde_json::to_string(&running)?)?;
@@ -131,6 +140,12 @@ pub(crate) async fn up(
             arguments.data.display()
         ))),
     }
+}
+
+/// Whoever ends everything on one machine waits for nothing long.
+fn drain_soon(config: &mut Config) {
+    config.gateway.drain_seconds_max = DRAIN_SECONDS_MAX;
+    config.workers.drain_seconds_max = DRAIN_SECONDS_MAX;
 }
 
 /// Makes the data folder, and holds it: two programs on the same data would corrupt it.
@@ -247,7 +262,7 @@ struct Roles {
 
 impl Roles {
     fn start(
-        config: &Arc<Config>,
+        reload: Reload,
         (bus, store): (Bus, Store),
         listeners: Listeners,
         running: &Running,
@@ -256,11 +271,14 @@ impl Roles {
         let group = || (Tasks::new(), CancellationToken::new());
         let roles = Self { gateway: group(), workers: group(), billing: group() };
         let metrics = Metrics::new()?;
+        let config = Arc::clone(&reload.running);
+        let reload = Reload { metrics: Some(metrics.clone()), ..reload };
+        let configs = reload.watch(&roles.gateway.0);
         let billing = worker_billing::Billing {
             bus: bus.clone(),
             store: store.clone(),
             metrics: metrics.clone(),
-            payments: payments::Payments::new(config).map_err(Failure::new)?,
+            payments: payments::Payments::new(&config).map_err(Failure::new)?,
         };
         let ended = stop.clone();
         let until = roles.billing.1.clone();
@@ -268,18 +286,17 @@ impl Roles {
             worker_billing::run(billing, until).await;
             ended.cancel();
         });
-        if config.models.iter().any(|model| model.can_be_called()) {
-            let (config, bus, metrics) = (Arc::clone(config), bus.clone(), metrics.clone());
-            let (until, ended) = (roles.workers.1.clone(), stop.clone());
-            roles.workers.0.spawn("provider", async move {
-                if let Err(error) = worker_provider::run(&config, bus, metrics, until).await {
-                    tracing::error!(%error, "the provider worker ended");
-                }
-                ended.cancel();
-            });
-        }
+        let (changing, given) = (configs.clone(), (bus.clone(), metrics.clone()));
+        let (until, ended) = (roles.workers.1.clone(), stop.clone());
+        roles.workers.0.spawn("provider", async move {
+            if let Err(error) = provider::serve(changing, given, until).await {
+                tracing::error!(%error, "the provider worker ended");
+            }
+            ended.cancel();
+        });
         let dependencies = Dependencies {
-            config: Arc::clone(config),
+            config,
+            configs,
             bus,
             store,
             metrics,
@@ -299,6 +316,7 @@ impl Roles {
         let in_order = [self.gateway, self.workers, self.billing];
         for ((tasks, stop), limit) in in_order.into_iter().zip(ROLE_END_MAX) {
             stop.cancel();
+            tasks.stop().cancel();
             if !tasks.finish_within(limit).await {
                 tracing::warn!("a role took too long to end");
             }

@@ -28,6 +28,12 @@ mod abilities;
 /// What equal questions are.
 mod cache;
 
+/// What no request may say.
+mod guards;
+
+/// Words that wait for their client alone.
+mod seal;
+
 /// What a request may cost at worst.
 mod credits;
 
@@ -45,6 +51,9 @@ mod fleet;
 
 /// Who waits for a turn.
 mod line;
+
+/// Another configuration while it runs.
+mod reload;
 
 /// Personal data.
 pub mod pii;
@@ -106,6 +115,9 @@ pub enum GatewayError {
     /// Masking.
     #[error(transparent)]
     Privacy(#[from] pii::SettingsError),
+    /// Another configuration: making it panicked.
+    #[error("the other configuration couldn't be set up")]
+    Reload,
 }
 
 /// Where a gateway listens.
@@ -127,6 +139,7 @@ pub async fn run(
     stop: CancellationToken,
 ) -> Result<(), GatewayError> {
     let background = Tasks::new();
+    let configs = dependencies.configs.clone();
     let gateway = Gateway::new(dependencies, background.clone(), stop.clone())?;
     auth::keys::watch(&gateway).await?;
     auth::accounts::watch(&gateway).await?;
@@ -136,12 +149,14 @@ pub async fn run(
     watch::watch(&gateway);
     keep::keep(&gateway);
     let drain_max = Duration::from_secs(gateway.config.gateway.drain_seconds_max);
-    let metrics = api::health::metrics_router(&gateway);
+    let routes = reload::Served::new(&gateway);
     let until = background.stop().clone();
-    background.spawn("metrics", serve::serve(listeners.metrics, metrics, until));
+    background.spawn("metrics", serve::serve(listeners.metrics, routes.metrics.clone(), until));
+    let api = routes.api.clone();
+    reload::follow(&gateway, routes, configs);
     fleet::first_advert(&gateway).await;
     let served = async {
-        serve::serve(listeners.api, api::router(&gateway), stop.clone()).await;
+        serve::serve(listeners.api, api, stop.clone()).await;
         gateway.detached.finish().await;
     };
     let late = async {

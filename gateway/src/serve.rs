@@ -3,6 +3,7 @@
 
 use axum::Router;
 use axum::http::Request;
+use axum::response::Response;
 use axum::serve::Listener;
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -10,13 +11,15 @@ use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
 use infra::net::PromptListener;
 use infra::tasks::Tasks;
+use std::convert::Infallible;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
-use tower::ServiceExt;
+use tower::{Service, ServiceExt};
 
 /// Connections at once; further ones wait to be accepted.
 const CONNECTIONS_MAX: usize = 20_000;
@@ -28,9 +31,43 @@ const HEADER_SECONDS_MAX: Duration = Duration::from_secs(75);
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Peer(pub(crate) IpAddr);
 
+/// Routes that others may take the place of: each request asks anew, also on an old connection.
+#[derive(Clone)]
+pub(crate) struct Routes(Arc<RwLock<Router>>);
+
+impl Routes {
+    pub(crate) fn new(router: Router) -> Self {
+        Self(Arc::new(RwLock::new(router)))
+    }
+
+    /// From the next request on these count.
+    pub(crate) fn set(&self, router: Router) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = router;
+    }
+}
+
+impl<B> Service<Request<B>> for Routes
+where
+    Router: Service<Request<B>, Response = Response, Error = Infallible>,
+{
+    type Response = Response;
+    type Error = Infallible;
+    type Future = <Router as Service<Request<B>>>::Future;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        // A router is always ready.
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let mut router = self.0.read().unwrap_or_else(PoisonError::into_inner).clone();
+        router.call(request)
+    }
+}
+
 /// Serves until `stop`; then accepts no more, and returns when every connection has ended its
 /// request.
-pub(crate) async fn serve(mut listener: PromptListener, router: Router, stop: CancellationToken) {
+pub(crate) async fn serve(mut listener: PromptListener, routes: Routes, stop: CancellationToken) {
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let connections = Tasks::new();
     loop {
@@ -39,7 +76,7 @@ pub(crate) async fn serve(mut listener: PromptListener, router: Router, stop: Ca
             () = stop.cancelled() => break,
             accepted = listener.accept() => accepted,
         };
-        let served = connection(stream, Peer(peer.ip()), router.clone(), stop.clone());
+        let served = connection(stream, Peer(peer.ip()), routes.clone(), stop.clone());
         connections.spawn("connection", async move {
             served.await;
             drop(place);
@@ -49,11 +86,11 @@ pub(crate) async fn serve(mut listener: PromptListener, router: Router, stop: Ca
     connections.finish().await;
 }
 
-async fn connection(stream: TcpStream, peer: Peer, router: Router, stop: CancellationToken) {
+async fn connection(stream: TcpStream, peer: Peer, routes: Routes, stop: CancellationToken) {
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_SECONDS_MAX);
     builder.http2().timer(TokioTimer::new());
-    let told = router.map_request(move |mut request: Request<Incoming>| {
+    let told = routes.map_request(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(peer);
         request
     });

@@ -18,14 +18,17 @@ use infra::store::Store;
 use infra::tasks::Tasks;
 use schemas::ids::GatewayId;
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock, Weak};
 use std::time::Instant;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 /// What a gateway is given.
 pub struct Dependencies {
     /// The configuration.
     pub config: Arc<Config>,
+    /// Others that take its place while the gateway runs.
+    pub configs: watch::Receiver<Arc<Config>>,
     /// NATS.
     pub bus: Bus,
     /// Redis.
@@ -46,15 +49,15 @@ pub struct Gateway {
     pub(crate) store: Store,
     pub(crate) metrics: Metrics,
     pub(crate) admin_key: Option<Secret>,
-    pub(crate) keys: KeyTable,
-    pub(crate) accounts: AccountTable,
-    pub(crate) fleet: Fleet,
-    pub(crate) exchange: Exchange,
-    pub(crate) breakers: Breakers,
+    pub(crate) keys: Arc<KeyTable>,
+    pub(crate) accounts: Arc<AccountTable>,
+    pub(crate) fleet: Arc<Fleet>,
+    pub(crate) exchange: Arc<Exchange>,
+    pub(crate) breakers: Arc<Breakers>,
     pub(crate) line: Arc<Line>,
     pub(crate) masker: pii::Masker,
-    pub(crate) desk: Desk,
-    pub(crate) front: Front,
+    pub(crate) desk: Arc<Desk>,
+    pub(crate) front: Arc<Front>,
     /// Cancelled when the gateway accepts nothing new any more: what never ends by itself ends.
     pub(crate) leaving: CancellationToken,
     /// Tasks that live as long as the gateway.
@@ -63,6 +66,8 @@ pub struct Gateway {
     pub(crate) detached: Tasks,
     /// Requests being settled after their client or worker left: a shutdown waits for them.
     pub(crate) settlements: Tasks,
+    /// The same gateway with the configuration that counts now.
+    latest: Arc<RwLock<Weak<Gateway>>>,
 }
 
 impl Gateway {
@@ -71,22 +76,22 @@ impl Gateway {
         background: Tasks,
         leaving: CancellationToken,
     ) -> Result<Arc<Self>, GatewayError> {
-        let breakers = Breakers::new(given.config.breaker.clone());
+        let breakers = Arc::new(Breakers::new(given.config.breaker.clone()));
         let line = Line::new(given.config.queue.clone());
         let masker = pii::Masker::new(privacy_settings(&given.config.privacy)?)?;
-        let desk = Desk::new(&given.config)?;
-        let front = Front::new(given.admin_key.as_ref());
-        Ok(Arc::new(Self {
+        let desk = Arc::new(Desk::new(&given.config)?);
+        let front = Arc::new(Front::new(given.admin_key.as_ref()));
+        Ok(Self::known(Self {
             id: GatewayId::fresh(),
             config: given.config,
             bus: given.bus,
             store: given.store,
             metrics: given.metrics,
             admin_key: given.admin_key,
-            keys: KeyTable::default(),
-            accounts: AccountTable::default(),
-            fleet: Fleet::default(),
-            exchange: Exchange::default(),
+            keys: Arc::default(),
+            accounts: Arc::default(),
+            fleet: Arc::default(),
+            exchange: Arc::default(),
             breakers,
             line,
             masker,
@@ -96,7 +101,54 @@ impl Gateway {
             background,
             detached: Tasks::new(),
             settlements: Tasks::new(),
+            latest: Arc::default(),
         }))
+    }
+
+    /// The same gateway with another configuration: it shares everything that lives longer than a
+    /// request.
+    ///
+    /// # Errors
+    /// When masking can't be set up.
+    pub(crate) fn with_config(&self, config: Arc<Config>) -> Result<Arc<Self>, GatewayError> {
+        let masker = self.masker.with_settings(privacy_settings(&config.privacy)?)?;
+        Ok(Self::known(Self {
+            id: self.id.clone(),
+            config,
+            bus: self.bus.clone(),
+            store: self.store.clone(),
+            metrics: self.metrics.clone(),
+            admin_key: self.admin_key.clone(),
+            keys: Arc::clone(&self.keys),
+            accounts: Arc::clone(&self.accounts),
+            fleet: Arc::clone(&self.fleet),
+            exchange: Arc::clone(&self.exchange),
+            breakers: Arc::clone(&self.breakers),
+            line: Arc::clone(&self.line),
+            masker,
+            desk: Arc::clone(&self.desk),
+            front: Arc::clone(&self.front),
+            leaving: self.leaving.clone(),
+            background: self.background.clone(),
+            detached: self.detached.clone(),
+            settlements: self.settlements.clone(),
+            latest: Arc::clone(&self.latest),
+        }))
+    }
+
+    /// Makes a gateway the one whose configuration counts.
+    fn known(gateway: Self) -> Arc<Self> {
+        let gateway = Arc::new(gateway);
+        let mut latest = gateway.latest.write().unwrap_or_else(PoisonError::into_inner);
+        *latest = Arc::downgrade(&gateway);
+        drop(latest);
+        gateway
+    }
+
+    /// This gateway with the configuration that counts now, for tasks that outlive requests.
+    pub(crate) fn latest(self: &Arc<Self>) -> Arc<Self> {
+        let latest = self.latest.read().unwrap_or_else(PoisonError::into_inner);
+        latest.upgrade().unwrap_or_else(|| Arc::clone(self))
     }
 
     /// How long a hold is kept, in milliseconds: a request's whole life, and the time to settle it.

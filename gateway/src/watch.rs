@@ -22,7 +22,7 @@ pub(crate) fn watch(gateway: &Arc<Gateway>) {
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
-                _ = looks.tick() => measure(&measured).await,
+                _ = looks.tick() => measure(&measured.latest()).await,
             }
         }
     });
@@ -37,12 +37,12 @@ pub(crate) fn watch(gateway: &Arc<Gateway>) {
 }
 
 /// After each new connection the queue is looked at, and made anew when it is gone.
-async fn mend(gateway: &Gateway) {
+async fn mend(gateway: &Arc<Gateway>) {
     let mut connections = gateway.bus.connections();
     connections.borrow_and_update();
     let mut known = None;
     loop {
-        let pools = gateway.config.models.pools();
+        let pools = gateway.latest().config.models.pools();
         match gateway.bus.apply_chat(&gateway.config.queue, &pools).await {
             Ok(made) => {
                 if known.as_ref().is_some_and(|known| *known != made) {

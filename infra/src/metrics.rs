@@ -94,8 +94,15 @@ metrics! {
     claims_total: IntCounterVec["answer"],
     /// Looks into the answer cache: hit, miss or away.
     cache_total: IntCounterVec["result"],
+    /// Requests with a name of their own and retries of SDKs: first, waited, replayed, refused,
+    /// taken_over or away.
+    idempotent_total: IntCounterVec["result"],
+    /// Readings of a changed configuration: taken, unchanged or refused.
+    config_reloads_total: IntCounterVec["result"],
     /// Pieces of personal data masked, by kind.
     masked_total: IntCounterVec["kind"],
+    /// Requests refused by the operator's rules, by rule.
+    blocked_total: IntCounterVec["rule"],
     /// Choices of the auto-router, by model.
     routed_total: IntCounterVec["model"],
     /// What users think of answers, said (good, bad) or done (regenerate, fallback), by model and

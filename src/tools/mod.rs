@@ -6,6 +6,9 @@ mod config;
 /// `chat`.
 mod chat;
 
+/// `models`
+mod models;
+
 /// `keys …`
 mod keys;
 
@@ -38,6 +41,7 @@ const HEALTHCHECK_SECONDS_MAX: Duration = Duration::from_secs(3);
 pub(crate) async fn run(command: Command, environment: Environment) -> Result<ExitCode, Failure> {
     match command {
         Command::Config(command) => config::run(command, &environment),
+        Command::Models { json } => models::run(json),
         Command::Keys(command) => keys::run(command, &environment).await,
         Command::Credits(command) => credits::run(command, &environment).await,
         Command::Ledger(command) => ledger::run(command, &environment).await,

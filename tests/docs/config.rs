@@ -14,7 +14,7 @@ const SECTIONS: &str = "infra/src/config/sections.rs";
 const SHAPE: &str = "infra/src/config/file.rs";
 
 /// Which struct holds the keys below a prefix.
-const STRUCTS: [(&str, &str, &str); 16] = [
+const STRUCTS: [(&str, &str, &str); 19] = [
     ("gateway.", SECTIONS, "Gateway"),
     ("queue.", SECTIONS, "Queue"),
     ("workers.", SECTIONS, "Workers"),
@@ -23,8 +23,11 @@ const STRUCTS: [(&str, &str, &str); 16] = [
     ("limits.", SECTIONS, "Limits"),
     ("cache.", SECTIONS, "Cache"),
     ("responses.", SECTIONS, "Responses"),
+    ("idempotency.", "infra/src/config/idempotency.rs", "Idempotency"),
     ("budget.", SECTIONS, "Budget"),
     ("privacy.", SECTIONS, "Privacy"),
+    ("guards.", "infra/src/config/guards.rs", "FileGuards"),
+    ("guards.block[].", "infra/src/config/guards.rs", "BlockRule"),
     ("plans[].", SECTIONS, "Plan"),
     ("coupons[].", SECTIONS, "Coupon"),
     ("stripe.", SECTIONS, "Stripe"),
@@ -34,7 +37,7 @@ const STRUCTS: [(&str, &str, &str); 16] = [
 ];
 
 /// Sections whose values in the default file are also the code's defaults.
-const PLAIN: [&str; 9] = [
+const PLAIN: [&str; 11] = [
     "gateway.",
     "queue.",
     "workers.",
@@ -42,8 +45,10 @@ const PLAIN: [&str; 9] = [
     "limits.",
     "cache.",
     "responses.",
+    "idempotency.",
     "budget.",
     "privacy.",
+    "guards.block",
 ];
 
 /// A model with what is required and nothing else.
@@ -87,7 +92,9 @@ pub(crate) fn keys_are_those_of_the_code(tree: &Tree) -> Vec<String> {
 pub(crate) fn defaults_are_those_of_the_code(tree: &Tree) -> Vec<String> {
     let told: BTreeMap<String, String> =
         rows(tree).iter().map(|row| (row.plain(0), row.plain(2))).collect();
-    let is_plain = |key: &str| PLAIN.iter().any(|section| key.starts_with(section));
+    // A list has no entries by default.
+    let is_plain =
+        |key: &str| !key.contains("[]") && PLAIN.iter().any(|section| key.starts_with(section));
     let mut real: BTreeMap<String, String> = leaves(&tree.text(FILE))
         .into_iter()
         .filter(|(key, _)| is_plain(key))

@@ -41,6 +41,11 @@ pub(crate) fn errors_are_those_of_the_code(tree: &Tree) -> Vec<String> {
     found
 }
 
+/// Whether what is made is to be written anew.
+pub(crate) fn is_updating() -> bool {
+    Environment::of_process().get(UPDATE).is_some()
+}
+
 /// A metric as the macro in its file declares it.
 struct Metric {
     name: String,
@@ -113,7 +118,7 @@ fn compare(tree: &Tree, path: &str, table: &str) -> Vec<String> {
     if inside == table {
         return Vec::new();
     }
-    if Environment::of_process().get(UPDATE).is_some() {
+    if is_updating() {
         return tree.rewrite(path, &format!("{before}{BEGIN}{table}{END}{after}"));
     }
     let old: Vec<&str> = inside.lines().collect();

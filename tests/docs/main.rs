@@ -13,6 +13,7 @@ mod names;
 mod ranges;
 mod readmes;
 mod routes;
+mod schema;
 mod source;
 mod tree;
 
@@ -63,6 +64,7 @@ checks![
     readmes::both_readmes_say_the_same,
     readmes::paths_exist,
     readmes::environment_is_whole,
+    schema::schema_is_that_of_the_document,
     routes::openapi_is_whole,
     routes::routes_exist_and_are_told,
 ];

@@ -96,6 +96,9 @@ fn keys_spelled() -> Option<Spelled> {
         ("response_sizes", keys::response_sizes(&account)),
         ("backgrounds", keys::backgrounds(&account)),
         ("background_cancels", keys::background_cancels(&account)),
+        ("once", keys::once(&account, "NAME")),
+        ("onces", keys::onces(&account)),
+        ("once_sizes", keys::once_sizes(&account)),
     ];
     let part = format!("{{{part}}}");
     Some(texts.map(|(item, text)| (item, placeholders(&text.replace(&part, "{part}")))).into())
@@ -103,9 +106,9 @@ fn keys_spelled() -> Option<Spelled> {
 
 /// `ACCOUNT` as a whole word of a name is written `<account>`.
 fn placeholders(text: &str) -> String {
-    const FILLED: [&str; 13] = [
+    const FILLED: [&str; 14] = [
         "GATEWAY", "REQUEST", "WORKER", "ACCOUNT", "POOL", "MODEL", "KIND", "UNIQUE", "KEY",
-        "DIGEST", "USER", "RESPONSE", "CODE",
+        "DIGEST", "USER", "RESPONSE", "NAME", "CODE",
     ];
     let filled = |part: &str| match FILLED.contains(&part) {
         true => format!("<{}>", part.to_lowercase()),

@@ -34,6 +34,11 @@ coupons:
     credit_usd: 1
     account_max: 1
     total_max: 1000
+guards:
+  block:
+    -
+      name: a
+      pattern: x
 ";
 
 /// What a model of our own has below its other keys.

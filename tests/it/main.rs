@@ -13,6 +13,8 @@ mod auto;
 #[cfg(test)]
 mod backgrounds;
 #[cfg(test)]
+mod bench_cache;
+#[cfg(test)]
 mod budgets;
 #[cfg(test)]
 mod cache;
@@ -38,6 +40,8 @@ mod failover;
 mod fields;
 #[cfg(test)]
 mod health;
+#[cfg(test)]
+mod idempotency;
 #[cfg(test)]
 mod keys;
 #[cfg(test)]
@@ -70,6 +74,8 @@ mod program;
 mod rakuten;
 #[cfg(test)]
 mod receipts;
+#[cfg(test)]
+mod reload;
 #[cfg(test)]
 mod responses;
 #[cfg(test)]

@@ -1,8 +1,9 @@
 //! Personal data stays in the gateway: neither NATS nor a worker nor a vendor nor Redis nor a disk
 //! ever sees it, and its owner gets it back, however a vendor cuts the answer.
 
+use harness::client::question_to;
 use harness::{Script, Step, World};
-use infra::config::PrivacyMode;
+use infra::config::{BlockRule, Config, Guards, PrivacyMode};
 use serde_json::json;
 
 const EMAIL: &str = "taro.yamada@example.co.jp";
@@ -203,5 +204,36 @@ async fn a_key_has_a_policy_of_its_own() {
     let changed = admin.send(as_configured).await;
     assert_eq!((changed.status, &changed.json()["privacy"]), (200, &json!(null)));
     assert_eq!(world.client(&strict).ask("fast", QUESTION).await.status, 200);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_request_that_breaks_a_rule_is_refused_without_its_words() {
+    let rule = BlockRule { name: "project-x".into(), pattern: "(?i)project x|極秘計画".into() };
+    let change = |config: &mut Config| config.guards = Guards::new(vec![rule]).unwrap();
+    let world = World::builder().config(change).start().await;
+    let key = world.key(1_000_000).await;
+    let client = world.client(&key);
+    for said in ["about PROJECT X please", "極秘計画について"] {
+        let tool = json!({"type": "function", "function": {"name": "f", "description": said}});
+        let messages = json!([{"role": "user", "content": "hello"}]);
+        let bodies = [
+            question_to("fast", said),
+            json!({"model": "fast", "messages": messages, "tools": [tool]}),
+        ];
+        for body in bodies {
+            let refused = client.chat(&body).await;
+            let code = refused.error_code();
+            assert_eq!((refused.status, code.as_str()), (400, "content_blocked"));
+            assert!(refused.text.contains("project-x"), "{}", refused.text);
+            assert!(!refused.text.contains(said), "{}", refused.text);
+        }
+    }
+    let scrape = world.scrape(0).await;
+    assert_eq!(scrape.value("fly_llm_blocked_total{rule=\"project-x\"}"), 4.0);
+    let fine = client.ask("fast", "about project y").await;
+    assert_eq!(fine.status, 200, "{}", fine.text);
+    assert_eq!(world.vendor().starts(), 1);
+    world.wait_for_ends(1, 0).await;
     world.finish().await;
 }

@@ -65,7 +65,7 @@ async fn ask(world: &World, key: &Key, number: usize) -> String {
 }
 
 /// An answer that nobody may have yet.
-async fn none_of(answer: impl Future<Output = Answer>) {
+pub(crate) async fn none_of(answer: impl Future<Output = Answer>) {
     let answer = answer.await;
     panic!("nobody answers, and yet: {}", answer.text);
 }

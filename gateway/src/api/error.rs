@@ -4,11 +4,11 @@
 
 use super::{X_REQUEST_ID, header_value};
 use crate::chat::Refused;
-use axum::Json;
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use infra::store::limits::Standing;
 use schemars::JsonSchema;
 use schemas::error::{ErrorCode, Problem};
@@ -116,7 +116,7 @@ pub(crate) fn body(problem: &Problem) -> Value {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let (status, headers) = self.head(self.problem.code.status());
-        (status, headers, Json(body(&self.problem))).into_response()
+        (status, headers, Extension(self.code()), Json(body(&self.problem))).into_response()
     }
 }
 

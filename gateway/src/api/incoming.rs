@@ -65,6 +65,11 @@ pub(crate) async fn body(
             "Send the body as Content-Type: application/json.",
         ));
     }
+    read(gateway, body).await
+}
+
+/// The same, whatever its kind.
+pub(super) async fn read(gateway: &Gateway, body: Body) -> Result<Bytes, Problem> {
     let bytes_max = gateway.config.gateway.body_bytes_max;
     let arrived = tokio::time::timeout(BODY_SECONDS_MAX, axum::body::to_bytes(body, bytes_max));
     let arrived = arrived.await.map_err(|_| {

@@ -69,6 +69,9 @@ mod cache;
 /// `/health`, `/ready` and `/metrics`.
 pub mod health;
 
+/// Requests that run once.
+mod idempotency;
+
 /// Counts requests.
 mod counted;
 
@@ -113,7 +116,7 @@ const PREFLIGHT_SECONDS: Duration = Duration::from_secs(3_600);
 pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// What a browser's script may read of an answer.
-const EXPOSED_HEADERS: [HeaderName; 24] = [
+const EXPOSED_HEADERS: [HeaderName; 26] = [
     X_REQUEST_ID,
     messages::REQUEST_ID,
     header::RETRY_AFTER,
@@ -136,6 +139,8 @@ const EXPOSED_HEADERS: [HeaderName; 24] = [
     HeaderName::from_static("x-fly-ttft-ms"),
     HeaderName::from_static("x-fly-overhead-ms"),
     HeaderName::from_static("x-fly-dropped-params"),
+    HeaderName::from_static("idempotent-replayed"),
+    HeaderName::from_static("x-fly-original-request"),
     error::OPENAI_VERSION,
     error::OPENAI_PROCESSING_MS,
 ];
@@ -176,6 +181,7 @@ pub(crate) fn router(gateway: &Arc<Gateway>) -> Router {
         .route("/ready", get(health::ready))
         .fallback(error::not_found)
         .method_not_allowed_fallback(error::method_not_allowed)
+        .layer(axum::middleware::from_fn_with_state(Arc::clone(gateway), idempotency::once))
         .layer(RequestDecompressionLayer::new())
         .layer(axum::middleware::from_fn(incoming::known_encoding))
         .layer(axum::middleware::from_fn(error::name_request))

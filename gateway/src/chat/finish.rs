@@ -206,6 +206,28 @@ impl Gateway {
         self.settlements.spawn("void", async move { write(&writer, &event).await });
     }
 
+    /// Ends a request whose gateway is gone, so that another may take its place. Returns whether it
+    /// costs nothing; nothing when the ledger doesn't answer.
+    pub(crate) async fn end_lost(&self, request: &RequestId, key: &KeyRecordV1) -> Option<bool> {
+        let fact = Fact::Void(Void {
+            request: request.clone(),
+            key: key.key.clone(),
+            reason: VoidReason::Failed,
+            writer: Writer::Gateway,
+        });
+        let account = key.account.clone();
+        let at_ms = clock::unix_ms();
+        let event = EventV1 { account, at_ms, amount: MicroUsd::ZERO, fact };
+        match self.bus.record(&event).await {
+            Ok(Recorded::Written(_)) => Some(true),
+            Ok(Recorded::Before(before)) => Some(matches!(before.fact, Fact::Void(_))),
+            Err(error) => {
+                tracing::warn!(%error, "a lost request can't be ended yet");
+                None
+            }
+        }
+    }
+
     /// Writes an event until it is confirmed, at most a few times.
     pub(super) async fn write_down(&self, event: &EventV1) -> Option<Recorded> {
         write(self, event).await

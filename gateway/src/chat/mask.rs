@@ -2,6 +2,7 @@
 //! stays in this process with the request; when masking fails the request fails.
 
 use super::admit::Admitted;
+use crate::guards;
 use crate::pii::{MaskError, Vault};
 use crate::state::Gateway;
 use schemas::error::{ErrorCode, Problem};
@@ -20,6 +21,10 @@ pub(super) fn mask(gateway: &Gateway, mut admitted: Admitted) -> Result<(Masked,
     let own = own.map(|policy| gateway.masker.with_policy(policy));
     let masker = own.as_ref().unwrap_or(&gateway.masker);
     let chat = &mut admitted.authenticated.received.chat;
+    if let Some(rule) = guards::broken(&gateway.config.guards, chat) {
+        gateway.metrics.blocked_total.with_label_values(&[rule]).inc();
+        return Err(guards::refusal(rule));
+    }
     if !sees_everything(chat) && !masker.is_off() {
         return Err(unreadable());
     }

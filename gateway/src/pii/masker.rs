@@ -59,6 +59,14 @@ impl Masker {
         Ok(Self { detector, settings: Arc::new(settings) })
     }
 
+    /// Under other settings: what is compiled is shared as long as the patterns are the same.
+    pub fn with_settings(&self, settings: Settings) -> Result<Self, SettingsError> {
+        if settings.patterns != self.settings.patterns {
+            return Self::new(settings);
+        }
+        Ok(Self { detector: Arc::clone(&self.detector), settings: Arc::new(settings) })
+    }
+
     /// The same patterns under a key's own policy.
     #[must_use]
     pub fn with_policy(&self, policy: &PolicyV1) -> Self {

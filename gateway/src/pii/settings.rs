@@ -3,7 +3,9 @@
 
 use std::collections::BTreeMap;
 
+use super::finding::Trust;
 use super::kind::Kind;
+use super::recognizers::Rule;
 use schemas::privacy::PolicyV1;
 pub use schemas::privacy::{Media, Mode};
 
@@ -36,6 +38,17 @@ impl Settings {
             }
         }
         settings
+    }
+
+    /// Whether the operator's own patterns can be used: much quicker than to compile all.
+    ///
+    /// # Errors
+    /// Says which pattern can't be.
+    pub fn check(&self) -> Result<(), SettingsError> {
+        for pattern in &self.patterns {
+            Rule::new(Kind::Custom, Trust::Order, pattern)?;
+        }
+        Ok(())
     }
 
     /// The mode of a kind.

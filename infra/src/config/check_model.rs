@@ -4,7 +4,7 @@
 use super::file::{FileLlama, FileModel, FilePrice, PerMillion};
 use super::load::Mistake;
 use super::model::{Llama, Model};
-use super::presets;
+use super::{presets, vendors};
 use crate::environment::Environment;
 use crate::secret::Secret;
 use schemas::catalogue::{Capability, Preset, Vendor};
@@ -23,8 +23,13 @@ pub(super) fn check_model(
         return Err(fail("a name has 1 to 128 printable characters".into()));
     }
     let embeds_only = written.capabilities == [Capability::Embeddings];
-    let max_output = written.max_output.or(embeds_only.then_some(1)).unwrap_or(0);
-    if written.context == 0 || max_output == 0 || max_output > written.context {
+    let known = vendors::known(written.vendor, written.upstream.as_ref().unwrap_or(&name));
+    let context = written.context.or_else(|| known?.context).unwrap_or(0);
+    // What is known is of the whole context; one that is written may be shorter.
+    let known_output = || known?.max_output.map(|most| most.min(context));
+    let max_output = written.max_output.or_else(known_output).or(embeds_only.then_some(1));
+    let max_output = max_output.unwrap_or(0);
+    if context == 0 || max_output == 0 || max_output > context {
         return Err(fail("context and max_output are tokens, max_output from 1 to context".into()));
     }
     let key_wanted = written.api_key.is_some() || !written.api_keys.is_empty();
@@ -38,7 +43,7 @@ pub(super) fn check_model(
     let api_base = check_api_base(written.api_base, written.preset, environment).map_err(&fail)?;
     check_vendor(vendor, written.preset, written.api_version.as_deref(), api_base.as_deref())
         .map_err(&fail)?;
-    let price = check_price(written.price, embeds_only).map_err(&fail)?;
+    let price = check_price(written.price.or_else(|| known?.price), embeds_only).map_err(&fail)?;
     let is_llama = vendor == Vendor::Llama;
     if !is_llama && written.llama.is_some() {
         return Err(fail("llama: is only for vendor: llama; remove it".into()));
@@ -56,7 +61,7 @@ pub(super) fn check_model(
         api_keys,
         key_wanted,
         price,
-        context: written.context,
+        context,
         max_output,
         capabilities: written.capabilities,
         unsupported: written.unsupported,

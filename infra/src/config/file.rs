@@ -1,6 +1,8 @@
 //! The shape of config.yaml as written: places are kept, so that a mistake can be shown where it
 //! stands. Unknown keys are refused everywhere.
 
+use super::guards::FileGuards;
+use super::idempotency::Idempotency;
 use super::sections::{
     Auto, Breaker, Budget, Cache, Coupon, Gateway, Limits, Plan, Privacy, Queue, Responses, Stripe,
     Workers,
@@ -39,9 +41,13 @@ pub(super) struct File {
     #[serde(default)]
     pub(super) responses: Responses,
     #[serde(default)]
+    pub(super) idempotency: Idempotency,
+    #[serde(default)]
     pub(super) budget: Budget,
     #[serde(default)]
     pub(super) privacy: Privacy,
+    #[serde(default)]
+    pub(super) guards: FileGuards,
     #[serde(default)]
     pub(super) plans: Vec<Plan>,
     #[serde(default)]
@@ -67,7 +73,7 @@ pub(super) struct FileModel {
     #[serde(default)]
     pub(super) api_keys: Vec<String>,
     pub(super) price: Option<FilePrice>,
-    pub(super) context: u64,
+    pub(super) context: Option<u64>,
     pub(super) max_output: Option<u64>,
     #[serde(default = "chat_only")]
     pub(super) capabilities: Vec<Capability>,
@@ -87,7 +93,7 @@ fn standard() -> Tier {
 }
 
 /// Prices as written: USD per million tokens.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct FilePrice {
     pub(super) input: Option<PerMillion>,

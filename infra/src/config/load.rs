@@ -1,18 +1,15 @@
 //! File → checked configuration: parse, expand `${NAME}`, apply the environment, check. A mistake
 //! is told with file, line and what to write instead; nothing is guessed.
 
-use super::check_coupons::check_coupons;
-use super::check_model::check_model;
-use super::check_stripe::check_stripe;
+use super::Config;
+use super::check::check;
+use super::explain;
 use super::file::File;
 use super::model::{Catalogue, Model};
-use super::{Cache, Config, Gateway, Limits};
 use crate::environment::{
     CACHE_TTL, ENABLE_CACHING, Environment, MAX_TOKENS_PER_REQUEST, RAKUTEN_LLM_API_BASE,
 };
 use schemas::catalogue::Vendor;
-use serde_saphyr::Spanned;
-use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
 /// The default configuration: the repository's config.yaml.
@@ -20,9 +17,6 @@ pub const DEFAULT_CONFIG: &str = include_str!("../../../config.yaml");
 
 /// Largest configuration file, in bytes.
 const FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
-
-/// How much of NATS's message is left for the job around a body, in bytes.
-const PAYLOAD_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// A configuration that is refused: where, and what to write instead.
 #[derive(Debug, thiserror::Error)]
@@ -55,9 +49,6 @@ pub enum ConfigError {
     },
 }
 
-/// The highest limit: beyond it Redis's scripts would round.
-const LIMIT_MAX: u64 = 1_000_000_000_000;
-
 /// A mistake at a line.
 pub(super) type Mistake = (u64, String);
 
@@ -70,15 +61,7 @@ impl Config {
         let Some(path) = file else {
             return Self::parse(DEFAULT_CONFIG, "config.yaml (built in)", environment);
         };
-        let name = path.display().to_string();
-        let unreadable = |cause: String| ConfigError::Unreadable { file: name.clone(), cause };
-        let size = std::fs::metadata(path)
-            .map_err(|error| unreadable(format!("{error}; `fly-llm config default` prints one")))?;
-        if size.len() > FILE_BYTES_MAX {
-            return Err(unreadable(format!("larger than {FILE_BYTES_MAX} bytes")));
-        }
-        let text = std::fs::read_to_string(path).map_err(|error| unreadable(error.to_string()))?;
-        Self::parse(&text, &name, environment)
+        Self::parse(&read(path)?, &path.display().to_string(), environment)
     }
 
     /// Parses and checks a text; `name` stands in messages.
@@ -86,201 +69,53 @@ impl Config {
     /// # Errors
     /// As [`Config::load`].
     pub fn parse(text: &str, name: &str, environment: &Environment) -> Result<Self, ConfigError> {
-        let wrong =
-            |(line, what): Mistake| ConfigError::Wrong { file: name.to_owned(), line, what };
-        let file: File = serde_saphyr::from_str(text).map_err(|error| {
-            let line = error.location().map_or(1, |location| location.line());
-            wrong((line, first_line(&error.to_string())))
-        })?;
-        let mut config = check(file, environment).map_err(wrong)?;
-        apply_environment(&mut config, environment)?;
-        Ok(config)
-    }
-}
-
-/// The parser's message without the excerpt it draws below.
-fn first_line(message: &str) -> String {
-    let line = message.lines().find(|line| !line.trim().is_empty()).unwrap_or(message);
-    line.trim_start_matches("error: ").to_owned()
-}
-
-fn check(file: File, environment: &Environment) -> Result<Config, Mistake> {
-    check_gateway(&file.gateway)?;
-    check_limits(&file.limits)?;
-    check_times(&file)?;
-    check_cache(&file.cache)?;
-    let mut names = HashSet::new();
-    let mut models = Vec::with_capacity(file.models.len());
-    for written in file.models {
-        let line = written.referenced.line();
-        let model = check_model(written.value, line, environment)?;
-        for name in std::iter::once(&model.name).chain(&model.aliases) {
-            if name == "auto" {
-                let what = "the name 'auto' is the router's own: choose another";
-                return Err((line, what.into()));
+        match Self::taken(text, environment) {
+            Ok(mut config) => {
+                apply_environment(&mut config, environment)?;
+                Ok(config)
             }
-            if !names.insert(name.clone()) {
-                return Err((line, format!("the name '{name}' is used twice: rename one of them")));
+            Err(mistakes) => {
+                let first = mistakes.into_iter().min_by_key(|(line, _)| *line);
+                let (line, what) = first.unwrap_or((1, "can't be read".into()));
+                Err(ConfigError::Wrong { file: name.to_owned(), line, what })
             }
         }
-        models.push(model);
     }
-    if models.is_empty() {
-        return Err((1, "models: is empty: write at least one model".into()));
+
+    /// Everything that is wrong with a text, in the order of its lines.
+    pub fn mistakes(text: &str, name: &str, environment: &Environment) -> Vec<ConfigError> {
+        let mut found = match Self::taken(text, environment) {
+            Ok(mut config) => {
+                return apply_environment(&mut config, environment).err().into_iter().collect();
+            }
+            Err(_) => explain::all(text, environment),
+        };
+        found.sort();
+        found.dedup();
+        let wrong = |(line, what)| ConfigError::Wrong { file: name.to_owned(), line, what };
+        found.into_iter().map(wrong).collect()
     }
-    let fallbacks = chains(file.fallbacks, "fallbacks:", &names)?;
-    let context_window_fallbacks =
-        chains(file.context_window_fallbacks, "context_window_fallbacks:", &names)?;
-    for name in file.auto.candidates.iter().chain(&file.auto.default) {
-        known(&names, 1, name, "auto:")?;
+
+    fn taken(text: &str, environment: &Environment) -> Result<Self, Vec<Mistake>> {
+        let file = serde_saphyr::from_str::<File>(text);
+        let file = file.map_err(|error| vec![explain::unreadable(&error)])?;
+        check(file, environment).map_err(|found| explain::placed(text, found))
     }
-    check_coupons(&file.coupons)?;
-    let stripe = check_stripe(file.stripe, &file.plans, environment)?;
-    Ok(Config {
-        gateway: file.gateway,
-        queue: file.queue,
-        workers: file.workers,
-        models: Catalogue::new(models),
-        fallbacks,
-        context_window_fallbacks,
-        breaker: file.breaker,
-        auto: file.auto,
-        limits: file.limits,
-        cache: file.cache,
-        responses: file.responses,
-        budget: file.budget,
-        privacy: file.privacy,
-        plans: file.plans,
-        coupons: file.coupons,
-        stripe,
-    })
 }
 
-fn known(names: &HashSet<String>, line: u64, name: &str, place: &str) -> Result<(), Mistake> {
-    if names.contains(name) {
-        return Ok(());
+/// Reads a configuration file as text.
+///
+/// # Errors
+/// When it can't be read, or is too large.
+pub fn read(path: &Path) -> Result<String, ConfigError> {
+    let name = path.display().to_string();
+    let unreadable = |cause: String| ConfigError::Unreadable { file: name.clone(), cause };
+    let size = std::fs::metadata(path)
+        .map_err(|error| unreadable(format!("{error}; `fly-llm config default` prints one")))?;
+    if size.len() > FILE_BYTES_MAX {
+        return Err(unreadable(format!("larger than {FILE_BYTES_MAX} bytes")));
     }
-    let what = format!(
-        "{place} names the model '{name}', which models: doesn't have: add it or remove the name"
-    );
-    Err((line, what))
-}
-
-/// Model → models to try instead of it; all of them must be there.
-fn chains(
-    written: BTreeMap<String, Vec<Spanned<String>>>,
-    place: &str,
-    names: &HashSet<String>,
-) -> Result<BTreeMap<String, Vec<String>>, Mistake> {
-    let mut chains = BTreeMap::new();
-    for (model, chain) in written {
-        let line = chain.first().map_or(1, |name| name.referenced.line());
-        if model != "*" {
-            known(names, line, &model, place)?;
-        }
-        for name in &chain {
-            known(names, name.referenced.line(), &name.value, place)?;
-        }
-        chains.insert(model, chain.into_iter().map(|name| name.value).collect());
-    }
-    Ok(chains)
-}
-
-fn check_gateway(gateway: &Gateway) -> Result<(), Mistake> {
-    for (name, address) in
-        [("listen", &gateway.listen), ("metrics_listen", &gateway.metrics_listen)]
-    {
-        if address.parse::<std::net::SocketAddr>().is_err() {
-            let what = format!(
-                "gateway.{name}: '{address}' is not an address: write HOST:PORT \
-                                with a numeric host, such as 0.0.0.0:8080"
-            );
-            return Err((1, what));
-        }
-    }
-    if gateway.body_bytes_max >= PAYLOAD_BYTES_MAX {
-        let what = format!(
-            "gateway.body_bytes_max: {} doesn't fit a NATS message: write less \
-                            than {PAYLOAD_BYTES_MAX}",
-            gateway.body_bytes_max
-        );
-        return Err((1, what));
-    }
-    Ok(())
-}
-
-fn check_limits(limits: &Limits) -> Result<(), Mistake> {
-    let Limits { requests_per_minute, tokens_per_minute, parallel, max_tokens_per_request } =
-        *limits;
-    for (name, limit) in [
-        ("requests_per_minute", requests_per_minute),
-        ("tokens_per_minute", tokens_per_minute),
-        ("parallel", parallel),
-        ("max_tokens_per_request", max_tokens_per_request),
-    ] {
-        if !(1..=LIMIT_MAX).contains(&limit) {
-            return Err((1, format!("limits.{name}: {limit} is no limit: write 1 to {LIMIT_MAX}")));
-        }
-    }
-    Ok(())
-}
-
-/// An account shares its answers with one group, or with nobody.
-fn check_cache(cache: &Cache) -> Result<(), Mistake> {
-    if cache.hit_price_percent > 100 {
-        let what = format!(
-            "cache.hit_price_percent: {} is more than the whole: write 0 to 100",
-            cache.hit_price_percent
-        );
-        return Err((1, what));
-    }
-    let mut seen = HashSet::new();
-    for account in cache.groups.values().flatten() {
-        if !seen.insert(account) {
-            let what = format!("cache.groups: {account} is in two groups: take it out of one");
-            return Err((1, what));
-        }
-    }
-    Ok(())
-}
-
-/// A limit of zero seconds would refuse everything.
-fn check_times(file: &File) -> Result<(), Mistake> {
-    let (gateway, queue, workers) = (&file.gateway, &file.queue, &file.workers);
-    let breaker = &file.breaker;
-    for (name, value) in [
-        ("gateway.body_bytes_max", gateway.body_bytes_max as u64),
-        ("gateway.request_seconds_max", gateway.request_seconds_max),
-        ("gateway.first_token_seconds_max", gateway.first_token_seconds_max),
-        ("gateway.stream_idle_seconds_max", gateway.stream_idle_seconds_max),
-        ("gateway.ping_seconds", gateway.ping_seconds),
-        ("queue.acknowledge_seconds", queue.acknowledge_seconds),
-        ("queue.waiting_max", queue.waiting_max as u64),
-        ("queue.wait_seconds_max", queue.wait_seconds_max),
-        ("queue.weight_high", queue.weight_high.into()),
-        ("queue.weight_normal", queue.weight_normal.into()),
-        ("queue.weight_low", queue.weight_low.into()),
-        ("workers.provider_slots", workers.provider_slots.into()),
-        ("workers.connect_seconds_max", workers.connect_seconds_max),
-        ("workers.first_byte_seconds_max", workers.first_byte_seconds_max),
-        ("workers.idle_seconds_max", workers.idle_seconds_max),
-        ("breaker.failures_max", breaker.failures_max.into()),
-        ("breaker.cool_down_seconds", breaker.cool_down_seconds),
-        ("breaker.cool_down_seconds_max", breaker.cool_down_seconds_max),
-        ("breaker.slow_first_token_seconds", breaker.slow_first_token_seconds),
-    ] {
-        if value == 0 {
-            return Err((1, format!("{name}: 0 would refuse everything: write 1 or more")));
-        }
-    }
-    if !matches!(queue.replicas, 1 | 3 | 5) {
-        return Err((1, "queue.replicas: write 1, or 3 or 5 in a NATS cluster".into()));
-    }
-    if queue.deliveries_max < 1 || queue.jobs_max < 1 || queue.bytes_max < 1 {
-        let what = "queue.jobs_max, bytes_max and deliveries_max: write 1 or more";
-        return Err((1, what.into()));
-    }
-    Ok(())
+    std::fs::read_to_string(path).map_err(|error| unreadable(error.to_string()))
 }
 
 /// The seed's names win over the file.
@@ -332,7 +167,7 @@ fn serve_llama_elsewhere(models: &Catalogue, base: &str) -> Catalogue {
 mod tests {
     use super::super::sections::{Auto, Breaker, Budget, Privacy, Queue, Responses, Workers};
     use super::*;
-    use crate::config::Stripe;
+    use crate::config::{Cache, Gateway, Idempotency, Limits, Stripe};
     use crate::environment::{STRIPE_SECRET_KEY, STRIPE_WEBHOOK_SECRET};
 
     const MODEL: &str = "models:\n  - name: m\n    pool: cloud\n    vendor: openai\n    \
@@ -353,6 +188,7 @@ mod tests {
         assert_eq!(config.limits, Limits::default());
         assert_eq!(config.cache, Cache::default());
         assert_eq!(config.responses, Responses::default());
+        assert_eq!(config.idempotency, Idempotency::default());
         assert_eq!(config.budget, Budget::default());
         assert_eq!(config.privacy, Privacy::default());
         let Auto { candidates, default, .. } = config.auto;
@@ -421,7 +257,7 @@ mod tests {
         assert_eq!(rakuten.vendor, Vendor::Compatible);
         assert_eq!(rakuten.api_base.as_deref(), Some("http://127.0.0.1:1/v1"));
         assert!(config.models.get("gpt-4o-mini").unwrap().can_be_called());
-        assert!(!config.models.get("claude-sonnet-4-5").unwrap().can_be_called());
+        assert!(!config.models.get("claude-sonnet-4-6").unwrap().can_be_called());
         let wrong = Environment::of([("CACHE_TTL", "soon")]);
         assert!(Config::load(None, &wrong).unwrap_err().to_string().contains("CACHE_TTL"));
     }

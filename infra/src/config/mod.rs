@@ -5,8 +5,17 @@
 /// Sections that are plain values.
 mod sections;
 
+/// What no request may say.
+mod guards;
+
+/// The section of requests that run once.
+mod idempotency;
+
 /// A model as configured.
 mod model;
+
+/// What is known of vendors' models.
+mod vendors;
 
 /// What is known of the servers behind `preset:`.
 mod presets;
@@ -14,8 +23,17 @@ mod presets;
 /// The file's own shape, with places for error messages.
 mod file;
 
+/// What another configuration changes.
+mod changes;
+
+/// All of a file, checked.
+mod check;
+
 /// One model, checked.
 mod check_model;
+
+/// Mistakes, told.
+mod explain;
 
 /// The section of Stripe, checked.
 mod check_stripe;
@@ -26,12 +44,16 @@ mod check_coupons;
 /// Reading, expanding, checking.
 mod load;
 
-pub use load::{ConfigError, DEFAULT_CONFIG};
+pub use changes::{Change, changes};
+pub use guards::{BlockRule, Guards};
+pub use idempotency::Idempotency;
+pub use load::{ConfigError, DEFAULT_CONFIG, read};
 pub use model::{Catalogue, Llama, Model};
 pub use sections::{
     Auto, Breaker, Budget, Cache, Coupon, DropParams, Gateway, Limits, Plan, PoolLimits, Privacy,
     PrivacyMedia, PrivacyMode, Queue, Responses, SemanticCache, Stripe, Workers,
 };
+pub use vendors::{Known, known_models};
 
 use std::collections::BTreeMap;
 
@@ -60,10 +82,14 @@ pub struct Config {
     pub cache: Cache,
     /// Responses that are kept.
     pub responses: Responses,
+    /// Requests that run once.
+    pub idempotency: Idempotency,
     /// What may be spent.
     pub budget: Budget,
     /// Personal data.
     pub privacy: Privacy,
+    /// What no request may say.
+    pub guards: Guards,
     /// What can be bought.
     pub plans: Vec<Plan>,
     /// What codes bring.
@@ -73,6 +99,11 @@ pub struct Config {
 }
 
 impl Config {
+    /// What an operator should know on a day, such as `2026-01-31`.
+    pub fn warnings(&self, today: &str) -> Vec<String> {
+        self.models.iter().filter_map(|model| vendors::warning(model, today)).collect()
+    }
+
     /// The models to try after `model`, in order.
     pub fn fallbacks_of(&self, model: &str) -> &[String] {
         of(&self.fallbacks, model)

@@ -164,3 +164,18 @@ pub fn backgrounds(account: &AccountId) -> String {
 pub fn background_cancels(account: &AccountId) -> String {
     format!("{}background_cancels:{account}", prefix(account))
 }
+
+/// What a request's own name stands for; `name` is a digest of the key and the name.
+pub fn once(account: &AccountId, name: &str) -> String {
+    format!("{}once:{account}:{name}", prefix(account))
+}
+
+/// An account's names that have ended, by the time they are forgotten.
+pub fn onces(account: &AccountId) -> String {
+    format!("{}onces:{account}", prefix(account))
+}
+
+/// How many bytes each of their answers takes, and all in `total`.
+pub fn once_sizes(account: &AccountId) -> String {
+    format!("{}once_sizes:{account}", prefix(account))
+}

@@ -31,6 +31,9 @@ pub mod answers;
 /// Responses kept for those who asked.
 pub mod responses;
 
+/// Requests with names of their own.
+pub mod once;
+
 /// Responses that run in the background.
 pub mod backgrounds;
 

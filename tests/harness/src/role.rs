@@ -13,7 +13,7 @@ use infra::store::Store;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::runtime::Runtime;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -24,6 +24,8 @@ pub(crate) const ADMIN_KEY: &str = "admin-key-of-the-tests";
 #[derive(Clone)]
 pub(crate) struct Given {
     pub(crate) config: Arc<Config>,
+    /// Where gateways hear of another one.
+    pub(crate) configs: watch::Receiver<Arc<Config>>,
     pub(crate) nats_urls: NatsUrls,
     pub(crate) redis_url: String,
 }
@@ -71,6 +73,7 @@ impl Role {
         let given = given.clone();
         let role = Self::start("gateway", |metrics, stop| async move {
             let dependencies = Dependencies {
+                configs: given.configs.clone(),
                 config: Arc::clone(&given.config),
                 bus: Bus::connect(&given.nats_urls.gateway, "gateway").await.map_err(text)?,
                 store: store(&given).await?,

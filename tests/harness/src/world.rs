@@ -30,6 +30,7 @@ use schemas::money::MicroUsd;
 use schemas::subjects;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use tempfile::TempDir;
 
 /// An API key and who pays for it.
@@ -66,6 +67,7 @@ pub struct World {
     vendor: Vendor,
     stripe: Option<Stripe>,
     pub(crate) given: Given,
+    told: tokio::sync::watch::Sender<Arc<Config>>,
     pub(crate) bus: Bus,
     pub(crate) store: Store,
     pub(crate) redis: MultiplexedConnection,
@@ -137,6 +139,13 @@ impl World {
     /// The configuration.
     pub fn config(&self) -> &Config {
         &self.given.config
+    }
+
+    /// Tells the gateways of another configuration, as their process does when its file changes.
+    pub fn reconfigure(&self, change: impl FnOnce(&mut Config)) {
+        let mut config = (**self.told.borrow()).clone();
+        change(&mut config);
+        self.told.send_replace(Arc::new(config));
     }
 
     /// Starts one more gateway.

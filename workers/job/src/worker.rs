@@ -116,6 +116,18 @@ impl Worker {
     /// # Errors
     /// When NATS refuses what a worker needs.
     pub async fn run(self: Arc<Self>, stop: CancellationToken) -> Result<(), WorkerError> {
+        self.run_until_retired(stop, CancellationToken::new()).await
+    }
+
+    /// The same; at `retired` it pulls no more, and lets running jobs take their time until `stop`.
+    ///
+    /// # Errors
+    /// When NATS refuses what a worker needs.
+    pub async fn run_until_retired(
+        self: Arc<Self>,
+        stop: CancellationToken,
+        retired: CancellationToken,
+    ) -> Result<(), WorkerError> {
         let (loops, adverts, jobs) = (Tasks::new(), Tasks::new(), Tasks::new());
         self.listen_for_cancellations(&loops).await?;
         loops.spawn("orphans", orphans::watch(Arc::clone(&self), loops.stop().clone()));
@@ -124,6 +136,13 @@ impl Worker {
         }
         tokio::select! {
             () = stop.cancelled() => {}
+            () = retired.cancelled() => {
+                self.draining.cancel();
+                tokio::select! {
+                    () = stop.cancelled() => {}
+                    () = jobs.finish() => {}
+                }
+            }
             () = loops.stop().cancelled() => {
                 tracing::error!("a worker lost one of its loops and ends");
             }

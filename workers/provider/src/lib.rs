@@ -40,4 +40,4 @@ pub use provider::{Provider, StartError};
 pub use sink::{Ended, Sink, SinkClosed};
 pub use upstream::{ApiKey, Upstream};
 pub use vectors::Vectors;
-pub use worker::{RunError, run};
+pub use worker::{RunError, check, run, run_until_retired};

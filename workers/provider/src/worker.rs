@@ -32,6 +32,14 @@ pub enum RunError {
     Worker(#[from] WorkerError),
 }
 
+/// Whether a provider worker could serve with a configuration.
+///
+/// # Errors
+/// When a model is wrongly configured.
+pub fn check(config: &Config) -> Result<(), RunError> {
+    provider(config, &callable(config)).map(drop)
+}
+
 /// Serves every configured model that can be called from here, until `stop`.
 ///
 /// # Errors
@@ -42,8 +50,20 @@ pub async fn run(
     metrics: Metrics,
     stop: CancellationToken,
 ) -> Result<(), RunError> {
-    let callable: Vec<&Arc<Model>> =
-        config.models.iter().filter(|model| model.can_be_called()).collect();
+    run_until_retired(config, (bus, metrics), stop, CancellationToken::new()).await
+}
+
+/// The same; at `retired` it takes no more jobs and lets running ones take their time until `stop`.
+///
+/// # Errors
+/// As [`run`].
+pub async fn run_until_retired(
+    config: &Config,
+    (bus, metrics): (Bus, Metrics),
+    stop: CancellationToken,
+    retired: CancellationToken,
+) -> Result<(), RunError> {
+    let callable = callable(config);
     if callable.is_empty() {
         return Err(WorkerError::NothingToServe(
             "no model can be called: set OPENAI_API_KEY or ANTHROPIC_API_KEY, or configure a model \
@@ -52,8 +72,7 @@ pub async fn run(
         )
         .into());
     }
-    let upstreams = callable.iter().map(|model| (model.name.clone(), upstream(model))).collect();
-    let provider = Provider::with_limits(upstreams, limits(config))?;
+    let provider = provider(config, &callable)?;
     let alive_interval = Duration::from_secs(config.queue.acknowledge_seconds) / 3;
     let settings = WorkerSettings {
         pools: pools(config, &callable),
@@ -62,7 +81,16 @@ pub async fn run(
     };
     let worker = Worker::new(bus, Arc::new(Calls(provider)), metrics, settings);
     tracing::info!(worker = %worker.id(), models = callable.len(), "serving vendors' models");
-    Ok(worker.run(stop).await?)
+    Ok(worker.run_until_retired(stop, retired).await?)
+}
+
+fn callable(config: &Config) -> Vec<&Arc<Model>> {
+    config.models.iter().filter(|model| model.can_be_called()).collect()
+}
+
+fn provider(config: &Config, callable: &[&Arc<Model>]) -> Result<Provider, RunError> {
+    let upstreams = callable.iter().map(|model| (model.name.clone(), upstream(model))).collect();
+    Ok(Provider::with_limits(upstreams, limits(config))?)
 }
 
 fn pools(config: &Config, callable: &[&Arc<Model>]) -> Vec<Pool> {

@@ -67,7 +67,8 @@ pub(super) fn body(problem: &Problem, request: &RequestId) -> ErrorAnswer {
 pub(super) fn response(error: &ApiError, request: &RequestId) -> Response {
     let (status, _) = face(error.code());
     let (status, headers) = error.head(status);
-    (status, headers, Json(body(error.problem(), request))).into_response()
+    let told = Json(body(error.problem(), request));
+    (status, headers, Extension(error.code()), told).into_response()
 }
 
 /// The path knows another method.

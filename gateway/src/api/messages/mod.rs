@@ -107,6 +107,11 @@ impl Surface for MessagesAnswering {
     }
 }
 
+/// An error in this surface's shape.
+pub(super) fn refusal(refused: &ApiError, request: &RequestId) -> Response {
+    error::response(refused, request)
+}
+
 /// The one translation in.
 fn canonical(messages: MessagesRequest, version: Version) -> Result<ChatRequest, Problem> {
     check::check(&messages, version)?;

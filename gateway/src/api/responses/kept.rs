@@ -4,14 +4,12 @@
 
 use super::input;
 use super::log::Numbered;
+use crate::seal;
 use crate::state::Gateway;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use infra::store::StoreError;
 use infra::store::responses::Sealed;
-use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
-use ring::hkdf::{HKDF_SHA256, Salt};
-use ring::rand::{SecureRandom, SystemRandom};
 use schemas::error::{ErrorCode, Problem};
 use schemas::ids::AccountId;
 use serde::{Deserialize, Serialize};
@@ -25,7 +23,7 @@ const ID_BYTES_MAX: usize = 64;
 const ITEMS_BEFORE_MAX: usize = 5_000;
 
 /// What the sealing key is for: another use of the same secret gives another key.
-const PURPOSE: &[u8] = b"fly-llm kept response v1";
+const PURPOSE: seal::Purpose = b"fly-llm kept response v1";
 
 /// What is kept of one response.
 #[derive(Debug, Serialize, Deserialize)]
@@ -184,36 +182,21 @@ impl Shelf {
         }
     }
 
-    fn sealed(&self, id: &str, mut content: Vec<u8>) -> Option<String> {
-        let mut nonce = [0; NONCE_LEN];
-        SystemRandom::new().fill(&mut nonce).ok()?;
-        let (key, bound_to) = (key(&self.secret)?, self.bound_to(id));
-        let once = Nonce::assume_unique_for_key(nonce);
-        key.seal_in_place_append_tag(once, Aad::from(bound_to), &mut content).ok()?;
-        Some(STANDARD_NO_PAD.encode([nonce.as_slice(), &content].concat()))
+    fn sealed(&self, id: &str, content: Vec<u8>) -> Option<String> {
+        let sealed = seal::sealed(PURPOSE, &self.secret, &self.bound_to(id), content)?;
+        Some(STANDARD_NO_PAD.encode(sealed))
     }
 
     fn opened(&self, id: &str, kept: &str) -> Option<Record> {
         let mut kept = STANDARD_NO_PAD.decode(kept).ok()?;
-        let (nonce, content) = kept.split_at_mut_checked(NONCE_LEN)?;
-        let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
-        let (key, bound_to) = (key(&self.secret)?, self.bound_to(id));
-        let plain = key.open_in_place(nonce, Aad::from(bound_to), content).ok()?;
-        serde_json::from_slice(plain).ok()
+        let plain = seal::opened(PURPOSE, &self.secret, &self.bound_to(id), &mut kept)?;
+        serde_json::from_slice(&plain).ok()
     }
 
     /// What a sealed record belongs to: it can't be read at another place.
-    fn bound_to(&self, id: &str) -> Vec<u8> {
-        format!("{}/{id}", self.account).into_bytes()
+    fn bound_to(&self, id: &str) -> String {
+        format!("{}/{id}", self.account)
     }
-}
-
-/// The sealing key of a secret. Secrets are long and random, so they need no stretching.
-fn key(secret: &str) -> Option<LessSafeKey> {
-    let derived = Salt::new(HKDF_SHA256, &[]).extract(secret.as_bytes());
-    let info = [PURPOSE];
-    let derived = derived.expand(&info, &AES_256_GCM).ok()?;
-    Some(LessSafeKey::new(UnboundKey::from(derived)))
 }
 
 /// A response to be kept when its answer is whole.

@@ -87,8 +87,11 @@ impl WorldBuilder {
         let store = Store::connect(servers.redis_url()).await.unwrap();
         bus.apply_streams(&config.queue, &config.models.pools()).await.unwrap();
         let redis = redis_connection(servers.redis_url()).await.unwrap();
+        let config = Arc::new(config);
+        let (told, configs) = tokio::sync::watch::channel(Arc::clone(&config));
         let given = Given {
-            config: Arc::new(config),
+            config,
+            configs,
             nats_urls: nats_urls(&servers, self.has_own_users),
             redis_url: servers.redis_url().to_owned(),
         };
@@ -98,6 +101,7 @@ impl WorldBuilder {
             vendor,
             stripe,
             given,
+            told,
             bus,
             store,
             redis,

@@ -1,0 +1,235 @@
+//! A file as written → the configuration, or everything that is wrong with it: where, and what to
+//! write instead. Nothing is guessed.
+
+use super::check_coupons::check_coupons;
+use super::check_model::check_model;
+use super::check_stripe::check_stripe;
+use super::file::{File, FileModel};
+use super::guards::{FileGuards, Guards};
+use super::load::Mistake;
+use super::model::{Catalogue, Model};
+use super::{Cache, Config, Gateway, Limits};
+use crate::environment::Environment;
+use serde_saphyr::Spanned;
+use std::collections::{BTreeMap, HashSet};
+
+/// How much of NATS's message is left for the job around a body, in bytes.
+const PAYLOAD_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// The highest limit: beyond it Redis's scripts would round.
+const LIMIT_MAX: u64 = 1_000_000_000_000;
+
+/// Everything that is wrong with a file, or the configuration that it is.
+pub(super) fn check(file: File, environment: &Environment) -> Result<Config, Vec<Mistake>> {
+    let mut mistakes: Vec<Mistake> = Vec::new();
+    let sections = [
+        check_gateway(&file.gateway),
+        check_limits(&file.limits),
+        check_times(&file),
+        check_cache(&file.cache),
+    ];
+    mistakes.extend(sections.into_iter().filter_map(Result::err));
+    let (models, names) = check_models(file.models, environment, &mut mistakes);
+    let fallbacks = chains(file.fallbacks, "fallbacks:", &names, &mut mistakes);
+    let longer = file.context_window_fallbacks;
+    let context_window_fallbacks =
+        chains(longer, "context_window_fallbacks:", &names, &mut mistakes);
+    for name in file.auto.candidates.iter().chain(&file.auto.default) {
+        mistakes.extend(known(&names, 1, name, "auto:").err());
+    }
+    mistakes.extend(check_coupons(&file.coupons).err());
+    let guards = check_guards(file.guards);
+    let stripe = check_stripe(file.stripe, &file.plans, environment);
+    let (guards, stripe) = match (guards, stripe) {
+        (Ok(guards), Ok(stripe)) if mistakes.is_empty() => (guards, stripe),
+        (guards, stripe) => {
+            mistakes.extend(guards.err().into_iter().chain(stripe.err()));
+            return Err(mistakes);
+        }
+    };
+    Ok(Config {
+        gateway: file.gateway,
+        queue: file.queue,
+        workers: file.workers,
+        models: Catalogue::new(models),
+        fallbacks,
+        context_window_fallbacks,
+        breaker: file.breaker,
+        auto: file.auto,
+        limits: file.limits,
+        cache: file.cache,
+        responses: file.responses,
+        idempotency: file.idempotency,
+        budget: file.budget,
+        privacy: file.privacy,
+        guards,
+        plans: file.plans,
+        coupons: file.coupons,
+        stripe,
+    })
+}
+
+/// All models that are right, and the names of all.
+fn check_models(
+    written: Vec<Spanned<FileModel>>,
+    environment: &Environment,
+    mistakes: &mut Vec<Mistake>,
+) -> (Vec<Model>, HashSet<String>) {
+    let (mut models, mut names) = (Vec::with_capacity(written.len()), HashSet::new());
+    if written.is_empty() {
+        mistakes.push((1, "models: is empty: write at least one model".into()));
+    }
+    for written in written {
+        let (line, written) = (written.referenced.line(), written.value);
+        for name in std::iter::once(&written.name).chain(&written.aliases) {
+            if name == "auto" {
+                let what = "the name 'auto' is the router's own: choose another";
+                mistakes.push((line, what.into()));
+            }
+            if !names.insert(name.clone()) {
+                let what = format!("the name '{name}' is used twice: rename one of them");
+                mistakes.push((line, what));
+            }
+        }
+        match check_model(written, line, environment) {
+            Ok(model) => models.push(model),
+            Err(mistake) => mistakes.push(mistake),
+        }
+    }
+    (models, names)
+}
+
+fn known(names: &HashSet<String>, line: u64, name: &str, place: &str) -> Result<(), Mistake> {
+    if names.contains(name) {
+        return Ok(());
+    }
+    let what = format!(
+        "{place} names the model '{name}', which models: doesn't have: add it or remove the name"
+    );
+    Err((line, what))
+}
+
+/// Model → models to try instead of it; all of them must be there.
+fn chains(
+    written: BTreeMap<String, Vec<Spanned<String>>>,
+    place: &str,
+    names: &HashSet<String>,
+    mistakes: &mut Vec<Mistake>,
+) -> BTreeMap<String, Vec<String>> {
+    let mut chains = BTreeMap::new();
+    for (model, chain) in written {
+        let line = chain.first().map_or(1, |name| name.referenced.line());
+        if model != "*" {
+            mistakes.extend(known(names, line, &model, place).err());
+        }
+        for name in &chain {
+            mistakes.extend(known(names, name.referenced.line(), &name.value, place).err());
+        }
+        chains.insert(model, chain.into_iter().map(|name| name.value).collect());
+    }
+    chains
+}
+
+fn check_gateway(gateway: &Gateway) -> Result<(), Mistake> {
+    for (name, address) in
+        [("listen", &gateway.listen), ("metrics_listen", &gateway.metrics_listen)]
+    {
+        if address.parse::<std::net::SocketAddr>().is_err() {
+            let what = format!(
+                "gateway.{name}: '{address}' is not an address: write HOST:PORT \
+                                with a numeric host, such as 0.0.0.0:8080"
+            );
+            return Err((1, what));
+        }
+    }
+    if gateway.body_bytes_max >= PAYLOAD_BYTES_MAX {
+        let what = format!(
+            "gateway.body_bytes_max: {} doesn't fit a NATS message: write less \
+                            than {PAYLOAD_BYTES_MAX}",
+            gateway.body_bytes_max
+        );
+        return Err((1, what));
+    }
+    Ok(())
+}
+
+fn check_limits(limits: &Limits) -> Result<(), Mistake> {
+    let Limits { requests_per_minute, tokens_per_minute, parallel, max_tokens_per_request } =
+        *limits;
+    for (name, limit) in [
+        ("requests_per_minute", requests_per_minute),
+        ("tokens_per_minute", tokens_per_minute),
+        ("parallel", parallel),
+        ("max_tokens_per_request", max_tokens_per_request),
+    ] {
+        if !(1..=LIMIT_MAX).contains(&limit) {
+            return Err((1, format!("limits.{name}: {limit} is no limit: write 1 to {LIMIT_MAX}")));
+        }
+    }
+    Ok(())
+}
+
+/// An account shares its answers with one group, or with nobody.
+fn check_cache(cache: &Cache) -> Result<(), Mistake> {
+    if cache.hit_price_percent > 100 {
+        let what = format!(
+            "cache.hit_price_percent: {} is more than the whole: write 0 to 100",
+            cache.hit_price_percent
+        );
+        return Err((1, what));
+    }
+    let mut seen = HashSet::new();
+    for account in cache.groups.values().flatten() {
+        if !seen.insert(account) {
+            let what = format!("cache.groups: {account} is in two groups: take it out of one");
+            return Err((1, what));
+        }
+    }
+    Ok(())
+}
+
+/// Patterns are compiled here and nowhere else.
+fn check_guards(written: FileGuards) -> Result<Guards, Mistake> {
+    let lines: Vec<u64> = written.block.iter().map(|rule| rule.referenced.line()).collect();
+    let rules = written.block.into_iter().map(|rule| rule.value).collect();
+    Guards::new(rules).map_err(|(number, what)| (lines.get(number).copied().unwrap_or(1), what))
+}
+
+/// A limit of zero seconds would refuse everything.
+fn check_times(file: &File) -> Result<(), Mistake> {
+    let (gateway, queue, workers) = (&file.gateway, &file.queue, &file.workers);
+    let breaker = &file.breaker;
+    for (name, value) in [
+        ("gateway.body_bytes_max", gateway.body_bytes_max as u64),
+        ("gateway.request_seconds_max", gateway.request_seconds_max),
+        ("gateway.first_token_seconds_max", gateway.first_token_seconds_max),
+        ("gateway.stream_idle_seconds_max", gateway.stream_idle_seconds_max),
+        ("gateway.ping_seconds", gateway.ping_seconds),
+        ("queue.acknowledge_seconds", queue.acknowledge_seconds),
+        ("queue.waiting_max", queue.waiting_max as u64),
+        ("queue.wait_seconds_max", queue.wait_seconds_max),
+        ("queue.weight_high", queue.weight_high.into()),
+        ("queue.weight_normal", queue.weight_normal.into()),
+        ("queue.weight_low", queue.weight_low.into()),
+        ("workers.provider_slots", workers.provider_slots.into()),
+        ("workers.connect_seconds_max", workers.connect_seconds_max),
+        ("workers.first_byte_seconds_max", workers.first_byte_seconds_max),
+        ("workers.idle_seconds_max", workers.idle_seconds_max),
+        ("breaker.failures_max", breaker.failures_max.into()),
+        ("breaker.cool_down_seconds", breaker.cool_down_seconds),
+        ("breaker.cool_down_seconds_max", breaker.cool_down_seconds_max),
+        ("breaker.slow_first_token_seconds", breaker.slow_first_token_seconds),
+    ] {
+        if value == 0 {
+            return Err((1, format!("{name}: 0 would refuse everything: write 1 or more")));
+        }
+    }
+    if !matches!(queue.replicas, 1 | 3 | 5) {
+        return Err((1, "queue.replicas: write 1, or 3 or 5 in a NATS cluster".into()));
+    }
+    if queue.deliveries_max < 1 || queue.jobs_max < 1 || queue.bytes_max < 1 {
+        let what = "queue.jobs_max, bytes_max and deliveries_max: write 1 or more";
+        return Err((1, what.into()));
+    }
+    Ok(())
+}

@@ -1,0 +1,366 @@
+//! LiteLLM's configuration → ours: models, fallbacks, the settings that mean the same here. All
+//! else is told by name, so that nothing is lost unseen.
+
+use super::deployment::{self, Deployment, variable};
+use super::prices::Prices;
+use serde_json::{Map, Value};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+
+/// What came of it.
+pub(super) struct Imported {
+    /// Our configuration.
+    pub(super) config: String,
+    /// What could not be carried over.
+    pub(super) notes: Vec<String>,
+}
+
+/// What is gathered on the way.
+#[derive(Default)]
+struct Gathered {
+    models: Vec<Deployment>,
+    aliases: BTreeMap<String, Vec<String>>,
+    fallbacks: BTreeMap<String, Vec<String>>,
+    longer: BTreeMap<String, Vec<String>>,
+    /// Section and key to value.
+    settings: BTreeMap<(&'static str, &'static str), String>,
+    notes: Vec<String>,
+}
+
+/// Reads LiteLLM's configuration.
+///
+/// # Errors
+/// When it is none, or no model of it can be carried over.
+pub(super) fn import(text: &str, prices: &Prices) -> Result<Imported, String> {
+    let read: Value = serde_saphyr::from_str(text).map_err(|error| error.to_string())?;
+    let root = read.as_object().ok_or("this is no configuration of LiteLLM: it has no keys")?;
+    let models = root.get("model_list").and_then(Value::as_array);
+    let models = models.ok_or("this is no configuration of LiteLLM: model_list is missing")?;
+    let mut gathered = Gathered::default();
+    for entry in models {
+        let Some(entry) = entry.as_object() else {
+            gathered.notes.push("an entry of model_list that has no keys".into());
+            continue;
+        };
+        match deployment::read(entry, prices, &mut gathered.notes) {
+            Ok(deployment) => gathered.add(deployment),
+            Err(why) => gathered.notes.push(why),
+        }
+    }
+    for (section, value) in root {
+        match (section.as_str(), value.as_object()) {
+            ("model_list", _) => {}
+            ("litellm_settings" | "router_settings", Some(settings)) => {
+                for (key, value) in settings {
+                    gathered.setting(section, key, value);
+                }
+            }
+            ("general_settings", Some(settings)) => {
+                let hint = |key: &str| match key {
+                    "master_key" => ": set ADMIN_API_KEY in the gateway's environment",
+                    "database_url" => ": keys and money are kept in NATS",
+                    _ => "",
+                };
+                let told =
+                    settings.keys().map(|key| format!("general_settings.{key}{}", hint(key)));
+                gathered.notes.extend(told);
+            }
+            (section, _) => gathered.notes.push(section.to_owned()),
+        }
+    }
+    if gathered.models.is_empty() {
+        let why = gathered.notes.join("\n  ");
+        return Err(format!("no model could be carried over:\n  {why}"));
+    }
+    gathered.resolve();
+    Ok(Imported { config: gathered.written(), notes: gathered.notes })
+}
+
+impl Gathered {
+    /// Adds a deployment. Several of one model here are one model with several keys if nothing else
+    /// differs, else models that are tried one after the other.
+    fn add(&mut self, mut deployment: Deployment) {
+        let name = deployment.name.clone();
+        let keyless = |it: &Deployment| Deployment { api_keys: Vec::new(), ..it.clone() };
+        let alike = self.models.iter_mut().find(|it| keyless(it) == keyless(&deployment));
+        if let Some(alike) = alike {
+            alike.api_keys.append(&mut deployment.api_keys);
+            return;
+        }
+        let taken = self.models.iter().map(|model| &model.name).collect::<BTreeSet<_>>();
+        if taken.contains(&name) {
+            let free = |name: &String| !taken.contains(name);
+            let another = (2..1_000).map(|number| format!("{name}-{number}")).find(free);
+            let Some(another) = another else { return };
+            self.notes.push(format!(
+                "model '{name}': balancing over different upstreams: '{another}' is tried when \
+                 '{name}' fails"
+            ));
+            deployment.name.clone_from(&another);
+            self.fallbacks.entry(name).or_default().push(another);
+        }
+        self.models.push(deployment);
+    }
+
+    fn setting(&mut self, section: &str, key: &str, value: &Value) {
+        let seconds = || value.as_f64().filter(|it| *it >= 1.0).map(|it| format!("{it:.0}"));
+        let carried = match key {
+            "fallbacks" => self.chains(false, value),
+            "context_window_fallbacks" => self.chains(true, value),
+            "default_fallbacks" => {
+                let names = names(value);
+                let chain = self.fallbacks.entry("*".into()).or_default();
+                chain.extend(names.iter().cloned());
+                !names.is_empty()
+            }
+            "model_group_alias" => self.alias(value),
+            "drop_params" => match value.as_bool() {
+                Some(true) => self.set(("gateway", "drop_params"), Some("all".into())),
+                _ => true,
+            },
+            "request_timeout" | "timeout" => {
+                self.set(("gateway", "request_seconds_max"), seconds())
+            }
+            "cache" => self.set(("cache", "enabled"), value.as_bool().map(|it| it.to_string())),
+            "cache_params" => {
+                let ttl = value.get("ttl").and_then(Value::as_f64).map(|it| format!("{it:.0}"));
+                let fields = value.as_object().into_iter().flat_map(Map::keys);
+                let others: Vec<&String> = fields.filter(|field| *field != "ttl").collect();
+                let told = others.iter().map(|field| format!("{section}.cache_params.{field}"));
+                self.notes.extend(told);
+                ttl.is_none() || self.set(("cache", "ttl_seconds"), ttl)
+            }
+            "allowed_fails" => {
+                let failures = value.as_u64().and_then(|fails| fails.checked_add(1));
+                self.set(("breaker", "failures_max"), failures.map(|it| it.to_string()))
+            }
+            "cooldown_time" => self.set(("breaker", "cool_down_seconds"), seconds()),
+            _ => false,
+        };
+        if !carried {
+            let hint = match key {
+                "num_retries" => ": before the first token fallbacks are tried",
+                "routing_strategy" => ": a worker with a free slot takes the job",
+                "redis_host" | "redis_port" | "redis_password" | "redis_url" => ": set REDIS_URL",
+                "callbacks" | "success_callback" | "failure_callback" => {
+                    ": see docs/metrics.md and /api/receipts"
+                }
+                _ => "",
+            };
+            self.notes.push(format!("{section}.{key}{hint}"));
+        }
+    }
+
+    fn set(&mut self, place: (&'static str, &'static str), value: Option<String>) -> bool {
+        value.map(|value| self.settings.insert(place, value)).is_some()
+    }
+
+    /// A list of maps, each a model and what is tried instead of it.
+    fn chains(&mut self, is_longer: bool, value: &Value) -> bool {
+        let Some(maps) = value.as_array() else { return false };
+        for (model, chain) in maps.iter().filter_map(Value::as_object).flatten() {
+            let chains = if is_longer { &mut self.longer } else { &mut self.fallbacks };
+            chains.entry(model.clone()).or_default().extend(names(chain));
+        }
+        true
+    }
+
+    fn alias(&mut self, value: &Value) -> bool {
+        let Some(aliases) = value.as_object() else { return false };
+        for (alias, model) in aliases {
+            let model = model.as_str().or_else(|| model.get("model")?.as_str());
+            let known = self.models.iter().any(|it| Some(it.name.as_str()) == model);
+            let is_free = self.models.iter().all(|it| it.name != *alias);
+            match model.filter(|_| known && is_free) {
+                Some(model) => {
+                    self.aliases.entry(model.to_owned()).or_default().push(alias.clone());
+                }
+                None => self.notes.push(format!("model_group_alias.{alias}")),
+            }
+        }
+        true
+    }
+
+    /// Leaves out of fallbacks what is no model here.
+    fn resolve(&mut self) {
+        let aliases = self.aliases.values().flatten().cloned();
+        let names: BTreeSet<String> =
+            self.models.iter().map(|model| model.name.clone()).chain(aliases).collect();
+        for (what, chains) in
+            [("fallbacks", &mut self.fallbacks), ("context_window_fallbacks", &mut self.longer)]
+        {
+            chains.retain(|model, chain| {
+                chain.retain(|name| {
+                    let is_known = names.contains(name);
+                    if !is_known {
+                        self.notes.push(format!("{what}: '{name}' after '{model}'"));
+                    }
+                    is_known
+                });
+                let is_known = model == "*" || names.contains(model);
+                if !is_known {
+                    self.notes.push(format!("{what}: those of '{model}'"));
+                }
+                is_known && !chain.is_empty()
+            });
+        }
+    }
+
+    fn written(&self) -> String {
+        let mut out = String::from("models:\n");
+        for model in &self.models {
+            let none = Vec::new();
+            write_model(&mut out, model, self.aliases.get(&model.name).unwrap_or(&none));
+        }
+        for (name, chains) in
+            [("fallbacks", &self.fallbacks), ("context_window_fallbacks", &self.longer)]
+        {
+            if !chains.is_empty() {
+                let _ = writeln!(out, "\n{name}:");
+            }
+            for (model, chain) in chains {
+                let _ = writeln!(out, "  {}: {}", quoted(model), list(chain));
+            }
+        }
+        let mut section = "";
+        for ((of, key), value) in &self.settings {
+            if section != *of {
+                let _ = writeln!(out, "\n{of}:");
+                section = of;
+            }
+            let _ = writeln!(out, "  {key}: {value}");
+        }
+        out
+    }
+}
+
+fn write_model(out: &mut String, model: &Deployment, aliases: &[String]) {
+    let mut say = |key: &str, value: String| {
+        let _ = writeln!(out, "    {key}: {value}");
+    };
+    say("name", quoted(&model.name));
+    if !aliases.is_empty() {
+        say("aliases", list(aliases));
+    }
+    say("pool", "cloud".into());
+    say("vendor", model.vendor.into());
+    if let Some(preset) = model.preset {
+        say("preset", preset.into());
+    }
+    say("upstream", quoted(&model.upstream));
+    if let Some(base) = &model.api_base {
+        say("api_base", quoted(base));
+    }
+    if let Some(version) = &model.api_version {
+        say("api_version", quoted(version));
+    }
+    match model.api_keys.as_slice() {
+        [] => {}
+        [key] => say("api_key", quoted(key)),
+        keys => say("api_keys", list(keys)),
+    }
+    say("price", model.known.price.clone());
+    say("context", model.known.context.to_string());
+    if let Some(max_output) = model.known.max_output {
+        say("max_output", max_output.to_string());
+    }
+    say("capabilities", format!("[{}]", model.known.capabilities.join(", ")));
+    if let Some(start) = out.rfind("    name: ") {
+        out.replace_range(start..start + 4, "  - ");
+    }
+}
+
+fn names(value: &Value) -> Vec<String> {
+    let names = value.as_array().into_iter().flatten().filter_map(Value::as_str);
+    names.map(variable).collect()
+}
+
+fn list(names: &[String]) -> String {
+    format!("[{}]", names.iter().map(|name| quoted(name)).collect::<Vec<_>>().join(", "))
+}
+
+/// JSON's texts are YAML's, too.
+fn quoted(text: &str) -> String {
+    Value::from(text).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use infra::config::Config;
+    use infra::environment::Environment;
+    use schemas::catalogue::Vendor;
+
+    const PRICES: &str = include_str!("examples/prices.json");
+
+    fn imported(text: &str) -> (Config, Vec<String>) {
+        let Imported { config, notes } = import(text, &Prices::parse(PRICES).unwrap()).unwrap();
+        let environment = Environment::of([("OPENAI_API_KEY", "sk-x"), ("KEY_EU", "one")]);
+        let parsed = Config::parse(&config, "imported", &environment);
+        (parsed.unwrap_or_else(|error| panic!("{error}\n{config}")), notes)
+    }
+
+    fn noted(notes: &[String], part: &str) -> bool {
+        notes.iter().any(|note| note.contains(part))
+    }
+
+    #[test]
+    fn a_small_team_with_two_vendors() {
+        let (config, notes) = imported(include_str!("examples/small-team.yaml"));
+        let names: Vec<&str> = config.models.iter().map(|model| model.name.as_str()).collect();
+        assert_eq!(names, ["assistant", "assistant-large", "embedder"]);
+        let model = config.models.get("assistant").unwrap();
+        assert_eq!((model.vendor, model.upstream.as_str()), (Vendor::Openai, "gpt-4o-mini"));
+        assert_eq!((model.price.input.0, model.price.cached_input.0), (150_000, 75_000));
+        assert_eq!(model.api_keys.len(), 1);
+        let large = config.models.get("assistant-large").unwrap();
+        assert_eq!((large.vendor, large.price.cache_write.0), (Vendor::Anthropic, 3_750_000));
+        assert_eq!(config.fallbacks_of("assistant"), ["assistant-large"]);
+        assert_eq!(config.context_fallbacks_of("assistant"), ["assistant-large"]);
+        assert!(config.cache.enabled && config.cache.ttl_seconds == 600);
+        assert_eq!(config.gateway.drop_params, infra::config::DropParams::All);
+        for part in ["general_settings.master_key: set ADMIN", "num_retries", "'drawings'", "rpm"] {
+            assert!(noted(&notes, part), "{part}: {notes:#?}");
+        }
+    }
+
+    #[test]
+    fn one_model_on_several_deployments() {
+        let (config, notes) = imported(include_str!("examples/azure-pair.yaml"));
+        let model = config.models.get("gpt").unwrap();
+        assert_eq!((model.vendor, model.upstream.as_str()), (Vendor::Azure, "chat-eu"));
+        assert_eq!(model.api_version.as_deref(), Some("2024-10-21"));
+        assert_eq!(config.fallbacks_of("gpt"), ["gpt-2", "gpt-3"]);
+        assert_eq!(config.models.get("gpt-3").unwrap().vendor, Vendor::Openai);
+        assert!(config.models.get("old-name").is_some_and(|it| it.name == "gpt"));
+        assert_eq!(config.breaker.failures_max, 4);
+        assert_eq!(config.breaker.cool_down_seconds, 30);
+        assert_eq!(config.gateway.request_seconds_max, 120);
+        for part in ["balancing", "routing_strategy", "REDIS_URL", "environment_variables"] {
+            assert!(noted(&notes, part), "{part}: {notes:#?}");
+        }
+    }
+
+    #[test]
+    fn models_of_ones_own_and_providers_that_have_no_protocol() {
+        let (config, notes) = imported(include_str!("examples/local-and-many.yaml"));
+        let names: Vec<&str> = config.models.iter().map(|model| model.name.as_str()).collect();
+        assert_eq!(names, ["local", "house", "fast"]);
+        let house = config.models.get("house").unwrap();
+        assert_eq!((house.vendor, house.context), (Vendor::Compatible, 32_768));
+        assert_eq!(house.upstream, "org/model-7b");
+        let keys = &config.models.get("fast").unwrap().api_keys;
+        assert_eq!(keys.len(), 1, "of two keys one is set here");
+        for part in ["bedrock", "wildcard", "'unpriced': no input_cost_per_token", "'gone'"] {
+            assert!(noted(&notes, part), "{part}: {notes:#?}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_configuration_of_litellm_is_refused() {
+        let prices = Prices::default();
+        for text in ["models: []", "[1]", "model_list: []", "a: [", "model_list: [{}]"] {
+            assert!(import(text, &prices).is_err(), "{text}");
+        }
+    }
+}
