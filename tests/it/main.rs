@@ -29,6 +29,8 @@ mod coupons;
 #[cfg(test)]
 mod crashes;
 #[cfg(test)]
+mod crossings;
+#[cfg(test)]
 mod edges;
 #[cfg(test)]
 mod embeddings;
