@@ -12,6 +12,12 @@ use schemas::usage::TokenSource;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
+/// How long a request of Anthropic's Messages is, as far as it can be told beforehand.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct CountedTokens {
+    pub(super) input_tokens: u64,
+}
+
 /// Several of one kind, of everybody.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct List<T> {

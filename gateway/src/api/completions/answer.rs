@@ -4,6 +4,7 @@
 use crate::api::outgoing::{Ending, Told, WithTold, Writer, fields, without_end};
 use crate::api::stream::{DONE, PING, data, failed, pieces_of, queued};
 use crate::chat::{Event, Receipt};
+use schemars::JsonSchema;
 use schemas::ids::RequestId;
 use schemas::openai::{AnswerChoice, ChunkChoice, FinishReason, UsageReport};
 use serde::Serialize;
@@ -11,7 +12,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// `text_completion`: an answer, or one event of it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(in crate::api) struct Completion {
     id: String,
     object: &'static str,
@@ -23,7 +24,7 @@ pub(in crate::api) struct Completion {
     usage: Option<Option<UsageReport>>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct CompletionChoice {
     text: String,
     index: u32,

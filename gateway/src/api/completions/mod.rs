@@ -11,7 +11,8 @@ mod answer;
 #[cfg(test)]
 mod tests;
 
-use self::answer::{Completion, Head, Rendering};
+pub(super) use self::answer::Completion;
+use self::answer::{Head, Rendering};
 pub(super) use self::request::CompletionRequest;
 use super::incoming;
 use super::outgoing::Writer;

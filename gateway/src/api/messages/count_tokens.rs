@@ -5,6 +5,7 @@
 use super::version::Version;
 use super::{canonical, error};
 use crate::api::incoming;
+use crate::api::shapes::CountedTokens;
 use crate::auth;
 use crate::state::Gateway;
 use axum::body::Body;
@@ -17,7 +18,7 @@ use schemas::error::{ErrorCode, Problem};
 use schemas::ids::RequestId;
 use schemas::openai::{ChatRequest, Content, Message, Part};
 use schemas::usage::token_estimate;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use std::sync::Arc;
 
 /// What the frame of one message takes.
@@ -40,7 +41,7 @@ pub(super) async fn count(
     body: Body,
 ) -> Response {
     match counted(&gateway, &headers, body).await {
-        Ok(input_tokens) => Json(json!({"input_tokens": input_tokens})).into_response(),
+        Ok(input_tokens) => Json(CountedTokens { input_tokens }).into_response(),
         Err(problem) => error::response(&problem.into(), &request),
     }
 }

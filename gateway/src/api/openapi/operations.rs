@@ -2,9 +2,9 @@
 //! is always a named type; of the vendors' own forms some are objects that their documents tell.
 
 use crate::api::shapes::{
-    Account, AccountList, ApiKey, Checkout, Credits, DeletedKey, ForgottenAnswers, Health, List,
-    LotList, OpinionCounts, PlanOffer, Purchase, Readiness, Receipt, Redemption, RequestList,
-    UsageReport,
+    Account, AccountList, ApiKey, Checkout, CountedTokens, Credits, DeletedKey, ForgottenAnswers,
+    Health, List, LotList, OpinionCounts, PlanOffer, Purchase, Readiness, Receipt, Redemption,
+    RequestList, UsageReport,
 };
 use crate::api::{accounts, checkout, completions, coupons, embeddings, feedback, keys, responses};
 use schemars::generate::SchemaGenerator;
@@ -104,6 +104,7 @@ fn models() -> Vec<Operation> {
             .streams(),
         O::new("post", "/v1/completions", Key, "One prompt, one text.")
             .takes::<completions::CompletionRequest>()
+            .gives::<completions::Completion>()
             .streams(),
         O::new("post", "/v1/embeddings", Key, "Vectors of texts.")
             .takes::<embeddings::EmbeddingsRequest>()
@@ -113,7 +114,8 @@ fn models() -> Vec<Operation> {
             .gives::<MessagesAnswer>()
             .streams(),
         O::new("post", "/v1/messages/count_tokens", Key, "An estimate of tokens.")
-            .takes::<MessagesRequest>(),
+            .takes::<MessagesRequest>()
+            .gives::<CountedTokens>(),
         O::new("post", "/v1/feedback", Key, "Whether an answer was good.")
             .takes::<feedback::Feedback>(),
         O::new("get", "/v1/models", Either, "Models that are offered now."),
@@ -127,12 +129,15 @@ fn responses() -> Vec<Operation> {
     vec![
         O::new("post", "/v1/responses", Key, "A response, kept for a while.")
             .takes::<responses::ResponsesRequest>()
+            .gives::<responses::ResponseObject>()
             .streams(),
         O::new("get", "/v1/responses/{response}", Key, "A kept response, or its events.")
             .asks(&["stream", "starting_after"])
+            .gives::<responses::ResponseObject>()
             .streams(),
         O::new("delete", "/v1/responses/{response}", Key, "Forgets a response."),
-        O::new("post", "/v1/responses/{response}/cancel", Key, "Cancels one in the background."),
+        O::new("post", "/v1/responses/{response}/cancel", Key, "Cancels one in the background.")
+            .gives::<responses::ResponseObject>(),
         O::new("get", "/v1/responses/{response}/input_items", Key, "What was said with it.")
             .asks(&["limit", "order", "after"]),
     ]

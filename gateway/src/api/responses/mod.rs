@@ -42,6 +42,7 @@ use self::background::{Background, Place};
 use self::kept::{Keeping, Shelf};
 pub(super) use self::request::ResponsesRequest;
 use self::response::Head;
+pub(super) use self::response::ResponseObject;
 use self::stream::Rendering;
 use super::counted::Counted;
 use super::outgoing::Writer;

@@ -81,7 +81,7 @@ pub(super) async fn standing(shelf: &Shelf, id: &str) -> Result<Record, Problem>
     let mut record = shelf.read(id).await?;
     if record.is_running() {
         record.response["status"] = "failed".into();
-        record.response["error"] = response::failure(&background::lost());
+        record.response["error"] = json!(response::failure(&background::lost()));
     }
     Ok(record)
 }

@@ -7,10 +7,12 @@ use super::kept::Keeping;
 use super::request::ResponsesRequest;
 use crate::api::stream::pieces_of;
 use crate::chat::Receipt;
+use schemars::JsonSchema;
 use schemas::error::{ErrorCode, Problem};
 use schemas::ids::RequestId;
 use schemas::openai::{AnswerChoice, FinishReason};
 use schemas::usage::Usage;
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 /// Where an answer stands.
@@ -25,6 +27,60 @@ pub(super) enum State<'a> {
     Failed(&'a Problem),
     /// Nobody wanted it any more.
     Cancelled,
+}
+
+/// `response`: the answer, and what was asked.
+#[derive(Serialize, JsonSchema)]
+pub(in crate::api) struct ResponseObject {
+    id: String,
+    /// Always `response`.
+    object: &'static str,
+    created_at: u64,
+    /// queued, in_progress, completed, incomplete, failed or cancelled.
+    status: &'static str,
+    error: Option<Failure>,
+    incomplete_details: Option<Incomplete>,
+    model: String,
+    /// Thoughts, messages and calls, in their order.
+    output: Vec<Value>,
+    usage: Option<ResponseUsage>,
+    /// What was asked comes back.
+    #[serde(flatten)]
+    asked: Map<String, Value>,
+}
+
+/// What went wrong, as a response tells it.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Failure {
+    code: &'static str,
+    message: String,
+}
+
+/// Why an answer isn't whole.
+#[derive(Serialize, JsonSchema)]
+struct Incomplete {
+    reason: &'static str,
+}
+
+/// What was consumed; what nobody counted apart is nothing, as typed clients want a number.
+#[derive(Serialize, JsonSchema)]
+struct ResponseUsage {
+    input_tokens: u64,
+    input_tokens_details: InputDetails,
+    output_tokens: u64,
+    output_tokens_details: OutputDetails,
+    total_tokens: u64,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct InputDetails {
+    cached_tokens: u64,
+    cache_write_tokens: u64,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct OutputDetails {
+    reasoning_tokens: u64,
 }
 
 /// What all forms of one response share.
@@ -71,39 +127,39 @@ impl Head {
 
     /// The response as it stands.
     pub(super) fn response(&self, model: &str, state: &State<'_>, output: Vec<Value>) -> Value {
-        let (mut error, mut incomplete, mut used) = (Value::Null, Value::Null, Value::Null);
+        let (mut error, mut incomplete, mut used) = (None, None, None);
         let status = match state {
             State::Queued => "queued",
             State::InProgress => "in_progress",
             State::Cancelled => "cancelled",
             State::Ended(reason, receipt) => {
-                used = usage(&receipt.usage);
+                used = Some(usage(&receipt.usage));
                 match cut(*reason) {
                     Some(reason) => {
-                        incomplete = json!({"reason": reason});
+                        incomplete = Some(Incomplete { reason });
                         "incomplete"
                     }
                     None => "completed",
                 }
             }
             State::Failed(problem) => {
-                error = failure(problem);
+                error = Some(failure(problem));
                 "failed"
             }
         };
-        let mut response = Map::from_iter([
-            ("id".to_owned(), format!("resp_{}", self.bare).into()),
-            ("object".to_owned(), "response".into()),
-            ("created_at".to_owned(), self.created_at.into()),
-            ("status".to_owned(), status.into()),
-            ("error".to_owned(), error),
-            ("incomplete_details".to_owned(), incomplete),
-            ("model".to_owned(), model.into()),
-            ("output".to_owned(), output.into()),
-            ("usage".to_owned(), used),
-        ]);
-        response.extend(self.asked.clone());
-        Value::Object(response)
+        let response = ResponseObject {
+            id: format!("resp_{}", self.bare),
+            object: "response",
+            created_at: self.created_at,
+            status,
+            error,
+            incomplete_details: incomplete,
+            model: model.to_owned(),
+            output,
+            usage: used,
+            asked: self.asked.clone(),
+        };
+        serde_json::to_value(response).unwrap_or_default()
     }
 
     /// The whole answer: the first choice, as this surface never asks for more.
@@ -178,9 +234,9 @@ pub(super) fn cut(reason: FinishReason) -> Option<&'static str> {
     }
 }
 
-/// What went wrong, as a response tells it.
-pub(super) fn failure(problem: &Problem) -> Value {
-    json!({"code": code(problem.code), "message": problem.message})
+/// What went wrong.
+pub(super) fn failure(problem: &Problem) -> Failure {
+    Failure { code: code(problem.code), message: problem.message.clone() }
 }
 
 /// The error's name in this API's closed list; the message says the rest.
@@ -192,17 +248,16 @@ fn code(code: ErrorCode) -> &'static str {
     }
 }
 
-/// What was consumed; what nobody counted apart is nothing, as typed clients want a number.
-fn usage(usage: &Usage) -> Value {
+fn usage(usage: &Usage) -> ResponseUsage {
     let (input, output) = (usage.prompt_tokens(), usage.completion_tokens());
-    json!({
-        "input_tokens": input,
-        "input_tokens_details": {
-            "cached_tokens": usage.cache_read.unwrap_or(0),
-            "cache_write_tokens": usage.cache_writes().unwrap_or(0),
+    ResponseUsage {
+        input_tokens: input,
+        input_tokens_details: InputDetails {
+            cached_tokens: usage.cache_read.unwrap_or(0),
+            cache_write_tokens: usage.cache_writes().unwrap_or(0),
         },
-        "output_tokens": output,
-        "output_tokens_details": {"reasoning_tokens": usage.reasoning.unwrap_or(0)},
-        "total_tokens": input + output,
-    })
+        output_tokens: output,
+        output_tokens_details: OutputDetails { reasoning_tokens: usage.reasoning.unwrap_or(0) },
+        total_tokens: input + output,
+    }
 }
