@@ -2,6 +2,10 @@
 //! ever has more than it can do.
 
 use harness::{Gate, Script, World, wait_until};
+use infra::bus::pull::Puller;
+use infra::tasks::Tasks;
+use schemas::subjects;
+use tokio_util::sync::CancellationToken;
 
 /// Pulls of one worker that wait at most.
 const PULLS_WAITING_MAX: usize = 32;
@@ -97,5 +101,32 @@ async fn two_hundred_chats_at_once_pass_through_one_worker() {
     futures::future::join_all(asked).await;
     assert_eq!(world.vendor().starts(), 200);
     assert_eq!(world.uses().await.len(), 200);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_puller_that_stops_takes_every_job_that_was_on_its_way() {
+    let mut world = World::start().await;
+    world.stop_worker(0).await;
+    let client = world.bus().client().clone();
+    for _ in 0..3 {
+        let (puller, mut jobs) = Puller::new(world.bus().clone(), "cloud", 32);
+        let (tasks, stop) = (Tasks::new(), CancellationToken::new());
+        let pulling = tasks.spawn("pull", puller.run(stop.clone()));
+        wait_until("it pulls", async || world.queue("cloud").await.waiting == 32).await;
+        for _ in 0..64 {
+            client.publish(subjects::chat("cloud", "fast"), "a job".into()).await.unwrap();
+        }
+        client.flush().await.unwrap();
+        stop.cancel();
+        harness::within("the puller's end", pulling).await.unwrap().unwrap();
+        while let Some(job) = jobs.recv().await {
+            job.terminate().await;
+        }
+        let unanswered = async || world.queue("cloud").await.unacknowledged;
+        wait_until("nothing is out with nobody", async || unanswered().await == 0).await;
+        let queue = world.bus().jetstream().get_stream(subjects::CHAT_STREAM).await.unwrap();
+        queue.purge().await.unwrap();
+    }
     world.finish().await;
 }

@@ -5,6 +5,7 @@
 
 use super::{Bus, BusError};
 use crate::trace::{Context, TRACEPARENT};
+use async_nats::Subscriber;
 use bytes::Bytes;
 use futures::StreamExt;
 use schemas::subjects;
@@ -20,6 +21,9 @@ const PULL_LIFETIME: Duration = Duration::from_secs(10);
 
 /// How long after its end a pull counts as lost (the server forgot it), and is renewed.
 const PULL_GRACE: Duration = Duration::from_secs(2);
+
+/// How long the end of an inbox may take: a round trip, when the connection holds.
+const INBOX_END_SECONDS_MAX: Duration = Duration::from_secs(2);
 
 /// Pulls of a worker that wait in a pool at once. The server looks at all of them whenever a job
 /// comes: with a thousand that was a quarter of its work.
@@ -158,7 +162,13 @@ impl Puller {
         let mut connections = self.bus.connections();
         loop {
             connections.borrow_and_update();
-            match self.generation(&stop, &mut connections).await? {
+            let inbox = self.bus.client().new_inbox();
+            let subscribed = self.bus.client().subscribe(inbox.clone()).await;
+            let mut answers =
+                subscribed.map_err(|error| BusError::request("subscribing for jobs", error))?;
+            let over = self.generation(&inbox, &mut answers, &stop, &mut connections).await?;
+            self.take_the_rest(answers).await;
+            match over {
                 Over::Stopped => return Ok(()),
                 Over::Reconnected => {}
                 Over::Refused => tokio::select! {
@@ -170,19 +180,17 @@ impl Puller {
     }
 
     /// One inbox and its pulls. An inbox of its own for each generation means that every answer in
-    /// it belongs to one of these pulls, and that dropping it makes the server forget them.
+    /// it belongs to one of these pulls, and that its end makes the server forget them.
     async fn generation(
         &self,
+        inbox: &str,
+        answers: &mut Subscriber,
         stop: &CancellationToken,
         connections: &mut watch::Receiver<u64>,
     ) -> Result<Over, BusError> {
-        let inbox = self.bus.client().new_inbox();
-        let subscribed = self.bus.client().subscribe(inbox.clone()).await;
-        let mut answers =
-            subscribed.map_err(|error| BusError::request("subscribing for jobs", error))?;
         let mut waiting = VecDeque::new();
         loop {
-            self.top_up(&inbox, &mut waiting).await?;
+            self.top_up(inbox, &mut waiting).await?;
             let renewal = waiting.front().copied();
             tokio::select! {
                 biased;
@@ -195,18 +203,14 @@ impl Puller {
                     let Some(answer) = answer else {
                         return Err(BusError::request("pulling jobs", "the connection is closed"));
                     };
-                    match (answer.status, answer.reply) {
-                        (None, Some(acknowledge)) => {
+                    match answer.status {
+                        None if answer.reply.is_some() => {
                             waiting.pop_front();
-                            let headers = answer.headers.unwrap_or_default();
-                            let trace = headers.get(TRACEPARENT);
-                            let trace = trace.and_then(|told| Context::read(told.as_str()));
-                            let acknowledge = acknowledge.to_string();
-                            self.hand_over(answer.payload, acknowledge, trace).await;
+                            self.hand_over(answer).await;
                         }
-                        (Some(async_nats::StatusCode::TIMEOUT), _) => drop(waiting.pop_front()),
-                        (Some(async_nats::StatusCode::IDLE_HEARTBEAT), _) => {}
-                        (status, _) => {
+                        Some(async_nats::StatusCode::TIMEOUT) => drop(waiting.pop_front()),
+                        Some(async_nats::StatusCode::IDLE_HEARTBEAT) => {}
+                        status => {
                             tracing::debug!(?status, pool = self.pool, "a pull was refused");
                             return Ok(Over::Refused);
                         }
@@ -239,7 +243,29 @@ impl Puller {
         Ok(())
     }
 
-    async fn hand_over(&self, payload: Bytes, acknowledge: String, trace: Option<Context>) {
+    /// Ends an inbox. Jobs that were on their way to it are ours already: were they dropped here,
+    /// nobody would run them before the acknowledgement wait is over.
+    async fn take_the_rest(&self, mut answers: Subscriber) {
+        if let Err(error) = answers.drain().await {
+            return tracing::debug!(%error, "the end of an inbox couldn't be told");
+        }
+        let rest = async {
+            while let Some(answer) = answers.next().await {
+                if answer.status.is_none() {
+                    self.hand_over(answer).await;
+                }
+            }
+        };
+        if tokio::time::timeout(INBOX_END_SECONDS_MAX, rest).await.is_err() {
+            tracing::debug!(pool = self.pool, "an inbox did not end in time");
+        }
+    }
+
+    async fn hand_over(&self, job: async_nats::Message) {
+        let Some(acknowledge) = job.reply.map(|subject| subject.to_string()) else { return };
+        let payload = job.payload;
+        let headers = job.headers.unwrap_or_default();
+        let trace = headers.get(TRACEPARENT).and_then(|told| Context::read(told.as_str()));
         let client = self.bus.client().clone();
         let delivered = deliveries_of(&acknowledge);
         let Some(slot) = self.slots.take() else {

@@ -6,9 +6,10 @@ use crate::vendor::Vendor;
 use futures::FutureExt;
 use harness::servers::Servers;
 use infra::children::{ChildProcess, Launch};
-use infra::net::free_port;
 use rustix::process::{Pid, Signal, kill_process};
+use socket2::{Domain, Socket, Type};
 use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tempfile::TempDir;
@@ -118,6 +119,8 @@ pub(crate) struct Cluster {
     program: PathBuf,
     servers: Servers,
     processes: Vec<Process>,
+    /// The gateways' ports, kept while their processes are away.
+    kept_ports: Vec<Socket>,
     /// What ended by itself, or not well.
     pub(crate) bad_ends: Vec<String>,
 }
@@ -132,18 +135,34 @@ impl Cluster {
         std::fs::write(folder.path().join("own.yaml"), config).unwrap();
         let servers = Servers::start(folder.path()).await;
         let program = std::path::absolute(program).unwrap();
-        let mut cluster =
-            Self { folder, program, servers, processes: Vec::new(), bad_ends: Vec::new() };
+        let mut cluster = Self {
+            folder,
+            program,
+            servers,
+            processes: Vec::new(),
+            kept_ports: Vec::new(),
+            bad_ends: Vec::new(),
+        };
         cluster.make_streams().await;
         for kind in Kind::ALL {
             for number in 0..2 {
-                let ports = || (free_port().unwrap(), free_port().unwrap());
-                let ports = (kind == Kind::Gateway).then(ports);
+                let ports = (kind == Kind::Gateway).then(|| (cluster.port(), cluster.port()));
                 cluster.processes.push(Process { kind, number, ports, starts: 0, child: None });
                 cluster.start_again(kind, number);
             }
         }
         cluster
+    }
+
+    /// A port that nobody else is given until the end: bound without listening, it is no longer
+    /// among the free ones, and a process that is named it may listen there all the same.
+    fn port(&mut self) -> u16 {
+        let kept = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        kept.set_reuse_address(true).unwrap();
+        kept.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).unwrap();
+        let port = kept.local_addr().unwrap().as_socket().unwrap().port();
+        self.kept_ports.push(kept);
+        port
     }
 
     async fn make_streams(&self) {

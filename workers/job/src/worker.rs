@@ -12,11 +12,14 @@ use schemas::frame::Cancel;
 use schemas::ids::WorkerId;
 use schemas::subjects;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 /// How long jobs may take to settle after the drain's end, before the process leaves anyway.
 const SETTLE_SECONDS_MAX: Duration = Duration::from_secs(2);
+
+/// How long the last pulls may take to end: round trips.
+const PULLS_END_SECONDS_MAX: Duration = Duration::from_secs(5);
 
 /// One pool that a worker serves.
 #[derive(Debug, Clone)]
@@ -129,10 +132,11 @@ impl Worker {
         retired: CancellationToken,
     ) -> Result<(), WorkerError> {
         let (loops, adverts, jobs) = (Tasks::new(), Tasks::new(), Tasks::new());
+        let pulls = Tasks::new();
         self.listen_for_cancellations(&loops).await?;
         loops.spawn("orphans", orphans::watch(Arc::clone(&self), loops.stop().clone()));
         for pool in &self.settings.pools {
-            self.serve_pool(pool, &loops, &adverts, &jobs);
+            self.serve_pool(pool, &pulls, &adverts, &jobs);
         }
         tokio::select! {
             () = stop.cancelled() => {}
@@ -146,9 +150,16 @@ impl Worker {
             () = loops.stop().cancelled() => {
                 tracing::error!("a worker lost one of its loops and ends");
             }
+            () = pulls.stop().cancelled() => {}
         }
         self.draining.cancel();
-        if !jobs.finish_within(self.settings.drain_max).await {
+        let began = Instant::now();
+        // A job that was on its way must be among the running ones before these are waited for.
+        if !pulls.finish_within(PULLS_END_SECONDS_MAX).await {
+            tracing::warn!("the last pulls did not end in time");
+        }
+        let left = self.settings.drain_max.saturating_sub(began.elapsed());
+        if !jobs.finish_within(left).await {
             tracing::warn!(running = jobs.running(), "the drain took too long; jobs are stopped");
             self.running.stop_all();
             jobs.finish_within(SETTLE_SECONDS_MAX).await;
@@ -160,12 +171,12 @@ impl Worker {
         Ok(())
     }
 
-    fn serve_pool(self: &Arc<Self>, pool: &Pool, loops: &Tasks, adverts: &Tasks, jobs: &Tasks) {
+    fn serve_pool(self: &Arc<Self>, pool: &Pool, pulls: &Tasks, adverts: &Tasks, jobs: &Tasks) {
         let (puller, mut deliveries) = Puller::new(self.bus.clone(), &pool.name, pool.slots);
         let slots = puller.slots();
         let stop_pulling = self.draining.clone();
-        loops.spawn("pull", {
-            let broken = loops.stop().clone();
+        pulls.spawn("pull", {
+            let broken = pulls.stop().clone();
             async move {
                 if let Err(error) = puller.run(stop_pulling).await {
                     tracing::error!(%error, "pulling jobs ended");
@@ -174,7 +185,7 @@ impl Worker {
             }
         });
         let (worker, jobs, name) = (Arc::clone(self), jobs.clone(), pool.name.clone());
-        loops.spawn("deliveries", async move {
+        pulls.spawn("deliveries", async move {
             while let Some(delivery) = deliveries.recv().await {
                 let (worker, name) = (Arc::clone(&worker), name.clone());
                 jobs.spawn("job", async move {
