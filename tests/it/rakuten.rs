@@ -21,7 +21,7 @@ models:
     price: {input: 1, cached_input: 1, cache_write: 1, output: 2}
     context: 1024
     max_output: 900
-    capabilities: [chat, json_schema]
+    capabilities: [chat, json_schema, tools]
     tier: economy
     llama: {file: '${RAKUTEN_MODEL_PATH}', slots: 2}
 limits: {max_tokens_per_request: 900}
@@ -140,5 +140,113 @@ async fn the_local_model_writes_what_a_schema_says() {
     let refused = client.chat(&body).await;
     assert_eq!(refused.status, 400, "{}", refused.text);
     assert_eq!(refused.json()["error"]["param"], "response_format");
+    up.finish(&place).await;
+}
+
+/// A shop's search, with what a schema may say.
+fn tools() -> Value {
+    json!([
+        {"type": "function", "function": {"name": "search_items", "description": "Search a shop.",
+            "parameters": {
+                "type": "object",
+                "properties": {
+                    "kind": {"enum": ["shoes", "books", "tea"]},
+                    "price_max": {"type": "integer", "minimum": 1, "maximum": 99_999},
+                    "sizes": {"type": "array", "items": {"$ref": "#/$defs/size"}, "minItems": 1,
+                        "maxItems": 2},
+                },
+                "required": ["kind", "price_max", "sizes"],
+                "$defs": {"size": {"enum": ["S", "M", "L"]}},
+        }}},
+        {"type": "function", "function": {"name": "shop_hours"}},
+    ])
+}
+
+/// The calls of a message, each held against its schema.
+fn valid_calls(message: &Value) -> Vec<String> {
+    let calls = message["tool_calls"].as_array().unwrap_or_else(|| panic!("calls: {message}"));
+    let mut names = Vec::new();
+    for call in calls {
+        assert_eq!(call["type"], "function");
+        assert!(call["id"].as_str().unwrap().starts_with("call_"), "{call}");
+        let arguments = call["function"]["arguments"].as_str().unwrap();
+        let arguments: Value = serde_json::from_str(arguments).unwrap();
+        match call["function"]["name"].as_str().unwrap() {
+            "search_items" => {
+                assert_eq!(arguments.as_object().unwrap().len(), 3, "{arguments}");
+                assert!(["shoes", "books", "tea"].contains(&arguments["kind"].as_str().unwrap()));
+                let price = arguments["price_max"].as_u64().unwrap();
+                assert!((1..=99_999).contains(&price), "{price}");
+                let sizes = arguments["sizes"].as_array().unwrap();
+                assert!((1..=2).contains(&sizes.len()), "{arguments}");
+                assert!(sizes.iter().all(|size| ["S", "M", "L"].map(Value::from).contains(size)));
+            }
+            "shop_hours" => assert_eq!(arguments, json!({})),
+            other => panic!("{other} was not offered"),
+        }
+        names.push(call["function"]["name"].as_str().unwrap().to_owned());
+    }
+    names
+}
+
+#[tokio::test]
+async fn the_local_model_calls_functions() {
+    if !HAS_LLAMA {
+        return;
+    }
+    let place = place().await;
+    let up = place.up().await;
+    let client = up.client();
+    let ask = |choice: Value, temperature: f64| {
+        json!({"model": "rakuten-llm", "max_tokens": 400, "temperature": temperature, "seed": 5,
+            "tools": tools(), "tool_choice": choice, "parallel_tool_calls": false,
+            "messages": [{"role": "user", "content": "Find me tea below 3000 yen."}]})
+    };
+    let named = json!({"type": "function", "function": {"name": "search_items"}});
+    // However wild the choice of tokens is: the arguments are valid.
+    for temperature in [0.0, 1.0, 2.0] {
+        let whole = client.chat(&ask(named.clone(), temperature)).await;
+        assert_eq!(whole.status, 200, "{}", whole.text);
+        let choice = &whole.json()["choices"][0];
+        assert_eq!(choice["finish_reason"], "tool_calls", "{choice}");
+        assert!(choice["message"]["content"].is_null(), "{choice}");
+        assert_eq!(valid_calls(&choice["message"]), ["search_items"]);
+    }
+    let whole = client.chat(&ask("required".into(), 1.0)).await;
+    assert_eq!(valid_calls(&whole.json()["choices"][0]["message"]).len(), 1, "{}", whole.text);
+    // Streamed: one index, a head, and arguments in pieces that make the same call.
+    let mut stream = client.stream(&ask(named.clone(), 0.0)).await;
+    stream.rest().await;
+    assert!(stream.is_done(), "{:?}", stream.events());
+    let chunks = stream.data();
+    let deltas: Vec<&Value> = chunks
+        .iter()
+        .filter_map(|chunk| chunk["choices"][0]["delta"]["tool_calls"].as_array())
+        .flatten()
+        .collect();
+    assert!(deltas.iter().all(|delta| delta["index"] == 0) && deltas.len() > 3, "{deltas:?}");
+    assert_eq!(deltas[0]["function"]["name"], "search_items");
+    let joined: String =
+        deltas.iter().filter_map(|delta| delta["function"]["arguments"].as_str()).collect();
+    let same = client.chat(&ask(named, 0.0)).await.json();
+    let call = &same["choices"][0]["message"]["tool_calls"][0];
+    assert_eq!(call["function"]["arguments"], joined.as_str());
+    // Left to itself it answers in words or with a valid call; `none` is words.
+    let whole = client.chat(&ask("auto".into(), 0.0)).await.json();
+    let message = &whole["choices"][0]["message"];
+    assert!(message["content"].is_string() || !valid_calls(message).is_empty(), "{message}");
+    let none = client.chat(&ask("none".into(), 0.0)).await.json();
+    assert!(none["choices"][0]["message"]["content"].is_string(), "{none}");
+    // A result is a turn like another.
+    let mut body = ask("none".into(), 0.0);
+    let turns = body["messages"].as_array_mut().unwrap();
+    turns.push(json!({"role": "assistant", "content": null, "tool_calls": [call]}));
+    turns.push(json!({"role": "tool", "tool_call_id": call["id"], "content": "緑茶 1,200円"}));
+    let after = client.chat(&body).await;
+    assert_eq!(after.status, 200, "{}", after.text);
+    assert!(!after.content().is_empty());
+    let unknown = json!({"type": "function", "function": {"name": "pay"}});
+    let refused = client.chat(&ask(unknown, 0.0)).await;
+    assert_eq!((refused.status, &refused.json()["error"]["param"]), (400, &"tool_choice".into()));
     up.finish(&place).await;
 }

@@ -1,11 +1,13 @@
 //! One job's answer out of the engine: the events of its choices, gathered while they are there and
 //! never waited for, sent as pieces. It counts with the model's own tokenizer.
 
+use crate::calls::{CallReader, Piece};
 use crate::engine::{Engine, EngineError};
-use crate::engine::{Event, FinishReason, GenerateRequest, TokenLogprob, Usage};
-use crate::translate::problem;
+use crate::engine::{Event, FinishReason, TokenLogprob, Usage};
+use crate::translate::{Translated, problem};
 use futures::StreamExt;
 use schemas::error::{ErrorCode, Problem};
+use schemas::ids::RequestId;
 use schemas::openai::{ChunkChoice, DeltaMessage, FinishReason as Finish};
 use schemas::usage::{TokenSource, Usage as Charged};
 use serde_json::{Value, json};
@@ -22,6 +24,8 @@ struct Tally {
     usage: Charged,
     cached: u64,
     told: Vec<bool>,
+    /// Of each choice, where functions may be called.
+    readers: Vec<CallReader>,
     unfinished: usize,
     problem: Option<Problem>,
     engine_died: bool,
@@ -36,11 +40,15 @@ pub(crate) struct Decoded {
 /// Runs the requests of one job, each the choice of its index.
 pub(crate) async fn decode(
     engine: &Engine,
-    requests: Vec<GenerateRequest>,
+    translated: Translated,
+    request: &RequestId,
     reply: &mut Reply,
 ) -> Decoded {
     let mut events = StreamMap::new();
-    let mut tally = Tally { told: vec![false; requests.len()], ..Tally::default() };
+    let Translated { requests, calls } = translated;
+    let reader = |choice| calls.as_ref().map(|calls| calls.reader(call_id(request, choice)));
+    let readers = (0..requests.len()).filter_map(reader).collect();
+    let mut tally = Tally { told: vec![false; requests.len()], readers, ..Tally::default() };
     for (index, request) in requests.into_iter().enumerate() {
         match engine.generate(request) {
             Ok(receiver) => {
@@ -74,15 +82,22 @@ impl Tally {
         match event {
             Event::Started { .. } => {}
             Event::Text { text, logprobs } => {
-                let mut piece = ChunkChoice::text(choice, text);
-                piece.delta.role = self.role(index);
-                piece.logprobs = (!logprobs.is_empty()).then(|| described(&logprobs));
-                pieces.push(piece);
+                let logprobs = (!logprobs.is_empty()).then(|| described(&logprobs));
+                let Some(reader) = self.readers.get_mut(index) else {
+                    let piece = ChunkChoice::text(choice, text);
+                    return pieces.push(ChunkChoice { logprobs, ..self.spoken(index, piece) });
+                };
+                let read = reader.push(&text);
+                self.read(index, read, logprobs, pieces);
             }
             Event::Finished(finished) => {
                 self.unfinished -= 1;
                 self.count(finished.usage);
+                let rest = self.readers.get_mut(index).map(CallReader::finish);
+                self.read(index, rest.unwrap_or_default(), None, pieces);
+                let calls = self.readers.get(index).map_or(0, CallReader::calls);
                 let reason = match finished.reason {
+                    FinishReason::Stop if calls > 0 => Finish::ToolCalls,
                     FinishReason::Stop => Finish::Stop,
                     FinishReason::Length => Finish::Length,
                     FinishReason::Cancelled => {
@@ -111,6 +126,43 @@ impl Tally {
         }
     }
 
+    /// What a reader of calls made of a text; log probabilities go with words.
+    fn read(
+        &mut self,
+        index: usize,
+        read: Vec<Piece>,
+        mut logprobs: Option<Value>,
+        pieces: &mut Vec<ChunkChoice>,
+    ) {
+        let choice = u32::try_from(index).unwrap_or(u32::MAX);
+        for piece in read {
+            let call = match piece {
+                Piece::Text(text) => {
+                    let logprobs = logprobs.take();
+                    let piece = ChunkChoice { logprobs, ..ChunkChoice::text(choice, text) };
+                    pieces.push(self.spoken(index, piece));
+                    continue;
+                }
+                Piece::Begin { index, id, name } => {
+                    let function = json!({"name": name, "arguments": ""});
+                    json!({"index": index, "id": id, "type": "function", "function": function})
+                }
+                Piece::Arguments { index, text } => {
+                    json!({"index": index, "function": {"arguments": text}})
+                }
+            };
+            let delta = DeltaMessage { tool_calls: Some(vec![call]), ..DeltaMessage::default() };
+            let piece = ChunkChoice { index: choice, delta, logprobs: None, finish_reason: None };
+            pieces.push(self.spoken(index, piece));
+        }
+    }
+
+    /// A choice's first piece says who speaks.
+    fn spoken(&mut self, index: usize, mut piece: ChunkChoice) -> ChunkChoice {
+        piece.delta.role = self.role(index);
+        piece
+    }
+
     fn role(&mut self, index: usize) -> Option<String> {
         let told = self.told.get_mut(index)?;
         (!std::mem::replace(told, true)).then(|| "assistant".to_owned())
@@ -137,6 +189,11 @@ impl Tally {
         let usage = counted.then_some((self.usage, source));
         Decoded { ended: Ended { usage, problem: self.problem }, engine_died: self.engine_died }
     }
+}
+
+/// What the names of a choice's calls begin with: no other answer has it.
+fn call_id(request: &RequestId, choice: usize) -> String {
+    format!("call_{}_{choice}_", request.to_string().trim_start_matches("req_"))
 }
 
 /// OpenAI's form of log probabilities.

@@ -5,6 +5,9 @@
 //! → reply → meter → settle) knows NATS and nothing of llama.cpp. Neither may ever see personal
 //! data: it was masked before a job left the gateway.
 
+/// Calls of functions: offered, written, read.
+pub mod calls;
+
 /// A job in the engine's words.
 mod translate;
 

@@ -12,6 +12,7 @@ use serde_json::Value as Json;
 use time::OffsetDateTime;
 use time::format_description::parse_strftime_owned;
 
+use crate::calls::CallFormat;
 use crate::engine::EngineError;
 
 /// The name the template has inside its environment.
@@ -33,6 +34,8 @@ pub struct ChatTemplate {
     environment: Environment<'static>,
     bos_token: String,
     eos_token: String,
+    /// How it writes calls of functions.
+    pub(crate) calls: CallFormat,
 }
 
 /// What a rendering needs besides the messages.
@@ -42,11 +45,13 @@ pub struct PromptOptions {
     pub add_generation_prompt: bool,
     /// Further variables for the template, as `enable_thinking`.
     pub variables: serde_json::Map<String, Json>,
+    /// What the answer begins with already; control tokens in it count as such.
+    pub answer_begins: &'static str,
 }
 
 impl Default for PromptOptions {
     fn default() -> Self {
-        Self { add_generation_prompt: true, variables: serde_json::Map::new() }
+        Self { add_generation_prompt: true, variables: serde_json::Map::new(), answer_begins: "" }
     }
 }
 
@@ -76,7 +81,7 @@ impl ChatTemplate {
             .add_template_owned(NAME, source.to_owned())
             .map_err(|error| template_error(&error))?;
         let (bos_token, eos_token) = (bos_token.to_owned(), eos_token.to_owned());
-        Ok(Self { environment, bos_token, eos_token })
+        Ok(Self { environment, bos_token, eos_token, calls: CallFormat::of(source) })
     }
 
     /// Renders messages in the OpenAI form. `disarm` receives each text of the client and the
@@ -110,7 +115,8 @@ impl ChatTemplate {
             }
         }
         tools.iter_mut().chain([&mut variables]).for_each(|value| map_texts(value, &disarm));
-        let text = self.evaluate(messages, tools, options, variables)?;
+        let mut text = self.evaluate(messages, tools, options, variables)?;
+        text.push_str(options.answer_begins);
         Ok(Rendered { text, mark })
     }
 

@@ -1,6 +1,7 @@
 //! A chat job in the engine's words: prompt, sampling, limits. A field that the model can't honour
 //! is refused by its name here, before any work; nothing is dropped silently.
 
+use crate::calls::{self, Calls};
 use crate::engine::{Engine, EngineError, Form, GenerateRequest, Grammar, Prompt, Sampling};
 use crate::template::PromptOptions;
 use schemas::error::{ErrorCode, Problem};
@@ -12,18 +13,27 @@ use tokio_util::sync::CancellationToken;
 /// How sure a stranger's number must be to fit a 32-bit token number.
 const TOKEN_NUMBER_MAX: i64 = i32::MAX as i64;
 
-/// One request for each choice asked for; all share the prompt.
+/// A job as the engine takes it.
+pub(crate) struct Translated {
+    /// One for each choice asked for; all share the prompt.
+    pub(crate) requests: Vec<GenerateRequest>,
+    /// The functions that may be called, if any.
+    pub(crate) calls: Option<Calls>,
+}
+
+/// What the engine has to do for a job.
 pub(crate) fn requests(
     engine: &Engine,
     job: &ChatJob,
     system_prompt: Option<&str>,
     usual: &Sampling,
     cancel: &CancellationToken,
-) -> Result<Vec<GenerateRequest>, Problem> {
+) -> Result<Translated, Problem> {
     refuse_what_it_cannot(&job.chat)?;
-    let prompt = prompt(engine, &job.chat, system_prompt)?;
+    let calls = Calls::of(&job.chat, engine.call_format()).map_err(refused)?;
+    let prompt = prompt(engine, &job.chat, system_prompt, calls.as_ref())?;
     let sampling = sampling(&job.chat, usual)?;
-    let grammar = grammar(engine, &job.chat)?;
+    let grammar = grammar(engine, &job.chat, calls.as_ref())?;
     let choices = u64::from(job.chat.n.unwrap_or(1).max(1));
     let tokens_max = u32::try_from(job.output_tokens_max / choices).unwrap_or(u32::MAX).max(1);
     let logprobs = job.chat.logprobs.unwrap_or(false);
@@ -40,16 +50,14 @@ pub(crate) fn requests(
         tokens_max: Some(tokens_max),
         logprobs: logprobs.then_some(top),
         grammar: grammar.clone(),
+        shows_calls: calls.is_some(),
         cancel: cancel.clone(),
     };
-    Ok((0..choices).map(request).collect())
+    let requests = (0..choices).map(request).collect();
+    Ok(Translated { requests, calls })
 }
 
 fn refuse_what_it_cannot(chat: &ChatRequest) -> Result<(), Problem> {
-    let asks_tools = chat.tools.as_ref().is_some_and(|tools| !tools.is_empty());
-    if asks_tools {
-        return Err(cannot("tools"));
-    }
     for (at, message) in chat.messages.iter().enumerate() {
         let parts = match &message.content {
             Some(schemas::openai::Content::Parts(parts)) => parts.as_slice(),
@@ -62,8 +70,38 @@ fn refuse_what_it_cannot(chat: &ChatRequest) -> Result<(), Problem> {
     Ok(())
 }
 
-/// What `response_format` says the answer has to look like.
-fn grammar(engine: &Engine, chat: &ChatRequest) -> Result<Option<Grammar>, Problem> {
+/// A field of the request that is not as it has to be.
+fn refused((field, reason): calls::Refused) -> Problem {
+    problem(&EngineError::request(field, reason))
+}
+
+/// What `response_format` and `tools` say the answer has to look like.
+fn grammar(
+    engine: &Engine,
+    chat: &ChatRequest,
+    calls: Option<&Calls>,
+) -> Result<Option<Grammar>, Problem> {
+    let form = form(chat)?;
+    let (form, field) = match (calls, form) {
+        (None, form) => (form, "response_format"),
+        (Some(calls), Some(_)) if !calls.allows_form() => return Err(cannot("response_format")),
+        (Some(calls), form) => {
+            let schema = form.map(|form| match form {
+                Form::Schema(schema) => schema,
+                _ => serde_json::json!({"type": "object"}),
+            });
+            (calls.grammar(schema.as_ref()).map(Form::Lark), "tools")
+        }
+    };
+    let understood = form.map(|form| engine.constrain(form)).transpose();
+    understood.map_err(|error| match error {
+        EngineError::InvalidRequest { reason, .. } => refused((field, reason)),
+        other => problem(&other),
+    })
+}
+
+/// What `response_format` says an answer has to look like.
+fn form(chat: &ChatRequest) -> Result<Option<Form>, Problem> {
     let Some(format) = &chat.response_format else { return Ok(None) };
     let form = match format["type"].as_str() {
         Some("text") | None => return Ok(None),
@@ -74,7 +112,7 @@ fn grammar(engine: &Engine, chat: &ChatRequest) -> Result<Option<Grammar>, Probl
         },
         Some(_) => return Err(cannot("response_format")),
     };
-    engine.constrain(form).map(Some).map_err(|error| problem(&error))
+    Ok(Some(form))
 }
 
 fn cannot(field: &str) -> Problem {
@@ -92,6 +130,7 @@ fn prompt(
     engine: &Engine,
     chat: &ChatRequest,
     system_prompt: Option<&str>,
+    calls: Option<&Calls>,
 ) -> Result<Prompt, Problem> {
     let instructed = |message: &Message| matches!(message.role, Role::System | Role::Developer);
     let mut messages: Vec<Value> = Vec::with_capacity(chat.messages.len() + 1);
@@ -106,7 +145,13 @@ fn prompt(
         }
         messages.push(value);
     }
-    engine.prompt(&messages, None, &PromptOptions::default()).map_err(|error| problem(&error))
+    let messages = calls::turns(messages, calls, engine.call_format());
+    let options = PromptOptions {
+        answer_begins: calls.map_or("", Calls::opening),
+        ..PromptOptions::default()
+    };
+    let tools = calls.and_then(Calls::for_template);
+    engine.prompt(&messages, tools, &options).map_err(|error| problem(&error))
 }
 
 fn encoded(message: &Message) -> Result<Value, Problem> {

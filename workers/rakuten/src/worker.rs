@@ -149,8 +149,8 @@ impl Backend for LocalModel {
         stop: &'a CancellationToken,
     ) -> BoxFuture<'a, Ended> {
         Box::pin(async move {
-            let requests = match self.requests(job, stop).await {
-                Ok(requests) => requests,
+            let translated = match self.translated(job, stop).await {
+                Ok(translated) => translated,
                 Err(problem) => return Ended { usage: None, problem: Some(problem) },
             };
             let name = format!("chat {}", self.name);
@@ -158,7 +158,7 @@ impl Backend for LocalModel {
             span.set("gen_ai.operation.name", "chat");
             span.set("gen_ai.provider.name", "llama.cpp");
             span.set("gen_ai.request.model", self.name.as_str());
-            let decoded = decode::decode(&self.engine, requests, reply).await;
+            let decoded = decode::decode(&self.engine, translated, &job.request, reply).await;
             worker_job::tell_end(&mut span, &decoded.ended);
             if decoded.engine_died {
                 tracing::error!("the engine died");
@@ -171,11 +171,11 @@ impl Backend for LocalModel {
 
 impl LocalModel {
     /// Rendering and tokenising a long chat takes milliseconds: not on a thread that others share.
-    async fn requests(
+    async fn translated(
         &self,
         job: &ChatJob,
         stop: &CancellationToken,
-    ) -> Result<Vec<crate::engine::GenerateRequest>, schemas::error::Problem> {
+    ) -> Result<translate::Translated, schemas::error::Problem> {
         let (engine, job, stop) = (self.engine.clone(), job.clone(), stop.clone());
         let (system_prompt, sampling) = (self.system_prompt.clone(), self.sampling.clone());
         let translated = tokio::task::spawn_blocking(move || {

@@ -33,6 +33,7 @@ use serde_json::Value;
 use tokio::sync::mpsc::Receiver;
 
 pub use error::EngineError;
+pub(crate) use grammar::put_style;
 pub use grammar::{FORM_BYTES_MAX, FORM_DEPTH_MAX, Form, Grammar};
 pub use model::ModelInfo;
 pub use options::{
@@ -46,6 +47,7 @@ pub use request::{
 };
 pub use status::Status;
 
+use crate::calls::CallFormat;
 use crate::template::PromptOptions;
 use model::Model;
 use output::Output;
@@ -103,6 +105,13 @@ impl Engine {
     #[must_use]
     pub fn model(&self) -> &ModelInfo {
         &self.shared.model.info
+    }
+
+    /// How the model's template writes calls of functions.
+    #[must_use]
+    pub fn call_format(&self) -> CallFormat {
+        let template = self.shared.model.template.as_ref();
+        template.map_or(CallFormat::Instructed, |template| template.calls)
     }
 
     /// What the engine is doing and has done.

@@ -161,6 +161,15 @@ impl Model {
         self.llama.vocab().token_to_piece(LlamaToken(token), false, None)
     }
 
+    /// A token's bytes as its answer shows it; `calls` shows what divides calls of functions.
+    pub(super) fn shown_piece(&self, token: i32, calls: bool) -> Vec<u8> {
+        let bytes = self.piece(token);
+        match self.vocabulary.call_text(token) {
+            Some(text) if calls && bytes.is_empty() => text.into(),
+            _ => bytes,
+        }
+    }
+
     /// Tokens that must never be chosen.
     pub(super) fn suppressed(&self) -> Vec<i32> {
         self.vocabulary.suppressed.iter().map(|token| token.0).collect()

@@ -138,6 +138,8 @@ pub struct GenerateRequest {
     pub logprobs: Option<u8>,
     /// What the answer has to look like, from [`super::Engine::constrain`] of the same engine.
     pub grammar: Option<Grammar>,
+    /// Show the control tokens that begin or divide calls of functions, which are hidden else.
+    pub shows_calls: bool,
     /// Cancelled by the caller to free the slot within one decode step. Dropping the receiver
     /// does the same.
     pub cancel: CancellationToken,
@@ -154,6 +156,7 @@ impl GenerateRequest {
             tokens_max: None,
             logprobs: None,
             grammar: None,
+            shows_calls: false,
             cancel: CancellationToken::new(),
         }
     }

@@ -275,7 +275,7 @@ impl<'model> Scheduler<'model> {
         answer.sampler.accept(token);
         answer.completion_tokens += 1;
         self.counters.completion_tokens.fetch_add(1, Relaxed);
-        let bytes = self.model.piece(token);
+        let bytes = self.model.shown_piece(token, answer.shows_calls);
         let entry = answer.logprobs.map(|top| {
             let (logprob, top) = logprobs::of(logits, token, top);
             let entry = |token, logprob, top| TokenLogprob {

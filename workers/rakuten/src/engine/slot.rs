@@ -82,6 +82,7 @@ pub(super) struct Answer {
     pub(super) guide: Option<Guide>,
     pub(super) output: Output,
     pub(super) logprobs: Option<u8>,
+    pub(super) shows_calls: bool,
     pub(super) completion_tokens: u32,
     pub(super) completion_tokens_max: u32,
     /// Order of arrival among all requests.
@@ -108,6 +109,7 @@ impl Answer {
             pending: None,
             output,
             logprobs: request.logprobs,
+            shows_calls: request.shows_calls,
             completion_tokens: 0,
             completion_tokens_max: request.tokens_max.unwrap_or(u32::MAX).min(left),
             number,

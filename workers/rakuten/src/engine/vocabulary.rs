@@ -14,6 +14,10 @@ use llama_cpp_2::token_type::LlamaTokenAttr;
 /// are regular expressions that use the stack in proportion to the text.
 const TEXT_BYTES_PER_CALL_MAX: usize = 256 * 1024;
 
+/// Control tokens that begin or divide calls of functions.
+const CALL_TOKENS: [&str; 6] =
+    ["[TOOL_CALLS]", "[ARGS]", "[CALL_ID]", "<|python_tag|>", "<tool_call>", "</tool_call>"];
+
 /// A token that steers the model: the border of a turn, the end of the answer.
 #[derive(Debug)]
 struct Control {
@@ -114,6 +118,12 @@ impl Vocabulary {
             controls.iter().map(|control| control.text.chars().count()).max().unwrap_or(0);
         self.controls = controls;
         self
+    }
+
+    /// The text of a control token that begins or divides calls of functions.
+    pub(super) fn call_text(&self, token: i32) -> Option<&str> {
+        let found = self.controls.iter().find(|control| control.token.0 == token)?;
+        CALL_TOKENS.contains(&found.text.as_str()).then_some(found.text.as_str())
     }
 
     /// The longest control token whose text stands at the beginning of `text`.
