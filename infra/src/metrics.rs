@@ -132,6 +132,29 @@ metrics! {
     worker_slots: IntGaugeVec["pool"],
     /// Slots of this worker that are free, by pool.
     worker_slots_free: IntGaugeVec["pool"],
+    /// Slots of the local model that read a prompt or write an answer, by pool.
+    engine_slots_busy: IntGaugeVec["pool"],
+    /// Requests that wait for a slot inside the local model's worker, by pool.
+    engine_requests_waiting: IntGaugeVec["pool"],
+    /// Tokens whose keys and values the local model keeps, idle slots included, by pool.
+    engine_context_tokens: IntGaugeVec["pool"],
+    /// Tokens for which it has room, by pool.
+    engine_context_tokens_max: IntGaugeVec["pool"],
+    /// Tokens of the local model, by pool and kind: `prompt` was computed, `prefix_hit` was kept
+    /// from an earlier prompt, `generated` was written. Its rate is tokens per second.
+    engine_tokens_total: IntCounterVec["pool", "kind"],
+    /// Decode steps of the local model, by pool.
+    engine_steps_total: IntCounterVec["pool"],
+    /// Times the local model's context was made anew after a failure, by pool.
+    engine_restarts_total: IntCounterVec["pool"],
+    /// From a request's arrival at the local model to its slot, by pool.
+    engine_queue_seconds: HistogramVec["pool"],
+    /// From its slot to its computed prompt, by pool.
+    engine_prompt_seconds: HistogramVec["pool"],
+    /// From its computed prompt to its end, by pool.
+    engine_answer_seconds: HistogramVec["pool"],
+    /// Time the local model took to load, by pool.
+    engine_load_seconds: HistogramVec["pool"],
     /// Jobs run by this worker, by pool and how they ended.
     jobs_total: IntCounterVec["pool", "outcome"],
     /// Ledger events applied by this billing worker.

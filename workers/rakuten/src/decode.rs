@@ -3,7 +3,7 @@
 
 use crate::calls::{CallReader, Piece};
 use crate::engine::{Engine, EngineError};
-use crate::engine::{Event, FinishReason, TokenLogprob, Usage};
+use crate::engine::{Event, FinishReason, Timing, TokenLogprob, Usage};
 use crate::translate::{Translated, problem};
 use futures::StreamExt;
 use schemas::error::{ErrorCode, Problem};
@@ -27,6 +27,7 @@ struct Tally {
     /// Of each choice, where functions may be called.
     readers: Vec<CallReader>,
     unfinished: usize,
+    timings: Vec<Timing>,
     problem: Option<Problem>,
     engine_died: bool,
 }
@@ -35,6 +36,8 @@ struct Tally {
 pub(crate) struct Decoded {
     pub(crate) ended: Ended,
     pub(crate) engine_died: bool,
+    /// Of each choice that ended in order.
+    pub(crate) timings: Vec<Timing>,
 }
 
 /// Runs the requests of one job, each the choice of its index.
@@ -74,7 +77,8 @@ pub(crate) async fn decode(
 impl Tally {
     fn refused(self, error: &EngineError) -> Decoded {
         let ended = Ended { usage: None, problem: Some(problem(error)) };
-        Decoded { ended, engine_died: *error == EngineError::Stopped }
+        let engine_died = *error == EngineError::Stopped;
+        Decoded { ended, engine_died, timings: self.timings }
     }
 
     fn add(&mut self, index: usize, event: Event, pieces: &mut Vec<ChunkChoice>) {
@@ -93,6 +97,7 @@ impl Tally {
             Event::Finished(finished) => {
                 self.unfinished -= 1;
                 self.count(finished.usage);
+                self.timings.push(finished.timing);
                 let rest = self.readers.get_mut(index).map(CallReader::finish);
                 self.read(index, rest.unwrap_or_default(), None, pieces);
                 let calls = self.readers.get(index).map_or(0, CallReader::calls);
@@ -187,7 +192,8 @@ impl Tally {
         let source =
             if self.unfinished == 0 { TokenSource::Counted } else { TokenSource::Estimated };
         let usage = counted.then_some((self.usage, source));
-        Decoded { ended: Ended { usage, problem: self.problem }, engine_died: self.engine_died }
+        let ended = Ended { usage, problem: self.problem };
+        Decoded { ended, engine_died: self.engine_died, timings: self.timings }
     }
 }
 

@@ -14,6 +14,9 @@ mod translate;
 /// A job's answer out of the engine.
 mod decode;
 
+/// The engine's figures, for metrics.
+mod figures;
+
 /// The worker as a process runs it.
 mod worker;
 

@@ -4,6 +4,7 @@
 
 use crate::decode;
 use crate::engine::{Engine, EngineError, EngineOptions, Sampling};
+use crate::figures::Figures;
 use crate::translate;
 use futures::future::BoxFuture;
 use infra::bus::Bus;
@@ -63,12 +64,14 @@ pub async fn run(
         "loaded"
     );
     let died = stop.child_token();
+    let figures = Figures::new(metrics.clone(), model.pool.clone());
     let backend = LocalModel {
         name: model.name.clone(),
         engine: engine.clone(),
         system_prompt: llama.system_prompt.clone(),
         sampling: sampling(llama),
         died: died.clone(),
+        figures: figures.clone(),
     };
     let settings = WorkerSettings {
         pools: vec![Pool {
@@ -79,7 +82,11 @@ pub async fn run(
         drain_max: Duration::from_secs(config.workers.drain_seconds_max),
         alive_interval: Duration::from_secs(config.queue.acknowledge_seconds) / 3,
     };
-    let ran = Worker::new(bus, Arc::new(backend), metrics, settings).run(died.clone()).await;
+    let worker = Worker::new(bus, Arc::new(backend), metrics, settings);
+    let ran = tokio::select! {
+        ran = worker.run(died.clone()) => ran,
+        never = figures.follow(&engine) => match never {},
+    };
     let fell = died.is_cancelled() && !stop.is_cancelled();
     if tokio::task::spawn_blocking(move || engine.stop()).await.is_err() {
         tracing::warn!("the engine could not be stopped in order");
@@ -135,6 +142,7 @@ struct LocalModel {
     /// Of requests that say nothing of it.
     sampling: Sampling,
     died: CancellationToken,
+    figures: Figures,
 }
 
 impl Backend for LocalModel {
@@ -160,6 +168,7 @@ impl Backend for LocalModel {
             span.set("gen_ai.request.model", self.name.as_str());
             let decoded = decode::decode(&self.engine, translated, &job.request, reply).await;
             worker_job::tell_end(&mut span, &decoded.ended);
+            decoded.timings.iter().for_each(|timing| self.figures.answered(timing));
             if decoded.engine_died {
                 tracing::error!("the engine died");
                 self.died.cancel();
