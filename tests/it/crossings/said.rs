@@ -130,7 +130,11 @@ fn anthropic(case: Case, streams: bool) -> Script {
     };
     let usage = json!({"input_tokens": 8, "cache_read_input_tokens": 4, "output_tokens": 7});
     let text = |text: &str| json!({"type": "text", "text": text});
-    let call = |input: Value| json!({"type": "tool_use", "id": "toolu_1", "name": "look_up", "input": input});
+    let mut called = json!({"type": "tool_use", "id": "toolu_1", "name": "look_up"});
+    let mut call = |input: Value| {
+        called["input"] = input;
+        called.clone()
+    };
     let message = |content: Value, reason: Value| {
         json!({"id": "msg_1", "type": "message", "role": "assistant", "model": "m",
             "content": content, "stop_reason": reason, "stop_sequence": null, "usage": usage})

@@ -59,9 +59,10 @@ impl Way {
     pub(super) fn question(self, model: &str, streams: bool) -> Value {
         let messages = json!([{"role": "user", "content": "天気は？"}]);
         let schema = json!({"type": "object", "properties": {"city": {"type": "string"}}});
+        let options = streams.then(|| json!({"include_usage": true}));
         match self {
             Self::Chat => json!({"model": model, "messages": messages, "stream": streams,
-                "stream_options": if streams { json!({"include_usage": true}) } else { json!(null) },
+                "stream_options": options,
                 "tools": [{"type": "function",
                     "function": {"name": "look_up", "parameters": schema}}]}),
             Self::Messages => json!({"model": model, "max_tokens": 100, "messages": messages,
@@ -70,7 +71,7 @@ impl Way {
                 "store": false,
                 "tools": [{"type": "function", "name": "look_up", "parameters": schema}]}),
             Self::Completions => json!({"model": model, "prompt": "天気は？", "stream": streams,
-                "stream_options": if streams { json!({"include_usage": true}) } else { json!(null) }}),
+                "stream_options": options}),
         }
     }
 

@@ -100,7 +100,7 @@ fn mistral_is_read() {
     let newer = "[TOOL_CALLS]time[ARGS]{\"city\":\"大阪\"}";
     gives(&calls, &format!("{newer}{newer}"), "", &[OSAKA, OSAKA]);
     gives(&calls, "[TOOL_CALLS]time[CALL_ID]abcdefghi[ARGS]{\"city\":\"大阪\"}", "", &[OSAKA]);
-    gives(&calls, "[TODO] none", "[TODO] none", &[]);
+    gives(&calls, "[TOOLS] none", "[TOOLS] none", &[]);
 }
 
 #[test]
