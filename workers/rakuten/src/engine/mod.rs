@@ -11,6 +11,8 @@ mod logprobs;
 mod model;
 mod options;
 mod output;
+/// The processor's instructions.
+mod processor;
 mod request;
 mod reuse;
 mod runner;
@@ -78,8 +80,10 @@ impl Engine {
     /// one.
     ///
     /// # Errors
-    /// A missing, cut or foreign file, an option outside its range, or too little memory.
+    /// A missing, cut or foreign file, an option outside its range, too little memory, or a processor
+    /// that is too old.
     pub fn load(options: EngineOptions) -> Result<Self, EngineError> {
+        processor::check()?;
         let queue = usize::from(options.queue_requests_max);
         let model = Model::load(options)?;
         let (counters, stop) = (Counters::default(), AtomicBool::new(false));
