@@ -142,9 +142,14 @@ impl Worker {
             () = stop.cancelled() => {}
             () = retired.cancelled() => {
                 self.draining.cancel();
+                let ended = async {
+                    // A job that is on its way is none of the running ones yet.
+                    pulls.finish().await;
+                    jobs.finish().await;
+                };
                 tokio::select! {
                     () = stop.cancelled() => {}
-                    () = jobs.finish() => {}
+                    () = ended => {}
                 }
             }
             () = loops.stop().cancelled() => {
