@@ -13,6 +13,7 @@ mod limits;
 mod loading;
 mod prompts;
 mod reusing;
+mod suite;
 mod support;
 mod tiny;
 mod writing;
