@@ -80,8 +80,8 @@ impl Engine {
     /// one.
     ///
     /// # Errors
-    /// A missing, cut or foreign file, an option outside its range, too little memory, or a processor
-    /// that is too old.
+    /// A missing, cut or foreign file, an option outside its range, too little memory, or a
+    /// processor that is too old.
     pub fn load(options: EngineOptions) -> Result<Self, EngineError> {
         processor::check()?;
         let queue = usize::from(options.queue_requests_max);

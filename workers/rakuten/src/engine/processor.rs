@@ -3,8 +3,8 @@
 
 use super::error::EngineError;
 
-/// What ggml's build uses on x86-64 when it isn't told otherwise: Intel has it since Haswell (2013),
-/// AMD since Excavator (2015).
+/// What ggml's build uses on x86-64 when it isn't told otherwise: Intel has it since Haswell
+/// (2013), AMD since Excavator (2015).
 #[cfg(target_arch = "x86_64")]
 fn known() -> [(&'static str, bool); 5] {
     [
