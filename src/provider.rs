@@ -5,6 +5,7 @@ use infra::bus::Bus;
 use infra::config::{Config, Model, Workers};
 use infra::metrics::Metrics;
 use infra::tasks::Tasks;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -32,14 +33,16 @@ pub(crate) async fn serve(
 ) -> Result<(), RunError> {
     let workers = Tasks::new();
     let (failed, mut failure) = tokio::sync::mpsc::channel::<RunError>(1);
-    let begin = |config: Arc<Config>| {
+    let begin = |config: Arc<Config>, former: &BTreeMap<String, Arc<Model>>| {
+        let former: Vec<Arc<Model>> = former.values().cloned().collect();
         let retired = CancellationToken::new();
         let generation = Generation { config: Arc::clone(&config), retired: retired.clone() };
         let (given, until, failed) = ((bus.clone(), metrics.clone()), stop.clone(), failed.clone());
         if config.models.iter().any(|model| model.can_be_called()) {
             workers.spawn("provider", async move {
                 let served =
-                    worker_provider::run_until_retired(&config, given, until, retired).await;
+                    worker_provider::run_until_retired(&config, &former, given, until, retired);
+                let served = served.await;
                 if let Err(error) = served {
                     // The first failure counts; nobody waits for a second.
                     let _ = failed.try_send(error);
@@ -50,7 +53,9 @@ pub(crate) async fn serve(
     };
     let first = Arc::clone(&configs.borrow_and_update());
     let drain_max = Duration::from_secs(first.workers.drain_seconds_max);
-    let mut current = begin(first);
+    // Jobs that are queued by a former name must find their model, wherever they come from.
+    let mut former = BTreeMap::new();
+    let mut current = begin(first, &former);
     let ended = loop {
         tokio::select! {
             () = stop.cancelled() => break None,
@@ -58,7 +63,10 @@ pub(crate) async fn serve(
             () = changed(&mut configs) => {
                 let next = Arc::clone(&configs.borrow_and_update());
                 if matters(&current.config, &next) {
-                    let before = std::mem::replace(&mut current, begin(next));
+                    let models = current.config.models.iter();
+                    let models = models.filter(|model| model.can_be_called());
+                    former.extend(models.map(|model| (model.name.clone(), Arc::clone(model))));
+                    let before = std::mem::replace(&mut current, begin(next, &former));
                     before.retired.cancel();
                 }
             }

@@ -13,6 +13,7 @@ use infra::trace::{self, Kind, Span};
 use schemas::catalogue::{Capability, Vendor};
 use schemas::job::ChatJob;
 use schemas::openai::{AnswerChoice, ChunkChoice};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -50,15 +51,17 @@ pub async fn run(
     metrics: Metrics,
     stop: CancellationToken,
 ) -> Result<(), RunError> {
-    run_until_retired(config, (bus, metrics), stop, CancellationToken::new()).await
+    run_until_retired(config, &[], (bus, metrics), stop, CancellationToken::new()).await
 }
 
 /// The same; at `retired` it takes no more jobs and lets running ones take their time until `stop`.
+/// Jobs for `former` models, which nobody is offered any more, may still be queued: they are run.
 ///
 /// # Errors
 /// As [`run`].
 pub async fn run_until_retired(
     config: &Config,
+    former: &[Arc<Model>],
     (bus, metrics): (Bus, Metrics),
     stop: CancellationToken,
     retired: CancellationToken,
@@ -72,10 +75,12 @@ pub async fn run_until_retired(
         )
         .into());
     }
-    let provider = provider(config, &callable)?;
+    let is_gone = |model: &&Arc<Model>| callable.iter().all(|it| it.name != model.name);
+    let former: Vec<&Arc<Model>> = former.iter().filter(is_gone).collect();
+    let provider = provider(config, &[callable.as_slice(), &former].concat())?;
     let alive_interval = Duration::from_secs(config.queue.acknowledge_seconds) / 3;
     let settings = WorkerSettings {
-        pools: pools(config, &callable),
+        pools: pools(config, &callable, &former),
         drain_max: Duration::from_secs(config.workers.drain_seconds_max),
         alive_interval,
     };
@@ -93,13 +98,15 @@ fn provider(config: &Config, callable: &[&Arc<Model>]) -> Result<Provider, RunEr
     Ok(Provider::with_limits(upstreams, limits(config))?)
 }
 
-fn pools(config: &Config, callable: &[&Arc<Model>]) -> Vec<Pool> {
+/// The pools of all models; only those that are offered are advertised.
+fn pools(config: &Config, callable: &[&Arc<Model>], former: &[&Arc<Model>]) -> Vec<Pool> {
     let slots = config.workers.provider_slots;
     let pool = |name: String| {
         let models = callable.iter().filter(|model| model.pool == name);
         Pool { models: models.map(|model| model.name.clone()).collect(), name, slots }
     };
-    config.models.pools().into_iter().map(pool).filter(|pool| !pool.models.is_empty()).collect()
+    let names: BTreeSet<&String> = callable.iter().chain(former).map(|model| &model.pool).collect();
+    names.into_iter().cloned().map(pool).collect()
 }
 
 fn upstream(model: &Model) -> Upstream {
