@@ -1,7 +1,7 @@
 //! One answer in the protocols of OpenAI, Anthropic and Gemini, whole and as a stream, written from
 //! their published descriptions.
 
-use crate::crossings::seen::{End, View};
+use crate::crossings::seen::{End, Tokens, View};
 use harness::Script;
 use serde_json::{Value, json};
 
@@ -34,8 +34,8 @@ impl Case {
     /// All of them.
     pub(super) const ALL: [Self; 4] = [Self::Text, Self::Call, Self::Cut, Self::Filtered];
 
-    /// What every client must read.
-    pub(super) fn view(self) -> View {
+    /// What every client must read, whose vendor speaks this protocol.
+    pub(super) fn view(self, protocol: usize) -> View {
         let text = match self {
             Self::Text | Self::Cut => PIECES.concat(),
             Self::Call | Self::Filtered => String::new(),
@@ -48,7 +48,11 @@ impl Case {
             Self::Filtered => End::Filtered,
         };
         let calls = (self == Self::Call).then(call).into_iter().collect();
-        View { text, calls, end, usage: (12, 4, 7) }
+        // OpenAI writes no caches, Anthropic counts no reasoning apart, Gemini's is beside its output.
+        let (input, written, output, reasoning) =
+            [(12, 0, 7, 3), (14, 2, 7, 0), (12, 0, 10, 3)][protocol];
+        let tokens = Tokens { input, cached: 4, written, output, reasoning };
+        View { text, calls, end, tokens }
     }
 }
 
@@ -74,7 +78,8 @@ fn openai(case: Case, streams: bool) -> Script {
         Case::Filtered => "content_filter",
     };
     let usage = json!({"prompt_tokens": 12, "completion_tokens": 7, "total_tokens": 19,
-        "prompt_tokens_details": {"cached_tokens": 4}});
+        "prompt_tokens_details": {"cached_tokens": 4},
+        "completion_tokens_details": {"reasoning_tokens": 3}});
     let call = |arguments: &str| {
         json!({"id": "call_1", "type": "function",
             "function": {"name": "look_up", "arguments": arguments}})
@@ -128,7 +133,8 @@ fn anthropic(case: Case, streams: bool) -> Script {
         Case::Cut => "max_tokens",
         Case::Filtered => "refusal",
     };
-    let usage = json!({"input_tokens": 8, "cache_read_input_tokens": 4, "output_tokens": 7});
+    let usage = json!({"input_tokens": 8, "cache_read_input_tokens": 4,
+        "cache_creation_input_tokens": 2, "output_tokens": 7});
     let text = |text: &str| json!({"type": "text", "text": text});
     let mut called = json!({"type": "tool_use", "id": "toolu_1", "name": "look_up"});
     let mut call = |input: Value| {
@@ -182,7 +188,7 @@ fn gemini(case: Case, streams: bool) -> Script {
         Case::Filtered => "SAFETY",
     };
     let usage = json!({"promptTokenCount": 12, "cachedContentTokenCount": 4,
-        "candidatesTokenCount": 7, "totalTokenCount": 19});
+        "candidatesTokenCount": 7, "thoughtsTokenCount": 3, "totalTokenCount": 22});
     let parts: Vec<Value> = match case {
         Case::Text | Case::Cut => PIECES.map(|piece| json!({"text": piece})).to_vec(),
         Case::Call => {
@@ -216,6 +222,44 @@ pub(super) fn thought() -> Script {
         ],
         "stop_reason": "end_turn", "stop_sequence": null,
         "usage": {"input_tokens": 5, "output_tokens": 3}}))
+}
+
+/// The same as a stream.
+pub(super) fn thought_in_pieces() -> Script {
+    let event = |name: &'static str, mut data: Value| {
+        data["type"] = name.into();
+        (name, data)
+    };
+    let usage = json!({"input_tokens": 5, "output_tokens": 3});
+    let begin = json!({"message": {"id": "msg_1", "type": "message", "role": "assistant",
+        "model": "m", "content": [], "stop_reason": null, "stop_sequence": null, "usage": usage}});
+    let mut events = vec![event("message_start", begin)];
+    let thinking = json!({"type": "thinking", "thinking": "", "signature": ""});
+    let sealed = json!({"type": "redacted_thinking", "data": "b3BhcXVl"});
+    let blocks = [
+        (
+            thinking,
+            vec![
+                json!({"type": "thinking_delta", "thinking": "考え"}),
+                json!({"type": "thinking_delta", "thinking": "ます"}),
+                json!({"type": "signature_delta", "signature": "c2lnbmF0dXJl"}),
+            ],
+        ),
+        (sealed, Vec::new()),
+        (json!({"type": "text", "text": ""}), vec![json!({"type": "text_delta", "text": "答え"})]),
+    ];
+    for (index, (block, deltas)) in blocks.into_iter().enumerate() {
+        let start = json!({"index": index, "content_block": block});
+        events.push(event("content_block_start", start));
+        for delta in deltas {
+            events.push(event("content_block_delta", json!({"index": index, "delta": delta})));
+        }
+        events.push(event("content_block_stop", json!({"index": index})));
+    }
+    let end = json!({"delta": {"stop_reason": "end_turn", "stop_sequence": null}, "usage": usage});
+    events.push(event("message_delta", end));
+    events.push(event("message_stop", json!({})));
+    stream(&events)
 }
 
 /// How many calls and results of calls a request has, where its protocol has them.

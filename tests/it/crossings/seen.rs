@@ -36,8 +36,17 @@ pub(super) struct View {
     /// Functions and their input.
     pub(super) calls: Vec<(String, Value)>,
     pub(super) end: End,
-    /// Input, of it from a cache, output.
-    pub(super) usage: (u64, u64, u64),
+    pub(super) tokens: Tokens,
+}
+
+/// What was consumed: input with what came from and went to a cache, output with reasoning.
+#[derive(Debug, PartialEq)]
+pub(super) struct Tokens {
+    pub(super) input: u64,
+    pub(super) cached: u64,
+    pub(super) written: u64,
+    pub(super) output: u64,
+    pub(super) reasoning: u64,
 }
 
 impl Way {
@@ -132,7 +141,7 @@ impl Way {
                     text: text(&message["content"]),
                     calls: calls.map(|call| called(&call["function"])).collect(),
                     end: finish(&choice["finish_reason"]),
-                    usage: tokens(&body["usage"]),
+                    tokens: tokens(&body["usage"]),
                 }
             }
             Self::Messages => message(body),
@@ -140,8 +149,8 @@ impl Way {
             Self::Completions => {
                 let choice = &body["choices"][0];
                 let end = finish(&choice["finish_reason"]);
-                let (text, usage) = (text(&choice["text"]), tokens(&body["usage"]));
-                View { text, calls: Vec::new(), end, usage }
+                let (text, tokens) = (text(&choice["text"]), tokens(&body["usage"]));
+                View { text, calls: Vec::new(), end, tokens }
             }
         }
     }
@@ -175,10 +184,15 @@ fn finish(reason: &Value) -> End {
     }
 }
 
-fn tokens(usage: &Value) -> (u64, u64, u64) {
-    let count = |value: &Value| value.as_u64().unwrap_or_default();
-    let cached = count(&usage["prompt_tokens_details"]["cached_tokens"]);
-    (count(&usage["prompt_tokens"]), cached, count(&usage["completion_tokens"]))
+fn tokens(usage: &Value) -> Tokens {
+    let count = |pointer: &str| usage.pointer(pointer).and_then(Value::as_u64).unwrap_or_default();
+    Tokens {
+        input: count("/prompt_tokens"),
+        cached: count("/prompt_tokens_details/cached_tokens"),
+        written: count("/prompt_tokens_details/cache_write_tokens"),
+        output: count("/completion_tokens"),
+        reasoning: count("/completion_tokens_details/reasoning_tokens"),
+    }
 }
 
 fn chunks(events: &[Value], text: impl Fn(&Value) -> String) -> View {
@@ -201,7 +215,7 @@ fn chunks(events: &[Value], text: impl Fn(&Value) -> String) -> View {
         text: choices().map(text).collect(),
         calls: calls.collect(),
         end: ends[0],
-        usage: tokens(&usage["usage"]),
+        tokens: tokens(&usage["usage"]),
     }
 }
 
@@ -217,16 +231,25 @@ fn message(body: &Value) -> View {
     };
     let count = |name: &str| body["usage"][name].as_u64().unwrap_or_default();
     let cached = count("cache_read_input_tokens");
+    let written = count("cache_creation_input_tokens");
+    // This way has no word for reasoning.
+    let tokens = Tokens {
+        input: count("input_tokens") + cached + written,
+        cached,
+        written,
+        output: count("output_tokens"),
+        reasoning: 0,
+    };
     View {
         text: of("text").map(|block| text(&block["text"])).collect(),
         calls: of("tool_use").map(|call| (text(&call["name"]), call["input"].clone())).collect(),
         end,
-        usage: (count("input_tokens") + cached, cached, count("output_tokens")),
+        tokens,
     }
 }
 
 /// A message from the events of its stream.
-fn put_together(events: &[Value]) -> Value {
+pub(super) fn put_together(events: &[Value]) -> Value {
     let mut body = events[0]["message"].clone();
     let mut inputs: BTreeMap<usize, String> = BTreeMap::new();
     for event in events {
@@ -239,6 +262,11 @@ fn put_together(events: &[Value]) -> Value {
                 "text_delta" => {
                     let more = text(&body["content"][at]["text"]) + &text(&event["delta"]["text"]);
                     body["content"][at]["text"] = more.into();
+                }
+                kind @ ("thinking_delta" | "signature_delta") => {
+                    let field = kind.trim_end_matches("_delta");
+                    let more = text(&body["content"][at][field]) + &text(&event["delta"][field]);
+                    body["content"][at][field] = more.into();
                 }
                 "input_json_delta" => {
                     inputs.entry(at).or_default().push_str(&text(&event["delta"]["partial_json"]));
@@ -272,13 +300,16 @@ fn response(body: &Value) -> View {
         (Some("incomplete"), Some("content_filter")) => End::Filtered,
         other => panic!("{other:?}"),
     };
-    let usage = &body["usage"];
-    let count = |value: &Value| value.as_u64().unwrap_or_default();
-    let cached = count(&usage["input_tokens_details"]["cached_tokens"]);
-    View {
-        text: parts.map(|part| text(&part["text"])).collect(),
-        calls,
-        end,
-        usage: (count(&usage["input_tokens"]), cached, count(&usage["output_tokens"])),
-    }
+    let count = |pointer: &str| {
+        let usage = &body["usage"];
+        usage.pointer(pointer).and_then(Value::as_u64).unwrap_or_default()
+    };
+    let tokens = Tokens {
+        input: count("/input_tokens"),
+        cached: count("/input_tokens_details/cached_tokens"),
+        written: count("/input_tokens_details/cache_write_tokens"),
+        output: count("/output_tokens"),
+        reasoning: count("/output_tokens_details/reasoning_tokens"),
+    };
+    View { text: parts.map(|part| text(&part["text"])).collect(), calls, end, tokens }
 }
