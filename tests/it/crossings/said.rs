@@ -48,7 +48,7 @@ impl Case {
             Self::Filtered => End::Filtered,
         };
         let calls = (self == Self::Call).then(call).into_iter().collect();
-        // OpenAI writes no caches, Anthropic counts no reasoning apart, Gemini's is beside its output.
+        // OpenAI writes no caches, Anthropic counts no reasoning, Gemini's is beside its output.
         let (input, written, output, reasoning) =
             [(12, 0, 7, 3), (14, 2, 7, 0), (12, 0, 10, 3)][protocol];
         let tokens = Tokens { input, cached: 4, written, output, reasoning };
