@@ -101,14 +101,25 @@ impl Connection {
     }
 }
 
+/// A number in letters: in digits it could be a card's, behind whose placeholder all questions with
+/// such numbers are equal, and kept answers are free.
+fn letters(mut number: u64) -> String {
+    let mut letters = String::new();
+    while number > 0 {
+        letters.push(char::from(b'a' + u8::try_from(number % 26).unwrap_or_default()));
+        number /= 26;
+    }
+    letters
+}
+
 fn request(target: &Target, answer: Answer, number: u64) -> Request<Full<Bytes>> {
     let model = answer.model();
     let streams = r#","stream":true,"stream_options":{"include_usage":true}"#;
     let more = if answer.is_stream() { streams } else { "" };
-    let tokens = answer.tokens();
+    let (tokens, name) = (answer.tokens(), letters(number));
     let body = format!(
         "{{\"model\":\"{model}\",\"max_tokens\":{tokens},\
-         \"messages\":[{{\"role\":\"user\",\"content\":\"{number}. {PROMPT}\"}}]{more}}}"
+         \"messages\":[{{\"role\":\"user\",\"content\":\"{name}. {PROMPT}\"}}]{more}}}"
     );
     Request::post("/v1/chat/completions")
         .header("host", target.address.to_string())
