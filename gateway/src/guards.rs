@@ -1,6 +1,7 @@
 //! Whether a request says what the operator lets no request say. It names the rule and never the
 //! text, here and in logs.
 
+use crate::pii::is_inline;
 use infra::config::Guards;
 use schemas::error::{ErrorCode, Problem};
 use schemas::openai::ChatRequest;
@@ -17,8 +18,8 @@ pub(crate) fn broken<'a>(guards: &'a Guards, chat: &ChatRequest) -> Option<&'a s
 
 fn broken_in<'a>(guards: &'a Guards, value: &Value) -> Option<&'a str> {
     match value {
-        // Pictures and sound as text are no words.
-        Value::String(text) if text.starts_with("data:") => None,
+        // Pictures and sound as text are no words; a text that only begins like one is.
+        Value::String(text) if is_inline(text) => None,
         Value::String(text) => guards.broken_by(text),
         Value::Array(values) => values.iter().find_map(|value| broken_in(guards, value)),
         Value::Object(fields) => fields.values().find_map(|value| broken_in(guards, value)),

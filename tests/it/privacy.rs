@@ -214,7 +214,7 @@ async fn a_request_that_breaks_a_rule_is_refused_without_its_words() {
     let world = World::builder().config(change).start().await;
     let key = world.key(1_000_000).await;
     let client = world.client(&key);
-    for said in ["about PROJECT X please", "極秘計画について"] {
+    for said in ["about PROJECT X please", "極秘計画について", "data:極秘計画"] {
         let tool = json!({"type": "function", "function": {"name": "f", "description": said}});
         let messages = json!([{"role": "user", "content": "hello"}]);
         let bodies = [
@@ -230,7 +230,7 @@ async fn a_request_that_breaks_a_rule_is_refused_without_its_words() {
         }
     }
     let scrape = world.scrape(0).await;
-    assert_eq!(scrape.value("fly_llm_blocked_total{rule=\"project-x\"}"), 4.0);
+    assert_eq!(scrape.value("fly_llm_blocked_total{rule=\"project-x\"}"), 6.0);
     let fine = client.ask("fast", "about project y").await;
     assert_eq!(fine.status, 200, "{}", fine.text);
     assert_eq!(world.vendor().starts(), 1);

@@ -32,7 +32,7 @@ fn is_media(part: &Part) -> bool {
 
 /// Whether a string is a file's bytes and nothing else: `data:KIND;base64,BYTES`. A text that only
 /// begins like one is a text.
-pub(super) fn is_inline(string: &str) -> bool {
+pub(crate) fn is_inline(string: &str) -> bool {
     let Some((head, bytes)) = string.strip_prefix("data:").and_then(|s| s.split_once(";base64,"))
     else {
         return false;

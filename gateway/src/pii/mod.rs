@@ -23,6 +23,7 @@ mod walk;
 pub use finding::{Span, code_points};
 pub use kind::Kind;
 pub use masker::{MaskError, Masker};
+pub(crate) use media::is_inline;
 pub use restore::Restorer;
 pub use settings::{Media, Mode, Settings, SettingsError};
 pub use vault::Vault;
