@@ -22,7 +22,8 @@ const DEMANDS: [&str; 10] = [
 ];
 
 /// Fields with a place of their own in [`ChatRequest`] that a model may have no word for.
-const TYPED: [&str; 10] = [
+const TYPED: [&str; 11] = [
+    "tool_choice",
     "n",
     "logprobs",
     "top_logprobs",
@@ -44,6 +45,7 @@ enum Known {
 }
 
 const ANTHROPIC: Known = Known::Only(&[
+    "tool_choice",
     "temperature",
     "top_p",
     "top_k",
@@ -59,6 +61,7 @@ const ANTHROPIC: Known = Known::Only(&[
 ]);
 
 const GEMINI: Known = Known::Only(&[
+    "tool_choice",
     "n",
     "logprobs",
     "top_logprobs",
@@ -178,7 +181,10 @@ const XAI: Known = Known::AllBut(&[
     "google",
 ]);
 
+/// As its own page on OpenAI's protocol tells (docs/api/openai-compatibility in its repository): a
+/// choice of tools that it ignores must not look as if it was followed.
 const OLLAMA: Known = Known::AllBut(&[
+    "tool_choice",
     "n",
     "logit_bias",
     "user",
@@ -250,7 +256,8 @@ pub(super) fn is_given(chat: &ChatRequest, field: &str) -> bool {
         "logit_bias" => chat.logit_bias.as_ref().is_some_and(|biases| !biases.is_empty()),
         "stop" => chat.stop.is_some(),
         "tools" => chat.tools.as_ref().is_some_and(|tools| !tools.is_empty()),
-        "tool_choice" => chat.tool_choice.is_some(),
+        // Who leaves it to the model has said nothing.
+        "tool_choice" => chat.tool_choice.as_ref().is_some_and(|choice| choice != "auto"),
         "response_format" => chat.response_format.is_some(),
         _ => chat.rest.get(field).is_some_and(|value| !value.is_null()),
     }

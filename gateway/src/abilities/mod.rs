@@ -229,6 +229,20 @@ mod tests {
     }
 
     #[test]
+    fn a_choice_of_tools_that_would_be_ignored_is_refused() {
+        let ollama = "vendor: compatible\n    preset: ollama";
+        let asks = |choice: Value| json!({"tools": [{"type": "function"}], "tool_choice": choice});
+        for choice in [json!("required"), json!("none"), json!({"function": {"name": "f"}})] {
+            let refused = judged(ollama, asks(choice.clone())).1;
+            assert_eq!(refused.as_deref(), Some("tool_choice"), "{choice}");
+            for kind in ["vendor: openai", "vendor: anthropic", "vendor: gemini"] {
+                assert_eq!(judged(kind, asks(choice.clone())), (vec![], None), "{kind} {choice}");
+            }
+        }
+        assert_eq!(judged(ollama, asks(json!("auto"))), (vec![], None));
+    }
+
+    #[test]
     fn capabilities_decide_and_questions_are_never_dropped() {
         let bare = model("vendor: openai", "chat");
         let part = |kind: &str| json!([{"type": "text", "text": "x"}, {"type": kind}]);
