@@ -14,7 +14,7 @@ const SECTIONS: &str = "infra/src/config/sections.rs";
 const SHAPE: &str = "infra/src/config/file.rs";
 
 /// Which struct holds the keys below a prefix.
-const STRUCTS: [(&str, &str, &str); 19] = [
+const STRUCTS: [(&str, &str, &str); 20] = [
     ("gateway.", SECTIONS, "Gateway"),
     ("queue.", SECTIONS, "Queue"),
     ("workers.", SECTIONS, "Workers"),
@@ -32,6 +32,7 @@ const STRUCTS: [(&str, &str, &str); 19] = [
     ("coupons[].", SECTIONS, "Coupon"),
     ("stripe.", SECTIONS, "Stripe"),
     ("models[].", SHAPE, "FileModel"),
+    ("models[].deployments[].", SHAPE, "FileDeployment"),
     ("models[].price.", SHAPE, "FilePrice"),
     ("models[].llama.", SHAPE, "FileLlama"),
 ];
@@ -135,6 +136,7 @@ fn of_model() -> Result<Vec<(String, String)>, String> {
         ("upstream", upstream.to_owned()),
         ("api_key", absent(model.api_keys.is_empty() && !model.key_wanted)),
         ("api_keys", format!("{:?}", model.api_keys)),
+        ("deployments", format!("{:?}", model.places)),
         ("capabilities", format!("{:?}", model.capabilities).to_lowercase()),
         ("tier", format!("{:?}", model.tier).to_lowercase()),
         ("llama.file", absent(llama.file.is_none())),

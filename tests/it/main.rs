@@ -31,6 +31,8 @@ mod crashes;
 #[cfg(test)]
 mod crossings;
 #[cfg(test)]
+mod deployments;
+#[cfg(test)]
 mod edges;
 #[cfg(test)]
 mod embeddings;

@@ -68,7 +68,9 @@ pub(crate) fn tenant(cache: &Cache, account: &AccountId) -> Tenant {
 /// What makes the answers of a model, beside its name: when the operator changes it, what was kept
 /// is another model's.
 pub(crate) fn maker(model: &Model) -> String {
-    let made_by = format!("{:?}", (model.vendor, &model.upstream, &model.api_base, &model.llama));
+    let deployments = model.deployments();
+    let at: Vec<_> = deployments.iter().map(|at| (&at.upstream, &at.api_base)).collect();
+    let made_by = format!("{:?}", (model.vendor, at, &model.llama));
     crate::auth::sha256_hex(made_by.as_bytes())
 }
 

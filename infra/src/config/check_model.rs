@@ -1,9 +1,9 @@
 //! One model as written → one model as it is used: what only some vendors know, prices, addresses.
 //! Each mistake names the model and what to write instead.
 
-use super::file::{FileLlama, FileModel, FilePrice, PerMillion};
+use super::file::{FileDeployment, FileLlama, FileModel, FilePrice, PerMillion};
 use super::load::Mistake;
-use super::model::{Llama, Model};
+use super::model::{Deployment, Llama, Model};
 use super::{presets, vendors};
 use crate::environment::Environment;
 use crate::secret::Secret;
@@ -32,17 +32,20 @@ pub(super) fn check_model(
     if context == 0 || max_output == 0 || max_output > context {
         return Err(fail("context and max_output are tokens, max_output from 1 to context".into()));
     }
-    let key_wanted = written.api_key.is_some() || !written.api_keys.is_empty();
-    let api_keys = written
-        .api_key
-        .iter()
-        .chain(&written.api_keys)
-        .filter_map(|key| environment.expand(key).map(Secret::new))
-        .collect();
-    let vendor = written.vendor;
-    let api_base = check_api_base(written.api_base, written.preset, environment).map_err(&fail)?;
-    check_vendor(vendor, written.preset, written.api_version.as_deref(), api_base.as_deref())
-        .map_err(&fail)?;
+    let (vendor, preset) = (written.vendor, written.preset);
+    let own = FileDeployment {
+        upstream: Some(written.upstream.unwrap_or_else(|| name.clone())),
+        api_base: written.api_base,
+        api_version: written.api_version,
+        api_key: written.api_key,
+        api_keys: written.api_keys,
+    };
+    let places =
+        check_places((vendor, preset), &own, written.deployments, environment).map_err(&fail)?;
+    let own = check_place((vendor, preset), &own, &own, environment).map_err(&fail)?;
+    if places.is_empty() {
+        check_vendor(vendor, preset, &own).map_err(&fail)?;
+    }
     let price = check_price(written.price.or_else(|| known?.price), embeds_only).map_err(&fail)?;
     let is_llama = vendor == Vendor::Llama;
     if !is_llama && written.llama.is_some() {
@@ -51,15 +54,16 @@ pub(super) fn check_model(
     let llama = is_llama.then(|| check_llama(written.llama.unwrap_or_default(), environment));
     let llama = llama.transpose().map_err(&fail)?;
     Ok(Model {
-        upstream: written.upstream.unwrap_or_else(|| name.clone()),
+        upstream: own.upstream,
         aliases: written.aliases,
         pool: written.pool,
         vendor,
-        preset: written.preset,
-        api_base,
-        api_version: written.api_version,
-        api_keys,
-        key_wanted,
+        preset,
+        api_base: own.api_base,
+        api_version: own.api_version,
+        api_keys: own.api_keys,
+        key_wanted: own.key_wanted,
+        places,
         price,
         context,
         max_output,
@@ -71,13 +75,57 @@ pub(super) fn check_model(
     })
 }
 
+/// Several places where a model is served; none when its own keys tell the only one.
+fn check_places(
+    (vendor, preset): (Vendor, Option<Preset>),
+    own: &FileDeployment,
+    written: Vec<FileDeployment>,
+    environment: &Environment,
+) -> Result<Vec<Deployment>, String> {
+    if vendor == Vendor::Llama && !written.is_empty() {
+        return Err("deployments: are for vendors that are called; remove them".into());
+    }
+    let check = |place: &FileDeployment| {
+        let place = check_place((vendor, preset), place, own, environment)?;
+        check_vendor(vendor, preset, &place)?;
+        Ok(place)
+    };
+    let places: Result<Vec<_>, String> = written.iter().map(check).collect();
+    places.map_err(|what| format!("deployments: {what}"))
+}
+
+/// One place as written; what it leaves out is the model's own.
+fn check_place(
+    (vendor, preset): (Vendor, Option<Preset>),
+    written: &FileDeployment,
+    own: &FileDeployment,
+    environment: &Environment,
+) -> Result<Deployment, String> {
+    let has_key = |place: &FileDeployment| place.api_key.is_some() || !place.api_keys.is_empty();
+    let keys = if has_key(written) { written } else { own };
+    let api_keys = keys.api_key.iter().chain(&keys.api_keys);
+    let base = written.api_base.as_ref().or(own.api_base.as_ref());
+    let upstream = written.upstream.as_ref().or(own.upstream.as_ref());
+    let version = written.api_version.as_ref().or(own.api_version.as_ref());
+    if version.is_some() && vendor != Vendor::Azure {
+        return Err("api_version: is only for vendor: azure; remove it".into());
+    }
+    Ok(Deployment {
+        upstream: upstream.cloned().unwrap_or_default(),
+        api_base: check_api_base(base, preset, environment)?,
+        api_version: version.cloned(),
+        api_keys: api_keys.filter_map(|key| environment.expand(key).map(Secret::new)).collect(),
+        key_wanted: has_key(keys),
+    })
+}
+
 /// The address as written, or the preset's.
 fn check_api_base(
-    written: Option<String>,
+    written: Option<&String>,
     preset: Option<Preset>,
     environment: &Environment,
 ) -> Result<Option<String>, String> {
-    let written = written.and_then(|base| environment.expand(&base));
+    let written = written.and_then(|base| environment.expand(base));
     let base = written.or_else(|| preset.and_then(presets::api_base).map(ToOwned::to_owned));
     match base {
         Some(base) if !base.starts_with("http://") && !base.starts_with("https://") => {
@@ -88,18 +136,11 @@ fn check_api_base(
 }
 
 /// What only one vendor knows, and what a vendor can't do without.
-fn check_vendor(
-    vendor: Vendor,
-    preset: Option<Preset>,
-    api_version: Option<&str>,
-    api_base: Option<&str>,
-) -> Result<(), String> {
+fn check_vendor(vendor: Vendor, preset: Option<Preset>, place: &Deployment) -> Result<(), String> {
     if preset.is_some() && vendor != Vendor::Compatible {
         return Err("preset: is only for vendor: compatible; remove it".into());
     }
-    if api_version.is_some() && vendor != Vendor::Azure {
-        return Err("api_version: is only for vendor: azure; remove it".into());
-    }
+    let (api_version, api_base) = (place.api_version.as_deref(), place.api_base.as_deref());
     let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
     if api_version.is_some_and(|version| version.is_empty() || !version.chars().all(is_plain)) {
         return Err("api_version: write a version such as 2024-10-21".into());
@@ -190,6 +231,46 @@ mod tests {
         assert!(Config::parse(&chats, "c", &Environment::default()).is_err());
         let priceless = smallest.replace("input: 0.02", "output: 1");
         assert!(Config::parse(&priceless, "c", &Environment::default()).is_err());
+    }
+
+    #[test]
+    fn several_deployments_have_what_they_say_and_the_models_own_else() {
+        let written = |vendor: &str, places: &str| {
+            let vendor = format!("vendor: {vendor}\n    deployments:\n{places}");
+            Config::parse(
+                &MODEL.replace("vendor: openai\n", &vendor),
+                "c",
+                &Environment::of([("KEY", "k"), ("EMPTY", "")]),
+            )
+        };
+        let two = "      - {api_base: 'https://a.openai.azure.com/', api_key: '${KEY}'}\n      \
+            - {upstream: b, api_base: 'http://b', api_keys: ['x', 'y'], api_version: v2}\n      \
+            - {api_base: 'http://c', api_key: '${EMPTY}'}\n    api_version: v1\n";
+        let config = written("azure", two).unwrap();
+        let places = config.models.get("m").unwrap().deployments();
+        let told: Vec<_> = places
+            .iter()
+            .map(|at| (at.upstream.as_str(), at.api_version.as_deref(), at.api_keys.len()))
+            .collect();
+        assert_eq!(told, [("m", Some("v1"), 1), ("b", Some("v2"), 2), ("m", Some("v1"), 0)]);
+        assert_eq!(places[0].api_base.as_deref(), Some("https://a.openai.azure.com"));
+        let callable: Vec<_> = places.iter().map(Deployment::can_be_called).collect();
+        assert_eq!(callable, [true, true, false]);
+        assert!(config.models.get("m").unwrap().can_be_called());
+        let shared = "      - {api_base: 'http://a/v1'}\n      - {api_base: 'http://b/v1'}\n    \
+            api_key: k\n";
+        let config = written("compatible", shared).unwrap();
+        let places = config.models.get("m").unwrap().deployments();
+        assert!(places.iter().all(|at| at.api_keys.len() == 1 && at.key_wanted));
+        for (vendor, places) in [
+            ("azure", "      - {api_key: k}\n"),
+            ("compatible", "      - {api_base: 'ftp://a'}\n"),
+            ("openai", "      - {api_version: v1}\n"),
+            ("openai", "      - {name: a}\n"),
+            ("llama", "      - {api_base: 'http://a'}\n"),
+        ] {
+            assert!(written(vendor, places).is_err(), "{vendor} {places}");
+        }
     }
 
     #[test]

@@ -72,6 +72,8 @@ pub(super) struct FileModel {
     pub(super) api_key: Option<String>,
     #[serde(default)]
     pub(super) api_keys: Vec<String>,
+    #[serde(default)]
+    pub(super) deployments: Vec<FileDeployment>,
     pub(super) price: Option<FilePrice>,
     pub(super) context: Option<u64>,
     pub(super) max_output: Option<u64>,
@@ -82,6 +84,18 @@ pub(super) struct FileModel {
     #[serde(default = "standard")]
     pub(super) tier: Tier,
     pub(super) llama: Option<FileLlama>,
+}
+
+/// One of several places where a model is served, as written. What is left out is the model's.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct FileDeployment {
+    pub(super) upstream: Option<String>,
+    pub(super) api_base: Option<String>,
+    pub(super) api_version: Option<String>,
+    pub(super) api_key: Option<String>,
+    #[serde(default)]
+    pub(super) api_keys: Vec<String>,
 }
 
 fn chat_only() -> Vec<Capability> {

@@ -30,6 +30,9 @@ pub struct Model {
     pub api_keys: Vec<Secret>,
     /// Whether the file names a key: a vendor that wants one isn't offered without.
     pub key_wanted: bool,
+    /// Where it is served, when that is more than one place: the four above are then only what
+    /// these were written with.
+    pub places: Vec<Deployment>,
     /// What its tokens cost.
     pub price: Price,
     /// Prompt and answer together, in tokens.
@@ -47,9 +50,25 @@ pub struct Model {
 }
 
 impl Model {
-    /// Whether this process can call its upstream: a key is there, or none is wanted.
+    /// Whether this process can call an upstream of it.
     pub fn can_be_called(&self) -> bool {
-        self.vendor != Vendor::Llama && (!self.key_wanted || !self.api_keys.is_empty())
+        self.vendor != Vendor::Llama && self.deployments().iter().any(Deployment::can_be_called)
+    }
+
+    /// All places where it is served, at least one.
+    pub fn deployments(&self) -> Vec<Deployment> {
+        if self.places.is_empty() { vec![self.deployment()] } else { self.places.clone() }
+    }
+
+    /// The place that its own keys tell.
+    fn deployment(&self) -> Deployment {
+        Deployment {
+            upstream: self.upstream.clone(),
+            api_base: self.api_base.clone(),
+            api_version: self.api_version.clone(),
+            api_keys: self.api_keys.clone(),
+            key_wanted: self.key_wanted,
+        }
     }
 
     /// Who provides it, for headers and lists.
@@ -60,6 +79,28 @@ impl Model {
     /// Whether it is asked with `capability`.
     pub fn can(&self, capability: Capability) -> bool {
         self.capabilities.contains(&capability)
+    }
+}
+
+/// One place where a model is served.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Deployment {
+    /// The model's name there.
+    pub upstream: String,
+    /// The base URL there, without a slash at its end.
+    pub api_base: Option<String>,
+    /// The version of the API there.
+    pub api_version: Option<String>,
+    /// The keys there; several are rotated.
+    pub api_keys: Vec<Secret>,
+    /// Whether the file names a key.
+    pub key_wanted: bool,
+}
+
+impl Deployment {
+    /// Whether this process can call it: a key is there, or none is wanted.
+    pub fn can_be_called(&self) -> bool {
+        !self.key_wanted || !self.api_keys.is_empty()
     }
 }
 

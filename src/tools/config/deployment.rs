@@ -17,6 +17,14 @@ pub(super) struct Deployment {
     pub(super) known: Known,
 }
 
+impl Deployment {
+    /// Whether it serves the same model by the same protocol at the same price.
+    pub(super) fn is_as(&self, other: &Self) -> bool {
+        let own = (&self.name, self.vendor, self.preset, &self.known);
+        own == (&other.name, other.vendor, other.preset, &other.known)
+    }
+}
+
 /// Providers as LiteLLM names them: whose protocol they speak, and which preset they are.
 const PROVIDERS: [(&str, &str, Option<&str>); 19] = [
     ("openai", "openai", None),

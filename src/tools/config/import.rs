@@ -18,7 +18,8 @@ pub(super) struct Imported {
 /// What is gathered on the way.
 #[derive(Default)]
 struct Gathered {
-    models: Vec<Deployment>,
+    /// Each model's deployments, at least one.
+    models: Vec<Vec<Deployment>>,
     aliases: BTreeMap<String, Vec<String>>,
     fallbacks: BTreeMap<String, Vec<String>>,
     longer: BTreeMap<String, Vec<String>>,
@@ -78,28 +79,33 @@ pub(super) fn import(text: &str, prices: &Prices) -> Result<Imported, String> {
 
 impl Gathered {
     /// Adds a deployment. Several of one model here are one model with several keys if nothing else
-    /// differs, else models that are tried one after the other.
+    /// differs, one with several deployments if vendor and price are the same, else models that are
+    /// tried one after the other.
     fn add(&mut self, mut deployment: Deployment) {
         let name = deployment.name.clone();
         let keyless = |it: &Deployment| Deployment { api_keys: Vec::new(), ..it.clone() };
-        let alike = self.models.iter_mut().find(|it| keyless(it) == keyless(&deployment));
-        if let Some(alike) = alike {
+        let alike = self.models.iter_mut().flatten();
+        if let Some(alike) = { alike }.find(|it| keyless(it) == keyless(&deployment)) {
             alike.api_keys.append(&mut deployment.api_keys);
             return;
         }
-        let taken = self.models.iter().map(|model| &model.name).collect::<BTreeSet<_>>();
+        if let Some(model) = self.models.iter_mut().find(|it| it[0].is_as(&deployment)) {
+            model.push(deployment);
+            return;
+        }
+        let taken = self.models.iter().map(|model| &model[0].name).collect::<BTreeSet<_>>();
         if taken.contains(&name) {
             let free = |name: &String| !taken.contains(name);
             let another = (2..1_000).map(|number| format!("{name}-{number}")).find(free);
             let Some(another) = another else { return };
             self.notes.push(format!(
-                "model '{name}': balancing over different upstreams: '{another}' is tried when \
-                 '{name}' fails"
+                "model '{name}': balancing over different vendors or prices: '{another}' is tried \
+                 when '{name}' fails"
             ));
             deployment.name.clone_from(&another);
             self.fallbacks.entry(name).or_default().push(another);
         }
-        self.models.push(deployment);
+        self.models.push(vec![deployment]);
     }
 
     fn setting(&mut self, section: &str, key: &str, value: &Value) {
@@ -169,8 +175,8 @@ impl Gathered {
         let Some(aliases) = value.as_object() else { return false };
         for (alias, model) in aliases {
             let model = model.as_str().or_else(|| model.get("model")?.as_str());
-            let known = self.models.iter().any(|it| Some(it.name.as_str()) == model);
-            let is_free = self.models.iter().all(|it| it.name != *alias);
+            let known = self.models.iter().any(|it| Some(it[0].name.as_str()) == model);
+            let is_free = self.models.iter().all(|it| it[0].name != *alias);
             match model.filter(|_| known && is_free) {
                 Some(model) => {
                     self.aliases.entry(model.to_owned()).or_default().push(alias.clone());
@@ -185,7 +191,7 @@ impl Gathered {
     fn resolve(&mut self) {
         let aliases = self.aliases.values().flatten().cloned();
         let names: BTreeSet<String> =
-            self.models.iter().map(|model| model.name.clone()).chain(aliases).collect();
+            self.models.iter().map(|model| model[0].name.clone()).chain(aliases).collect();
         for (what, chains) in
             [("fallbacks", &mut self.fallbacks), ("context_window_fallbacks", &mut self.longer)]
         {
@@ -210,7 +216,7 @@ impl Gathered {
         let mut out = String::from("models:\n");
         for model in &self.models {
             let none = Vec::new();
-            write_model(&mut out, model, self.aliases.get(&model.name).unwrap_or(&none));
+            write_model(&mut out, model, self.aliases.get(&model[0].name).unwrap_or(&none));
         }
         for (name, chains) in
             [("fallbacks", &self.fallbacks), ("context_window_fallbacks", &self.longer)]
@@ -234,7 +240,8 @@ impl Gathered {
     }
 }
 
-fn write_model(out: &mut String, model: &Deployment, aliases: &[String]) {
+fn write_model(out: &mut String, deployments: &[Deployment], aliases: &[String]) {
+    let model = &deployments[0];
     let mut say = |key: &str, value: String| {
         let _ = writeln!(out, "    {key}: {value}");
     };
@@ -247,17 +254,17 @@ fn write_model(out: &mut String, model: &Deployment, aliases: &[String]) {
     if let Some(preset) = model.preset {
         say("preset", preset.into());
     }
-    say("upstream", quoted(&model.upstream));
-    if let Some(base) = &model.api_base {
-        say("api_base", quoted(base));
-    }
-    if let Some(version) = &model.api_version {
-        say("api_version", quoted(version));
-    }
-    match model.api_keys.as_slice() {
-        [] => {}
-        [key] => say("api_key", quoted(key)),
-        keys => say("api_keys", list(keys)),
+    if let [only] = deployments {
+        for (key, value) in place(only) {
+            say(key, value);
+        }
+    } else {
+        let places = deployments.iter().map(|at| {
+            let keys: Vec<String> =
+                place(at).into_iter().map(|(key, value)| format!("{key}: {value}")).collect();
+            format!("\n      - {{{}}}", keys.join(", "))
+        });
+        say("deployments", places.collect());
     }
     say("price", model.known.price.clone());
     say("context", model.known.context.to_string());
@@ -268,6 +275,23 @@ fn write_model(out: &mut String, model: &Deployment, aliases: &[String]) {
     if let Some(start) = out.rfind("    name: ") {
         out.replace_range(start..start + 4, "  - ");
     }
+}
+
+/// Where a deployment is, as keys and values.
+fn place(at: &Deployment) -> Vec<(&'static str, String)> {
+    let mut place = vec![("upstream", quoted(&at.upstream))];
+    if let Some(base) = &at.api_base {
+        place.push(("api_base", quoted(base)));
+    }
+    if let Some(version) = &at.api_version {
+        place.push(("api_version", quoted(version)));
+    }
+    match at.api_keys.as_slice() {
+        [] => {}
+        [key] => place.push(("api_key", quoted(key))),
+        keys => place.push(("api_keys", list(keys))),
+    }
+    place
 }
 
 fn names(value: &Value) -> Vec<String> {
@@ -328,10 +352,15 @@ mod tests {
     fn one_model_on_several_deployments() {
         let (config, notes) = imported(include_str!("examples/azure-pair.yaml"));
         let model = config.models.get("gpt").unwrap();
-        assert_eq!((model.vendor, model.upstream.as_str()), (Vendor::Azure, "chat-eu"));
-        assert_eq!(model.api_version.as_deref(), Some("2024-10-21"));
-        assert_eq!(config.fallbacks_of("gpt"), ["gpt-2", "gpt-3"]);
-        assert_eq!(config.models.get("gpt-3").unwrap().vendor, Vendor::Openai);
+        let at = model.deployments();
+        let names: Vec<&str> = at.iter().map(|at| at.upstream.as_str()).collect();
+        assert_eq!((model.vendor, names), (Vendor::Azure, vec!["chat-eu", "chat-us"]));
+        assert_eq!(at[1].api_base.as_deref(), Some("https://us.openai.azure.com"));
+        assert!(at.iter().all(|at| at.api_version.as_deref() == Some("2024-10-21")));
+        let keys: Vec<usize> = at.iter().map(|at| at.api_keys.len()).collect();
+        assert_eq!(keys, [1, 0], "one key is in the environment");
+        assert_eq!(config.fallbacks_of("gpt"), ["gpt-2"]);
+        assert_eq!(config.models.get("gpt-2").unwrap().vendor, Vendor::Openai);
         assert!(config.models.get("old-name").is_some_and(|it| it.name == "gpt"));
         assert_eq!(config.breaker.failures_max, 4);
         assert_eq!(config.breaker.cool_down_seconds, 30);

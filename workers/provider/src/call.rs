@@ -2,7 +2,8 @@
 //! no redirect, reads no proxy from the environment, and never repeats a request that a vendor may
 //! have begun to answer.
 
-use crate::keys::{KeyHeader, KeyRing};
+use crate::deployments::CoolDown;
+use crate::keys::{InUse, KeyHeader, KeyRing};
 use crate::problem;
 use crate::translate::{Call, Protocol, Refusal, refusal};
 use bytes::Bytes;
@@ -81,6 +82,8 @@ pub struct Limits {
     pub whole_bytes_max: usize,
     /// The largest answer with vectors, in bytes.
     pub vectors_bytes_max: usize,
+    /// When one of a model's deployments is left alone.
+    pub cool_down: CoolDown,
 }
 
 impl Default for Limits {
@@ -94,6 +97,7 @@ impl Default for Limits {
             whole: Duration::from_secs(WHOLE_SECONDS_MAX),
             whole_bytes_max: WHOLE_BYTES_MAX,
             vectors_bytes_max: VECTORS_BYTES_MAX,
+            cool_down: CoolDown::default(),
         }
     }
 }
@@ -120,18 +124,19 @@ pub(crate) fn client(limits: &Limits) -> reqwest::Result<Client> {
 }
 
 /// Sends a call with the next key, and with the keys after it while the vendor refuses one or holds
-/// it to its limit. The answer is a 2xx with its body unread.
+/// it to its limit. The answer is a 2xx with its body unread; its key is busy as long as whoever
+/// reads it keeps what comes with it.
 ///
 /// # Errors
 /// The vendor's refusal, or that it couldn't be reached in time. When several keys were tried, a
 /// limit counts before a refused key, because it says when to come back.
-pub(crate) async fn open(
+pub(crate) async fn open<'a>(
     client: &Client,
     protocol: &dyn Protocol,
     call: &Call,
-    keys: &KeyRing,
+    keys: &'a KeyRing,
     wait: Duration,
-) -> Result<Response, Problem> {
+) -> Result<(Response, InUse<'a>), Problem> {
     let mut first: Option<Problem> = None;
     for key in keys.turn() {
         let call_with_key = key.begin();
@@ -139,7 +144,7 @@ pub(crate) async fn open(
         let status = response.status();
         if status.is_success() {
             call_with_key.taken();
-            return Ok(response);
+            return Ok((response, call_with_key));
         }
         let (problem, is_about_key) = refused(protocol, response).await;
         if !matches!(status.as_u16(), 401 | 429) && !is_about_key {

@@ -1,10 +1,10 @@
-//! The keys of one upstream, balanced: of two the one that answers sooner and has less to do is
-//! asked first (the power of two choices), and one that was refused or is at its limit rests while
-//! others work. It never shows a key.
+//! The keys of one upstream, balanced by latency and load: one that was refused or is at its limit
+//! rests while others work. It never shows a key.
 
+use crate::pace::{Pace, Running, in_turn};
 use reqwest::header::{HeaderName, HeaderValue};
-use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 /// At most so many keys are tried for one request.
 const KEYS_TRIED_MAX: usize = 8;
@@ -18,9 +18,6 @@ const LIMITED_REST: Duration = Duration::from_secs(5);
 /// The longest rest that a vendor can ask for.
 const REST_MAX: Duration = Duration::from_secs(300);
 
-/// The weight of the newest latency in the mean, as one part of so many.
-const LATENCY_PARTS: u64 = 8;
-
 /// A header with a key in it; its value is marked as sensitive.
 pub type KeyHeader = (HeaderName, HeaderValue);
 
@@ -28,23 +25,12 @@ pub type KeyHeader = (HeaderName, HeaderValue);
 #[derive(Debug)]
 pub(crate) struct Key {
     header: Option<KeyHeader>,
-    started: Instant,
-    running: AtomicU32,
-    /// The mean time to a vendor's headers, in microseconds; 0 before the first.
-    latency_us: AtomicU64,
-    /// It rests until then, in microseconds since `started`.
-    rests_until_us: AtomicU64,
+    pace: Pace,
 }
 
 impl Key {
     fn new(header: Option<KeyHeader>) -> Self {
-        Self {
-            header,
-            started: Instant::now(),
-            running: AtomicU32::new(0),
-            latency_us: AtomicU64::new(0),
-            rests_until_us: AtomicU64::new(0),
-        }
+        Self { header, pace: Pace::default() }
     }
 
     /// The header to send; none for a server that wants no key.
@@ -54,59 +40,30 @@ impl Key {
 
     /// A call begins; it counts until the value is dropped.
     pub(crate) fn begin(&self) -> InUse<'_> {
-        self.running.fetch_add(1, Ordering::Relaxed);
-        InUse { key: self, since: Instant::now() }
-    }
-
-    fn now_us(&self) -> u64 {
-        microseconds(self.started.elapsed())
-    }
-
-    fn rests(&self) -> bool {
-        self.rests_until_us.load(Ordering::Relaxed) > self.now_us()
-    }
-
-    /// What a further call would wait: the mean time, once for each call.
-    fn load(&self) -> u64 {
-        let running = u64::from(self.running.load(Ordering::Relaxed));
-        self.latency_us.load(Ordering::Relaxed).max(1).saturating_mul(running + 1)
+        InUse { key: self, running: self.pace.begin() }
     }
 }
 
 /// A call with a key.
 pub(crate) struct InUse<'a> {
     key: &'a Key,
-    since: Instant,
+    running: Running<'a>,
 }
 
 impl InUse<'_> {
     /// The vendor took it.
     pub(crate) fn taken(&self) {
-        let newest = microseconds(self.since.elapsed()).max(1);
-        let mean = self.key.latency_us.load(Ordering::Relaxed);
-        let mean = match mean {
-            0 => newest,
-            mean => (mean * (LATENCY_PARTS - 1) + newest) / LATENCY_PARTS,
-        };
-        self.key.latency_us.store(mean, Ordering::Relaxed);
-        self.key.rests_until_us.store(0, Ordering::Relaxed);
+        self.key.pace.took(self.running.time());
+        self.key.pace.wake();
     }
 
     /// The vendor refused the key (401) or holds it to its limit (429): others work meanwhile.
     pub(crate) fn refused(&self, status: u16, retry_after_ms: Option<u64>) {
-        let rest = match (status, retry_after_ms) {
+        self.key.pace.rest(match (status, retry_after_ms) {
             (401, _) => REFUSED_REST,
             (_, Some(pause)) => Duration::from_millis(pause).min(REST_MAX),
             (_, None) => LIMITED_REST,
-        };
-        let until = self.key.now_us().saturating_add(microseconds(rest));
-        self.key.rests_until_us.store(until, Ordering::Relaxed);
-    }
-}
-
-impl Drop for InUse<'_> {
-    fn drop(&mut self) {
-        self.key.running.fetch_sub(1, Ordering::Relaxed);
+        });
     }
 }
 
@@ -127,33 +84,18 @@ impl KeyRing {
         Self { keys, next: AtomicUsize::new(0) }
     }
 
-    /// The keys to try for one request: the better of two first, beginning where the last request
-    /// did not; those that rest last. At least one.
+    /// The keys to try for one request, in their order. At least one.
     pub(crate) fn turn(&self) -> Vec<&Key> {
         let count = self.next.fetch_add(1, Ordering::Relaxed);
-        let first = count % self.keys.len();
-        let (before, from) = self.keys.split_at(first);
-        let (mut order, resting): (Vec<&Key>, Vec<&Key>) =
-            from.iter().chain(before).partition(|key| !key.rests());
-        if order.len() > 1 {
-            let other = 1 + scattered(count) % (order.len() - 1);
-            if order[other].load() < order[0].load() {
-                order.swap(0, other);
-            }
-        }
-        order.extend(resting);
+        let mut order = in_turn(&self.keys, count, |key| &key.pace, |key| key.pace.rests());
         order.truncate(KEYS_TRIED_MAX);
         order
     }
-}
 
-/// A number that looks random, so that not always the same two are compared.
-fn scattered(count: usize) -> usize {
-    count.wrapping_mul(0x9E37_79B9) >> 16
-}
-
-fn microseconds(time: Duration) -> u64 {
-    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+    /// Whether none of them can be used just now.
+    pub(crate) fn all_rest(&self) -> bool {
+        self.keys.iter().all(|key| key.pace.rests())
+    }
 }
 
 #[cfg(test)]
@@ -182,12 +124,8 @@ mod tests {
     #[test]
     fn the_less_busy_of_two_is_asked_first() {
         let keys = ring(&["a", "b"]);
-        let busy = keys.keys[0].begin();
+        let _busy = keys.keys[0].begin();
         assert_eq!((turn(&keys)[0], turn(&keys)[0]), ("b", "b"));
-        drop(busy);
-        keys.keys[1].latency_us.store(1_000, Ordering::Relaxed);
-        keys.keys[0].latency_us.store(9_000, Ordering::Relaxed);
-        assert_eq!((turn(&keys)[0], turn(&keys)[0]), ("b", "b"), "the sooner");
     }
 
     #[test]
@@ -199,8 +137,9 @@ mod tests {
             let order = turn(&keys);
             assert_eq!((order[0], order.len()), ("c", 3));
         }
-        keys.keys[0].begin().refused(429, Some(0));
+        keys.keys[2].begin().refused(429, None);
+        assert!(keys.all_rest());
         keys.keys[1].begin().taken();
-        assert!(!keys.keys[0].rests() && !keys.keys[1].rests());
+        assert_eq!((turn(&keys)[0], keys.all_rest()), ("b", false));
     }
 }

@@ -8,10 +8,12 @@
 mod anthropic;
 mod azure;
 mod call;
+mod deployments;
 mod gemini;
 mod keys;
 mod media;
 mod openai;
+mod pace;
 mod problem;
 mod relay;
 mod vectors;
@@ -35,8 +37,9 @@ pub mod upstream;
 mod worker;
 
 pub use call::Limits;
+pub use deployments::CoolDown;
 pub use problem::Complaint;
-pub use provider::{Provider, StartError};
+pub use provider::{CalledFor, Provider, StartError};
 pub use sink::{Ended, Sink, SinkClosed};
 pub use upstream::{ApiKey, Upstream};
 pub use vectors::Vectors;

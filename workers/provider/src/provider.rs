@@ -2,14 +2,14 @@
 //! vendors' keys, and never gives one away.
 
 use crate::call::{Limits, Tails, client, open, whole_body};
-use crate::keys::KeyRing;
+use crate::deployments::{Deployment, Deployments, Watched, to_tell};
 use crate::problem;
 use crate::relay::{Relay, whole};
 use crate::sink::{Ended, Sink};
-use crate::translate::{Protocol, choices_wanted, protocol};
+use crate::translate::choices_wanted;
 use crate::upstream::Upstream;
 use crate::vectors::{Vectors, give};
-use reqwest::{Client, Url};
+use reqwest::Client;
 use schemas::catalogue::Vendor;
 use schemas::error::{ErrorCode, Problem};
 use schemas::job::ChatJob;
@@ -45,24 +45,25 @@ pub struct Provider {
     client: Client,
     limits: Limits,
     tails: Tails,
-    models: HashMap<String, Model>,
+    models: HashMap<String, Deployments>,
 }
 
-/// One model, ready to be called.
-struct Model {
-    upstream: Upstream,
-    protocol: &'static dyn Protocol,
-    keys: KeyRing,
-    /// The vendor's name in the net.
-    host: String,
+/// Who is called for a model, as traces tell it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CalledFor<'a> {
+    /// The vendor as OpenTelemetry names it.
+    pub vendor: &'static str,
+    /// The model there, and its host; of several deployments nobody knows before.
+    pub place: Option<(&'a str, &'a str)>,
 }
 
 impl Provider {
     /// A provider of these models, by their names in our catalogue, with the default limits.
+    /// Several upstreams of one model are balanced.
     ///
     /// # Errors
     /// When a model can't be called as it is configured, or HTTP can't be set up.
-    pub fn new(models: Vec<(String, Upstream)>) -> Result<Self, StartError> {
+    pub fn new(models: Vec<(String, Vec<Upstream>)>) -> Result<Self, StartError> {
         Self::with_limits(models, Limits::default())
     }
 
@@ -71,7 +72,7 @@ impl Provider {
     /// # Errors
     /// As [`Provider::new`].
     pub fn with_limits(
-        models: Vec<(String, Upstream)>,
+        models: Vec<(String, Vec<Upstream>)>,
         limits: Limits,
     ) -> Result<Self, StartError> {
         if rustls::crypto::CryptoProvider::get_default().is_none() {
@@ -79,8 +80,8 @@ impl Provider {
         }
         let client = client(&limits).map_err(StartError::Client)?;
         let mut ready = HashMap::with_capacity(models.len());
-        for (name, upstream) in models {
-            let model = Model::new(&name, upstream)?;
+        for (name, upstreams) in models {
+            let model = Deployments::new(&name, upstreams)?;
             if ready.insert(name.clone(), model).is_some() {
                 return Err(StartError::Twice(name));
             }
@@ -93,10 +94,10 @@ impl Provider {
         self.models.keys().map(String::as_str)
     }
 
-    /// Who is called for a model: the vendor as OpenTelemetry names it, its model, and its host.
-    pub fn called(&self, model: &str) -> Option<(&'static str, &str, &str)> {
-        let model = self.models.get(model)?;
-        let vendor = match model.upstream.vendor {
+    /// Who is called for a model.
+    pub fn called(&self, model: &str) -> Option<CalledFor<'_>> {
+        let (first, is_only) = self.models.get(model)?.first()?;
+        let vendor = match first.upstream.vendor {
             Vendor::Openai => "openai",
             Vendor::Anthropic => "anthropic",
             Vendor::Azure => "azure.ai.openai",
@@ -104,12 +105,13 @@ impl Provider {
             Vendor::Compatible => "openai_compatible",
             Vendor::Llama => "llama.cpp",
         };
-        Some((vendor, &model.upstream.name, &model.host))
+        let place = is_only.then_some((first.upstream.name.as_str(), first.host.as_str()));
+        Some(CalledFor { vendor, place })
     }
 
     /// Answers a job into a sink. When `stop` is cancelled the upstream call is given up at once.
-    /// It never retries after the vendor's first byte, and doesn't look at the job's deadline: that
-    /// is for whoever holds `stop`.
+    /// Other deployments are tried until the first piece. It doesn't look at the job's deadline:
+    /// that is for whoever holds `stop`.
     pub async fn answer(
         &self,
         job: &ChatJob,
@@ -119,16 +121,23 @@ impl Provider {
         let Some(model) = self.models.get(&job.model) else {
             return Ended::failed(not_served());
         };
-        if job.stream {
-            self.answer_streamed(job, model, sink, stop).await
-        } else {
-            let answer = timeout(self.limits.whole, self.answer_whole(job, model, sink));
-            match stop.run_until_cancelled(answer).await {
-                Some(Ok(ended)) => ended,
-                Some(Err(_)) => Ended::failed(problem::timeout()),
-                None => Ended::failed(problem::stopped()),
+        let mut failed = None;
+        for deployment in model.turn(&self.limits.cool_down) {
+            let called = deployment.begin();
+            let mut watched = Watched::new(sink);
+            let ended = if job.stream {
+                self.answer_streamed(job, deployment, &mut watched, stop).await
+            } else {
+                let answer = self.answer_whole(job, deployment, &mut watched);
+                self.within_limits(answer, stop).await
+            };
+            let seen = (job.stream, watched.first());
+            if !called.end(&ended, seen, &self.limits.cool_down) {
+                return ended;
             }
+            failed = Some(to_tell(failed, ended));
         }
+        failed.unwrap_or_else(|| Ended::failed(not_served()))
     }
 
     /// Embeds the texts of a job into a sink: one choice for each, in their order. When `stop` is
@@ -142,32 +151,56 @@ impl Provider {
         let Some(model) = self.models.get(&job.model) else {
             return Ended::failed(not_served());
         };
-        let vectors = timeout(self.limits.whole, self.vectors(job, model));
-        match stop.run_until_cancelled(vectors).await {
-            Some(Ok(Ok(vectors))) => give(vectors, job.chat.messages.len(), sink).await,
-            Some(Ok(Err(problem))) => Ended::failed(problem),
+        let mut failed = None;
+        for deployment in model.turn(&self.limits.cool_down) {
+            let called = deployment.begin();
+            let mut watched = Watched::new(sink);
+            let embedding = async {
+                match self.vectors(job, deployment).await {
+                    Ok(vectors) => give(vectors, job.chat.messages.len(), &mut watched).await,
+                    Err(problem) => Ended::failed(problem),
+                }
+            };
+            let ended = self.within_limits(embedding, stop).await;
+            let seen = (false, watched.first());
+            if !called.end(&ended, seen, &self.limits.cool_down) {
+                return ended;
+            }
+            failed = Some(to_tell(failed, ended));
+        }
+        failed.unwrap_or_else(|| Ended::failed(not_served()))
+    }
+
+    /// What comes at once, within the limit of whole answers and until `stop`.
+    async fn within_limits(
+        &self,
+        answer: impl Future<Output = Ended>,
+        stop: &CancellationToken,
+    ) -> Ended {
+        match stop.run_until_cancelled(timeout(self.limits.whole, answer)).await {
+            Some(Ok(ended)) => ended,
             Some(Err(_)) => Ended::failed(problem::timeout()),
             None => Ended::failed(problem::stopped()),
         }
     }
 
-    async fn vectors(&self, job: &ChatJob, model: &Model) -> Result<Vectors, Problem> {
-        let call = model.protocol.embeddings(job, &model.upstream)?;
+    async fn vectors(&self, job: &ChatJob, at: &Deployment) -> Result<Vectors, Problem> {
+        let call = at.protocol.embeddings(job, &at.upstream)?;
         let wait = self.limits.whole;
-        let response = open(&self.client, model.protocol, &call, &model.keys, wait).await?;
+        let (response, _key) = open(&self.client, at.protocol, &call, &at.keys, wait).await?;
         let body = whole_body(response, self.limits.vectors_bytes_max).await?;
-        model.protocol.vectors(&body)
+        at.protocol.vectors(&body)
     }
 
-    async fn answer_whole(&self, job: &ChatJob, model: &Model, sink: &mut impl Sink) -> Ended {
-        let call = match model.protocol.request(job, &model.upstream) {
+    async fn answer_whole(&self, job: &ChatJob, at: &Deployment, sink: &mut impl Sink) -> Ended {
+        let call = match at.protocol.request(job, &at.upstream) {
             Ok(call) => call,
             Err(problem) => return Ended::failed(problem),
         };
         // The whole answer's limit stands around this.
         let wait = self.limits.whole;
-        match open(&self.client, model.protocol, &call, &model.keys, wait).await {
-            Ok(response) => whole(response, model.protocol, &self.limits, sink).await,
+        match open(&self.client, at.protocol, &call, &at.keys, wait).await {
+            Ok((response, _key)) => whole(response, at.protocol, &self.limits, sink).await,
             Err(problem) => Ended::failed(problem),
         }
     }
@@ -175,43 +208,24 @@ impl Provider {
     async fn answer_streamed(
         &self,
         job: &ChatJob,
-        model: &Model,
+        at: &Deployment,
         sink: &mut impl Sink,
         stop: &CancellationToken,
     ) -> Ended {
-        let call = match model.protocol.request(job, &model.upstream) {
+        let call = match at.protocol.request(job, &at.upstream) {
             Ok(call) => call,
             Err(problem) => return Ended::failed(problem),
         };
         let wait = self.limits.first_byte;
-        let opening = open(&self.client, model.protocol, &call, &model.keys, wait);
-        let response = match stop.run_until_cancelled(opening).await {
-            Some(Ok(response)) => response,
+        let opening = open(&self.client, at.protocol, &call, &at.keys, wait);
+        let (response, _key) = match stop.run_until_cancelled(opening).await {
+            Some(Ok(opened)) => opened,
             Some(Err(problem)) => return Ended::failed(problem),
             None => return Ended::failed(problem::stopped()),
         };
-        let mut relay = Relay::new(response, model.protocol.stream(choices_wanted(job)));
+        let mut relay = Relay::new(response, at.protocol.stream(choices_wanted(job)));
         let run = stop.run_until_cancelled(relay.run(&self.limits, sink)).await;
         relay.end(run.unwrap_or_else(|| Err(problem::stopped())), &self.tails)
-    }
-}
-
-impl Model {
-    fn new(name: &str, upstream: Upstream) -> Result<Self, StartError> {
-        let protocol = protocol(upstream.vendor, upstream.preset);
-        let protocol = protocol.ok_or_else(|| StartError::NotHttp(name.to_owned()))?;
-        let url = upstream.base().and_then(|base| Url::parse(base).ok());
-        let is_http = url.as_ref().is_some_and(|url| {
-            matches!(url.scheme(), "http" | "https") && url.query().is_none() && url.has_host()
-        });
-        if !is_http {
-            return Err(StartError::Address(name.to_owned()));
-        }
-        let keys: Result<Vec<_>, _> =
-            upstream.api_keys.iter().map(|key| protocol.authorize(key)).collect();
-        let keys = KeyRing::new(keys.map_err(|_| StartError::Key(name.to_owned()))?);
-        let host = url.and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default();
-        Ok(Self { upstream, protocol, keys, host })
     }
 }
 

@@ -2,12 +2,13 @@
 //! their pools through the way of a job. It maps configuration and pieces; it translates nothing.
 
 use crate::call::Limits;
+use crate::deployments::CoolDown;
 use crate::provider::{Provider, StartError};
 use crate::sink::{Sink, SinkClosed};
 use crate::upstream::{ApiKey, Upstream};
 use futures::future::BoxFuture;
 use infra::bus::Bus;
-use infra::config::{Config, Model};
+use infra::config::{Config, Deployment, Model};
 use infra::metrics::Metrics;
 use infra::trace::{self, Kind, Span};
 use schemas::catalogue::{Capability, Vendor};
@@ -94,7 +95,7 @@ fn callable(config: &Config) -> Vec<&Arc<Model>> {
 }
 
 fn provider(config: &Config, callable: &[&Arc<Model>]) -> Result<Provider, RunError> {
-    let upstreams = callable.iter().map(|model| (model.name.clone(), upstream(model))).collect();
+    let upstreams = callable.iter().map(|model| (model.name.clone(), upstreams(model))).collect();
     Ok(Provider::with_limits(upstreams, limits(config))?)
 }
 
@@ -109,32 +110,40 @@ fn pools(config: &Config, callable: &[&Arc<Model>], former: &[&Arc<Model>]) -> V
     names.into_iter().cloned().map(pool).collect()
 }
 
-fn upstream(model: &Model) -> Upstream {
-    let base = model.api_base.clone();
-    Upstream {
+/// The places of a model that can be called from here.
+fn upstreams(model: &Model) -> Vec<Upstream> {
+    let upstream = |at: &Deployment| Upstream {
         vendor: model.vendor,
         preset: model.preset,
-        api_version: model.api_version.clone(),
+        api_version: at.api_version.clone(),
         takes_schemas: model.can(Capability::JsonSchema),
-        name: model.upstream.clone(),
-        api_base: base.map(|base| {
+        name: at.upstream.clone(),
+        api_base: at.api_base.clone().map(|base| {
             match (model.vendor, base.strip_suffix(ANTHROPIC_VERSION_PATH)) {
                 (Vendor::Anthropic, Some(bare)) => bare.to_owned(),
                 _ => base,
             }
         }),
-        api_keys: model.api_keys.iter().map(|key| ApiKey::new(key.reveal())).collect(),
-    }
+        api_keys: at.api_keys.iter().map(|key| ApiKey::new(key.reveal())).collect(),
+    };
+    let deployments = model.deployments();
+    deployments.iter().filter(|at| at.can_be_called()).map(upstream).collect()
 }
 
 fn limits(config: &Config) -> Limits {
-    let workers = &config.workers;
+    let (workers, breaker) = (&config.workers, &config.breaker);
     Limits {
         connect: Duration::from_secs(workers.connect_seconds_max),
         first_byte: Duration::from_secs(workers.first_byte_seconds_max),
         stream_idle: Duration::from_secs(workers.idle_seconds_max),
         stream: Duration::from_secs(config.gateway.request_seconds_max),
         whole: Duration::from_secs(config.gateway.request_seconds_max),
+        cool_down: CoolDown {
+            failures_max: breaker.failures_max,
+            first: Duration::from_secs(breaker.cool_down_seconds),
+            longest: Duration::from_secs(breaker.cool_down_seconds_max),
+            slow: Duration::from_secs(breaker.slow_first_token_seconds),
+        },
         ..Limits::default()
     }
 }
@@ -152,10 +161,12 @@ impl Calls {
             Span::begin(format!("{operation} {}", job.model), Kind::Client, trace::current());
         span.set("gen_ai.operation.name", operation);
         span.set("gen_ai.request.model", job.model.as_str());
-        if let Some((vendor, upstream, host)) = self.0.called(&job.model) {
-            span.set("gen_ai.provider.name", vendor);
-            span.set("fly_llm.upstream_model", upstream);
-            span.set("server.address", host);
+        if let Some(called) = self.0.called(&job.model) {
+            span.set("gen_ai.provider.name", called.vendor);
+            if let Some((upstream, host)) = called.place {
+                span.set("fly_llm.upstream_model", upstream);
+                span.set("server.address", host);
+            }
         }
         span
     }

@@ -227,7 +227,7 @@ async fn what_cannot_be_served_is_refused_at_the_start() {
     let start = |change: fn(&mut Upstream)| {
         let mut upstream = upstream(&vendor, Protocol::Compatible, &["sk-1"]);
         change(&mut upstream);
-        Provider::new(vec![("m".into(), upstream)]).err()
+        Provider::new(vec![("m".into(), vec![upstream])]).err()
     };
     install_cryptography();
     assert!(start(|_| {}).is_none());
@@ -235,12 +235,12 @@ async fn what_cannot_be_served_is_refused_at_the_start() {
     for base in [None, Some("ftp://host/v1"), Some("host"), Some("http://host/v1?x=1"), Some("")] {
         let mut upstream = upstream(&vendor, Protocol::Compatible, &[]);
         upstream.api_base = base.map(Into::into);
-        let error = Provider::new(vec![("m".into(), upstream)]).err();
+        let error = Provider::new(vec![("m".into(), vec![upstream])]).err();
         assert!(matches!(error, Some(StartError::Address(_))), "{base:?}");
     }
     let error = start(|up| up.api_keys = vec![ApiKey::new("sk-\nsecret")]).unwrap();
     assert!(matches!(error, StartError::Key(_)) && !error.to_string().contains("secret"));
-    let twice = vec![("m".to_owned(), upstream(&vendor, Protocol::Openai, &[])); 2];
+    let twice = vec![("m".to_owned(), vec![upstream(&vendor, Protocol::Openai, &[])]); 2];
     assert!(matches!(Provider::new(twice).err(), Some(StartError::Twice(_))));
 }
 

@@ -54,7 +54,7 @@ pub(crate) fn provider_within(
     limits: Limits,
 ) -> Provider {
     install_cryptography();
-    let models = vec![("model".to_owned(), upstream(vendor, protocol, keys))];
+    let models = vec![("model".to_owned(), vec![upstream(vendor, protocol, keys)])];
     Provider::with_limits(models, limits).unwrap()
 }
 
