@@ -165,6 +165,9 @@ metrics! {
     stripe_events_total: IntCounterVec["object", "outcome"],
     /// Payments that billing found at Stripe and credited, because no webhook had.
     stripe_reconciled_total: IntCounterVec[],
+    /// Saved cards that billing charged for auto-recharge, by what came of it: `paid`, `stopped`,
+    /// `lost`, or `away` for a look that is repeated.
+    stripe_recharges_total: IntCounterVec["outcome"],
     /// Holds that nobody settled and the sweeper voided.
     holds_swept_total: IntCounterVec[],
     /// Whether this process is connected to NATS: 1 or 0.

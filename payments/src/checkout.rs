@@ -6,8 +6,9 @@ use schemas::ids::AccountId;
 use schemas::money::Currency;
 use std::collections::HashMap;
 use stripe_checkout::checkout_session::{
-    CreateCheckoutSession, CreateCheckoutSessionLineItems, CreateCheckoutSessionLineItemsPriceData,
-    CreateCheckoutSessionPaymentIntentData, ProductData,
+    CreateCheckoutSession, CreateCheckoutSessionCustomerCreation, CreateCheckoutSessionLineItems,
+    CreateCheckoutSessionLineItemsPriceData, CreateCheckoutSessionPaymentIntentData,
+    CreateCheckoutSessionPaymentIntentDataSetupFutureUsage, ProductData,
 };
 
 /// What marks a payment as ours.
@@ -25,6 +26,11 @@ pub(crate) const CREDIT_MICRO_USD: &str = "fly_credit_micro_usd";
 /// What comes on top, in micro-USD.
 pub(crate) const BONUS_MICRO_USD: &str = "fly_bonus_micro_usd";
 
+/// The number of an auto-recharge; a payment that the buyer makes himself has none.
+pub(crate) const RECHARGE: &str = "fly_recharge";
+/// The buyer's card is saved for auto-recharge.
+pub(crate) const SAVES_CARD: &str = "fly_saves_card";
+
 /// Who buys.
 #[derive(Debug, Clone)]
 pub struct Buyer {
@@ -34,6 +40,8 @@ pub struct Buyer {
     pub new_name: Option<String>,
     /// Where Stripe sends its receipt.
     pub email: Option<String>,
+    /// How Stripe knows the buyer, when a card was saved before.
+    pub customer: Option<String>,
 }
 
 /// A purchase that is to be paid.
@@ -47,6 +55,8 @@ pub struct Order {
     pub success_url: String,
     /// The way back for somebody who doesn't pay.
     pub cancel_url: String,
+    /// Whether the card is saved for auto-recharge.
+    pub saves_card: bool,
     /// Whether the page is in Japanese.
     pub in_japanese: bool,
     /// The same key is the same purchase.
@@ -73,10 +83,7 @@ impl Payments {
 
 fn request(order: &Order) -> CreateCheckoutSession {
     let price = order.offer.price;
-    let currency = match price.currency {
-        Currency::Usd => stripe_types::Currency::USD,
-        Currency::Jpy => stripe_types::Currency::JPY,
-    };
+    let currency = currency_of(price.currency);
     let name = format!("Fly-LLM credit ${}", order.offer.credit);
     let mut data = CreateCheckoutSessionLineItemsPriceData::new(currency);
     data.unit_amount = i64::try_from(price.minor).ok();
@@ -88,6 +95,10 @@ fn request(order: &Order) -> CreateCheckoutSession {
     let mut payment = CreateCheckoutSessionPaymentIntentData::new();
     // What is written on the session does not reach the payment by itself.
     payment.metadata = Some(facts.clone());
+    if order.saves_card {
+        payment.setup_future_usage =
+            Some(CreateCheckoutSessionPaymentIntentDataSetupFutureUsage::OffSession);
+    }
     let mut request = CreateCheckoutSession::new()
         .mode(stripe_shared::CheckoutSessionMode::Payment)
         .line_items(vec![item])
@@ -101,10 +112,25 @@ fn request(order: &Order) -> CreateCheckoutSession {
         } else {
             stripe_shared::CheckoutSessionLocale::Auto
         });
+    // Stripe takes a customer or an address, and not both.
+    if let Some(customer) = order.buyer.customer.as_ref().filter(|_| order.saves_card) {
+        return request.customer(customer.clone());
+    }
     if let Some(email) = &order.buyer.email {
         request = request.customer_email(email.clone());
     }
+    if order.saves_card {
+        request = request.customer_creation(CreateCheckoutSessionCustomerCreation::Always);
+    }
     request
+}
+
+/// A currency as Stripe's client calls it.
+pub(crate) fn currency_of(currency: Currency) -> stripe_types::Currency {
+    match currency {
+        Currency::Usd => stripe_types::Currency::USD,
+        Currency::Jpy => stripe_types::Currency::JPY,
+    }
 }
 
 fn metadata(order: &Order) -> HashMap<String, String> {
@@ -116,6 +142,7 @@ fn metadata(order: &Order) -> HashMap<String, String> {
         (BONUS_MICRO_USD.to_owned(), bonus.0.to_string()),
     ]);
     facts.extend(plan.iter().map(|plan| (PLAN.to_owned(), plan.clone())));
+    facts.extend(order.saves_card.then(|| (SAVES_CARD.to_owned(), "yes".to_owned())));
     facts.extend(order.buyer.new_name.iter().map(|name| (NEW_NAME.to_owned(), name.clone())));
     facts
 }

@@ -10,8 +10,9 @@ use std::collections::HashMap;
 use std::time::Duration;
 use stripe::{IdempotencyKey, RequestStrategy, StripeError, StripeRequest};
 use stripe_checkout::checkout_session::{CreateCheckoutSession, ListCheckoutSession};
-use stripe_client_core::{CustomizableStripeRequest, RequestBuilder};
+use stripe_client_core::{CustomizableStripeRequest, RequestBuilder, StripeMethod};
 use stripe_core::dispute::ListDispute;
+use stripe_core::payment_intent::{CreatePaymentIntent, ListPaymentIntent};
 use stripe_core::refund::ListRefund;
 use stripe_types::RangeQueryTs;
 
@@ -30,6 +31,9 @@ pub enum CallError {
     /// Stripe refuses it: trying again is no use.
     #[error("Stripe refuses: {0}")]
     Refused(String),
+    /// The card isn't charged, for a reason in Stripe's words.
+    #[error("the card is declined: {0}")]
+    Declined(String),
     /// Stripe doesn't know the object.
     #[error("Stripe doesn't know {0}")]
     Unknown(String),
@@ -61,7 +65,21 @@ pub(crate) struct Intent {
     /// Seconds since 1970.
     pub(crate) created: u64,
     pub(crate) metadata: Option<HashMap<String, String>>,
+    pub(crate) customer: Option<String>,
+    pub(crate) payment_method: Option<String>,
+    pub(crate) last_payment_error: Option<PaymentError>,
 }
+
+/// Why a payment failed.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct PaymentError {
+    pub(crate) code: Option<String>,
+    pub(crate) decline_code: Option<String>,
+}
+
+/// A card that Stripe has forgotten.
+#[derive(Debug, Clone, Deserialize)]
+struct PaymentMethod {}
 
 /// Money that goes back.
 #[derive(Debug, Clone, Deserialize)]
@@ -98,7 +116,7 @@ macro_rules! listed {
     };
 }
 
-listed!(Session, Refund, Dispute);
+listed!(Session, Intent, Refund, Dispute);
 
 #[derive(Deserialize)]
 struct Page<T> {
@@ -140,6 +158,25 @@ impl Client {
         self.call(|| wanted.build().customize(), None, id).await
     }
 
+    /// Charges a saved card; the same `key` is the same charge.
+    pub(crate) async fn charge(
+        &self,
+        wanted: &CreatePaymentIntent,
+        key: &str,
+    ) -> Result<Intent, CallError> {
+        self.call(|| wanted.build().customize(), Some(key), "the charge").await
+    }
+
+    /// Lets Stripe forget a card. One that it doesn't know is forgotten.
+    pub(crate) async fn forget_card(&self, card: &str) -> Result<(), CallError> {
+        let path = format!("/payment_methods/{card}/detach");
+        let request = || RequestBuilder::new(StripeMethod::Post, path.clone()).customize();
+        match self.call::<PaymentMethod>(request, None, card).await {
+            Ok(_) | Err(CallError::Unknown(_) | CallError::Refused(_)) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
     pub(crate) async fn refund(&self, id: &str) -> Result<Refund, CallError> {
         let wanted = stripe_core::refund::RetrieveRefund::new(id);
         self.call(|| wanted.build().customize(), None, id).await
@@ -154,6 +191,24 @@ impl Client {
     pub(crate) async fn sessions_since(&self, since: i64) -> Result<Vec<Session>, CallError> {
         let first =
             ListCheckoutSession::new().created(RangeQueryTs::gte(since)).limit(PAGE_OBJECTS_MAX);
+        self.all(|after| match after {
+            None => first.build(),
+            Some(id) => first.clone().starting_after(id).build(),
+        })
+        .await
+    }
+
+    /// All payments made since a second of 1970, of everybody or of one customer.
+    pub(crate) async fn intents_since(
+        &self,
+        since: i64,
+        customer: Option<&str>,
+    ) -> Result<Vec<Intent>, CallError> {
+        let mut first =
+            ListPaymentIntent::new().created(RangeQueryTs::gte(since)).limit(PAGE_OBJECTS_MAX);
+        if let Some(customer) = customer {
+            first = first.customer(customer);
+        }
         self.all(|after| match after {
             None => first.build(),
             Some(id) => first.clone().starting_after(id).build(),
@@ -234,9 +289,14 @@ fn told(error: StripeError, what: &str) -> CallError {
     match error {
         StripeError::Stripe(_, 404) => CallError::Unknown(what.to_owned()),
         StripeError::Stripe(error, status) => {
-            let text = error.message.unwrap_or_default();
+            let text = error.message.clone().unwrap_or_default();
             let text = format!("{status} {}", text.chars().take(300).collect::<String>());
             match status {
+                402 => {
+                    let code = error.code.as_ref().map(|code| code.as_str().to_owned());
+                    let reason = error.decline_code.clone().or(code);
+                    CallError::Declined(reason.unwrap_or_else(|| "card_declined".to_owned()))
+                }
                 // Another call with the same key is under way, Stripe limits us, or has a problem.
                 409 | 424 | 429 | 500.. => CallError::Away(text),
                 _ => CallError::Refused(text),

@@ -5,7 +5,7 @@ use crate::checkout::{
     ACCOUNT, BONUS_MICRO_USD, CREDIT, CREDIT_MICRO_USD, NEW_NAME, PLAN, PURPOSE,
 };
 use crate::client::Intent;
-use crate::{Payments, PaymentsError};
+use crate::{Payments, PaymentsError, recharge};
 use infra::bus::Bus;
 use infra::bus::ledger::Recorded;
 use infra::clock;
@@ -64,14 +64,27 @@ impl Payments {
     /// When Stripe or the ledger is away; repeating it is safe.
     pub async fn settle(&self, bus: &Bus, payment: &str) -> Result<Settled, PaymentsError> {
         let intent = self.client.intent(payment).await?;
-        if !is_ours(&intent) {
+        self.settle_intent(bus, &intent).await
+    }
+
+    /// The same of a payment that Stripe has just told of.
+    pub(crate) async fn settle_intent(
+        &self,
+        bus: &Bus,
+        intent: &Intent,
+    ) -> Result<Settled, PaymentsError> {
+        if !is_ours(intent) {
             return Ok(Settled::Foreign);
         }
         if intent.status != PAID {
+            recharge::note(bus, intent).await?;
             return Ok(Settled::Unpaid);
         }
-        let purchase = self.purchase(&intent)?;
-        self.write(bus, &purchase).await.map(Settled::Credited)
+        let purchase = self.purchase(intent)?;
+        let credited = self.write(bus, &purchase).await?;
+        // Only now: an auto-recharge that is over must be in the ledger, or another would begin.
+        recharge::note(bus, intent).await?;
+        Ok(Settled::Credited(credited))
     }
 
     /// Writes a purchase: the account if it is new, the credit, and what comes on top.
@@ -130,7 +143,10 @@ impl Payments {
             payment: payment.clone(),
             paid,
             plan: fact(PLAN),
-            source: TopUpSource::Checkout,
+            source: match recharge::sequence_of(intent) {
+                Some(_) => TopUpSource::Recharge,
+                None => TopUpSource::Checkout,
+            },
             expires_ms,
         };
         let bonus = amount(BONUS_MICRO_USD)?;

@@ -18,6 +18,9 @@ mod notice;
 /// A payment to credit.
 mod credit;
 
+/// A saved card that is charged when credit runs out.
+mod recharge;
+
 /// Money that goes back, to credit that goes back.
 mod claw_back;
 
@@ -29,6 +32,7 @@ pub use client::{CallError, Session};
 pub use credit::{Credited, Settled};
 pub use notice::{Notice, NoticeObject, Unsigned};
 pub use offer::{Offer, OfferError};
+pub use recharge::Charged;
 pub use reconcile::Reconciled;
 
 use client::Client;

@@ -1,7 +1,7 @@
 //! What Stripe knows and the ledger may not: webhooks that never came. It asks for what happened
 //! lately and does what their webhooks would have done.
 
-use crate::{CallError, Payments, PaymentsError, Settled};
+use crate::{CallError, Payments, PaymentsError, Settled, recharge};
 use infra::bus::Bus;
 use infra::clock;
 use std::time::Duration;
@@ -35,6 +35,20 @@ impl Payments {
             let Some(payment) = session.payment_intent else { continue };
             reconciled.payments += 1;
             match self.settle(bus, &payment).await {
+                Ok(Settled::Credited(credited)) => {
+                    reconciled.credited += usize::from(credited.just_now);
+                }
+                Ok(_) => {}
+                Err(error) => pass_over(error)?,
+            }
+        }
+        for intent in self.client.intents_since(since, None).await? {
+            // The others are payments of the sessions above.
+            if recharge::sequence_of(&intent).is_none() {
+                continue;
+            }
+            reconciled.payments += 1;
+            match self.settle_intent(bus, &intent).await {
                 Ok(Settled::Credited(credited)) => {
                     reconciled.credited += usize::from(credited.just_now);
                 }

@@ -37,6 +37,9 @@ pub mod privacy;
 /// The records of keys and accounts.
 pub mod records;
 
+/// Auto-recharge: who wishes it, whose card pays, how its charges stand.
+pub mod recharge;
+
 /// The closed list of errors and their faces.
 pub mod error;
 

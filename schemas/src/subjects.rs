@@ -121,6 +121,14 @@ pub fn coupon_record(code: &str) -> String {
     format!("coupon.{}", token(code))
 }
 
+/// Where the record of an account's auto-recharge lies in the bucket of accounts.
+pub fn recharge_record(account: &AccountId) -> String {
+    format!("recharge.{account}")
+}
+
+/// All of them.
+pub const RECHARGE_RECORDS: &str = "recharge.*";
+
 /// The subject of an event. `kind` and `unique` together name the fact: a second event of the same
 /// name is refused by the stream.
 pub fn ledger(account: &AccountId, kind: &str, unique: &str) -> String {

@@ -7,6 +7,7 @@ use schemas::advert::Advert;
 use schemas::frame::{Cancel, Frame};
 use schemas::job::{Claim, ClaimAnswer, Job};
 use schemas::ledger::Event;
+use schemas::recharge::RechargeRecord;
 use schemas::records::{AccountRecord, CouponRecord, KeyRecord};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -34,6 +35,7 @@ fn again(kind: &str, value: &Value) -> Result<Value, serde_json::Error> {
         "key" => round_trip::<KeyRecord>(value),
         "account" => round_trip::<AccountRecord>(value),
         "coupon" => round_trip::<CouponRecord>(value),
+        "recharge" => round_trip::<RechargeRecord>(value),
         other => panic!("no type is known for golden files named {other}-*.json"),
     }
 }
@@ -62,6 +64,7 @@ fn what_was_written_once_is_read_for_ever() {
         "key",
         "account",
         "coupon",
+        "recharge",
     ] {
         assert!(seen.iter().any(|known| known == kind), "there is no golden file for {kind}");
     }

@@ -9,6 +9,7 @@ use schemas::advert::Advert;
 use schemas::frame::{Cancel, Frame};
 use schemas::job::{Claim, ClaimAnswer, Job};
 use schemas::ledger::Event;
+use schemas::recharge::RechargeRecord;
 use schemas::records::{AccountRecord, CouponRecord, KeyRecord};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -43,6 +44,7 @@ fn read(kind: &str, value: &Value) -> Result<Value, serde_json::Error> {
         "key" => through::<KeyRecord>(value),
         "account" => through::<AccountRecord>(value),
         "coupon" => through::<CouponRecord>(value),
+        "recharge" => through::<RechargeRecord>(value),
         other => panic!("{other} is new: say here what it is read as"),
     }
 }

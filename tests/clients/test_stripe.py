@@ -90,6 +90,49 @@ class StripeDouble(unittest.TestCase):
         with self.assertRaises(stripe.IdempotencyError):
             self.client.checkout.sessions.create(other, options)
 
+    def test_a_saved_card_is_charged_while_nobody_is_there(self):
+        saving = {
+            **SESSION,
+            "customer_creation": "always",
+            "payment_intent_data": {"setup_future_usage": "off_session"},
+        }
+        session = self.client.checkout.sessions.create(saving)
+        self.double.tell("pay", session.id)
+        session = self.client.checkout.sessions.retrieve(session.id)
+        paid = self.client.payment_intents.retrieve(session.payment_intent)
+        self.assertEqual(paid.customer, session.customer)
+        self.assertEqual(self.client.customers.retrieve(session.customer).id, session.customer)
+        card = self.client.payment_methods.retrieve(paid.payment_method)
+        self.assertEqual((card.customer, card.type), (session.customer, "card"))
+        wanted = {
+            "amount": 1200, "currency": "jpy", "customer": session.customer,
+            "payment_method": card.id, "off_session": True, "confirm": True,
+            "metadata": {"who": "山田"},
+        }
+        first = self.client.payment_intents.create(wanted, {"idempotency_key": "charge-1"})
+        again = self.client.payment_intents.create(wanted, {"idempotency_key": "charge-1"})
+        self.assertEqual((first.status, first.id), ("succeeded", again.id))
+        listed = self.client.payment_intents.list({"customer": session.customer}).data
+        self.assertEqual([intent.amount for intent in listed], [1200, 3000])
+        self.double.tell("decline", "insufficient_funds")
+        for _ in range(2):
+            with self.assertRaises(stripe.CardError) as caught:
+                self.client.payment_intents.create(wanted, {"idempotency_key": "charge-2"})
+            self.assertEqual(caught.exception.http_status, 402)
+            self.assertEqual(caught.exception.code, "card_declined")
+            self.assertEqual(caught.exception.error.decline_code, "insufficient_funds")
+            failed = caught.exception.error.payment_intent
+            self.assertEqual(failed.status, "requires_payment_method")
+        self.double.tell("decline", "nothing")
+        kinds = []
+        for webhook in self.double.tell("charges"):
+            event = stripe.Webhook.construct_event(*webhook["honest"], self.double.secret)
+            kinds.append(event.type)
+        self.assertEqual(kinds, ["payment_intent.succeeded", "payment_intent.payment_failed"])
+        self.assertIsNone(self.client.payment_methods.detach(card.id).customer)
+        with self.assertRaises(stripe.InvalidRequestError):
+            self.client.payment_intents.create(wanted, {"idempotency_key": "charge-3"})
+
     def test_errors_are_those_of_stripe(self):
         with self.assertRaises(stripe.AuthenticationError):
             self.double.client("sk_test_wrong").checkout.sessions.create(SESSION)
@@ -178,6 +221,7 @@ class StripeAndGateway(unittest.TestCase):
         wait_until("the credit is there", lambda: self.gateway.balance(key) == 52_500_000)
         report = json.loads(self.gateway.tool("ledger", "check", "--json"))
         self.assertTrue(report["ok"], report)
+        self.assertEqual(self.gateway.call("GET", "/api/recharge", key.secret)["status"], "off")
         intent = client.payment_intents.retrieve(
             client.checkout.sessions.retrieve(session.id).payment_intent
         )

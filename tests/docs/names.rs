@@ -42,6 +42,8 @@ fn subjects_spelled() -> Option<Spelled> {
         ("DEPARTURES", subjects::DEPARTURES.to_owned()),
         ("CHAT_POISON_ADVISORIES", subjects::CHAT_POISON_ADVISORIES.to_owned()),
         ("coupon_record", subjects::coupon_record("CODE")),
+        ("recharge_record", subjects::recharge_record(&account)),
+        ("RECHARGE_RECORDS", subjects::RECHARGE_RECORDS.to_owned()),
         ("chat", subjects::chat("POOL", "MODEL")),
         ("chat_pool", subjects::chat_pool("POOL")),
         ("chat_consumer", subjects::chat_consumer("POOL")),

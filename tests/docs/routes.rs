@@ -13,7 +13,7 @@ const READMES: [(&str, [&str; 3]); 2] = [
     ("README.md", ["call", "key", "what it does"]),
     ("README.ja.md", ["呼び出し", "キー", "内容"]),
 ];
-const METHODS: [&str; 4] = ["get", "post", "patch", "delete"];
+const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
 
 /// A method in capitals and a path, with `{}` for what is filled in.
 type Route = (String, String);
@@ -152,11 +152,8 @@ fn named(path: &str, text: &str) -> Vec<(String, Route)> {
             let url = line.split("http://").nth(1).and_then(|url| url.split([' ', '"']).next());
             let call = url.and_then(|url| url.split_once('/')).map(|(_, path)| format!("/{path}"));
             let route = call.as_deref().and_then(split);
-            let method = match (line.contains("-X DELETE"), line.contains(" -d ")) {
-                (true, _) => "DELETE",
-                (false, true) => "POST",
-                (false, false) => "GET",
-            };
+            let said = line.split(" -X ").nth(1).and_then(|rest| rest.split(' ').next());
+            let method = said.unwrap_or(if line.contains(" -d ") { "POST" } else { "GET" });
             let place = format!("{path}:{}", block.line);
             named.extend(route.map(|route| (place, (method.to_owned(), route.1))));
         }

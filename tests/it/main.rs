@@ -79,6 +79,8 @@ mod rakuten;
 #[cfg(test)]
 mod receipts;
 #[cfg(test)]
+mod recharge;
+#[cfg(test)]
 mod reload;
 #[cfg(test)]
 mod responses;

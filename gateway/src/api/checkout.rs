@@ -58,6 +58,9 @@ pub(crate) struct Wanted {
     account: Option<AccountId>,
     /// Somebody new: an account is made when he has paid.
     email: Option<String>,
+    /// Whether Stripe keeps the card for auto-recharge.
+    #[serde(default)]
+    save_card: bool,
 }
 
 /// What is sold.
@@ -113,6 +116,7 @@ pub(crate) async fn begin(
         offer,
         success_url: format!("{base}/checkout/success?session_id={{CHECKOUT_SESSION_ID}}"),
         cancel_url: format!("{base}/checkout/cancel"),
+        saves_card: wanted.save_card,
         in_japanese: Language::of(headers) == Language::Japanese,
         idempotency_key: KeyId::fresh().to_string(),
     };
@@ -123,7 +127,7 @@ pub(crate) async fn begin(
 fn offer(payments: &Payments, wanted: &Wanted) -> Result<Offer, Problem> {
     let offer = match (&wanted.plan, &wanted.amount) {
         (Some(plan), None) => payments.plan(plan, wanted.currency),
-        (None, Some(amount)) => payments.amount(money(amount, wanted.currency)?),
+        (None, Some(amount)) => payments.amount(money(amount, wanted.currency, "amount")?),
         _ => {
             return Err(wrong(
                 "plan",
@@ -139,7 +143,11 @@ fn offer(payments: &Payments, wanted: &Wanted) -> Result<Offer, Problem> {
 }
 
 /// Dollars or yen, in the smallest unit, exactly.
-fn money(amount: &serde_json::Number, currency: Currency) -> Result<Money, Problem> {
+pub(super) fn money(
+    amount: &serde_json::Number,
+    currency: Currency,
+    field: &str,
+) -> Result<Money, Problem> {
     let unit = match currency {
         Currency::Usd => 10_000,
         Currency::Jpy => 1_000_000,
@@ -148,7 +156,7 @@ fn money(amount: &serde_json::Number, currency: Currency) -> Result<Money, Probl
     let micro = micro.filter(|micro| micro.0 > 0 && micro.0 % unit == 0);
     let minor = micro.map(|micro| (micro.0 / unit).unsigned_abs()).ok_or_else(|| {
         wrong(
-            "amount",
+            field,
             "ドル (セントまで) または円 (整数) で指定してください。",
             "Write dollars with whole cents, or whole yen.",
         )
@@ -169,7 +177,7 @@ async fn buyer(gateway: &Gateway, headers: &HeaderMap, wanted: &Wanted) -> Resul
         })?;
         gateway.desk.admit_stranger(clock::unix_ms()).map_err(too_many)?;
         let (account, new_name) = (AccountId::fresh(), Some(email.clone()));
-        return Ok(Buyer { account, new_name, email: Some(email) });
+        return Ok(Buyer { account, new_name, email: Some(email), customer: None });
     }
     let account = match (asker(gateway, headers)?, &wanted.account) {
         (Asker::Account(own), None) => own,
@@ -186,7 +194,12 @@ async fn buyer(gateway: &Gateway, headers: &HeaderMap, wanted: &Wanted) -> Resul
             ));
         }
     };
-    Ok(Buyer { account, new_name: None, email })
+    let customer = match wanted.save_card {
+        true => gateway.bus.recharge(&account).await.map_err(|error| super::keys::away(&error))?,
+        false => return Ok(Buyer { account, new_name: None, email, customer: None }),
+    };
+    let customer = customer.card.map(|card| card.customer);
+    Ok(Buyer { account, new_name: None, email, customer })
 }
 
 async fn known(gateway: &Gateway, account: &AccountId) -> Result<AccountId, Problem> {
@@ -335,6 +348,6 @@ fn too_many(wait_ms: u64) -> Problem {
     .retry_after_ms(wait_ms)
 }
 
-fn wrong(field: &str, japanese: &str, english: &str) -> Problem {
+pub(super) fn wrong(field: &str, japanese: &str, english: &str) -> Problem {
     Problem::new(ErrorCode::InvalidRequest, japanese, english).at(field)
 }

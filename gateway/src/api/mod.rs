@@ -57,6 +57,9 @@ pub(crate) mod requests;
 /// `/api/plans`, `/api/checkout` and the way back from Stripe's page.
 pub(crate) mod checkout;
 
+/// `/api/recharge`.
+pub(crate) mod recharge;
+
 /// `/api/purchases` and `/api/statements`.
 pub(crate) mod purchases;
 
@@ -172,6 +175,7 @@ pub(crate) fn router(gateway: &Arc<Gateway>) -> Router {
         .route("/api/credits", get(usage::credits))
         .route("/api/credits/lots", get(usage::lots))
         .merge(checkout::routes())
+        .merge(recharge::routes())
         .route("/api/purchases", get(purchases::list))
         .route("/api/purchases/{payment}/receipt", get(purchases::receipt))
         .route("/api/statements/{month}", get(purchases::statement))
@@ -195,7 +199,7 @@ pub(crate) fn router(gateway: &Arc<Gateway>) -> Router {
 fn cross_origin() -> CorsLayer {
     CorsLayer::new()
         .allow_origin(Any)
-        .allow_methods([Method::GET, Method::POST, Method::PATCH, Method::DELETE])
+        .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
         .allow_headers(AllowHeaders::mirror_request())
         .expose_headers(EXPOSED_HEADERS)
         .max_age(PREFLIGHT_SECONDS)

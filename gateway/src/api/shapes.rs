@@ -365,6 +365,33 @@ pub(super) struct Checkout {
     pub(super) bonus_micro_usd: i64,
 }
 
+/// What an account wishes its saved card to be charged for, and how that stands.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Recharge {
+    /// Always `recharge`.
+    pub(super) object: &'static str,
+    #[schemars(with = "String")]
+    pub(super) account: AccountId,
+    /// `off`, `no_card`, `on`, `charging`, `month_full`, or `stopped` until it is wished again.
+    pub(super) status: &'static str,
+    pub(super) wish: Option<RechargeMoney>,
+    pub(super) has_card: bool,
+    pub(super) stopped_at: Option<String>,
+    /// Stripe's word for it, such as `insufficient_funds`.
+    pub(super) stopped_reason: Option<String>,
+}
+
+/// The amounts of a wish.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct RechargeMoney {
+    pub(super) below_usd: f64,
+    #[schemars(with = "String")]
+    pub(super) currency: Currency,
+    pub(super) amount: String,
+    pub(super) month_max: String,
+    pub(super) charged_this_month: String,
+}
+
 /// A purchase that was paid.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct Purchase {

@@ -50,6 +50,7 @@ pub(crate) mod receipt;
 /// A month, to print.
 pub(crate) mod statement;
 
+pub(crate) use guard::is_free;
 pub(crate) use language::Language;
 pub(crate) use look::Look;
 

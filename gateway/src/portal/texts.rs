@@ -37,9 +37,13 @@ mod admin;
 /// The first page.
 mod landing;
 
+/// Auto-recharge.
+mod recharge;
+
 pub(crate) use account::Account;
 pub(crate) use admin::Admin;
 pub(crate) use landing::Landing;
+pub(crate) use recharge::Recharge;
 
 texts! {
     /// On all pages.

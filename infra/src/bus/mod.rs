@@ -13,6 +13,9 @@ pub mod records;
 /// Who has redeemed which code.
 pub mod coupons;
 
+/// Auto-recharge, account by account.
+pub mod recharges;
+
 /// Jobs for free slots, one pull for each.
 pub mod pull;
 

@@ -188,11 +188,11 @@ impl Bus {
             let stored = |record| StoredAccount { record, revision: entry.revision };
             decoded_account(entry).map(|record| AccountChange::Put(Box::new(stored(record))))
         };
-        // Coupons lie beside the accounts, under names of two words.
+        // Coupons and recharges lie beside the accounts, under names of two words.
         self.watch(subjects::ACCOUNTS_BUCKET, "*", read, || AccountChange::Current).await
     }
 
-    async fn watch<C: Send + 'static>(
+    pub(super) async fn watch<C: Send + 'static>(
         &self,
         name: &str,
         filter: &str,

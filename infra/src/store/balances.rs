@@ -118,6 +118,22 @@ impl Store {
         Ok(Balance { balance: amount(balance), held: amount(held) })
     }
 
+    /// The balances of several accounts, in their order.
+    ///
+    /// # Errors
+    /// When Redis is away.
+    pub async fn balances(&self, accounts: &[AccountId]) -> Result<Vec<MicroUsd>, StoreError> {
+        if accounts.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut pipeline = redis::pipe();
+        for account in accounts {
+            pipeline.cmd("HGET").arg(keys::account(account)).arg("balance");
+        }
+        let balances: Vec<Option<i64>> = pipeline.query_async(&mut self.connection()).await?;
+        Ok(balances.into_iter().map(|balance| MicroUsd(balance.unwrap_or(0))).collect())
+    }
+
     /// An account's usage, by day, key and model, in that order.
     ///
     /// # Errors

@@ -107,6 +107,11 @@ impl Store {
         Self { time_zone, ..self }
     }
 
+    /// When the calendar month of a moment is over by the clocks of budgets, in seconds since 1970.
+    pub fn month_end_seconds(&self, at_ms: u64) -> u64 {
+        crate::calendar::Period::Month.end_seconds(at_ms, self.time_zone)
+    }
+
     /// Whether Redis answers.
     ///
     /// # Errors

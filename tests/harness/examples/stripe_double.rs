@@ -1,6 +1,7 @@
 //! The Stripe double for programs in other languages, so that Stripe's own SDK can judge it. Says
 //! where it is in one line of JSON, then takes a command a line (`pay SESSION`, `expire SESSION`,
-//! `refund SESSION MINOR`, `dispute SESSION`) and answers each with the webhooks that it makes.
+//! `refund SESSION MINOR`, `dispute SESSION`, `decline REASON`, `charges`) and answers each with
+//! the webhooks that it makes.
 
 #![allow(
     clippy::print_stdout,
@@ -28,6 +29,12 @@ fn main() {
                 vec![stripe.refund(session, minor.parse().unwrap(), "succeeded").1]
             }
             ["dispute", session] => vec![stripe.dispute(session, "needs_response").1],
+            ["decline", reason] => {
+                let known = ["insufficient_funds", "expired_card"];
+                stripe.decline_cards(known.into_iter().find(|known| known == reason));
+                Vec::new()
+            }
+            ["charges"] => stripe.charges(),
             _ => panic!("no such command: {line}"),
         };
         let webhooks: Vec<Value> = events.iter().map(webhook).collect();

@@ -1,6 +1,6 @@
-//! The billing worker: follow → apply → (expire, reconcile). It turns the ledger into balances,
-//! exactly once, and settles what nobody settled. It never decides a price and never sees a
-//! prompt.
+//! The billing worker: follow → apply → (expire, reconcile, recharge). It turns the ledger into
+//! balances, exactly once, and settles what nobody settled. It never decides a price and never
+//! sees a prompt.
 
 /// 1. The ledger's events, in order, from where the view stands.
 mod follow;
@@ -13,6 +13,9 @@ mod lapse;
 
 /// 4. Payments whose webhook never came.
 mod reconcile;
+
+/// 5. Saved cards that are charged when credit runs out.
+mod recharge;
 
 use infra::bus::Bus;
 use infra::metrics::Metrics;
@@ -59,6 +62,8 @@ pub async fn run(billing: Billing, stop: CancellationToken) {
     if billing.payments.is_some() {
         let reconcile = reconcile::reconcile(Arc::clone(&billing), tasks.stop().clone());
         tasks.spawn_vital("reconcile", reconcile);
+        let recharge = recharge::recharge(Arc::clone(&billing), tasks.stop().clone());
+        tasks.spawn_vital("recharge", recharge);
     }
     tasks.stop().cancelled().await;
     if !tasks.finish_within(END_SECONDS_MAX).await {

@@ -3,10 +3,12 @@
 
 use crate::api::shapes::{
     Account, AccountList, ApiKey, Checkout, CountedTokens, Credits, DeletedKey, ForgottenAnswers,
-    Health, List, LotList, OpinionCounts, PlanOffer, Purchase, Readiness, Receipt, Redemption,
-    RequestList, UsageReport,
+    Health, List, LotList, OpinionCounts, PlanOffer, Purchase, Readiness, Receipt, Recharge,
+    Redemption, RequestList, UsageReport,
 };
-use crate::api::{accounts, checkout, completions, coupons, embeddings, feedback, keys, responses};
+use crate::api::{
+    accounts, checkout, completions, coupons, embeddings, feedback, keys, recharge, responses,
+};
 use schemars::generate::SchemaGenerator;
 use schemars::{JsonSchema, Schema};
 use schemas::anthropic::{MessagesAnswer, MessagesRequest};
@@ -204,6 +206,20 @@ fn credit() -> Vec<Operation> {
         O::new("post", "/api/coupons/redeem", Either, "A code becomes credit.")
             .takes::<coupons::Wanted>()
             .gives::<Redemption>(),
+        O::new(
+            "get",
+            "/api/recharge",
+            Either,
+            "What a saved card is charged for, and how it stands.",
+        )
+        .asks(&["account"])
+        .gives::<Recharge>(),
+        O::new("put", "/api/recharge", Either, "Charges the saved card when credit is low.")
+            .takes::<recharge::Wanted>()
+            .gives::<Recharge>(),
+        O::new("delete", "/api/recharge", Either, "Ends it and forgets the card.")
+            .asks(&["account"])
+            .gives::<Recharge>(),
         O::new("get", "/api/purchases", Either, "What was bought.")
             .asks(&["key_id", "account"])
             .gives::<AccountList<Purchase>>(),

@@ -4,8 +4,8 @@ use super::super::guard::{Customer, Sent};
 use super::super::landing::{currencies, plans, to_stripe, told};
 use super::super::look::{Look, dollars, moment};
 use super::super::statement::Month;
-use super::super::texts::{Account, Landing};
-use super::{away, room};
+use super::super::texts::{Account, Landing, Recharge};
+use super::{away, recharge, room};
 use crate::api::usage::UsageQuery;
 use crate::api::{coupons, purchases};
 use crate::state::Gateway;
@@ -41,6 +41,10 @@ pub(super) async fn show(
         Ok(entries) => entries,
         Err(error) => return away(&look, &error),
     };
+    let recharging = match gateway.bus.recharge(account).await {
+        Ok(recharging) => recharging,
+        Err(error) => return away(&look, &error),
+    };
     let events: Vec<EventV1> = entries.into_iter().filter_map(|entry| entry.event).collect();
     room(
         &look,
@@ -55,11 +59,14 @@ pub(super) async fn show(
             (lots(t, &Lots::of(&events)))
             h2 #top-up { (t.top_up) }
             @match gateway.desk.payments() {
-                Some(payments) => { (form(&look, &who, payments)) }
+                Some(payments) => {
+                    (form(&look, &who, payments))
+                    (recharge::section(&gateway, &look, &who, &recharging))
+                }
                 None => { p.empty { (t.not_sold) } }
             }
             @if !gateway.config.coupons.is_empty() { (coupon(&look, &who)) }
-        h2 #purchases { (t.purchases) }
+            h2 #purchases { (t.purchases) }
             (bought(t, &events))
             h2 { (t.statements) }
             (months(&events))
@@ -126,6 +133,10 @@ fn form(look: &Look, who: &Customer, payments: &Payments) -> Markup {
             (plans(look, payments))
             div.card.buy { div.line {
                 (currencies(look))
+                label.choice {
+                    input type="checkbox" name="save_card" value="yes";
+                    " " (Recharge::of(look.language).save_card)
+                }
                 button type="submit" { (t.buy) }
             } }
         }
@@ -209,7 +220,11 @@ pub(super) async fn buy(
     headers: HeaderMap,
     Sent { who, fields }: Sent<Customer>,
 ) -> Response {
-    let wanted = json!({"plan": fields.given("plan"), "currency": fields.text("currency")});
+    let wanted = json!({
+        "plan": fields.given("plan"),
+        "currency": fields.text("currency"),
+        "save_card": fields.given("save_card").is_some(),
+    });
     to_stripe(&gateway, &look, &who.headers(&headers), wanted).await
 }
 

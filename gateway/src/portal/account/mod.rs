@@ -15,6 +15,9 @@ pub(super) mod keys;
 /// Lots, buying, purchases, statements.
 pub(super) mod credit;
 
+/// A saved card that is charged when credit is low.
+mod recharge;
+
 /// Talking to a model.
 mod playground;
 
@@ -45,6 +48,8 @@ pub(crate) fn routes() -> Router<Arc<Gateway>> {
         .route("/account/keys/{key}/revoke", get(keys::ask_revoke).post(keys::revoke))
         .route("/account/credit", get(credit::show).post(credit::buy))
         .route("/account/coupon", post(credit::redeem))
+        .route("/account/recharge", post(recharge::wish))
+        .route("/account/recharge/end", post(recharge::end))
         .route("/account/purchases/{payment}/receipt", get(credit::receipt))
         .route("/account/statements/{month}", get(credit::statement))
         .route("/account/playground", get(playground::show))

@@ -2,25 +2,29 @@
 //! another body 400: as docs.stripe.com/api says.
 
 use super::objects::{Objects, Session};
-use super::{SECRET_KEY, Shared, field};
+use super::{SECRET_KEY, Shared, cards, field};
 use axum::body::Bytes;
 use axum::extract::{Path, Query, Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
-type Pairs = Vec<(String, String)>;
+pub(super) type Pairs = Vec<(String, String)>;
 
 pub(super) fn router(shared: Arc<Shared>) -> Router {
     let guard = middleware::from_fn_with_state(Arc::clone(&shared), guard);
     Router::new()
         .route("/v1/checkout/sessions", get(sessions).post(create_session))
         .route("/v1/checkout/sessions/{id}", get(session))
+        .route("/v1/payment_intents", get(intents).post(cards::charge))
         .route("/v1/payment_intents/{id}", get(intent))
+        .route("/v1/customers/{id}", get(cards::customer))
+        .route("/v1/payment_methods/{id}", get(cards::card))
+        .route("/v1/payment_methods/{id}/detach", post(cards::detach))
         .route("/v1/refunds", get(refunds))
         .route("/v1/refunds/{id}", get(refund))
         .route("/v1/disputes", get(disputes))
@@ -47,15 +51,22 @@ async fn guard(State(shared): State<Arc<Shared>>, request: Request, next: Next) 
     if given.is_none_or(|given| given != expected.as_str()) {
         return error(401, "invalid_request_error", "Invalid API Key provided");
     }
-    next.run(request).await
+    let is_written = request.method() == Method::POST;
+    let answer = next.run(request).await;
+    let mut objects = shared.objects();
+    if is_written && objects.losses > 0 {
+        objects.losses -= 1;
+        return error(502, "api_error", "done, and lost on the way back");
+    }
+    answer
 }
 
-fn error(status: u16, kind: &str, message: &str) -> Response {
+pub(super) fn error(status: u16, kind: &str, message: &str) -> Response {
     let body = json!({"error": {"type": kind, "message": message}});
     (StatusCode::from_u16(status).unwrap(), Json(body)).into_response()
 }
 
-fn found(what: Option<Value>, id: &str) -> Response {
+pub(super) fn found(what: Option<Value>, id: &str) -> Response {
     match what {
         Some(object) => Json(object).into_response(),
         None => error(404, "invalid_request_error", &format!("No such object: '{id}'")),
@@ -67,32 +78,49 @@ async fn create_session(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    let text = String::from_utf8(body.to_vec()).unwrap();
-    let form = form(&text);
-    let key = headers.get("idempotency-key").map(|key| key.to_str().unwrap().to_owned());
+    let form = form(&body);
     let mut objects = shared.objects();
-    if let Some((before, answer)) = key.as_ref().and_then(|key| objects.answers.get(key)) {
-        if *before != text {
-            return error(400, "idempotency_error", "Keys for idempotent requests can only be…");
-        }
-        return Json(answer.clone()).into_response();
-    }
+    let key = match answered_before(&objects, &headers, &form) {
+        Ok(key) => key,
+        Err(answer) => return *answer,
+    };
     for required in ["mode", "success_url", "line_items[0][price_data][currency]"] {
         if field(&form, required).is_none() {
             return error(400, "invalid_request_error", &format!("Missing: {required}"));
         }
     }
-    let session = Session::of(form);
+    let session = Session::of(form.clone());
     let answer = session.json();
     objects.sessions.push(session);
     if let Some(key) = key {
-        objects.answers.insert(key, (text, answer.clone()));
+        objects.answers.insert(key, (form, 200, answer.clone()));
     }
     Json(answer).into_response()
 }
 
-/// `application/x-www-form-urlencoded`.
-fn form(text: &str) -> Pairs {
+/// The idempotency key of a call, unless that is answered already: the same parameters get the same
+/// answer, also a decline; others are an error.
+pub(super) fn answered_before(
+    objects: &Objects,
+    headers: &HeaderMap,
+    form: &Pairs,
+) -> Result<Option<String>, Box<Response>> {
+    let key = headers.get("idempotency-key").map(|key| key.to_str().unwrap().to_owned());
+    let Some((before, status, answer)) = key.as_ref().and_then(|key| objects.answers.get(key))
+    else {
+        return Ok(key);
+    };
+    let answer = if before == form {
+        (StatusCode::from_u16(*status).unwrap(), Json(answer.clone())).into_response()
+    } else {
+        error(400, "idempotency_error", "Keys for idempotent requests can only be…")
+    };
+    Err(Box::new(answer))
+}
+
+/// `application/x-www-form-urlencoded`; parameters have no order.
+pub(super) fn form(body: &Bytes) -> Pairs {
+    let text = std::str::from_utf8(body).unwrap();
     let decoded = |part: &str| {
         let mut bytes = Vec::new();
         let mut rest = part.bytes();
@@ -110,7 +138,9 @@ fn form(text: &str) -> Pairs {
         String::from_utf8(bytes).unwrap()
     };
     let pairs = text.split('&').filter_map(|pair| pair.split_once('='));
-    pairs.map(|(name, value)| (decoded(name), decoded(value))).collect()
+    let mut pairs: Pairs = pairs.map(|(name, value)| (decoded(name), decoded(value))).collect();
+    pairs.sort();
+    pairs
 }
 
 async fn session(State(shared): State<Arc<Shared>>, Path(id): Path<String>) -> Response {
@@ -139,6 +169,12 @@ async fn sessions(State(shared): State<Arc<Shared>>, Query(query): Query<Pairs>)
     })
 }
 
+async fn intents(State(shared): State<Arc<Shared>>, Query(query): Query<Pairs>) -> Response {
+    page(&shared, &query, "/v1/payment_intents", |objects| {
+        objects.intents.iter().map(|known| (known.created, known.json())).collect()
+    })
+}
+
 async fn refunds(State(shared): State<Arc<Shared>>, Query(query): Query<Pairs>) -> Response {
     page(&shared, &query, "/v1/refunds", |objects| {
         objects.refunds.iter().map(|known| (known.created, known.json())).collect()
@@ -162,6 +198,9 @@ fn page(
     let limit: usize = field(query, "limit").map_or(10, |limit| limit.parse().unwrap());
     let mut all = all(&shared.objects());
     all.retain(|(created, _)| *created >= since);
+    if let Some(customer) = field(query, "customer") {
+        all.retain(|(_, object)| object["customer"] == customer);
+    }
     all.reverse();
     if let Some(after) = field(query, "starting_after") {
         let place = all.iter().position(|(_, object)| object["id"] == after).unwrap();

@@ -6,6 +6,9 @@
 /// What its API answers.
 mod api;
 
+/// Saved cards, and payments from them.
+mod cards;
+
 /// Webhooks and their signatures.
 mod events;
 
@@ -66,6 +69,43 @@ impl Stripe {
     /// Answers the next calls with 500.
     pub fn fail_next(&self, calls: usize) {
         self.shared.objects().failures = calls;
+    }
+
+    /// Does the next calls that change something, and loses their answers.
+    pub fn lose_next(&self, answers: usize) {
+        self.shared.objects().losses = answers;
+    }
+
+    /// Declines saved cards from now on, for a reason; or takes them again.
+    pub fn decline_cards(&self, reason: Option<&'static str>) {
+        self.shared.objects().decline = reason;
+    }
+
+    /// A saved card is charged, and nobody has heard of it yet.
+    pub fn charged(&self, minor: u64, metadata: Value, is_paid: bool) -> Vec<StripeEvent> {
+        let mut objects = self.shared.objects();
+        let intent = Intent {
+            id: name("pi_alone", objects.intents.len() + 1),
+            status: if is_paid { "succeeded" } else { "requires_payment_method" },
+            amount: minor,
+            currency: "usd".to_owned(),
+            metadata,
+            created: now(),
+            card: None,
+            decline: (!is_paid).then_some("expired_card"),
+        };
+        let json = intent.json();
+        objects.intents.push(intent);
+        let kinds: &[&str] = match is_paid {
+            true => &["payment_intent.created", "payment_intent.succeeded"],
+            false => &["payment_intent.created", "payment_intent.payment_failed"],
+        };
+        kinds.iter().map(|kind| StripeEvent::new(kind, json.clone())).collect()
+    }
+
+    /// What happened since the last call when saved cards were charged.
+    pub fn charges(&self) -> Vec<StripeEvent> {
+        std::mem::take(&mut self.shared.objects().events)
     }
 
     /// How many calls came.
@@ -214,10 +254,16 @@ impl Objects {
     }
 
     fn begin_payment(&mut self, session: &str, status: &'static str) {
-        let intent = Intent::of(self.session(session), status);
+        let is_kept = |session: &Session| {
+            field(&session.form, "payment_intent_data[setup_future_usage]") == Some("off_session")
+        };
+        let customer = self.session(session).customer.clone();
+        let card = is_kept(self.session(session)).then(|| self.save_card(customer.as_deref()));
+        let intent = Intent::of(self.session(session), card.clone(), status);
         let id = intent.id.clone();
         self.intents.push(intent);
         let session = self.session_mut(session);
+        session.customer = card.map(|card| card.customer).or(session.customer.take());
         session.intent = Some(id);
         session.status = "complete";
         session.is_paid = status == "succeeded";

@@ -1,7 +1,9 @@
 //! Its objects, with the fields that Stripe's documentation calls required and those that matter
 //! here. Names are counted, so that a list has an order.
 
-use super::{below, field, name, now};
+use super::api::Pairs;
+use super::cards::Card;
+use super::{StripeEvent, below, field, name, now};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -19,8 +21,15 @@ pub(super) struct Objects {
     pub(super) intents: Vec<Intent>,
     pub(super) refunds: Vec<Refund>,
     pub(super) disputes: Vec<Dispute>,
-    /// By idempotency key: the body that came, and what was answered.
-    pub(super) answers: HashMap<String, (String, Value)>,
+    pub(super) cards: Vec<Card>,
+    /// By idempotency key: what was asked, and what was answered.
+    pub(super) answers: HashMap<String, (Pairs, u16, Value)>,
+    /// What happened when saved cards were charged, as long as nobody has taken it.
+    pub(super) events: Vec<StripeEvent>,
+    /// Why saved cards are declined.
+    pub(super) decline: Option<&'static str>,
+    /// Answers that are lost after the work is done.
+    pub(super) losses: usize,
     pub(super) failures: usize,
     pub(super) calls: usize,
 }
@@ -32,13 +41,15 @@ pub(super) struct Session {
     pub(super) status: &'static str,
     pub(super) is_paid: bool,
     pub(super) intent: Option<String>,
+    pub(super) customer: Option<String>,
     pub(super) created: u64,
 }
 
 impl Session {
     pub(super) fn of(form: Vec<(String, String)>) -> Self {
         let (id, created) = (fresh("cs_test"), now());
-        Self { id, form, status: "open", is_paid: false, intent: None, created }
+        let customer = field(&form, "customer").map(str::to_owned);
+        Self { id, form, status: "open", is_paid: false, intent: None, customer, created }
     }
 
     fn price(&self) -> u64 {
@@ -62,7 +73,7 @@ impl Session {
             "currency": self.currency(),
             "custom_fields": [],
             "custom_text": {},
-            "customer": null,
+            "customer": self.customer,
             "expires_at": self.created + 86_400,
             "livemode": false,
             "metadata": below(&self.form, "metadata"),
@@ -84,13 +95,16 @@ pub(super) struct Intent {
     pub(super) id: String,
     pub(super) status: &'static str,
     pub(super) amount: u64,
-    currency: String,
-    metadata: Value,
-    created: u64,
+    pub(super) currency: String,
+    pub(super) metadata: Value,
+    pub(super) created: u64,
+    /// The card, when it is a saved one or is saved by this payment.
+    pub(super) card: Option<Card>,
+    pub(super) decline: Option<&'static str>,
 }
 
 impl Intent {
-    pub(super) fn of(session: &Session, status: &'static str) -> Self {
+    pub(super) fn of(session: &Session, card: Option<Card>, status: &'static str) -> Self {
         Self {
             id: fresh("pi"),
             status,
@@ -98,6 +112,8 @@ impl Intent {
             currency: session.currency().to_owned(),
             metadata: below(&session.form, "payment_intent_data[metadata]"),
             created: now(),
+            card,
+            decline: None,
         }
     }
 
@@ -113,8 +129,16 @@ impl Intent {
             "confirmation_method": "automatic",
             "created": self.created,
             "currency": self.currency,
+            "customer": self.card.as_ref().map(|card| &card.customer),
+            "last_payment_error": self.decline.map(|reason| json!({
+                "type": "card_error",
+                "code": "card_declined",
+                "decline_code": reason,
+                "message": "Your card was declined.",
+            })),
             "livemode": false,
             "metadata": self.metadata,
+            "payment_method": self.card.as_ref().map(|card| &card.id),
             "payment_method_types": ["card"],
             "status": self.status,
         })
