@@ -4,7 +4,7 @@
 use super::finding::{Finding, Span, Trust, resolve};
 use super::kind::Kind;
 use super::public_figures::PublicFigures;
-use super::recognizers::{self, Gate, Recognizer, Rule};
+use super::recognizers::{self, Digits, Gate, Recognizer, Rule};
 use super::settings::SettingsError;
 use super::shadow::Shadow;
 use super::tagger::Tagger;
@@ -35,9 +35,10 @@ impl Detector {
         let shadow = Shadow::new(text);
         let mut findings = Vec::new();
         let open = self.gate.open(shadow.text());
+        let digits = Digits::of(shadow.text());
         for (index, recognizer) in self.recognizers.iter().enumerate() {
             if open.holds(index) {
-                recognizer.find(shadow.text(), &mut findings);
+                recognizer.find(shadow.text(), &digits, &mut findings);
             }
         }
         self.tagger.find(shadow.text(), &mut findings);

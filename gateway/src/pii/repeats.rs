@@ -22,27 +22,54 @@ pub(super) fn add(text: &str, spans: &mut Vec<Span>) {
     if heads.is_empty() {
         return;
     }
+    let marks = Marks::of(&heads);
     let mut found = Vec::new();
-    let mut known = spans.iter().peekable();
-    let mut at = 0;
-    while at < text.len() {
-        while known.next_if(|span| span.end <= at).is_some() {}
-        let next = known.peek().map_or(usize::MAX, |span| span.start);
-        if next <= at {
-            at = known.peek().map_or(at, |span| span.end);
-            continue;
-        }
-        match repeat_at(text, at, &heads) {
-            Some(span) if span.end <= next => {
-                at = span.end;
-                found.push(span);
+    let mut start = 0;
+    for (known, end) in spans.iter().map(|s| (s.start, s.end)).chain([(text.len(), text.len())]) {
+        let mut at = start;
+        while at < known {
+            let may_begin = text.is_char_boundary(at) && marks.hold(text.as_bytes(), at);
+            match may_begin.then(|| repeat_at(text, at, &heads)).flatten() {
+                Some(span) if span.end <= known => {
+                    at = span.end;
+                    found.push(span);
+                }
+                _ => at += 1,
             }
-            _ => at += text.get(at..).and_then(|t| t.chars().next()).map_or(1, char::len_utf8),
         }
+        start = end;
     }
     if !found.is_empty() {
         spans.extend(found);
         spans.sort_by_key(|span| span.start);
+    }
+}
+
+/// One bit for each head, by its hash: hardly any place of a text has to be looked up.
+struct Marks([u64; 64]);
+
+impl Marks {
+    fn of(heads: &Heads) -> Self {
+        let mut marks = [0_u64; 64];
+        for head in heads.keys().filter_map(|head| head.first_chunk()) {
+            let place = Self::place(head);
+            if let Some(word) = marks.get_mut(place >> 6) {
+                *word |= 1 << (place & 63);
+            }
+        }
+        Self(marks)
+    }
+
+    fn hold(&self, text: &[u8], at: usize) -> bool {
+        let head = text.get(at..).and_then(|rest| rest.first_chunk());
+        let place = head.map(Self::place);
+        let word = place.and_then(|place| Some((self.0.get(place >> 6)?, place & 63)));
+        word.is_some_and(|(word, bit)| word >> bit & 1 == 1)
+    }
+
+    fn place(&[a, b, c, d, e, f]: &[u8; HEAD_BYTES]) -> usize {
+        let head = u64::from_le_bytes([a, b, c, d, e, f, 0, 0]);
+        (head.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 52) as usize
     }
 }
 

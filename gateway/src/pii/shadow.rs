@@ -18,11 +18,29 @@ impl Shadow {
             text: String::with_capacity(source.len()),
             origins: Vec::with_capacity(source.len() + 1),
         };
-        let mut characters = source.char_indices().peekable();
+        let mut at = 0;
+        while let Some(rest) = source.get(at..).filter(|rest| !rest.is_empty()) {
+            let ascii = rest.bytes().position(|byte| !byte.is_ascii()).unwrap_or(rest.len());
+            shadow.push_ascii(rest.get(..ascii).unwrap_or_default(), at);
+            at = shadow.push_others(source, at + ascii);
+        }
+        shadow.origins.push(offset32(source.len()));
+        shadow
+    }
+
+    fn push_ascii(&mut self, text: &str, origin: usize) {
+        self.text.push_str(text);
+        self.origins.extend((origin..origin + text.len()).map(offset32));
+    }
+
+    /// Folds what is not ASCII from here on; says where that ends.
+    fn push_others(&mut self, source: &str, start: usize) -> usize {
+        let rest = source.get(start..).unwrap_or_default();
+        let mut characters = rest.char_indices().peekable();
         while let Some((offset, character)) = characters.next() {
+            let offset = start + offset;
             if character.is_ascii() {
-                shadow.push(character, offset);
-                continue;
+                return offset;
             }
             if is_invisible(character) {
                 continue;
@@ -33,11 +51,10 @@ impl Shadow {
                 characters.next();
             }
             let folded =
-                if is_long_vowel(folded) && shadow.is_between_digits(next) { '-' } else { folded };
-            shadow.push(folded, offset);
+                if is_long_vowel(folded) && self.is_between_digits(next) { '-' } else { folded };
+            self.push(folded, offset);
         }
-        shadow.origins.push(offset32(source.len()));
-        shadow
+        source.len()
     }
 
     /// The folded text.

@@ -2,6 +2,7 @@
 //! text must hold for a pattern is worked out from the pattern itself, an operator's own as well.
 //! It must never close before a text that a pattern fits.
 
+use super::digits::Reach;
 use aho_corasick::{AhoCorasick, BuildError};
 use regex_syntax::hir::{Class, Hir, HirKind, Repetition};
 
@@ -30,6 +31,12 @@ impl Need {
         let run = if is_visible(&hir) { hir.properties().minimum_len().unwrap_or(0) } else { 0 };
         Self { digits: digits(&hir), run, any: words(&hir).any }
     }
+}
+
+/// How far a pattern's matches reach around their digits, where that is known.
+pub(super) fn reach(pattern: &str) -> Option<Reach> {
+    let hir = regex_syntax::parse(pattern).ok()?;
+    Reach::of(&hir, digits(&hir))
 }
 
 /// All patterns' needs, ready for one look.
@@ -106,7 +113,6 @@ fn either_case(letter: u8) -> u128 {
 }
 
 /// What a text holds.
-#[derive(Default)]
 struct Marks {
     ascii: u128,
     digits: usize,
@@ -115,17 +121,16 @@ struct Marks {
 
 impl Marks {
     fn of(text: &[u8]) -> Self {
-        let mut marks = Self::default();
-        let mut run = 0;
+        let mut met = [false; 256];
+        let (mut run, mut longest) = (0_usize, 0);
         for byte in text {
+            met[usize::from(*byte)] = true;
             run = if byte.is_ascii_graphic() { run + 1 } else { 0 };
-            marks.run = marks.run.max(run);
-            marks.digits += usize::from(byte.is_ascii_digit());
-            if byte.is_ascii() {
-                marks.ascii |= 1 << byte;
-            }
+            longest = longest.max(run);
         }
-        marks
+        let digits = text.iter().filter(|byte| byte.is_ascii_digit()).count();
+        let ascii = (0..128).zip(met).fold(0, |all, (byte, met)| all | u128::from(met) << byte);
+        Self { ascii, digits, run: longest }
     }
 }
 

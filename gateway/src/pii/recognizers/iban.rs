@@ -1,16 +1,16 @@
 //! International bank account numbers: country, length and the check by 97. Must never take a
 //! serial number of the same look whose check fails.
 
-use super::rule::{Hit, Rule};
-use super::{Need, Recognizers};
-use crate::pii::finding::Trust;
+use super::rule::{Hit, Pattern, Rule};
+use super::{Digits, Need, Recognizers};
+use crate::pii::finding::{Finding, Trust};
 use crate::pii::kind::Kind;
 
 const NUMBER: &str = r"[A-Za-z]{2}[0-9]{2}(?:[ \-]?[A-Za-z0-9]){11,30}";
 const SHORTEST: usize = 15;
 
 pub(super) fn add(all: &mut Recognizers) -> Result<(), regex::Error> {
-    all.push(Box::new(Iban(regex::Regex::new(NUMBER)?)));
+    all.push(Box::new(Iban(Pattern::new(NUMBER)?)));
     all.push(Box::new(Rule::own(Kind::Iban, Trust::Context, LABELLED)?));
     Ok(())
 }
@@ -21,29 +21,29 @@ const LABELLED: &str = concat!(
     r"([A-Z]{2}[0-9]{2}(?:[ \-]?[A-Z0-9]{2,4}){3,8})\b"
 );
 
-struct Iban(regex::Regex);
+struct Iban(Pattern);
 
 impl super::Recognizer for Iban {
     fn need(&self) -> Need {
-        Need::of(self.0.as_str())
+        self.0.need()
     }
 
-    fn find(&self, text: &str, findings: &mut Vec<crate::pii::finding::Finding>) {
-        for found in self.0.find_iter(text) {
+    fn find(&self, text: &str, digits: &Digits, findings: &mut Vec<Finding>) {
+        self.0.find(text, digits, |start, end| {
             // The words after the number fit the pattern as well: the country's length decides.
-            let value = found.as_str();
+            let value = text.get(start..end).unwrap_or_default();
             let Some(end) = value.get(..2).and_then(length_of).and_then(|n| cut(value, n)) else {
-                continue;
+                return;
             };
-            let hit = Hit::new(text, found.start(), found.start() + end);
+            let hit = Hit::new(text, start, start + end);
             let before = hit.before().is_some_and(|c| c.is_ascii_alphanumeric());
             let after = hit.after().is_some_and(|c| c.is_ascii_alphanumeric());
             if !before && !after && passes_97(hit.value()) {
                 let (start, end) = (hit.start, hit.end);
                 let (kind, trust) = (Kind::Iban, Trust::Proof);
-                findings.push(crate::pii::finding::Finding { start, end, kind, trust });
+                findings.push(Finding { start, end, kind, trust });
             }
-        }
+        });
     }
 }
 

@@ -5,6 +5,7 @@
 mod bank_account;
 mod birth_date;
 mod credit_card;
+mod digits;
 mod driver_license;
 mod email;
 mod gate;
@@ -25,6 +26,7 @@ mod secret_format;
 mod secret_labelled;
 mod us_ssn;
 
+pub(super) use digits::Digits;
 pub(super) use gate::{Gate, Need};
 pub(super) use rule::Rule;
 
@@ -35,8 +37,8 @@ pub(super) trait Recognizer: Send + Sync {
     /// What a text must hold for it to find anything.
     fn need(&self) -> Need;
 
-    /// Adds what it finds in a shadow text.
-    fn find(&self, text: &str, findings: &mut Vec<Finding>);
+    /// Adds what it finds in a shadow text with these digits.
+    fn find(&self, text: &str, digits: &Digits, findings: &mut Vec<Finding>);
 }
 
 type Recognizers = Vec<Box<dyn Recognizer>>;

@@ -1,9 +1,11 @@
 //! A rule: a pattern, what it finds, and a check of the value and its surroundings. A rule must
 //! never be given a pattern with nested unbounded repeats around an optional end.
 
-use regex::{Regex, RegexBuilder};
+use regex::{Match, Regex, RegexBuilder};
+use std::ops::Range;
 
-use super::{Need, Recognizer};
+use super::digits::{Digits, Reach};
+use super::{Need, Recognizer, gate};
 use crate::pii::finding::{Finding, Trust};
 use crate::pii::kind::Kind;
 
@@ -117,7 +119,7 @@ impl<'a> Hit<'a> {
 
 /// A pattern for one kind. The value is the pattern's first group, or all of it.
 pub(in crate::pii) struct Rule {
-    pattern: Regex,
+    pattern: Pattern,
     kind: Kind,
     trust: Trust,
     accept: fn(&Hit) -> bool,
@@ -130,8 +132,7 @@ impl Rule {
         trust: Trust,
         pattern: &str,
     ) -> Result<Self, regex::Error> {
-        let pattern = RegexBuilder::new(pattern).size_limit(PATTERN_BYTES_MAX).build()?;
-        Ok(Self { pattern, kind, trust, accept: |_| true })
+        Ok(Self { pattern: Pattern::new(pattern)?, kind, trust, accept: |_| true })
     }
 
     /// One of our own rules. `\b` means the edge of an ASCII word in them: kanji touch numbers
@@ -149,16 +150,112 @@ impl Rule {
 
 impl Recognizer for Rule {
     fn need(&self) -> Need {
-        Need::of(self.pattern.as_str())
+        self.pattern.need()
     }
 
-    fn find(&self, text: &str, findings: &mut Vec<Finding>) {
-        for captures in self.pattern.captures_iter(text) {
-            let Some(found) = captures.get(1).or_else(|| captures.get(0)) else { continue };
-            let hit = Hit::new(text, found.start(), found.end());
+    fn find(&self, text: &str, digits: &Digits, findings: &mut Vec<Finding>) {
+        self.pattern.find(text, digits, |start, end| {
+            let hit = Hit::new(text, start, end);
             if (self.accept)(&hit) {
-                let (start, end) = (hit.start, hit.end);
                 findings.push(Finding { start, end, kind: self.kind, trust: self.trust });
+            }
+        });
+    }
+}
+
+/// A compiled pattern that knows where it may fit.
+pub(super) struct Pattern {
+    regex: Regex,
+    reach: Option<Reach>,
+}
+
+impl Pattern {
+    pub(super) fn new(pattern: &str) -> Result<Self, regex::Error> {
+        let regex = RegexBuilder::new(pattern).size_limit(PATTERN_BYTES_MAX).build()?;
+        Ok(Self { regex, reach: gate::reach(pattern) })
+    }
+
+    /// What a text must hold for it.
+    pub(super) fn need(&self) -> Need {
+        Need::of(self.regex.as_str())
+    }
+
+    /// Visits the first group, or all, of every match.
+    pub(super) fn find(&self, text: &str, digits: &Digits, mut visit: impl FnMut(usize, usize)) {
+        let Some(reach) = self.reach else {
+            for captures in self.regex.captures_iter(text) {
+                let found = captures.get(1).or_else(|| captures.get(0));
+                found.into_iter().for_each(|found| visit(found.start(), found.end()));
+            }
+            return;
+        };
+        // A match holds a digit: it is never empty, and the next one begins at its end.
+        let mut at = 0;
+        for window in digits.windows(text, reach) {
+            let start = window.all.start;
+            let part = text.get(window.all).unwrap_or_default();
+            at = window.from.max(at);
+            while let Some((found, all)) = self.found_at(part, at - start) {
+                if start + all.start >= window.until {
+                    break;
+                }
+                visit(start + found.start(), start + found.end());
+                at = start + all.end;
+            }
+        }
+    }
+
+    /// The first group, or all, of the next match, and where all of it is.
+    fn found_at<'a>(&self, text: &'a str, at: usize) -> Option<(Match<'a>, Range<usize>)> {
+        if self.regex.captures_len() == 1 {
+            return self.regex.find_at(text, at).map(|found| (found, found.range()));
+        }
+        let captures = self.regex.captures_at(text, at)?;
+        let all = captures.get(0)?;
+        Some((captures.get(1).unwrap_or(all), all.range()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Digits, Pattern};
+
+    /// What a search of the whole text finds.
+    fn all(pattern: &str, text: &str) -> Vec<(usize, usize)> {
+        let regex = regex::Regex::new(pattern).unwrap();
+        let captures = regex.captures_iter(text);
+        let found = captures.filter_map(|c| c.get(1).or_else(|| c.get(0)));
+        found.map(|found| (found.start(), found.end())).collect()
+    }
+
+    #[test]
+    fn a_search_around_digits_finds_what_a_search_of_all_finds() {
+        const PIECES: [&str; 14] =
+            ["0", "12", "345", "6789", "-", " ", ".", "\n", "x", "AB", "あ", "：", "+", "tel"];
+        const PATTERNS: [&str; 9] = [
+            r"(?:\+ ?|\()?[0-9](?:[ \-().]{0,2}[0-9]){6,14}(?: ?(?:x|ext\.? ?)[0-9]{1,5})?",
+            r"\b[0-9]{2}[.\-][0-9]{1,3}\b",
+            r"(?m)^[^0-9\n]{0,12}(0[0-9]{1,4}-?\n[0-9]{4})[^0-9\n]{0,12}$",
+            r"^[0-9]+",
+            r"[0-9]+$",
+            r"[A-Za-z]{2}[0-9]{2}(?:[ \-]?[A-Za-z0-9]){3,9}",
+            r"[^0-9]{0,5}[0-9][^0-9]{0,5}",
+            r"(?i)tel[^0-9\n]{0,6}([0-9]{3,9})|[0-9]{6}",
+            r"x?あ?[0-9][a-z0-9]{0,3}",
+        ];
+        let patterns = PATTERNS.map(|pattern| (pattern, Pattern::new(pattern).unwrap()));
+        let mut dice = 7_u64;
+        for _ in 0..150 {
+            let mut text = String::new();
+            for _ in 0..30 {
+                dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_041);
+                text.push_str(PIECES[usize::try_from(dice >> 33).unwrap() % PIECES.len()]);
+            }
+            let digits = Digits::of(&text);
+            for (source, pattern) in &patterns {
+                let mut found = Vec::new();
+                pattern.find(&text, &digits, |start, end| found.push((start, end)));
+                assert_eq!(found, all(source, &text), "{source} in {text:?}");
             }
         }
     }

@@ -3,9 +3,10 @@
 //! than its window: tagging stays linear.
 
 use super::lexicon::{
-    CITY, ENTRY_CHARACTERS_MAX, GIVEN, HASH_START, Lexicon, Lists, NOUN, ORGANIZATION,
+    CITY, ENTRY_CHARACTERS_MAX, GIVEN, HASH_START, Lengths, Lexicon, Lists, NOUN, ORGANIZATION,
     OTHER_PERSON, PLACE, SURNAME, mix,
 };
+use super::model::{Model, Scores};
 use super::tokens::{Class, Token};
 
 /// What is known of a token apart from its neighbours.
@@ -72,7 +73,13 @@ impl Features {
         self.seen.get(index + WINDOW).is_some_and(|seen| seen.register == NARRATIVE)
     }
 
+    /// What the labels of the token at this index are worth, in the model's steps.
+    pub(in crate::pii) fn score(&self, index: usize, model: &Model) -> Scores {
+        self.of(index).map(|hashes| model.scores(&hashes)).unwrap_or_default()
+    }
+
     /// The hash of each feature of the token at this index.
+    #[inline(always)]
     pub(in crate::pii) fn of(&self, index: usize) -> Option<[u64; FEATURES]> {
         let near = self.seen.get(index..)?.first_chunk()?;
         let mut all = [0; FEATURES];
@@ -173,63 +180,114 @@ fn fold<const PARTS: usize>(number: u64, parts: [u64; PARTS]) -> u64 {
 }
 
 fn look(word: &str, token: Token, listed: u64, lexicon: &Lexicon) -> Seen {
-    let mut lower = HASH_START;
+    match token.class {
+        Class::Digits => {
+            let count = word.chars().count() as u64;
+            let year =
+                u64::from(word.len() == 4 && (word.starts_with("19") || word.starts_with("20")));
+            let length = mix(mix(HASH_START, count.min(12)), 77 + year);
+            let shape = shape(token, 1, count);
+            Seen { word: length, shape, start: 1, tail: 1, ..Seen::default() }
+        }
+        Class::Latin => look_at_letters(word, token, lexicon),
+        Class::Katakana => {
+            let (start, word_hash, count) = beginning(word);
+            let lists = u64::from(lexicon.lists(word_hash));
+            let (tail, tail2) = (ending(word, 3), ending(word, 2));
+            let shape = shape(token, 1, count);
+            Seen { word: word_hash, shape, start, tail, tail2, lists, ..Seen::default() }
+        }
+        Class::Jumble => Seen { word: 5, shape: 5, start: 1, tail: 1, ..Seen::default() },
+        Class::Line => Seen { word: 3, shape: 3, start: 1, tail: 1, ..Seen::default() },
+        Class::Kanji | Class::Hiragana | Class::Sign => {
+            let letter = word.chars().next().unwrap_or_default();
+            let folded = lower(letter);
+            let case = if folded == letter { 1 } else { 2 };
+            let word = mix(HASH_START, u64::from(u32::from(folded)));
+            let (shape, habits) = (shape(token, case, 1), lexicon.habits(letter));
+            Seen { word, shape, start: 1, tail: 1, lists: listed, habits, ..Seen::default() }
+        }
+    }
+}
+
+/// A word of an alphabet: its letters count in small, and where it has capitals is its shape.
+fn look_at_letters(word: &str, token: Token, lexicon: &Lexicon) -> Seen {
+    let mut lower_hash = HASH_START;
     let mut capitals = 0_u64;
     let mut count = 0_u64;
     let mut first_capital = false;
     let mut start = HASH_START;
     for character in word.chars() {
-        let folded = character.to_lowercase().next().unwrap_or(character);
+        let folded = lower(character);
         first_capital |= count == 0 && folded != character;
         capitals += u64::from(folded != character);
         count += 1;
-        lower = mix(lower, u64::from(u32::from(folded)));
+        lower_hash = mix(lower_hash, u64::from(u32::from(folded)));
         if count <= 3 {
-            start = lower;
+            start = lower_hash;
         }
     }
-    let tail2 = word
-        .chars()
-        .rev()
-        .take(2)
-        .fold(HASH_START, |hash, character| mix(hash, u64::from(u32::from(character))));
-    let tail = word.chars().rev().take(3).fold(HASH_START, |hash, character| {
-        mix(hash, u64::from(u32::from(character.to_lowercase().next().unwrap_or(character))))
-    });
     let case = match (first_capital, capitals) {
         (true, capitals) if count > 1 && capitals == count => 3,
         (true, 1) => 2,
         (false, 0) => 1,
         _ => 4,
     };
-    let class = token.class as u64;
-    let size = count.min(6);
-    let shape = mix(mix(mix(mix(HASH_START, class), case), size), u64::from(token.spaced));
-    match token.class {
-        Class::Digits => {
-            let year =
-                u64::from(word.len() == 4 && (word.starts_with("19") || word.starts_with("20")));
-            let length = mix(mix(HASH_START, count.min(12)), 77 + year);
-            Seen { word: length, shape, start: 1, tail: 1, ..Seen::default() }
-        }
-        Class::Latin => {
-            let possessive = word.strip_suffix("'s");
-            let bare = possessive.map_or(lower, |bare| super::lexicon::hash(&bare.to_lowercase()));
-            let lists = u64::from(lexicon.lists(bare));
-            Seen { word: lower, shape, start, tail, tail2, lists, ..Seen::default() }
-        }
-        Class::Katakana => {
-            let lists = u64::from(lexicon.lists(lower));
-            Seen { word: lower, shape, start, tail, tail2, lists, ..Seen::default() }
-        }
-        Class::Jumble => Seen { word: 5, shape: 5, start: 1, tail: 1, ..Seen::default() },
-        Class::Line => Seen { word: 3, shape: 3, start: 1, tail: 1, ..Seen::default() },
-        _ => {
-            let habits = word.chars().next().map_or(0, |letter| lexicon.habits(letter));
-            Seen { word: lower, shape, start: 1, tail: 1, lists: listed, habits, ..Seen::default() }
-        }
+    let possessive = word.strip_suffix("'s");
+    let bare = possessive.map_or(lower_hash, |bare| super::lexicon::hash(&bare.to_lowercase()));
+    let tail = word
+        .chars()
+        .rev()
+        .take(3)
+        .fold(HASH_START, |hash, character| mix(hash, u64::from(u32::from(lower(character)))));
+    Seen {
+        word: lower_hash,
+        shape: shape(token, case, count),
+        start,
+        tail,
+        tail2: ending(word, 2),
+        lists: u64::from(lexicon.lists(bare)),
+        ..Seen::default()
     }
 }
+
+/// The hash of the first three characters, of all, and how many they are.
+fn beginning(word: &str) -> (u64, u64, u64) {
+    let (mut start, mut hash, mut count) = (HASH_START, HASH_START, 0);
+    for character in word.chars() {
+        hash = mix(hash, u64::from(u32::from(character)));
+        count += 1;
+        if count <= 3 {
+            start = hash;
+        }
+    }
+    (start, hash, count)
+}
+
+/// The hash of the last characters, from the last on.
+fn ending(word: &str, count: usize) -> u64 {
+    let last = word.chars().rev().take(count);
+    last.fold(HASH_START, |hash, character| mix(hash, u64::from(u32::from(character))))
+}
+
+fn shape(token: Token, case: u64, count: u64) -> u64 {
+    let kind = mix(mix(HASH_START, token.class as u64), case);
+    mix(mix(kind, count.min(6)), u64::from(token.spaced))
+}
+
+/// The small letter, or the first of what a capital becomes. Most of what is written in Japanese
+/// lies where no letter has a case.
+fn lower(character: char) -> char {
+    match character {
+        '\0'..='\x7F' => character.to_ascii_lowercase(),
+        WITHOUT_CASE_FIRST..=WITHOUT_CASE_LAST => character,
+        _ => character.to_lowercase().next().unwrap_or(character),
+    }
+}
+
+/// From the radicals of kanji to the syllables of Yi.
+const WITHOUT_CASE_FIRST: char = '\u{2E80}';
+const WITHOUT_CASE_LAST: char = '\u{A48F}';
 
 /// Tells every token of a run how long the run is and what stands around it.
 fn find_runs(text: &str, tokens: &[Token], seen: &mut [Seen]) {
@@ -300,11 +358,13 @@ fn registers(text: &str, tokens: &[Token]) -> Vec<u64> {
     registers
 }
 
-/// For kanji and hiragana: which listed words begin, go on and end at each token.
+/// For kanji and kana: which listed words begin, go on and end at each token.
 fn places(text: &str, tokens: &[Token], lexicon: &Lexicon) -> Vec<u64> {
     let mut places = vec![0_u64; tokens.len()];
     for start in 0..tokens.len() {
         let mut hash = HASH_START;
+        let mut characters = 0;
+        let mut lengths = u8::MAX;
         for (length, token) in tokens.iter().skip(start).take(ENTRY_CHARACTERS_MAX).enumerate() {
             let joined = matches!(token.class, Class::Kanji | Class::Hiragana | Class::Katakana)
                 && (length == 0 || !token.spaced);
@@ -313,10 +373,23 @@ fn places(text: &str, tokens: &[Token], lexicon: &Lexicon) -> Vec<u64> {
             }
             for character in text.get(token.start..token.end).unwrap_or_default().chars() {
                 hash = mix(hash, u64::from(u32::from(character)));
+                characters += 1;
+                match characters {
+                    1 => lengths = lexicon.lengths().after_first(hash),
+                    2 => lengths &= lexicon.lengths().after_second(hash),
+                    _ => {}
+                }
             }
-            let lists = lexicon.lists(hash);
-            if lists != 0 {
-                mark(&mut places, start, length, lists);
+            let bit = Lengths::bit(characters);
+            if lengths & bit != 0 {
+                let lists = lexicon.lists(hash);
+                if lists != 0 {
+                    mark(&mut places, start, length, lists);
+                }
+            }
+            // All that are longer share the last bit.
+            if lengths <= bit && bit >> 7 == 0 {
+                break;
             }
         }
     }
@@ -345,6 +418,18 @@ fn mark(places: &mut [u64], start: usize, length: usize, lists: Lists) {
                 _ => 8,
             };
             *place |= bits << shift;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{WITHOUT_CASE_FIRST, WITHOUT_CASE_LAST};
+
+    #[test]
+    fn between_the_alphabets_no_letter_has_a_case() {
+        for character in WITHOUT_CASE_FIRST..=WITHOUT_CASE_LAST {
+            assert!(character.to_lowercase().eq([character]), "{character:?}");
         }
     }
 }

@@ -1,39 +1,45 @@
 //! A filter in front of a hash table that is larger than the processor's near memory: most of what
-//! is looked up is absent, and one bit tells so. It must never say "absent" of what is there.
+//! is looked up is absent, and two bits tell so. It must never say "absent" of what is there.
 
 /// The size of every filter: a quarter of a mebibyte, which stays near the processor.
 const BITS_LOG: u32 = 21;
 
-/// One bit for each hash, by its upper bits.
+/// Words of the filter.
+const WORDS: usize = 1 << (BITS_LOG - 6);
+
+/// Two bits of one word for each hash; the upper bits of the hash choose the word.
 pub(in crate::pii) struct Filter {
-    words: Vec<u64>,
+    words: Box<[u64; WORDS]>,
 }
 
 impl Filter {
     /// Nothing is there.
     pub(in crate::pii) fn new() -> Self {
-        Self { words: vec![0; 1 << (BITS_LOG - 6)] }
+        Self { words: Box::new([0; WORDS]) }
     }
 
     /// Remembers a hash.
     pub(in crate::pii) fn insert(&mut self, hash: u32) {
-        let (word, bit) = place(hash);
-        if let Some(word) = self.words.get_mut(word) {
-            *word |= 1 << bit;
-        }
+        self.words[word(hash)] |= bits(hash);
     }
 
     /// Whether the hash may be there.
+    #[inline(always)]
     pub(in crate::pii) fn may_hold(&self, hash: u32) -> bool {
-        let (word, bit) = place(hash);
-        self.words.get(word).is_some_and(|word| word >> bit & 1 == 1)
+        !self.words[word(hash)] & bits(hash) == 0
     }
 }
 
-/// The word and the bit in it.
-fn place(hash: u32) -> (usize, u32) {
-    let index = hash >> (u32::BITS - BITS_LOG);
-    ((index >> 6) as usize, index & 63)
+/// The word that tells of a hash.
+#[inline(always)]
+fn word(hash: u32) -> usize {
+    hash as usize >> (u32::BITS - BITS_LOG + 6)
+}
+
+/// The bits in it.
+#[inline(always)]
+fn bits(hash: u32) -> u64 {
+    1 << (hash & 63) | 1 << (hash >> 6 & 63)
 }
 
 #[cfg(test)]

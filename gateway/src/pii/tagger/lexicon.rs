@@ -57,6 +57,7 @@ const FILES: [(&str, Lists); 13] = [
 pub(in crate::pii) struct Lexicon {
     lists: HashMap<u64, Lists, BuildHasherDefault<Kept>>,
     filter: Filter,
+    lengths: Lengths,
     habits: HashMap<u64, u64, BuildHasherDefault<Kept>>,
 }
 
@@ -65,9 +66,11 @@ impl Lexicon {
     pub(in crate::pii) fn new() -> Self {
         let mut lists: HashMap<u64, Lists, BuildHasherDefault<Kept>> = HashMap::default();
         let mut letters = Letters::default();
+        let mut lengths = Lengths::new();
         for (file, list) in FILES {
             for word in file.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
                 *lists.entry(hash(word)).or_insert(0) |= list;
+                lengths.insert(word);
                 if list & (SURNAME | GIVEN) != 0 {
                     count_letters(word, list, &mut letters);
                 }
@@ -76,12 +79,17 @@ impl Lexicon {
         let mut filter = Filter::new();
         lists.keys().for_each(|hash| filter.insert(upper(*hash)));
         let habits = letters.into_iter().map(|(letter, counts)| (letter, habits(counts)));
-        Self { lists, filter, habits: habits.collect() }
+        Self { lists, filter, lengths, habits: habits.collect() }
     }
 
     /// How often a kanji begins or ends surnames and given names: four numbers of four bits.
     pub(in crate::pii) fn habits(&self, letter: char) -> u64 {
         self.habits.get(&u64::from(u32::from(letter))).copied().unwrap_or(0)
+    }
+
+    /// How long the words are that begin with these characters.
+    pub(in crate::pii) fn lengths(&self) -> &Lengths {
+        &self.lengths
     }
 
     /// The lists that a word is on, by its hash.
@@ -90,6 +98,55 @@ impl Lexicon {
             return 0;
         }
         self.lists.get(&hash).copied().unwrap_or(0)
+    }
+}
+
+/// How long listed words are, by how they begin: one bit for each length, the highest for all that
+/// are longer. It must never leave out a length that a word has.
+pub(in crate::pii) struct Lengths {
+    first: Vec<u8>,
+    second: Vec<u8>,
+}
+
+impl Lengths {
+    const FIRST_BITS: u32 = 14;
+    const SECOND_BITS: u32 = 17;
+
+    fn new() -> Self {
+        Self { first: vec![0; 1 << Self::FIRST_BITS], second: vec![0; 1 << Self::SECOND_BITS] }
+    }
+
+    fn insert(&mut self, word: &str) {
+        let length = Self::bit(word.chars().count());
+        let mut hashes = word.chars().scan(HASH_START, |hash, character| {
+            *hash = mix(*hash, u64::from(u32::from(character)));
+            Some(*hash)
+        });
+        for (cells, bits) in
+            [(&mut self.first, Self::FIRST_BITS), (&mut self.second, Self::SECOND_BITS)]
+        {
+            let Some(hash) = hashes.next() else { return };
+            if let Some(cell) = cells.get_mut(upper(hash) as usize >> (u32::BITS - bits)) {
+                *cell |= length;
+            }
+        }
+    }
+
+    /// The bit of a length in characters.
+    pub(in crate::pii) fn bit(length: usize) -> u8 {
+        1 << (length - 1).min(7)
+    }
+
+    /// The lengths of words whose first character has this hash.
+    pub(in crate::pii) fn after_first(&self, hash: u64) -> u8 {
+        let cell = self.first.get(upper(hash) as usize >> (u32::BITS - Self::FIRST_BITS));
+        cell.copied().unwrap_or(u8::MAX)
+    }
+
+    /// The same for their first two characters.
+    pub(in crate::pii) fn after_second(&self, hash: u64) -> u8 {
+        let cell = self.second.get(upper(hash) as usize >> (u32::BITS - Self::SECOND_BITS));
+        cell.copied().unwrap_or(u8::MAX)
     }
 }
 
@@ -126,7 +183,8 @@ pub(in crate::pii) fn hash(word: &str) -> u64 {
 }
 
 /// Adds a value to a hash.
-pub(in crate::pii) fn mix(hash: u64, value: u64) -> u64 {
+#[inline(always)]
+pub(in crate::pii) const fn mix(hash: u64, value: u64) -> u64 {
     let mixed = (hash ^ value).wrapping_mul(0x9E37_79B9_7F4A_7C15);
     mixed ^ (mixed >> 29)
 }
@@ -148,5 +206,27 @@ impl Hasher for Kept {
 
     fn write_u64(&mut self, value: u64) {
         self.0 = value;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{FILES, HASH_START, Lengths, Lexicon, hash, mix};
+
+    #[test]
+    fn no_length_of_a_word_is_left_out() {
+        let lexicon = Lexicon::new();
+        let words = FILES.iter().flat_map(|(file, _)| file.lines());
+        for word in words.filter(|line| !line.is_empty() && !line.starts_with('#')) {
+            let bit = Lengths::bit(word.chars().count());
+            let begins = |count| {
+                let first = word.chars().take(count);
+                first.fold(HASH_START, |hash, letter| mix(hash, u64::from(u32::from(letter))))
+            };
+            assert!(lexicon.lists(hash(word)) != 0, "{word}");
+            assert!(lexicon.lengths().after_first(begins(1)) & bit != 0, "{word}");
+            let one = word.chars().count() == 1;
+            assert!(one || lexicon.lengths().after_second(begins(2)) & bit != 0, "{word}");
+        }
     }
 }

@@ -11,7 +11,7 @@ pub(in crate::pii) mod tokens;
 use features::Features;
 use lexicon::Lexicon;
 use model::{
-    ADDRESS_BEGINS, ADDRESS_GOES_ON, BrokenModel, LABELS, Model, OUTSIDE, PERSON_BEGINS,
+    ADDRESS_BEGINS, ADDRESS_GOES_ON, BrokenModel, LABELS, LANES, Model, OUTSIDE, PERSON_BEGINS,
     PERSON_GOES_ON,
 };
 use tokens::{Token, tokenize};
@@ -58,55 +58,62 @@ impl Tagger {
         });
     }
 
-    /// The best labels for all tokens (Viterbi).
+    /// The best labels for all tokens (Viterbi). Labels stand side by side with three that are
+    /// none, so that all of them are worked out at once.
     fn decode(&self, features: &Features, count: usize) -> Vec<u8> {
-        let transitions = self.model.transitions();
-        let mut best = [0.0_f32; LABELS];
+        let transitions = self.model.transitions().map(padded);
+        let scale = self.model.scale();
+        let mut best = [0.0_f32; LANES];
         let mut origins: Vec<[u8; LABELS]> = Vec::with_capacity(count);
         for index in 0..count {
-            let narrative = features.is_narrative(index);
-            let scores = features.of(index).map(|hashes| self.model.scores(&hashes));
-            let mut next = [0.0_f32; LABELS];
-            let mut origin = [0_u8; LABELS];
-            for (label, score) in scores.unwrap_or_default().iter().take(LABELS).enumerate() {
-                let (from, value) = best_origin(&best, transitions, label, index == 0);
-                let worth = *score as f32 * self.model.scale();
-                next[label] = value + worth + bonus(label, narrative);
-                origin[label] = from;
+            let bonus = if features.is_narrative(index) { &NARRATIVE_BONUS } else { &BONUS };
+            let scores = features.score(index, &self.model);
+            let (values, from) = if index == 0 {
+                (transitions[OUTSIDE], [0; LANES])
+            } else {
+                best_origins(&best, &transitions)
+            };
+            for (label, next) in best.iter_mut().enumerate() {
+                *next = values[label] + scores[label] as f32 * scale + bonus[label];
             }
-            best = next;
-            origins.push(origin);
+            origins.push(std::array::from_fn(|label| from[label] as u8));
         }
+        let best: [f32; LABELS] = std::array::from_fn(|label| best[label]);
         trace_back(&best, &origins)
     }
 }
 
-fn bonus(label: usize, narrative: bool) -> f32 {
-    match (label, narrative) {
-        (OUTSIDE, _) => 0.0,
-        (_, false) => FOUND_BONUS,
-        (PERSON_BEGINS | PERSON_GOES_ON, true) => NARRATIVE_PERSON_BONUS,
-        (_, true) => NARRATIVE_ADDRESS_BONUS,
-    }
+/// A label's bonus.
+const BONUS: [f32; LANES] = padded([0.0, FOUND_BONUS, FOUND_BONUS, FOUND_BONUS, FOUND_BONUS]);
+/// The same in a text about something.
+const NARRATIVE_BONUS: [f32; LANES] = padded([
+    0.0,
+    NARRATIVE_PERSON_BONUS,
+    NARRATIVE_PERSON_BONUS,
+    NARRATIVE_ADDRESS_BONUS,
+    NARRATIVE_ADDRESS_BONUS,
+]);
+
+const fn padded([outside, a, b, c, d]: [f32; LABELS]) -> [f32; LANES] {
+    [outside, a, b, c, d, 0.0, 0.0, 0.0]
 }
 
-fn best_origin(
-    best: &[f32; LABELS],
-    transitions: &[[f32; LABELS]; LABELS],
-    label: usize,
-    first: bool,
-) -> (u8, f32) {
-    if first {
-        return (0, transitions[OUTSIDE][label]);
-    }
-    let mut chosen = (0, f32::NEG_INFINITY);
-    for (from, (value, row)) in (0_u8..).zip(best.iter().zip(transitions)) {
-        let total = value + row[label];
-        if total > chosen.1 {
-            chosen = (from, total);
+/// For each label the first of the best labels before it, and what both are worth.
+fn best_origins(
+    best: &[f32; LANES],
+    transitions: &[[f32; LANES]; LABELS],
+) -> ([f32; LANES], [u32; LANES]) {
+    let mut values = [f32::NEG_INFINITY; LANES];
+    let mut origins = [0_u32; LANES];
+    for (from, (worth, row)) in (0..).zip(best.iter().zip(transitions)) {
+        for label in 0..LANES {
+            let total = worth + row[label];
+            let better = total > values[label];
+            values[label] = if better { total } else { values[label] };
+            origins[label] = if better { from } else { origins[label] };
         }
     }
-    chosen
+    (values, origins)
 }
 
 fn trace_back(best: &[f32; LABELS], origins: &[[u8; LABELS]]) -> Vec<u8> {

@@ -23,7 +23,10 @@ pub(in crate::pii) const MAGIC: &[u8; 8] = b"flypii01";
 const ENTRY_BYTES: usize = 4 + LABELS;
 
 /// Weights for each label and three times nothing: eight numbers are added at once.
-const LANES: usize = 8;
+pub(in crate::pii) const LANES: usize = 8;
+
+/// Room for the keys of one token.
+const KEYS: usize = 64;
 
 /// The scores of a token's labels, and of nothing.
 pub(in crate::pii) type Scores = [i32; LANES];
@@ -93,13 +96,11 @@ impl Model {
     /// The sum of the features' weights. Two passes: the first takes no turn that the processor
     /// would have to guess, and leaves little to the second.
     pub(in crate::pii) fn scores<const FEATURES: usize>(&self, hashes: &[u64; FEATURES]) -> Scores {
-        let mut keys = [0_u32; FEATURES];
+        let mut keys = [0_u32; KEYS];
         let mut count = 0;
         for hash in hashes {
             let key = key(*hash);
-            if let Some(slot) = keys.get_mut(count) {
-                *slot = key;
-            }
+            keys[count % KEYS] = key;
             count += usize::from(self.filter.may_hold(key));
         }
         let mut scores = Scores::default();
