@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .PHONY: help up test test-clients test-browser test-compose soak sbom fuzz chaos
-.PHONY: bench bench-cache bench-llama bench-charges profile router-eval test-tools fmt lint deny clean
+.PHONY: bench bench-cache bench-llama bench-charges bench-masking profile router-eval test-tools fmt lint deny clean
 
 # Passed to the program: make up ARGS="--json", make test ARGS="--test tidy".
 ARGS ?=
@@ -43,6 +43,9 @@ router-eval: ## auto の精度を測る / Print how well the auto-router does (A
 
 bench-charges: ## 1秒あたりの課金数を測る / Measure charges a second
 	@scripts/bench-charges $(ARGS)
+
+bench-masking: ## マスクの速さを測る / Measure masking, with a digest of what it gives (ARGS=FILE.jsonl)
+	@scripts/bench-masking $(ARGS)
 
 # How long each target of make fuzz runs.
 SECONDS ?= 60
