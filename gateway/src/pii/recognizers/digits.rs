@@ -1,5 +1,6 @@
-//! Where a text has digits: a pattern whose matches hold digits, near to each other, is tried there
-//! only. It must never leave out a place where the pattern fits.
+//! Where a text has digits and long words: a pattern whose matches hold digits, near to each other,
+//! or are visible ASCII without a blank, is tried there only. It must never leave out a place where
+//! the pattern fits.
 
 use regex_syntax::hir::{Class, Hir, HirKind, Repetition};
 use std::ops::Range;
@@ -9,8 +10,36 @@ const BYTES_MAX: usize = 256;
 /// The longest character: what stands beside a match can decide about it.
 const CHARACTER_BYTES_MAX: usize = 4;
 
-/// The digits of a text, in runs.
-pub(in crate::pii) struct Digits(Vec<Range<usize>>);
+/// Shorter words are hardly what a pattern without blanks looks for.
+const WORD_BYTES_MIN: usize = 8;
+
+/// The digits of a text, and its long words of visible ASCII: where each run is.
+pub(in crate::pii) struct Digits {
+    runs: Vec<Range<usize>>,
+    words: Vec<Range<usize>>,
+}
+
+/// Where a pattern may fit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Where {
+    /// Anywhere.
+    Anywhere,
+    /// Around digits.
+    Digits(Reach),
+    /// In words of at least so many bytes.
+    Words(usize),
+}
+
+impl Where {
+    /// Of a pattern with so many digits in each match, or of so many visible characters alone.
+    pub(super) fn of(hir: &Hir, digits: usize, visible: usize) -> Self {
+        match Reach::of(hir, digits) {
+            Some(reach) => Self::Digits(reach),
+            None if visible >= WORD_BYTES_MIN => Self::Words(visible),
+            None => Self::Anywhere,
+        }
+    }
+}
 
 /// How far a match reaches around its digits, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,7 +56,7 @@ pub(super) struct Reach {
 
 impl Reach {
     /// The reach of a pattern with at least so many digits in each match, where there is a limit.
-    pub(super) fn of(hir: &Hir, digits: usize) -> Option<Self> {
+    fn of(hir: &Hir, digits: usize) -> Option<Self> {
         let Far { lead, gap, tail } = spread(hir).far?;
         let narrow = digits > 0 && lead.max(gap).max(tail) <= BYTES_MAX;
         narrow.then_some(Self { digits, lead, gap, tail })
@@ -160,7 +189,29 @@ impl Digits {
                 _ => runs.push(at..at + 1),
             }
         }
-        Self(runs)
+        let mut words = Vec::new();
+        let mut start = 0;
+        let ends = text.bytes().enumerate().filter(|(_, byte)| !byte.is_ascii_graphic());
+        for (end, _) in ends.chain([(text.len(), 0)]) {
+            if end - start >= WORD_BYTES_MIN {
+                words.push(start..end);
+            }
+            start = end + 1;
+        }
+        Self { runs, words }
+    }
+
+    /// Words of at least so many bytes, with what stands beside them.
+    pub(super) fn words<'a>(
+        &'a self,
+        text: &'a str,
+        least: usize,
+    ) -> impl Iterator<Item = Window> + 'a {
+        self.words.iter().filter(move |word| word.len() >= least).map(|word| {
+            let start = floor(text, word.start.saturating_sub(CHARACTER_BYTES_MAX));
+            let all = start..ceil(text, word.end + CHARACTER_BYTES_MAX);
+            Window { all, from: word.start, until: word.end }
+        })
     }
 
     /// Where matches may lie: around each group of digits that are as near to each other as a
@@ -170,7 +221,7 @@ impl Digits {
         text: &'a str,
         reach: Reach,
     ) -> impl Iterator<Item = Window> + 'a {
-        let mut runs = self.0.iter().peekable();
+        let mut runs = self.runs.iter().peekable();
         std::iter::from_fn(move || {
             loop {
                 let first = runs.next()?;
@@ -207,12 +258,15 @@ fn ceil(text: &str, at: usize) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::super::gate::reach;
-    use super::{Digits, Reach, Window};
+    use super::super::gate::place;
+    use super::{Digits, Reach, Where, Window};
 
     #[test]
     fn a_reach_is_as_far_as_any_match_goes() {
-        let of = |pattern| reach(pattern).map(|r| (r.digits, r.lead, r.gap, r.tail));
+        let of = |pattern| match place(pattern) {
+            Where::Digits(reach) => Some((reach.digits, reach.lead, reach.gap, reach.tail)),
+            Where::Words(_) | Where::Anywhere => None,
+        };
         assert_eq!(of("[0-9]{3}-[0-9]{2}(?: x)?"), Some((5, 0, 1, 2)));
         assert_eq!(of("a?(?:あ|bb)[0-9](?:[ .]{0,2}[0-9]){6,14}"), Some((7, 4, 2, 0)));
         assert_eq!(of("[0-9][A-Z0-9]{0,4}x9"), Some((2, 0, 5, 0)));
@@ -220,6 +274,17 @@ mod tests {
         assert_eq!(of("[0-9]+ [0-9]+"), Some((2, 0, 1, 0)));
         assert_eq!(of("[^0-9]*[0-9]"), None);
         assert_eq!(of("[a-z]{4}"), None);
+        assert_eq!(place("[a-z]{4}"), Where::Anywhere);
+        assert_eq!(place("s[.][a-z0-9]{24,}|ey[!-~]{9}"), Where::Words(11));
+        assert_eq!(place("[a-z]{4} [a-z]{9}"), Where::Anywhere);
+    }
+
+    #[test]
+    fn words_are_long_and_visible() {
+        let text = "い12345678 short abcdefgh12\nxyz";
+        let words: Vec<Window> = Digits::of(text).words(text, 9).collect();
+        assert_eq!(words, [Window { all: 14..32, from: 18, until: 28 }]);
+        assert_eq!(Digits::of(text).words(text, 8).count(), 2);
     }
 
     #[test]

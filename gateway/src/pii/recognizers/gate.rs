@@ -2,7 +2,7 @@
 //! text must hold for a pattern is worked out from the pattern itself, an operator's own as well.
 //! It must never close before a text that a pattern fits.
 
-use super::digits::Reach;
+use super::digits::Where;
 use aho_corasick::{AhoCorasick, BuildError};
 use regex_syntax::hir::{Class, Hir, HirKind, Repetition};
 
@@ -33,10 +33,11 @@ impl Need {
     }
 }
 
-/// How far a pattern's matches reach around their digits, where that is known.
-pub(super) fn reach(pattern: &str) -> Option<Reach> {
-    let hir = regex_syntax::parse(pattern).ok()?;
-    Reach::of(&hir, digits(&hir))
+/// Where a pattern may fit a text.
+pub(super) fn place(pattern: &str) -> Where {
+    let Ok(hir) = regex_syntax::parse(pattern) else { return Where::Anywhere };
+    let visible = if is_visible(&hir) { hir.properties().minimum_len() } else { None };
+    Where::of(&hir, digits(&hir), visible.unwrap_or(0))
 }
 
 /// All patterns' needs, ready for one look.

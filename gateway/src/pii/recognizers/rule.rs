@@ -4,7 +4,7 @@
 use regex::{Match, Regex, RegexBuilder};
 use std::ops::Range;
 
-use super::digits::{Digits, Reach};
+use super::digits::{Digits, Where, Window};
 use super::{Need, Recognizer, gate};
 use crate::pii::finding::{Finding, Trust};
 use crate::pii::kind::Kind;
@@ -166,13 +166,13 @@ impl Recognizer for Rule {
 /// A compiled pattern that knows where it may fit.
 pub(super) struct Pattern {
     regex: Regex,
-    reach: Option<Reach>,
+    place: Where,
 }
 
 impl Pattern {
     pub(super) fn new(pattern: &str) -> Result<Self, regex::Error> {
         let regex = RegexBuilder::new(pattern).size_limit(PATTERN_BYTES_MAX).build()?;
-        Ok(Self { regex, reach: gate::reach(pattern) })
+        Ok(Self { regex, place: gate::place(pattern) })
     }
 
     /// What a text must hold for it.
@@ -182,16 +182,27 @@ impl Pattern {
 
     /// Visits the first group, or all, of every match.
     pub(super) fn find(&self, text: &str, digits: &Digits, mut visit: impl FnMut(usize, usize)) {
-        let Some(reach) = self.reach else {
-            for captures in self.regex.captures_iter(text) {
-                let found = captures.get(1).or_else(|| captures.get(0));
-                found.into_iter().for_each(|found| visit(found.start(), found.end()));
+        match self.place {
+            Where::Anywhere => {
+                for captures in self.regex.captures_iter(text) {
+                    let found = captures.get(1).or_else(|| captures.get(0));
+                    found.into_iter().for_each(|found| visit(found.start(), found.end()));
+                }
             }
-            return;
-        };
-        // A match holds a digit: it is never empty, and the next one begins at its end.
+            Where::Digits(reach) => self.find_in(text, digits.windows(text, reach), visit),
+            Where::Words(least) => self.find_in(text, digits.words(text, least), visit),
+        }
+    }
+
+    /// A match in a window is never empty, and the next one begins at its end.
+    fn find_in(
+        &self,
+        text: &str,
+        windows: impl Iterator<Item = Window>,
+        mut visit: impl FnMut(usize, usize),
+    ) {
         let mut at = 0;
-        for window in digits.windows(text, reach) {
+        for window in windows {
             let start = window.all.start;
             let part = text.get(window.all).unwrap_or_default();
             at = window.from.max(at);
@@ -232,7 +243,9 @@ mod tests {
     fn a_search_around_digits_finds_what_a_search_of_all_finds() {
         const PIECES: [&str; 14] =
             ["0", "12", "345", "6789", "-", " ", ".", "\n", "x", "AB", "あ", "：", "+", "tel"];
-        const PATTERNS: [&str; 9] = [
+        const PATTERNS: [&str; 11] = [
+            r"(?-u:\b)(?:tel|A)[A-Za-z0-9]{6,}\b|[A-Z0-9x+.]{9,}",
+            r"^[!-~]{8,12}|[a-zA-Z]{8,}$",
             r"(?:\+ ?|\()?[0-9](?:[ \-().]{0,2}[0-9]){6,14}(?: ?(?:x|ext\.? ?)[0-9]{1,5})?",
             r"\b[0-9]{2}[.\-][0-9]{1,3}\b",
             r"(?m)^[^0-9\n]{0,12}(0[0-9]{1,4}-?\n[0-9]{4})[^0-9\n]{0,12}$",

@@ -34,6 +34,9 @@ pub(in crate::pii) const ORGANIZATION: Lists = 512;
 /// Common nouns in kanji or katakana.
 pub(in crate::pii) const NOUN: Lists = 1024;
 
+/// Letters with a place of their own among the habits: all that have 16 bits.
+const COMMON_LETTERS: usize = 1 << 16;
+
 /// Longest entry in characters that is looked up.
 pub(in crate::pii) const ENTRY_CHARACTERS_MAX: usize = 7;
 
@@ -55,10 +58,12 @@ const FILES: [(&str, Lists); 13] = [
 
 /// The lists, by the hash of a word.
 pub(in crate::pii) struct Lexicon {
-    lists: HashMap<u64, Lists, BuildHasherDefault<Kept>>,
+    words: Words,
     filter: Filter,
     lengths: Lengths,
-    habits: HashMap<u64, u64, BuildHasherDefault<Kept>>,
+    /// By the code point, as far as kanji and kana are common.
+    habits: Vec<u16>,
+    rare_habits: HashMap<u64, u64, BuildHasherDefault<Kept>>,
 }
 
 impl Lexicon {
@@ -78,13 +83,24 @@ impl Lexicon {
         }
         let mut filter = Filter::new();
         lists.keys().for_each(|hash| filter.insert(upper(*hash)));
-        let habits = letters.into_iter().map(|(letter, counts)| (letter, habits(counts)));
-        Self { lists, filter, lengths, habits: habits.collect() }
+        let (mut habits, mut rare_habits) = (vec![0; COMMON_LETTERS], HashMap::default());
+        for (letter, counts) in letters {
+            let of_letter = habits_of(counts);
+            match usize::try_from(letter).ok().and_then(|letter| habits.get_mut(letter)) {
+                Some(slot) => *slot = of_letter,
+                None => drop(rare_habits.insert(letter, u64::from(of_letter))),
+            }
+        }
+        Self { words: Words::new(&lists), filter, lengths, habits, rare_habits }
     }
 
     /// How often a kanji begins or ends surnames and given names: four numbers of four bits.
     pub(in crate::pii) fn habits(&self, letter: char) -> u64 {
-        self.habits.get(&u64::from(u32::from(letter))).copied().unwrap_or(0)
+        let letter = u32::from(letter);
+        match self.habits.get(letter as usize) {
+            Some(habits) => u64::from(*habits),
+            None => self.rare_habits.get(&u64::from(letter)).copied().unwrap_or(0),
+        }
     }
 
     /// How long the words are that begin with these characters.
@@ -97,7 +113,7 @@ impl Lexicon {
         if !self.filter.may_hold(upper(hash)) {
             return 0;
         }
-        self.lists.get(&hash).copied().unwrap_or(0)
+        self.words.lists(hash)
     }
 }
 
@@ -154,10 +170,46 @@ fn upper(hash: u64) -> u32 {
     u32::try_from(hash >> 32).unwrap_or_default()
 }
 
-fn habits(counts: [u32; 4]) -> u64 {
+fn habits_of(counts: [u32; 4]) -> u16 {
     counts.into_iter().fold(0, |habits, count| {
-        habits << 4 | u64::from(count.checked_ilog2().map_or(0, |log| log + 1).min(15))
+        let log = count.checked_ilog2().map_or(0, |log| log + 1).min(15);
+        habits << 4 | u16::try_from(log).unwrap_or_default()
     })
+}
+
+/// Every word's hash in or behind the place that its upper bits name: half the memory of a map.
+struct Words {
+    hashes: Vec<u64>,
+    lists: Vec<Lists>,
+    shift: u32,
+}
+
+impl Words {
+    /// At least a quarter of the places stays free; a hash of 0 marks them.
+    fn new(all: &HashMap<u64, Lists, BuildHasherDefault<Kept>>) -> Self {
+        let size = (all.len() + all.len() / 3 + 1).next_power_of_two();
+        let (hashes, lists) = (vec![0; size], vec![0; size]);
+        let mut words = Self { hashes, lists, shift: u64::BITS - size.ilog2() };
+        for (hash, lists) in all {
+            let place = words.place(*hash);
+            let cells = words.hashes.get_mut(place).zip(words.lists.get_mut(place));
+            cells.into_iter().for_each(|cells| (*cells.0, *cells.1) = (*hash, *lists));
+        }
+        words
+    }
+
+    /// Where a hash stands, or would stand.
+    fn place(&self, hash: u64) -> usize {
+        let mut place = (hash >> self.shift) as usize;
+        while self.hashes.get(place).is_some_and(|found| *found != 0 && *found != hash) {
+            place = (place + 1) & (self.hashes.len() - 1);
+        }
+        place
+    }
+
+    fn lists(&self, hash: u64) -> Lists {
+        self.lists.get(self.place(hash)).copied().unwrap_or(0)
+    }
 }
 
 type Letters = HashMap<u64, [u32; 4], BuildHasherDefault<Kept>>;
