@@ -1,8 +1,8 @@
 //! Dates of birth: dates that the text calls so. Must never take any other date.
 
-use super::Recognizers;
-use super::rule::{Hit, Rule};
-use crate::pii::finding::Trust;
+use super::rule::{Hit, Pattern, Rule};
+use super::{Digits, Need, Recognizer, Recognizers};
+use crate::pii::finding::{Finding, Trust};
 use crate::pii::kind::Kind;
 
 /// Month names, any usual cut.
@@ -32,12 +32,36 @@ const AFTER_BYTES: usize = 24;
 /// Between the label and the date.
 const GAP_BYTES_MAX: usize = 48;
 
+/// One of these is in every text that calls a date a birth.
+const CALLS: &str = "(?i)生|うまれ|birth|born|dob";
+/// What a social security number beside a date looks like.
+const BESIDE: &str = "[0-9]{3}-[0-9]{2}-[0-9]{4}";
+
 pub(super) fn add(all: &mut Recognizers) -> Result<(), regex::Error> {
-    all.push(Box::new(
-        Rule::own(Kind::DateOfBirth, Trust::Context, &format!("(?i){}", pattern()))?
-            .accept(is_birth),
-    ));
+    let date = Rule::own(Kind::DateOfBirth, Trust::Context, &format!("(?i){}", pattern()))?;
+    let (date, calls) = (date.accept(is_birth), Pattern::new(CALLS)?);
+    all.push(Box::new(Birth { date, calls, beside: Pattern::new(BESIDE)? }));
     Ok(())
+}
+
+/// Dates are looked for only where something may call one a birth: most texts with a date in them
+/// have no such word.
+struct Birth {
+    date: Rule,
+    calls: Pattern,
+    beside: Pattern,
+}
+
+impl Recognizer for Birth {
+    fn need(&self) -> Need {
+        self.date.need()
+    }
+
+    fn find(&self, text: &str, digits: &Digits, findings: &mut Vec<Finding>) {
+        if self.calls.fits(text, digits) || self.beside.fits(text, digits) {
+            self.date.find(text, digits, findings);
+        }
+    }
 }
 
 fn is_birth(hit: &Hit) -> bool {
@@ -79,4 +103,26 @@ fn is_beside_ssn(hit: &Hit) -> bool {
     let shape: String =
         rest.chars().take(11).map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
     shape == "000-00-0000"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Digits, Recognizers, add};
+
+    #[test]
+    fn a_date_is_a_birth_where_something_calls_it_so() {
+        let mut all = Recognizers::new();
+        add(&mut all).unwrap();
+        let count = |text: &str| {
+            let mut findings = Vec::new();
+            all[0].find(text, &Digits::of(text), &mut findings);
+            findings.len()
+        };
+        assert_eq!(count("1990年4月1日生"), 1);
+        assert_eq!(count("1990年4月1日うまれ"), 1);
+        assert_eq!(count("Date of BIRTH: 1990-04-01, DOB 04/02/1991, Born 1992-03-04"), 3);
+        assert_eq!(count("'1990-04-01', '078-05-1120'"), 1);
+        assert_eq!(count("1990年4月1日に納品"), 0);
+        assert_eq!(count("released on 1990-04-01"), 0);
+    }
 }

@@ -180,6 +180,16 @@ impl Pattern {
         Need::of(self.regex.as_str())
     }
 
+    /// Whether it fits anywhere.
+    pub(super) fn fits(&self, text: &str, digits: &Digits) -> bool {
+        let mut fits = false;
+        match self.place {
+            Where::Anywhere => return self.regex.is_match(text),
+            _ => self.find(text, digits, |_, _| fits = true),
+        }
+        fits
+    }
+
     /// Visits the first group, or all, of every match.
     pub(super) fn find(&self, text: &str, digits: &Digits, mut visit: impl FnMut(usize, usize)) {
         match self.place {
