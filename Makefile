@@ -2,7 +2,8 @@
 
 .DEFAULT_GOAL := help
 .PHONY: help up test test-clients test-browser test-compose soak sbom fuzz chaos
-.PHONY: bench bench-cache bench-llama bench-charges bench-masking profile router-eval test-tools fmt lint deny clean
+.PHONY: bench bench-cache bench-llama bench-charges bench-masking profile
+.PHONY: router-eval semantic-eval test-tools fmt lint deny clean
 
 # Passed to the program: make up ARGS="--json", make test ARGS="--test tidy".
 ARGS ?=
@@ -40,6 +41,13 @@ bench-llama: ## llama.cpp のサーバーと速さを比べる / Measure our eng
 
 router-eval: ## auto の精度を測る / Print how well the auto-router does (ARGS=FOLDER of the data)
 	@scripts/router-eval $(ARGS)
+
+# The judged pairs that make semantic-eval reads, and from which label on two mean the same.
+FILE ?= gateway/src/cache/semantic/judged.tsv
+SAME ?= 1
+
+semantic-eval: ## 似た質問の判定を測る / Hits and false hits of the cache on judged pairs (FILE= SAME=)
+	@scripts/semantic-eval "$(FILE)" --same "$(SAME)" $(ARGS)
 
 bench-charges: ## 1秒あたりの課金数を測る / Measure charges a second
 	@scripts/bench-charges $(ARGS)

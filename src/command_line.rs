@@ -67,6 +67,8 @@ pub(crate) enum Command {
     Route(Lines),
     /// Masks texts on standard input (JSONL).
     Mask(Lines),
+    /// Says which questions of a file the cache would take for one another, without calling any.
+    Similar(Similar),
     /// Talks to a model from the terminal, streaming.
     Chat(Chat),
     /// Prints what completes commands in a shell: bash, zsh, fish, elvish or powershell.
@@ -372,6 +374,25 @@ pub(crate) struct Lines {
     #[command(flatten)]
     pub(crate) config: ConfigFile,
     /// JSONL in, JSONL out (the only form there is).
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Arguments of `similar`.
+#[derive(Debug, Args)]
+pub(crate) struct Similar {
+    /// JSONL or a table with tabs and a line of names: sentence1, sentence2 and label, or prompt.
+    pub(crate) file: PathBuf,
+    /// The configuration.
+    #[command(flatten)]
+    pub(crate) config: ConfigFile,
+    /// From this label on two sentences mean the same.
+    #[arg(long, value_name = "LABEL", default_value_t = 1.0)]
+    pub(crate) same: f64,
+    /// Lists every two questions of a list that would share an answer.
+    #[arg(long)]
+    pub(crate) distinct: bool,
+    /// Prints one line of JSON.
     #[arg(long)]
     pub(crate) json: bool,
 }

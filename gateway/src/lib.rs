@@ -87,6 +87,7 @@ pub fn openapi() -> serde_json::Value {
     api::openapi::description()
 }
 
+pub use cache::semantic;
 pub use state::{Dependencies, Gateway, privacy_settings};
 
 use infra::net::PromptListener;

@@ -92,7 +92,7 @@ metrics! {
     holds_total: IntCounterVec["result"],
     /// Claims of workers, by the answer given.
     claims_total: IntCounterVec["answer"],
-    /// Looks into the answer cache: hit, miss or away.
+    /// Looks into the answer cache: hit, similar (another wording), miss or away.
     cache_total: IntCounterVec["result"],
     /// Requests with a name of their own and retries of SDKs: first, waited, replayed, refused,
     /// taken_over or away.

@@ -81,6 +81,9 @@ pub struct KeyRecordV1 {
     /// What is done with personal data in its requests; as configured when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub privacy: Option<PolicyV1>,
+    /// Whether a kept answer to another wording of its question may serve it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub similar_answers: bool,
     /// When it was deleted: milliseconds since 1970. The record stays, so that its usage can still
     /// be asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]

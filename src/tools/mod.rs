@@ -21,6 +21,9 @@ mod ledger;
 /// `route` and `mask`: lines in, lines out.
 mod lines;
 
+/// `similar`.
+mod similar;
+
 use crate::command_line::{Command, CommandLine, StreamsCommand};
 use crate::endpoints::Endpoints;
 use crate::role::{self, Failure};
@@ -47,6 +50,7 @@ pub(crate) async fn run(command: Command, environment: Environment) -> Result<Ex
         Command::Ledger(command) => ledger::run(command, &environment).await,
         Command::Route(arguments) => lines::route(&arguments, &environment),
         Command::Mask(arguments) => lines::mask(&arguments, &environment),
+        Command::Similar(arguments) => similar::run(&arguments, &environment),
         Command::Chat(arguments) => chat::run(arguments, &environment).await,
         Command::Completions { shell } => {
             let mut out = Vec::new();

@@ -89,6 +89,8 @@ fn keys_spelled() -> Option<Spelled> {
         ("leader", keys::leader(&tenant, "DIGEST")),
         ("answers", keys::answers(&tenant)),
         ("answer_sizes", keys::answer_sizes(&tenant)),
+        ("similar", keys::similar(&tenant, "DIGEST")),
+        ("similars", keys::similars(&tenant)),
         ("turn", keys::turn(&account, "DIGEST")),
         ("opinion", keys::opinion(&account, &request)),
         ("opinions", keys::opinions(part)),

@@ -217,7 +217,8 @@ async fn what_is_too_much_makes_room() {
         let answer = vec![b'x'; bytes];
         let request = &RequestId::fresh();
         let (answer, tenant_bytes_max) = (&answer, 100);
-        let keeping = Keeping { digest, request, answer, ttl_seconds, tenant_bytes_max };
+        let similar = None;
+        let keeping = Keeping { digest, request, answer, ttl_seconds, tenant_bytes_max, similar };
         world.store().keep_answer(tenant, keeping).await.unwrap()
     };
     let is_kept = async |tenant: &Tenant, digest: &str| {

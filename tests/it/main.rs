@@ -85,6 +85,8 @@ mod reload;
 #[cfg(test)]
 mod responses;
 #[cfg(test)]
+mod similar;
+#[cfg(test)]
 mod single_flight;
 #[cfg(test)]
 mod slots;

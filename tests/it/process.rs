@@ -170,6 +170,29 @@ async fn keys_credits_and_the_ledger_have_tools() {
 }
 
 #[tokio::test]
+async fn questions_of_a_file_are_compared() {
+    let place = Place::new().await;
+    let pairs = "question1\tquestion2\tis_duplicate\n\
+        How do I boil an egg?\thow to boil an egg\t1\n\
+        How do I boil an egg?\tHow do I fry an egg?\t0\n\
+        What is love?\tExplain love.\t0\n";
+    std::fs::write(place.path("pairs.tsv"), pairs).unwrap();
+    let said = place.run(&["similar", "pairs.tsv", "--json"]).await;
+    assert_eq!(said.code, Some(0), "{said:?}");
+    let told = said.json_lines().remove(0);
+    assert_eq!((&told["pairs"], &told["same"], &told["hits"]), (&json!(3), &json!(1), &json!(1)));
+    assert_eq!(told["false_hits"], json!([["What is love?", "Explain love."]]));
+    assert_eq!((&told["hit_rate"], &told["false_hit_rate"]), (&json!(1.0), &json!(0.5)));
+    let list = "{\"prompt\":\"東京の人口は？\"}\n{\"prompt\":\"東京の人口を教えて\"}\n\
+        {\"prompt\":\"大阪の人口は？\"}\n";
+    std::fs::write(place.path("list.jsonl"), list).unwrap();
+    let said = place.run(&["similar", "list.jsonl", "--distinct"]).await;
+    assert!(said.out.contains("share an answer: 1\n  東京の人口は？ = 東京"), "{said:?}");
+    let empty = place.run(&["similar", "list.jsonl"]).await;
+    assert_eq!(empty.code, Some(64), "{empty:?}");
+}
+
+#[tokio::test]
 async fn lines_are_masked_and_routed() {
     let place = Place::new().await;
     let lines = "{\"id\":1,\"text\":\"mail taro@example.com\"}\n{\"id\":2,\"text\":\"nothing\"}\n";

@@ -53,6 +53,7 @@ pub(crate) struct Wanted {
     parallel: Option<u64>,
     priority: Option<Priority>,
     privacy: Option<Privacy>,
+    similar_answers: Option<bool>,
 }
 
 /// What to do with personal data; what is absent is the configuration's.
@@ -95,6 +96,8 @@ pub(super) struct Change {
     priority: Option<Option<Priority>>,
     #[serde(default, deserialize_with = "given")]
     privacy: Option<Option<Privacy>>,
+    #[serde(default, deserialize_with = "given")]
+    similar_answers: Option<Option<bool>>,
 }
 
 /// A field that is there, be it `null`.
@@ -193,6 +196,7 @@ fn checked(gateway: &Gateway, wanted: Wanted) -> Result<NewKey, Problem> {
         parallel_max: checked_limit("parallel", wanted.parallel)?,
         priority: wanted.priority.unwrap_or_default(),
         privacy: wanted.privacy.map(checked_privacy).transpose()?,
+        similar_answers: wanted.similar_answers.unwrap_or_default(),
     })
 }
 
@@ -223,6 +227,7 @@ fn checked_change(gateway: &Gateway, change: Change) -> Result<KeyEdit, Problem>
         parallel_max: limit("parallel", change.parallel)?,
         priority: change.priority.map(Option::unwrap_or_default),
         privacy: change.privacy.map(|own| own.map(checked_privacy).transpose()).transpose()?,
+        similar_answers: change.similar_answers.map(Option::unwrap_or_default),
     })
 }
 
@@ -410,6 +415,7 @@ fn described(record: &KeyRecordV1, spent: Spending) -> ApiKey {
         created_at: clock::rfc3339(record.created_ms),
         priority: record.priority,
         privacy: record.privacy.clone(),
+        similar_answers: record.similar_answers,
         allowance,
         key: None,
     }

@@ -71,6 +71,7 @@ pub(super) fn told(answering: &Answering, receipt: Option<&Receipt>) -> Told {
         ("x-fly-overhead-ms", figures.overhead_ms.to_string()),
     ];
     let later = [
+        ("x-fly-similarity", answering.similarity().map(|alike| format!("{alike:.3}"))),
         ("x-fly-masked", Some(answering.masked.clone()).filter(|masked| !masked.is_empty())),
         ("x-fly-queue-position", figures.queue_position.map(|position| position.to_string())),
         ("x-fly-queue-ms", figures.queue_ms.map(|waited| waited.to_string())),

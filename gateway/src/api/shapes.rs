@@ -81,6 +81,8 @@ pub(super) struct ApiKey {
     pub(super) priority: Priority,
     /// Its own policy of personal data; none is the service's.
     pub(super) privacy: Option<PolicyV1>,
+    /// Whether a kept answer to another wording of its question may serve it.
+    pub(super) similar_answers: bool,
     #[serde(flatten)]
     pub(super) allowance: Allowance,
     /// The secret: only when it was made just now, and never again.

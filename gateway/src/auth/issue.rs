@@ -43,6 +43,8 @@ pub struct NewKey {
     pub priority: Priority,
     /// What is done with personal data; as configured when absent.
     pub privacy: Option<PolicyV1>,
+    /// Whether answers to other wordings may serve it.
+    pub similar_answers: bool,
 }
 
 /// A key just made.
@@ -90,6 +92,7 @@ pub async fn issue(bus: &Bus, wanted: NewKey) -> Result<IssuedKey, BusError> {
         parallel_max: wanted.parallel_max,
         priority: wanted.priority,
         privacy: wanted.privacy,
+        similar_answers: wanted.similar_answers,
         revoked_ms: None,
     };
     let revision = bus.put_key(&record).await?;
@@ -123,6 +126,7 @@ pub async fn issue_once(
         parallel_max: None,
         priority: Priority::Normal,
         privacy: None,
+        similar_answers: false,
         revoked_ms: None,
     };
     let revision = bus.create_key(&record).await?;
@@ -152,6 +156,8 @@ pub struct KeyEdit {
     pub priority: Option<Priority>,
     /// Another policy on personal data, or the configuration's.
     pub privacy: Option<Option<PolicyV1>>,
+    /// Whether answers to other wordings may serve it.
+    pub similar_answers: Option<bool>,
 }
 
 /// What changes about the budgets of calendar periods: what is absent stays.
@@ -253,6 +259,7 @@ pub async fn edit(bus: &Bus, key: &KeyId, edit: KeyEdit) -> Result<Option<Stored
             parallel_max: edit.parallel_max.unwrap_or(record.parallel_max),
             priority: edit.priority.unwrap_or(record.priority),
             privacy: edit.privacy.unwrap_or(record.privacy),
+            similar_answers: edit.similar_answers.unwrap_or(record.similar_answers),
             ..record
         })
     };

@@ -158,6 +158,7 @@ mod tests {
             tokens_per_minute_max: None,
             parallel_max: None,
             privacy: None,
+            similar_answers: false,
             priority: schemas::records::Priority::Normal,
             revoked_ms: None,
         }

@@ -1,16 +1,21 @@
 //! What equal questions are: a digest over the tenant and everything that changes the answer. The
 //! tenant is a required part of the key, so that no answer ever crosses to another one.
 
+/// When another wording is the same question.
+pub mod semantic;
+
 /// What a client wants of kept answers.
 mod wishes;
 
 pub(crate) use wishes::Wishes;
 
-use infra::config::{Cache, Model};
+use infra::config::{Cache, Model, SemanticCache};
 use infra::store::answers::Tenant;
 use schemas::ids::AccountId;
 use schemas::money::MicroUsd;
 use schemas::openai::ChatRequest;
+use schemas::records::KeyRecordV1;
+use semantic::Vector;
 use serde_json::{Value, json};
 
 /// Changes whenever what is kept, or what the digest covers, changes its meaning.
@@ -21,6 +26,15 @@ const VERSION: u32 = 2;
 pub(crate) struct AnswerKey {
     tenant: Tenant,
     digest: String,
+}
+
+/// Under what answers to other wordings are found: everything but the last word is the same, and
+/// the facts of that are.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct SimilarKey {
+    tenant: Tenant,
+    digest: String,
+    vector: Vector,
 }
 
 /// What is asked, as far as it changes the answer.
@@ -36,12 +50,7 @@ pub(crate) struct Question<'a> {
 impl AnswerKey {
     /// The key of a question of a tenant. Whether it is streamed doesn't change the answer.
     pub(crate) fn new(tenant: Tenant, question: &Question<'_>) -> Self {
-        let mut chat = ChatRequest { stream: None, stream_options: None, ..question.chat.clone() };
-        // An unknown field that says nothing is no other question, nor is another order of them.
-        chat.rest.retain(|_, value| !value.is_null());
-        chat.rest.sort_keys();
-        let covered: Value =
-            json!([VERSION, tenant.to_string(), question.namespace, question.allowed, chat]);
+        let covered = question.covered(&tenant, question.chat.clone());
         let digest = crate::auth::sha256_hex(covered.to_string().as_bytes());
         Self { tenant, digest }
     }
@@ -55,6 +64,59 @@ impl AnswerKey {
     pub(crate) fn digest(&self) -> &str {
         &self.digest
     }
+}
+
+impl Question<'_> {
+    /// All that changes the answer of a chat that is asked so.
+    fn covered(&self, tenant: &Tenant, chat: ChatRequest) -> Value {
+        let mut chat = ChatRequest { stream: None, stream_options: None, ..chat };
+        // An unknown field that says nothing is no other question, nor is another order of them.
+        chat.rest.retain(|_, value| !value.is_null());
+        chat.rest.sort_keys();
+        json!([VERSION, tenant.to_string(), self.namespace, self.allowed, chat])
+    }
+}
+
+impl SimilarKey {
+    /// The key of a question of a tenant; nothing when no other wording may have its answer.
+    pub(crate) fn new(tenant: Tenant, question: &Question<'_>) -> Option<Self> {
+        let reading = semantic::last_question(question.chat)?;
+        let covered = question.covered(&tenant, semantic::without_last_word(question.chat));
+        let covered = json!(["similar", covered, reading.digest()]);
+        let digest = crate::auth::sha256_hex(covered.to_string().as_bytes());
+        Some(Self { tenant, digest, vector: reading.vector().clone() })
+    }
+
+    /// Whose.
+    pub(crate) fn tenant(&self) -> &Tenant {
+        &self.tenant
+    }
+
+    /// 64 hexadecimal digits: what all wordings have in common.
+    pub(crate) fn digest(&self) -> &str {
+        &self.digest
+    }
+
+    /// What is this wording's own.
+    pub(crate) fn vector(&self) -> &Vector {
+        &self.vector
+    }
+}
+
+/// Whether the answer to another wording may serve a request: the operator lets keys choose, the
+/// key has chosen it, and the request leaves little to chance or asks for it itself.
+pub(crate) fn takes_similar(
+    cache: &Cache,
+    key: &KeyRecordV1,
+    wishes: &Wishes,
+    chat: &ChatRequest,
+) -> bool {
+    // What a vendor does when nothing is said.
+    const TEMPERATURE: f64 = 1.0;
+    let is_calm = chat.temperature.unwrap_or(TEMPERATURE) <= cache.semantic_temperature_max;
+    cache.semantic == SemanticCache::Keys
+        && key.similar_answers
+        && wishes.similar.unwrap_or(is_calm)
 }
 
 /// Who an account shares kept answers with.

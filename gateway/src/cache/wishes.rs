@@ -23,6 +23,8 @@ pub struct Wishes {
     pub ttl_seconds: Option<u64>,
     /// Keeps answers of one tenant apart.
     pub namespace: Option<String>,
+    /// Whether an answer to another wording serves; as the temperature says when absent.
+    pub similar: Option<bool>,
 }
 
 impl Wishes {
@@ -80,6 +82,7 @@ impl Wishes {
             match name.replace('_', "-").as_str() {
                 "no-store" => self.no_store |= yes_or_no()?,
                 "no-cache" => self.no_cache |= yes_or_no()?,
+                "similar" => self.similar = Some(yes_or_no()?),
                 "max-age" | "s-maxage" => self.age_seconds_max = Some(seconds(0)?),
                 "ttl" => self.ttl_seconds = Some(seconds(1)?),
                 "namespace" => {
@@ -92,7 +95,7 @@ impl Wishes {
                     self.namespace = Some(text.to_owned());
                 }
                 _ => {
-                    let known = "no-store, no-cache, max-age, ttl, namespace";
+                    let known = "no-store, no-cache, max-age, ttl, namespace, similar";
                     return Err(wrong(&place, known, &format!("one of {known}")));
                 }
             }
@@ -132,7 +135,8 @@ mod tests {
     #[test]
     fn an_object_is_read_in_both_spellings_and_mistakes_are_named() {
         let mut wishes = Wishes::default();
-        let said = json!({"no_cache": true, "ttl": 60, "s-maxage": 0, "namespace": "実験"});
+        let said = json!({"no_cache": true, "ttl": 60, "s-maxage": 0, "namespace": "実験",
+            "similar": false});
         wishes.object(&said).unwrap();
         let expected = Wishes {
             no_store: false,
@@ -140,10 +144,12 @@ mod tests {
             age_seconds_max: Some(0),
             ttl_seconds: Some(60),
             namespace: Some("実験".into()),
+            similar: Some(false),
         };
         assert_eq!(wishes, expected);
         for (wrong, place) in [
             (json!({"no-cache": "yes"}), "cache.no-cache"),
+            (json!({"similar": "no"}), "cache.similar"),
             (json!({"ttl": 0}), "cache.ttl"),
             (json!({"max-age": -1}), "cache.max-age"),
             (json!({"namespace": ""}), "cache.namespace"),

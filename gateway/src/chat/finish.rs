@@ -12,7 +12,7 @@ use crate::exchange::stop_execution;
 use crate::state::Gateway;
 use infra::bus::ledger::Recorded;
 use infra::clock;
-use infra::store::answers::Keeping;
+use infra::store::answers::{Keeping, Similar};
 use schemas::frame::{Done, Frame, FrameBody};
 use schemas::ids::RequestId;
 use schemas::job::Job;
@@ -88,6 +88,7 @@ pub(super) fn finish(gateway: &Arc<Gateway>, mut live: Live, model: &str, done: 
         kept_ms: clock::unix_ms(),
     };
     let (key, ttl_seconds) = (keep.key.clone(), keep.ttl_seconds);
+    let similar = keep.similar.clone();
     let request = missed.masked.admitted.authenticated.received.request.clone();
     let gateway = Arc::clone(gateway);
     let tasks = gateway.settlements.clone();
@@ -99,12 +100,15 @@ pub(super) fn finish(gateway: &Arc<Gateway>, mut live: Live, model: &str, done: 
         if body.len() > cache.entry_bytes_max {
             return;
         }
+        let vector = similar.as_ref().map(|similar| similar.vector().to_bytes());
+        let similar = similar.as_ref().zip(vector.as_deref());
         let keeping = Keeping {
             digest: key.digest(),
             request: &request,
             answer: &body,
             ttl_seconds,
             tenant_bytes_max: cache.tenant_bytes_max,
+            similar: similar.map(|(key, vector)| Similar { digest: key.digest(), vector }),
         };
         match gateway.store.keep_answer(key.tenant(), keeping).await {
             Ok(gone) => {

@@ -44,6 +44,9 @@ mod charge;
 /// The lead of a question that is being asked.
 mod lead;
 
+/// The same in other words.
+mod similar;
+
 pub use collect::Collector;
 
 pub(crate) use admit::LEASE_MS;
@@ -233,6 +236,14 @@ impl Answering {
             Source::Live(relay) => relay.figures(),
             Source::Kept(kept) => kept.figures(),
             Source::Coming(_) => Figures::default(),
+        }
+    }
+
+    /// How alike the question is whose kept answer this is, if it was worded otherwise.
+    pub fn similarity(&self) -> Option<f64> {
+        match &self.source {
+            Source::Kept(kept) => kept.similarity(),
+            Source::Live(_) | Source::Coming(_) => None,
         }
     }
 

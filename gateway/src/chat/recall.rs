@@ -5,9 +5,10 @@
 use super::lead::{LEAD_LEASE_MS, Lead};
 use super::mask::Masked;
 use super::receive::Received;
+use super::similar;
 use super::{Event, Figures, Receipt};
 use crate::abilities;
-use crate::cache::{self, AnswerKey, Question, Wishes};
+use crate::cache::{self, AnswerKey, Question, SimilarKey, Wishes};
 use crate::state::Gateway;
 use infra::clock;
 use infra::config::Model;
@@ -57,6 +58,8 @@ pub(super) struct Missed {
 pub(super) struct Keep {
     pub(super) key: AnswerKey,
     pub(super) ttl_seconds: u64,
+    /// Where other wordings find it, if they may.
+    pub(super) similar: Option<SimilarKey>,
 }
 
 /// An answer as it is kept: masked.
@@ -78,6 +81,7 @@ pub(super) struct Kept {
     events: VecDeque<Event>,
     figures: Figures,
     dropped: Vec<String>,
+    similarity: Option<f64>,
     /// Its place among the key's requests, until it has been told.
     _place: super::admit::Place,
 }
@@ -105,7 +109,17 @@ impl Kept {
             events.push_back(Event::Whole(answer.choices));
         }
         events.push_back(Event::Done(Receipt { usage: answer.usage, charge }));
-        Self { model: answer.model, events, figures, dropped, _place: place }
+        let similarity = None;
+        Self { model: answer.model, events, figures, dropped, similarity, _place: place }
+    }
+
+    /// The same, found by another wording of its question.
+    fn to_another_wording(self, similarity: f64) -> Self {
+        Self { similarity: Some(similarity), ..self }
+    }
+
+    pub(super) fn similarity(&self) -> Option<f64> {
+        self.similarity
     }
 
     pub(super) fn model(&self) -> &str {
@@ -145,6 +159,14 @@ pub(super) async fn recall(
     let kept = match find(gateway, &keep.key, received, follows).await {
         Ok(Found::Kept(kept)) => usable(gateway, &kept, received),
         Ok(Found::Lead(lead)) => {
+            if let Some((answer, model, similarity)) = reworded(gateway, &keep, received).await {
+                // Who follows looks for itself: its own words may be nearer to others.
+                drop(lead);
+                count("similar");
+                let charge = gateway.charge_kept(&masked.admitted, &answer, &model).await?;
+                let kept = Kept::new(&model, answer, masked, charge);
+                return Ok(Recalled::Kept(kept.to_another_wording(similarity)));
+            }
             count("miss");
             return Ok(Recalled::Missed(Box::new(Missed {
                 masked,
@@ -214,6 +236,17 @@ async fn find(
     }
 }
 
+/// The kept answer to another wording, if one may serve.
+async fn reworded(
+    gateway: &Gateway,
+    keep: &Keep,
+    received: &Received,
+) -> Option<(KeptAnswer, Arc<Model>, f64)> {
+    let found = similar::look(gateway, keep.similar.as_ref()?, received).await?;
+    let (answer, model) = usable(gateway, &found.answer, received)?;
+    Some((answer, model, found.similarity))
+}
+
 /// How the answer is to be kept; nothing when it must not be. What only a model of our own may see
 /// isn't masked, so it isn't kept either; vectors and sound are cheaper made again than kept.
 fn keep_of(gateway: &Gateway, masked: &Masked) -> Option<Keep> {
@@ -228,8 +261,11 @@ fn keep_of(gateway: &Gateway, masked: &Masked) -> Option<Keep> {
     }
     let (namespace, allowed) = (namespace.as_deref(), key.models.as_deref());
     let question = Question { namespace, allowed, chat: &received.chat };
-    let key = AnswerKey::new(cache::tenant(cache, &key.account), &question);
-    Some(Keep { key, ttl_seconds: ttl_seconds.unwrap_or(cache.ttl_seconds) })
+    let tenant = cache::tenant(cache, &key.account);
+    let takes_similar = cache::takes_similar(cache, key, &received.wishes, &received.chat);
+    let similar = takes_similar.then(|| SimilarKey::new(tenant.clone(), &question)).flatten();
+    let key = AnswerKey::new(tenant, &question);
+    Some(Keep { key, ttl_seconds: ttl_seconds.unwrap_or(cache.ttl_seconds), similar })
 }
 
 /// A kept answer and its model, if that model is still what it was, the answer is young enough, and

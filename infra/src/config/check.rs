@@ -178,6 +178,20 @@ fn check_cache(cache: &Cache) -> Result<(), Mistake> {
         );
         return Err((1, what));
     }
+    let (similarity, temperature) = (cache.semantic_similarity_min, cache.semantic_temperature_max);
+    if !(0.8..=1.0).contains(&similarity) {
+        let what = format!(
+            "cache.semantic_similarity_min: {similarity} would share answers of other questions, \
+             or none: write 0.8 to 1"
+        );
+        return Err((1, what));
+    }
+    if !(0.0..=2.0).contains(&temperature) {
+        let what = format!(
+            "cache.semantic_temperature_max: {temperature} is no temperature: write 0 to 2"
+        );
+        return Err((1, what));
+    }
     let mut seen = HashSet::new();
     for account in cache.groups.values().flatten() {
         if !seen.insert(account) {

@@ -280,8 +280,12 @@ pub struct Cache {
     pub hit_price_percent: u8,
     /// Accounts that share kept answers, by a name for them.
     pub groups: BTreeMap<AccountId, Vec<AccountId>>,
-    /// Answers to similar questions.
+    /// Answers to other wordings of a question.
     pub semantic: SemanticCache,
+    /// How alike two wordings must be, up to 1.
+    pub semantic_similarity_min: f64,
+    /// Requests of a higher temperature get such an answer only if they ask for it.
+    pub semantic_temperature_max: f64,
 }
 
 impl Default for Cache {
@@ -295,6 +299,8 @@ impl Default for Cache {
             hit_price_percent: 0,
             groups: BTreeMap::new(),
             semantic: SemanticCache::Off,
+            semantic_similarity_min: 0.95,
+            semantic_temperature_max: 0.3,
         }
     }
 }
@@ -332,12 +338,14 @@ impl Default for Responses {
     }
 }
 
-/// Answers to similar questions.
+/// Answers to other wordings of a question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SemanticCache {
     /// Only equal requests share an answer.
     Off,
+    /// Keys whose record says `similar_answers` get them.
+    Keys,
 }
 
 /// What may be spent.

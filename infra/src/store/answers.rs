@@ -13,11 +13,16 @@ static KEEP: LazyLock<Script> =
 static LOOK: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("scripts/look.lua")));
 static LEAD_ON: LazyLock<Script> =
     LazyLock::new(|| Script::new(include_str!("scripts/lead_on.lua")));
+static LOOK_SIMILAR: LazyLock<Script> =
+    LazyLock::new(|| Script::new(include_str!("scripts/look_similar.lua")));
 static FORGET: LazyLock<Script> =
     LazyLock::new(|| Script::new(include_str!("scripts/forget_answers.lua")));
 
 /// Answers that one script call forgets at most.
 const FORGOTTEN_AT_ONCE_MAX: usize = 500;
+
+/// Wordings of one question that are told apart; answers to further ones serve equal ones alone.
+const WORDINGS_MAX: usize = 8;
 
 /// Who shares kept answers.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -84,6 +89,17 @@ pub struct Keeping<'a> {
     pub ttl_seconds: u64,
     /// All answers of the tenant together take no more, in bytes.
     pub tenant_bytes_max: usize,
+    /// Where it is found by other wordings of its question, if it may be.
+    pub similar: Option<Similar<'a>>,
+}
+
+/// A question among its wordings.
+#[derive(Debug, Clone, Copy)]
+pub struct Similar<'a> {
+    /// What the wordings have in common.
+    pub digest: &'a str,
+    /// What is its own: a vector.
+    pub vector: &'a [u8],
 }
 
 impl Store {
@@ -140,20 +156,58 @@ impl Store {
         tenant: &Tenant,
         keeping: Keeping<'_>,
     ) -> Result<u64, StoreError> {
+        let similar = keeping.similar.unwrap_or(Similar { digest: "", vector: &[] });
         let gone = KEEP
             .prepare_invoke()
             .key(keys::answer(tenant, keeping.digest))
             .key(keys::answers(tenant))
             .key(keys::answer_sizes(tenant))
             .key(keys::leader(tenant, keeping.digest))
+            .key(keys::similar(tenant, ""))
+            .key(keys::similars(tenant))
             .arg(keeping.digest)
             .arg(keeping.answer)
             .arg(keeping.ttl_seconds.max(1))
             .arg(keeping.tenant_bytes_max)
             .arg(keeping.request.as_str())
+            .arg(similar.digest)
+            .arg(similar.vector)
+            .arg(WORDINGS_MAX)
             .invoke_async(&mut self.connection())
             .await?;
         Ok(gone)
+    }
+
+    /// The kept answer to the wording that `judge` says is the nearest, and what it said; it says
+    /// nothing of a wording that is not near enough.
+    ///
+    /// # Errors
+    /// When Redis is away or takes too long: go on as if there was none.
+    pub async fn look_for_similar(
+        &self,
+        tenant: &Tenant,
+        digest: &str,
+        time_max: Duration,
+        judge: impl Fn(&[u8]) -> Option<f64>,
+    ) -> Result<Option<(Vec<u8>, f64)>, StoreError> {
+        let look = async {
+            let mut connection = self.connection();
+            let found: Vec<(String, Vec<u8>)> = LOOK_SIMILAR
+                .prepare_invoke()
+                .key(keys::similar(tenant, digest))
+                .key(keys::answer(tenant, ""))
+                .key(keys::similars(tenant))
+                .invoke_async(&mut connection)
+                .await?;
+            let judged = found.into_iter().filter_map(|(own, vector)| Some((own, judge(&vector)?)));
+            let nearest = judged.max_by(|one, other| one.1.total_cmp(&other.1));
+            let Some((own, likeness)) = nearest else { return Ok(None) };
+            let name = keys::answer(tenant, &own);
+            let answer: Option<Vec<u8>> =
+                redis::cmd("GET").arg(name).query_async(&mut connection).await?;
+            Ok(answer.map(|answer| (answer, likeness)))
+        };
+        tokio::time::timeout(time_max, look).await.map_err(|_| StoreError::Slow)?
     }
 
     /// Forgets all answers of a tenant. Returns how many there were.
@@ -168,6 +222,8 @@ impl Store {
                 .key(keys::answer(tenant, ""))
                 .key(keys::answers(tenant))
                 .key(keys::answer_sizes(tenant))
+                .key(keys::similar(tenant, ""))
+                .key(keys::similars(tenant))
                 .arg(FORGOTTEN_AT_ONCE_MAX)
                 .invoke_async(&mut self.connection())
                 .await?;

@@ -120,6 +120,16 @@ pub fn answer_sizes(tenant: &Tenant) -> String {
     format!("{}answer_sizes:{tenant}", prefix(tenant.name()))
 }
 
+/// Kept answers to one question in several wordings; `digest` covers what they have in common.
+pub fn similar(tenant: &Tenant, digest: &str) -> String {
+    format!("{}similar:{tenant}:{digest}", prefix(tenant.name()))
+}
+
+/// Under which of these each of a tenant's kept answers stands.
+pub fn similars(tenant: &Tenant) -> String {
+    format!("{}similars:{tenant}", prefix(tenant.name()))
+}
+
 /// The last turn of a conversation; `digest` covers all that was said.
 pub fn turn(account: &AccountId, digest: &str) -> String {
     format!("{}turn:{account}:{digest}", prefix(account))

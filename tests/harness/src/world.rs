@@ -408,6 +408,19 @@ impl World {
         aged.exec_async(&mut self.redis.clone()).await.unwrap();
     }
 
+    /// Puts something unreadable in the place of what Redis keeps under such names. Returns how
+    /// many there were.
+    pub async fn break_redis(&self, part: &str) -> usize {
+        let names = self.redis_texts().await.into_keys().filter(|name| name.contains(part));
+        let names: Vec<String> = names.collect();
+        for name in &names {
+            let mut broken = redis::pipe();
+            broken.del(name).set(name, "broken").expire(name, 300);
+            broken.exec_async(&mut self.redis.clone()).await.unwrap();
+        }
+        names.len()
+    }
+
     /// Redis answers nobody for so many milliseconds.
     pub async fn pause_redis(&self, milliseconds: u64) {
         let mut pause = redis::cmd("CLIENT");

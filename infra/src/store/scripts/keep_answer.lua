@@ -1,8 +1,10 @@
 -- Keeps one answer of a tenant and makes room for it: what has ended goes first, then what ends
 -- soonest. Those that follow its question find it: the request that asked leads no more.
--- KEYS: the answer, the tenant's index (digests by the time they end), their sizes, who leads
+-- KEYS: the answer, the tenant's index (digests by the time they end), their sizes, who leads,
+--       the beginning of the names of wordings, under which of them each answer stands
 -- ARGV: the digest, the answer, seconds to keep it, bytes that the tenant's answers may take,
---       the request that has asked
+--       the request that has asked; what its wordings have in common (or nothing), its own
+--       vector, how many wordings stand together at most
 -- Answers how many answers had to go before their time.
 local digest, answer, ttl, bytes_max = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 local names = string.sub(KEYS[1], 1, #KEYS[1] - #digest)
@@ -19,6 +21,11 @@ local function forget(old)
   redis.call('DEL', names .. old)
   redis.call('ZREM', KEYS[2], old)
   redis.call('HDEL', KEYS[3], old)
+  local wordings = redis.call('HGET', KEYS[6], old)
+  if wordings then
+    redis.call('HDEL', KEYS[5] .. wordings, old)
+    redis.call('HDEL', KEYS[6], old)
+  end
   -- '-0' is no integer for HINCRBY.
   if bytes and bytes ~= '0' then redis.call('HINCRBY', KEYS[3], 'total', '-' .. bytes) end
 end
@@ -27,9 +34,12 @@ for _, old in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', now, 'LIMIT', 
   forget(old)
 end
 if redis.call('HEXISTS', KEYS[3], digest) == 1 then forget(digest) end
-if #answer > bytes_max then return 0 end
+local wordings, bytes = KEYS[5] .. ARGV[6], #answer
+local is_similar = ARGV[6] ~= '' and redis.call('HLEN', wordings) < tonumber(ARGV[8])
+if is_similar then bytes = bytes + #ARGV[6] + #ARGV[7] + 2 * #digest end
+if bytes > bytes_max then return 0 end
 local gone = 0
-while total() + #answer > bytes_max do
+while total() + bytes > bytes_max do
   local soonest = redis.call('ZRANGE', KEYS[2], 0, 0)[1]
   if not soonest then
     -- The index was lost without its sizes: what they counted is gone, too.
@@ -41,9 +51,15 @@ while total() + #answer > bytes_max do
 end
 redis.call('SET', KEYS[1], answer, 'EX', ttl)
 redis.call('ZADD', KEYS[2], now + ttl, digest)
-redis.call('HSET', KEYS[3], digest, #answer)
-redis.call('HINCRBY', KEYS[3], 'total', #answer)
-for _, list in ipairs({KEYS[2], KEYS[3]}) do
+redis.call('HSET', KEYS[3], digest, bytes)
+redis.call('HINCRBY', KEYS[3], 'total', bytes)
+local lists = {KEYS[2], KEYS[3]}
+if is_similar then
+  redis.call('HSET', wordings, digest, ARGV[7])
+  redis.call('HSET', KEYS[6], digest, ARGV[6])
+  lists = {KEYS[2], KEYS[3], KEYS[6], wordings}
+end
+for _, list in ipairs(lists) do
   if redis.call('TTL', list) < ttl then redis.call('EXPIRE', list, ttl) end
 end
 return gone

@@ -1,0 +1,86 @@
+//! Requests whose text is worked on instead of answered: "translate this" gives every wording an
+//! answer of its own. Whatever speaks of such work is never compared.
+
+/// English beginnings of words.
+const ENGLISH: [&str; 39] = [
+    "translat",
+    "summar",
+    "paraphras",
+    "rewrit",
+    "rewrite",
+    "rephras",
+    "reword",
+    "proofread",
+    "grammar",
+    "spelling",
+    "spell ",
+    "correct the",
+    "correct my",
+    "correct this",
+    "edit my",
+    "edit this",
+    "classif",
+    "categor",
+    "sentiment",
+    "extract",
+    "transcri",
+    "repeat",
+    "echo",
+    "verbatim",
+    "word for word",
+    "intent",
+    "keyword",
+    "syllable",
+    "rhyme",
+    "pronounc",
+    "anagram",
+    "palindrome",
+    "acronym",
+    "this sentence",
+    "this text",
+    "this question",
+    "the following",
+    "how many letters",
+    "how many words",
+];
+
+/// Japanese words.
+const JAPANESE: [&str; 31] = [
+    "翻訳",
+    "英訳",
+    "和訳",
+    "訳して",
+    "要約",
+    "まとめて",
+    "言い換え",
+    "言いかえ",
+    "書き換え",
+    "書き直",
+    "校正",
+    "校閲",
+    "添削",
+    "文法",
+    "誤字",
+    "訂正",
+    "直して",
+    "分類",
+    "感情分析",
+    "抽出",
+    "復唱",
+    "繰り返し",
+    "くりかえし",
+    "意図",
+    "次の文",
+    "以下の",
+    "この文",
+    "この質問",
+    "何文字",
+    "回文",
+    "発音",
+];
+
+/// Whether a text speaks of work on a text.
+pub(super) fn is_worked_on(text: &str) -> bool {
+    let lower = text.to_lowercase();
+    ENGLISH.iter().chain(&JAPANESE).any(|word| lower.contains(word))
+}
