@@ -114,7 +114,7 @@ impl Kept {
     }
 
     /// The same, found by another wording of its question.
-    fn to_another_wording(self, similarity: f64) -> Self {
+    fn with_similarity(self, similarity: f64) -> Self {
         Self { similarity: Some(similarity), ..self }
     }
 
@@ -165,7 +165,7 @@ pub(super) async fn recall(
                 count("similar");
                 let charge = gateway.charge_kept(&masked.admitted, &answer, &model).await?;
                 let kept = Kept::new(&model, answer, masked, charge);
-                return Ok(Recalled::Kept(kept.to_another_wording(similarity)));
+                return Ok(Recalled::Kept(kept.with_similarity(similarity)));
             }
             count("miss");
             return Ok(Recalled::Missed(Box::new(Missed {
