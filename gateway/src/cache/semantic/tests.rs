@@ -1,3 +1,5 @@
+//! Which wordings are one question and which are not: the judged pairs, and what is not read at all.
+
 use super::{Reading, Vector, last_question};
 use schemas::openai::ChatRequest;
 use serde_json::{Value, json};
