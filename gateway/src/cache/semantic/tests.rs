@@ -1,4 +1,4 @@
-//! Which wordings are one question and which are not: the judged pairs, and what is not read at all.
+//! Which wordings are one question and which are not: the judged pairs, and what is not read.
 
 use super::{Reading, Vector, last_question};
 use schemas::openai::ChatRequest;
