@@ -1,7 +1,8 @@
 """The language model: which of the languages of one script a text is in.
 
-Trained on words drawn from the frequency lists of the wordfreq package, alone, in pairs and in
-phrases, and on ../../shared data handed in by train.py. Never reads a word of a test.
+Two kinds of evidence are added up: pieces of words, trained on words drawn from the frequency lists
+of the wordfreq package, alone, in pairs and in phrases, and on the labelled texts that train.py
+hands in; and how frequent a known word is in each language, from the same lists, under hashes.
 """
 
 import random
@@ -61,7 +62,66 @@ def words_of(text, group):
     return [word[:WORD_CHARS_MAX] for word in words if word][:WORDS_MAX]
 
 
+# The frequent words of each language, and how their frequency is written down: in steps above the
+# floor, below which a word says nothing.
+KNOWN_WORDS_MAX = 27000
+FLOOR, FIRST_LEVEL, LEVEL_STEP, LEVELS = 1e-8, 4.5, 1.5, 8
+# Chinese characters stand without blanks: every run of up to four may be a word, and they overlap.
+HAN_WORD_CHARS_MAX, HAN_SHARE = 4, 0.5
+ENGLISH_WEIGHT = 0.75
 CACHE = {}
+
+
+def hash_of_word(word, group):
+    """The hash of a whole word, the same as in grams.rs."""
+    chars = [ord(char) for char in word]
+    if group != "han":
+        chars = [32, *chars, 32]
+    value = start(SEEDS[group] + WHOLE_WORD)
+    for code in chars:
+        value = ((value ^ code) * MULTIPLIER) & 0xFFFFFFFF
+        value ^= value >> 15
+    return value
+
+
+def known_words(lists):
+    """(hash, column, level) of the frequent words, in order."""
+    found = set()
+    for (group, language), words in lists.items():
+        column = GROUPS[group].index(language)
+        frequent = sorted(words.items(), key=lambda item: (-item[1], item[0]))[:KNOWN_WORDS_MAX]
+        for word, frequency in frequent:
+            level = round((np.log(frequency / FLOOR) - FIRST_LEVEL) / LEVEL_STEP)
+            if level >= 0:
+                found.add((hash_of_word(word, group), column, int(min(level, LEVELS - 1))))
+    return sorted(found)
+
+
+def lookup(known):
+    table = {}
+    for value, column, level in known:
+        table.setdefault(value, []).append((column, FIRST_LEVEL + LEVEL_STEP * level))
+    return table
+
+
+def evidence(group, words, weights, table):
+    """The evidence for each language of a group, as the gateway computes it."""
+    languages = GROUPS[group]
+    sums = np.zeros(COLUMNS)
+    if group == "latin":
+        sums[languages.index("en")] = ENGLISH_WEIGHT
+    places = [place for word in words for place in places_of(word, group)]
+    sums += weights[places].sum(0) / np.sqrt(max(1, len(places)))
+    for word in words:
+        parts = [(word, 1.0)]
+        if group == "han":
+            parts = [(word[at : at + size], HAN_SHARE * size / len(word))
+                     for size in range(1, min(len(word), HAN_WORD_CHARS_MAX) + 1)
+                     for at in range(len(word) - size + 1)]
+        for part, share in parts:
+            for column, value in table.get(hash_of_word(part, group), ()):
+                sums[column] += share * value
+    return sums[: len(languages)]
 
 
 def places_of(word, group):
@@ -82,11 +142,7 @@ def places_of(word, group):
             value = ((value ^ code) * MULTIPLIER) & 0xFFFFFFFF
             value ^= value >> 15
             places.append(value >> shift)
-    value = start(seed + WHOLE_WORD)
-    for code in chars:
-        value = ((value ^ code) * MULTIPLIER) & 0xFFFFFFFF
-        value ^= value >> 15
-    places.append(value >> shift)
+    places.append(hash_of_word(word, group) >> shift)
     CACHE[key] = places
     return places
 

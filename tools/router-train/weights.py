@@ -4,6 +4,7 @@ The reader is gateway/src/routing/weights.rs. A change of the form is a new magi
 """
 
 import json
+import os
 import struct
 
 import numpy as np
@@ -14,7 +15,7 @@ from data import TASKS
 from features import HASH_BITS
 from pieces import hash_of
 
-MAGIC = b"FLYROUT1"
+MAGIC = b"FLYROUT2"
 LANGUAGE_LEVELS = 7
 FNV_START, FNV_PRIME = 0xCBF29CE484222325, 0x100000001B3
 
@@ -43,7 +44,21 @@ def halves_of(matrix):
     return (rounded[:, 0::2] | rounded[:, 1::2] << 4).astype(np.uint8), float(top / LANGUAGE_LEVELS)
 
 
-def write(path, names, vectors, task, route, columns, quantiles):
+def known_bytes(known):
+    """Two files, by the highest bit of the hash. Hashes are cut: how many have the same upper half,
+    then the lower halves in order; then a byte each: the column, and the level in three bits."""
+    files = []
+    for half in range(2):
+        part = [row for row in known if row[0] >> 31 == half]
+        counts = np.bincount([(value >> 16) & 0x7FFF for value, *_ in part], minlength=1 << 15)
+        assert counts.max() < 256, "a bucket does not fit into a byte"
+        lower = np.array([value & 0xFFFF for value, *_ in part], "<u2")
+        payload = np.array([column | level << 5 for _, column, level in part], np.uint8)
+        files.append(counts.astype(np.uint8).tobytes() + lower.tobytes() + payload.tobytes())
+    return files
+
+
+def write(path, names, vectors, task, route, columns, known, quantiles):
     edge, wide = len(task.edge_mean), len(task.mean)
     from_edge = task.matrix[:edge] / task.edge_scale * model.EDGE_SCALE
     from_structure = task.matrix[edge : edge + wide] / task.scale[:, None] * model.STRUCTURE_SCALE
@@ -65,12 +80,15 @@ def write(path, names, vectors, task, route, columns, quantiles):
     blob = b"".join([
         np.array([value for value, _ in order], "<u4").tobytes(), piece_bytes.tobytes(),
         hash_bytes.tobytes(), halves.tobytes()])
+    parts_of_known = known_bytes(known)
     numbers = lambda values: [round(float(value), 6) for value in values]
     header = {
         "pieces": len(order), "piece_steps": piece_steps,
         "hash_bits": HASH_BITS, "hash_steps": hash_steps,
         "language_bits": language.LANGUAGE_BITS, "language_columns": language.COLUMNS,
         "language_step": language_step,
+        "known_first": language.FIRST_LEVEL, "known_step": language.LEVEL_STEP,
+        "known_checksums": [f"{checksum(part):016x}" for part in parts_of_known],
         "tasks": TASKS, "task_bias": numbers(bias),
         "task_structure": [numbers(row) for row in from_structure.T],
         "route_bias": round(level, 6), "route_structure": numbers(parts[0]),
@@ -80,3 +98,6 @@ def write(path, names, vectors, task, route, columns, quantiles):
     text = json.dumps(header).encode()
     with open(path, "wb") as file:
         file.write(MAGIC + struct.pack("<I", len(text)) + text + blob)
+    for number, part in enumerate(parts_of_known, 1):
+        with open(os.path.join(os.path.dirname(path), f"known_{number}.bin"), "wb") as file:
+            file.write(part)

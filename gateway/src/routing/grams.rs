@@ -1,8 +1,8 @@
-//! Which of the languages of one script a text is in, by learned pieces of words. It is asked only
-//! where several languages share a script.
+//! Which of the languages of one script a text is in, by learned pieces of words and by how
+//! frequent known words are. It is asked only where several languages share a script.
 
 use super::language::Language;
-use super::weights::weights;
+use super::weights::{Weights, weights};
 use super::words::{fold, mix, start};
 
 const WORD_LETTERS_MAX: usize = 24;
@@ -15,6 +15,10 @@ const HAN_PIECE_LETTERS_MAX: usize = 3;
 const ENGLISH_WEIGHT: f32 = 0.75;
 /// The hash of a whole word starts at another place than those of its pieces.
 const WHOLE_WORD: u32 = 50;
+/// Chinese characters stand without blanks: every run of up to this many may be a known word.
+const HAN_WORD_LETTERS_MAX: usize = 4;
+/// Such runs overlap, so each counts for less.
+const HAN_SHARE: f32 = 0.5;
 
 use Language as L;
 
@@ -89,12 +93,15 @@ impl Script {
 pub(super) fn evidence(text: &str, script: Script) -> Vec<(Language, f32)> {
     let Some(weights) = weights() else { return Vec::new() };
     let mut sums = vec![0; weights.header.language_columns];
+    let mut known = vec![0.0; weights.header.language_columns];
     let mut count = 0;
     for word in words(text, script) {
-        for hash in hashes(&word, script) {
+        let word = &word[..word.len().min(WORD_LETTERS_MAX)];
+        for hash in hashes(word, script) {
             weights.add_language(hash, &mut sums);
             count += 1;
         }
+        add_known(weights, word, script, &mut known);
     }
     if count == 0 {
         return Vec::new();
@@ -102,7 +109,31 @@ pub(super) fn evidence(text: &str, script: Script) -> Vec<(Language, f32)> {
     let scale = weights.header.language_step / (count as f32).sqrt();
     let languages = script.languages().iter().copied();
     let before = |language| if language == L::English { ENGLISH_WEIGHT } else { 0.0 };
-    languages.zip(sums).map(|(l, sum)| (l, before(l) + sum as f32 * scale)).collect()
+    let sums = sums.into_iter().zip(known).map(|(sum, known)| sum as f32 * scale + known);
+    languages.zip(sums).map(|(l, sum)| (l, before(l) + sum)).collect()
+}
+
+/// Adds what is known of a word, or of the words that Chinese characters may be.
+fn add_known(weights: &Weights, word: &[char], script: Script, known: &mut [f32]) {
+    if script != Script::Han {
+        return weights.add_known(whole(&spaced(word), script), 1.0, known);
+    }
+    for size in 1..=word.len().min(HAN_WORD_LETTERS_MAX) {
+        let share = HAN_SHARE * size as f32 / word.len() as f32;
+        for part in word.windows(size) {
+            weights.add_known(whole(part, script), share, known);
+        }
+    }
+}
+
+/// A word with the blanks around it, which tell its ends from its middle.
+fn spaced(word: &[char]) -> Vec<char> {
+    [&[' '], word, &[' ']].concat()
+}
+
+fn whole(letters: &[char], script: Script) -> u32 {
+    let first = start(script.seed() + WHOLE_WORD);
+    letters.iter().fold(first, |value, letter| mix(value, *letter))
 }
 
 /// Runs of letters of one script, in small letters.
@@ -131,14 +162,10 @@ fn words(text: &str, script: Script) -> Vec<Vec<char>> {
 
 /// The hashes of all pieces of a word and of the word itself.
 fn hashes(word: &[char], script: Script) -> Vec<u32> {
-    let word = &word[..word.len().min(WORD_LETTERS_MAX)];
-    let mut letters = word.to_vec();
-    let mut most = HAN_PIECE_LETTERS_MAX;
-    if script != Script::Han {
-        letters.insert(0, ' ');
-        letters.push(' ');
-        most = PIECE_LETTERS_MAX;
-    }
+    let (letters, most) = match script {
+        Script::Han => (word.to_vec(), HAN_PIECE_LETTERS_MAX),
+        _ => (spaced(word), PIECE_LETTERS_MAX),
+    };
     let mut hashes = Vec::with_capacity(letters.len() * most + 1);
     for at in 0..letters.len() {
         let mut value = start(script.seed());
@@ -147,7 +174,6 @@ fn hashes(word: &[char], script: Script) -> Vec<u32> {
             hashes.push(value);
         }
     }
-    let whole = start(script.seed() + WHOLE_WORD);
-    hashes.push(letters.iter().fold(whole, |value, letter| mix(value, *letter)));
+    hashes.push(whole(&letters, script));
     hashes
 }

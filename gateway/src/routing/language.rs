@@ -129,7 +129,7 @@ const LETTERS_PER_WORD: u32 = 5;
 /// The same for the other alphabets, whose letters are rarely there by accident.
 const RARE_LETTERS_PER_WORD: u32 = 3;
 /// Evidence against the account's locale that outweighs it.
-const LOCALE_WEIGHT: f32 = 5.0;
+const LOCALE_WEIGHT: f32 = 10.0;
 /// Beyond this many Chinese characters, Japanese would have shown kana.
 const HAN_WITHOUT_KANA_MAX: u32 = 10;
 

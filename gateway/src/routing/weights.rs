@@ -6,7 +6,7 @@ use serde::Deserialize;
 use std::sync::LazyLock;
 
 const FILE: &[u8] = include_bytes!("weights.bin");
-const MAGIC: &[u8] = b"FLYROUT1";
+const MAGIC: &[u8] = b"FLYROUT2";
 /// Kinds of work, in the order of the weights.
 pub(super) const TASKS: usize = 6;
 /// A piece's row: one number for each kind of work and one for the score.
@@ -18,6 +18,9 @@ const SEED_START: u32 = 201;
 const SEED_WITHIN: u32 = 202;
 /// Slots of the index of pieces: a power of two, at least twice the pieces.
 const SLOTS: usize = 1 << 16;
+/// Upper halves of the hashes in one file of known words.
+const KNOWN_BUCKETS: usize = 1 << 15;
+const KNOWN: [&[u8]; 2] = [include_bytes!("known_1.bin"), include_bytes!("known_2.bin")];
 
 /// What stands in the file's header.
 #[derive(Deserialize)]
@@ -29,6 +32,9 @@ pub(super) struct Header {
     language_bits: u32,
     pub(super) language_columns: usize,
     pub(super) language_step: f32,
+    known_checksums: [String; 2],
+    known_first: f32,
+    known_step: f32,
     pub(super) task_bias: [f32; TASKS],
     pub(super) task_structure: [[f32; SHAPE]; TASKS],
     pub(super) route_bias: f32,
@@ -47,6 +53,45 @@ pub(super) struct Weights {
     piece_rows: Vec<i16>,
     hash_rows: &'static [u8],
     language_rows: &'static [u8],
+    /// By the highest bit of the hash.
+    known: [KnownWords; 2],
+}
+
+/// How frequent the known words of one half are in each language, by the words' hashes: where the
+/// entries of an upper half start, then the lower halves and, a byte each, language and level.
+struct KnownWords {
+    starts: Vec<u32>,
+    lower: &'static [[u8; 2]],
+    languages: &'static [u8],
+}
+
+impl KnownWords {
+    fn read(file: &'static [u8], stored: &str) -> Option<Self> {
+        let (counts, blob) = file.split_at_checked(KNOWN_BUCKETS)?;
+        let words = blob.len() / 3;
+        let (lower, languages) = blob.split_at_checked(words * 2)?;
+        let mut starts = vec![0; 1];
+        let mut sum = 0;
+        starts.extend(counts.iter().map(|count| {
+            sum += u32::from(*count);
+            sum
+        }));
+        let fits = sum as usize == words && languages.len() == words;
+        let is_whole = u64::from_str_radix(stored, 16).ok()? == checksum(file);
+        let lower = lower.as_chunks().0;
+        (fits && is_whole).then_some(Self { starts, lower, languages })
+    }
+
+    /// The language's number and the level for each language that knows the word.
+    fn of(&self, hash: u32) -> impl Iterator<Item = (usize, u8)> {
+        let bucket = (hash >> 16) as usize % KNOWN_BUCKETS;
+        let range = self.starts[bucket] as usize..self.starts[bucket + 1] as usize;
+        let lower = (hash as u16).to_le_bytes();
+        let pairs = self.lower[range.clone()].iter().zip(&self.languages[range]);
+        pairs
+            .filter(move |(half, _)| **half == lower)
+            .map(|(_, byte)| (usize::from(byte & 31), byte >> 5))
+    }
 }
 
 static WEIGHTS: LazyLock<Option<Weights>> = LazyLock::new(|| Weights::read(FILE));
@@ -72,12 +117,14 @@ impl Weights {
         let (hash_rows, blob) = blob.split_at_checked((1 << header.hash_bits) * TASKS)?;
         let halves = header.language_columns.div_ceil(2);
         let (language_rows, _) = blob.split_at_checked((1 << header.language_bits) * halves)?;
+        let [first, second] = &header.known_checksums;
+        let known = [KnownWords::read(KNOWN[0], first)?, KnownWords::read(KNOWN[1], second)?];
         let (hashes, _) = hashes.as_chunks::<4>();
         let piece_hashes: Vec<u32> = hashes.iter().copied().map(u32::from_le_bytes).collect();
         let (rows, _) = piece_rows.as_chunks::<2>();
         let piece_rows = rows.iter().copied().map(i16::from_le_bytes).collect();
         let slots = index(&piece_hashes);
-        Some(Self { header, slots, piece_hashes, piece_rows, hash_rows, language_rows })
+        Some(Self { header, slots, piece_hashes, piece_rows, hash_rows, language_rows, known })
     }
 
     fn piece(&self, hash: u32) -> Option<&[i16]> {
@@ -161,6 +208,16 @@ impl Weights {
             }
         }
     }
+
+    /// Adds how frequent a word is in each language that knows it.
+    pub(super) fn add_known(&self, hash: u32, share: f32, sums: &mut [f32]) {
+        for (language, level) in self.known[(hash >> 31) as usize].of(hash) {
+            if let Some(sum) = sums.get_mut(language) {
+                let header = &self.header;
+                *sum += share * (header.known_first + f32::from(level) * header.known_step);
+            }
+        }
+    }
 }
 
 /// Open addressing: a lookup touches one or two slots instead of fifteen steps of a search.
@@ -204,6 +261,6 @@ mod tests {
         file[last] ^= 1;
         assert!(Weights::read(file.leak()).is_none());
         assert!(Weights::read(&FILE[..FILE.len() / 2]).is_none());
-        assert!(Weights::read(b"FLYROUT1").is_none());
+        assert!(Weights::read(b"FLYROUT2").is_none());
     }
 }

@@ -27,6 +27,31 @@ fn languages() {
 }
 
 #[test]
+fn single_words() {
+    for (word, tag) in [
+        ("Geschwindigkeit", "de"),
+        ("aujourd'hui", "fr"),
+        ("kecepatan", "id"),
+        ("mabilis", "tl"),
+        ("välkommen", "sv"),
+        ("sajnos", "hu"),
+        ("szybko", "pl"),
+        ("rychle", "cs"),
+        ("velocidade", "pt"),
+        ("скорость", "ru"),
+        ("швидкість", "uk"),
+        ("سرعت", "fa"),
+        ("weather", "en"),
+        ("ありがとう", "ja"),
+        ("감사", "ko"),
+        ("电脑", "zh"),
+        ("郵便局", "ja"),
+    ] {
+        assert_eq!(read(word).language.as_str(), tag, "{word}");
+    }
+}
+
+#[test]
 fn han_alone_takes_the_locale() {
     let language = |locale| features(&asks("会議"), locale).language;
     assert_eq!(language(Some("ja-JP")), Language::Japanese);
