@@ -5,6 +5,7 @@
 use crate::state::Gateway;
 use futures::StreamExt;
 use infra::bus::BusError;
+use infra::bus::direct::DIRECT_SLOTS_FREE_MIN;
 use schemas::advert::{ADVERT_INTERVAL_MS, ADVERT_LIFETIME_MS, Advert, AdvertV1, Departure};
 use schemas::ids::WorkerId;
 use schemas::subjects;
@@ -35,6 +36,15 @@ struct Seen {
     connected: bool,
     /// When it last took a job of ours.
     claimed: Option<Instant>,
+    /// How often its connection was lost.
+    losses: u64,
+}
+
+impl Seen {
+    fn take_slot(&mut self) {
+        self.advert.slots_free = self.advert.slots_free.saturating_sub(1);
+        self.claimed = Some(Instant::now());
+    }
 }
 
 #[derive(Default)]
@@ -82,13 +92,15 @@ impl Fleet {
         }
         let before = known.workers.remove(&name);
         let claimed = before.as_ref().and_then(|seen| seen.claimed);
+        let losses = before.as_ref().map_or(0, |seen| seen.losses);
         if let (Some(before), Some(moment)) = (&before, claimed)
             && moment.elapsed() < CLAIM_SHADOW
         {
             // It may have been written before the claim.
             advert.slots_free = advert.slots_free.min(before.advert.slots_free);
         }
-        known.workers.insert(name, Seen { advert, at: now, connected: true, claimed });
+        let seen = Seen { advert, at: now, connected: true, claimed, losses };
+        known.workers.insert(name, seen);
         before.is_none()
     }
 
@@ -97,8 +109,7 @@ impl Fleet {
     pub(crate) fn claimed(&self, pool: &str, worker: &WorkerId) {
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(seen) = known.workers.get_mut(&(pool.to_owned(), worker.clone())) {
-            seen.advert.slots_free = seen.advert.slots_free.saturating_sub(1);
-            seen.claimed = Some(Instant::now());
+            seen.take_slot();
         }
     }
 
@@ -138,10 +149,39 @@ impl Fleet {
         self.known().workers.get(&name).is_some_and(|seen| seen.at.elapsed() < lifetime)
     }
 
-    /// Whether a known worker's connection was lost since its last sign of life.
-    pub(crate) fn has_lost(&self, pool: &str, worker: &WorkerId) -> bool {
+    /// Whether a known worker's connection was lost since its last sign of life, or since it had
+    /// been lost so often: what was on its way to it then is gone.
+    pub(crate) fn has_lost(&self, pool: &str, worker: &WorkerId, losses: Option<u64>) -> bool {
         let name = (pool.to_owned(), worker.clone());
-        self.known().workers.get(&name).is_some_and(|seen| !seen.connected)
+        self.known().workers.get(&name).is_some_and(|seen| {
+            !seen.connected || losses.is_some_and(|before| seen.losses > before)
+        })
+    }
+
+    /// How often a worker's connection was lost.
+    pub(crate) fn losses(&self, pool: &str, worker: &WorkerId) -> Option<u64> {
+        let name = (pool.to_owned(), worker.clone());
+        self.known().workers.get(&name).map(|seen| seen.losses)
+    }
+
+    /// The worker with the most free slots that takes jobs of a model past the queue, if it has
+    /// more than enough of them; one is taken at once.
+    pub(crate) fn take_ample(&self, pool: &str, model: &str) -> Option<WorkerId> {
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        let lifetime = Duration::from_millis(ADVERT_LIFETIME_MS);
+        let takes = |(name, seen): &(&(String, WorkerId), &mut Seen)| {
+            name.0 == pool
+                && seen.advert.direct
+                && !seen.advert.draining
+                && seen.connected
+                && seen.advert.slots_free >= DIRECT_SLOTS_FREE_MIN
+                && seen.at.elapsed() < lifetime
+                && seen.advert.models.iter().any(|served| served == model)
+        };
+        let ample = known.workers.iter_mut().filter(takes);
+        let ((_, worker), seen) = ample.max_by_key(|(_, seen)| seen.advert.slots_free)?;
+        seen.take_slot();
+        Some(worker.clone())
     }
 
     /// A connection is gone. A worker that only lost its network advertises itself again soon.
@@ -151,6 +191,7 @@ impl Fleet {
         for seen in known.workers.values_mut() {
             if seen.advert.connection.as_deref() == Some(connection) {
                 seen.connected = false;
+                seen.losses += 1;
                 lost = true;
             }
         }
@@ -272,6 +313,7 @@ mod tests {
             slots_free: 3,
             draining: false,
             connection: Some("worker 1".into()),
+            direct: true,
             leaving,
             version: "0".into(),
         }
@@ -288,6 +330,29 @@ mod tests {
     }
 
     #[test]
+    fn a_job_past_the_queue_is_for_a_worker_with_many_free_slots() {
+        let fleet = Fleet::default();
+        let with = |free, worker: &str| AdvertV1 {
+            worker: WorkerId::parse(worker).unwrap(),
+            slots: 1_000,
+            slots_free: free,
+            ..advert(false)
+        };
+        fleet.learn(with(DIRECT_SLOTS_FREE_MIN + 1, "wk_1"));
+        fleet.learn(with(DIRECT_SLOTS_FREE_MIN, "wk_2"));
+        fleet.learn(with(DIRECT_SLOTS_FREE_MIN - 1, "wk_3"));
+        fleet.learn(AdvertV1 { draining: true, ..with(900, "wk_4") });
+        fleet.learn(AdvertV1 { direct: false, ..with(900, "wk_5") });
+        assert_eq!(fleet.take_ample("cloud", "another model"), None);
+        assert_eq!(fleet.take_ample("elsewhere", "m"), None);
+        let taken: Vec<_> = (0..4).map(|_| fleet.take_ample("cloud", "m")).collect();
+        let taken: Vec<_> = taken.iter().flatten().map(|worker| worker.as_str()).collect();
+        assert_eq!(taken.len(), 3, "each taken slot counts");
+        assert!(taken.contains(&"wk_1") && taken.contains(&"wk_2"));
+        assert_eq!(taken[0], "wk_1");
+    }
+
+    #[test]
     fn a_goodbye_ends_the_worker_but_not_its_offer_at_once() {
         let fleet = Fleet::default();
         assert!(!fleet.offers("m"));
@@ -295,12 +360,16 @@ mod tests {
         assert!(fleet.offers("m") && fleet.is_alive("cloud", &advert(false).worker));
         assert_eq!(fleet.pool("cloud"), (1, 4, 3));
         fleet.departed("worker 2");
-        assert!(!fleet.has_lost("cloud", &advert(false).worker));
+        assert!(!fleet.has_lost("cloud", &advert(false).worker, Some(0)));
         fleet.departed("worker 1");
-        assert!(fleet.has_lost("cloud", &advert(false).worker));
+        assert!(fleet.has_lost("cloud", &advert(false).worker, Some(0)));
         assert!(fleet.is_alive("cloud", &advert(false).worker), "its next advert may still come");
         fleet.learn(advert(false));
-        assert!(!fleet.has_lost("cloud", &advert(false).worker));
+        assert!(!fleet.has_lost("cloud", &advert(false).worker, Some(1)), "it is here again");
+        assert!(
+            fleet.has_lost("cloud", &advert(false).worker, Some(0)),
+            "what it was sent before is not"
+        );
         fleet.learn(advert(true));
         assert!(fleet.offers("m") && !fleet.is_alive("cloud", &advert(false).worker));
         assert_eq!(fleet.size(), 0);

@@ -35,6 +35,9 @@ pub struct AdvertV1 {
     /// The name of its connection to NATS: when that is gone, so is the worker.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub connection: Option<String>,
+    /// It takes jobs that a gateway hands to it past the queue, while it has many free slots.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub direct: bool,
     /// It says goodbye: forget it at once.
     pub leaving: bool,
     /// The program's version.

@@ -25,8 +25,8 @@ pub struct FrameV1 {
     pub number: u32,
     /// Which try of the request it belongs to.
     pub attempt: u32,
-    /// Which handing-out of that try by the queue, from 1: two workers may have been given the same
-    /// job, and only the one that was told to go is heard.
+    /// Which handing-out of that try by the queue, from 1 (0: it was handed over past the queue): two
+    /// workers may have been given the same job, and only the one that was told to go is heard.
     pub delivered: u64,
     /// What it says.
     pub body: FrameBody,
@@ -40,6 +40,9 @@ pub enum FrameBody {
     Delta(Delta),
     /// The whole answer at once, for a request that isn't streamed.
     Answer(Answer),
+    /// A sign of life of a job that was handed past the queue and has said nothing yet. It counts
+    /// as no frame: its number is 0.
+    Alive,
     /// The end: everything was said and its charge is durable.
     Done(Done),
     /// The end: it went wrong.

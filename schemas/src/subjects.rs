@@ -65,6 +65,28 @@ pub fn claim(gateway: &GatewayId) -> String {
     format!("gw.{gateway}.claim")
 }
 
+/// Where a gateway hands a job to one worker, past the queue.
+pub fn direct(pool: &str, worker: &WorkerId) -> String {
+    format!("direct.{}.{worker}", token(pool))
+}
+
+/// Where a gateway hears that a job handed past the queue found no room, or nobody.
+pub fn direct_refused(gateway: &GatewayId, request: &RequestId, attempt: u32) -> String {
+    format!("gw.{gateway}.refused.{request}.{attempt}")
+}
+
+/// All that a gateway hears of such jobs.
+pub fn direct_refused_all(gateway: &GatewayId) -> String {
+    format!("gw.{gateway}.refused.*.*")
+}
+
+/// The request and the attempt that such a subject names.
+pub fn direct_refused_names(subject: &str) -> Option<(&str, u32)> {
+    let (rest, attempt) = subject.rsplit_once('.')?;
+    let (_, request) = rest.rsplit_once('.')?;
+    Some((request, attempt.parse().ok()?))
+}
+
 /// Where the frames of one request go.
 pub fn frames(gateway: &GatewayId, request: &RequestId) -> String {
     format!("tok.{gateway}.{request}")
@@ -143,6 +165,14 @@ mod tests {
     fn free_text_stays_one_token() {
         assert_eq!(chat("cloud", "gpt-4.1 mini"), "chat.cloud.gpt-4%2E1%20mini");
         assert_eq!(token("楽天"), "%E6%A5%BD%E5%A4%A9");
+    }
+
+    #[test]
+    fn a_refusal_names_its_request_and_attempt() {
+        let (gateway, request) = (GatewayId::parse("gw_1").unwrap(), RequestId::fresh());
+        let subject = direct_refused(&gateway, &request, 3);
+        assert_eq!(direct_refused_names(&subject), Some((request.as_str(), 3)));
+        assert_eq!(direct_refused_names("gw.g.refused"), None);
     }
 
     #[test]

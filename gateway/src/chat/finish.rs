@@ -246,7 +246,9 @@ async fn settle(gateway: &Arc<Gateway>, mut live: Live, model: &str, client_left
     let reason = void_reason(client_left);
     let request = live.received().request.clone();
     let Some(execution) = gateway.exchange.cancel(&request) else {
-        gateway.remove_from_queue(&request, live.published.sequence).await;
+        if let Some(sequence) = live.published.sequence {
+            gateway.remove_from_queue(&request, sequence).await;
+        }
         return live.published.held.void(gateway, reason);
     };
     stop_execution(gateway, &request, &execution).await;
@@ -263,6 +265,7 @@ async fn settle(gateway: &Arc<Gateway>, mut live: Live, model: &str, client_left
                     continue;
                 }
                 match frame.body {
+                    FrameBody::Alive => {}
                     FrameBody::Delta(delta) => live.owed.count_pieces(&delta.choices),
                     FrameBody::Answer(answer) => live.owed.count_whole(&answer.choices),
                     FrameBody::Done(done) => return live.settled(gateway, model, &done),

@@ -10,11 +10,13 @@ use crate::line::{Asking, Place, Ticket, Turn};
 use crate::state::Gateway;
 use async_nats::jetstream::context::PublishErrorKind;
 use bytes::Bytes;
+use infra::bus::delivery::LEFT_MS;
 use infra::clock;
 use infra::config::Model;
 use infra::store::holds::OpenHold;
 use infra::trace::{Kind, Span, TRACEPARENT};
 use schemas::error::{ErrorCode, Problem};
+use schemas::ids::WorkerId;
 use schemas::job::{ChatJob, Job, JobKind};
 use schemas::subjects;
 use std::sync::Arc;
@@ -40,8 +42,8 @@ pub(super) struct Published {
     pub(super) attempt: u32,
     /// The fields that its model can't honour: they are not in the job.
     pub(super) dropped: Vec<String>,
-    /// Its place in the stream, to remove it by.
-    pub(super) sequence: u64,
+    /// Its place in the stream, to remove it by; absent when it isn't there.
+    pub(super) sequence: Option<u64>,
     /// It waits here for its turn; the queue has nothing of it.
     pub(super) ticket: Option<Ticket>,
     /// Where it stood when it joined the line, if it had to.
@@ -160,7 +162,7 @@ pub(super) async fn publish(gateway: &Arc<Gateway>, held: Held) -> Result<Publis
         seat,
         candidate: 0,
         attempt: 1,
-        sequence: 0,
+        sequence: None,
         ticket: None,
         position: None,
         overflowed: false,
@@ -227,7 +229,9 @@ fn dropped(held: &Held, candidate: usize) -> Vec<String> {
     }
 }
 
-async fn send(gateway: &Arc<Gateway>, published: &Published) -> Result<u64, Problem> {
+/// Sends the job: straight to a worker with many free slots, or else to the queue. Answers its place
+/// there.
+async fn send(gateway: &Arc<Gateway>, published: &Published) -> Result<Option<u64>, Problem> {
     let model = published.model();
     let job = job_of(gateway, published);
     let left_ms = job.deadline_ms.saturating_sub(clock::unix_ms());
@@ -240,24 +244,67 @@ async fn send(gateway: &Arc<Gateway>, published: &Published) -> Result<u64, Prob
     if body.len() > bytes_max {
         return Err(too_large(bytes_max));
     }
+    gateway.breakers.begin(&model.name, Instant::now());
+    if let Some(worker) = ample_worker(gateway, published) {
+        hand_over(gateway, published, worker, left_ms, body.into()).await;
+        return Ok(None);
+    }
     let mut headers = async_nats::HeaderMap::new();
     let ttl_seconds = left_ms.div_ceil(1_000).max(TTL_SECONDS_MIN);
     headers.insert(async_nats::header::NATS_MESSAGE_TTL, ttl_seconds.to_string().as_str());
-    gateway.breakers.begin(&model.name, Instant::now());
     let subject = subjects::chat(&model.pool, &model.name);
     let mut span = traced(published, &subject);
     if let Some(context) = span.context() {
         headers.insert(TRACEPARENT, context.header().as_str());
     }
+    gateway.metrics.jobs_sent_total.with_label_values(&["queue"]).inc();
     let message = Message { subject, headers, body: body.into() };
-    put(gateway, published, message).await.map_err(|failed| {
+    let put = put(gateway, published, message).await.map_err(|failed| {
         span.fail("unqueued");
         match failed {
             Some(PublishErrorKind::MaxPayloadExceeded) => too_large(bytes_max),
             Some(PublishErrorKind::Other) => queue_full(gateway.line.retry_after(&model.pool)),
             _ => unavailable(),
         }
-    })
+    });
+    put.map(Some)
+}
+
+/// A worker that needs no queue: it has many free slots. What came back once goes to the queue.
+fn ample_worker(gateway: &Gateway, published: &Published) -> Option<WorkerId> {
+    let model = published.model();
+    let may = published.attempt == 1 && gateway.bus.is_connected();
+    may.then(|| gateway.fleet.take_ample(&model.pool, &model.name)).flatten()
+}
+
+/// Hands the job to a worker. That it was sent is its claim; whatever goes wrong then, the relay
+/// sends it to the queue.
+async fn hand_over(
+    gateway: &Gateway,
+    published: &Published,
+    worker: WorkerId,
+    left_ms: u64,
+    body: Bytes,
+) {
+    let request = &published.received().request;
+    let pool = &published.model().pool;
+    let subject = subjects::direct(pool, &worker);
+    let refuse = subjects::direct_refused(&gateway.id, request, published.attempt);
+    let mut headers = async_nats::HeaderMap::new();
+    headers.insert(LEFT_MS, left_ms.to_string().as_str());
+    let mut span = traced(published, &subject);
+    if let Some(context) = span.context() {
+        headers.insert(TRACEPARENT, context.header().as_str());
+    }
+    gateway.exchange.hand(request, worker.clone(), gateway.fleet.losses(pool, &worker));
+    gateway.metrics.jobs_sent_total.with_label_values(&["direct"]).inc();
+    let client = gateway.bus.client();
+    let sent = client.publish_with_reply_and_headers(subject, refuse, headers, body).await;
+    if let Err(error) = sent {
+        span.fail("unsent");
+        tracing::warn!(%error, "a job couldn't be handed over");
+        gateway.exchange.refused(request, published.attempt);
+    }
 }
 
 /// A job as NATS takes it.

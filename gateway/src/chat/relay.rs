@@ -52,6 +52,8 @@ pub(super) struct Live {
     numbers: u32,
     begun: bool,
     last_frame: Instant,
+    /// When a worker last said that a job past the queue is alive.
+    last_sign: Instant,
     next_ping: Instant,
     departures: watch::Receiver<u64>,
     connections: watch::Receiver<u64>,
@@ -95,6 +97,7 @@ pub(super) fn relay(gateway: &Arc<Gateway>, mut published: Published) -> Relay {
         numbers: 0,
         begun: false,
         last_frame: Instant::now(),
+        last_sign: Instant::now(),
         next_ping: arrived + patience,
         departures: gateway.fleet.departures(),
         connections,
@@ -139,7 +142,7 @@ impl Relay {
             let event = match live.wait().await {
                 Signal::Frame(frame) => self.frame(&frame).await,
                 Signal::FramesClosed => Some(self.give_up(cut_off())),
-                Signal::StageChanged => self.stage_changed(),
+                Signal::StageChanged => self.stage_changed().await,
                 Signal::Turn(place) => {
                     let sent = live.published.take_turn(&self.gateway, place).await;
                     self.published(sent)
@@ -168,6 +171,10 @@ impl Relay {
             }
         };
         if !live.is_of_current_execution(&frame) {
+            return None;
+        }
+        if frame.body == FrameBody::Alive {
+            live.last_sign = Instant::now();
             return None;
         }
         live.numbers += 1;
@@ -199,6 +206,7 @@ impl Relay {
                 }
                 Some(Event::Whole(answer.choices))
             }
+            FrameBody::Alive => None,
             FrameBody::Done(done) => Some(self.done(&done)),
             FrameBody::Failed(failed) => self.failed(failed).await,
         }
@@ -250,7 +258,7 @@ impl Relay {
         Some(Event::Failed(failed.problem))
     }
 
-    fn stage_changed(&mut self) -> Option<Event> {
+    async fn stage_changed(&mut self) -> Option<Event> {
         let live = self.live.as_mut()?;
         let stage = live.published.seat.stage.borrow_and_update().clone();
         match stage {
@@ -264,7 +272,11 @@ impl Relay {
                 None
             }
             Stage::Poisoned(_) => Some(self.give_up(poisoned())),
-            Stage::Claimed(_) | Stage::Waiting | Stage::Cancelled => None,
+            Stage::Refused if !live.begun => {
+                let candidate = live.published.candidate;
+                self.again(candidate).await
+            }
+            Stage::Refused | Stage::Claimed(_) | Stage::Waiting | Stage::Cancelled => None,
         }
     }
 
@@ -334,7 +346,9 @@ impl Relay {
         if let Stage::Claimed(execution) = &stage {
             let (fleet, pool) = (&self.gateway.fleet, &live.published.model().pool);
             let silent = !fleet.is_alive(pool, &execution.worker) && execution.is_settled_in();
-            let lost = silent || fleet.has_lost(pool, &execution.worker);
+            let lost = silent
+                || fleet.has_lost(pool, &execution.worker, execution.losses)
+                || live.is_unheard(&self.gateway, execution);
             if !live.begun && lost && live.published.attempt < ATTEMPTS_MAX {
                 let worker = &execution.worker;
                 tracing::warn!(%worker, "a worker is gone before its first token");
@@ -437,8 +451,16 @@ impl Live {
             Stage::Claimed(Execution { attempt, delivered, .. }) => {
                 *attempt == frame.attempt && *delivered == frame.delivered
             }
-            Stage::Waiting | Stage::Cancelled | Stage::Poisoned(_) => false,
+            Stage::Waiting | Stage::Refused | Stage::Cancelled | Stage::Poisoned(_) => false,
         }
+    }
+
+    /// Whether a job past the queue gives no sign of life. In the queue NATS would know, and hand
+    /// it out again.
+    fn is_unheard(&self, gateway: &Gateway, execution: &Execution) -> bool {
+        let limit = Duration::from_secs(gateway.config.queue.acknowledge_seconds);
+        let heard = self.last_sign.max(execution.since);
+        execution.delivered == 0 && heard.elapsed() >= limit
     }
 
     fn streams(&self) -> bool {

@@ -16,7 +16,7 @@ type Decision = (ClaimAnswer, Option<Execution>);
 
 impl Exchange {
     /// Decides about a claim.
-    fn claim(&self, claim: &ClaimV1, now_ms: u64) -> Decision {
+    fn claim(&self, claim: &ClaimV1, losses: Option<u64>, now_ms: u64) -> Decision {
         let mut table = self.table();
         let unknown = (ClaimAnswer::Unknown, None);
         let Some(entry) = table.get_mut(&claim.request) else { return unknown };
@@ -28,8 +28,17 @@ impl Exchange {
             return (ClaimAnswer::PastDeadline, None);
         }
         let replaced = match &*entry.stage.borrow() {
-            Stage::Cancelled | Stage::Poisoned(_) => return (ClaimAnswer::Cancelled, None),
+            Stage::Cancelled | Stage::Refused | Stage::Poisoned(_) => {
+                return (ClaimAnswer::Cancelled, None);
+            }
             Stage::Claimed(_) if entry.begun => return (ClaimAnswer::AlreadyRunning, None),
+            // It was handed to this worker, which is late and wants to be sure.
+            Stage::Claimed(before)
+                if (before.delivered, claim.delivered) == (0, 0)
+                    && before.worker == claim.worker =>
+            {
+                return (ClaimAnswer::Go { left_ms }, None);
+            }
             // A later delivery of the same attempt: the queue gave up on the first worker.
             Stage::Claimed(before) if before.delivered >= claim.delivered => {
                 return (ClaimAnswer::AlreadyRunning, None);
@@ -41,6 +50,7 @@ impl Exchange {
             worker: claim.worker.clone(),
             attempt: claim.attempt,
             delivered: claim.delivered,
+            losses,
             since: Instant::now(),
         }));
         entry.place = None;
@@ -79,7 +89,8 @@ async fn answer(gateway: &Gateway, message: async_nats::Message) {
     let answer = match serde_json::from_slice(&message.payload) {
         Ok(Claim::V1(claim)) => {
             let pool = gateway.exchange.pool_of(&claim.request);
-            let (answer, replaced) = gateway.exchange.claim(&claim, clock::unix_ms());
+            let losses = pool.as_ref().and_then(|pool| gateway.fleet.losses(pool, &claim.worker));
+            let (answer, replaced) = gateway.exchange.claim(&claim, losses, clock::unix_ms());
             if let (ClaimAnswer::Go { .. }, Some(pool)) = (&answer, pool) {
                 gateway.fleet.claimed(&pool, &claim.worker);
             }
@@ -127,7 +138,7 @@ mod tests {
     }
 
     fn answered(exchange: &Exchange, claimed: &ClaimV1, now_ms: u64) -> ClaimAnswer {
-        exchange.claim(claimed, now_ms).0
+        exchange.claim(claimed, None, now_ms).0
     }
 
     #[test]
@@ -141,7 +152,7 @@ mod tests {
         assert_eq!(answered(&exchange, &claim(&request, 1, 1), 0), go);
         let again = answered(&exchange, &claim(&request, 1, 1), 0);
         assert_eq!(again, ClaimAnswer::AlreadyRunning);
-        let (answer, replaced) = exchange.claim(&claim(&request, 1, 2), 0);
+        let (answer, replaced) = exchange.claim(&claim(&request, 1, 2), None, 0);
         assert_eq!((answer, replaced.map(|before| before.delivered)), (go, Some(1)));
         exchange.begun(&request);
         let begun = answered(&exchange, &claim(&request, 1, 3), 0);
@@ -159,10 +170,29 @@ mod tests {
     }
 
     #[test]
+    fn a_job_past_the_queue_is_its_workers_until_it_is_refused() {
+        let (exchange, request) = (Exchange::default(), RequestId::fresh());
+        let _seat = exchange.enter(hold(&request), 100);
+        let late = claim(&request, 1, 0);
+        exchange.hand(&request, late.worker.clone(), None);
+        assert_eq!(answered(&exchange, &late, 0), ClaimAnswer::Go { left_ms: 100 });
+        let another = answered(&exchange, &claim(&request, 1, 0), 0);
+        assert_eq!(another, ClaimAnswer::AlreadyRunning);
+        exchange.refused(&request, 2);
+        assert_eq!(answered(&exchange, &late, 0), ClaimAnswer::Go { left_ms: 100 });
+        exchange.refused(&request, 1);
+        assert_eq!(answered(&exchange, &late, 0), ClaimAnswer::Cancelled);
+        assert_eq!(exchange.next_attempt(&request), Some(2));
+        exchange.refused(&request, 2);
+        let go = answered(&exchange, &claim(&request, 2, 1), 0);
+        assert_eq!(go, ClaimAnswer::Go { left_ms: 100 }, "the queue's job isn't meant");
+    }
+
+    #[test]
     fn a_cancelled_execution_is_told_and_no_other_starts() {
         let (exchange, request) = (Exchange::default(), RequestId::fresh());
         let _seat = exchange.enter(hold(&request), 100);
-        exchange.claim(&claim(&request, 1, 1), 0);
+        exchange.claim(&claim(&request, 1, 1), None, 0);
         exchange.poisoned(&request, 1);
         assert_eq!(exchange.cancel(&request).map(|running| running.delivered), Some(1));
         assert_eq!(answered(&exchange, &claim(&request, 1, 2), 0), ClaimAnswer::Cancelled);

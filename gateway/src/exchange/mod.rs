@@ -4,6 +4,9 @@
 /// The answer to a claim.
 mod claims;
 
+/// Jobs past the queue that found no room, or nobody.
+mod refusals;
+
 use crate::line::Place;
 use crate::state::Gateway;
 use bytes::Bytes;
@@ -33,6 +36,8 @@ pub(crate) enum Stage {
     Waiting,
     /// Taken by a worker.
     Claimed(Execution),
+    /// It was handed to a worker past the queue, which had no room or is gone.
+    Refused,
     /// Its client has left; nobody may start it.
     Cancelled,
     /// It was handed out as often as allowed, and nobody brought a first token; who had it last.
@@ -44,7 +49,7 @@ impl Stage {
         match self {
             Self::Claimed(execution) => Some(execution),
             Self::Poisoned(last) => last.as_ref(),
-            Self::Waiting | Self::Cancelled => None,
+            Self::Waiting | Self::Refused | Self::Cancelled => None,
         }
     }
 }
@@ -56,8 +61,10 @@ pub(crate) struct Execution {
     pub(crate) worker: WorkerId,
     /// Which attempt.
     pub(crate) attempt: u32,
-    /// Which handing-out of the attempt.
+    /// Which handing-out of the attempt; 0 past the queue.
     pub(crate) delivered: u64,
+    /// How often its connection had been lost then, if that is known.
+    pub(crate) losses: Option<u64>,
     /// When it was claimed.
     pub(crate) since: Instant,
 }
@@ -152,6 +159,27 @@ impl Exchange {
     pub(crate) fn take_place(&self, request: &RequestId, place: Place) {
         if let Some(entry) = self.table().get_mut(request) {
             entry.place = Some(place);
+        }
+    }
+
+    /// The request is handed to a worker past the queue: that is its claim.
+    pub(crate) fn hand(&self, request: &RequestId, worker: WorkerId, losses: Option<u64>) {
+        let mut table = self.table();
+        let Some(entry) = table.get_mut(request) else { return };
+        let attempt = entry.attempt;
+        let since = Instant::now();
+        let execution = Execution { worker, attempt, delivered: 0, losses, since };
+        entry.stage.send_replace(Stage::Claimed(execution));
+        entry.place = None;
+    }
+
+    /// The worker that a request was handed to did not take it.
+    pub(crate) fn refused(&self, request: &RequestId, attempt: u32) {
+        let mut table = self.table();
+        let Some(entry) = table.get_mut(request) else { return };
+        let was_handed = matches!(&*entry.stage.borrow(), Stage::Claimed(e) if e.delivered == 0);
+        if entry.attempt == attempt && !entry.begun && was_handed {
+            entry.stage.send_replace(Stage::Refused);
         }
     }
 
@@ -286,6 +314,7 @@ async fn tell_worker(
 /// Serves claims and frames as long as the gateway lives.
 pub(crate) async fn serve(gateway: &Arc<Gateway>) -> Result<(), BusError> {
     claims::serve(gateway).await?;
+    refusals::serve(gateway).await?;
     let subscribed = gateway.bus.client().subscribe(subjects::frames_all(&gateway.id)).await;
     let mut frames =
         subscribed.map_err(|error| BusError::request("listening for frames", error))?;

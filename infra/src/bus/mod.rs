@@ -16,8 +16,14 @@ pub mod coupons;
 /// Auto-recharge, account by account.
 pub mod recharges;
 
+/// A job as a worker gets it.
+pub mod delivery;
+
 /// Jobs for free slots, one pull for each.
 pub mod pull;
+
+/// Jobs past the queue, for a worker with many free slots.
+pub mod direct;
 
 use crate::environment::{Environment, NATS_TLS_CA, NATS_TLS_CERT, NATS_TLS_KEY};
 use async_nats::jetstream;

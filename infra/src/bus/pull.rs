@@ -3,8 +3,8 @@
 //! client library's own streams are not used: one asks for more than it was told to, the other
 //! hangs after a restart of the server.
 
+use super::delivery::Delivery;
 use super::{Bus, BusError};
-use crate::trace::{Context, TRACEPARENT};
 use async_nats::Subscriber;
 use bytes::Bytes;
 use futures::StreamExt;
@@ -27,7 +27,7 @@ const INBOX_END_SECONDS_MAX: Duration = Duration::from_secs(2);
 
 /// Pulls of a worker that wait in a pool at once. The server looks at all of them whenever a job
 /// comes: with a thousand that was a quarter of its work.
-const PULLS_WAITING_MAX: usize = 32;
+pub(super) const PULLS_WAITING_MAX: usize = 32;
 
 /// Pause after a pull that the server refused, before the next: the consumer may not be there yet.
 const REFUSED_PAUSE: Duration = Duration::from_millis(200);
@@ -60,7 +60,7 @@ impl Slots {
         u32::try_from(self.free.available_permits()).unwrap_or(u32::MAX)
     }
 
-    fn take(&self) -> Option<Slot> {
+    pub(super) fn take(&self) -> Option<Slot> {
         let permit = Arc::clone(&self.free).try_acquire_owned().ok()?;
         Some(Slot { permit: Some(permit), freed: Arc::clone(&self.freed) })
     }
@@ -76,51 +76,6 @@ impl Drop for Slot {
     fn drop(&mut self) {
         drop(self.permit.take());
         self.freed.notify_one();
-    }
-}
-
-/// A job as it came from the queue. Dropping it says nothing to the queue: it comes back after the
-/// acknowledgement wait.
-pub struct Delivery {
-    /// The job.
-    pub payload: Bytes,
-    /// The subject that acknowledges it.
-    pub acknowledge: String,
-    /// How often it was handed out, this time included.
-    pub delivered: u64,
-    /// The span that queued it.
-    pub trace: Option<Context>,
-    /// The slot it occupies: hold it as long as the job runs.
-    pub slot: Slot,
-    client: async_nats::Client,
-}
-
-impl Delivery {
-    async fn say(&self, word: &'static [u8]) {
-        let said = self.client.publish(self.acknowledge.clone(), Bytes::from_static(word)).await;
-        if let Err(error) = said {
-            tracing::warn!(%error, "the queue couldn't be told about a job");
-        }
-    }
-
-    /// The job is ours for good: it will never come back.
-    pub async fn acknowledge(&self) {
-        self.say(b"+ACK").await;
-    }
-
-    /// The job is still being worked on.
-    pub async fn in_progress(&self) {
-        self.say(b"+WPI").await;
-    }
-
-    /// Nobody needs the job any more.
-    pub async fn terminate(&self) {
-        self.say(b"+TERM").await;
-    }
-
-    /// Somebody else should take the job, now.
-    pub async fn give_back(&self) {
-        self.say(b"-NAK").await;
     }
 }
 
@@ -262,13 +217,9 @@ impl Puller {
     }
 
     async fn hand_over(&self, job: async_nats::Message) {
-        let Some(acknowledge) = job.reply.map(|subject| subject.to_string()) else { return };
-        let payload = job.payload;
-        let headers = job.headers.unwrap_or_default();
-        let trace = headers.get(TRACEPARENT).and_then(|told| Context::read(told.as_str()));
         let client = self.bus.client().clone();
-        let delivered = deliveries_of(&acknowledge);
         let Some(slot) = self.slots.take() else {
+            let Some(acknowledge) = job.reply else { return };
             // More than was asked for: somebody with a free slot shall have it, after a breath, so
             // that its deliveries aren't spent on us.
             let given_back = client.publish(acknowledge, Bytes::from_static(GIVE_BACK_LATER)).await;
@@ -277,35 +228,16 @@ impl Puller {
             }
             return;
         };
-        let delivery = Delivery { payload, acknowledge, delivered, trace, slot, client };
+        let Some(delivery) = Delivery::of_queue(job, slot, client) else { return };
         if self.deliveries.send(delivery).await.is_err() {
             tracing::debug!("a job came after the end; the queue will hand it out again");
         }
     }
 }
 
-/// `$JS.ACK.[domain.account.]<stream>.<consumer>.<delivered>.<stream sequence>.…`: five numbers end
-/// the subject, the first of them counts the deliveries.
-fn deliveries_of(acknowledge: &str) -> u64 {
-    let tokens: Vec<&str> = acknowledge.split('.').collect();
-    let position = if tokens.len() >= 11 { 6 } else { 4 };
-    tokens.get(position).and_then(|token| token.parse().ok()).unwrap_or(1)
-}
-
 async fn sleep_until(moment: Option<Instant>) {
     match moment {
         Some(moment) => tokio::time::sleep_until(moment).await,
         None => std::future::pending().await,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn deliveries_are_read_from_both_forms() {
-        assert_eq!(deliveries_of("$JS.ACK.CHAT.cloud.3.7.9.1700000000.0"), 3);
-        assert_eq!(deliveries_of("$JS.ACK.hub.abc.CHAT.cloud.2.7.9.1700000000.0.token"), 2);
     }
 }

@@ -21,9 +21,12 @@ pub(crate) async fn advertise(
     let mut asked =
         subscribed.map_err(|error| BusError::request("listening for health polls", error))?;
     let mut ticks = tokio::time::interval(Duration::from_millis(ADVERT_INTERVAL_MS));
+    let mut is_draining = worker.is_draining();
     loop {
         tokio::select! {
             () = gone.cancelled() => break,
+            // Gateways shall hear it at once, and hand over no more jobs.
+            () = worker.begins_to_drain(), if !is_draining => is_draining = true,
             _ = ticks.tick() => {}
             question = asked.next() => if question.is_none() { break },
         }
@@ -49,6 +52,7 @@ async fn send(worker: &Worker, pool: &Pool, slots: &Slots, leaving: bool) {
         slots_free: free,
         draining: worker.is_draining(),
         connection: Some(worker.bus().name().to_owned()),
+        direct: true,
         leaving,
         version: env!("CARGO_PKG_VERSION").to_owned(),
     });

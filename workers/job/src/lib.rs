@@ -31,7 +31,7 @@ pub use worker::{Pool, Worker, WorkerError, WorkerSettings};
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use infra::bus::pull::Delivery;
+use infra::bus::delivery::Delivery;
 use infra::crash::Point;
 use infra::trace::{self, Kind, Span};
 use schemas::error::{ErrorCode, Problem};
@@ -212,7 +212,7 @@ async fn answer(worker: &Worker, execution: &Execution<'_>, reply: &mut Reply) -
                 begun = true;
                 delivery.acknowledge().await;
             }
-            _ = alive.tick(), if !begun => delivery.in_progress().await,
+            _ = alive.tick(), if !begun => tell_alive(worker, execution).await,
             () = &mut deadline, if !late => {
                 late = true;
                 stop.cancel();
@@ -230,6 +230,14 @@ async fn answer(worker: &Worker, execution: &Execution<'_>, reply: &mut Reply) -
             tracing::error!(request = %job.request, "the backend panicked");
             Ended { usage: None, problem: Some(internal()) }
         }
+    }
+}
+
+/// Whoever would give the job to another is told that it lives: the queue, or past it the gateway.
+async fn tell_alive(worker: &Worker, execution: &Execution<'_>) {
+    match execution.delivery.left_when_sent() {
+        Some(_) => reply::sign_of_life(worker.bus(), execution.job).await,
+        None => execution.delivery.in_progress().await,
     }
 }
 

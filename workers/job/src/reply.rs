@@ -63,15 +63,25 @@ impl Reply {
         }
         self.number += 1;
         let (number, attempt, delivered) = (self.number, self.attempt, self.delivered);
-        let frame = Frame::V1(FrameV1 { number, attempt, delivered, body });
-        let encoded = match serde_json::to_vec(&frame) {
-            Ok(encoded) => encoded,
-            Err(error) => return tracing::error!(%error, "a frame can't be encoded"),
-        };
-        let sent = self.bus.client().publish(self.subject.clone(), encoded.into()).await;
-        if let Err(error) = sent {
-            // The gap in the numbers tells the gateway.
-            tracing::warn!(%error, "a frame couldn't be sent");
-        }
+        publish(&self.bus, self.subject.clone(), FrameV1 { number, attempt, delivered, body })
+            .await;
+    }
+}
+
+/// Tells the gateway that a job which it handed over past the queue is alive, and says nothing yet.
+pub(crate) async fn sign_of_life(bus: &Bus, job: &ChatJob) {
+    let subject = subjects::frames(&job.gateway, &job.request);
+    let body = FrameBody::Alive;
+    publish(bus, subject, FrameV1 { number: 0, attempt: job.attempt, delivered: 0, body }).await;
+}
+
+async fn publish(bus: &Bus, subject: String, frame: FrameV1) {
+    let encoded = match serde_json::to_vec(&Frame::V1(frame)) {
+        Ok(encoded) => encoded,
+        Err(error) => return tracing::error!(%error, "a frame can't be encoded"),
+    };
+    if let Err(error) = bus.client().publish(subject, encoded.into()).await {
+        // The gap in the numbers tells the gateway.
+        tracing::warn!(%error, "a frame couldn't be sent");
     }
 }

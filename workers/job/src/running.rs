@@ -3,7 +3,7 @@
 
 use schemas::ids::{GatewayId, RequestId};
 use schemas::job::ChatJob;
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio_util::sync::CancellationToken;
 
@@ -19,9 +19,24 @@ struct Job {
     replaced: CancellationToken,
 }
 
+/// Words for jobs that don't run here which are remembered. Most are for other workers; but the word
+/// for a job that came past the queue may be read a moment before the job.
+const EARLY_WORDS_MAX: usize = 1_024;
+
 /// All running jobs of a worker.
 #[derive(Clone, Default)]
-pub(crate) struct Running(Arc<Mutex<Table>>);
+pub(crate) struct Running {
+    table: Arc<Mutex<Table>>,
+    early: Arc<Mutex<EarlyWords>>,
+}
+
+/// The last words for jobs that did not run here.
+#[derive(Default)]
+struct EarlyWords {
+    /// Up to which execution it was meant, and whether another takes its place.
+    words: HashMap<RequestId, (u32, u64, bool)>,
+    order: VecDeque<RequestId>,
+}
 
 /// One running job; dropping it forgets the job.
 pub(crate) struct RunningJob {
@@ -35,7 +50,7 @@ pub(crate) struct RunningJob {
 impl Running {
     fn table(&self) -> MutexGuard<'_, Table> {
         // A panic while holding the lock leaves a usable table: every change is one call.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Knows a job from now on. Called before its claim, so that no cancellation falls between.
@@ -54,11 +69,58 @@ impl Running {
             replaced: replaced.clone(),
         };
         self.table().insert(name.clone(), job);
+        self.heed_early_words(&name.0);
         RunningJob { table: self.clone(), name, stop, cancelled, replaced }
     }
 
-    /// Nobody waits any more for an execution of a request, nor for an earlier one.
-    pub(crate) fn cancel(&self, request: &RequestId, attempt: u32, delivered: u64) {
+    fn early(&self) -> MutexGuard<'_, EarlyWords> {
+        self.early.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What had been said of a request before it was known.
+    fn heed_early_words(&self, request: &RequestId) {
+        let early = self.early();
+        if let Some((attempt, delivered, replaced)) = early.words.get(request) {
+            self.stop_up_to(request, *attempt, *delivered, *replaced);
+        }
+    }
+
+    /// Nobody waits any more for an execution of a request, nor for an earlier one; when it is
+    /// `replaced`, another execution takes its place.
+    pub(crate) fn heed(&self, request: &RequestId, attempt: u32, delivered: u64, replaced: bool) {
+        let mut early = self.early();
+        if self.stop_up_to(request, attempt, delivered, replaced) > 0 {
+            return;
+        }
+        if early.words.insert(request.clone(), (attempt, delivered, replaced)).is_some() {
+            return;
+        }
+        early.order.push_back(request.clone());
+        if early.order.len() > EARLY_WORDS_MAX
+            && let Some(oldest) = early.order.pop_front()
+        {
+            early.words.remove(&oldest);
+        }
+    }
+
+    fn stop_up_to(
+        &self,
+        request: &RequestId,
+        attempt: u32,
+        delivered: u64,
+        replaced: bool,
+    ) -> usize {
+        if replaced {
+            self.replace(request, attempt, delivered)
+        } else {
+            self.cancel(request, attempt, delivered)
+        }
+    }
+
+    /// Nobody waits any more for an execution of a request, nor for an earlier one. Returns how
+    /// many ran here.
+    fn cancel(&self, request: &RequestId, attempt: u32, delivered: u64) -> usize {
+        let mut stopped = 0;
         for (name, job) in self.table().iter() {
             if name.0 != *request || (name.1, name.2) > (attempt, delivered) {
                 continue;
@@ -68,17 +130,19 @@ impl Running {
             }
             job.cancelled.cancel();
             job.stop.cancel();
+            stopped += 1;
         }
+        stopped
     }
 
     /// The same, and another execution takes its place.
-    pub(crate) fn replace(&self, request: &RequestId, attempt: u32, delivered: u64) {
+    fn replace(&self, request: &RequestId, attempt: u32, delivered: u64) -> usize {
         for (name, job) in self.table().iter() {
             if name.0 == *request && (name.1, name.2) == (attempt, delivered) {
                 job.replaced.cancel();
             }
         }
-        self.cancel(request, attempt, delivered);
+        self.cancel(request, attempt, delivered)
     }
 
     /// The gateways that wait for running jobs.
@@ -132,6 +196,21 @@ mod tests {
     fn begin(running: &Running, request: &RequestId, attempt: u32, delivered: u64) -> RunningJob {
         let gateway = GatewayId::parse("gw_1").unwrap();
         running.know((request.clone(), attempt, delivered), gateway)
+    }
+
+    #[test]
+    fn a_word_that_comes_before_its_job_counts() {
+        let (running, request) = (Running::default(), RequestId::fresh());
+        running.heed(&request, 1, 0, false);
+        assert!(begin(&running, &request, 1, 0).was_cancelled());
+        let later = begin(&running, &request, 2, 1);
+        assert!(!later.was_cancelled(), "a later attempt is another's");
+        running.heed(&request, 2, 1, true);
+        assert!(later.was_replaced());
+        for _ in 0..2 * EARLY_WORDS_MAX {
+            running.heed(&RequestId::fresh(), 1, 0, false);
+        }
+        assert_eq!(running.early().words.len(), EARLY_WORDS_MAX);
     }
 
     #[test]

@@ -4,7 +4,9 @@
 use crate::running::Running;
 use crate::{Backend, advertise, orphans, run_job};
 use futures::StreamExt;
-use infra::bus::pull::Puller;
+use infra::bus::delivery::Delivery;
+use infra::bus::direct::Direct;
+use infra::bus::pull::{Puller, Slots};
 use infra::bus::{Bus, BusError};
 use infra::metrics::Metrics;
 use infra::tasks::Tasks;
@@ -110,6 +112,11 @@ impl Worker {
         &self.settings
     }
 
+    /// Waits until no new job is taken any more.
+    pub(crate) async fn begins_to_drain(&self) {
+        self.draining.cancelled().await;
+    }
+
     pub(crate) fn is_draining(&self) -> bool {
         self.draining.is_cancelled()
     }
@@ -189,15 +196,11 @@ impl Worker {
                 }
             }
         });
-        let (worker, jobs, name) = (Arc::clone(self), jobs.clone(), pool.name.clone());
+        let start = self.starter(pool, jobs);
+        pulls.spawn("direct", self.take_direct(pool, slots.clone(), start.clone()));
         pulls.spawn("deliveries", async move {
             while let Some(delivery) = deliveries.recv().await {
-                let (worker, name) = (Arc::clone(&worker), name.clone());
-                jobs.spawn("job", async move {
-                    let metrics = worker.metrics.clone();
-                    let outcome = run_job(worker, delivery).await;
-                    metrics.jobs_total.with_label_values(&[&name, outcome.as_str()]).inc();
-                });
+                start(delivery);
             }
         });
         let gone = adverts.stop().clone();
@@ -207,6 +210,40 @@ impl Worker {
                 tracing::error!(%error, "advertising ended");
             }
         });
+    }
+
+    /// How a job of a pool is started.
+    fn starter(
+        self: &Arc<Self>,
+        pool: &Pool,
+        jobs: &Tasks,
+    ) -> impl Fn(Delivery) + Clone + Send + Sync + 'static {
+        let (worker, jobs, name) = (Arc::clone(self), jobs.clone(), pool.name.clone());
+        move |delivery| {
+            let (worker, name) = (Arc::clone(&worker), name.clone());
+            jobs.spawn("job", async move {
+                let metrics = worker.metrics.clone();
+                let outcome = run_job(worker, delivery).await;
+                metrics.jobs_total.with_label_values(&[&name, outcome.as_str()]).inc();
+            });
+        }
+    }
+
+    /// Jobs that gateways hand over past the queue. Without them the queue brings all.
+    fn take_direct(
+        self: &Arc<Self>,
+        pool: &Pool,
+        slots: Slots,
+        start: impl Fn(Delivery) + Send + Sync + 'static,
+    ) -> impl Future<Output = ()> + Send + 'static {
+        let subject = subjects::direct(&pool.name, &self.id);
+        let (bus, stop) = (self.bus.clone(), self.draining.clone());
+        async move {
+            match Direct::listen(bus, subject, slots).await {
+                Ok(direct) => direct.run(stop, start).await,
+                Err(error) => tracing::warn!(%error, "no job comes past the queue"),
+            }
+        }
     }
 
     async fn listen_for_cancellations(self: &Arc<Self>, loops: &Tasks) -> Result<(), BusError> {
@@ -220,11 +257,8 @@ impl Worker {
                     () = stop.cancelled() => return,
                     message = cancellations.next() => match message {
                         Some(message) => match serde_json::from_slice(&message.payload) {
-                            Ok(Cancel::V1 { request, attempt, delivered, replaced: true }) => {
-                                running.replace(&request, attempt, delivered);
-                            }
-                            Ok(Cancel::V1 { request, attempt, delivered, replaced: false }) => {
-                                running.cancel(&request, attempt, delivered);
+                            Ok(Cancel::V1 { request, attempt, delivered, replaced }) => {
+                                running.heed(&request, attempt, delivered, replaced);
                             }
                             Err(error) => tracing::warn!(%error, "a cancellation can't be read"),
                         },

@@ -1,0 +1,38 @@
+//! Jobs past the queue that were not taken: their worker says so, or NATS when the worker is gone.
+//! Their requests go to the queue then.
+
+use crate::state::Gateway;
+use futures::StreamExt;
+use infra::bus::BusError;
+use schemas::ids::RequestId;
+use schemas::subjects;
+use std::sync::Arc;
+
+/// Hears refusals as long as the gateway lives.
+pub(super) async fn serve(gateway: &Arc<Gateway>) -> Result<(), BusError> {
+    let subject = subjects::direct_refused_all(&gateway.id);
+    let subscribed = gateway.bus.client().subscribe(subject).await;
+    let mut refusals =
+        subscribed.map_err(|error| BusError::request("listening for refusals", error))?;
+    let served = Arc::clone(gateway);
+    gateway.background.spawn_vital("refusals", async move {
+        let stop = served.background.stop().clone();
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                message = refusals.next() => {
+                    let Some(message) = message else { return };
+                    heard(&served, &message.subject);
+                }
+            }
+        }
+    });
+    Ok(())
+}
+
+fn heard(gateway: &Gateway, subject: &str) {
+    let Some((request, attempt)) = subjects::direct_refused_names(subject) else { return };
+    let Ok(request) = RequestId::parse(request) else { return };
+    gateway.metrics.jobs_sent_total.with_label_values(&["refused"]).inc();
+    gateway.exchange.refused(&request, attempt);
+}

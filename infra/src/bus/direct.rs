@@ -1,0 +1,80 @@
+//! Jobs that a gateway hands to this worker past the queue. The queue makes jobs wait, finds them a
+//! free slot and brings them back; a worker with many free slots needs none of that, and each of the
+//! six messages that it costs is a wake-up of a process. So a gateway may send a job straight to
+//! such a worker. Whatever goes wrong then, the gateway puts the job into the queue.
+
+use super::delivery::{Delivery, refuse_direct};
+use super::pull::{PULLS_WAITING_MAX, Slots};
+use super::{Bus, BusError};
+use async_nats::{Message, Subscriber};
+use futures::StreamExt;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// How long the end of the subscription may take: a round trip, when the connection holds.
+const END_SECONDS_MAX: Duration = Duration::from_secs(2);
+
+/// Free slots that stay for the queue: each waiting pull may bring a job at any moment.
+const SLOTS_FOR_PULLS: u32 = PULLS_WAITING_MAX as u32;
+
+/// Free slots of a worker from which on a gateway hands it a job past the queue. With fewer the
+/// queue decides who is free: several gateways may have the same worker in mind.
+pub const DIRECT_SLOTS_FREE_MIN: u32 = 2 * SLOTS_FOR_PULLS;
+
+/// The jobs of one pool that are handed to one worker.
+pub struct Direct {
+    bus: Bus,
+    slots: Slots,
+    jobs: Subscriber,
+}
+
+impl Direct {
+    /// Listens on the worker's own subject.
+    ///
+    /// # Errors
+    /// When NATS can't be reached.
+    pub async fn listen(bus: Bus, subject: String, slots: Slots) -> Result<Self, BusError> {
+        let subscribed = bus.client().subscribe(subject).await;
+        let jobs = subscribed.map_err(|error| BusError::request("listening for jobs", error))?;
+        Ok(Self { bus, slots, jobs })
+    }
+
+    /// Starts jobs until `stop`, then those that were on their way.
+    pub async fn run(mut self, stop: CancellationToken, start: impl Fn(Delivery)) {
+        loop {
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => break,
+                job = self.jobs.next() => match job {
+                    Some(job) => self.take(job, &start).await,
+                    None => return tracing::debug!("no more jobs come past the queue"),
+                },
+            }
+        }
+        if let Err(error) = self.jobs.drain().await {
+            return tracing::debug!(%error, "the end of a subscription couldn't be told");
+        }
+        let rest = async {
+            while let Some(job) = self.jobs.next().await {
+                self.take(job, &start).await;
+            }
+        };
+        if tokio::time::timeout(END_SECONDS_MAX, rest).await.is_err() {
+            tracing::debug!("a subscription did not end in time");
+        }
+    }
+
+    async fn take(&self, job: Message, start: &impl Fn(Delivery)) {
+        let client = self.bus.client();
+        let slot = (self.slots.free() > SLOTS_FOR_PULLS).then(|| self.slots.take()).flatten();
+        let refuse = job.reply.as_ref().map(ToString::to_string);
+        match slot.and_then(|slot| Delivery::direct(job, slot, client.clone())) {
+            Some(delivery) => start(delivery),
+            None => {
+                if let Some(refuse) = refuse {
+                    refuse_direct(client, refuse).await;
+                }
+            }
+        }
+    }
+}
