@@ -16,7 +16,8 @@ const STREAMS_FILE: &str = "infra/src/bus/streams.rs";
 const KEYS_FILE: &str = "infra/src/store/keys.rs";
 
 /// Items of the subjects' file that are no subject, stream or bucket.
-const NO_SUBJECTS: [&str; 4] = ["token", "partition", "frames_request", "LEDGER_PARTITIONS"];
+const NO_SUBJECTS: [&str; 5] =
+    ["token", "partition", "frames_request", "direct_refused_names", "LEDGER_PARTITIONS"];
 /// Items of the keys' file that are no whole key.
 const NO_KEYS: [&str; 2] = ["prefix", "partition_prefix"];
 
@@ -29,6 +30,8 @@ fn subjects_spelled() -> Option<Spelled> {
     let worker = WorkerId::parse("WORKER").ok()?;
     let account = AccountId::parse("ACCOUNT").ok()?;
     let part = subjects::partition(&account);
+    let refused = subjects::direct_refused(&gateway, &request, 1);
+    let refused = refused.strip_suffix(".1")?;
     let texts = [
         ("CHAT_STREAM", subjects::CHAT_STREAM.to_owned()),
         ("CHAT_SUBJECTS", subjects::CHAT_SUBJECTS.to_owned()),
@@ -48,6 +51,9 @@ fn subjects_spelled() -> Option<Spelled> {
         ("chat_pool", subjects::chat_pool("POOL")),
         ("chat_consumer", subjects::chat_consumer("POOL")),
         ("claim", subjects::claim(&gateway)),
+        ("direct", subjects::direct("POOL", &worker)),
+        ("direct_refused", format!("{refused}.ATTEMPT")),
+        ("direct_refused_all", subjects::direct_refused_all(&gateway)),
         ("frames", subjects::frames(&gateway, &request)),
         ("frames_all", subjects::frames_all(&gateway)),
         ("cancel", subjects::cancel(&request)),
@@ -110,8 +116,8 @@ fn keys_spelled() -> Option<Spelled> {
 
 /// `ACCOUNT` as a whole word of a name is written `<account>`.
 fn placeholders(text: &str) -> String {
-    const FILLED: [&str; 14] = [
-        "GATEWAY", "REQUEST", "WORKER", "ACCOUNT", "POOL", "MODEL", "KIND", "UNIQUE", "KEY",
+    const FILLED: [&str; 15] = [
+        "ATTEMPT", "GATEWAY", "REQUEST", "WORKER", "ACCOUNT", "POOL", "MODEL", "KIND", "UNIQUE", "KEY",
         "DIGEST", "USER", "RESPONSE", "NAME", "CODE",
     ];
     let filled = |part: &str| match FILLED.contains(&part) {

@@ -27,6 +27,8 @@ mod chat;
 #[cfg(test)]
 mod coupons;
 #[cfg(test)]
+mod direct;
+#[cfg(test)]
 mod crashes;
 #[cfg(test)]
 mod crossings;

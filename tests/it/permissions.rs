@@ -21,6 +21,8 @@ const FORBIDDEN_PUBLISHES: [(&str, &[&str]); 4] = [
         &[
             "chat.cloud.fast",
             "chat.rakuten.rakuten-llm",
+            "direct.cloud.worker",
+            "direct.rakuten.worker",
             "health.rakuten.worker",
             "health.poll",
             "cancel.request",
@@ -89,6 +91,7 @@ const FORBIDDEN_PUBLISHES: [(&str, &[&str]); 4] = [
         &[
             "tok.gateway.request",
             "gw.gateway.claim",
+            "gw.gateway.refused.request.1",
             "health.cloud.worker",
             "_INBOX.worker-cloud.answer",
             "$JS.API.CONSUMER.MSG.NEXT.CHAT.cloud",
@@ -112,6 +115,8 @@ const FORBIDDEN_SUBSCRIPTIONS: [(&str, &[&str]); 4] = [
             "chat.>",
             "chat.cloud.>",
             "chat.rakuten.>",
+            "direct.>",
+            "direct.rakuten.*",
             "tok.*.*",
             "gw.*.claim",
             "led.>",
@@ -125,9 +130,9 @@ const FORBIDDEN_SUBSCRIPTIONS: [(&str, &[&str]); 4] = [
             "$SYS.>",
         ],
     ),
-    ("worker-rakuten", &["chat.>", "_INBOX.worker-cloud.>", "tok.*.*"]),
-    ("billing", &[">", "chat.>", "tok.*.*", "gw.*.claim", "_INBOX.>", "_INBOX.gateway.>"]),
-    ("gateway", &[">", "chat.>", "_INBOX.>", "_INBOX.worker-cloud.>", "_INBOX.billing.>"]),
+    ("worker-rakuten", &["chat.>", "direct.cloud.*", "_INBOX.worker-cloud.>", "tok.*.*"]),
+    ("billing", &[">", "chat.>", "direct.>", "tok.*.*", "gw.*.claim", "_INBOX.>", "_INBOX.gateway.>"]),
+    ("gateway", &[">", "chat.>", "direct.>", "_INBOX.>", "_INBOX.worker-cloud.>", "_INBOX.billing.>"]),
 ];
 
 /// A bare connection as a user of nats.conf, and what the server refused it.

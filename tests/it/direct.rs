@@ -1,0 +1,169 @@
+//! Jobs past the queue: a worker with many free slots gets them straight from the gateway, and
+//! whatever happens to one of them there, its client gets one whole answer.
+
+use futures::StreamExt;
+use harness::{Gate, Script, World, wait_until};
+use schemas::advert::{Advert, AdvertV1};
+use schemas::ids::{GatewayId, WorkerId};
+use schemas::job::Job;
+use schemas::subjects;
+
+/// Free slots of the pool as the gateway knows them.
+const SLOTS_FREE: &str = "fly_llm_slots_free{pool=\"cloud\"}";
+
+/// Jobs that a worker was not told to begin.
+const JOBS_REFUSED: &str = "fly_llm_jobs_total{outcome=\"refused\",pool=\"cloud\"}";
+
+/// What the gateway counts of a way.
+async fn sent(world: &World, way: &str) -> f64 {
+    world.scrape(0).await.value(&format!("fly_llm_jobs_sent_total{{way=\"{way}\"}}"))
+}
+
+/// An advert of a worker that isn't there.
+fn advert(worker: &WorkerId) -> Advert {
+    Advert::V1(AdvertV1 {
+        worker: worker.clone(),
+        pool: "cloud".into(),
+        models: vec!["fast".into()],
+        slots: 1_000_000,
+        slots_free: 1_000_000,
+        draining: false,
+        connection: None,
+        direct: true,
+        leaving: false,
+        version: "0".into(),
+    })
+}
+
+/// Makes the gateway believe in a worker with more room than any other.
+async fn advertise(world: &World, worker: &WorkerId) {
+    let body = serde_json::to_vec(&advert(worker)).unwrap();
+    world.bus().client().publish(subjects::health("cloud", worker), body.into()).await.unwrap();
+    world.bus().client().flush().await.unwrap();
+    wait_until("the gateway believes it", async || {
+        world.scrape(0).await.value(SLOTS_FREE) > 900_000.0
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_worker_with_many_free_slots_gets_its_jobs_straight() {
+    let world = World::builder().config(|c| c.workers.provider_slots = 1_000).start().await;
+    let key = world.key(1_000_000).await;
+    for _ in 0..3 {
+        world.vendor().next("fast", Script::says(["x"]));
+        assert_eq!(world.client(&key).ask("fast", "x").await.status, 200);
+    }
+    assert_eq!((sent(&world, "direct").await, sent(&world, "queue").await), (3.0, 0.0));
+    assert_eq!(world.uses().await.len(), 3);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_worker_with_few_slots_gets_them_from_the_queue() {
+    let world = World::builder().config(|c| c.workers.provider_slots = 63).start().await;
+    let key = world.key(1_000_000).await;
+    world.vendor().next("fast", Script::says(["x"]));
+    assert_eq!(world.client(&key).ask("fast", "x").await.status, 200);
+    assert_eq!((sent(&world, "direct").await, sent(&world, "queue").await), (0.0, 1.0));
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn what_nobody_hears_goes_to_the_queue() {
+    let world = World::start().await;
+    let key = world.key(1_000_000).await;
+    world.vendor().next("fast", Script::says(["x"]));
+    advertise(&world, &WorkerId::fresh()).await;
+    assert_eq!(world.client(&key).ask("fast", "x").await.status, 200);
+    assert_eq!((sent(&world, "refused").await, sent(&world, "queue").await), (1.0, 1.0));
+    assert_eq!((world.vendor().starts(), world.uses().await.len()), (1, 1));
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn what_is_swallowed_goes_to_the_queue_after_the_acknowledgement_wait() {
+    let world = World::builder().config(|c| c.queue.acknowledge_seconds = 1).start().await;
+    let key = world.key(1_000_000).await;
+    world.vendor().next("fast", Script::says(["x"]));
+    let worker = WorkerId::fresh();
+    let listened = world.bus().client().subscribe(subjects::direct("cloud", &worker)).await;
+    let mut swallowed = listened.unwrap();
+    advertise(&world, &worker).await;
+    let client = world.client(&key);
+    let (answer, job) = futures::join!(client.ask("fast", "x"), async {
+        let job = swallowed.next().await.unwrap();
+        // It shows signs of life: only the job is gone.
+        advertise(&world, &worker).await;
+        job
+    });
+    assert_eq!(answer.status, 200);
+    assert_eq!((sent(&world, "direct").await, sent(&world, "queue").await), (1.0, 1.0));
+    assert_eq!((world.vendor().starts(), world.uses().await.len()), (1, 1));
+    let _: Job = serde_json::from_slice(&job.payload).unwrap();
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_job_that_is_read_late_is_not_begun_twice() {
+    let world = World::builder().config(|c| c.queue.acknowledge_seconds = 1).start().await;
+    let key = world.key(1_000_000).await;
+    world.vendor().next("fast", Script::says(["x"]));
+    let thief = WorkerId::fresh();
+    let listened = world.bus().client().subscribe(subjects::direct("cloud", &thief)).await;
+    let mut swallowed = listened.unwrap();
+    let mut adverts = world.bus().client().subscribe(subjects::HEALTH_SUBJECTS).await.unwrap();
+    let real = match serde_json::from_slice(&adverts.next().await.unwrap().payload).unwrap() {
+        Advert::V1(advert) => advert.worker,
+    };
+    advertise(&world, &thief).await;
+    let client = world.client(&key);
+    let (answer, job) = futures::join!(client.ask("fast", "x"), swallowed.next());
+    assert_eq!(answer.status, 200);
+    // The job's own time has passed on, and so has the attempt: the real worker asks, and is told.
+    let job = job.unwrap();
+    let client = world.bus().client();
+    let subject = subjects::direct("cloud", &real);
+    let (reply, headers) = (job.reply.unwrap(), job.headers.unwrap());
+    wait_until("a late job is refused by its gateway", async || {
+        let (reply, headers) = (reply.clone(), headers.clone());
+        let sent = client.publish_with_reply_and_headers(
+            subject.clone(),
+            reply,
+            headers,
+            job.payload.clone(),
+        );
+        sent.await.unwrap();
+        world.worker_metrics(0).value(JOBS_REFUSED) > 0.0
+    })
+    .await;
+    assert_eq!((world.vendor().starts(), world.uses().await.len()), (1, 1));
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_worker_without_room_says_so() {
+    let world = World::builder().config(|c| c.workers.provider_slots = 40).start().await;
+    let key = world.key(1_000_000).await;
+    let gate = Gate::new();
+    world.vendor().always("fast", Script::says(["x"]).after(&gate));
+    let client = world.client(&key);
+    let asked = futures::future::join_all((0..10).map(|_| client.ask("fast", "x")));
+    let tried = async {
+        world.vendor().wait_for_starts(10).await;
+        let mut adverts = world.bus().client().subscribe(subjects::HEALTH_SUBJECTS).await.unwrap();
+        let worker = match serde_json::from_slice(&adverts.next().await.unwrap().payload).unwrap() {
+            Advert::V1(advert) => advert.worker,
+        };
+        let (client, gateway) = (world.bus().client(), GatewayId::parse("gw_none").unwrap());
+        let refuse = subjects::direct_refused(&gateway, &schemas::ids::RequestId::fresh(), 1);
+        let mut refused = client.subscribe(refuse.clone()).await.unwrap();
+        let subject = subjects::direct("cloud", &worker);
+        client.publish_with_reply(subject, refuse, "a job".into()).await.unwrap();
+        assert!(refused.next().await.unwrap().payload.is_empty());
+        gate.open();
+    };
+    let (answers, ()) = futures::join!(asked, tried);
+    assert!(answers.iter().all(|answer| answer.status == 200));
+    world.finish().await;
+}
