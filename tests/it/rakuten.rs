@@ -115,6 +115,61 @@ async fn a_killed_model_ends_the_stream_with_an_error_and_one_charge() {
     up.finish(&place).await;
 }
 
+/// As llama.cpp aborts its own process: both slots fall, and who waited behind them is answered by
+/// the process that is started next.
+#[tokio::test]
+async fn an_abort_ends_what_ran_and_loses_nobody_who_waited() {
+    if !HAS_LLAMA {
+        return;
+    }
+    let place = place().await;
+    let up = place.up().await;
+    let bus = Bus::connect(up.text("nats_url"), "test").await.unwrap();
+    let before = ledger(&bus).await.len();
+    let client = up.client();
+    // A text that may not end before its tokens do: both still write when the process falls.
+    let mut long = story(900);
+    long["response_format"] = json!({"type": "json_schema", "json_schema": {"name": "text",
+        "schema": {"type": "string", "minLength": 5_000}}});
+    let mut first = client.stream(&long).await;
+    // Not the same question: that would be answered once for both.
+    long["max_tokens"] = json!(899);
+    let mut second = client.stream(&long).await;
+    first.next_text().await;
+    second.next_text().await;
+    let short = story(8);
+    let (waited, ()) = tokio::join!(client.chat(&short), async {
+        send(model_process(up.pid()).await, Signal::ABORT);
+        for stream in [&mut first, &mut second] {
+            stream.rest().await;
+            let code = stream.error_code();
+            assert_eq!(code.as_deref(), Some("stream_interrupted"), "{}", stream.text());
+        }
+    });
+    assert_eq!(waited.status, 200, "{}", waited.text);
+    assert!(!waited.content().is_empty());
+    assert!(place.errors().contains("the rakuten worker fell"), "{}", place.errors());
+    wait_until("all three are charged", async || ledger(&bus).await.len() >= before + 3).await;
+    let events = ledger(&bus).await;
+    let (charged, ended) = (uses(&events), voids(&events));
+    assert_eq!((charged.len(), ended), (3, 0), "each has exactly one end");
+    let partial = charged.iter().filter(|(event, _)| event.outcome == Outcome::Partial).count();
+    assert_eq!(partial, 2);
+    assert!(charged.iter().all(|(event, charge)| *charge > 0 && *charge <= event.hold.0));
+    drop(bus);
+    up.finish(&place).await;
+}
+
+/// The local model's process.
+async fn model_process(up: u32) -> u32 {
+    wait_for("the model's process", async || {
+        let children = children_of(up);
+        children.into_iter().find(|(_, name)| name.starts_with("fly-llm"))
+    })
+    .await
+    .0
+}
+
 #[tokio::test]
 async fn the_local_model_writes_what_a_schema_says() {
     if !HAS_LLAMA {
