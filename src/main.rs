@@ -27,9 +27,6 @@ use command_line::CommandLine;
 use infra::environment::Environment;
 use std::process::ExitCode;
 
-/// How many threads, if the operator says so: tokio reads it by itself.
-const THREADS: &str = "TOKIO_WORKER_THREADS";
-
 fn main() -> ExitCode {
     let environment = match Environment::of_process().with_files() {
         Ok(environment) => environment,
@@ -38,11 +35,7 @@ fn main() -> ExitCode {
     infra::telemetry::start(&environment);
     infra::net::install_cryptography();
     let command_line = CommandLine::parse();
-    let mut builder = tokio::runtime::Builder::new_multi_thread();
-    if let Some(threads) = threads(&environment) {
-        builder.worker_threads(threads);
-    }
-    let runtime = match builder.enable_all().build() {
+    let runtime = match infra::runtime::build(&environment) {
         Ok(runtime) => runtime,
         Err(error) => return role::Failure::from(error).report(),
     };
@@ -53,14 +46,4 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(failure) => failure.report(),
     }
-}
-
-/// Threads that this process may keep busy: one core is for NATS and Redis, because threads that
-/// only wake each other cost more than they do. Nothing when the operator says it.
-fn threads(environment: &Environment) -> Option<usize> {
-    if environment.get(THREADS).is_some() {
-        return None;
-    }
-    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
-    Some(cores.saturating_sub(1).max(1))
 }

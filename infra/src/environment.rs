@@ -39,6 +39,8 @@ pub const PUBLIC_URL: &str = "PUBLIC_URL";
 pub const NATS_SERVER: &str = "NATS_SERVER";
 /// Path of a redis-server to start, when it isn't in PATH.
 pub const REDIS_SERVER: &str = "REDIS_SERVER";
+/// How many threads a role keeps busy.
+pub const TOKIO_WORKER_THREADS: &str = "TOKIO_WORKER_THREADS";
 /// Filter of log lines, as `info` or `gateway=debug`.
 pub const FLY_LLM_LOG: &str = "FLY_LLM_LOG";
 /// `json` for log lines as JSON.

@@ -28,6 +28,9 @@ pub mod trace;
 /// A worker's port for Prometheus and health checks.
 pub mod status;
 
+/// The threads of a process.
+pub mod runtime;
+
 /// Named, tracked tasks.
 pub mod tasks;
 

@@ -117,8 +117,8 @@ fn keys_spelled() -> Option<Spelled> {
 /// `ACCOUNT` as a whole word of a name is written `<account>`.
 fn placeholders(text: &str) -> String {
     const FILLED: [&str; 15] = [
-        "ATTEMPT", "GATEWAY", "REQUEST", "WORKER", "ACCOUNT", "POOL", "MODEL", "KIND", "UNIQUE", "KEY",
-        "DIGEST", "USER", "RESPONSE", "NAME", "CODE",
+        "ATTEMPT", "GATEWAY", "REQUEST", "WORKER", "ACCOUNT", "POOL", "MODEL", "KIND", "UNIQUE",
+        "KEY", "DIGEST", "USER", "RESPONSE", "NAME", "CODE",
     ];
     let filled = |part: &str| match FILLED.contains(&part) {
         true => format!("<{}>", part.to_lowercase()),

@@ -7,6 +7,7 @@ use schemas::advert::{Advert, AdvertV1};
 use schemas::ids::{GatewayId, WorkerId};
 use schemas::job::Job;
 use schemas::subjects;
+use std::time::Duration;
 
 /// Free slots of the pool as the gateway knows them.
 const SLOTS_FREE: &str = "fly_llm_slots_free{pool=\"cloud\"}";
@@ -35,15 +36,30 @@ fn advert(worker: &WorkerId) -> Advert {
     })
 }
 
-/// Makes the gateway believe in a worker with more room than any other.
-async fn advertise(world: &World, worker: &WorkerId) {
+/// Does something while the gateway believes in a worker with more room than any other.
+async fn believing<T>(world: &World, worker: &WorkerId, doing: impl Future<Output = T>) -> T {
     let body = serde_json::to_vec(&advert(worker)).unwrap();
-    world.bus().client().publish(subjects::health("cloud", worker), body.into()).await.unwrap();
-    world.bus().client().flush().await.unwrap();
-    wait_until("the gateway believes it", async || {
-        world.scrape(0).await.value(SLOTS_FREE) > 900_000.0
-    })
-    .await;
+    let subject = subjects::health("cloud", worker);
+    let rhythm = Duration::from_millis(schemas::advert::ADVERT_INTERVAL_MS);
+    let mut beats = tokio::time::interval(rhythm);
+    let advertised = async {
+        loop {
+            beats.tick().await;
+            let (subject, body) = (subject.clone(), body.clone());
+            world.bus().client().publish(subject, body.into()).await.unwrap();
+        }
+    };
+    let done = async {
+        wait_until("the gateway believes it", async || {
+            world.scrape(0).await.value(SLOTS_FREE) > 900_000.0
+        })
+        .await;
+        doing.await
+    };
+    tokio::select! {
+        done = done => done,
+        () = advertised => unreachable!("it advertises for ever"),
+    }
 }
 
 #[tokio::test]
@@ -74,8 +90,9 @@ async fn what_nobody_hears_goes_to_the_queue() {
     let world = World::start().await;
     let key = world.key(1_000_000).await;
     world.vendor().next("fast", Script::says(["x"]));
-    advertise(&world, &WorkerId::fresh()).await;
-    assert_eq!(world.client(&key).ask("fast", "x").await.status, 200);
+    let client = world.client(&key);
+    let answer = believing(&world, &WorkerId::fresh(), client.ask("fast", "x")).await;
+    assert_eq!(answer.status, 200);
     assert_eq!((sent(&world, "refused").await, sent(&world, "queue").await), (1.0, 1.0));
     assert_eq!((world.vendor().starts(), world.uses().await.len()), (1, 1));
     world.finish().await;
@@ -89,24 +106,25 @@ async fn what_is_swallowed_goes_to_the_queue_after_the_acknowledgement_wait() {
     let worker = WorkerId::fresh();
     let listened = world.bus().client().subscribe(subjects::direct("cloud", &worker)).await;
     let mut swallowed = listened.unwrap();
-    advertise(&world, &worker).await;
     let client = world.client(&key);
-    let (answer, job) = futures::join!(client.ask("fast", "x"), async {
-        let job = swallowed.next().await.unwrap();
-        // It shows signs of life: only the job is gone.
-        advertise(&world, &worker).await;
-        job
-    });
+    // It shows signs of life: only the job is gone.
+    let asked = async { futures::join!(client.ask("fast", "x"), swallowed.next()) };
+    let (answer, job) = believing(&world, &worker, asked).await;
     assert_eq!(answer.status, 200);
     assert_eq!((sent(&world, "direct").await, sent(&world, "queue").await), (1.0, 1.0));
     assert_eq!((world.vendor().starts(), world.uses().await.len()), (1, 1));
-    let _: Job = serde_json::from_slice(&job.payload).unwrap();
+    let _: Job = serde_json::from_slice(&job.unwrap().payload).unwrap();
     world.finish().await;
 }
 
 #[tokio::test]
 async fn a_job_that_is_read_late_is_not_begun_twice() {
-    let world = World::builder().config(|c| c.queue.acknowledge_seconds = 1).start().await;
+    // Room enough to take such a job, and too little to be sent one by the gateway.
+    let small = World::builder().config(|config| {
+        config.queue.acknowledge_seconds = 1;
+        config.workers.provider_slots = 40;
+    });
+    let world = small.start().await;
     let key = world.key(1_000_000).await;
     world.vendor().next("fast", Script::says(["x"]));
     let thief = WorkerId::fresh();
@@ -116,9 +134,9 @@ async fn a_job_that_is_read_late_is_not_begun_twice() {
     let real = match serde_json::from_slice(&adverts.next().await.unwrap().payload).unwrap() {
         Advert::V1(advert) => advert.worker,
     };
-    advertise(&world, &thief).await;
     let client = world.client(&key);
-    let (answer, job) = futures::join!(client.ask("fast", "x"), swallowed.next());
+    let asked = async { futures::join!(client.ask("fast", "x"), swallowed.next()) };
+    let (answer, job) = believing(&world, &thief, asked).await;
     assert_eq!(answer.status, 200);
     // The job's own time has passed on, and so has the attempt: the real worker asks, and is told.
     let job = job.unwrap();

@@ -27,13 +27,13 @@ mod chat;
 #[cfg(test)]
 mod coupons;
 #[cfg(test)]
-mod direct;
-#[cfg(test)]
 mod crashes;
 #[cfg(test)]
 mod crossings;
 #[cfg(test)]
 mod deployments;
+#[cfg(test)]
+mod direct;
 #[cfg(test)]
 mod edges;
 #[cfg(test)]

@@ -131,8 +131,14 @@ const FORBIDDEN_SUBSCRIPTIONS: [(&str, &[&str]); 4] = [
         ],
     ),
     ("worker-rakuten", &["chat.>", "direct.cloud.*", "_INBOX.worker-cloud.>", "tok.*.*"]),
-    ("billing", &[">", "chat.>", "direct.>", "tok.*.*", "gw.*.claim", "_INBOX.>", "_INBOX.gateway.>"]),
-    ("gateway", &[">", "chat.>", "direct.>", "_INBOX.>", "_INBOX.worker-cloud.>", "_INBOX.billing.>"]),
+    (
+        "billing",
+        &[">", "chat.>", "direct.>", "tok.*.*", "gw.*.claim", "_INBOX.>", "_INBOX.gateway.>"],
+    ),
+    (
+        "gateway",
+        &[">", "chat.>", "direct.>", "_INBOX.>", "_INBOX.worker-cloud.>", "_INBOX.billing.>"],
+    ),
 ];
 
 /// A bare connection as a user of nats.conf, and what the server refused it.

@@ -35,6 +35,9 @@ mod unmask;
 /// 11. What is owed when the worker or the client is gone, and what is left to count.
 mod finish;
 
+/// What ends the wait for frames.
+mod lookout;
+
 /// The pieces of a stream put together.
 mod collect;
 
@@ -52,10 +55,12 @@ pub use collect::Collector;
 pub(crate) use admit::LEASE_MS;
 
 use crate::cache::Wishes;
+use crate::credits;
 pub use crate::line::Standing;
 use crate::state::Gateway;
 use infra::config::DropParams;
 use infra::crash::Point;
+use infra::runtime::long_work;
 use infra::store::limits::Standing as LimitStanding;
 use schemas::error::Problem;
 use schemas::ids::RequestId;
@@ -67,6 +72,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
+
+/// A longer request is masked while other tasks of its thread go on: about 10 ms of work.
+const MASKED_AT_ONCE_BYTES_MAX: u64 = 64 * 1024;
 
 /// A chat as a surface hands it over.
 pub struct Call {
@@ -289,7 +297,10 @@ pub async fn chat(gateway: &Arc<Gateway>, call: Call) -> Result<Answering, Refus
     let authenticated = authenticate::authenticate(gateway, received)?;
     let (admitted, taken) = admit::admit(gateway, authenticated).await?;
     let standing = admitted.standing;
-    let (masked, vault) = match mask::mask(gateway, admitted) {
+    let bytes = credits::prompt_tokens_max(&admitted.authenticated.received.chat);
+    let masking = || mask::mask(gateway, admitted);
+    let done = if bytes > MASKED_AT_ONCE_BYTES_MAX { long_work(masking) } else { masking() };
+    let (masked, vault) = match done {
         Ok(masked) => masked,
         Err(problem) => return Err(unburnt(gateway, taken, standing, problem).await),
     };

@@ -229,8 +229,8 @@ fn dropped(held: &Held, candidate: usize) -> Vec<String> {
     }
 }
 
-/// Sends the job: straight to a worker with many free slots, or else to the queue. Answers its place
-/// there.
+/// Sends the job: straight to a worker with many free slots, or else to the queue. Answers its
+/// place there.
 async fn send(gateway: &Arc<Gateway>, published: &Published) -> Result<Option<u64>, Problem> {
     let model = published.model();
     let job = job_of(gateway, published);

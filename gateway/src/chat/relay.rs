@@ -50,10 +50,10 @@ pub(super) struct Live {
     pub(super) owed: Owed,
     pub(super) collector: Option<Collector>,
     numbers: u32,
-    begun: bool,
-    last_frame: Instant,
+    pub(super) begun: bool,
+    pub(super) last_frame: Instant,
     /// When a worker last said that a job past the queue is alive.
-    last_sign: Instant,
+    pub(super) last_sign: Instant,
     next_ping: Instant,
     departures: watch::Receiver<u64>,
     connections: watch::Receiver<u64>,
@@ -344,11 +344,8 @@ impl Relay {
             return self.again(next).await;
         }
         if let Stage::Claimed(execution) = &stage {
-            let (fleet, pool) = (&self.gateway.fleet, &live.published.model().pool);
-            let silent = !fleet.is_alive(pool, &execution.worker) && execution.is_settled_in();
-            let lost = silent
-                || fleet.has_lost(pool, &execution.worker, execution.losses)
-                || live.is_unheard(&self.gateway, execution);
+            let silent = live.is_silent(&self.gateway, execution);
+            let lost = silent || live.is_lost(&self.gateway, execution);
             if !live.begun && lost && live.published.attempt < ATTEMPTS_MAX {
                 let worker = &execution.worker;
                 tracing::warn!(%worker, "a worker is gone before its first token");
@@ -455,15 +452,7 @@ impl Live {
         }
     }
 
-    /// Whether a job past the queue gives no sign of life. In the queue NATS would know, and hand
-    /// it out again.
-    fn is_unheard(&self, gateway: &Gateway, execution: &Execution) -> bool {
-        let limit = Duration::from_secs(gateway.config.queue.acknowledge_seconds);
-        let heard = self.last_sign.max(execution.since);
-        execution.delivered == 0 && heard.elapsed() >= limit
-    }
-
-    fn streams(&self) -> bool {
+    pub(super) fn streams(&self) -> bool {
         self.received().chat.wants_stream()
     }
 
@@ -482,38 +471,6 @@ impl Live {
         };
         let later = self.published.candidate + 1..routed.candidates.len();
         later.into_iter().find(|index| fits(&routed.candidates[*index]))
-    }
-
-    fn overdue(&self, gateway: &Gateway, stage: &Stage) -> Option<Problem> {
-        let limits = &gateway.config.gateway;
-        if clock::unix_ms() >= self.received().deadline_ms {
-            return Some(deadline_exceeded());
-        }
-        if self.begun {
-            let idle = Duration::from_secs(limits.stream_idle_seconds_max);
-            return (self.last_frame.elapsed() >= idle).then(interrupted);
-        }
-        if self.published.ticket.is_some() {
-            let pool = &self.published.model().pool;
-            let wait_max = gateway.config.queue.wait_max_of(pool);
-            let is_late = self.published.since.elapsed() >= wait_max;
-            return is_late.then(|| queue_full(gateway.line.retry_after(pool)));
-        }
-        let waiting = *stage == Stage::Waiting;
-        let first_token = Duration::from_secs(limits.first_token_seconds_max);
-        // A whole answer has no first token: once somebody works on it, only the deadline counts.
-        if self.published.sent.elapsed() < first_token || !(waiting || self.streams()) {
-            return None;
-        }
-        Some(if waiting { no_worker() } else { upstream_timeout() })
-    }
-}
-
-impl Execution {
-    /// A worker may claim before its first advert is known here: it gets two intervals of grace.
-    fn is_settled_in(&self) -> bool {
-        let grace = Duration::from_millis(2 * schemas::advert::ADVERT_INTERVAL_MS);
-        self.since.elapsed() >= grace
     }
 }
 

@@ -1,5 +1,5 @@
-//! A job as a worker gets it: out of the queue, or from a gateway past the queue. What is said about
-//! it goes back the way it came.
+//! A job as a worker gets it: out of the queue, or from a gateway past the queue. What is said
+//! about it goes back the way it came.
 
 use super::pull::Slot;
 use crate::trace::{Context, TRACEPARENT};

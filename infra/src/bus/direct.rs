@@ -1,7 +1,7 @@
-//! Jobs that a gateway hands to this worker past the queue. The queue makes jobs wait, finds them a
-//! free slot and brings them back; a worker with many free slots needs none of that, and each of the
-//! six messages that it costs is a wake-up of a process. So a gateway may send a job straight to
-//! such a worker. Whatever goes wrong then, the gateway puts the job into the queue.
+//! Jobs that a gateway hands to this worker past the queue. The queue makes jobs wait, finds them
+//! a free slot and brings them back; a worker with many free slots needs none of that, and each of
+//! the six messages that it costs is a wake-up of a process. So a gateway may send a job straight
+//! to such a worker. Whatever goes wrong then, the gateway puts the job into the queue.
 
 use super::delivery::{Delivery, refuse_direct};
 use super::pull::{PULLS_WAITING_MAX, Slots};
@@ -19,7 +19,7 @@ const SLOTS_FOR_PULLS: u32 = PULLS_WAITING_MAX as u32;
 
 /// Free slots of a worker from which on a gateway hands it a job past the queue. With fewer the
 /// queue decides who is free: several gateways may have the same worker in mind.
-pub const DIRECT_SLOTS_FREE_MIN: u32 = 2 * SLOTS_FOR_PULLS;
+pub const DIRECT_SLOTS_FREE_MIN: u32 = 64;
 
 /// The jobs of one pool that are handed to one worker.
 pub struct Direct {

@@ -19,8 +19,8 @@ struct Job {
     replaced: CancellationToken,
 }
 
-/// Words for jobs that don't run here which are remembered. Most are for other workers; but the word
-/// for a job that came past the queue may be read a moment before the job.
+/// Words for jobs that don't run here which are remembered. Most are for other workers; but the
+/// word for a job that came past the queue may be read a moment before the job.
 const EARLY_WORDS_MAX: usize = 1_024;
 
 /// All running jobs of a worker.

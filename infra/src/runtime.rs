@@ -1,0 +1,58 @@
+//! The threads that a process keeps busy. One core is left for NATS and Redis, which share most
+//! machines with us: threads that only wake each other cost more than they do.
+
+use crate::environment::{Environment, TOKIO_WORKER_THREADS};
+use std::num::NonZeroUsize;
+use tokio::runtime::{Builder, Handle, Runtime, RuntimeFlavor};
+
+/// A runtime with one thread less than there are cores, at least one; or with as many as the
+/// operator says, which tokio reads by itself.
+///
+/// # Errors
+/// When the system gives no threads or no way to wait on sockets.
+pub fn build(environment: &Environment) -> std::io::Result<Runtime> {
+    let mut builder = Builder::new_multi_thread();
+    if environment.get(TOKIO_WORKER_THREADS).is_none() {
+        let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        builder.worker_threads(threads(cores));
+    }
+    builder.enable_all().build()
+}
+
+/// Does what keeps a core busy for long without keeping other tasks of its thread waiting.
+pub fn long_work<T>(work: impl FnOnce() -> T) -> T {
+    // A runtime with one thread for everything (as in tests) has nobody to take over.
+    let can_hand_over = Handle::try_current()
+        .is_ok_and(|handle| handle.runtime_flavor() == RuntimeFlavor::MultiThread);
+    if can_hand_over { tokio::task::block_in_place(work) } else { work() }
+}
+
+fn threads(cores: usize) -> usize {
+    cores.saturating_sub(1).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_core_is_left_for_the_servers() {
+        assert_eq!([1, 2, 4, 64].map(threads), [1, 1, 3, 63]);
+    }
+
+    #[test]
+    fn long_work_lets_others_go_on_where_it_can() {
+        assert_eq!(long_work(|| 1), 1);
+        let alone = Builder::new_current_thread().build().unwrap();
+        assert_eq!(alone.block_on(async { long_work(|| 2) }), 2);
+        let one = Builder::new_multi_thread().worker_threads(1).build().unwrap();
+        let (tell, told) = std::sync::mpsc::sync_channel(1);
+        // The only worker thread waits for a task that another thread has to run then.
+        let long = one.spawn(async move {
+            #[expect(clippy::disallowed_methods, reason = "a test has no task list")]
+            tokio::spawn(async move { tell.send(3).unwrap() });
+            long_work(move || told.recv().unwrap())
+        });
+        assert_eq!(one.block_on(long).unwrap(), 3);
+    }
+}
