@@ -6,9 +6,7 @@ use super::finish::{self, Owed};
 use super::publish::Published;
 use super::{Collector, Event, Figures, Receipt};
 use crate::breaker::Outcome;
-use crate::broken::{
-    cut_off, deadline_exceeded, interrupted, no_worker, poisoned, queue_full, upstream_timeout,
-};
+use crate::broken::{cut_off, interrupted, poisoned};
 use crate::exchange::{Execution, Stage, replace_execution};
 use crate::line::{Place, Ticket};
 use crate::state::Gateway;
