@@ -25,8 +25,8 @@ pub struct FrameV1 {
     pub number: u32,
     /// Which try of the request it belongs to.
     pub attempt: u32,
-    /// Which handing-out of that try by the queue, from 1; 0 when it was handed over past the queue.
-    /// Two workers may have been given the same job: only the one that was told to go is heard.
+    /// Which handing-out of that try by the queue, from 1; 0 when it went past the queue. Two
+    /// workers may have been given the same job: only the one that was told to go is heard.
     pub delivered: u64,
     /// What it says.
     pub body: FrameBody,

@@ -1,4 +1,4 @@
-//! What the relay sees when it looks up from the frames: a time that is over, a worker that is gone.
+//! What the relay sees when it looks up from the frames: a time that is over, a worker gone.
 //! It judges and does nothing.
 
 use super::relay::Live;
