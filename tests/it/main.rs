@@ -9,6 +9,8 @@ mod answer_headers;
 #[cfg(test)]
 mod anthropic_models;
 #[cfg(test)]
+mod apart;
+#[cfg(test)]
 mod auto;
 #[cfg(test)]
 mod backgrounds;
@@ -24,6 +26,8 @@ mod cancel;
 mod chaos;
 #[cfg(test)]
 mod chat;
+#[cfg(test)]
+mod clocks;
 #[cfg(test)]
 mod coupons;
 #[cfg(test)]
@@ -44,6 +48,8 @@ mod errors;
 mod failover;
 #[cfg(test)]
 mod fields;
+#[cfg(test)]
+mod halts;
 #[cfg(test)]
 mod health;
 #[cfg(test)]
@@ -70,6 +76,8 @@ mod payload;
 mod payments;
 #[cfg(test)]
 mod permissions;
+#[cfg(test)]
+mod poison;
 #[cfg(test)]
 mod privacy;
 #[cfg(test)]

@@ -11,7 +11,7 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{Child, Command};
 
 /// The program, built with this test.
-const PROGRAM: &str = env!("CARGO_BIN_EXE_fly-llm");
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_fly-llm");
 
 /// A folder with a configuration and data, and the vendor that the configuration names.
 pub(crate) struct Place {

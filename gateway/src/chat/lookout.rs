@@ -13,7 +13,7 @@ impl Live {
     /// Which time is over, if one is.
     pub(super) fn overdue(&self, gateway: &Gateway, stage: &Stage) -> Option<Problem> {
         let limits = &gateway.config.gateway;
-        if clock::unix_ms() >= self.received().deadline_ms {
+        if clock::steady_ms() >= self.received().deadline_ms {
             return Some(deadline_exceeded());
         }
         if self.begun {

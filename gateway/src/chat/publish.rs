@@ -187,7 +187,7 @@ pub(super) async fn publish(gateway: &Arc<Gateway>, held: Held) -> Result<Publis
 /// Who asks for a turn, for one of the candidates.
 fn asking<'a>(gateway: &Gateway, held: &'a Held, model: &'a Model) -> Asking<'a> {
     let authenticated = &held.routed.missed.masked.admitted.authenticated;
-    let left_ms = authenticated.received.deadline_ms.saturating_sub(clock::unix_ms());
+    let left_ms = authenticated.received.deadline_ms.saturating_sub(clock::steady_ms());
     let wait_max = gateway.config.queue.wait_max_of(&model.pool);
     Asking {
         pool: &model.pool,
@@ -234,7 +234,7 @@ fn dropped(held: &Held, candidate: usize) -> Vec<String> {
 async fn send(gateway: &Arc<Gateway>, published: &Published) -> Result<Option<u64>, Problem> {
     let model = published.model();
     let job = job_of(gateway, published);
-    let left_ms = job.deadline_ms.saturating_sub(clock::unix_ms());
+    let left_ms = job.deadline_ms.saturating_sub(clock::steady_ms());
     let kind = published.held.routed.missed.masked.admitted.authenticated.received.kind;
     let body = serde_json::to_vec(&Job::new(kind, job)).map_err(|error| {
         tracing::error!(%error, "a job can't be encoded");

@@ -225,7 +225,7 @@ async fn find(
                 if followed.last() != Some(&leader) {
                     followed.push(leader);
                 }
-                if followed.len() > LEADERS_MAX || clock::unix_ms() >= received.deadline_ms {
+                if followed.len() > LEADERS_MAX || clock::steady_ms() >= received.deadline_ms {
                     return Ok(Found::Nothing);
                 }
             }

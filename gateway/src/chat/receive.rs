@@ -64,7 +64,7 @@ pub(super) fn receive(gateway: &Gateway, mut call: Call) -> Result<Received, Pro
         drop_params: said.unwrap_or(gateway.config.gateway.drop_params),
         arrived: call.arrived,
         trace: call.trace,
-        deadline_ms: clock::unix_ms() + lifetime_ms,
+        deadline_ms: clock::steady_ms() + lifetime_ms,
     })
 }
 

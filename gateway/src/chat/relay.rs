@@ -265,15 +265,14 @@ impl Relay {
                 live.numbers = 0;
                 let waited = live.published.since.elapsed();
                 self.figures.queue_ms = Some(milliseconds(waited));
-                let pool = &live.published.model().pool;
-                observe(&self.gateway.metrics.queue_seconds, pool, waited);
+                observe(&self.gateway.metrics.queue_seconds, &live.published.model().pool, waited);
                 None
             }
-            Stage::Poisoned(_) => Some(self.give_up(poisoned())),
-            Stage::Refused if !live.begun => {
-                let candidate = live.published.candidate;
-                self.again(candidate).await
+            Stage::Poisoned(None) if live.published.attempt < ATTEMPTS_MAX => {
+                self.again(None).await
             }
+            Stage::Poisoned(_) => Some(self.give_up(poisoned())),
+            Stage::Refused if !live.begun => self.again(None).await,
             Stage::Refused | Stage::Claimed(_) | Stage::Waiting | Stage::Cancelled => None,
         }
     }
@@ -286,13 +285,13 @@ impl Relay {
         if live.begun || !waiting || live.published.ticket.is_some() {
             return None;
         }
-        let candidate = live.published.candidate;
-        self.again(candidate).await
+        self.again(None).await
     }
 
-    /// Publishes again.
-    async fn again(&mut self, candidate: usize) -> Option<Event> {
+    /// Publishes again, for another candidate or the same.
+    async fn again(&mut self, candidate: impl Into<Option<usize>>) -> Option<Event> {
         let live = self.live.as_mut()?;
+        let candidate = candidate.into().unwrap_or(live.published.candidate);
         live.numbers = 0;
         let sent = live.published.again(&self.gateway, candidate).await;
         self.published(sent)
@@ -323,7 +322,7 @@ impl Relay {
         let live = self.live.as_mut()?;
         let stage = live.published.seat.stage.borrow().clone();
         if let Some(problem) = live.overdue(&self.gateway, &stage) {
-            let first_token_late = !live.begun && clock::unix_ms() < live.received().deadline_ms;
+            let first_token_late = !live.begun && clock::steady_ms() < live.received().deadline_ms;
             if first_token_late {
                 if let Some(outcome) = Outcome::of(&problem) {
                     self.gateway.learn_outcome(&self.model, outcome);
@@ -345,12 +344,10 @@ impl Relay {
             let silent = live.is_silent(&self.gateway, execution);
             let lost = silent || live.is_lost(&self.gateway, execution);
             if !live.begun && lost && live.published.attempt < ATTEMPTS_MAX {
-                let worker = &execution.worker;
-                tracing::warn!(%worker, "a worker is gone before its first token");
-                let candidate = live.published.candidate;
+                tracing::warn!(worker = %execution.worker, "a worker is gone before its start");
                 // It may only have lost its network, and would work for nobody.
                 self.stop(&stage).await;
-                return self.again(candidate).await;
+                return self.again(None).await;
             }
             // Frames of a worker that only lost its network may still come: it gets an advert's
             // lifetime to show itself.

@@ -90,7 +90,7 @@ async fn answer(gateway: &Gateway, message: async_nats::Message) {
         Ok(Claim::V1(claim)) => {
             let pool = gateway.exchange.pool_of(&claim.request);
             let losses = pool.as_ref().and_then(|pool| gateway.fleet.losses(pool, &claim.worker));
-            let (answer, replaced) = gateway.exchange.claim(&claim, losses, clock::unix_ms());
+            let (answer, replaced) = gateway.exchange.claim(&claim, losses, clock::steady_ms());
             if let (ClaimAnswer::Go { .. }, Some(pool)) = (&answer, pool) {
                 gateway.fleet.claimed(&pool, &claim.worker);
             }

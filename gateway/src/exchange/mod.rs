@@ -40,7 +40,8 @@ pub(crate) enum Stage {
     Refused,
     /// Its client has left; nobody may start it.
     Cancelled,
-    /// It was handed out as often as allowed, and nobody brought a first token; who had it last.
+    /// It was handed out as often as allowed, and nobody brought a first token; who had it last. If
+    /// nobody ever claimed it, only halted workers had it.
     Poisoned(Option<Execution>),
 }
 

@@ -16,8 +16,10 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// How long a pull waits at the server before it is renewed.
-const PULL_LIFETIME: Duration = Duration::from_secs(10);
+/// How long a pull waits at the server before it is renewed. The pulls of a worker that is halted
+/// take jobs that long: it is about the acknowledgement wait, so that a job's next handing-out
+/// finds somebody else.
+const PULL_LIFETIME: Duration = Duration::from_secs(4);
 
 /// How long after its end a pull counts as lost (the server forgot it), and is renewed.
 const PULL_GRACE: Duration = Duration::from_secs(2);

@@ -200,6 +200,16 @@ impl Store {
         Ok(renewed)
     }
 
+    /// Redis's own clock: milliseconds since 1970.
+    ///
+    /// # Errors
+    /// When Redis is away.
+    pub async fn clock_ms(&self) -> Result<u64, StoreError> {
+        let time = redis::cmd("TIME");
+        let (seconds, micros): (u64, u64) = time.query_async(&mut self.connection()).await?;
+        Ok(seconds.saturating_mul(1_000).saturating_add(micros / 1_000))
+    }
+
     /// How many holds are open in all.
     ///
     /// # Errors

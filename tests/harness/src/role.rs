@@ -118,9 +118,18 @@ impl Role {
 
     /// Lets it die, as far as anybody can see, when it comes to a point; kill it then.
     pub(crate) async fn dies_at(&self, point: Point) -> Reached {
+        crash::arm(self.thread().await, point)
+    }
+
+    /// Lets its clock jump.
+    pub(crate) async fn shift_clock(&self, by_ms: i64) {
+        infra::clock::shift(self.thread().await, by_ms);
+    }
+
+    /// The thread that all of it runs on.
+    async fn thread(&self) -> std::thread::ThreadId {
         let runtime = self.runtime.as_ref().expect("it runs");
-        let thread = runtime.spawn(async { std::thread::current().id() }).await.unwrap();
-        crash::arm(thread, point)
+        runtime.spawn(async { std::thread::current().id() }).await.unwrap()
     }
 
     /// Its counters.

@@ -75,7 +75,7 @@ pub struct World {
     pub(crate) gateways: Vec<Option<(Role, Addresses)>>,
     pub(crate) workers: Vec<Option<Role>>,
     pub(crate) billings: Vec<Option<Role>>,
-    /// A killed gateway's places among its keys' requests at once stay until their leases end.
+    /// Places among its keys' requests at once may stay until their leases end.
     pub(crate) places_may_stay: bool,
     finished: bool,
 }
@@ -210,6 +210,20 @@ impl World {
             Point::Followed | Point::Applied => self.billings.iter().flatten().next(),
         };
         roles.expect("it runs").dies_at(point).await
+    }
+
+    /// Says that places of requests that are gone may stay until their leases end.
+    pub fn let_places_stay(&mut self) {
+        self.places_may_stay = true;
+    }
+
+    /// Lets the clock of every role jump, to so many milliseconds from the true time.
+    pub async fn shift_clocks(&self, by_ms: i64) {
+        let gateways = self.gateways.iter().flatten().map(|(role, _)| role);
+        let others = self.workers.iter().chain(&self.billings).flatten();
+        for role in gateways.chain(others) {
+            role.shift_clock(by_ms).await;
+        }
     }
 
     /// Lets all holds come to their time, as if the requests' lives were over.
@@ -391,7 +405,7 @@ impl World {
     pub async fn reconnect_to_redis(&mut self) {
         let url = self.servers.redis_url().to_owned();
         self.redis = wait_for("Redis", async || redis_connection(&url).await.ok()).await;
-        self.store = Store::connect(&url).await.unwrap();
+        self.store = wait_for("Redis", async || Store::connect(&url).await.ok()).await;
     }
 
     /// Wipes Redis.

@@ -28,7 +28,9 @@ pub(crate) async fn lapse(billing: Arc<Billing>, partition: u16, stop: Cancellat
             () = stop.cancelled() => return,
             _ = looks.tick() => {}
         }
-        match billing.store.due_lots(partition, clock::unix_ms()).await {
+        // A clock that jumps ahead must not take credit before its time.
+        let now_ms = clock::unix_ms().min(clock::steady_ms());
+        match billing.store.due_lots(partition, now_ms).await {
             Ok(due) => {
                 for lot in due {
                     if let Err(error) = end(&billing, &lot).await {
@@ -79,5 +81,6 @@ async fn end(billing: &Billing, lot: &DueLot) -> Result<(), NotEnded> {
 async fn waits(billing: &Billing, lot: &DueLot, rest: MicroUsd) -> Result<bool, NotEnded> {
     let balance = billing.store.balance(&lot.account).await?;
     let is_needed = balance.balance.0 - balance.held.0 < rest.0;
-    Ok(is_needed && clock::unix_ms() < lot.expires_ms + RUNNING_GRACE_MS)
+    let now_ms = clock::unix_ms().min(clock::steady_ms());
+    Ok(is_needed && now_ms < lot.expires_ms + RUNNING_GRACE_MS)
 }

@@ -31,7 +31,7 @@ pub(crate) enum Verdict {
 /// Asks.
 pub(crate) async fn ask(worker: &Worker, job: &ChatJob, delivery: &Delivery) -> Verdict {
     let left = delivery.left_when_sent();
-    if let Some(left) = left.filter(|left| is_fresh(job, *left, clock::unix_ms())) {
+    if let Some(left) = left.filter(|left| is_fresh(job, *left, clock::steady_ms())) {
         return Verdict::Go(left);
     }
     let claim = Claim::V1(ClaimV1 {

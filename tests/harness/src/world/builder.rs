@@ -7,6 +7,7 @@ use crate::servers::Servers;
 use crate::settings;
 use crate::stripe::Stripe;
 use crate::vendor::Vendor;
+use crate::wait::wait_for;
 use infra::bus::Bus;
 use infra::config::Config;
 use infra::store::Store;
@@ -84,9 +85,11 @@ impl WorldBuilder {
         }
         (self.change)(&mut config);
         let bus = Bus::connect(servers.nats_url(), "harness").await.unwrap();
-        let store = Store::connect(servers.redis_url()).await.unwrap();
+        let redis_url = servers.redis_url();
+        // Both give up after a second, and a busy machine may need more.
+        let store = wait_for("Redis", async || Store::connect(redis_url).await.ok()).await;
+        let redis = wait_for("Redis", async || redis_connection(redis_url).await.ok()).await;
         bus.apply_streams(&config.queue, &config.models.pools()).await.unwrap();
-        let redis = redis_connection(servers.redis_url()).await.unwrap();
         let config = Arc::new(config);
         let (told, configs) = tokio::sync::watch::channel(Arc::clone(&config));
         let given = Given {
