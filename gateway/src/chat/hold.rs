@@ -4,6 +4,7 @@
 use super::route::Routed;
 use crate::budgets;
 use crate::credits::{self, WorstCase};
+use crate::exchange::stop_execution;
 use crate::state::Gateway;
 use infra::config::Model;
 use infra::store::holds::Reserved;
@@ -46,9 +47,20 @@ struct Guard {
 impl Drop for Guard {
     fn drop(&mut self) {
         if self.armed {
+            // Past the queue a worker may have the job already.
+            stop_in_background(&self.gateway, &self.request);
             self.gateway.void(&self.request, &self.key, VoidReason::NotPublished);
         }
     }
+}
+
+/// Tells whoever runs a request that nobody waits for it.
+fn stop_in_background(gateway: &Arc<Gateway>, request: &RequestId) {
+    let Some(execution) = gateway.exchange.cancel(request) else { return };
+    let (teller, request) = (Arc::clone(gateway), request.clone());
+    gateway.settlements.spawn("stop", async move {
+        stop_execution(&teller, &request, &execution).await;
+    });
 }
 
 /// Reserves the dearest candidate's worst case. When the credit and the budgets leave less, then as
