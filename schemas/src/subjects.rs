@@ -65,9 +65,12 @@ pub fn claim(gateway: &GatewayId) -> String {
     format!("gw.{gateway}.claim")
 }
 
+/// The beginning of all subjects past the queue.
+pub const DIRECT_PREFIX: &str = "direct.";
+
 /// Where a gateway hands a job to one worker, past the queue.
 pub fn direct(pool: &str, worker: &WorkerId) -> String {
-    format!("direct.{}.{worker}", token(pool))
+    format!("{DIRECT_PREFIX}{}.{worker}", token(pool))
 }
 
 /// Where a gateway hears that a job handed past the queue found no room, or nobody.

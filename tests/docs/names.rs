@@ -16,8 +16,14 @@ const STREAMS_FILE: &str = "infra/src/bus/streams.rs";
 const KEYS_FILE: &str = "infra/src/store/keys.rs";
 
 /// Items of the subjects' file that are no subject, stream or bucket.
-const NO_SUBJECTS: [&str; 5] =
-    ["token", "partition", "frames_request", "direct_refused_names", "LEDGER_PARTITIONS"];
+const NO_SUBJECTS: [&str; 6] = [
+    "token",
+    "partition",
+    "frames_request",
+    "direct_refused_names",
+    "DIRECT_PREFIX",
+    "LEDGER_PARTITIONS",
+];
 /// Items of the keys' file that are no whole key.
 const NO_KEYS: [&str; 2] = ["prefix", "partition_prefix"];
 

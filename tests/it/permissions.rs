@@ -278,3 +278,19 @@ async fn what_a_worker_forges_in_the_ledger_counts_for_nothing_and_stops_nothing
     .await;
     world.finish().await;
 }
+
+#[tokio::test]
+async fn who_may_not_use_the_way_past_the_queue_learns_it() {
+    let mut world = World::builder().own_users().start().await;
+    let url = world.servers().nats_url_of("billing");
+    let bus = Bus::connect(&url, "test").await.unwrap();
+    let _refused = bus.client().subscribe(subjects::CANCEL_SUBJECTS).await.unwrap();
+    let mut denials = bus.denials();
+    harness::within("a refusal", denials.changed()).await.unwrap();
+    assert!(!bus.is_direct_denied(), "another subject was refused");
+    let subject = subjects::direct("cloud", &schemas::ids::WorkerId::fresh());
+    let _refused = bus.client().subscribe(subject).await.unwrap();
+    wait_until("the way past the queue is known as closed", async || bus.is_direct_denied()).await;
+    drop(bus);
+    world.finish().await;
+}

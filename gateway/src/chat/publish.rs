@@ -273,7 +273,8 @@ async fn send(gateway: &Arc<Gateway>, published: &Published) -> Result<Option<u6
 /// A worker that needs no queue: it has many free slots. What came back once goes to the queue.
 fn ample_worker(gateway: &Gateway, published: &Published) -> Option<WorkerId> {
     let model = published.model();
-    let may = published.attempt == 1 && gateway.bus.is_connected();
+    let bus = &gateway.bus;
+    let may = published.attempt == 1 && bus.is_connected() && !bus.is_direct_denied();
     may.then(|| gateway.fleet.take_ample(&model.pool, &model.name)).flatten()
 }
 

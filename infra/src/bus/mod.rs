@@ -31,6 +31,8 @@ use futures::StreamExt;
 use schemas::advert::Advert;
 use schemas::subjects;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::watch;
 
@@ -102,6 +104,7 @@ pub struct Bus {
     jetstream: jetstream::Context,
     connections: watch::Receiver<u64>,
     denials: watch::Receiver<Option<String>>,
+    direct_denied: Arc<AtomicBool>,
 }
 
 impl Bus {
@@ -129,6 +132,8 @@ impl Bus {
         let name = format!("{name} {}", uuid::Uuid::now_v7().simple());
         let (connected, mut connections) = watch::channel(0u64);
         let (denied, denials) = watch::channel(None);
+        let direct_denied = Arc::new(AtomicBool::new(false));
+        let no_direct = Arc::clone(&direct_denied);
         let options = tls
             .secure(credentials(&servers))
             .name(&name)
@@ -145,6 +150,9 @@ impl Bus {
                     {
                         // Whoever asked only sees that no answer comes.
                         tracing::error!(said, "NATS lets our user not do this: see nats.conf");
+                        if said.contains(subjects::DIRECT_PREFIX) {
+                            no_direct.store(true, Ordering::Relaxed);
+                        }
                         denied.send_replace(Some(said.clone()));
                     }
                     other => tracing::warn!(event = %other, "NATS says"),
@@ -172,7 +180,7 @@ impl Bus {
         }
         let mut jetstream = jetstream::new(client.clone());
         jetstream.set_timeout(REQUEST_SECONDS_MAX);
-        Ok(Self { name, client, jetstream, connections, denials })
+        Ok(Self { name, client, jetstream, connections, denials, direct_denied })
     }
 
     /// The name of this connection: the role's, and something that no other connection has.
@@ -198,6 +206,11 @@ impl Bus {
     /// What NATS refused our user last.
     pub fn denials(&self) -> watch::Receiver<Option<String>> {
         self.denials.clone()
+    }
+
+    /// Whether our user may not use the way past the queue: its nats.conf is older than that way.
+    pub fn is_direct_denied(&self) -> bool {
+        self.direct_denied.load(Ordering::Relaxed)
     }
 
     /// Whether NATS is there now.

@@ -52,7 +52,7 @@ async fn send(worker: &Worker, pool: &Pool, slots: &Slots, leaving: bool) {
         slots_free: free,
         draining: worker.is_draining(),
         connection: Some(worker.bus().name().to_owned()),
-        direct: true,
+        direct: !worker.bus().is_direct_denied(),
         leaving,
         version: env!("CARGO_PKG_VERSION").to_owned(),
     });
