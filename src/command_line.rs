@@ -330,8 +330,11 @@ pub(crate) enum CreditsCommand {
 /// `ledger …`
 #[derive(Debug, Subcommand)]
 pub(crate) enum LedgerCommand {
-    /// Proves that every balance is the sum of its ledger events; exits 1 when one is not.
+    /// Proves that every balance is its last snapshot and the events since; exits 1 when one is not.
     Check {
+        /// Reads the ledger from its beginning, and proves the snapshots, too.
+        #[arg(long)]
+        whole: bool,
         /// Prints one line of JSON.
         #[arg(long)]
         json: bool,

@@ -162,6 +162,9 @@ metrics! {
     jobs_total: IntCounterVec["pool", "outcome"],
     /// Ledger events applied by this billing worker.
     ledger_applied_total: IntCounterVec["partition"],
+    /// Ledger events that came more than a day after their time, and count for nothing; told again
+    /// when the view is made anew.
+    ledger_late_total: IntCounterVec["partition"],
     /// How far the view is behind the ledger, in its sequence numbers.
     ledger_lag: IntGaugeVec["partition"],
     /// Signed events of Stripe, by what they are about and what came of them.

@@ -45,6 +45,7 @@ impl View {
                 amount: MicroUsd(*amount),
                 fact: Fact::Grant { unique: sequence.to_string(), note: String::new() },
             }),
+            late: None,
         };
         let entries: Vec<Entry> = grants.iter().map(entry).collect();
         self.store.apply(self.partition, before, &entries).await.unwrap()

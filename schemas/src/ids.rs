@@ -93,6 +93,13 @@ identifier!(
     "wk_"
 );
 
+impl AccountId {
+    /// Stands for a whole part of the ledger where a fact is of no account. Real ones are longer.
+    pub fn of_part() -> Self {
+        Self("_".to_owned())
+    }
+}
+
 impl RequestId {
     /// When the request was made, in milliseconds since 1970 (UTC); `None` for a foreign form.
     pub fn created_ms(&self) -> Option<u64> {

@@ -3,6 +3,7 @@
 
 use crate::ids::{AccountId, KeyId, RequestId};
 use crate::money::{MicroUsd, Money, Price};
+use crate::snapshots::{Closing, Cut, Snapshot};
 use crate::subjects;
 use crate::usage::{TokenSource, Usage};
 use serde::{Deserialize, Serialize};
@@ -87,7 +88,17 @@ pub enum Fact {
         /// The payment that it came from.
         source: String,
     },
+    /// What the account had at a cut. It changes nothing.
+    Snapshot(Box<Snapshot>),
+    /// Where a part of the ledger is cut.
+    Cut(Cut),
+    /// All snapshots of a cut are there.
+    Closing(Closing),
 }
+
+/// An event that reaches the ledger so long after its time, in milliseconds, is late: it counts for
+/// nothing, because its month may be closed. It stays where it is, and is reported.
+pub const LATE_AFTER_MS: u64 = 86_400_000;
 
 /// Where a part of a balance comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -257,6 +268,11 @@ impl EventV1 {
             Fact::Expiry { kind, source } => {
                 self.named("expiry", &format!("{source}-{}", kind.as_str()))
             }
+            Fact::Snapshot(snapshot) => self.named("snapshot", &snapshot.month),
+            Fact::Cut(Cut { partition, month, .. }) => subjects::ledger_cut(*partition, month),
+            Fact::Closing(Closing { cut, .. }) => {
+                subjects::ledger_closing(cut.partition, &cut.month)
+            }
         }
     }
 
@@ -266,10 +282,17 @@ impl EventV1 {
     pub fn may_stand_on(&self, subject: &str) -> bool {
         let amount_fits = match &self.fact {
             Fact::Use(_) => self.amount <= MicroUsd::ZERO,
-            Fact::Void(_) => self.amount == MicroUsd::ZERO,
+            Fact::Void(_) | Fact::Snapshot(_) | Fact::Cut(_) | Fact::Closing(_) => {
+                self.amount == MicroUsd::ZERO
+            }
             _ => true,
         };
         amount_fits && self.subject() == subject
+    }
+
+    /// Whether it is too late for one that the ledger took at a time, in milliseconds since 1970.
+    pub fn is_late(&self, taken_ms: u64) -> bool {
+        taken_ms.saturating_sub(self.at_ms) > LATE_AFTER_MS
     }
 
     /// The request that the event settles, if it settles one.

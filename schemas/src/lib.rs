@@ -31,6 +31,9 @@ pub mod ledger;
 /// What a balance is made of.
 pub mod lots;
 
+/// What the ledger sums to at a cut.
+pub mod snapshots;
+
 /// What is to be done with personal data.
 pub mod privacy;
 

@@ -4,23 +4,34 @@
 
 use crate::ledger::{DisputeStanding, EventV1, Fact, LotKind, TopUp};
 use crate::money::MicroUsd;
+use crate::snapshots::Snapshot;
+use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
 
 /// A part of a balance.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lot {
     /// Where it comes from.
     pub kind: LotKind,
     /// The payment of a purchase or bonus, the name of a grant.
     pub source: String,
     /// When the rest of it ends: milliseconds since 1970; never, when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_ms: Option<u64>,
     /// What it was.
     pub granted: MicroUsd,
     /// What is left of it.
     pub rest: MicroUsd,
     /// Its end has been written: nothing comes back to it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     ended: bool,
+}
+
+impl Lot {
+    /// Whether anything may still be taken from it or given back to it.
+    pub(crate) fn may_matter(&self) -> bool {
+        self.rest > MicroUsd::ZERO || (self.kind == LotKind::Paid && !self.ended)
+    }
 }
 
 /// All that a balance is made of.
@@ -34,8 +45,13 @@ impl Lots {
     /// From an account's events, all of them, in their order.
     pub fn of<'a>(events: impl IntoIterator<Item = &'a EventV1>) -> Self {
         let mut lots = Self::default();
-        events.into_iter().for_each(|event| lots.apply(event));
+        events.into_iter().for_each(|event| lots.add_event(event));
         lots
+    }
+
+    /// From where a snapshot stands; the account's later events are to be added.
+    pub fn from_snapshot(snapshot: &Snapshot) -> Self {
+        Self { lots: snapshot.lots.clone(), owed: snapshot.owed }
     }
 
     /// All lots, also such of which nothing is left, in the order they came.
@@ -54,7 +70,8 @@ impl Lots {
         lot.map_or(MicroUsd::ZERO, |lot| lot.rest)
     }
 
-    fn apply(&mut self, event: &EventV1) {
+    /// The next event of the account.
+    pub fn add_event(&mut self, event: &EventV1) {
         let amount = event.amount;
         match &event.fact {
             Fact::Use(_) | Fact::Void(_) => self.take(amount.negated()),
@@ -76,6 +93,7 @@ impl Lots {
             Fact::Expiry { kind, source } => {
                 self.take_lot(*kind, source, amount.negated());
             }
+            Fact::Snapshot(_) | Fact::Cut(_) | Fact::Closing(_) => {}
         }
     }
 
@@ -150,6 +168,7 @@ mod tests {
     use crate::ids::{AccountId, KeyId, RequestId};
     use crate::ledger::{TopUpSource, Void, VoidReason, Writer};
     use crate::money::{Currency, Money};
+    use crate::snapshots::{Cut, Tally};
 
     fn event(amount: i64, fact: Fact) -> EventV1 {
         let account = AccountId::parse("acct_a").unwrap();
@@ -233,10 +252,11 @@ mod tests {
             let mut events = Vec::new();
             for number in 0..roll(30) {
                 let amount = i64::try_from(roll(50)).unwrap();
-                let payment = format!("p{}", roll(4));
+                // A payment buys once, and may go back whenever.
+                let (new, payment) = (format!("p{number}"), format!("p{}", roll(number + 1)));
                 events.push(match roll(6) {
-                    0 => bought(&payment, amount, roll(1_000)),
-                    1 => bonus(&payment, amount, roll(1_000)),
+                    0 => bought(&new, amount, roll(1_000)),
+                    1 => bonus(&new, amount, roll(1_000)),
                     2 => granted(&number.to_string(), amount),
                     3 => refunded(&payment, amount),
                     4 => failed(&payment, amount),
@@ -248,6 +268,22 @@ mod tests {
                 }
             }
             rests(&events);
+            resumes(&events, usize::try_from(roll(30)).unwrap().min(events.len()));
         }
+    }
+
+    /// Whoever goes on from a snapshot comes to the same as who has read everything.
+    fn resumes(events: &[EventV1], at: usize) {
+        let (before, after) = events.split_at(at);
+        let mut tally = Tally::default();
+        before.iter().for_each(|event| tally.add(event));
+        let cut = Cut { partition: 0, month: "2026-11".into(), through: 7 };
+        let text = serde_json::to_string(&tally.snapshot(&cut)).unwrap();
+        let snapshot: Snapshot = serde_json::from_str(&text).unwrap();
+        let mut resumed = Tally::from_snapshot(&snapshot);
+        after.iter().for_each(|event| resumed.add(event));
+        let mut whole = Tally::default();
+        events.iter().for_each(|event| whole.add(event));
+        assert_eq!(resumed.snapshot(&cut), whole.snapshot(&cut), "{events:?} at {at}");
     }
 }

@@ -140,6 +140,36 @@ pub fn ledger_account(account: &AccountId) -> String {
     format!("led.{}.{account}.>", partition(account))
 }
 
+/// All snapshots of an account.
+pub fn ledger_account_snapshots(account: &AccountId) -> String {
+    format!("led.{}.{account}.snapshot.*", partition(account))
+}
+
+/// All of one kind of an account's events.
+pub fn ledger_account_kind(account: &AccountId, kind: &str) -> String {
+    format!("led.{}.{account}.{kind}.*", partition(account))
+}
+
+/// All snapshots of a part of the ledger.
+pub fn ledger_snapshots(partition: u16) -> String {
+    format!("led.{partition}.*.snapshot.*")
+}
+
+/// Where a part of the ledger is cut to close a month.
+pub fn ledger_cut(partition: u16, month: &str) -> String {
+    format!("led.{partition}.{}.cut.{}", AccountId::of_part(), token(month))
+}
+
+/// Says that all snapshots of a cut are there.
+pub fn ledger_closing(partition: u16, month: &str) -> String {
+    format!("led.{partition}.{}.closing.{}", AccountId::of_part(), token(month))
+}
+
+/// All closings of a part.
+pub fn ledger_closings(partition: u16) -> String {
+    format!("led.{partition}.{}.closing.*", AccountId::of_part())
+}
+
 /// Where the record of a coupon's code lies in the bucket of accounts: two words, so that no
 /// account is called so.
 pub fn coupon_record(code: &str) -> String {

@@ -1,17 +1,22 @@
-//! `ledger check` sums every account's events and compares them with its balance; `ledger rebuild`
-//! has the balances made anew from the events.
+//! `ledger check` sums every account's events since its last snapshot and compares them with its
+//! balance; with `--whole` it reads all and proves the snapshots, too. `ledger rebuild` has the
+//! balances made anew from the events.
 
 use super::say;
 use crate::command_line::LedgerCommand;
 use crate::endpoints::Endpoints;
 use crate::role::Failure;
-use futures::StreamExt;
 use infra::bus::Bus;
+use infra::bus::tallies::Tallies;
+use infra::clock;
 use infra::environment::Environment;
 use infra::store::{Store, apply};
+use schemas::ids::AccountId;
+use schemas::ledger::EventV1;
+use schemas::snapshots::Closing;
 use schemas::subjects;
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -25,12 +30,34 @@ const TELL_INTERVAL: Duration = Duration::from_secs(1);
 const LOOK_INTERVAL: Duration = Duration::from_millis(20);
 
 /// What a check found.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 struct Report {
     ok: bool,
     accounts: usize,
+    /// All that the balances are made of.
     events: u64,
+    /// Those that were read; the others are in snapshots.
+    read: u64,
     differences: Vec<Difference>,
+    /// Snapshots that aren't the sum of their events.
+    snapshots: Vec<String>,
+    /// Events that came too late to count.
+    late: Vec<Late>,
+}
+
+/// An event that came more than a day after its time.
+#[derive(Debug, Serialize)]
+struct Late {
+    subject: String,
+    at: String,
+    micro_usd: i64,
+}
+
+impl Late {
+    fn of(event: &EventV1) -> Self {
+        let (at, micro_usd) = (clock::rfc3339(event.at_ms), event.amount.0);
+        Self { subject: event.subject(), at, micro_usd }
+    }
 }
 
 /// A balance that is not the sum of its events.
@@ -46,9 +73,10 @@ pub(super) async fn run(
     environment: &Environment,
 ) -> Result<ExitCode, Failure> {
     match command {
-        LedgerCommand::Check { json, data } => {
+        LedgerCommand::Check { whole, json, data } => {
             let endpoints = Endpoints::find(environment, &data.data)?;
-            let report = check(&endpoints.bus("ledger").await?, &endpoints.store().await?).await?;
+            let (bus, store) = (endpoints.bus("ledger").await?, endpoints.store().await?);
+            let report = check(&bus, &store, whole).await?;
             print(&report, json)?;
             Ok(if report.ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
@@ -63,7 +91,7 @@ pub(super) async fn run(
                 false => say(format!("rebuilding: {percent} %")),
             };
             watch_applied(&bus, &store, tell).await?;
-            print(&check(&bus, &store).await?, json)?;
+            print(&check(&bus, &store, false).await?, json)?;
             Ok(ExitCode::SUCCESS)
         }
     }
@@ -79,8 +107,15 @@ fn print(report: &Report, json: bool) -> Result<(), Failure> {
             "{account}: ledger {ledger_micro_usd} µUSD, balance {balance_micro_usd} µUSD"
         ))?;
     }
+    for wrong in &report.snapshots {
+        say(format!("snapshot of {wrong}: not the sum of its events"))?;
+    }
+    for Late { subject, at, micro_usd } in &report.late {
+        say(format!("late, not counted: {subject} of {at}, {micro_usd} µUSD"))?;
+    }
     let word = if report.ok { "ok: every balance is the sum of its events" } else { "NOT equal" };
-    say(format!("{word} ({} accounts, {} events)", report.accounts, report.events))
+    let Report { accounts, events, read, .. } = report;
+    say(format!("{word} ({accounts} accounts, {events} events, {read} of them read)"))
 }
 
 /// Waits until the view has reached what the ledger holds now.
@@ -124,32 +159,26 @@ async fn watch_applied(
     }
 }
 
-async fn check(bus: &Bus, store: &Store) -> Result<Report, Failure> {
+async fn check(bus: &Bus, store: &Store, whole: bool) -> Result<Report, Failure> {
     wait_until_applied(bus, store).await?;
-    let mut sums: BTreeMap<String, i64> = BTreeMap::new();
-    let (mut events, mut reached) = (0, BTreeMap::new());
+    let mut report = Report { ok: true, ..Report::default() };
+    let (mut sums, mut reached) = (BTreeMap::new(), BTreeMap::new());
     for partition in apply::partitions() {
-        let filter = subjects::ledger_partition(partition);
         let goal = store.watermark(partition).await?;
         reached.insert(partition, goal);
-        if goal == 0 {
-            continue;
+        let closing = bus.last_closing(partition).await?;
+        if let (Some(closing), true) = (&closing, whole) {
+            report.snapshots.extend(wrong_snapshots(bus, partition, closing).await?);
         }
-        let entries = bus.follow_ledger(&filter, 1).await?;
-        tokio::pin!(entries);
-        while let Some(entry) = entries.next().await {
-            let entry = entry?;
-            if entry.sequence > goal {
-                break;
-            }
-            events += 1;
-            if let Some(event) = &entry.event {
-                *sums.entry(event.account.to_string()).or_insert(0) += event.amount.0;
-            }
-            if entry.sequence == goal {
-                break;
-            }
+        let tallies = bus.tallies(partition, closing.filter(|_| !whole).as_ref(), goal).await?;
+        if tallies.is_broken {
+            report.snapshots.push(format!("part {partition}: not what its closing says"));
         }
+        report.events += tallies.events();
+        report.read += tallies.read;
+        report.late.extend(tallies.late.iter().map(Late::of));
+        let balances = tallies.accounts.into_iter();
+        sums.extend(balances.map(|(account, tally)| (account.to_string(), tally.balance().0)));
     }
     let balances = store.all_balances().await?;
     for (partition, before) in reached {
@@ -157,8 +186,9 @@ async fn check(bus: &Bus, store: &Store) -> Result<Report, Failure> {
             return Err(Failure::new("charges were written during the check: repeat it"));
         }
     }
-    let accounts: std::collections::BTreeSet<_> = sums.keys().chain(balances.keys()).collect();
-    let differences: Vec<Difference> = accounts
+    let accounts: BTreeSet<_> = sums.keys().chain(balances.keys()).collect();
+    report.accounts = accounts.len();
+    report.differences = accounts
         .iter()
         .map(|account| Difference {
             account: account.to_string(),
@@ -167,5 +197,24 @@ async fn check(bus: &Bus, store: &Store) -> Result<Report, Failure> {
         })
         .filter(|found| found.ledger_micro_usd != found.balance_micro_usd)
         .collect();
-    Ok(Report { ok: differences.is_empty(), accounts: accounts.len(), events, differences })
+    report.ok = report.differences.is_empty() && report.snapshots.is_empty();
+    Ok(report)
+}
+
+/// The accounts whose snapshots aren't what their events make.
+async fn wrong_snapshots(
+    bus: &Bus,
+    partition: u16,
+    closing: &Closing,
+) -> Result<Vec<String>, Failure> {
+    let cut = &closing.cut;
+    let read = bus.tallies(partition, None, cut.through).await?;
+    let told = bus.tallies(partition, Some(closing), cut.through).await?;
+    let is_wrong = |account: &&AccountId| {
+        let of = |tallies: &Tallies| tallies.accounts.get(account).map(|t| t.snapshot(cut));
+        of(&read) != of(&told)
+    };
+    let accounts: BTreeSet<&AccountId> = read.accounts.keys().chain(told.accounts.keys()).collect();
+    let wrong = accounts.into_iter().filter(is_wrong);
+    Ok(wrong.map(|account| format!("{account}: {}", cut.month)).collect())
 }

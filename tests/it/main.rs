@@ -101,6 +101,8 @@ mod single_flight;
 #[cfg(test)]
 mod slots;
 #[cfg(test)]
+mod snapshots;
+#[cfg(test)]
 #[cfg(target_os = "linux")]
 mod sockets;
 #[cfg(test)]

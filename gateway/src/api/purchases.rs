@@ -26,7 +26,7 @@ pub(super) async fn list(
     Query(query): Query<UsageQuery>,
     headers: HeaderMap,
 ) -> Result<Json<AccountList<Purchase>>, ApiError> {
-    let (account, events) = events(&gateway, &headers, query).await?;
+    let (account, events) = purchases(&gateway, &headers, query).await?;
     let data = events
         .iter()
         .rev()
@@ -66,7 +66,7 @@ pub(crate) async fn receipt(
     Query(query): Query<UsageQuery>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let (account, events) = events(&gateway, &headers, query).await?;
+    let (account, events) = purchases(&gateway, &headers, query).await?;
     let bought = events.iter().find_map(|event| match &event.fact {
         Fact::TopUp(bought) if bought.payment == payment => Some((event, bought)),
         _ => None,
@@ -105,18 +105,28 @@ pub(crate) async fn statement(
         )
         .at("month")
     })?;
-    let (account, events) = events(&gateway, &headers, query).await?;
+    let account = whose(&gateway, &headers, query).await?;
+    let history = gateway.bus.account_month(&account, month.as_str(), month.begins_ms()).await;
+    let history = history.map_err(|error| away(&error))?;
     let seller = &gateway.config.stripe;
-    Ok(statement::page(&Look::without_place(&headers), seller, &account, &month, &events))
+    Ok(statement::page(&Look::without_place(&headers), seller, &account, &month, &history))
 }
 
-async fn events(
+async fn whose(
+    gateway: &Gateway,
+    headers: &HeaderMap,
+    query: UsageQuery,
+) -> Result<AccountId, ApiError> {
+    counted_asker(gateway, headers).await?;
+    Ok(scope(gateway, headers, query)?.account)
+}
+
+async fn purchases(
     gateway: &Gateway,
     headers: &HeaderMap,
     query: UsageQuery,
 ) -> Result<(AccountId, Vec<EventV1>), ApiError> {
-    counted_asker(gateway, headers).await?;
-    let account = scope(gateway, headers, query)?.account;
-    let entries = gateway.bus.account_entries(&account).await.map_err(|error| away(&error))?;
-    Ok((account, entries.into_iter().filter_map(|entry| entry.event).collect()))
+    let account = whose(gateway, headers, query).await?;
+    let events = gateway.bus.account_purchases(&account).await.map_err(|error| away(&error))?;
+    Ok((account, events))
 }

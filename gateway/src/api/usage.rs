@@ -14,7 +14,6 @@ use infra::clock;
 use infra::store::balances::UsageRow;
 use schemas::error::{ErrorCode, Problem};
 use schemas::ids::{AccountId, KeyId};
-use schemas::lots::Lots;
 use schemas::money::MicroUsd;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -116,8 +115,8 @@ pub(super) async fn lots(
     let asker = counted_asker(&gateway, &headers).await?;
     let account = account_of(&asker, query.account)?;
     may_see(&asker, &account)?;
-    let entries = gateway.bus.account_entries(&account).await.map_err(|error| away(&error))?;
-    let lots = Lots::of(entries.iter().filter_map(|entry| entry.event.as_ref()));
+    let history = gateway.bus.account_history(&account).await.map_err(|error| away(&error))?;
+    let lots = history.lots();
     let left = lots.all().iter().filter(|lot| lot.rest > MicroUsd::ZERO);
     let data = left.map(|lot| Lot {
         kind: lot.kind,

@@ -5,11 +5,12 @@ use super::look::dollars;
 use super::{Language, Look, print_hint};
 use axum::http::StatusCode;
 use axum::response::Response;
+use infra::bus::history::MonthHistory;
 use infra::clock;
 use infra::config::Stripe;
 use maud::html;
 use schemas::ids::AccountId;
-use schemas::ledger::{EventV1, Fact};
+use schemas::ledger::Fact;
 use schemas::money::MicroUsd;
 use std::collections::BTreeMap;
 
@@ -30,6 +31,17 @@ impl Month {
         (fits && (1..=12).contains(&number)).then(|| Self(text.to_owned()))
     }
 
+    /// As it is written.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// When it begins in Japan: milliseconds since 1970.
+    pub(crate) fn begins_ms(&self) -> u64 {
+        let first = clock::parse_rfc3339(&format!("{}-01T00:00:00Z", self.0));
+        first.unwrap_or(0).saturating_sub(JAPAN_OFFSET_MS)
+    }
+
     /// The month of a moment in Japan.
     pub(crate) fn of(at_ms: u64) -> String {
         clock::day_of(at_ms + JAPAN_OFFSET_MS).chars().take(7).collect()
@@ -48,9 +60,10 @@ struct Sums {
 }
 
 impl Sums {
-    fn of(month: &Month, events: &[EventV1]) -> Self {
-        let mut sums = Self::default();
-        for event in events {
+    fn of(month: &Month, history: &MonthHistory) -> Self {
+        let opening = history.opening.0;
+        let mut sums = Self { before: opening, after: opening, ..Self::default() };
+        for event in &history.events {
             let amount = event.amount.0;
             let at = Month::of(event.at_ms);
             if at < month.0 {
@@ -67,7 +80,7 @@ impl Sums {
                     let model = sums.models.entry(used.model.clone()).or_default();
                     *model = (model.0 + 1, model.1 + amount);
                 }
-                Fact::Void(_) => {}
+                Fact::Void(_) | Fact::Snapshot(_) | Fact::Cut(_) | Fact::Closing(_) => {}
                 fact => *sums.others.entry(kind(fact)).or_default() += amount,
             }
         }
@@ -79,6 +92,7 @@ impl Sums {
 fn kind(fact: &Fact) -> &'static str {
     match fact {
         Fact::Use(_) | Fact::Void(_) => "use",
+        Fact::Snapshot(_) | Fact::Cut(_) | Fact::Closing(_) => "snapshot",
         Fact::Grant { .. } => "grant",
         Fact::TopUp(_) => "top_up",
         Fact::Bonus { .. } => "bonus",
@@ -106,9 +120,9 @@ pub(crate) fn page(
     seller: &Stripe,
     account: &AccountId,
     month: &Month,
-    events: &[EventV1],
+    history: &MonthHistory,
 ) -> Response {
-    let sums = Sums::of(month, events);
+    let sums = Sums::of(month, history);
     let language = look.language;
     let row = |label: &str, count: &str, amount: i64| {
         html! {
@@ -144,6 +158,7 @@ pub(crate) fn page(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use schemas::ledger::EventV1;
 
     fn granted(at: &str, amount: i64) -> EventV1 {
         EventV1 {
@@ -162,8 +177,12 @@ mod tests {
             granted("2026-11-30T14:59:59Z", 300),
             granted("2026-11-30T15:00:00Z", 4_000),
         ];
-        let sums = Sums::of(&Month::parse("2026-11").unwrap(), &events);
-        assert_eq!((sums.before, sums.after, sums.others["grant"]), (1, 321, 320));
+        let history = MonthHistory { opening: MicroUsd(5), events: events.into() };
+        let month = Month::parse("2026-11").unwrap();
+        let sums = Sums::of(&month, &history);
+        assert_eq!((sums.before, sums.after, sums.others["grant"]), (6, 326, 320));
+        assert_eq!(Month::of(month.begins_ms()), "2026-11");
+        assert_eq!(Month::of(month.begins_ms() - 1), "2026-10");
     }
 
     #[test]

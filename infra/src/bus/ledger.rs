@@ -4,8 +4,9 @@
 use super::{Bus, BusError};
 use async_nats::jetstream::consumer::{DeliverPolicy, pull};
 use async_nats::jetstream::context::PublishErrorKind;
+use async_nats::jetstream::message::StreamMessage;
+use async_nats::jetstream::stream::LastRawMessageErrorKind;
 use futures::{Stream, StreamExt};
-use schemas::ids::AccountId;
 use schemas::ledger::{Event, EventV1};
 use schemas::subjects;
 
@@ -27,6 +28,9 @@ pub enum Unmoved {
     Moved,
 }
 
+/// Nanoseconds of a millisecond.
+const NANOSECONDS_IN_MS: i128 = 1_000_000;
+
 /// The header that says which subjects an expected last sequence is of (nats-server 2.12).
 const EXPECTED_LAST_SUBJECT: &str = "Nats-Expected-Last-Subject-Sequence-Subject";
 
@@ -38,6 +42,20 @@ pub struct Entry {
     /// The event; `None` for one that can't be read or stands on the subject of another fact. It
     /// counts for nothing, and may not stop those behind it.
     pub event: Option<EventV1>,
+    /// An event that came too late to count: its month may be closed.
+    pub late: Option<Box<EventV1>>,
+}
+
+impl Entry {
+    /// An event that the ledger took at a time, in milliseconds since 1970.
+    fn of(sequence: u64, event: Option<EventV1>, taken_ms: u64) -> Self {
+        match event {
+            Some(event) if event.is_late(taken_ms) => {
+                Self { sequence, event: None, late: Some(Box::new(event)) }
+            }
+            event => Self { sequence, event, late: None },
+        }
+    }
 }
 
 impl Bus {
@@ -98,29 +116,6 @@ impl Bus {
         }
     }
 
-    /// All events of an account that are there now, in their order.
-    ///
-    /// # Errors
-    /// When the ledger can't be read.
-    pub async fn account_entries(&self, account: &AccountId) -> Result<Vec<Entry>, BusError> {
-        let filter = subjects::ledger_account(account);
-        let last = self.last_recorded(&filter).await?;
-        let mut entries = Vec::new();
-        if last == 0 {
-            return Ok(entries);
-        }
-        let mut events = std::pin::pin!(self.follow_ledger(&filter, 1).await?);
-        while let Some(entry) = events.next().await {
-            let entry = entry?;
-            let is_last = entry.sequence >= last;
-            entries.push(entry);
-            if is_last {
-                return Ok(entries);
-            }
-        }
-        Err(BusError::request("reading the ledger", "it ended before its last event"))
-    }
-
     /// The event on a subject, if there is one.
     ///
     /// # Errors
@@ -144,15 +139,52 @@ impl Bus {
     /// # Errors
     /// When NATS can't be asked.
     pub async fn last_recorded(&self, filter: &str) -> Result<u64, BusError> {
-        use async_nats::jetstream::stream::LastRawMessageErrorKind;
+        Ok(self.last_message(filter).await?.map_or(0, |message| message.sequence))
+    }
+
+    /// The last event under a filter.
+    ///
+    /// # Errors
+    /// When NATS can't be asked or the event can't be read.
+    pub(super) async fn last_event(&self, filter: &str) -> Result<Option<EventV1>, BusError> {
+        let message = self.last_message(filter).await?;
+        message.map(|message| decode(&message.subject, &message.payload)).transpose()
+    }
+
+    /// The first event under a filter from a sequence on that can be read.
+    ///
+    /// # Errors
+    /// When NATS can't be asked.
+    pub async fn first_event(&self, filter: &str, from: u64) -> Result<Option<EventV1>, BusError> {
+        let stream = self
+            .jetstream()
+            .get_stream_no_info(subjects::LEDGER_STREAM)
+            .await
+            .map_err(|error| BusError::request("reading the ledger", error))?;
+        let mut from = from;
+        loop {
+            match stream.get_first_raw_message_by_subject(filter, from).await {
+                Ok(message) => match decode(&message.subject, &message.payload) {
+                    Ok(event) => return Ok(Some(event)),
+                    Err(_) => from = message.sequence + 1,
+                },
+                Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => {
+                    return Ok(None);
+                }
+                Err(error) => return Err(BusError::request("reading the ledger", error)),
+            }
+        }
+    }
+
+    async fn last_message(&self, filter: &str) -> Result<Option<StreamMessage>, BusError> {
         let stream = self
             .jetstream()
             .get_stream_no_info(subjects::LEDGER_STREAM)
             .await
             .map_err(|error| BusError::request("reading the ledger", error))?;
         match stream.get_last_raw_message_by_subject(filter).await {
-            Ok(message) => Ok(message.sequence),
-            Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => Ok(0),
+            Ok(message) => Ok(Some(message)),
+            Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => Ok(None),
             Err(error) => Err(BusError::request("reading the ledger", error)),
         }
     }
@@ -167,6 +199,15 @@ impl Bus {
         filter: &str,
         from: u64,
     ) -> Result<impl Stream<Item = Result<Entry, BusError>> + Send + use<>, BusError> {
+        self.follow_filters(&[filter.to_owned()], from).await
+    }
+
+    /// The same under several filters.
+    pub(super) async fn follow_filters(
+        &self,
+        filters: &[String],
+        from: u64,
+    ) -> Result<impl Stream<Item = Result<Entry, BusError>> + Send + use<>, BusError> {
         let request =
             |error: &dyn std::fmt::Display| BusError::request("following the ledger", error);
         let stream = self
@@ -175,7 +216,7 @@ impl Bus {
             .await
             .map_err(|error| request(&error))?;
         let config = pull::OrderedConfig {
-            filter_subject: filter.to_owned(),
+            filter_subjects: filters.to_vec(),
             deliver_policy: DeliverPolicy::ByStartSequence { start_sequence: from.max(1) },
             ..pull::OrderedConfig::default()
         };
@@ -184,14 +225,14 @@ impl Bus {
         Ok(messages.map(|message| {
             let message =
                 message.map_err(|error| BusError::request("following the ledger", error))?;
-            let sequence = message
-                .info()
-                .map_err(|error| BusError::request("following the ledger", error))?
-                .stream_sequence;
+            let info =
+                message.info().map_err(|error| BusError::request("following the ledger", error))?;
+            let sequence = info.stream_sequence;
+            let taken_ms = info.published.unix_timestamp_nanos() / NANOSECONDS_IN_MS;
             let event = decode(&message.subject, &message.payload).map_err(|error| {
                 tracing::error!(sequence, %error, "a refused ledger event counts for nothing");
             });
-            Ok(Entry { sequence, event: event.ok() })
+            Ok(Entry::of(sequence, event.ok(), u64::try_from(taken_ms).unwrap_or(0)))
         }))
     }
 }

@@ -7,6 +7,12 @@ pub mod streams;
 /// Writing and reading the ledger.
 pub mod ledger;
 
+/// An account's history, from its last snapshot on.
+pub mod history;
+
+/// What a part of the ledger sums to.
+pub mod tallies;
+
 /// The records of keys and accounts.
 pub mod records;
 

@@ -6,7 +6,7 @@ use super::{Store, StoreError, keys, lots, spending};
 use crate::bus::ledger::Entry;
 use crate::clock;
 use redis::Script;
-use schemas::ledger::Fact;
+use schemas::ledger::{EventV1, Fact};
 use schemas::subjects;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -218,6 +218,20 @@ pub fn partitions() -> std::ops::Range<u16> {
     0..subjects::LEDGER_PARTITIONS
 }
 
+/// A late end of a request charges nothing. Its hold is given back all the same, because no other
+/// end can be written.
+fn free<'a>(change: &mut Change<'a>, late: &'a EventV1) {
+    let (key, request) = match &late.fact {
+        Fact::Use(fact) => (&fact.key, &fact.request),
+        Fact::Void(fact) => (&fact.key, &fact.request),
+        _ => return,
+    };
+    change.account = Some(late.account.as_str());
+    change.amount = "0".to_owned();
+    change.key = Some(key.as_str());
+    change.request = Some(request.as_str());
+}
+
 fn change_of(entry: &Entry) -> Result<Change<'_>, serde_json::Error> {
     let mut change = Change {
         sequence: entry.sequence,
@@ -232,7 +246,11 @@ fn change_of(entry: &Entry) -> Result<Change<'_>, serde_json::Error> {
         lot_ends: None,
         row: None,
     };
-    let Some(event) = &entry.event else { return Ok(change) };
+    if let Some(late) = &entry.late {
+        free(&mut change, late);
+    }
+    let event = entry.event.as_ref().filter(|event| event.is_of_an_account());
+    let Some(event) = event else { return Ok(change) };
     change.account = Some(event.account.as_str());
     change.amount = event.amount.0.to_string();
     change.row = RequestRow::of(event).map(|row| serde_json::to_string(&row)).transpose()?;
@@ -276,7 +294,10 @@ fn change_of(entry: &Entry) -> Result<Change<'_>, serde_json::Error> {
         | Fact::Refund { .. }
         | Fact::RefundFailed { .. }
         | Fact::Dispute { .. }
-        | Fact::Expiry { .. } => {}
+        | Fact::Expiry { .. }
+        | Fact::Snapshot(_)
+        | Fact::Cut(_)
+        | Fact::Closing(_) => {}
     }
     Ok(change)
 }

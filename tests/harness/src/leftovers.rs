@@ -70,7 +70,11 @@ pub async fn ledger(bus: &Bus) -> Vec<EventV1> {
         }
         let Event::V1(event) = serde_json::from_slice(&message.payload).unwrap();
         assert_eq!(event.subject(), message.subject.as_str(), "an event on a wrong subject");
-        events.push(event);
+        let taken_ms = message.time.unix_timestamp_nanos() / 1_000_000;
+        // Snapshots are no facts about money, and what came too late counts for nothing.
+        if event.is_of_an_account() && !event.is_late(u64::try_from(taken_ms).unwrap()) {
+            events.push(event);
+        }
     }
     events
 }

@@ -5,6 +5,7 @@
 use crate::Billing;
 use futures::StreamExt;
 use infra::bus::BusError;
+use infra::bus::ledger::Entry;
 use infra::crash::Point;
 use infra::store::StoreError;
 use infra::store::apply::{Applied, BATCH_EVENTS_MAX};
@@ -87,7 +88,7 @@ async fn follow_once(billing: &Billing, partition: u16) -> Result<(), Interrupte
                     Applied::Reseek => return Err(Interrupted::Reseek),
                 }
                 Point::Applied.pass().await;
-                count(billing, partition, batch.len());
+                count(billing, partition, &batch);
             }
             _ = lags.tick() => measure(billing, partition, &filter, before).await?,
             _ = checks.tick() => {
@@ -154,8 +155,14 @@ async fn measure(
     Ok(())
 }
 
-fn count(billing: &Billing, partition: u16, events: usize) {
+fn count(billing: &Billing, partition: u16, batch: &[Entry]) {
     let label = partition.to_string();
+    let events = batch.len();
+    for late in batch.iter().filter_map(|entry| entry.late.as_ref()) {
+        let (subject, amount) = (late.subject(), late.amount);
+        tracing::error!(partition, subject, %amount, "an event came too late and counts for nothing");
+        billing.metrics.ledger_late_total.with_label_values(&[&label]).inc();
+    }
     let counter = billing.metrics.ledger_applied_total.with_label_values(&[&label]);
     counter.inc_by(u64::try_from(events).unwrap_or(u64::MAX));
 }

@@ -1,13 +1,12 @@
 //! Bought credit that ends: what is left of a lot is taken at its time, by an event of its own. The
-//! rest is worked out from the account's events, and written only if the account has none since: a
-//! charge that comes in between makes the next look work it out anew.
+//! rest is worked out from the account's last snapshot and its events since, and written only if
+//! none has come meanwhile: a charge that comes in between makes the next look work it out anew.
 
 use crate::Billing;
-use infra::bus::ledger::{Entry, Unmoved};
+use infra::bus::ledger::Unmoved;
 use infra::clock;
 use infra::store::lots::DueLot;
 use schemas::ledger::{EventV1, Fact};
-use schemas::lots::Lots;
 use schemas::money::MicroUsd;
 use std::sync::Arc;
 use std::time::Duration;
@@ -52,9 +51,8 @@ enum NotEnded {
 }
 
 async fn end(billing: &Billing, lot: &DueLot) -> Result<(), NotEnded> {
-    let entries = billing.bus.account_entries(&lot.account).await?;
-    let lots = Lots::of(entries.iter().filter_map(|entry| entry.event.as_ref()));
-    let rest = lots.rest_of(lot.kind, &lot.source);
+    let history = billing.bus.account_history(&lot.account).await?;
+    let rest = history.lots().rest_of(lot.kind, &lot.source);
     if rest > MicroUsd::ZERO {
         if waits(billing, lot, rest).await? {
             return Ok(());
@@ -66,8 +64,7 @@ async fn end(billing: &Billing, lot: &DueLot) -> Result<(), NotEnded> {
             amount: rest.negated(),
             fact: Fact::Expiry { kind, source },
         };
-        let last = entries.last().map_or(0, |Entry { sequence, .. }| *sequence);
-        match billing.bus.record_unmoved(&event, last).await? {
+        match billing.bus.record_unmoved(&event, history.last()).await? {
             Unmoved::Written => tracing::info!(account = %lot.account, "a lot of credit has ended"),
             // Something was written since: the rest may be another.
             Unmoved::Moved => return Ok(()),

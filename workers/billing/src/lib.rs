@@ -14,7 +14,10 @@ mod lapse;
 /// 4. Payments whose webhook never came.
 mod reconcile;
 
-/// 5. Saved cards that are charged when credit runs out.
+/// 5. Months of which nothing can come any more.
+pub mod close;
+
+/// 6. Saved cards that are charged when credit runs out.
 mod recharge;
 
 use infra::bus::Bus;
@@ -53,6 +56,10 @@ pub async fn run(billing: Billing, stop: CancellationToken) {
         tasks.spawn_vital(
             "lapse",
             lapse::lapse(Arc::clone(&billing), partition, tasks.stop().clone()),
+        );
+        tasks.spawn_vital(
+            "close",
+            close::close(Arc::clone(&billing), partition, tasks.stop().clone()),
         );
         tasks.spawn_vital(
             "expire",

@@ -13,12 +13,14 @@ use axum::body::Body;
 use axum::extract::{Path, Query, State};
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
+use infra::bus::history::History;
 use infra::clock;
 use maud::{Markup, html};
 use payments::Payments;
 use schemas::ledger::{EventV1, Fact, LotKind};
 use schemas::lots::Lots;
 use schemas::money::MicroUsd;
+use schemas::snapshots::Snapshot;
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -37,15 +39,19 @@ pub(super) async fn show(
         Ok(balance) => balance,
         Err(error) => return away(&look, &error),
     };
-    let entries = match gateway.bus.account_entries(account).await {
-        Ok(entries) => entries,
+    let read = futures::try_join!(
+        gateway.bus.account_history(account),
+        gateway.bus.account_purchases(account),
+        gateway.bus.account_snapshots(account),
+    );
+    let (history, purchases, snapshots) = match read {
+        Ok(read) => read,
         Err(error) => return away(&look, &error),
     };
     let recharging = match gateway.bus.recharge(account).await {
         Ok(recharging) => recharging,
         Err(error) => return away(&look, &error),
     };
-    let events: Vec<EventV1> = entries.into_iter().filter_map(|entry| entry.event).collect();
     room(
         &look,
         &who,
@@ -56,7 +62,7 @@ pub(super) async fn show(
                 div.figure { dt { (t.held) } dd { (dollars(balance.held)) } }
             }
             h2 #lots { (t.lots) }
-            (lots(t, &Lots::of(&events)))
+            (lots(t, &history.lots()))
             h2 #top-up { (t.top_up) }
             @match gateway.desk.payments() {
                 Some(payments) => {
@@ -67,9 +73,9 @@ pub(super) async fn show(
             }
             @if !gateway.config.coupons.is_empty() { (coupon(&look, &who)) }
             h2 #purchases { (t.purchases) }
-            (bought(t, &events))
+            (bought(t, &purchases))
             h2 { (t.statements) }
-            (months(&events))
+            (months(&snapshots, &history))
         },
     )
 }
@@ -201,8 +207,10 @@ fn bought(t: &Account, events: &[EventV1]) -> Markup {
 }
 
 /// The months in which something happened, and the present one.
-fn months(events: &[EventV1]) -> Markup {
-    let mut months: BTreeSet<String> = events.iter().map(|event| Month::of(event.at_ms)).collect();
+fn months(snapshots: &[Snapshot], history: &History) -> Markup {
+    let mut months: BTreeSet<String> = snapshots.iter().map(|s| s.month.clone()).collect();
+    months.extend(snapshots.iter().map(|s| Month::of(s.latest_ms)));
+    months.extend(history.events().map(|event| Month::of(event.at_ms)));
     months.insert(Month::of(clock::unix_ms()));
     html! {
         p.actions {

@@ -19,9 +19,9 @@ use infra::store::balances::Balance;
 use infra::store::spending::Spending;
 use maud::{Markup, html};
 use schemas::ids::{AccountId, KeyId, RequestId};
-use schemas::ledger::{EventV1, Fact};
-use schemas::lots::Lots;
+use schemas::ledger::Fact;
 use schemas::money::MicroUsd;
+use schemas::snapshots::Closing;
 use serde::Deserialize;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -221,12 +221,11 @@ async fn shown(
         Ok(balance) => balance,
         Err(error) => return away(look, &error),
     };
-    let entries = match gateway.bus.account_entries(account).await {
-        Ok(entries) => entries,
+    let history = match gateway.bus.account_history(account).await {
+        Ok(history) => history,
         Err(error) => return away(look, &error),
     };
-    let events: Vec<EventV1> = entries.iter().filter_map(|entry| entry.event.clone()).collect();
-    let sum = MicroUsd(events.iter().map(|event| event.amount.0).sum());
+    let sum = history.tally().balance();
     room(
         look,
         who,
@@ -258,9 +257,9 @@ async fn shown(
             h2 { (t.keys) }
             (own_keys(gateway, look, who, account))
             h2 { (Account::of(look.language).lots) }
-            (credit::lots(Account::of(look.language), &Lots::of(&events)))
+            (credit::lots(Account::of(look.language), &history.lots()))
             h2 { (t.ledger) }
-            (ledger(t, &entries))
+            (ledger(t, &history.entries))
         },
     )
 }
@@ -309,10 +308,13 @@ fn ledger(t: &Admin, entries: &[Entry]) -> Markup {
                 th.number scope="col" { (t.amount) }
             } }
             tbody { @for entry in entries.iter().rev().take(EVENTS_SHOWN_MAX) {
-                @if let Some(event) = &entry.event { tr {
+                @if let Some(event) = entry.event.as_ref().or(entry.late.as_deref()) { tr {
                     td.number { (entry.sequence) }
                     td.tight { (moment(event.at_ms)) }
-                    td { (kind(&event.fact)) }
+                    td {
+                        (kind(&event.fact))
+                        @if entry.late.is_some() { " " span.badge { (t.late) } }
+                    }
                     td { (what(&event.fact)) }
                     td.number { (dollars(event.amount)) }
                 } }
@@ -341,6 +343,10 @@ fn what(fact: &Fact) -> Markup {
             html! { (money) " " code { (payment) } }
         }
         Fact::Expiry { source, .. } => html! { code { (source) } },
+        Fact::Snapshot(snapshot) => {
+            html! { (snapshot.month) " " (dollars(snapshot.balance)) }
+        }
+        Fact::Cut(cut) | Fact::Closing(Closing { cut, .. }) => html! { (cut.month) },
     }
 }
 

@@ -78,6 +78,7 @@ texts! {
         kind: "種類", "Kind";
         what: "内容", "What";
         events: "件", "events";
+        late: "遅延 (計上なし)", "late, not counted";
         latest: "新しい順に200件まで", "The newest 200";
         revoke: "削除", "Revoke";
         revoked: "キーを削除しました。", "The key is revoked.";
