@@ -330,7 +330,7 @@ pub(crate) enum CreditsCommand {
 /// `ledger …`
 #[derive(Debug, Subcommand)]
 pub(crate) enum LedgerCommand {
-    /// Proves that every balance is its last snapshot and the events since; exits 1 when one is not.
+    /// Proves that every balance is its last snapshot and the events since; else exits 1.
     Check {
         /// Reads the ledger from its beginning, and proves the snapshots, too.
         #[arg(long)]

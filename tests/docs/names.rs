@@ -67,6 +67,12 @@ fn subjects_spelled() -> Option<Spelled> {
         ("inbox", subjects::inbox("USER")),
         ("ledger", subjects::ledger(&account, "KIND", "UNIQUE")),
         ("ledger_account", subjects::ledger_account(&account)),
+        ("ledger_account_kind", subjects::ledger_account_kind(&account, "KIND")),
+        ("ledger_account_snapshots", subjects::ledger_account_snapshots(&account)),
+        ("ledger_snapshots", subjects::ledger_snapshots(part)),
+        ("ledger_cut", subjects::ledger_cut(part, "MONTH")),
+        ("ledger_closing", subjects::ledger_closing(part, "MONTH")),
+        ("ledger_closings", subjects::ledger_closings(part)),
         ("ledger_partition", subjects::ledger_partition(part)),
     ];
     let part = format!(".{part}.");
@@ -122,9 +128,9 @@ fn keys_spelled() -> Option<Spelled> {
 
 /// `ACCOUNT` as a whole word of a name is written `<account>`.
 fn placeholders(text: &str) -> String {
-    const FILLED: [&str; 15] = [
+    const FILLED: [&str; 16] = [
         "ATTEMPT", "GATEWAY", "REQUEST", "WORKER", "ACCOUNT", "POOL", "MODEL", "KIND", "UNIQUE",
-        "KEY", "DIGEST", "USER", "RESPONSE", "NAME", "CODE",
+        "KEY", "DIGEST", "USER", "RESPONSE", "NAME", "CODE", "MONTH",
     ];
     let filled = |part: &str| match FILLED.contains(&part) {
         true => format!("<{}>", part.to_lowercase()),

@@ -57,6 +57,8 @@ mod idempotency;
 #[cfg(test)]
 mod keys;
 #[cfg(test)]
+mod ledger_check;
+#[cfg(test)]
 mod limits;
 #[cfg(test)]
 mod line;

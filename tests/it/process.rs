@@ -155,7 +155,7 @@ async fn keys_credits_and_the_ledger_have_tools() {
     assert_eq!(
         check,
         json!({"ok": true, "accounts": 2, "events": welcome_credit_use_and_gift,
-            "differences": []})
+            "read": welcome_credit_use_and_gift, "differences": [], "snapshots": [], "late": []})
     );
     let rebuilt = place.run(&["ledger", "rebuild"]).await;
     assert_eq!(rebuilt.code, Some(0), "{rebuilt:?}");

@@ -3,13 +3,14 @@
 //! nothing, is told, and leaves no hold.
 
 use harness::{Key, World, wait_until};
+use infra::calendar::TimeZone;
 use infra::clock;
 use infra::metrics::Metrics;
 use infra::store::holds::{Reservation, Reserved};
 use schemas::ids::RequestId;
 use schemas::ledger::{EventV1, Fact, Use};
 use schemas::money::MicroUsd;
-use schemas::snapshots::{Closing, Snapshot, Tally};
+use schemas::snapshots::{Closing, Cut, Snapshot, Tally};
 use schemas::subjects;
 use worker_billing::Billing;
 use worker_billing::close::close_month;
@@ -21,6 +22,13 @@ const MONTH_AND_DAY_MS: u64 = 32 * 86_400_000;
 fn billing(world: &World) -> Billing {
     let (bus, store) = (world.bus().clone(), world.store().clone());
     Billing { bus, store, metrics: Metrics::new().unwrap(), payments: None }
+}
+
+/// The last month that is over for a day then.
+fn month_over_at(now_ms: u64) -> String {
+    let month_of = |at_ms| TimeZone::JAPAN.rfc3339(at_ms).get(..7).unwrap().to_owned();
+    let open = month_of(now_ms - 86_400_000);
+    month_of(clock::parse_rfc3339(&format!("{open}-01T00:00:00+09:00")).unwrap() - 1)
 }
 
 /// Closes what is over then, in a key's part.
@@ -90,9 +98,7 @@ async fn who_dies_while_closing_leaves_it_to_the_next() {
     let part = subjects::partition(&key.account);
     // A worker has cut and written nothing else; more events follow.
     let through = world.bus().last_recorded(&subjects::ledger_partition(part)).await.unwrap();
-    let month = infra::calendar::TimeZone::JAPAN.rfc3339(clock::unix_ms());
-    let month = month.get(..7).unwrap().to_owned();
-    let cut = schemas::snapshots::Cut { partition: part, month, through };
+    let cut = Cut { partition: part, month: month_over_at(later), through };
     let fact = Fact::Cut(cut.clone());
     let account = schemas::ids::AccountId::of_part();
     let event = EventV1 { account, at_ms: clock::unix_ms(), amount: MicroUsd::ZERO, fact };

@@ -95,9 +95,8 @@ pub async fn close_month(
     let snapshots = tallies.touched.iter().filter_map(|account| {
         tallies.accounts.get(account).map(|tally| (account.clone(), tally.snapshot(&cut)))
     });
-    let writes: Vec<_> = snapshots
-        .map(|(account, snapshot)| write(billing, account, snapshot).boxed())
-        .collect();
+    let writes: Vec<_> =
+        snapshots.map(|(account, snapshot)| write(billing, account, snapshot).boxed()).collect();
     futures::stream::iter(writes)
         .buffer_unordered(SNAPSHOTS_AT_ONCE_MAX)
         .try_collect::<Vec<()>>()

@@ -160,7 +160,7 @@ fn count(billing: &Billing, partition: u16, batch: &[Entry]) {
     let events = batch.len();
     for late in batch.iter().filter_map(|entry| entry.late.as_ref()) {
         let (subject, amount) = (late.subject(), late.amount);
-        tracing::error!(partition, subject, %amount, "an event came too late and counts for nothing");
+        tracing::error!(partition, subject, %amount, "an event came too late and doesn't count");
         billing.metrics.ledger_late_total.with_label_values(&[&label]).inc();
     }
     let counter = billing.metrics.ledger_applied_total.with_label_values(&[&label]);

@@ -1,0 +1,159 @@
+//! `ledger check` and snapshots: it reads from the last closing on, tells a closing that its
+//! snapshots don't make, and with `--whole` a snapshot that its events don't make.
+
+use crate::program::{Place, Said, Up};
+use harness::wait_until;
+use infra::bus::Bus;
+use infra::clock;
+use infra::metrics::Metrics;
+use infra::store::Store;
+use schemas::ids::AccountId;
+use schemas::ledger::{EventV1, Fact};
+use schemas::money::MicroUsd;
+use schemas::snapshots::{Closing, Cut, Snapshot};
+use schemas::subjects;
+use serde_json::{Value, json};
+use worker_billing::Billing;
+use worker_billing::close::close_month;
+
+/// Milliseconds to a moment in which this month is over and the next isn't.
+const MONTH_AND_DAY_MS: u64 = 32 * 86_400_000;
+
+/// A running program, and its servers as a billing worker sees them.
+struct Books {
+    place: Place,
+    up: Up,
+    billing: Billing,
+    account: AccountId,
+}
+
+impl Books {
+    async fn open() -> Self {
+        let place = Place::new().await;
+        let up = place.up().await;
+        let bus = Bus::connect(up.text("nats_url"), "check").await.unwrap();
+        let store = Store::connect(up.text("redis_url")).await.unwrap();
+        let billing = Billing { bus, store, metrics: Metrics::new().unwrap(), payments: None };
+        let mut books = Self { place, up, billing, account: AccountId::of_part() };
+        let wish = ["keys", "create", "--name", "k", "--credit", "1", "--json"];
+        let made = books.place.run(&wish).await.json();
+        books.account = AccountId::parse(made["account"].as_str().unwrap()).unwrap();
+        books
+    }
+
+    fn part(&self) -> u16 {
+        subjects::partition(&self.account)
+    }
+
+    async fn record(&self, account: AccountId, fact: Fact) {
+        let event = EventV1 { account, at_ms: clock::unix_ms(), amount: MicroUsd::ZERO, fact };
+        self.billing.bus.record(&event).await.unwrap();
+    }
+
+    /// A closing as a broken program would write it: its snapshots sum to `balance`.
+    async fn close_wrongly(&self, balance: i64, told: i64) {
+        let partition = self.part();
+        let filter = subjects::ledger_partition(partition);
+        let through = self.billing.bus.last_recorded(&filter).await.unwrap();
+        let tallies = self.billing.bus.tallies(partition, None, through).await.unwrap();
+        let cut = Cut { partition, month: "2020-01".to_owned(), through };
+        self.record(AccountId::of_part(), Fact::Cut(cut.clone())).await;
+        for (account, tally) in &tallies.accounts {
+            let mut snapshot: Snapshot = tally.snapshot(&cut);
+            if *account == self.account {
+                snapshot.balance = MicroUsd(balance);
+            }
+            self.record(account.clone(), Fact::Snapshot(Box::new(snapshot))).await;
+        }
+        let (accounts, events) = (tallies.accounts.len() as u64, tallies.events());
+        let others = tallies.balance().0 - 1_000_000;
+        let balance = MicroUsd(others + told);
+        let closing = Closing { cut, accounts, events, balance };
+        self.record(AccountId::of_part(), Fact::Closing(closing)).await;
+    }
+
+    async fn check(&self, more: &[&str]) -> Said {
+        self.place.run(&[&["ledger", "check", "--json"], more].concat()).await
+    }
+
+    /// Ends without the check of the sums, which are wrong.
+    async fn shut(mut self) {
+        self.up.signal(rustix::process::Signal::TERM);
+        assert_eq!(self.up.ended().await, Some(0), "{}", self.place.errors());
+    }
+}
+
+fn told(said: &Said) -> Value {
+    assert_eq!(said.code, Some(1), "{said:?}");
+    said.json_lines().remove(0)
+}
+
+#[tokio::test]
+async fn a_check_reads_what_no_snapshot_has_and_the_whole_when_asked() {
+    let books = Books::open().await;
+    let account = books.account.to_string();
+    let later = clock::unix_ms() + MONTH_AND_DAY_MS;
+    for part in 0..subjects::LEDGER_PARTITIONS {
+        close_month(&books.billing, part, later).await.unwrap();
+    }
+    let given = books.place.run(&["credits", "grant", &account, "2"]).await;
+    assert_eq!(given.code, Some(0), "{given:?}");
+    let short = books.check(&[]).await.json();
+    let whole = books.check(&["--whole"]).await.json();
+    for (check, read) in [(&short, 1), (&whole, 3)] {
+        let sums = (&check["ok"], &check["accounts"], &check["events"]);
+        assert_eq!(sums, (&json!(true), &json!(2), &json!(3)), "{check}");
+        let beside_snapshots = check["read"].as_u64().unwrap();
+        assert!(beside_snapshots >= read, "{check}");
+    }
+    assert!(short["read"].as_u64() < whole["read"].as_u64(), "{short} {whole}");
+    books.up.finish(&books.place).await;
+}
+
+#[tokio::test]
+async fn a_snapshot_that_its_events_do_not_make_is_told() {
+    let books = Books::open().await;
+    books.close_wrongly(900_000, 900_000).await;
+    // From the snapshot on, the balance is another than that of the view.
+    let short = told(&books.check(&[]).await);
+    assert_eq!(short["snapshots"], json!([]), "{short}");
+    assert_eq!(short["differences"][0]["ledger_micro_usd"], 900_000, "{short}");
+    // The whole proves the view, and says that the snapshot is wrong.
+    let whole = told(&books.check(&["--whole"]).await);
+    assert_eq!(whole["differences"], json!([]), "{whole}");
+    assert_eq!(whole["snapshots"], json!([format!("{}: 2020-01", books.account)]), "{whole}");
+    let words = books.place.run(&["ledger", "check", "--whole"]).await;
+    assert!(words.out.contains("not the sum of its events"), "{words:?}");
+    books.shut().await;
+}
+
+#[tokio::test]
+async fn a_closing_that_its_snapshots_do_not_make_is_told() {
+    let books = Books::open().await;
+    books.close_wrongly(1_000_000, 900_000).await;
+    let check = told(&books.check(&[]).await);
+    let part = format!("part {}: not what its closing says", books.part());
+    assert_eq!(check["snapshots"], json!([part]), "{check}");
+    assert_eq!(check["differences"], json!([]), "{check}");
+    // Nobody closes the next month upon it.
+    let later = clock::unix_ms() + MONTH_AND_DAY_MS;
+    let refused = close_month(&books.billing, books.part(), later).await.unwrap_err();
+    assert!(refused.to_string().contains("ledger check --whole"), "{refused}");
+    books.shut().await;
+}
+
+#[tokio::test]
+async fn what_came_late_is_listed_and_counts_for_nothing() {
+    let books = Books::open().await;
+    let fact = Fact::Grant { unique: "late".into(), note: String::new() };
+    let at_ms = clock::unix_ms() - 25 * 3_600_000;
+    let account = books.account.clone();
+    let late = EventV1 { account, at_ms, amount: MicroUsd(7), fact };
+    books.billing.bus.record(&late).await.unwrap();
+    wait_until("it is listed", async || {
+        let check = books.check(&[]).await.json();
+        check["late"][0]["subject"] == late.subject() && check["late"][0]["micro_usd"] == 7
+    })
+    .await;
+    books.up.finish(&books.place).await;
+}
