@@ -12,6 +12,9 @@
 /// A client of the API.
 pub mod client;
 
+/// What no role may log.
+mod ears;
+
 /// What must not be left at the end of a test.
 mod leftovers;
 

@@ -7,6 +7,9 @@ use infra::environment::Environment;
 use infra::secret::Secret;
 use schemas::money::MicroUsd;
 
+/// The vendor takes requests with it.
+pub(crate) const VENDOR_KEY: &str = "vendor-secret-key";
+
 /// What stands in it. Prices are round: an input token costs 1 µUSD, an output token 2.
 const TEMPLATE: &str = r#"
 gateway: {listen: "127.0.0.1:0", metrics_listen: "127.0.0.1:0", drain_seconds_max: 5}
@@ -41,7 +44,7 @@ models:
     pool: cloud
     vendor: anthropic
     api_base: BASE
-    api_key: vendor-secret-key
+    api_key: VENDOR_KEY
     price: {input: 3, cached_input: 0.3, cache_write: 3.75, cache_write_hour: 6, output: 15}
     context: 100000
     max_output: 1000
@@ -51,7 +54,7 @@ models:
     pool: cloud
     vendor: openai
     api_base: BASE/v1
-    api_key: vendor-secret-key
+    api_key: VENDOR_KEY
     price: {input: 1, cached_input: 0.5, cache_write: 0, output: 2}
     context: 100000
     max_output: 1000
@@ -76,7 +79,7 @@ models:
     pool: cloud
     vendor: gemini
     api_base: BASE/v1beta
-    api_key: vendor-secret-key
+    api_key: VENDOR_KEY
     price: {input: 1, cached_input: 0.5, cache_write: 0, output: 2}
     context: 100000
     max_output: 1000
@@ -102,7 +105,7 @@ pub(crate) fn sell(config: &mut Config, stripe: &str) {
 
 /// The text, for processes of their own.
 pub(crate) fn text(vendor: &str) -> String {
-    TEMPLATE.replace("BASE", vendor)
+    TEMPLATE.replace("BASE", vendor).replace("VENDOR_KEY", VENDOR_KEY)
 }
 
 /// The checked configuration.

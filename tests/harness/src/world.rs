@@ -11,10 +11,10 @@ use crate::metrics::Scrape;
 use crate::role::{ADMIN_KEY, Addresses, Given, Role};
 use crate::servers::Servers;
 use crate::spy::{self, Spy};
-use crate::stripe::Stripe;
+use crate::stripe::{SECRET_KEY, Stripe, WEBHOOK_SECRET};
 use crate::vendor::Vendor;
 use crate::wait::{wait_for, wait_until};
-use crate::{leftovers, settings};
+use crate::{ears, leftovers, settings};
 use gateway::auth::issue;
 use infra::bus::Bus;
 use infra::config::Config;
@@ -55,8 +55,9 @@ async fn redis_connection(url: &str) -> redis::RedisResult<MultiplexedConnection
 fn prepare() {
     infra::net::install_cryptography();
     let environment = Environment::of_process();
-    if environment.get(FLY_LLM_LOG).is_some() {
-        infra::telemetry::start(&environment);
+    ears::start(environment.get(FLY_LLM_LOG).is_some());
+    for secret in [ADMIN_KEY, settings::VENDOR_KEY, SECRET_KEY, WEBHOOK_SECRET] {
+        ears::learn(secret);
     }
 }
 
@@ -323,6 +324,7 @@ impl World {
         let made = made.json();
         let text = |name: &str| made[name].as_str().unwrap().to_owned();
         let (secret, id) = (text("key"), KeyId::parse(text("key_id")).unwrap());
+        ears::learn(&secret);
         let key = Key { secret, id, account: AccountId::parse(text("account")).unwrap() };
         if credit_micro_usd > 0 {
             self.grant(&key.account, credit_micro_usd, "first").await;
@@ -448,6 +450,7 @@ impl World {
     /// When something is left, naming it.
     pub async fn finish(mut self) {
         leftovers::check(&self).await;
+        ears::check();
         for role in self.gateways.drain(..).flatten() {
             role.0.stop().await;
         }

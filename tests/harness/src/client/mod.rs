@@ -6,6 +6,7 @@ mod stream;
 
 pub use stream::{Event, EventStream};
 
+use crate::ears;
 use crate::wait::{WAIT_MAX, within};
 use reqwest::header::HeaderMap;
 use reqwest::{Method, RequestBuilder};
@@ -102,9 +103,11 @@ impl Client {
 
     /// Sends a request and reads its answer whole.
     pub async fn send(&self, request: RequestBuilder) -> Answer {
+        learn(&request);
         let response = within("an answer", request.send()).await.expect("an answer");
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let text = within("a whole body", response.text()).await.expect("a whole body");
+        ears::learn_spoken(text.as_bytes());
         Answer { status, headers, text }
     }
 
@@ -155,6 +158,13 @@ impl Client {
     pub async fn ask_stream(&self, model: &str, question: &str) -> EventStream {
         self.stream(&question_to(model, question)).await
     }
+}
+
+/// What a request says must not stand in any log.
+fn learn(request: &RequestBuilder) {
+    let built = request.try_clone().and_then(|request| request.build().ok());
+    let body = built.as_ref().and_then(|request| request.body()).and_then(reqwest::Body::as_bytes);
+    ears::learn_spoken(body.unwrap_or_default());
 }
 
 /// A chat of one question.

@@ -45,6 +45,7 @@ pub struct EventStream {
 
 impl EventStream {
     pub(super) async fn open(request: RequestBuilder) -> Self {
+        super::learn(&request);
         let response = within("a stream's headers", request.send()).await.expect("an answer");
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         Self { status, headers, response, bytes: Vec::new(), read: 0, events: Vec::new() }

@@ -107,7 +107,13 @@ impl Script {
     /// An answer in these steps; 10 tokens in and 5 out are counted.
     pub fn steps(steps: impl IntoIterator<Item = Step>) -> Self {
         let counts = Some(Counts { input: 10, cached: None, output: 5 });
-        Self::Steps { steps: steps.into_iter().collect(), counts }
+        let steps: Vec<Step> = steps.into_iter().collect();
+        let text = |step: &Step| match step {
+            Step::Text(text) => Some(text.clone()),
+            _ => None,
+        };
+        crate::ears::learn(&steps.iter().filter_map(text).collect::<String>());
+        Self::Steps { steps, counts }
     }
 
     /// The same, with other counts.

@@ -2,6 +2,7 @@
 
 use super::{World, prepare, redis_connection};
 use crate::client;
+use crate::ears;
 use crate::role::{Given, NatsUrls};
 use crate::servers::Servers;
 use crate::settings;
@@ -78,6 +79,10 @@ impl WorldBuilder {
         prepare();
         let folder = TempDir::new().unwrap();
         let (servers, vendor) = tokio::join!(Servers::start(folder.path()), Vendor::start());
+        for url in [servers.nats_url(), servers.redis_url()] {
+            let password = url.rsplit_once('@').and_then(|(before, _)| before.rsplit_once(':'));
+            ears::learn(password.expect("a URL with a password").1);
+        }
         let mut config = settings::config(&vendor.url());
         let stripe = if self.sells { Some(Stripe::start().await) } else { None };
         if let Some(stripe) = &stripe {
