@@ -190,6 +190,9 @@ pub(crate) struct Rakuten {
     /// The port for Prometheus.
     #[command(flatten)]
     pub(crate) port: MetricsPort,
+    /// The configured model to serve; the first one of vendor llama when absent.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: Option<String>,
     /// The GGUF to serve instead of the configured one.
     #[arg(long, value_name = "FILE")]
     pub(crate) model: Option<PathBuf>,

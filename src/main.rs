@@ -13,6 +13,9 @@ mod endpoints;
 /// Everything on one machine.
 mod up;
 
+/// Models of our own beside it.
+mod local_models;
+
 /// The configuration file while a process runs.
 mod reload;
 

@@ -8,7 +8,7 @@ use crate::reload::Reload;
 use crate::{provider, tools, up};
 use gateway::{Dependencies, Listeners};
 use infra::bus::Bus;
-use infra::config::Config;
+use infra::config::{Config, Model};
 use infra::environment::{ADMIN_API_KEY, Environment};
 use infra::metrics::Metrics;
 use infra::net::PromptListener;
@@ -266,7 +266,8 @@ async fn run_rakuten(arguments: Rakuten, environment: Environment) -> Result<Exi
         stop_with_standard_input(stop.clone())?;
     }
     let port = Port::open(arguments.port, (&bus, None), true).await?;
-    let file = arguments.model.or_else(|| configured_model(&config));
+    let name = arguments.name;
+    let file = arguments.model.or_else(|| configured_file(&config, name.as_deref()));
     let running = Arc::new(config.clone());
     let reload = reload(&arguments.config, &environment, &running);
     // How a model of our own runs changes at the next start: the watch says so.
@@ -278,29 +279,33 @@ async fn run_rakuten(arguments: Rakuten, environment: Environment) -> Result<Exi
             fetched = infra::fetch::file(address, file) => fetched?,
         }
     }
-    let ran = serve_llama(&config, file, bus, (port.metrics.clone(), stop)).await;
+    let ran = serve_llama(&config, (name, file), bus, (port.metrics.clone(), stop)).await;
     port.close().await;
     ran.map(|()| ExitCode::SUCCESS)
 }
 
-fn configured_model(config: &Config) -> Option<PathBuf> {
-    config.models.iter().find_map(|model| model.llama.as_ref()?.file.clone())
+/// The file of the model of that name, else of the first of our own.
+fn configured_file(config: &Config, name: Option<&str>) -> Option<PathBuf> {
+    let is_meant = |model: &Model| name.is_none_or(|name| model.name == name);
+    let mut models = config.models.iter().filter(|model| is_meant(model));
+    models.find_map(|model| model.llama.as_ref())?.file.clone()
 }
 
 #[cfg(feature = "rakuten")]
 async fn serve_llama(
     config: &Config,
-    model: Option<PathBuf>,
+    (name, file): (Option<String>, Option<PathBuf>),
     bus: Bus,
     (metrics, stop): (Metrics, CancellationToken),
 ) -> Result<(), Failure> {
-    worker_rakuten::run(config, model, bus, metrics, stop).await.map_err(Failure::new)
+    let served = worker_rakuten::Served { name, file };
+    worker_rakuten::run(config, served, bus, metrics, stop).await.map_err(Failure::new)
 }
 
 #[cfg(not(feature = "rakuten"))]
 async fn serve_llama(
     _config: &Config,
-    _model: Option<PathBuf>,
+    _served: (Option<String>, Option<PathBuf>),
     _bus: Bus,
     _given: (Metrics, CancellationToken),
 ) -> Result<(), Failure> {

@@ -4,6 +4,7 @@
 
 use crate::command_line;
 use crate::endpoints::{self, Endpoints, RUN_FILE, Running};
+use crate::local_models;
 use crate::provider;
 use crate::reload::Reload;
 use crate::role::{self, Failure};
@@ -12,7 +13,7 @@ use gateway::{Dependencies, Listeners};
 use infra::bus::{Bus, Tls};
 use infra::children::nats::NatsServer;
 use infra::children::redis::RedisServer;
-use infra::children::{ChildProcess, Launch, write_private};
+use infra::children::write_private;
 use infra::config::Config;
 use infra::environment::{ADMIN_API_KEY, Environment, NATS_URL, REDIS_URL};
 use infra::metrics::Metrics;
@@ -20,12 +21,12 @@ use infra::net::PromptListener;
 use infra::secret::Secret;
 use infra::store::Store;
 use infra::tasks::Tasks;
-use schemas::catalogue::Vendor;
+use schemas::catalogue::Capability;
 use schemas::ids::AccountId;
 use schemas::money::MicroUsd;
 use serde::{Deserialize, Serialize};
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,22 +43,13 @@ const ROLE_END_MAX: [Duration; 3] =
     [Duration::from_millis(2_200), Duration::from_millis(1_300), Duration::from_millis(400)];
 
 /// How long a child may take at the end.
-const CHILD_END_MAX: Duration = Duration::from_millis(700);
-
-/// How long the local model may take to load before the banner is printed without it.
-const MODEL_READY_MAX: Duration = Duration::from_secs(120);
+pub(crate) const CHILD_END_MAX: Duration = Duration::from_millis(700);
 
 /// How long balances and workers may take to be known before the banner is printed without them.
 const READY_MAX: Duration = Duration::from_secs(30);
 
 /// Between two looks whether they are.
 const READY_POLL: Duration = Duration::from_millis(20);
-
-/// The first pause before a fallen child is started again; it doubles up to the longest.
-const RESTART_PAUSE: Duration = Duration::from_millis(500);
-
-/// The longest such pause.
-const RESTART_PAUSE_MAX: Duration = Duration::from_secs(10);
 
 /// What is kept between two starts.
 #[derive(Serialize, Deserialize)]
@@ -113,16 +105,18 @@ pub(crate) async fn up(
         metrics: None,
     };
     let roles = Roles::start(reload, (bus.clone(), store), listeners, &running, &stop)?;
-    let model = start_model(&config, &arguments, &endpoints, &roles)?;
+    let tasks = &roles.workers;
+    let models = local_models::start(&config, &arguments.config, &endpoints.nats_url, tasks)?;
     let run_file = arguments.data.join(RUN_FILE);
     write_private(&run_file, &serde_json::to_string(&running)?)?;
     let mut workers = pools_of_vendors(&config);
-    if let Some(pool) = &model {
-        workers += usize::from(wait_for_model(&bus, pool, &stop).await);
+    for model in &models {
+        workers += usize::from(local_models::wait_for(&bus, model, &stop).await);
     }
     wait_until_ready(&endpoints.store().await?, &running, workers, &stop).await?;
     if !stop.is_cancelled() {
-        banner(&running, arguments.json, model.is_some())?;
+        let chats = models.iter().find(|model| model.can(Capability::Chat));
+        banner(&running, arguments.json, chats.map_or("auto", |model| &model.name))?;
     }
     let fallen = tokio::select! {
         () = stop.cancelled() => None,
@@ -324,102 +318,6 @@ impl Roles {
     }
 }
 
-/// Starts the local model as a supervised child, if there is one. Returns its pool.
-fn start_model(
-    config: &Config,
-    arguments: &command_line::Up,
-    endpoints: &Endpoints,
-    roles: &Roles,
-) -> Result<Option<String>, Failure> {
-    let model = config.models.iter().find(|model| model.vendor == Vendor::Llama);
-    let Some(model) = model else { return Ok(None) };
-    if model.llama.as_ref().is_none_or(|llama| llama.file.is_none()) {
-        tracing::warn!(
-            model = model.name,
-            "no GGUF is named (RAKUTEN_MODEL_PATH), so the local model is not offered"
-        );
-        return Ok(None);
-    }
-    if !role::HAS_LLAMA {
-        tracing::warn!("this build has no llama.cpp, so the local model is not offered");
-        return Ok(None);
-    }
-    let mut child_arguments = vec!["worker".into(), "rakuten".into(), "--end-with-parent".into()];
-    if let Some(file) = &arguments.config.config {
-        child_arguments.extend(["--config".into(), file.clone().into_os_string()]);
-    }
-    let supervised = Supervised {
-        program: std::env::current_exe()?,
-        arguments: child_arguments,
-        environment: vec![
-            (NATS_URL, endpoints.nats_url.clone()),
-            // Busy waiting beside other processes on the same processors makes it 80 times slower.
-            ("OMP_WAIT_POLICY", "passive".to_owned()),
-            // ggml would start a debugger when it aborts.
-            ("GGML_NO_BACKTRACE", "1".to_owned()),
-        ],
-    };
-    roles.workers.0.spawn("rakuten", supervised.run(roles.workers.1.clone()));
-    Ok(Some(model.pool.clone()))
-}
-
-/// A child that is started again whenever it falls.
-struct Supervised {
-    program: PathBuf,
-    arguments: Vec<std::ffi::OsString>,
-    environment: Vec<(&'static str, String)>,
-}
-
-impl Supervised {
-    async fn run(self, stop: CancellationToken) {
-        let mut pause = RESTART_PAUSE;
-        while !stop.is_cancelled() {
-            let started = tokio::time::Instant::now();
-            match self.start() {
-                Ok(mut child) => tokio::select! {
-                    status = child.wait() => {
-                        tracing::error!(?status, "the rakuten worker fell; it is started again");
-                    }
-                    () = stop.cancelled() => return child.stop(CHILD_END_MAX * 2).await,
-                },
-                Err(error) => tracing::error!(%error, "the rakuten worker can't be started"),
-            }
-            if started.elapsed() > RESTART_PAUSE_MAX {
-                pause = RESTART_PAUSE;
-            }
-            tokio::select! {
-                () = stop.cancelled() => return,
-                () = tokio::time::sleep(pause) => pause = (pause * 2).min(RESTART_PAUSE_MAX),
-            }
-        }
-    }
-
-    fn start(&self) -> std::io::Result<ChildProcess> {
-        ChildProcess::start(Launch {
-            name: "rakuten worker",
-            program: self.program.clone(),
-            arguments: self.arguments.clone(),
-            environment: self.environment.clone(),
-            error_file: None,
-        })
-    }
-}
-
-/// Waits until the local model advertises itself, so that the printed curl line answers. Returns
-/// whether it has.
-async fn wait_for_model(bus: &Bus, pool: &str, stop: &CancellationToken) -> bool {
-    let seen = tokio::time::timeout(MODEL_READY_MAX, bus.wait_for_worker(pool));
-    tokio::select! {
-        () = stop.cancelled() => return false,
-        seen = seen => match seen {
-            Ok(Ok(())) => return true,
-            Ok(Err(error)) => tracing::warn!(%error, "the local model can't be waited for"),
-            Err(_) => tracing::warn!("the local model is still loading; requests for it wait"),
-        }
-    }
-    false
-}
-
 /// How many pools the provider worker serves: it advertises itself in each.
 fn pools_of_vendors(config: &Config) -> usize {
     let pools = config.models.iter().filter(|model| model.can_be_called()).map(|model| &model.pool);
@@ -459,14 +357,13 @@ async fn wait_until_ready(
     Ok(())
 }
 
-fn banner(running: &Running, json: bool, model: bool) -> Result<(), Failure> {
+fn banner(running: &Running, json: bool, name: &str) -> Result<(), Failure> {
     let mut out = std::io::stdout().lock();
     if json {
         writeln!(out, "{}", serde_json::to_string(running)?)?;
         return Ok(out.flush()?);
     }
     let Running { base_url, metrics_url, admin_key, api_key, .. } = running;
-    let name = if model { "rakuten-llm" } else { "auto" };
     let pages = base_url.trim_end_matches("/v1");
     writeln!(
         out,

@@ -143,6 +143,7 @@ fn of_model() -> Result<Vec<(String, String)>, String> {
         ("llama.slots", llama.slots.to_string()),
         ("llama.threads", absent(llama.threads.is_none())),
         ("llama.batch_tokens_max", llama.batch_tokens_max.to_string()),
+        ("llama.gpu_layers", llama.gpu_layers.to_string()),
         ("llama.system_prompt", absent(llama.system_prompt.is_none())),
     ];
     let mut defaults: Vec<(String, String)> =

@@ -63,6 +63,8 @@ mod limits;
 #[cfg(test)]
 mod line;
 #[cfg(test)]
+mod local_models;
+#[cfg(test)]
 mod lots;
 #[cfg(test)]
 mod money;

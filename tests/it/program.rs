@@ -60,7 +60,11 @@ impl Place {
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(PROGRAM);
+        self.command_of(PROGRAM, arguments)
+    }
+
+    fn command_of(&self, program: &str, arguments: &[&str]) -> Command {
+        let mut command = Command::new(program);
         command.args(arguments).current_dir(self.folder.path()).kill_on_drop(true);
         for name in ["NATS_URL", "REDIS_URL", "ADMIN_API_KEY", "OPENAI_API_KEY"] {
             command.env_remove(name);
@@ -82,6 +86,13 @@ impl Place {
         Up { child, banner: serde_json::from_str(&line).unwrap() }
     }
 
+    /// Starts a role that runs until it is told to end, or dropped.
+    pub(crate) fn start(&self, arguments: &[&str]) -> Child {
+        let mut command = self.command(arguments);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        command.spawn().unwrap()
+    }
+
     /// What the last `up` wrote to its standard error.
     pub(crate) fn errors(&self) -> String {
         std::fs::read_to_string(self.path("up.err")).unwrap()
@@ -94,16 +105,27 @@ impl Place {
 
     /// Runs a tool that reads its standard input.
     pub(crate) async fn run_with(&self, arguments: &[&str], input: &str) -> Said {
-        let mut command = self.command(arguments);
+        let what = format!("the end of fly-llm {}", arguments.join(" "));
+        Self::to_end(self.command(arguments), &what, input).await
+    }
+
+    /// Runs a tool that may take so much address space.
+    pub(crate) async fn run_with_memory(&self, kibibytes: u64, arguments: &[&str]) -> Said {
+        let what = format!("the end of fly-llm {}", arguments.join(" "));
+        let limited = format!("ulimit -v {kibibytes} && exec \"$0\" \"$@\"");
+        let shell = self.command_of("sh", &[&["-c", &limited, PROGRAM], arguments].concat());
+        Self::to_end(shell, &what, "").await
+    }
+
+    async fn to_end(mut command: Command, what: &str, input: &str) -> Said {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let mut stdin = child.stdin.take().unwrap();
         // A program that refuses its arguments may be gone before it has read anything.
         let _ = stdin.write_all(input.as_bytes()).await;
         drop(stdin);
-        let what = format!("the end of fly-llm {}", arguments.join(" "));
         let Output { status, stdout, stderr } =
-            within(&what, child.wait_with_output()).await.unwrap();
+            within(what, child.wait_with_output()).await.unwrap();
         let text = |bytes| String::from_utf8(bytes).unwrap();
         Said { code: status.code(), out: text(stdout), err: text(stderr) }
     }

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
 /// Whether the program was built with llama.cpp.
-const HAS_LLAMA: bool = cfg!(feature = "rakuten");
+pub(crate) const HAS_LLAMA: bool = cfg!(feature = "rakuten");
 
 const CONFIG: &str = "
 models:
@@ -28,7 +28,7 @@ limits: {max_tokens_per_request: 900}
 ";
 
 /// The demo model that `make test` fetches.
-fn model() -> PathBuf {
+pub(crate) fn model() -> PathBuf {
     let environment = Environment::of_process();
     if let Some(told) = environment.get("FLY_LLM_TEST_MODEL") {
         return told.into();

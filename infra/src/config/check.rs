@@ -92,11 +92,30 @@ fn check_models(
             }
         }
         match check_model(written, line, environment) {
-            Ok(model) => models.push(model),
+            Ok(model) => {
+                mistakes.extend(own_pool(&model, &models, line).err());
+                models.push(model);
+            }
             Err(mistake) => mistakes.push(mistake),
         }
     }
     (models, names)
+}
+
+/// Who runs a model of our own serves nothing else: a job of its pool must be for that model.
+fn own_pool(model: &Model, others: &[Model], line: u64) -> Result<(), Mistake> {
+    let is_alone = |other: &Model| model.llama.is_none() && other.llama.is_none();
+    match others.iter().find(|other| other.pool == model.pool && !is_alone(other)) {
+        Some(other) => Err((
+            line,
+            format!(
+                "model '{}': is in the pool '{}' with '{}', and a model of vendor: llama has a \
+                 pool of its own: choose another",
+                model.name, model.pool, other.name
+            ),
+        )),
+        None => Ok(()),
+    }
 }
 
 fn known(names: &HashSet<String>, line: u64, name: &str, place: &str) -> Result<(), Mistake> {

@@ -51,6 +51,11 @@ pub(super) fn check_model(
     if !is_llama && written.llama.is_some() {
         return Err(fail("llama: is only for vendor: llama; remove it".into()));
     }
+    if is_llama && !embeds_only && written.capabilities.contains(&Capability::Embeddings) {
+        let what =
+            "a GGUF writes or makes vectors: capabilities: [embeddings] alone, or without it";
+        return Err(fail(what.into()));
+    }
     let llama = is_llama.then(|| check_llama(written.llama.unwrap_or_default(), environment));
     let llama = llama.transpose().map_err(&fail)?;
     Ok(Model {
@@ -190,6 +195,9 @@ fn check_llama(written: FileLlama, environment: &Environment) -> Result<Llama, S
     if written.batch_tokens_max < 16 || written.batch_tokens_max > 4_096 {
         return Err("llama.batch_tokens_max: write 16 to 4096".into());
     }
+    if written.gpu_layers > 1_000 {
+        return Err("llama.gpu_layers: write 0 to 1000; 1000 is every layer".into());
+    }
     if written.temperature.is_some_and(|value| !(0.0..=2.0).contains(&value)) {
         return Err("llama.temperature: write 0 to 2".into());
     }
@@ -204,6 +212,7 @@ fn check_llama(written: FileLlama, environment: &Environment) -> Result<Llama, S
         slots: written.slots,
         threads: written.threads,
         batch_tokens_max: written.batch_tokens_max,
+        gpu_layers: written.gpu_layers,
         system_prompt: written.system_prompt,
         temperature: written.temperature,
         top_p: written.top_p,
@@ -231,6 +240,21 @@ mod tests {
         assert!(Config::parse(&chats, "c", &Environment::default()).is_err());
         let priceless = smallest.replace("input: 0.02", "output: 1");
         assert!(Config::parse(&priceless, "c", &Environment::default()).is_err());
+    }
+
+    #[test]
+    fn a_model_of_our_own_writes_or_makes_vectors_in_a_pool_of_its_own() {
+        let own = MODEL.replace("vendor: openai", "vendor: llama");
+        let refused =
+            |text: &str| Config::parse(text, "c", &Environment::default()).unwrap_err().to_string();
+        let vectors = format!("{own}    capabilities: [embeddings]\n");
+        assert!(Config::parse(&vectors, "c", &Environment::default()).is_ok());
+        let both = vectors.replace("[embeddings]", "[chat, embeddings]");
+        assert!(refused(&both).contains("[embeddings] alone"));
+        let second = vectors.replace("models:\n", "").replace("name: m", "name: n");
+        assert!(refused(&format!("{own}{second}")).contains("a pool of its own"));
+        let apart = second.replace("pool: cloud", "pool: vectors");
+        assert!(Config::parse(&format!("{own}{apart}"), "c", &Environment::default()).is_ok());
     }
 
     #[test]

@@ -115,6 +115,8 @@ pub struct Llama {
     pub threads: Option<u32>,
     /// Tokens decoded in one step at most.
     pub batch_tokens_max: u32,
+    /// Layers that a GPU computes.
+    pub gpu_layers: u32,
     /// A system message for requests that have none.
     pub system_prompt: Option<String>,
     /// The temperature of requests that have none.

@@ -26,6 +26,9 @@ mod orphans;
 /// What this worker says of itself.
 mod advertise;
 
+/// Vectors as they go through the queue.
+pub mod vectors;
+
 pub use reply::Reply;
 pub use worker::{Pool, Worker, WorkerError, WorkerSettings};
 

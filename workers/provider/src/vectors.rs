@@ -6,14 +6,12 @@ use crate::sink::{Ended, Sink};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use schemas::error::Problem;
-use schemas::openai::{ChunkChoice, Content, EMBEDDING, FinishReason, Message, TOKENS};
+use schemas::openai::{Content, Message, TOKENS};
 use schemas::usage::Usage;
 use serde::de::{self, Deserialize, Deserializer, SeqAccess, Visitor};
 use serde_json::Value;
 use std::fmt;
-
-/// So many bytes of vectors go into one message, or one vector.
-const MESSAGE_BYTES_MAX: usize = 1024 * 1024;
+use worker_job::vectors;
 
 /// Vectors in the order of their texts.
 #[derive(Debug, Clone, PartialEq)]
@@ -66,11 +64,7 @@ impl Vector {
     pub(crate) fn base64(self) -> Result<String, Problem> {
         match self {
             Self::Numbers(numbers) if numbers.is_empty() => Err(problem::nonsense()),
-            Self::Numbers(numbers) => {
-                let bytes: Vec<u8> =
-                    numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
-                Ok(STANDARD.encode(bytes))
-            }
+            Self::Numbers(numbers) => Ok(vectors::encode(&numbers)),
             Self::Base64(text) => {
                 let bytes = STANDARD.decode(&text).map_err(|_| problem::nonsense())?;
                 let is_whole = !bytes.is_empty() && bytes.len().is_multiple_of(size_of::<f32>());
@@ -105,21 +99,12 @@ pub(crate) async fn give(vectors: Vectors, wanted: usize, sink: &mut impl Sink) 
         );
         return Ended::failed(problem::nonsense());
     }
-    let (mut message, mut bytes) = (Vec::new(), 0);
-    for (index, vector) in (0u32..).zip(vectors) {
-        if bytes + vector.len() > MESSAGE_BYTES_MAX && !message.is_empty() {
-            bytes = 0;
-            if sink.pieces(std::mem::take(&mut message)).await.is_err() {
-                return Ended { usage, result: Err(problem::stopped()) };
-            }
+    for message in vectors::messages(vectors) {
+        if sink.pieces(message).await.is_err() {
+            return Ended { usage, result: Err(problem::stopped()) };
         }
-        bytes += vector.len();
-        let mut piece = ChunkChoice::finish(index, FinishReason::Stop);
-        piece.delta.rest.insert(EMBEDDING.to_owned(), vector.into());
-        message.push(piece);
     }
-    let given = sink.pieces(message).await;
-    Ended { usage, result: given.map_err(|_| problem::stopped()) }
+    Ended { usage, result: Ok(()) }
 }
 
 #[cfg(test)]

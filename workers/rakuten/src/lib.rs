@@ -14,13 +14,16 @@ mod translate;
 /// A job's answer out of the engine.
 mod decode;
 
+/// A job's texts into vectors.
+mod embed;
+
 /// The engine's figures, for metrics.
 mod figures;
 
 /// The worker as a process runs it.
 mod worker;
 
-pub use worker::{RunError, run};
+pub use worker::{RunError, Served, run};
 
 /// The chat template of the model: messages to text.
 pub mod template;

@@ -3,6 +3,7 @@
 //! can start a fresh one.
 
 use crate::decode;
+use crate::embed::VectorModel;
 use crate::engine::{Engine, EngineError, EngineOptions, Sampling};
 use crate::figures::Figures;
 use crate::translate;
@@ -11,6 +12,7 @@ use infra::bus::Bus;
 use infra::config::{Config, Llama, Model};
 use infra::metrics::Metrics;
 use infra::trace::{self, Kind, Span};
+use schemas::catalogue::Capability;
 use schemas::job::ChatJob;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -20,6 +22,9 @@ use worker_job::{Backend, Ended, Pool, Reply, Worker, WorkerError, WorkerSetting
 
 /// Prompt tokens in one step while others are being answered, as a share of a whole step.
 const BUSY_SHARE: u32 = 4;
+
+/// Whether this build can give layers to a GPU.
+const HAS_GPU: bool = cfg!(any(feature = "cuda", feature = "metal", feature = "vulkan"));
 
 /// A rakuten worker that could not start or go on.
 #[derive(Debug, thiserror::Error)]
@@ -35,21 +40,34 @@ pub enum RunError {
     EngineDied,
 }
 
-/// Serves the configured local model until `stop`; `file` wins over the configured GGUF.
+/// Which model is served.
+#[derive(Debug, Clone, Default)]
+pub struct Served {
+    /// The configured model's name; the first one with `vendor: llama` when absent.
+    pub name: Option<String>,
+    /// Its GGUF, instead of the configured one.
+    pub file: Option<PathBuf>,
+}
+
+/// Serves a configured local model until `stop`.
 ///
 /// # Errors
-/// When no model is configured, its file can't be served, NATS refuses what a worker needs, or the
-/// engine dies.
+/// When no such model is configured, its file can't be served, NATS refuses what a worker needs, or
+/// the engine dies.
 pub async fn run(
     config: &Config,
-    file: Option<PathBuf>,
+    served: Served,
     bus: Bus,
     metrics: Metrics,
     stop: CancellationToken,
 ) -> Result<(), RunError> {
-    let (model, llama) = configured(config)?;
-    let options = options(model, llama, file)?;
+    let (model, llama) = configured(config, served.name.as_deref())?;
+    let options = options(model, llama, served.file)?;
     tracing::info!(model = model.name, file = %options.model_file.display(), "loading");
+    let settings = settings(config, model, llama);
+    if model.can(Capability::Embeddings) {
+        return serve_vectors(model.name.clone(), options, bus, (metrics, settings), stop).await;
+    }
     let loaded = tokio::task::spawn_blocking(move || Engine::load(options)).await;
     let engine = loaded.map_err(|_| EngineError::Stopped)??;
     let info = engine.model();
@@ -73,15 +91,6 @@ pub async fn run(
         died: died.clone(),
         figures: figures.clone(),
     };
-    let settings = WorkerSettings {
-        pools: vec![Pool {
-            name: model.pool.clone(),
-            slots: llama.slots,
-            models: vec![model.name.clone()],
-        }],
-        drain_max: Duration::from_secs(config.workers.drain_seconds_max),
-        alive_interval: Duration::from_secs(config.queue.acknowledge_seconds) / 3,
-    };
     let worker = Worker::new(bus, Arc::new(backend), metrics, settings);
     let ran = tokio::select! {
         ran = worker.run(died.clone()) => ran,
@@ -95,13 +104,51 @@ pub async fn run(
     if fell { Err(RunError::EngineDied) } else { Ok(()) }
 }
 
-fn configured(config: &Config) -> Result<(&Model, &Llama), WorkerError> {
-    let found = config.models.iter().find_map(|model| Some((&**model, model.llama.as_ref()?)));
-    found.ok_or_else(|| {
-        let hint = "no model has vendor: llama in the configuration (or RAKUTEN_LLM_API_BASE moves \
-                    it to another server)";
-        WorkerError::NothingToServe(hint.to_owned())
+/// The same with a model that makes vectors.
+async fn serve_vectors(
+    name: String,
+    options: EngineOptions,
+    bus: Bus,
+    (metrics, settings): (Metrics, WorkerSettings),
+    stop: CancellationToken,
+) -> Result<(), RunError> {
+    let died = stop.child_token();
+    let backend = Arc::new(VectorModel::load(name, options, died.clone()).await?);
+    let served: Arc<dyn Backend> = Arc::clone(&backend) as _;
+    let ran = Worker::new(bus, served, metrics, settings).run(died.clone()).await;
+    let fell = died.is_cancelled() && !stop.is_cancelled();
+    if tokio::task::spawn_blocking(move || backend.stop()).await.is_err() {
+        tracing::warn!("the engine could not be stopped in order");
+    }
+    ran?;
+    if fell { Err(RunError::EngineDied) } else { Ok(()) }
+}
+
+fn configured<'a>(
+    config: &'a Config,
+    name: Option<&str>,
+) -> Result<(&'a Model, &'a Llama), WorkerError> {
+    let is_meant = |model: &Model| name.is_none_or(|name| model.name == name);
+    let mut models = config.models.iter().filter(|model| is_meant(model));
+    models.find_map(|model| Some((&**model, model.llama.as_ref()?))).ok_or_else(|| {
+        let which = name.map_or("no model".to_owned(), |name| format!("no model named {name}"));
+        WorkerError::NothingToServe(format!(
+            "{which} has vendor: llama in the configuration (or RAKUTEN_LLM_API_BASE moves it to \
+             another server)"
+        ))
     })
+}
+
+fn settings(config: &Config, model: &Model, llama: &Llama) -> WorkerSettings {
+    WorkerSettings {
+        pools: vec![Pool {
+            name: model.pool.clone(),
+            slots: llama.slots,
+            models: vec![model.name.clone()],
+        }],
+        drain_max: Duration::from_secs(config.workers.drain_seconds_max),
+        alive_interval: Duration::from_secs(config.queue.acknowledge_seconds) / 3,
+    }
 }
 
 fn options(
@@ -113,8 +160,14 @@ fn options(
         let hint = "no GGUF is named: set RAKUTEN_MODEL_PATH, llama.file, or --model FILE";
         WorkerError::NothingToServe(hint.to_owned())
     })?;
+    if llama.gpu_layers > 0 && !HAS_GPU {
+        let hint = "llama.gpu_layers needs a build with --features cuda, metal or vulkan: build \
+                    one, or write 0";
+        return Err(WorkerError::NothingToServe(hint.to_owned()));
+    }
     let slots = u16::try_from(llama.slots).unwrap_or(u16::MAX);
     Ok(EngineOptions {
+        gpu_layers: llama.gpu_layers,
         slots,
         context_tokens_per_slot: u32::try_from(model.context).unwrap_or(u32::MAX),
         batch_tokens_max: llama.batch_tokens_max.max(llama.slots),

@@ -4,6 +4,7 @@
 //! requests join and leave between two steps. Everything that crosses to that thread goes through
 //! bounded channels. Must know nothing of NATS, jobs or HTTP, and no request may end the process.
 
+mod embedder;
 mod error;
 mod gguf;
 mod grammar;
@@ -34,6 +35,7 @@ use llama_cpp_2::token::LlamaToken;
 use serde_json::Value;
 use tokio::sync::mpsc::Receiver;
 
+pub use embedder::{Embedder, EmbedderInfo};
 pub use error::EngineError;
 pub(crate) use grammar::put_style;
 pub use grammar::{FORM_BYTES_MAX, FORM_DEPTH_MAX, Form, Grammar};

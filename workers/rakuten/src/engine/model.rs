@@ -188,33 +188,22 @@ struct Facts {
 
 impl Facts {
     fn of(header: &Header, options: &EngineOptions) -> Result<Self, EngineError> {
-        let invalid = |reason: &str| EngineError::ModelFileInvalid {
-            path: options.model_file.clone(),
-            reason: reason.to_owned(),
-        };
-        let architecture = header
-            .text("general.architecture")
-            .ok_or_else(|| invalid("it names no architecture"))?
-            .to_owned();
-        let tokenizer =
-            header.text("tokenizer.ggml.model").ok_or_else(|| invalid("it has no tokenizer"))?;
+        let (name, architecture) = names(header, options)?;
+        let tokenizer = header.text("tokenizer.ggml.model").unwrap_or_default();
         if TOKENIZERS_REFUSED.contains(&tokenizer) {
-            return Err(invalid("it is no model that writes text"));
+            return Err(EngineError::ModelFileInvalid {
+                path: options.model_file.clone(),
+                reason: "it is no model that writes text; one that makes vectors is served as \
+                         capabilities: [embeddings]"
+                    .into(),
+            });
         }
-        if header.array_len("tokenizer.ggml.tokens").is_none_or(|tokens| tokens == 0) {
-            return Err(invalid("it has no vocabulary"));
-        }
-        if header.tensors == 0 {
-            return Err(invalid("it has a vocabulary and no weights"));
-        }
-        let file_name = options.model_file.file_stem().map(|name| name.to_string_lossy());
-        let name = header.text("general.name").map(str::to_owned);
         let number = |key: &str| header.number(&format!("{architecture}.{key}"));
         let (width, heads) = (number("embedding_length"), number("attention.head_count"));
         let even_share = width.zip(heads).and_then(|(width, heads)| width.checked_div(heads));
         Ok(Self {
             head_width: number("attention.key_length").or(even_share),
-            name: name.unwrap_or_else(|| file_name.unwrap_or_default().into_owned()),
+            name,
             architecture,
             template: header.text("tokenizer.chat_template").map(str::to_owned),
             adds_space: header
@@ -222,6 +211,32 @@ impl Facts {
                 .unwrap_or(tokenizer == "llama"),
         })
     }
+}
+
+/// A model's own name and its architecture's, of a file that is whole enough to be loaded.
+pub(super) fn names(
+    header: &Header,
+    options: &EngineOptions,
+) -> Result<(String, String), EngineError> {
+    let invalid = |reason: &str| EngineError::ModelFileInvalid {
+        path: options.model_file.clone(),
+        reason: reason.to_owned(),
+    };
+    let architecture = header.text("general.architecture");
+    let architecture = architecture.ok_or_else(|| invalid("it names no architecture"))?;
+    if header.text("tokenizer.ggml.model").is_none() {
+        return Err(invalid("it has no tokenizer"));
+    }
+    if header.array_len("tokenizer.ggml.tokens").is_none_or(|tokens| tokens == 0) {
+        return Err(invalid("it has no vocabulary"));
+    }
+    if header.tensors == 0 {
+        return Err(invalid("it has a vocabulary and no weights"));
+    }
+    let file_name =
+        || options.model_file.file_stem().map(|name| name.to_string_lossy().into_owned());
+    let name = header.text("general.name").map(str::to_owned).or_else(file_name);
+    Ok((name.unwrap_or_default(), architecture.to_owned()))
 }
 
 /// Eight-bit blocks where a head fills whole blocks, else half precision.
@@ -236,7 +251,7 @@ fn cache_type(wanted: CacheType, head_width: Option<u64>) -> CacheType {
 }
 
 /// A slot's context: what was asked for, but not beyond what the model was trained on.
-fn context_tokens(options: &EngineOptions, trained: usize) -> usize {
+pub(super) fn context_tokens(options: &EngineOptions, trained: usize) -> usize {
     let least = usize::try_from(CONTEXT_TOKENS_MIN).unwrap_or(usize::MAX);
     let step = usize::try_from(CONTEXT_TOKENS_STEP).unwrap_or(1);
     let wanted = usize::try_from(options.context_tokens_per_slot).unwrap_or(least);
@@ -244,7 +259,7 @@ fn context_tokens(options: &EngineOptions, trained: usize) -> usize {
 }
 
 /// llama.cpp's backend, started once and kept as long as the process.
-fn backend() -> Result<&'static LlamaBackend, EngineError> {
+pub(super) fn backend() -> Result<&'static LlamaBackend, EngineError> {
     static BACKEND: OnceLock<Result<LlamaBackend, String>> = OnceLock::new();
     let backend = BACKEND.get_or_init(|| {
         send_logs_to_tracing(LogOptions::default());

@@ -8,7 +8,9 @@
 mod batching;
 mod bound;
 mod cancelling;
+mod embedding;
 mod forms;
+mod gguf;
 mod limits;
 mod loading;
 mod prompts;
