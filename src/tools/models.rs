@@ -3,6 +3,7 @@
 use super::say;
 use crate::role::Failure;
 use infra::config::{Known, known_models};
+use schemas::catalogue::Preset;
 use serde_json::json;
 use std::process::ExitCode;
 
@@ -14,20 +15,30 @@ pub(super) fn run(as_json: bool) -> Result<ExitCode, Failure> {
         }
         return Ok(ExitCode::SUCCESS);
     }
-    say("model  vendor  input/cached/write/output (USD per million)  context  output  retires")?;
+    say(
+        "model  vendor  input/cached/write/output (USD per million)  context  output  can  retires",
+    )?;
     for model in known_models() {
         let number = |number: Option<u64>| number.map_or("-".into(), |it| it.to_string());
         say(format!(
-            "{}  {}  {}  {}  {}  {}",
+            "{}  {}  {}  {}  {}  {}  {}",
             model.name,
-            model.vendor.as_str(),
+            model.preset.map_or(model.vendor.as_str(), Preset::as_str),
             model.prices().map_or("-".into(), |prices| prices.join("/")),
             number(model.context),
             number(model.max_output),
+            can(model).unwrap_or_else(|| "-".into()),
             model.retires.as_deref().unwrap_or("-"),
         ))?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What a model can be asked for, as words of config.yaml.
+fn can(model: &Known) -> Option<String> {
+    let told = serde_json::to_value(model.capabilities.as_ref()?).ok()?;
+    let words = told.as_array()?.iter().filter_map(|word| word.as_str());
+    Some(words.collect::<Vec<_>>().join(","))
 }
 
 fn line(model: &Known) -> String {
@@ -39,12 +50,16 @@ fn line(model: &Known) -> String {
         "name": model.name,
         "aliases": model.aliases,
         "vendor": model.vendor,
+        "preset": model.preset,
         "price": price,
+        "price_ends": model.price_ends,
         "context": model.context,
         "max_output": model.max_output,
+        "capabilities": model.capabilities,
         "released": model.released,
         "retires": model.retires,
         "source": model.source,
+        "also": model.also,
         "seen": model.seen,
     });
     told.to_string()

@@ -1,15 +1,18 @@
 //! Kept answers: free, only for the account that asked, and without personal data at rest.
 
+use crate::program::send;
 use harness::client::question_to;
 use harness::{Answer, World};
 use infra::config::Config;
 use infra::environment::Environment;
 use infra::store::StoreError;
-use infra::store::answers::{Keeping, Look, Looking, Tenant};
+use infra::store::answers::{Keeping, Look, Looking, Similar, Tenant};
 use reqwest::Method;
+use rustix::process::Signal;
 use schemas::ids::{AccountId, RequestId};
 use schemas::records::{AccountLimits, AccountRecordV1};
 use serde_json::json;
+use std::collections::HashMap;
 use std::time::Duration;
 
 async fn caching() -> World {
@@ -239,17 +242,136 @@ async fn what_is_too_much_makes_room() {
     world.finish().await;
 }
 
-/// Redis that doesn't answer is found out long before a command's own limit of a second.
+/// Redis that doesn't answer is found out by the look's own limit, long before a command's of a
+/// second: a command that was sent before is still waited for when the look has ended.
 #[tokio::test]
-async fn a_slow_redis_keeps_nobody_waiting_for_the_cache() {
-    let world = caching().await;
+async fn a_halted_redis_keeps_nobody_waiting_for_the_cache() {
+    let mut world = caching().await;
+    assert!(world.config().cache.look_ms_max <= 100, "what is promised");
     let tenant = Tenant::Account(AccountId::parse("acct_a").unwrap());
-    world.pause_redis(4_000).await;
-    let found = look(&world, &tenant, "a").await;
-    assert!(matches!(found, Err(StoreError::Slow)), "{found:?}");
+    let redis = world.servers().redis_id().unwrap();
+    send(redis, Signal::STOP);
+    let store = world.store().clone();
+    let time_max = Duration::from_millis(world.config().cache.look_ms_max);
+    let mut asked_before = Box::pin(store.ping());
+    tokio::select! {
+        biased;
+        // Sends its command, and can't have an answer.
+        answer = &mut asked_before => panic!("{answer:?}"),
+        () = std::future::ready(()) => {}
+    }
+    let looks = async {
+        let found = look(&world, &tenant, "a").await;
+        assert!(matches!(found, Err(StoreError::Slow)), "{found:?}");
+        let found = store.look_for_similar(&tenant, "a", time_max, |_| None).await;
+        assert!(matches!(found, Err(StoreError::Slow)), "{found:?}");
+    };
+    tokio::select! {
+        biased;
+        () = looks => {}
+        answer = &mut asked_before => panic!("the look took longer than a command: {answer:?}"),
+    }
+    send(redis, Signal::CONT);
     harness::wait_until("Redis is back", async || world.store().ping().await.is_ok()).await;
     world.wait_until_live().await;
     world.finish().await;
+}
+
+/// What Redis refuses the cache costs the request nothing but the answer that was kept.
+#[tokio::test]
+async fn a_cache_that_fails_is_a_miss() {
+    let world = caching().await;
+    let key = world.key(1_000_000).await;
+    let client = world.client(&key);
+    assert_eq!(state(&client.ask("fast", "hello").await), "miss");
+    wait_for_kept(&world, 1).await;
+    assert_eq!(world.spoil_redis("answer:").await, 1);
+    let answer = client.ask("fast", "hello").await;
+    assert_eq!((state(&answer), answer.content().as_str()), ("miss", "hello"));
+    assert_eq!(world.scrape(0).await.value("fly_llm_cache_total{result=\"away\"}"), 1.0);
+    assert_eq!(world.vendor().starts(), 2);
+    world.wait_for_ends(2, 0).await;
+    world.finish().await;
+}
+
+/// Small, and the same numbers in every run.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963);
+        usize::try_from(self.0 >> 33).unwrap() % sides
+    }
+}
+
+/// Accounts and groups of the same few names, digests that continue those names, and everything
+/// that is done to the cache, at random on a real Redis: nobody finds what is another's, and
+/// forgetting takes nothing from others.
+#[tokio::test]
+async fn tenants_are_apart_in_a_fuzzed_key_space() {
+    let world = caching().await;
+    let mut tenants = Vec::new();
+    for name in ["a", "a-a", "a_a", "group", "acct_a", "A"] {
+        let name = AccountId::parse(name).unwrap();
+        tenants.extend([Tenant::Account(name.clone()), Tenant::Group(name)]);
+    }
+    let digests = ["a", "a:a", "group.a", "0", "a:similar:a", "*"];
+    let (mut dice, mut model) = (Dice(8), HashMap::new());
+    for round in 0..1_500 {
+        let (at, digest) = (dice.roll(tenants.len()), digests[dice.roll(digests.len())]);
+        let tenant = &tenants[at];
+        match dice.roll(16) {
+            0 => {
+                let mine = model.keys().filter(|(of, _)| *of == at).count();
+                let gone = world.store().forget_answers(tenant).await.unwrap();
+                assert_eq!(gone, mine as u64, "round {round}");
+                model.retain(|(of, _), _| *of != at);
+            }
+            1..6 => {
+                let text = format!("{at} {digest} {round}");
+                let request = &RequestId::fresh();
+                let keeping = Keeping {
+                    digest,
+                    request,
+                    answer: text.as_bytes(),
+                    ttl_seconds: 300,
+                    tenant_bytes_max: 1_000_000,
+                    similar: Some(Similar { digest, vector: text.as_bytes() }),
+                };
+                world.store().keep_answer(tenant, keeping).await.unwrap();
+                model.insert((at, digest), text);
+            }
+            6..9 => {
+                let time_max = Duration::from_secs(30);
+                let found = world.store().look_for_similar(tenant, digest, time_max, |vector| {
+                    // Whose it is stands before the first blank.
+                    let whose =
+                        String::from_utf8_lossy(vector).split(' ').next().map(str::to_owned);
+                    assert_eq!(whose, Some(at.to_string()), "round {round}");
+                    Some(1.0)
+                });
+                let found = found.await.unwrap().map(|(answer, _)| answer);
+                let known = model.get(&(at, digest)).map(|text| text.as_bytes());
+                assert_eq!(found.as_deref(), known, "round {round}");
+            }
+            _ => {
+                let found = match look_long(&world, tenant, digest).await {
+                    Look::Kept(found) => Some(String::from_utf8(found).unwrap()),
+                    _ => None,
+                };
+                assert_eq!(found.as_ref(), model.get(&(at, digest)), "round {round}");
+            }
+        }
+    }
+    assert!(model.len() > 10, "the dice never let much be kept: {}", model.len());
+    world.finish().await;
+}
+
+/// A look that a busy machine doesn't end.
+async fn look_long(world: &World, tenant: &Tenant, digest: &str) -> Look {
+    let (request, time_max) = (&RequestId::fresh(), Duration::from_secs(30));
+    let looking = Looking { digest, request, lease_ms: 1, time_max };
+    world.store().look_for_answer(tenant, looking).await.unwrap()
 }
 
 #[tokio::test]

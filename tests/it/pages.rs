@@ -177,6 +177,44 @@ async fn a_customer_makes_uses_rotates_and_revokes_a_key() {
 }
 
 #[tokio::test]
+async fn a_customer_lets_a_key_have_answers_to_other_wordings() {
+    let lets_choose = |config: &mut infra::config::Config| {
+        config.cache.semantic = infra::config::SemanticCache::Keys;
+    };
+    let world = World::builder().config(lets_choose).start().await;
+    let (key, other) = (world.key(1_000_000).await, world.key(1_000_000).await);
+    let mut owner = signed_in(&world, &key, "en").await;
+    let page = owner.get("/account/keys").await;
+    strict(&page);
+    assert!(page.text.contains("Use answers to other wordings"), "{}", page.text);
+    let path = format!("/account/keys/{}/similar", key.id);
+    let similar = async |key: &Key| {
+        let listed = world.admin().get("/api/keys").await.json();
+        let keys = listed["data"].as_array().unwrap();
+        let shown = keys.iter().find(|shown| shown["key_id"] == key.id.as_str()).unwrap();
+        shown["similar_answers"] == json!(true)
+    };
+    assert_eq!(owner.post(&path, &[("wanted", "on")]).await.status, 303);
+    assert!(similar(&key).await);
+    let page = owner.get("/account/keys").await;
+    assert!(page.text.contains("No answers to other wordings"), "{}", page.text);
+    assert_eq!(owner.post(&path, &[("wanted", "off")]).await.status, 303);
+    assert!(!similar(&key).await);
+    let others = format!("/account/keys/{}/similar", other.id);
+    assert_eq!(owner.post(&others, &[("wanted", "on")]).await.status, 404);
+    assert!(!similar(&other).await);
+    // Where the operator lets nobody choose there is no switch.
+    world.reconfigure(|config| config.cache.semantic = infra::config::SemanticCache::Off);
+    wait_until("the switch is gone", async || {
+        !owner.get("/account/keys").await.text.contains("other wordings")
+    })
+    .await;
+    assert_eq!(owner.post(&path, &[("wanted", "on")]).await.status, 403);
+    assert!(!similar(&key).await);
+    world.finish().await;
+}
+
+#[tokio::test]
 async fn nobody_acts_for_another() {
     let world = World::start().await;
     let (key, other) = (world.key(1_000_000).await, world.key(1_000_000).await);

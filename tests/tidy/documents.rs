@@ -47,6 +47,61 @@ pub(crate) fn scripts_say_what_they_are_for(tree: &Tree) -> Vec<Violation> {
         .collect()
 }
 
+const MODELS: &str = "catalogue/models.yaml";
+const MODELS_MAX: usize = 200;
+
+/// The keys of a row in their order; those with a mark are in each row.
+const MODEL_KEYS: [(&str, bool); 13] = [
+    ("- name", true),
+    ("  aliases", false),
+    ("  vendor", true),
+    ("  preset", false),
+    ("  price", false),
+    ("  price_ends", false),
+    ("  context", false),
+    ("  max_output", false),
+    ("  capabilities", false),
+    ("  released", false),
+    ("  retires", false),
+    ("  source", true),
+    ("  also", false),
+];
+
+/// Rows are read by people who compare them with a vendor's page: all look alike, and there are not
+/// more than somebody looks through.
+pub(crate) fn models_are_told_alike(tree: &Tree) -> Vec<Violation> {
+    let Some(file) = tree.file(MODELS) else {
+        return vec![Violation::of(MODELS, "the table of models is missing")];
+    };
+    let mut violations = Vec::new();
+    let (mut rows, mut last) = (0, None);
+    for (number, line) in (1..).zip(file.text.lines()) {
+        if line.is_empty() || line.starts_with('#') || line.starts_with("    - ") {
+            continue;
+        }
+        let key = line.split_once(':').map_or(line, |(key, _)| key);
+        let keys = MODEL_KEYS.iter().map(|(key, _)| *key).chain(["  seen"]);
+        let place = { keys }.position(|known| known == key);
+        rows += usize::from(place == Some(0));
+        let first_after = match place {
+            // A row ends with the day on which it was looked up.
+            Some(0) if last.is_none_or(|last| last == MODEL_KEYS.len()) => 0,
+            _ => last.map_or(0, |last| last + 1),
+        };
+        let skipped = place.and_then(|place| MODEL_KEYS.get(first_after..place));
+        match skipped {
+            Some(skipped) if skipped.iter().all(|(_, is_needed)| !is_needed) => {}
+            _ => violations.push(Violation::at(MODELS, number, "write a row's keys in order")),
+        }
+        last = place;
+    }
+    if rows > MODELS_MAX {
+        let what = format!("{rows} rows of {MODELS_MAX}: take out what nobody serves any more");
+        violations.push(Violation::of(MODELS, what));
+    }
+    violations
+}
+
 const HABITS: &str = "CONTRIBUTING.md";
 const HABITS_COUNT: usize = 15;
 
@@ -125,5 +180,20 @@ mod tests {
         let places = found(habits_name_their_guards, &[rule, (HABITS, &text)]);
         assert_eq!(places, ["CONTRIBUTING.md:27", "CONTRIBUTING.md:29"]);
         assert_eq!(found(habits_name_their_guards, &[rule]), [HABITS]);
+    }
+
+    #[test]
+    fn a_row_out_of_order_and_one_without_its_source_are_found() {
+        let rule = models_are_told_alike;
+        let at = |text: &str| found(rule, &[(MODELS, text)]);
+        let row = "- name: a\n  vendor: openai\n  context: 1\n  source: https://h\n  seen: d\n";
+        assert!(at(&format!("# x\n{row}\n{row}")).is_empty());
+        let swapped =
+            row.replace("  vendor: openai\n  context: 1\n", "  context: 1\n  vendor: o\n");
+        assert!(!at(&swapped).is_empty());
+        assert!(!at(&row.replace("  source: https://h\n", "")).is_empty());
+        assert!(!at(&format!("{}{row}", row.replace("  seen: d\n", ""))).is_empty());
+        assert!(!at(&row.replace("  context", "  contxt")).is_empty());
+        assert_eq!(at(&row.repeat(201)), [MODELS]);
     }
 }

@@ -72,6 +72,7 @@ rules![
     documents::lines_end_clean,
     documents::scripts_say_what_they_are_for,
     documents::habits_name_their_guards,
+    documents::models_are_told_alike,
     modules::every_file_is_reached,
     places::subjects_are_spelled_once,
     places::redis_keys_are_spelled_once,

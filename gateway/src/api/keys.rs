@@ -155,6 +155,17 @@ pub(crate) async fn give_new_secret(gateway: &Gateway, key: &KeyId) -> Result<Se
     Ok(secret)
 }
 
+/// Lets answers to other wordings serve one, or not.
+///
+/// # Errors
+/// When there is no such key, or NATS is away.
+pub(crate) async fn let_reword(gateway: &Gateway, key: &KeyId, on: bool) -> Result<(), Problem> {
+    let edit = KeyEdit { similar_answers: Some(on), ..KeyEdit::default() };
+    let stored = issue::edit(&gateway.bus, key, edit).await.map_err(|error| away(&error))?;
+    gateway.keys.learn(stored.ok_or_else(|| unknown(key.as_str()))?);
+    Ok(())
+}
+
 /// Ends one.
 ///
 /// # Errors

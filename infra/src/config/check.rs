@@ -4,6 +4,7 @@
 use super::check_coupons::check_coupons;
 use super::check_model::check_model;
 use super::check_stripe::check_stripe;
+use super::check_times::check_times;
 use super::file::{File, FileModel};
 use super::guards::{FileGuards, Guards};
 use super::load::Mistake;
@@ -16,19 +17,19 @@ use std::collections::{BTreeMap, HashSet};
 /// How much of NATS's message is left for the job around a body, in bytes.
 const PAYLOAD_BYTES_MAX: usize = 8 * 1024 * 1024;
 
+/// Models of one configuration.
+const MODELS_MAX: usize = 1_000;
+
 /// The highest limit: beyond it Redis's scripts would round.
 const LIMIT_MAX: u64 = 1_000_000_000_000;
 
 /// Everything that is wrong with a file, or the configuration that it is.
 pub(super) fn check(file: File, environment: &Environment) -> Result<Config, Vec<Mistake>> {
     let mut mistakes: Vec<Mistake> = Vec::new();
-    let sections = [
-        check_gateway(&file.gateway),
-        check_limits(&file.limits),
-        check_times(&file),
-        check_cache(&file.cache),
-    ];
+    let sections =
+        [check_gateway(&file.gateway), check_limits(&file.limits), check_cache(&file.cache)];
     mistakes.extend(sections.into_iter().filter_map(Result::err));
+    mistakes.extend(check_times(&file));
     let (models, names) = check_models(file.models, environment, &mut mistakes);
     let fallbacks = chains(file.fallbacks, "fallbacks:", &names, &mut mistakes);
     let longer = file.context_window_fallbacks;
@@ -79,7 +80,12 @@ fn check_models(
     if written.is_empty() {
         mistakes.push((1, "models: is empty: write at least one model".into()));
     }
-    for written in written {
+    if let Some(beyond) = written.get(MODELS_MAX) {
+        let what =
+            format!("models: more than {MODELS_MAX}: take out from here on what nobody asks");
+        mistakes.push((beyond.referenced.line(), what));
+    }
+    for written in written.into_iter().take(MODELS_MAX) {
         let (line, written) = (written.referenced.line(), written.value);
         for name in std::iter::once(&written.name).chain(&written.aliases) {
             if name == "auto" {
@@ -226,43 +232,4 @@ fn check_guards(written: FileGuards) -> Result<Guards, Mistake> {
     let lines: Vec<u64> = written.block.iter().map(|rule| rule.referenced.line()).collect();
     let rules = written.block.into_iter().map(|rule| rule.value).collect();
     Guards::new(rules).map_err(|(number, what)| (lines.get(number).copied().unwrap_or(1), what))
-}
-
-/// A limit of zero seconds would refuse everything.
-fn check_times(file: &File) -> Result<(), Mistake> {
-    let (gateway, queue, workers) = (&file.gateway, &file.queue, &file.workers);
-    let breaker = &file.breaker;
-    for (name, value) in [
-        ("gateway.body_bytes_max", gateway.body_bytes_max as u64),
-        ("gateway.request_seconds_max", gateway.request_seconds_max),
-        ("gateway.first_token_seconds_max", gateway.first_token_seconds_max),
-        ("gateway.stream_idle_seconds_max", gateway.stream_idle_seconds_max),
-        ("gateway.ping_seconds", gateway.ping_seconds),
-        ("queue.acknowledge_seconds", queue.acknowledge_seconds),
-        ("queue.waiting_max", queue.waiting_max as u64),
-        ("queue.wait_seconds_max", queue.wait_seconds_max),
-        ("queue.weight_high", queue.weight_high.into()),
-        ("queue.weight_normal", queue.weight_normal.into()),
-        ("queue.weight_low", queue.weight_low.into()),
-        ("workers.provider_slots", workers.provider_slots.into()),
-        ("workers.connect_seconds_max", workers.connect_seconds_max),
-        ("workers.first_byte_seconds_max", workers.first_byte_seconds_max),
-        ("workers.idle_seconds_max", workers.idle_seconds_max),
-        ("breaker.failures_max", breaker.failures_max.into()),
-        ("breaker.cool_down_seconds", breaker.cool_down_seconds),
-        ("breaker.cool_down_seconds_max", breaker.cool_down_seconds_max),
-        ("breaker.slow_first_token_seconds", breaker.slow_first_token_seconds),
-    ] {
-        if value == 0 {
-            return Err((1, format!("{name}: 0 would refuse everything: write 1 or more")));
-        }
-    }
-    if !matches!(queue.replicas, 1 | 3 | 5) {
-        return Err((1, "queue.replicas: write 1, or 3 or 5 in a NATS cluster".into()));
-    }
-    if queue.deliveries_max < 1 || queue.jobs_max < 1 || queue.bytes_max < 1 {
-        let what = "queue.jobs_max, bytes_max and deliveries_max: write 1 or more";
-        return Err((1, what.into()));
-    }
-    Ok(())
 }

@@ -22,8 +22,12 @@ pub(super) fn check_model(
     if name.is_empty() || name.len() > 128 || name.chars().any(char::is_control) {
         return Err(fail("a name has 1 to 128 printable characters".into()));
     }
-    let embeds_only = written.capabilities == [Capability::Embeddings];
-    let known = vendors::known(written.vendor, written.upstream.as_ref().unwrap_or(&name));
+    let upstream = written.upstream.as_ref().unwrap_or(&name);
+    let known = vendors::known_model(written.vendor, written.preset, upstream);
+    let known_capabilities = || known.and_then(|known| known.capabilities.clone());
+    let capabilities = written.capabilities.or_else(known_capabilities);
+    let capabilities = capabilities.unwrap_or_else(|| vec![Capability::Chat]);
+    let embeds_only = capabilities == [Capability::Embeddings];
     let context = written.context.or_else(|| known?.context).unwrap_or(0);
     // What is known is of the whole context; one that is written may be shorter.
     let known_output = || known?.max_output.map(|most| most.min(context));
@@ -72,7 +76,7 @@ pub(super) fn check_model(
         price,
         context,
         max_output,
-        capabilities: written.capabilities,
+        capabilities,
         unsupported: written.unsupported,
         tier: written.tier,
         llama,
@@ -163,7 +167,7 @@ fn check_vendor(vendor: Vendor, preset: Option<Preset>, place: &Deployment) -> R
 
 /// What embeds only has no output and no cache: its other prices are never applied, so they needn't
 /// be written.
-fn check_price(written: Option<FilePrice>, embeds_only: bool) -> Result<Price, String> {
+pub(super) fn check_price(written: Option<FilePrice>, embeds_only: bool) -> Result<Price, String> {
     let missing = |field: &str| {
         format!(
             "price.{field} is missing: write its exact price in USD per million tokens (0 \

@@ -77,8 +77,7 @@ pub(super) struct FileModel {
     pub(super) price: Option<FilePrice>,
     pub(super) context: Option<u64>,
     pub(super) max_output: Option<u64>,
-    #[serde(default = "chat_only")]
-    pub(super) capabilities: Vec<Capability>,
+    pub(super) capabilities: Option<Vec<Capability>>,
     #[serde(default)]
     pub(super) unsupported: Vec<String>,
     #[serde(default = "standard")]
@@ -96,10 +95,6 @@ pub(super) struct FileDeployment {
     pub(super) api_key: Option<String>,
     #[serde(default)]
     pub(super) api_keys: Vec<String>,
-}
-
-fn chat_only() -> Vec<Capability> {
-    vec![Capability::Chat]
 }
 
 fn standard() -> Tier {

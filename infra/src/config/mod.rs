@@ -35,6 +35,9 @@ mod check_model;
 /// Mistakes, told.
 mod explain;
 
+/// Times and counts, checked.
+mod check_times;
+
 /// The section of Stripe, checked.
 mod check_stripe;
 
@@ -53,7 +56,7 @@ pub use sections::{
     Auto, Breaker, Budget, Cache, Coupon, DropParams, Gateway, Limits, Plan, PoolLimits, Privacy,
     PrivacyMedia, PrivacyMode, Queue, Responses, SemanticCache, Stripe, Workers,
 };
-pub use vendors::{Known, known_models};
+pub use vendors::{Known, known_model, known_models};
 
 use std::collections::BTreeMap;
 
@@ -101,7 +104,7 @@ pub struct Config {
 impl Config {
     /// What an operator should know on a day, such as `2026-01-31`.
     pub fn warnings(&self, today: &str) -> Vec<String> {
-        self.models.iter().filter_map(|model| vendors::warning(model, today)).collect()
+        self.models.iter().flat_map(|model| vendors::warnings(model, today)).collect()
     }
 
     /// The models to try after `model`, in order.

@@ -2,6 +2,7 @@
 //! keys. What has no place here is told by name.
 
 use super::prices::{self, Known, Prices};
+use infra::config::Known as Row;
 use serde_json::{Map, Value};
 
 /// A deployment, ours to write.
@@ -15,6 +16,8 @@ pub(super) struct Deployment {
     pub(super) api_version: Option<String>,
     pub(super) api_keys: Vec<String>,
     pub(super) known: Known,
+    /// Where the price or the limits come from, when LiteLLM's files don't tell them.
+    pub(super) told_by: Option<String>,
 }
 
 impl Deployment {
@@ -96,6 +99,7 @@ pub(super) fn read(
         ))
     })?;
     let api_base = text("api_base").or_else(|| text("base_url")).map(variable);
+    let api_base = api_base.map(|base| if preset == Some("ollama") { ollama(&base) } else { base });
     let is_elsewhere = |base: &String| !base.starts_with("https://api.openai.com");
     if vendor == "openai" && api_base.as_ref().is_some_and(is_elsewhere) {
         vendor = "compatible";
@@ -111,9 +115,19 @@ pub(super) fn read(
     let info = entry.get("model_info").and_then(Value::as_object).unwrap_or(&none);
     let base_model = info.get("base_model").and_then(Value::as_str).unwrap_or(model);
     let listed = prices.of(&[base_model, model, bare]).unwrap_or(&none);
-    let known = prices::known(&[info, params, listed]).map_err(|what| {
-        fail(&format!("{what}: write it into model_info, or give a price file with --prices"))
-    })?;
+    let preset = preset.filter(|_| vendor == "compatible");
+    let (known, told_by) = match prices::known(&[info, params, listed]) {
+        Ok(known) => (known, None),
+        Err(what) => {
+            let wish = "write it into model_info, or give a price file with --prices";
+            let missing = || fail(&format!("{what}: {wish}"));
+            let row = catalogued(vendor, preset, bare).ok_or_else(missing)?;
+            // A price of LiteLLM's and parts of ours would be neither's.
+            let own = prices::catalogued(row, &[info, params, listed]);
+            let known = prices::known(&[info, params, listed, &own]).map_err(|_| missing())?;
+            (known, Some(format!("{} ({})", row.source, row.seen)))
+        }
+    };
     for field in params.keys().filter(|field| !CARRIED.contains(&field.as_str())) {
         notes.push(fail(&format!("litellm_params.{field}{}", hint(field))));
     }
@@ -123,13 +137,34 @@ pub(super) fn read(
     Ok(Deployment {
         name: name.to_owned(),
         vendor,
-        preset: preset.filter(|_| vendor == "compatible"),
+        preset,
         upstream: bare.to_owned(),
         api_base,
         api_version: text("api_version").filter(|_| vendor == "azure").map(variable),
         api_keys: text("api_key").map(variable).into_iter().collect(),
         known,
+        told_by,
     })
+}
+
+/// What our own table knows of a model.
+fn catalogued(vendor: &str, preset: Option<&str>, name: &str) -> Option<&'static Row> {
+    let vendor = serde_json::from_value(vendor.into()).ok()?;
+    let preset = preset.map(|preset| serde_json::from_value(preset.into())).transpose().ok()?;
+    infra::config::known_model(vendor, preset, name)
+}
+
+/// Ollama's address as LiteLLM wants it → the address of its OpenAI-compatible API.
+fn ollama(base: &str) -> String {
+    let base = base.trim_end_matches('/');
+    if base.ends_with("/v1") {
+        return base.to_owned();
+    }
+    match base.strip_prefix("${").and_then(|rest| rest.strip_suffix('}')) {
+        // Without the variable Ollama is where it is by default.
+        Some(name) if !name.contains(":-") => format!("${{{name}:-http://127.0.0.1:11434}}/v1"),
+        _ => format!("{base}/v1"),
+    }
 }
 
 /// The provider and the name there of `provider/name`.
@@ -180,5 +215,17 @@ mod tests {
         assert_eq!(provider("org/m", Some("openai")), (Some("openai"), "org/m"));
         assert_eq!(variable("os.environ/KEY"), "${KEY}");
         assert_eq!(variable("${KEY}"), "${KEY}");
+    }
+
+    #[test]
+    fn ollama_is_called_at_its_compatible_api() {
+        for (written, expected) in [
+            ("http://h:11434", "http://h:11434/v1"),
+            ("http://h:11434/v1/", "http://h:11434/v1"),
+            ("${OLLAMA_URL}", "${OLLAMA_URL:-http://127.0.0.1:11434}/v1"),
+            ("${OLLAMA_URL:-http://h:1}", "${OLLAMA_URL:-http://h:1}/v1"),
+        ] {
+            assert_eq!(ollama(written), expected);
+        }
     }
 }

@@ -4,6 +4,7 @@
 use super::deployment::{self, Deployment, variable};
 use super::prices::Prices;
 use serde_json::{Map, Value};
+use serde_saphyr::DuplicateKeyPolicy;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
@@ -33,7 +34,10 @@ struct Gathered {
 /// # Errors
 /// When it is none, or no model of it can be carried over.
 pub(super) fn import(text: &str, prices: &Prices) -> Result<Imported, String> {
-    let read: Value = serde_saphyr::from_str(text).map_err(|error| error.to_string())?;
+    // As PyYAML, which LiteLLM reads its file with: of a key that stands twice the last one counts.
+    let options = serde_saphyr::options! { duplicate_keys: DuplicateKeyPolicy::LastWins };
+    let read: Value =
+        serde_saphyr::from_str_with_options(text, options).map_err(|error| error.to_string())?;
     let root = read.as_object().ok_or("this is no configuration of LiteLLM: it has no keys")?;
     let models = root.get("model_list").and_then(Value::as_array);
     let models = models.ok_or("this is no configuration of LiteLLM: model_list is missing")?;
@@ -62,8 +66,8 @@ pub(super) fn import(text: &str, prices: &Prices) -> Result<Imported, String> {
                     "database_url" => ": keys and money are kept in NATS",
                     _ => "",
                 };
-                let told =
-                    settings.keys().map(|key| format!("general_settings.{key}{}", hint(key)));
+                let said = settings.iter().filter(|(_, value)| !value.is_null());
+                let told = said.map(|(key, _)| format!("general_settings.{key}{}", hint(key)));
                 gathered.notes.extend(told);
             }
             (section, _) => gathered.notes.push(section.to_owned()),
@@ -266,6 +270,9 @@ fn write_model(out: &mut String, deployments: &[Deployment], aliases: &[String])
         });
         say("deployments", places.collect());
     }
+    if let Some(source) = &model.told_by {
+        say("# From Fly-LLM's own table", source.clone());
+    }
     say("price", model.known.price.clone());
     say("context", model.known.context.to_string());
     if let Some(max_output) = model.known.max_output {
@@ -381,6 +388,66 @@ mod tests {
         let keys = &config.models.get("fast").unwrap().api_keys;
         assert_eq!(keys.len(), 1, "of two keys one is set here");
         for part in ["bedrock", "wildcard", "'unpriced': no input_cost_per_token", "'gone'"] {
+            assert!(noted(&notes, part), "{part}: {notes:#?}");
+        }
+    }
+
+    /// What comes of a configuration without a price file.
+    fn imported_alone(text: &str) -> (String, Config, Vec<String>) {
+        let Imported { config, notes } = import(text, &Prices::default()).unwrap();
+        let parsed = Config::parse(&config, "imported", &Environment::default());
+        let parsed = parsed.unwrap_or_else(|error| panic!("{error}\n{config}"));
+        (config, parsed, notes)
+    }
+
+    #[test]
+    fn many_providers_with_fallbacks_from_one_to_the_other() {
+        let (_, config, notes) = imported_alone(include_str!("examples/many-providers.yaml"));
+        let names: Vec<&str> = config.models.iter().map(|model| model.name.as_str()).collect();
+        assert_eq!(names, ["writer", "deepseek/writer", "openai/small", "openai/large"]);
+        assert_eq!(config.fallbacks_of("writer"), ["deepseek/writer", "openai/small"]);
+        assert_eq!(config.fallbacks_of("deepseek/writer"), ["writer"]);
+        assert_eq!(config.gateway.request_seconds_max, 120);
+        let small = config.models.get("openai/small").unwrap();
+        assert_eq!((small.price.input.0, small.context), (150_000, 128_000));
+        assert!(small.can(schemas::catalogue::Capability::JsonSchema));
+        for part in [
+            "'groq/writer': no input_cost_per_token",
+            "fallbacks: 'groq/writer' after 'writer'",
+            "callbacks: see docs/metrics.md",
+            "custom_auth",
+            "'openai/large': litellm_params.max_tokens: clients send it",
+        ] {
+            assert!(noted(&notes, part), "{part}: {notes:#?}");
+        }
+        assert!(!noted(&notes, "database_url"), "what is null says nothing: {notes:#?}");
+    }
+
+    #[test]
+    fn a_cloud_with_keys_of_its_own_and_ollama_elsewhere() {
+        let (text, config, notes) = imported_alone(include_str!("examples/cloud-and-ollama.yaml"));
+        let names: Vec<&str> = config.models.iter().map(|model| model.name.as_str()).collect();
+        assert_eq!(names, ["helper", "gpt-4.1"]);
+        let helper = config.models.get("helper").unwrap();
+        assert_eq!(helper.api_base.as_deref(), Some("http://127.0.0.1:11434/v1"));
+        assert!(text.contains("${OLLAMA_HELPER_URL:-http://127.0.0.1:11434}/v1"), "{text}");
+        assert!(text.contains("    # From Fly-LLM's own table: https://"), "{text}");
+        for part in
+            ["provider 'vertex_ai' has no protocol", "store_model_in_db", "agents", "'unlisted'"]
+        {
+            assert!(noted(&notes, part), "{part}: {notes:#?}");
+        }
+    }
+
+    #[test]
+    fn one_address_for_many_models_and_two_keys_for_one() {
+        let (_, config, notes) = imported_alone(include_str!("examples/one-address.yaml"));
+        let names: Vec<&str> = config.models.iter().map(|model| model.name.as_str()).collect();
+        assert_eq!(names, ["openai/house/model", "gemini/flash"]);
+        let house = config.models.get("openai/house/model").unwrap();
+        assert_eq!((house.vendor, house.upstream.as_str()), (Vendor::Compatible, "house/model"));
+        assert!(config.models.get("gemini/flash").unwrap().key_wanted);
+        for part in ["extra_body", "'nameless' doesn't tell its provider", "routing_strategy"] {
             assert!(noted(&notes, part), "{part}: {notes:#?}");
         }
     }

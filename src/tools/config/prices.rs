@@ -2,6 +2,8 @@
 //! token as floating-point numbers; ours are exact decimals per million. A price that nobody told
 //! is never guessed.
 
+use infra::config::Known as Row;
+use schemas::catalogue::Capability;
 use serde_json::{Map, Value};
 use std::path::Path;
 
@@ -55,6 +57,40 @@ impl Prices {
     pub(super) fn of(&self, names: &[&str]) -> Option<&Map<String, Value>> {
         names.iter().find_map(|name| self.0.get(*name)?.as_object())
     }
+}
+
+/// What our own table knows of a model, in LiteLLM's fields. Prices are in it only if no other
+/// place has one.
+pub(super) fn catalogued(row: &Row, places: &[&Map<String, Value>]) -> Map<String, Value> {
+    let mut fields = Map::new();
+    let is_priced = places.iter().any(|place| place.contains_key("input_cost_per_token"));
+    if let (Some(prices), false) = (row.prices(), is_priced) {
+        let names = [
+            "input_cost_per_token",
+            "cache_read_input_token_cost",
+            "cache_creation_input_token_cost",
+            "output_cost_per_token",
+        ];
+        for (name, price) in names.into_iter().zip(prices) {
+            fields.insert(name.into(), format!("{price}e-6").into());
+        }
+    }
+    let limits = [("max_input_tokens", row.context), ("max_output_tokens", row.max_output)];
+    for (name, limit) in limits {
+        fields.extend(limit.map(|limit| (name.to_owned(), limit.into())));
+    }
+    for capability in row.capabilities.iter().flatten() {
+        let name = match capability {
+            Capability::Tools => "supports_function_calling",
+            Capability::Vision => "supports_vision",
+            Capability::JsonSchema => "supports_response_schema",
+            Capability::Audio => "supports_audio_input",
+            Capability::Files => "supports_pdf_input",
+            Capability::Chat | Capability::Embeddings => continue,
+        };
+        fields.insert(name.into(), true.into());
+    }
+    fields
 }
 
 /// What the fields of a model say, the first of the places that has each; or what is missing.

@@ -437,6 +437,19 @@ impl World {
         names.len()
     }
 
+    /// Puts what commands fail on in the place of what Redis keeps under such names. Returns how
+    /// many there were.
+    pub async fn spoil_redis(&self, part: &str) -> usize {
+        let names = self.redis_texts().await.into_keys().filter(|name| name.contains(part));
+        let names: Vec<String> = names.collect();
+        for name in &names {
+            let mut spoiled = redis::pipe();
+            spoiled.del(name).rpush(name, "spoiled").expire(name, 300);
+            spoiled.exec_async(&mut self.redis.clone()).await.unwrap();
+        }
+        names.len()
+    }
+
     /// Redis answers nobody for so many milliseconds.
     pub async fn pause_redis(&self, milliseconds: u64) {
         let mut pause = redis::cmd("CLIENT");

@@ -11,6 +11,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use infra::clock;
+use infra::config::SemanticCache;
 use maud::{Markup, html};
 use schemas::ids::KeyId;
 use schemas::money::MicroUsd;
@@ -54,7 +55,7 @@ async fn shown(gateway: &Gateway, look: &Look, who: &Customer, before: Markup) -
                         th scope="col" { (t.created) }
                         @if who.may_manage() { td aria-hidden="true" {} }
                     } }
-                    tbody { @for (key, spent) in &rows { (row(t, who, (key, *spent))) } }
+                    tbody { @for (key, spent) in &rows { (row(gateway, t, who, (key, *spent))) } }
                 }
             }
             @if who.may_manage() { (form(gateway, t, who)) } @else { p.note { (t.may_not) } }
@@ -62,12 +63,18 @@ async fn shown(gateway: &Gateway, look: &Look, who: &Customer, before: Markup) -
     )
 }
 
-fn row(t: &Account, who: &Customer, (key, spent): (&KeyRecordV1, MicroUsd)) -> Markup {
+fn row(
+    gateway: &Gateway,
+    t: &Account,
+    who: &Customer,
+    (key, spent): (&KeyRecordV1, MicroUsd),
+) -> Markup {
     html! {
         tr.keyrow {
             th scope="row" {
                 (key.name)
                 @if key.key == who.key.key { " " span.badge.good { (t.this_key) } }
+                @if key.similar_answers { " " span.badge { (t.similar) } }
             }
             td.tight { code { "sk-fly-…" (key.last_four) } }
             td { (limits(t, key)) }
@@ -79,8 +86,26 @@ fn row(t: &Account, who: &Customer, (key, spent): (&KeyRecordV1, MicroUsd)) -> M
                     a.button.second.small href=(format!("{place}/rotate")) { (t.rotate) }
                     " "
                     a.button.second.small href=(format!("{place}/revoke")) { (t.revoke) }
+                    @if gateway.config.cache.semantic == SemanticCache::Keys {
+                        " " (switch(t, who, key))
+                    }
                 }
             }
+        }
+    }
+}
+
+/// Turns answers to other wordings on or off for a key, where the operator lets keys choose.
+fn switch(t: &Account, who: &Customer, key: &KeyRecordV1) -> Markup {
+    let (wanted, label) = match key.similar_answers {
+        true => ("off", t.similar_off),
+        false => ("on", t.similar_on),
+    };
+    html! {
+        form method="post" action=(format!("{PLACE}/{}/similar", key.key)) {
+            input type="hidden" name="token" value=(super::token(who));
+            input type="hidden" name="wanted" value=(wanted);
+            button.second.small type="submit" title=(t.similar_told) { (label) }
         }
     }
 }
@@ -297,6 +322,26 @@ pub(super) async fn rotate(
         Ok(secret) => {
             shown(&gateway, &look, &who, told_once(&look, t.rotated, secret.reveal())).await
         }
+        Err(problem) => super::super::landing::told(&look, &problem),
+    }
+}
+
+/// Turns answers to other wordings on or off; where the operator keeps them off a key has no say.
+pub(super) async fn reword(
+    State(gateway): State<Arc<Gateway>>,
+    Path(key): Path<String>,
+    look: Look,
+    Sent { who, fields }: Sent<Customer>,
+) -> Response {
+    let t = Account::of(look.language);
+    if !who.may_manage() || gateway.config.cache.semantic != SemanticCache::Keys {
+        return refused(&look, &who);
+    }
+    let Some(key) = own(&gateway, &who, &key) else {
+        return missing(&look, &who, (PLACE, t.keys), t.no_key);
+    };
+    match issuing::let_reword(&gateway, &key.key, fields.text("wanted") == "on").await {
+        Ok(()) => Redirect::to(PLACE).into_response(),
         Err(problem) => super::super::landing::told(&look, &problem),
     }
 }

@@ -46,6 +46,7 @@ pub(crate) fn routes() -> Router<Arc<Gateway>> {
         .route("/account/keys", get(keys::list).post(keys::make))
         .route("/account/keys/{key}/rotate", get(keys::ask_rotate).post(keys::rotate))
         .route("/account/keys/{key}/revoke", get(keys::ask_revoke).post(keys::revoke))
+        .route("/account/keys/{key}/similar", post(keys::reword))
         .route("/account/credit", get(credit::show).post(credit::buy))
         .route("/account/coupon", post(credit::redeem))
         .route("/account/recharge", post(recharge::wish))

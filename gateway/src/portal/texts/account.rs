@@ -94,6 +94,11 @@ texts! {
             "It is shown now and never again. Keep it before you leave this page.";
         rotate: "再発行", "Rotate";
         revoke: "削除", "Revoke";
+        similar: "言い換え", "other wordings";
+        similar_on: "言い換えの再利用を有効にする", "Use answers to other wordings";
+        similar_off: "言い換えの再利用を無効にする", "No answers to other wordings";
+        similar_told: "同じ質問の言い換えに、保存済みの答えを返します。",
+            "Another wording of a question gets the answer that is kept.";
         revoke_ask: "このキーを削除しますか？", "Revoke this key?";
         revoke_told: "削除すると、このキーを使うリクエストはすぐに拒否されます。元に戻せません。",
             "Requests with it are refused at once. This can't be undone.";
