@@ -52,14 +52,7 @@ pub(super) fn check_model(
     }
     let price = check_price(written.price.or_else(|| known?.price), embeds_only).map_err(&fail)?;
     let is_llama = vendor == Vendor::Llama;
-    if !is_llama && written.llama.is_some() {
-        return Err(fail("llama: is only for vendor: llama; remove it".into()));
-    }
-    if is_llama && !embeds_only && written.capabilities.contains(&Capability::Embeddings) {
-        let what =
-            "a GGUF writes or makes vectors: capabilities: [embeddings] alone, or without it";
-        return Err(fail(what.into()));
-    }
+    check_own(is_llama, written.llama.is_some(), &capabilities).map_err(&fail)?;
     let llama = is_llama.then(|| check_llama(written.llama.unwrap_or_default(), environment));
     let llama = llama.transpose().map_err(&fail)?;
     Ok(Model {
@@ -82,6 +75,19 @@ pub(super) fn check_model(
         llama,
         name,
     })
+}
+
+/// What our own worker runs, and nobody else.
+fn check_own(is_llama: bool, has_llama: bool, capabilities: &[Capability]) -> Result<(), String> {
+    if !is_llama && has_llama {
+        return Err("llama: is only for vendor: llama; remove it".into());
+    }
+    if is_llama && capabilities.len() > 1 && capabilities.contains(&Capability::Embeddings) {
+        let what =
+            "a GGUF writes or makes vectors: capabilities: [embeddings] alone, or without it";
+        return Err(what.into());
+    }
+    Ok(())
 }
 
 /// Several places where a model is served; none when its own keys tell the only one.
