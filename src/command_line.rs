@@ -239,7 +239,11 @@ pub(crate) enum ConfigCommand {
         json: bool,
     },
     /// Prints the commented default.
-    Default,
+    Default {
+        /// Prints its values as one line of JSON, without comments.
+        #[arg(long)]
+        json: bool,
+    },
     /// Prints the JSON schema for editors.
     Schema,
     /// Reads LiteLLM's config.yaml and prints ours; tells what could not be carried over.
@@ -249,6 +253,9 @@ pub(crate) enum ConfigCommand {
         /// Prices and limits of models, in the format of LiteLLM's price file.
         #[arg(long, value_name = "FILE")]
         prices: Option<PathBuf>,
+        /// Prints one line of JSON: the configuration, what was not carried over, what is wrong.
+        #[arg(long)]
+        json: bool,
     },
 }
 

@@ -1,5 +1,6 @@
 //! The provider worker under changing configurations: another one starts a new worker, and the old
-//! one takes no more jobs but finishes what it has, however long that takes.
+//! one takes no more jobs but finishes what it has, however long that takes. When the operator
+//! drains the worker, all of it ends in the same way.
 
 use infra::bus::Bus;
 use infra::config::{Config, Model, Workers};
@@ -46,8 +47,8 @@ struct Generation {
     retired: CancellationToken,
 }
 
-/// Serves until `stop`, with whatever configuration counts. When no model can be called it waits
-/// for a configuration with one.
+/// Serves until `stop`, or until the operator drained it, with whatever configuration counts. When
+/// no model can be called it waits for a configuration with one.
 ///
 /// # Errors
 /// When NATS refuses what a worker needs.
@@ -58,19 +59,23 @@ pub(crate) async fn serve(
 ) -> Result<(), RunError> {
     let workers = Tasks::new();
     let (failed, mut failure) = tokio::sync::mpsc::channel::<RunError>(1);
+    let dismissed = CancellationToken::new();
     let begin = |config: Arc<Config>, former: &Former| {
         let former = former.models();
         let retired = CancellationToken::new();
         let generation = Generation { config: Arc::clone(&config), retired: retired.clone() };
         let (given, until, failed) = ((bus.clone(), metrics.clone()), stop.clone(), failed.clone());
+        let dismissed = dismissed.clone();
         if config.models.iter().any(|model| model.can_be_called()) {
             workers.spawn("provider", async move {
+                let (ended, another) = (until.clone(), retired.clone());
                 let served =
                     worker_provider::run_until_retired(&config, &former, given, until, retired);
-                let served = served.await;
-                if let Err(error) = served {
+                match served.await {
                     // The first failure counts; nobody waits for a second.
-                    let _ = failed.try_send(error);
+                    Err(error) => drop(failed.try_send(error)),
+                    Ok(()) if ended.is_cancelled() || another.is_cancelled() => {}
+                    Ok(()) => dismissed.cancel(),
                 }
             });
         }
@@ -85,6 +90,14 @@ pub(crate) async fn serve(
         tokio::select! {
             () = stop.cancelled() => break None,
             error = failure.recv() => break error,
+            () = dismissed.cancelled() => {
+                // Workers of former configurations may still finish what they have.
+                tokio::select! {
+                    () = stop.cancelled() => {}
+                    () = workers.finish() => {}
+                }
+                break None;
+            }
             () = changed(&mut configs) => {
                 let next = Arc::clone(&configs.borrow_and_update());
                 if matters(&current.config, &next) {

@@ -283,8 +283,13 @@ impl Roles {
         let (changing, given) = (configs.clone(), (bus.clone(), metrics.clone()));
         let (until, ended) = (roles.workers.1.clone(), stop.clone());
         roles.workers.0.spawn("provider", async move {
-            if let Err(error) = provider::serve(changing, given, until).await {
-                tracing::error!(%error, "the provider worker ended");
+            // One that the operator drained has a successor, as under every supervisor.
+            while !until.is_cancelled() {
+                let served = provider::serve(changing.clone(), given.clone(), until.child_token());
+                if let Err(error) = served.await {
+                    tracing::error!(%error, "the provider worker ended");
+                    break;
+                }
             }
             ended.cancel();
         });

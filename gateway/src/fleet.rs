@@ -212,6 +212,14 @@ impl Fleet {
         workers
     }
 
+    /// Whether a worker takes no more jobs; nothing when it isn't there. One that serves several
+    /// pools drains when it does so in all of them.
+    pub(crate) fn is_draining(&self, worker: &WorkerId) -> Option<bool> {
+        let known = self.known();
+        let own = known.workers.iter().filter(|((_, name), _)| name == worker);
+        own.map(|(_, seen)| seen.advert.draining).reduce(|all, drains| all && drains)
+    }
+
     /// How many workers there are.
     pub(crate) fn size(&self) -> usize {
         self.known().workers.len()

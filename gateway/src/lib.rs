@@ -49,6 +49,9 @@ mod exchange;
 /// Who serves what: the workers' adverts.
 mod fleet;
 
+/// Taking a worker out of service.
+mod dismissal;
+
 /// Who waits for a turn.
 mod line;
 

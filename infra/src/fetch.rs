@@ -2,6 +2,7 @@
 //! right, or not there at all. A download that broke off goes on where it stopped. It never
 //! takes a file whose checksum nobody named.
 
+use crate::progress::{Progress, Unit};
 use reqwest::header::{HeaderMap, RANGE};
 use reqwest::{Client, StatusCode, redirect::Policy};
 use sha2::{Digest, Sha256};
@@ -156,9 +157,16 @@ async fn download(url: &str, part: &Path) -> Result<(), FetchError> {
             });
         }
     }
+    let had = if answer.status() == StatusCode::PARTIAL_CONTENT { have } else { 0 };
+    let whole = answer.content_length().map_or(0, |rest| had + rest);
+    let mut progress = Progress::begin("downloading", Unit::Bytes, whole);
+    let mut done = had;
     while let Some(bytes) = answer.chunk().await.map_err(web(url))? {
         out.write_all(&bytes).await.map_err(disk)?;
+        done += bytes.len() as u64;
+        progress.at(done);
     }
+    progress.end();
     out.sync_all().await.map_err(disk)
 }
 

@@ -49,6 +49,9 @@ pub mod bus;
 /// A large file from the web.
 pub mod fetch;
 
+/// How far long work is.
+pub mod progress;
+
 /// Redis: the view of balances, holds, limits and usage.
 pub mod store;
 

@@ -116,6 +116,11 @@ pub fn cancel(request: &RequestId) -> String {
     format!("cancel.{request}")
 }
 
+/// Tells one worker to finish what it runs, take nothing new, and leave.
+pub fn drain(worker: &WorkerId) -> String {
+    format!("drain.{worker}")
+}
+
 /// Where a worker advertises itself.
 pub fn health(pool: &str, worker: &WorkerId) -> String {
     format!("health.{}.{worker}", token(pool))

@@ -10,6 +10,7 @@ use infra::bus::Bus;
 use infra::bus::tallies::Tallies;
 use infra::clock;
 use infra::environment::Environment;
+use infra::progress::{Progress, Unit};
 use infra::store::{Store, apply};
 use schemas::ids::AccountId;
 use schemas::ledger::EventV1;
@@ -22,9 +23,6 @@ use std::time::{Duration, Instant};
 
 /// How long nothing may be applied of what the ledger held at the start.
 const STANDSTILL_MAX: Duration = Duration::from_secs(60);
-
-/// Between two lines that tell how far a rebuild is.
-const TELL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Between two looks.
 const LOOK_INTERVAL: Duration = Duration::from_millis(20);
@@ -86,11 +84,12 @@ pub(super) async fn run(
             for partition in apply::partitions() {
                 store.wipe_view(partition).await?;
             }
-            let tell = |percent| match json {
-                true => Ok(()),
-                false => say(format!("rebuilding: {percent} %")),
-            };
-            watch_applied(&bus, &store, tell).await?;
+            let mut progress = None;
+            let begin = |whole| Progress::begin("rebuilding", Unit::Things("events"), whole);
+            let tell = |reached, whole| progress.get_or_insert_with(|| begin(whole)).at(reached);
+            let applied = watch_applied(&bus, &store, tell).await;
+            progress.into_iter().for_each(Progress::end);
+            applied?;
             print(&check(&bus, &store, false).await?, json)?;
             Ok(ExitCode::SUCCESS)
         }
@@ -120,14 +119,14 @@ fn print(report: &Report, json: bool) -> Result<(), Failure> {
 
 /// Waits until the view has reached what the ledger holds now.
 pub(super) async fn wait_until_applied(bus: &Bus, store: &Store) -> Result<(), Failure> {
-    watch_applied(bus, store, |_| Ok(())).await
+    watch_applied(bus, store, |_, _| {}).await
 }
 
-/// The same, and tells in percent how far it is. It waits as long as something is applied.
+/// The same, and tells how far of how much it is. It waits as long as something is applied.
 async fn watch_applied(
     bus: &Bus,
     store: &Store,
-    tell: impl Fn(u64) -> Result<(), Failure>,
+    mut tell: impl FnMut(u64, u64),
 ) -> Result<(), Failure> {
     let mut goals = Vec::new();
     for partition in apply::partitions() {
@@ -135,7 +134,7 @@ async fn watch_applied(
         goals.push((partition, goal));
     }
     let whole: u64 = goals.iter().map(|(_, goal)| goal).sum();
-    let (mut last, mut moved, mut told) = (0, Instant::now(), Instant::now());
+    let (mut last, mut moved) = (0, Instant::now());
     loop {
         let mut reached = 0;
         for (partition, goal) in &goals {
@@ -151,10 +150,7 @@ async fn watch_applied(
             let why = "the ledger is not being applied: is a billing worker running?";
             return Err(Failure::new(why));
         }
-        if told.elapsed() > TELL_INTERVAL {
-            told = Instant::now();
-            tell(reached * 100 / whole)?;
-        }
+        tell(reached, whole);
         tokio::time::sleep(LOOK_INTERVAL).await;
     }
 }
@@ -163,6 +159,7 @@ async fn check(bus: &Bus, store: &Store, whole: bool) -> Result<Report, Failure>
     wait_until_applied(bus, store).await?;
     let mut report = Report { ok: true, ..Report::default() };
     let (mut sums, mut reached) = (BTreeMap::new(), BTreeMap::new());
+    let mut progress = Progress::begin("adding up", Unit::Things("events"), 0);
     for partition in apply::partitions() {
         let goal = store.watermark(partition).await?;
         reached.insert(partition, goal);
@@ -176,10 +173,12 @@ async fn check(bus: &Bus, store: &Store, whole: bool) -> Result<Report, Failure>
         }
         report.events += tallies.events();
         report.read += tallies.read;
+        progress.at(report.read);
         report.late.extend(tallies.late.iter().map(Late::of));
         let balances = tallies.accounts.into_iter();
         sums.extend(balances.map(|(account, tally)| (account.to_string(), tally.balance().0)));
     }
+    progress.end();
     let balances = store.all_balances().await?;
     for (partition, before) in reached {
         if store.watermark(partition).await? != before {

@@ -2,13 +2,19 @@
 Stripe double. Each test class has all of it for itself. Whatever a page says on its console, and
 whatever it tries to load from elsewhere, fails the test. Screenshots go to FLY_LLM_SCREENSHOTS."""
 
+import hashlib
+import hmac
+import json
 import os
 import shutil
 import tempfile
+import time
 import unittest
+import urllib.error
+import urllib.request
 from pathlib import Path
 
-from gateway import Gateway, wait_until
+from gateway import WAIT_SECONDS_MAX, Gateway, wait_until
 from playwright.sync_api import sync_playwright
 from stripe import SECRET_KEY, WEBHOOK_SECRET, Stripe
 from vendor import Vendor
@@ -23,6 +29,34 @@ PHONE = {"width": 390, "height": 844}
 DESKTOP = {"width": 1280, "height": 860}
 # What would run if a page let it.
 EVIL = "<script>window.evil=1</script>\"'><img src=x onerror=window.evil=1>"
+
+# What the Tab key must reach, in the page's order; one of several radio buttons is enough.
+CONTROLS = """() => {
+  const shown = (it) => it.checkVisibility({ checkVisibilityCSS: true });
+  const all = "a[href], button, input:not([type=hidden]), select, textarea, summary, [tabindex='0']";
+  const radios = new Set();
+  window.controls = [...document.querySelectorAll(all)].filter((it) => {
+    if (!shown(it) || it.disabled) return false;
+    if (it.type !== "radio") return true;
+    if (radios.has(it.name)) return false;
+    radios.add(it.name);
+    return true;
+  });
+  return window.controls.map((it) => it.outerHTML.slice(0, 120));
+}"""
+FOCUSED = """() => {
+  const at = document.activeElement;
+  if (!at || at === document.body) return null;
+  const named = (it) => it.type === "radio" && at.type === "radio" && it.name === at.name;
+  const number = window.controls.findIndex((it) => it === at || named(it));
+  const style = (it) => it ? getComputedStyle(it) : { outlineStyle: "none" };
+  const drawn = (it) => style(it).outlineStyle !== "none" && parseFloat(style(it).outlineWidth) > 0;
+  const label = at.labels ? at.labels[0] : null;
+  const box = at.getBoundingClientRect();
+  const inView = box.bottom > 0 && box.top < window.innerHeight;
+  const visible = (drawn(at) || drawn(label)) && inView;
+  return { number, visible, html: at.outerHTML.slice(0, 160) };
+}"""
 
 EXTRA = """
 auto: {candidates: [plain, tools], default: plain}
@@ -117,6 +151,38 @@ class BrowserTest(unittest.TestCase):
         page.click("main button[type=submit]")
         page.wait_for_url("**/admin")
 
+    def tell_of(self, event):
+        """Stripe tells the gateway of an event, signed; the status of the answer."""
+        body, now = json.dumps(event), str(int(time.time()))
+        signed = hmac.new(WEBHOOK_SECRET.encode(), f"{now}.{body}".encode(), hashlib.sha256)
+        request = urllib.request.Request(
+            f"{self.gateway.root_url}/webhooks/stripe", body.encode(), method="POST",
+            headers={"stripe-signature": f"t={now},v1={signed.hexdigest()}"},
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=WAIT_SECONDS_MAX) as answer:
+                return answer.status
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code
+
+    def walk_by_keyboard(self, page, name):
+        """Every control of the page is reached with the Tab key, in view and visibly."""
+        wanted = page.evaluate(CONTROLS)
+        page.evaluate("document.activeElement.blur()")
+        reached = set()
+        for _ in range(len(wanted) * 2 + 10):
+            page.keyboard.press("Tab")
+            at = page.evaluate(FOCUSED)
+            if at is None:
+                continue
+            self.assertTrue(at["visible"], f"{name}: the focus is not seen at {at['html']}")
+            reached.add(at["number"])
+            if len(reached) == len(wanted):
+                return
+        missed = [html for number, html in enumerate(wanted) if number not in reached]
+        self.assertEqual(missed, [], f"{name}: not reached by keyboard")
+
     def look(self, page, name):
         """The page is for everybody, and runs nothing that it should show; keeps a picture."""
         self.assertEqual(page.evaluate(CHECK), [], f"{name} at {page.url}")
@@ -124,6 +190,7 @@ class BrowserTest(unittest.TestCase):
         folder = os.environ.get("FLY_LLM_SCREENSHOTS")
         if folder:
             Path(folder).mkdir(parents=True, exist_ok=True)
+            page.evaluate("window.scrollTo({ top: 0, behavior: 'instant' })")
             page.screenshot(path=str(Path(folder) / f"{name}.png"), full_page=True)
 
 

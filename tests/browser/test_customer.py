@@ -1,8 +1,12 @@
 """A customer in the browser: comes with nothing, buys, talks to a model, sees the receipt, makes a
 key and uses it, revokes it and is refused."""
 
+import os
+import sys
 import unittest
 import urllib.error
+from types import ModuleType, SimpleNamespace
+from unittest import mock
 
 from browser import DESKTOP, EVIL, PHONE, BrowserTest
 
@@ -19,6 +23,30 @@ class Customer(BrowserTest):
             with error:
                 return error.code
         return 200
+
+    def check_python(self, code, secret):
+        """What was copied runs as it is and asks the same; the client is one of few lines."""
+        asked = {}
+
+        def create(**request):
+            asked.update(request)
+            answer = self.gateway.call("POST", "/v1/chat/completions", secret, request)
+            message = SimpleNamespace(**answer["choices"][0]["message"])
+            return SimpleNamespace(choices=[SimpleNamespace(message=message)])
+
+        def client(base_url, api_key):
+            self.assertEqual((base_url, api_key), (f"{self.gateway.root_url}/v1", "from-outside"))
+            return SimpleNamespace(chat=SimpleNamespace(completions=SimpleNamespace(create=create)))
+
+        package = ModuleType("openai")
+        package.OpenAI = client
+        said = []
+        with mock.patch.dict(sys.modules, {"openai": package}), mock.patch.dict(
+            os.environ, {"FLY_LLM_API_KEY": "from-outside"}
+        ):
+            exec(code, {"print": said.append})
+        self.assertEqual(said, ["東京です🗼"])
+        self.assertEqual((asked["model"], len(asked["messages"])), ("auto", 3))
 
     def test_a_stranger_buys_credit_and_gets_a_key_that_works(self):
         """From the first page through Stripe to a first request."""
@@ -59,16 +87,32 @@ class Customer(BrowserTest):
         answer = page.locator(".turn.assistant")
         answer.locator(".facts").wait_for()
         told = answer.inner_text()
-        for shown in ["東京です🗼", "Masked phone=1", "Reason auto;", "Cost $", "Tokens 10 + 5"]:
+        for shown in ["東京です🗼", "Model plain", "Masked phone=1", "Reason auto;", "Cost $",
+                      "Tokens 10 + 5", "First token", "In all"]:
             self.assertIn(shown, told)
         self.assertNotIn("090", str(self.vendor.seen))
+        question = page.locator(".turn.user")
+        question.locator(".hidden").wait_for()
+        self.assertEqual(question.locator("mark").inner_text(), "090-1234-5678")
+        self.assertIn("telephone 090-1234-5678 → [PHONE_1]", question.inner_text())
+        # The next message hides other words, and says which are its own.
+        page.fill("#message", "送り先は hanako@example.jp です")
+        page.click("#send")
+        second = page.locator(".turn.user").nth(1)
+        second.locator(".hidden").wait_for()
+        self.assertEqual(second.locator("mark").all_inner_texts(), ["hanako@example.jp"])
+        self.assertNotIn("hanako", str(self.vendor.seen))
         page.locator("summary", has_text="Copy as code").click()
-        self.assertIn("/v1/chat/completions", page.inner_text("#code"))
+        self.assertIn("/v1/chat/completions", page.inner_text("#code-curl"))
+        page.locator("#as-code label", has_text="Python").click()
+        page.locator("#as-code .copy:visible").click()
+        copied = page.evaluate("navigator.clipboard.readText()")
+        self.check_python(copied, key.secret)
         self.look(page, "playground-en")
-        answer.get_by_role("link", name="Receipt").click()
+        answer.first.get_by_role("link", name="Receipt").click()
         self.assertIn("$0.00002", page.inner_text("main"))
         self.look(page, "receipt-en")
-        self.gateway.usage(key, 1)
+        self.gateway.usage(key, 3)
         page.goto("/account")
         self.look(page, "overview-en")
         page.goto("/account/requests")
@@ -113,6 +157,68 @@ class Customer(BrowserTest):
         page.get_by_role("button", name="Revoke").click()
         page.wait_for_url("**/account/keys")
         self.assertEqual(self.ask(secret), 401)
+
+    def test_nothing_that_is_said_or_answered_runs_in_the_playground(self):
+        """Messages, the system prompt, the answer, what is hidden, the code."""
+        key, page = self.gateway.key("5"), self.page
+        self.sign_in(page, key)
+        page.goto("/account/playground")
+        page.select_option("#model", "plain")
+        page.locator("summary", has_text="設定").click()
+        page.fill("#system", f"{EVIL} `${{window.evil=1}}` \\")
+        page.fill("#message", f"repeat: {EVIL} 090-1234-5678")
+        page.click("#send")
+        page.locator(".turn.user .hidden").wait_for()
+        self.assertIn(EVIL, page.locator(".turn.user").inner_text())
+        self.assertIn(EVIL, page.locator(".turn.assistant").inner_text())
+        page.locator("summary", has_text="コードとしてコピー").click()
+        self.assertIn("onerror", page.inner_text("#code-curl"))
+        self.look(page, "playground-evil-ja")
+
+    def test_usage_is_seen_by_day_model_and_key(self):
+        """Each view has an address; the picture's numbers are a table, too."""
+        key, page = self.gateway.key("5"), self.visit("en", DESKTOP)
+        for _ in range(4):
+            self.assertEqual(self.ask(key.secret), 200)
+        self.gateway.usage(key, 4)
+        self.sign_in(page, key)
+        page.goto("/account/usage")
+        self.assertEqual(page.locator(".chart .day rect").count(), 1)
+        self.assertEqual(page.locator(".chart .day").count(), 30)
+        page.get_by_role("link", name="Requests", exact=True).last.click()
+        page.get_by_role("link", name="7 days").click()
+        page.get_by_role("link", name="By key").click()
+        page.wait_for_url("**/account/usage?days=7&by=key&of=requests")
+        self.assertEqual(page.locator(".chart .day").count(), 7)
+        page.locator("summary", has_text="As a table").click()
+        row = page.locator("details[open] tbody tr")
+        self.assertEqual(row.locator("td").inner_text(), "4")
+        self.assertIn("test", page.inner_text(".legend"))
+        self.look(page, "usage-by-key-en")
+        page.goto("/account/usage?days=x&by=<script>&of=%22")
+        self.assertEqual(page.locator(".chart .day").count(), 30)
+
+    def test_everything_is_done_by_keyboard(self):
+        """Each room's controls are reached in view and visibly; the first is a way past the rest."""
+        key, page = self.gateway.key("5"), self.visit("en", DESKTOP)
+        page.goto("/")
+        page.keyboard.press("Tab")
+        page.keyboard.press("Enter")
+        self.assertTrue(page.url.endswith("#main"))
+        for path in ["/", "/account/sign-in"]:
+            page.goto(path)
+            self.walk_by_keyboard(page, path)
+        page.goto("/account/sign-in")
+        page.keyboard.type(key.secret)
+        page.keyboard.press("Enter")
+        page.wait_for_url("**/account")
+        for room in ["", "/usage", "/requests", "/keys", "/credit", "/playground"]:
+            page.goto(f"/account{room}")
+            self.walk_by_keyboard(page, room)
+        page.focus("#message")
+        page.keyboard.type("hello")
+        page.keyboard.press("Control+Enter")
+        page.locator(".turn.assistant .facts").wait_for()
 
     def test_every_room_in_both_languages_and_colours_and_on_a_phone(self):
         """Each room is accessible in each form, and a picture of it is kept."""

@@ -6,6 +6,8 @@ import json
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+# What follows this is the answer.
+REPEAT = "repeat: "
 PIECES = ["東京", "です", "🗼"]
 TEXT = "".join(PIECES)
 TOOL = "weather"
@@ -142,6 +144,9 @@ class OpenAI:
         self.body = body
         self.calls = calls_a_tool(body)
         self.pieces = JSON_PIECES if "response_format" in body else PIECES
+        said = body["messages"][-1].get("content")
+        if isinstance(said, str) and said.startswith(REPEAT):
+            self.pieces = [said.removeprefix(REPEAT)]
 
     def head(self, kind):
         """What every object begins with."""

@@ -14,7 +14,7 @@ const SECTIONS: &str = "infra/src/config/sections.rs";
 const SHAPE: &str = "infra/src/config/file.rs";
 
 /// Which struct holds the keys below a prefix.
-const STRUCTS: [(&str, &str, &str); 20] = [
+const STRUCTS: [(&str, &str, &str); 21] = [
     ("gateway.", SECTIONS, "Gateway"),
     ("queue.", SECTIONS, "Queue"),
     ("workers.", SECTIONS, "Workers"),
@@ -34,6 +34,7 @@ const STRUCTS: [(&str, &str, &str); 20] = [
     ("models[].", SHAPE, "FileModel"),
     ("models[].deployments[].", SHAPE, "FileDeployment"),
     ("models[].price.", SHAPE, "FilePrice"),
+    ("models[].cost.", SHAPE, "FilePrice"),
     ("models[].llama.", SHAPE, "FileLlama"),
 ];
 

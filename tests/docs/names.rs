@@ -63,6 +63,7 @@ fn subjects_spelled() -> Option<Spelled> {
         ("frames", subjects::frames(&gateway, &request)),
         ("frames_all", subjects::frames_all(&gateway)),
         ("cancel", subjects::cancel(&request)),
+        ("drain", subjects::drain(&worker)),
         ("health", subjects::health("POOL", &worker)),
         ("inbox", subjects::inbox("USER")),
         ("ledger", subjects::ledger(&account, "KIND", "UNIQUE")),
@@ -87,6 +88,7 @@ fn keys_spelled() -> Option<Spelled> {
     let tenant = Tenant::Account(account.clone());
     let texts = [
         ("audit", keys::audit()),
+        ("notices", keys::notices()),
         ("watermark", keys::watermark(part)),
         ("live", keys::live(part)),
         ("account", keys::account(&account)),

@@ -1,7 +1,7 @@
 //! The operator's pages: nobody else comes in, what they change is in the audit log, and the live
 //! view moves while requests run.
 
-use harness::{Gate, Script, Visitor, World, wait_for, wait_until};
+use harness::{Delivery, Gate, Script, Visitor, World, wait_for, wait_until};
 use schemas::records::{AccountLimits, AccountRecordV1};
 use serde_json::json;
 
@@ -40,6 +40,7 @@ async fn only_the_operator_comes_in_and_everything_stays_text() {
         &account,
         "/admin/requests",
         &receipt,
+        "/admin/margin",
         "/admin/models",
         "/admin/router",
         "/admin/payments",
@@ -152,6 +153,124 @@ async fn the_live_view_shows_what_runs_and_cuts_it() {
     assert!(first.contains("id=\"running\"") && first.contains("cloud"), "{first}");
     world.client(&key).ask("backup", "hello").await;
     live.next_containing("<dd id=\"answered\">1</dd>").await;
+    drop(live);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn the_margin_compares_with_what_vendors_charge_and_says_where_nobody_knows() {
+    let costs = |c: &mut infra::config::Config| {
+        let halved = |model: &infra::config::Model| {
+            let mut model = model.clone();
+            // What `fast` costs is known: nothing; what `backup` costs is not.
+            model.cost = (model.name == "fast").then_some(schemas::money::Price {
+                input: schemas::money::PicoUsdPerToken(0),
+                ..model.price
+            });
+            model
+        };
+        c.models = infra::config::Catalogue::new(c.models.iter().map(|it| halved(it)).collect());
+    };
+    let world = World::builder().config(costs).start().await;
+    let key = world.key(1_000_000).await;
+    let mut operator = operator(&world).await;
+    let empty = operator.get("/admin/margin").await.text;
+    assert!(empty.contains("Nothing was charged in the last 30 days"), "{empty}");
+    for model in ["fast", "backup"] {
+        world.vendor().next(model, Script::says(["x"]));
+        assert_eq!(world.client(&key).ask(model, "hello").await.status, 200);
+    }
+    world.wait_for_ends(2, 0).await;
+    world.wait_until_applied().await;
+    let uses = world.uses().await;
+    let charged = |model: &str| {
+        let charge = uses.iter().find(|(used, _)| used.model == model).unwrap().1;
+        schemas::money::MicroUsd(charge)
+    };
+    let price = world.config().models.get("fast").unwrap().price;
+    // Ten tokens in, which cost nothing, and five out, which cost what they are sold for.
+    let cost = schemas::money::MicroUsd((5 * price.output.0).div_ceil(1_000_000) as i64);
+    let margin = schemas::money::MicroUsd(charged("fast").0 - cost.0);
+    let page = operator.get("/admin/margin").await.text;
+    let figure = |id: &str, amount: schemas::money::MicroUsd| {
+        let shown = format!("id=\"{id}\">${amount}<");
+        assert!(page.contains(&shown), "{shown}: {page}");
+    };
+    figure("cost", cost);
+    figure("margin", margin);
+    figure("unknown", charged("backup"));
+    for shown in ["Not known", "<svg", "models[].cost", key.account.as_str()] {
+        assert!(page.contains(shown), "{shown}: {page}");
+    }
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn stripes_events_are_listed_with_what_came_of_them_and_without_a_card() {
+    let world = World::builder().sells().start().await;
+    let key = world.key(0).await;
+    let mut operator = operator(&world).await;
+    assert!(operator.get("/admin/payments").await.text.contains("/webhooks/stripe"));
+    let wanted = json!({"plan": "starter", "currency": "usd"});
+    let opened = world.client(&key).post("/api/checkout", &wanted).await;
+    let session = opened.json()["id"].as_str().unwrap().to_owned();
+    let events = world.stripe().pay(&session);
+    let gateway = world.client_with(0, None);
+    world.stripe().fail_next(3);
+    assert_eq!(world.stripe().deliver(&gateway, &events[0], Delivery::Honest).await, 503);
+    for event in &events {
+        assert_eq!(world.stripe().deliver(&gateway, event, Delivery::Honest).await, 200);
+    }
+    assert_eq!(world.stripe().deliver(&gateway, &events[0], Delivery::Forged).await, 400);
+    let rows = world.store().notices().await.unwrap();
+    let outcomes: Vec<_> = rows.iter().rev().map(|row| row.outcome.as_str()).collect();
+    assert_eq!(outcomes[..2], ["again", "done"], "{rows:?}");
+    assert_eq!(rows.len(), events.len() + 1, "what is forged is not noted");
+    let page = operator.get("/admin/payments").await.text;
+    for row in &rows {
+        assert!(page.contains(&row.event) && page.contains(&row.kind), "{page}");
+        assert!(page.contains(row.object.as_deref().unwrap_or("–")), "{page}");
+    }
+    for shown in ["Comes again", "Done", "checkout.session.completed"] {
+        assert!(page.contains(shown), "{shown}: {page}");
+    }
+    let kept = world.redis_texts().await;
+    let kept = kept.iter().find(|(name, _)| name.contains("notices")).unwrap().1;
+    for secret in ["4242", "whsec", "sk_test", "card", "@"] {
+        assert!(!kept.contains(secret), "{secret}: {kept}");
+    }
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn what_a_worker_says_of_itself_stays_text() {
+    let world = World::start().await;
+    let mut operator = operator(&world).await;
+    let advert = schemas::advert::Advert::V1(schemas::advert::AdvertV1 {
+        worker: schemas::ids::WorkerId::parse("wk_evil").unwrap(),
+        pool: EVIL.into(),
+        models: vec![EVIL.into()],
+        slots: 1,
+        slots_free: 1,
+        draining: false,
+        connection: None,
+        direct: false,
+        leaving: false,
+        version: EVIL.into(),
+    });
+    let body = serde_json::to_vec(&advert).unwrap();
+    let page = wait_for("the worker is shown", async || {
+        let sent = world.bus().client().publish("health.evil.wk_evil", body.clone().into());
+        sent.await.unwrap();
+        Some(operator.get("/admin").await.text).filter(|page| page.contains("wk_evil"))
+    })
+    .await;
+    assert_eq!(page.matches("<script").count(), 1, "{page}");
+    assert!(!page.contains("<img") && page.contains("&lt;img"), "{page}");
+    let mut live = operator.follow("/admin/live").await;
+    world.bus().client().publish("health.evil.wk_evil", body.into()).await.unwrap();
+    let view = live.next_containing("id=\"workers\"").await;
+    assert!(!view.contains("<script") && !view.contains("<img"), "{view}");
     drop(live);
     world.finish().await;
 }

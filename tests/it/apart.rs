@@ -56,8 +56,13 @@ impl Apart {
     }
 
     /// Ends it in good order.
-    pub(crate) async fn end(mut self) {
+    pub(crate) async fn end(self) {
         send(self.child.id().unwrap(), Signal::TERM);
+        self.ends_by_itself().await;
+    }
+
+    /// Waits until it has ended in good order.
+    pub(crate) async fn ends_by_itself(mut self) {
         let ended = within("the end of a role", self.child.wait()).await.unwrap();
         let errors = std::fs::read_to_string(self.folder.path().join("role.err")).unwrap();
         assert!(ended.success(), "{ended}: {errors}");

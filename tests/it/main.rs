@@ -39,6 +39,8 @@ mod deployments;
 #[cfg(test)]
 mod direct;
 #[cfg(test)]
+mod drain;
+#[cfg(test)]
 mod edges;
 #[cfg(test)]
 mod embeddings;

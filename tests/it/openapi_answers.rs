@@ -67,6 +67,7 @@ async fn answers_are_as_they_are_described() {
     let account = key.account.as_str();
     let asked = [
         (&admin, "/api/keys", "/api/keys".to_owned()),
+        (&admin, "/api/workers", "/api/workers".to_owned()),
         (&admin, "/api/accounts/{account}", format!("/api/accounts/{account}")),
         (&client, "/api/usage", "/api/usage".to_owned()),
         (&client, "/api/requests", "/api/requests".to_owned()),

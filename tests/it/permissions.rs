@@ -26,6 +26,7 @@ const FORBIDDEN_PUBLISHES: [(&str, &[&str]); 4] = [
             "health.rakuten.worker",
             "health.poll",
             "cancel.request",
+            "drain.worker",
             "led.0.account.grant.gift",
             "led.0.account.topup.payment",
             "led.0.account.bonus.payment",
@@ -72,6 +73,7 @@ const FORBIDDEN_PUBLISHES: [(&str, &[&str]); 4] = [
         &[
             "chat.cloud.fast",
             "cancel.request",
+            "drain.worker",
             "tok.gateway.request",
             "gw.gateway.claim",
             "health.cloud.worker",
@@ -133,11 +135,28 @@ const FORBIDDEN_SUBSCRIPTIONS: [(&str, &[&str]); 4] = [
     ("worker-rakuten", &["chat.>", "direct.cloud.*", "_INBOX.worker-cloud.>", "tok.*.*"]),
     (
         "billing",
-        &[">", "chat.>", "direct.>", "tok.*.*", "gw.*.claim", "_INBOX.>", "_INBOX.gateway.>"],
+        &[
+            ">",
+            "chat.>",
+            "direct.>",
+            "drain.*",
+            "tok.*.*",
+            "gw.*.claim",
+            "_INBOX.>",
+            "_INBOX.gateway.>",
+        ],
     ),
     (
         "gateway",
-        &[">", "chat.>", "direct.>", "_INBOX.>", "_INBOX.worker-cloud.>", "_INBOX.billing.>"],
+        &[
+            ">",
+            "chat.>",
+            "direct.>",
+            "drain.*",
+            "_INBOX.>",
+            "_INBOX.worker-cloud.>",
+            "_INBOX.billing.>",
+        ],
     ),
 ];
 

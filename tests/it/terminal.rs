@@ -43,6 +43,18 @@ async fn the_terminal_talks_and_every_tool_speaks_json() {
         let done = place.run(&[&tool[..], &["--config", "own.yaml", "--json"]].concat()).await;
         assert_eq!(done.json()["ok"], true, "{tool:?}");
     }
+    let default = place.run(&["config", "default", "--json"]).await.json();
+    assert!(default["models"].is_array() && default["limits"].is_object(), "{default}");
+    let theirs = "model_list: [{model_name: m, litellm_params: {model: openai/theirs, api_base: \
+                  'http://a/v1'}, model_info: {input_cost_per_token: 1.0e-6, \
+                  output_cost_per_token: 2.0e-6, max_input_tokens: 9000}}]";
+    std::fs::write(place.path("litellm.yaml"), theirs).unwrap();
+    let imported = place.run(&["config", "import", "litellm.yaml", "--json"]).await;
+    assert!(imported.json_lines()[0]["config"].as_str().unwrap().contains("theirs"));
+    assert!(!imported.err.contains('\u{1b}'), "no bar where nobody sees it: {imported:?}");
+    let rebuilt = place.run(&["ledger", "rebuild", "--json"]).await;
+    assert_eq!(rebuilt.json()["ok"], true);
+    assert!(!rebuilt.err.contains('\r'), "no bar where nobody sees it: {rebuilt:?}");
     let ready = url.replace("/v1", "/ready");
     assert!(place.run(&["healthcheck", &ready, "--json"]).await.json().is_object());
     let id = listed[0]["key_id"].as_str().unwrap();

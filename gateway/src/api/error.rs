@@ -4,6 +4,7 @@
 
 use super::{X_REQUEST_ID, header_value};
 use crate::chat::Refused;
+use crate::portal::Look;
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header};
 use axum::middleware::Next;
@@ -135,8 +136,16 @@ pub(crate) fn add_standing(headers: &mut HeaderMap, standing: &Standing) {
     }
 }
 
-/// No such path.
-pub(super) async fn not_found(uri: Uri) -> ApiError {
+/// No such path: people get a page, programs an error of the API.
+pub(super) async fn not_found(uri: Uri, look: Look, headers: HeaderMap) -> Response {
+    let wants = headers.get(header::ACCEPT).and_then(|kinds| kinds.to_str().ok());
+    match wants.is_some_and(|kinds| kinds.contains("text/html")) {
+        true => look.nowhere(),
+        false => no_such_path(&uri).into_response(),
+    }
+}
+
+fn no_such_path(uri: &Uri) -> ApiError {
     let path: String = uri.path().chars().take(200).collect();
     Problem::new(
         ErrorCode::NotFound,

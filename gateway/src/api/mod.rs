@@ -66,6 +66,9 @@ pub(crate) mod purchases;
 /// `/webhooks/stripe`.
 mod stripe_webhook;
 
+/// Workers: listed, drained.
+mod workers;
+
 /// `/api/cache`.
 mod cache;
 
@@ -162,6 +165,8 @@ pub(crate) fn router(gateway: &Arc<Gateway>) -> Router {
         .route("/api/keys/{key}", patch(keys::change).delete(keys::remove))
         .route("/api/keys/{key}/rotate", post(keys::rotate))
         .route("/api/accounts/{account}", get(accounts::show).patch(accounts::change))
+        .route("/api/workers", get(workers::list))
+        .route("/api/workers/{worker}/drain", post(workers::drain))
         .route("/v1/feedback", post(feedback::take))
         .route("/api/feedback", get(feedback::list))
         .route("/api/feedback.jsonl", get(feedback::export))

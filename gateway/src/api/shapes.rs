@@ -3,7 +3,7 @@
 //! doesn't. Only shapes: who may see what is decided elsewhere.
 
 use schemars::JsonSchema;
-use schemas::ids::{AccountId, KeyId, RequestId};
+use schemas::ids::{AccountId, KeyId, RequestId, WorkerId};
 use schemas::ledger::{LotKind, Outcome, VoidReason, Writer};
 use schemas::money::Currency;
 use schemas::privacy::PolicyV1;
@@ -46,6 +46,34 @@ impl<T> AccountList<T> {
     pub(super) fn of(account: AccountId, data: Vec<T>) -> Self {
         Self { object: "list", account, data }
     }
+}
+
+/// A worker in one pool, as it last told.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct SeenWorker {
+    /// Always `worker`.
+    pub(super) object: &'static str,
+    #[schemars(with = "String")]
+    pub(super) worker: WorkerId,
+    pub(super) pool: String,
+    pub(super) models: Vec<String>,
+    pub(super) slots: u32,
+    pub(super) slots_free: u32,
+    /// It takes no new job and will end.
+    pub(super) draining: bool,
+    /// Whether its connection to NATS holds.
+    pub(super) connected: bool,
+    pub(super) version: String,
+}
+
+/// A worker that was told to leave, and says that it does.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct DrainedWorker {
+    /// Always `worker.drain`.
+    pub(super) object: &'static str,
+    #[schemars(with = "String")]
+    pub(super) worker: WorkerId,
+    pub(super) draining: bool,
 }
 
 /// What a key or an account may do and has spent. `null` is unlimited.

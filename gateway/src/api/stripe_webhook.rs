@@ -9,7 +9,9 @@ use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::HeaderMap;
-use payments::{CallError, NoticeObject, PaymentsError, Unsigned};
+use infra::clock;
+use infra::store::notices::{NoticeOutcome, NoticeRow};
+use payments::{CallError, Notice, NoticeObject, PaymentsError, Unsigned};
 use schemas::error::{ErrorCode, Problem};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -50,19 +52,19 @@ pub(super) async fn receive(
     let notice = payments.notice(text, signature.unwrap_or_default()).map_err(unsigned)?;
     let result = payments.follow(&gateway.bus, &notice.object).await;
     let outcome = match &result {
-        Ok(()) => "done",
+        Ok(()) => NoticeOutcome::Done,
         // Stripe has no such object (a test event sent by hand), or the facts are not ours to read:
         // sending it again is no use.
         Err(PaymentsError::Call(CallError::Unknown(_)) | PaymentsError::Unreadable { .. }) => {
-            "passed_over"
+            NoticeOutcome::PassedOver
         }
-        Err(_) => "again",
+        Err(_) => NoticeOutcome::Again,
     };
-    count(&gateway, &notice.object, outcome);
+    note(&gateway, &notice, outcome).await;
     let event = notice.event;
     match result {
         Ok(()) => {}
-        Err(error) if outcome == "passed_over" => {
+        Err(error) if outcome == NoticeOutcome::PassedOver => {
             tracing::error!(event, kind = notice.kind, %error, "an event was passed over");
         }
         Err(error) => {
@@ -73,15 +75,26 @@ pub(super) async fn receive(
     Ok(Json(json!({"received": true})))
 }
 
-fn count(gateway: &Gateway, object: &NoticeObject, outcome: &str) {
-    let kind = match object {
-        NoticeObject::Session(_) => "session",
-        NoticeObject::Payment(_) => "payment",
-        NoticeObject::Refund(_) => "refund",
-        NoticeObject::Dispute(_) => "dispute",
-        NoticeObject::Other => "other",
+/// Counts it, and keeps it for the operator's page. Redis may be away: money doesn't wait for that.
+async fn note(gateway: &Gateway, notice: &Notice, outcome: NoticeOutcome) {
+    let (about, object) = match &notice.object {
+        NoticeObject::Session(name) => ("session", Some(name)),
+        NoticeObject::Payment(name) => ("payment", Some(name)),
+        NoticeObject::Refund(name) => ("refund", Some(name)),
+        NoticeObject::Dispute(name) => ("dispute", Some(name)),
+        NoticeObject::Other => ("other", None),
     };
-    gateway.metrics.stripe_events_total.with_label_values(&[kind, outcome]).inc();
+    gateway.metrics.stripe_events_total.with_label_values(&[about, outcome.as_str()]).inc();
+    let row = NoticeRow {
+        at_ms: clock::unix_ms(),
+        event: notice.event.clone(),
+        kind: notice.kind.clone(),
+        object: object.cloned(),
+        outcome,
+    };
+    if let Err(error) = gateway.store.note_notice(&row).await {
+        tracing::warn!(%error, "an event of Stripe is only in the log and the counters");
+    }
 }
 
 fn again() -> Problem {

@@ -45,6 +45,17 @@ impl Vault {
         Kind::ALL.into_iter().map(|kind| (kind, count(kind))).filter(|(_, n)| *n > 0).collect()
     }
 
+    /// Each value beside its placeholder and kind, for whoever sent it and nobody else.
+    pub(crate) fn pairs(&self) -> Vec<(Kind, String, &str)> {
+        let mut order: Vec<_> = self.values.values.iter().collect();
+        order.sort_unstable();
+        let mut pairs = Vec::with_capacity(order.len());
+        for ((kind, number), value) in order {
+            pairs.push((*kind, placeholder::write(*kind, *number), value.as_str()));
+        }
+        pairs
+    }
+
     /// Whether the policy allows this request only on models that run here.
     pub fn is_local_only(&self) -> bool {
         self.local_only

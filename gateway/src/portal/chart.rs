@@ -1,7 +1,7 @@
 //! Bars by day, drawn here as SVG: no script, nothing loaded. The same numbers are told as a table
 //! by whoever shows the chart.
 
-use super::look::dollars;
+use super::look::{dollars, grouped};
 use maud::{Markup, PreEscaped, html};
 use schemas::money::MicroUsd;
 
@@ -11,50 +11,83 @@ pub(crate) const SERIES_MAX: usize = 5;
 /// The picture's size in its own units.
 const WIDTH: f64 = 720.0;
 const HEIGHT: f64 = 200.0;
-const LEFT: f64 = 68.0;
+const LEFT: f64 = 84.0;
 const FOOT: f64 = 22.0;
+
+/// What is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Measure {
+    /// Micro-USD.
+    Money,
+    /// Things.
+    Count,
+}
+
+impl Measure {
+    /// An amount in words.
+    pub(crate) fn told(self, amount: u64) -> String {
+        match self {
+            Self::Money => dollars(micro(amount)),
+            Self::Count => grouped(amount),
+        }
+    }
+}
 
 /// One day.
 pub(crate) struct Bar {
     /// As `2026-11-25`.
     pub(crate) day: String,
-    /// What each series has on it, in micro-USD.
+    /// What each series has on it.
     pub(crate) parts: Vec<u64>,
 }
 
-/// A chart of costs; `names` has a name for each series.
-pub(crate) fn bars(label: &str, names: &[String], bars: &[Bar]) -> Markup {
+/// A chart by day; `names` has a name for each series.
+pub(crate) fn bars(label: &str, names: &[String], bars: &[Bar], measure: Measure) -> Markup {
     let total = |bar: &Bar| bar.parts.iter().sum::<u64>();
     let top = round_up(bars.iter().map(total).max().unwrap_or(0));
     let step = (WIDTH - LEFT) / bars.len().max(1) as f64;
+    // A label about each hundred units, the last day's included.
+    let apart = (100.0 / step).ceil().max(1.0) as usize;
+    let series = |place: usize| bars.iter().filter_map(|bar| bar.parts.get(place)).sum::<u64>();
     html! {
-        div.chart {
+        div.card.chart {
             svg viewBox=(format!("0 0 {WIDTH} {}", HEIGHT + FOOT)) role="img" aria-label=(label) {
-                @for quarter in [0, 2, 4] {
+                @for quarter in 0..=4u32 {
                     @let y = HEIGHT - HEIGHT * f64::from(quarter) / 4.0 + 2.0;
                     line.grid x1=(LEFT) x2=(WIDTH) y1=(y) y2=(y) {}
-                    text x=(LEFT - 8.0) y=(y + 4.0) text-anchor="end" {
-                        (dollars(micro(top / 4 * u64::try_from(quarter).unwrap_or(0))))
+                    @if quarter % 2 == 0 {
+                        text x=(LEFT - 8.0) y=(y + 4.0) text-anchor="end" {
+                            (measure.told(top / 4 * u64::from(quarter)))
+                        }
                     }
                 }
                 @for (place, bar) in bars.iter().enumerate() {
-                    (column(bar, names, (LEFT + step * place as f64, step), top))
-                    @if place % 7 == bars.len().saturating_sub(1) % 7 {
+                    (column(bar, names, (LEFT + step * place as f64, step, top), measure))
+                    @if place % apart == bars.len().saturating_sub(1) % apart {
                         text x=(LEFT + step * (place as f64 + 0.5)) y=(HEIGHT + FOOT - 2.0)
                             text-anchor="middle" { (bar.day.get(5..).unwrap_or_default()) }
                     }
                 }
             }
-        }
-        ul.legend {
-            @for (place, name) in names.iter().enumerate() {
-                li { i class=(format!("s{place}")) {} (name) }
+            ul.legend {
+                @for (place, name) in names.iter().enumerate() {
+                    li {
+                        i class=(format!("s{place}")) {}
+                        (name) strong { (measure.told(series(place))) }
+                    }
+                }
             }
         }
     }
 }
 
-fn column(bar: &Bar, names: &[String], (x, step): (f64, f64), top: u64) -> Markup {
+/// One day's column, and what a pointer above it is told.
+fn column(
+    bar: &Bar,
+    names: &[String],
+    (x, step, top): (f64, f64, u64),
+    measure: Measure,
+) -> Markup {
     let mut base = HEIGHT + 2.0;
     let mut shown = Vec::new();
     for (place, part) in bar.parts.iter().enumerate().filter(|(_, part)| **part > 0) {
@@ -63,14 +96,18 @@ fn column(bar: &Bar, names: &[String], (x, step): (f64, f64), top: u64) -> Marku
         shown.push((place, part, base, height));
     }
     html! {
-        @for (place, part, y, height) in shown {
-            rect class=(format!("s{place}")) x=(format!("{:.1}", x + step * 0.14))
-                y=(format!("{y:.1}")) width=(format!("{:.1}", step * 0.72))
-                height=(format!("{height:.1}")) rx="2" {
-                title {
-                    (bar.day) " " (names.get(place).map_or("", String::as_str)) " "
-                    (dollars(micro(*part)))
+        g.day {
+            title {
+                (bar.day) " · " (measure.told(bar.parts.iter().sum()))
+                @for (place, part, ..) in &shown {
+                    "\n" (names.get(*place).map_or("", String::as_str)) " " (measure.told(**part))
                 }
+            }
+            path.hit d=(format!("M{x:.1} 2h{step:.1}v{HEIGHT}h-{step:.1}z")) {}
+            @for (place, _, y, height) in shown {
+                rect class=(format!("s{place}")) x=(format!("{:.1}", x + step * 0.14))
+                    y=(format!("{y:.1}")) width=(format!("{:.1}", step * 0.72))
+                    height=(format!("{height:.1}")) rx="2" {}
             }
         }
     }
@@ -120,7 +157,7 @@ mod tests {
     fn a_name_is_text_in_the_picture() {
         let bar = Bar { day: "2026-11-25".into(), parts: vec![5, 0] };
         let names = ["<b>".to_owned(), "x".to_owned()];
-        let shown = bars("a \"chart\"", &names, &[bar]).into_string();
+        let shown = bars("a \"chart\"", &names, &[bar], Measure::Money).into_string();
         assert!(!shown.contains("<b>") && shown.contains("&lt;b&gt;"), "{shown}");
         assert_eq!(shown.matches("<rect").count(), 1, "{shown}");
     }

@@ -38,23 +38,25 @@ pub(crate) async fn show(
         t.title,
         html! {
             div.hero {
-                h1 { (t.title) }
-                p { (t.lead) }
-                div.actions {
-                    @if gateway.desk.payments().is_some() {
-                        a.button href="#plans" { (t.buy) }
-                        a.button.second href="/account" { (t.have_key) }
-                    } @else {
-                        a.button href="/account" { (t.have_key) }
+                div {
+                    h1 { (t.title) }
+                    p { (t.lead) }
+                    div.actions {
+                        @if gateway.desk.payments().is_some() {
+                            a.button href="#plans" { (t.buy) }
+                            a.button.second href="/account" { (t.have_key) }
+                        } @else {
+                            a.button href="/account" { (t.have_key) }
+                        }
                     }
+                }
+                section.first aria-labelledby="first" {
+                    h2 #first { (t.first) }
+                    p { (t.first_text) }
+                    (samples(&look, &base))
                 }
             }
             (points(t))
-            section {
-                h2 #first { (t.first) }
-                p { (t.first_text) }
-                (samples(&look, &base))
-            }
             section {
                 h2 #models { (t.models) }
                 p { (t.models_text) }
@@ -183,7 +185,7 @@ fn shop_form(look: &Look, payments: &Payments) -> Markup {
                     (currencies(look))
                     button type="submit" { (t.buy) }
                 }
-                p.soft #email-hint { br; (t.email_hint) }
+                p.soft.hint #email-hint { (t.email_hint) }
             }
         }
     }

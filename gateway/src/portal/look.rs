@@ -5,6 +5,7 @@
 use super::assets;
 use super::cookies;
 use super::guard::Guest;
+use super::icons;
 use super::language::Language;
 use super::texts::Common;
 use crate::state::Gateway;
@@ -141,10 +142,9 @@ impl Look {
                         ul {
                             @for (path, name) in ways {
                                 li {
-                                    @if *path == at {
-                                        a href=(path) aria-current="page" { (name) }
-                                    } @else {
-                                        a href=(path) { (name) }
+                                    @let is_here = (*path == at).then_some("page");
+                                    a href=(path) aria-current=[is_here] {
+                                        (icons::of(path)) span { (name) }
                                     }
                                 }
                             }
@@ -236,6 +236,22 @@ impl Look {
     pub(crate) fn unread(&self) -> Response {
         let t = Common::of(self.language);
         self.page(StatusCode::BAD_REQUEST, t.form_unread, html! { p { (t.form_unread_hint) } })
+    }
+
+    /// There is no such page.
+    pub(crate) fn nowhere(&self) -> Response {
+        let t = Common::of(self.language);
+        self.page(
+            StatusCode::NOT_FOUND,
+            t.nowhere,
+            html! {
+                p { (t.nowhere_hint) }
+                p.actions {
+                    a.button href="/" { (t.home) }
+                    a.button.second href="/account" { (t.account) }
+                }
+            },
+        )
     }
 
     /// A page that can't be shown, and what to do.

@@ -29,6 +29,9 @@ mod language;
 /// The frame of all pages.
 mod look;
 
+/// Small signs of the navigation.
+mod icons;
+
 /// Sessions in cookies.
 mod session;
 
@@ -50,6 +53,7 @@ pub(crate) mod receipt;
 /// A month, to print.
 pub(crate) mod statement;
 
+pub(crate) use admin::audit;
 pub(crate) use guard::is_free;
 pub(crate) use language::Language;
 pub(crate) use look::Look;

@@ -63,6 +63,9 @@ texts! {
         theme_dark: "ダーク", "Dark";
         home: "トップへ", "Home";
         cannot: "表示できません", "This page can't be shown";
+        nowhere: "ページが見つかりません", "There is no such page";
+        nowhere_hint: "アドレスを確認するか、次のページからお探しください。",
+            "Look at the address again, or start from one of these.";
         form_old: "フォームを受け付けられませんでした", "This form was not accepted";
         form_old_hint: "ページを開き直してから、もう一度お試しください。",
             "Open the page again, then send the form once more.";

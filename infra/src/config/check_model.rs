@@ -50,7 +50,11 @@ pub(super) fn check_model(
     if places.is_empty() {
         check_vendor(vendor, preset, &own).map_err(&fail)?;
     }
-    let price = check_price(written.price.or_else(|| known?.price), embeds_only).map_err(&fail)?;
+    let listed = known.and_then(|known| known.price);
+    let price = check_price("price", written.price.or(listed), embeds_only).map_err(&fail)?;
+    let cost = written.cost.or(listed);
+    let cost = cost.map(|cost| check_price("cost", Some(cost), embeds_only));
+    let cost = cost.transpose().map_err(&fail)?;
     let is_llama = vendor == Vendor::Llama;
     check_own(is_llama, written.llama.is_some(), &capabilities).map_err(&fail)?;
     let llama = is_llama.then(|| check_llama(written.llama.unwrap_or_default(), environment));
@@ -67,6 +71,7 @@ pub(super) fn check_model(
         key_wanted: own.key_wanted,
         places,
         price,
+        cost,
         context,
         max_output,
         capabilities,
@@ -173,10 +178,14 @@ fn check_vendor(vendor: Vendor, preset: Option<Preset>, place: &Deployment) -> R
 
 /// What embeds only has no output and no cache: its other prices are never applied, so they needn't
 /// be written.
-pub(super) fn check_price(written: Option<FilePrice>, embeds_only: bool) -> Result<Price, String> {
+pub(super) fn check_price(
+    section: &str,
+    written: Option<FilePrice>,
+    embeds_only: bool,
+) -> Result<Price, String> {
     let missing = |field: &str| {
         format!(
-            "price.{field} is missing: write its exact price in USD per million tokens (0 \
+            "{section}.{field} is missing: write its exact price in USD per million tokens (0 \
                  only if it really costs nothing)"
         )
     };
@@ -246,6 +255,13 @@ mod tests {
             price: {input: 0.02}\n    context: 8191\n    capabilities: [embeddings]\n";
         let config = Config::parse(smallest, "c", &Environment::default()).unwrap();
         assert_eq!(config.models.get("m").unwrap().price.input.0, 20_000);
+        assert_eq!(config.models.get("m").unwrap().cost, None, "nobody said");
+        let told = smallest.replace("    context", "    cost: {input: 0.01}\n    context");
+        let config = Config::parse(&told, "c", &Environment::default()).unwrap();
+        assert_eq!(config.models.get("m").unwrap().cost.unwrap().input.0, 10_000);
+        let half = told.replace("input: 0.01", "output: 1");
+        let refused = Config::parse(&half, "c", &Environment::default()).unwrap_err();
+        assert!(refused.to_string().contains("cost.input is missing"), "{refused}");
         let chats = smallest.replace("[embeddings]", "[chat, embeddings]");
         assert!(Config::parse(&chats, "c", &Environment::default()).is_err());
         let priceless = smallest.replace("input: 0.02", "output: 1");

@@ -75,6 +75,7 @@ pub(super) struct FileModel {
     #[serde(default)]
     pub(super) deployments: Vec<FileDeployment>,
     pub(super) price: Option<FilePrice>,
+    pub(super) cost: Option<FilePrice>,
     pub(super) context: Option<u64>,
     pub(super) max_output: Option<u64>,
     pub(super) capabilities: Option<Vec<Capability>>,

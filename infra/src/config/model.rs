@@ -35,6 +35,9 @@ pub struct Model {
     pub places: Vec<Deployment>,
     /// What its tokens cost.
     pub price: Price,
+    /// What its vendor charges us for them: as written, or as known of the vendor. Nothing when
+    /// nobody said.
+    pub cost: Option<Price>,
     /// Prompt and answer together, in tokens.
     pub context: u64,
     /// The longest answer, in tokens.

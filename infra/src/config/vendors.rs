@@ -53,7 +53,7 @@ pub struct Known {
 impl Known {
     /// The price of a model that doesn't say its own.
     fn priced(&self) -> Option<Price> {
-        super::check_model::check_price(self.price, false).ok()
+        super::check_model::check_price("price", self.price, false).ok()
     }
 
     /// Input, cached input, cache write and output in USD per million tokens.
@@ -156,6 +156,7 @@ mod tests {
         assert_eq!((full.context, full.max_output), (200_000, 64_000));
         assert_eq!(full.price.cached_input.0, 100_000);
         assert!(full.can(Capability::Tools) && full.can(Capability::JsonSchema));
+        assert_eq!(full.cost, Some(full.price), "its vendor's own");
         let own = own.unwrap();
         assert_eq!((own.context, own.max_output, own.price.output.0), (5_000, 100, 5_000_000));
         let unknown = text.replace("claude-haiku-4-5-20251001", "nobody-knows-it");

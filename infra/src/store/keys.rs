@@ -20,6 +20,11 @@ pub fn audit() -> String {
     "{operator}:audit".to_owned()
 }
 
+/// What Stripe told lately, the newest first. It belongs to no part.
+pub fn notices() -> String {
+    "{operator}:notices".to_owned()
+}
+
 /// The sequence of the last ledger event applied to a part.
 pub fn watermark(partition: u16) -> String {
     format!("{}watermark", partition_prefix(partition))

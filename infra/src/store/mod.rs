@@ -4,6 +4,9 @@
 /// Every Redis key, spelled once.
 pub mod keys;
 
+/// What Stripe told lately.
+pub mod notices;
+
 /// What the operator did lately.
 pub mod audit;
 

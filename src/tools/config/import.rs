@@ -3,6 +3,7 @@
 
 use super::deployment::{self, Deployment, variable};
 use super::prices::Prices;
+use infra::progress::{Progress, Unit};
 use serde_json::{Map, Value};
 use serde_saphyr::DuplicateKeyPolicy;
 use std::collections::{BTreeMap, BTreeSet};
@@ -42,7 +43,9 @@ pub(super) fn import(text: &str, prices: &Prices) -> Result<Imported, String> {
     let models = root.get("model_list").and_then(Value::as_array);
     let models = models.ok_or("this is no configuration of LiteLLM: model_list is missing")?;
     let mut gathered = Gathered::default();
-    for entry in models {
+    let mut progress = Progress::begin("importing", Unit::Things("models"), models.len() as u64);
+    for (number, entry) in models.iter().enumerate() {
+        progress.at(number as u64);
         let Some(entry) = entry.as_object() else {
             gathered.notes.push("an entry of model_list that has no keys".into());
             continue;
@@ -52,6 +55,7 @@ pub(super) fn import(text: &str, prices: &Prices) -> Result<Imported, String> {
             Err(why) => gathered.notes.push(why),
         }
     }
+    progress.end();
     for (section, value) in root {
         match (section.as_str(), value.as_object()) {
             ("model_list", _) => {}

@@ -15,7 +15,7 @@ use crate::command_line::{ConfigCommand, ConfigFile};
 use crate::role::{self, Failure};
 use infra::config::{Config, DEFAULT_CONFIG, Model};
 use infra::environment::Environment;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
@@ -26,14 +26,20 @@ const SCHEMA: &str = include_str!("../../../docs/config.schema.json");
 
 pub(super) fn run(command: ConfigCommand, environment: &Environment) -> Result<ExitCode, Failure> {
     match command {
-        ConfigCommand::Default => say(DEFAULT_CONFIG.trim_end())?,
+        ConfigCommand::Default { json: false } => say(DEFAULT_CONFIG.trim_end())?,
+        ConfigCommand::Default { json: true } => say(default_values()?)?,
         ConfigCommand::Schema => say(SCHEMA.trim_end())?,
         ConfigCommand::Check { config, json } => check(&config, json, environment)?,
-        ConfigCommand::Import { file, prices } => {
-            return imported(&file, prices.as_deref(), environment);
+        ConfigCommand::Import { file, prices, json } => {
+            return imported(&file, prices.as_deref(), json, environment);
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn default_values() -> Result<String, Failure> {
+    let values = serde_saphyr::from_str::<Value>(DEFAULT_CONFIG).map_err(Failure::new)?;
+    Ok(values.to_string())
 }
 
 /// Tells every mistake, or what the configuration is.
@@ -72,6 +78,7 @@ fn check(file: &ConfigFile, json: bool, environment: &Environment) -> Result<(),
 fn imported(
     file: &Path,
     prices: Option<&Path>,
+    json: bool,
     environment: &Environment,
 ) -> Result<ExitCode, Failure> {
     let text = infra::config::read(file).map_err(Failure::usage)?;
@@ -81,14 +88,21 @@ fn imported(
     };
     let import::Imported { config, notes } =
         import::import(&text, &prices).map_err(Failure::usage)?;
+    let mistakes = Config::mistakes(&config, "the imported configuration", environment);
+    let code = if mistakes.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    if json {
+        let mistakes: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
+        let line = json!({"config": config, "notes": notes, "mistakes": mistakes});
+        say(line.to_string())?;
+        return Ok(code);
+    }
     for note in &notes {
         // Nobody is left to tell when standard error is gone.
         let _ = writeln!(std::io::stderr(), "not carried over: {note}");
     }
     say(config.trim_end())?;
-    let mistakes = Config::mistakes(&config, "the imported configuration", environment);
     for mistake in &mistakes {
         let _ = writeln!(std::io::stderr(), "to be mended: {mistake}");
     }
-    Ok(if mistakes.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(code)
 }

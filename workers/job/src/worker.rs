@@ -66,6 +66,8 @@ pub struct Worker {
     running: Running,
     settings: WorkerSettings,
     draining: CancellationToken,
+    /// The operator wants it to leave.
+    dismissed: CancellationToken,
 }
 
 impl Worker {
@@ -84,6 +86,7 @@ impl Worker {
             running: Running::default(),
             settings,
             draining: CancellationToken::new(),
+            dismissed: CancellationToken::new(),
         })
     }
 
@@ -129,7 +132,8 @@ impl Worker {
         self.run_until_retired(stop, CancellationToken::new()).await
     }
 
-    /// The same; at `retired` it pulls no more, and lets running jobs take their time until `stop`.
+    /// The same; at `retired`, or when the operator drains it, it takes no more jobs, and lets
+    /// running ones take their time until `stop`.
     ///
     /// # Errors
     /// When NATS refuses what a worker needs.
@@ -141,13 +145,14 @@ impl Worker {
         let (loops, adverts, jobs) = (Tasks::new(), Tasks::new(), Tasks::new());
         let pulls = Tasks::new();
         self.listen_for_cancellations(&loops).await?;
+        self.listen_for_dismissal(&loops).await?;
         loops.spawn("orphans", orphans::watch(Arc::clone(&self), loops.stop().clone()));
         for pool in &self.settings.pools {
             self.serve_pool(pool, &pulls, &adverts, &jobs);
         }
         tokio::select! {
             () = stop.cancelled() => {}
-            () = retired.cancelled() => {
+            () = self.is_to_leave(&retired) => {
                 self.draining.cancel();
                 let ended = async {
                     // A job that is on its way is none of the running ones yet.
@@ -244,6 +249,32 @@ impl Worker {
                 Err(error) => tracing::warn!(%error, "no job comes past the queue"),
             }
         }
+    }
+
+    async fn is_to_leave(&self, retired: &CancellationToken) {
+        tokio::select! {
+            () = retired.cancelled() => {}
+            () = self.dismissed.cancelled() => {}
+        }
+    }
+
+    /// The operator's word comes through a gateway. Where nats.conf is older than it, the worker is
+    /// drained by a signal to its process alone.
+    async fn listen_for_dismissal(self: &Arc<Self>, loops: &Tasks) -> Result<(), BusError> {
+        let subscribed = self.bus.client().subscribe(subjects::drain(&self.id)).await;
+        let mut words =
+            subscribed.map_err(|error| BusError::request("listening for a drain", error))?;
+        let (worker, stop) = (Arc::clone(self), loops.stop().clone());
+        loops.spawn("dismissal", async move {
+            tokio::select! {
+                () = stop.cancelled() => {}
+                word = words.next() => if word.is_some() {
+                    tracing::info!(worker = %worker.id, "the operator drains this worker");
+                    worker.dismissed.cancel();
+                },
+            }
+        });
+        Ok(())
     }
 
     async fn listen_for_cancellations(self: &Arc<Self>, loops: &Tasks) -> Result<(), BusError> {

@@ -2,9 +2,9 @@
 //! is always a named type; of the vendors' own forms some are objects that their documents tell.
 
 use crate::api::shapes::{
-    Account, AccountList, ApiKey, Checkout, CountedTokens, Credits, DeletedKey, ForgottenAnswers,
-    Health, List, LotList, OpinionCounts, PlanOffer, Purchase, Readiness, Receipt, Recharge,
-    Redemption, RequestList, UsageReport,
+    Account, AccountList, ApiKey, Checkout, CountedTokens, Credits, DeletedKey, DrainedWorker,
+    ForgottenAnswers, Health, List, LotList, OpinionCounts, PlanOffer, Purchase, Readiness,
+    Receipt, Recharge, Redemption, RequestList, SeenWorker, UsageReport,
 };
 use crate::api::{
     accounts, checkout, completions, coupons, embeddings, feedback, keys, recharge, responses,
@@ -164,6 +164,9 @@ fn accounts() -> Vec<Operation> {
         O::new("patch", "/api/accounts/{account}", Operator, "Changes an account.")
             .takes::<accounts::Change>()
             .gives::<Account>(),
+        O::new("get", "/api/workers", Operator, "Who serves what now.").gives::<List<SeenWorker>>(),
+        O::new("post", "/api/workers/{worker}/drain", Operator, "Lets a worker finish and leave.")
+            .gives::<DrainedWorker>(),
         O::new("get", "/api/usage", Either, "What was used.")
             .asks(&["key_id", "account"])
             .gives::<UsageReport>(),

@@ -21,6 +21,9 @@ mod recharge;
 /// Talking to a model.
 mod playground;
 
+/// What was hidden of a conversation there.
+mod hidden;
+
 use super::doors;
 use super::guard::{Customer, Guest};
 use super::look::Look;
@@ -55,6 +58,7 @@ pub(crate) fn routes() -> Router<Arc<Gateway>> {
         .route("/account/statements/{month}", get(credit::statement))
         .route("/account/playground", get(playground::show))
         .route("/account/playground/chat", post(playground::chat))
+        .route("/account/playground/hidden", post(hidden::show))
 }
 
 /// A room of the account, with the others beside it.

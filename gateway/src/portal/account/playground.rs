@@ -40,7 +40,8 @@ pub(super) async fn show(
                 data-failed=(t.failed) data-model=(t.model) data-reason=(t.reason)
                 data-masked=(t.masked) data-cache=(t.cached) data-tokens=(t.tokens)
                 data-cost=(t.cost) data-first=(t.first_token) data-took=(t.took)
-                data-receipt=(t.receipt) {
+                data-receipt=(t.receipt) data-hidden=(t.hidden) data-queue=(t.queue)
+                data-speed=(t.speed) data-look="/account/playground/hidden" {
                 section aria-label=(t.conversation) {
                     div #turns .turns aria-live="polite" {}
                     form #composer .composer {
@@ -52,17 +53,34 @@ pub(super) async fn show(
                         }
                         p.soft #talk-hint { (t.talk_hint) }
                     }
-                    details {
+                    details #as-code {
                         summary { (t.code) }
-                        pre #code tabindex="0" { (t.code_empty) }
-                        button.second.small.needs-script type="button" data-copy="code"
-                            data-done=(common.copied) { (common.copy) }
+                        (code(t, common))
                     }
                 }
                 (settings(&gateway, t, &who))
             }
         },
     )
+}
+
+/// The last request as code, once there is one.
+fn code(t: &Account, common: &Common) -> Markup {
+    html! {
+        div.tabs {
+            @for (place, name) in ["curl", "Python", "Node"].into_iter().enumerate() {
+                input type="radio" name="code" id=(format!("tab-{name}")) checked[place == 0];
+                label for=(format!("tab-{name}")) { (name) }
+            }
+            @for name in ["curl", "Python", "Node"] {
+                div.panel {
+                    pre id=(format!("code-{name}")) tabindex="0" { (t.code_empty) }
+                    button.copy.second.small type="button" data-copy=(format!("code-{name}"))
+                        data-done=(common.copied) { (common.copy) }
+                }
+            }
+        }
+    }
 }
 
 fn settings(gateway: &Gateway, t: &Account, who: &Customer) -> Markup {

@@ -4,8 +4,9 @@
 use super::super::guard::{Operator, Sent};
 use super::super::look::{Look, dollars, grouped};
 use super::super::texts::Admin;
-use super::{audit, room, token};
+use super::{audit, away, room, token};
 use crate::breaker::Standing;
+use crate::dismissal::{Dismissed, dismiss};
 use crate::state::Gateway;
 use axum::extract::{Query, State};
 use axum::response::sse::{Event, Sse};
@@ -14,7 +15,7 @@ use infra::config::Model;
 use infra::metrics::Quantiles;
 use maud::{Markup, html};
 use schemas::advert::AdvertV1;
-use schemas::ids::RequestId;
+use schemas::ids::{RequestId, WorkerId};
 use schemas::money::MicroUsd;
 use serde::Deserialize;
 use std::convert::Infallible;
@@ -43,6 +44,9 @@ pub(super) async fn show(
     let told = match told.told.as_deref() {
         Some("cut") => Some(t.cancelled),
         Some("gone") => Some(t.not_running),
+        Some("drains") => Some(t.drains),
+        Some("left") => Some(t.worker_left),
+        Some("silent") => Some(t.worker_silent),
         _ => None,
     };
     room(
@@ -108,8 +112,8 @@ fn view(gateway: &Gateway, t: &Admin, who: &Operator) -> Markup {
         }
         h2 { (t.pools) }
         (pools(gateway, t))
-        h2 { (t.workers) }
-        (workers(gateway, t))
+        h2 #workers { (t.workers) }
+        (workers(gateway, t, who))
         h2 { (t.models) }
         (models(gateway, t))
         (running(gateway, t, who))
@@ -148,7 +152,7 @@ fn pools(gateway: &Gateway, t: &Admin) -> Markup {
     }
 }
 
-fn workers(gateway: &Gateway, t: &Admin) -> Markup {
+fn workers(gateway: &Gateway, t: &Admin, who: &Operator) -> Markup {
     let workers = gateway.fleet.workers();
     if workers.is_empty() {
         return html! { p.empty { (t.no_workers) } };
@@ -167,14 +171,27 @@ fn workers(gateway: &Gateway, t: &Admin) -> Markup {
                 th scope="col" { (t.models) }
                 th scope="col" { (t.state) }
                 th scope="col" { (t.version) }
+                td aria-hidden="true" {}
             } }
             tbody { @for (advert, connected) in &workers { tr {
                 td { code { (advert.worker) } }
                 td { (advert.pool) }
                 td.number { (advert.slots_free) " / " (advert.slots) }
-                td { @for model in &advert.models { span.badge { (model) } " " } }
+                td.badges { @for model in &advert.models { span.badge { (model) } " " } }
                 td { (state(advert, *connected)) }
                 td { (advert.version) }
+                td.number {
+                    @if !advert.draining {
+                        form method="post" action="/admin/drain" {
+                            (token(who))
+                            input type="hidden" name="worker" value=(advert.worker);
+                            button.danger.small type="submit" title=(t.drain_hint)
+                                data-keep=(format!("drain-{}-{}", advert.pool, advert.worker)) {
+                                (t.drain)
+                            }
+                        }
+                    }
+                }
             } } }
         } }
     }
@@ -249,7 +266,8 @@ fn running(gateway: &Gateway, t: &Admin, who: &Operator) -> Markup {
                         form method="post" action="/admin/cancel" {
                             (token(who))
                             input type="hidden" name="request" value=(hold.request);
-                            button.danger.small type="submit" { (t.cancel) }
+                            button.danger.small type="submit"
+                                data-keep=(format!("cancel-{}", hold.request)) { (t.cancel) }
                         }
                     }
                 } } }
@@ -277,4 +295,22 @@ pub(super) async fn cancel(
         Err(_) => false,
     };
     Redirect::to(if cut { "/admin?told=cut" } else { "/admin?told=gone" }).into_response()
+}
+
+/// Takes a worker out of service.
+pub(super) async fn drain(
+    State(gateway): State<Arc<Gateway>>,
+    look: Look,
+    Sent { fields, .. }: Sent<Operator>,
+) -> Response {
+    let dismissed = match WorkerId::parse(fields.text("worker")) {
+        Ok(worker) => dismiss(&gateway, &worker).await,
+        Err(_) => Ok(Dismissed::Unknown),
+    };
+    match dismissed {
+        Ok(Dismissed::Drains) => Redirect::to("/admin?told=drains").into_response(),
+        Ok(Dismissed::Unknown) => Redirect::to("/admin?told=left").into_response(),
+        Ok(Dismissed::Silent) => Redirect::to("/admin?told=silent").into_response(),
+        Err(error) => away(&look, &error),
+    }
 }

@@ -10,6 +10,9 @@ mod accounts;
 /// Models, configuration, Stripe's events, audit log.
 mod shelf;
 
+/// What is left of what was charged.
+mod margin;
+
 /// What the router would do.
 mod router;
 
@@ -36,6 +39,7 @@ pub(crate) fn routes() -> Router<Arc<Gateway>> {
         .route("/admin", get(live::show))
         .route("/admin/live", get(live::follow))
         .route("/admin/cancel", post(live::cancel))
+        .route("/admin/drain", post(live::drain))
         .route("/admin/sign-in", get(doors::operator_door).post(doors::operator_enters))
         .route("/admin/sign-out", post(doors::leave::<Operator>))
         .route("/admin/accounts", get(accounts::list).post(accounts::make))
@@ -44,6 +48,7 @@ pub(crate) fn routes() -> Router<Arc<Gateway>> {
         .route("/admin/accounts/{account}/revoke", post(accounts::revoke))
         .route("/admin/requests", get(requests::list))
         .route("/admin/requests/{account}/{request}", get(requests::receipt))
+        .route("/admin/margin", get(margin::show))
         .route("/admin/models", get(shelf::models))
         .route("/admin/router", get(router::show).post(router::explain))
         .route("/admin/payments", get(shelf::payments))
@@ -58,6 +63,7 @@ fn room(look: &Look, who: &Operator, (at, title): (&str, &str), body: Markup) ->
         ("/admin", t.live),
         ("/admin/accounts", t.accounts),
         ("/admin/requests", t.requests),
+        ("/admin/margin", t.margin),
         ("/admin/models", t.models),
         ("/admin/router", t.router),
         ("/admin/payments", t.payments),
@@ -78,7 +84,7 @@ fn with_status(status: StatusCode, mut page: Response) -> Response {
 
 /// Writes what is about to be done into the log and where the audit page looks. Redis may be away:
 /// then the log alone has it.
-async fn audit(gateway: &Gateway, done: String) {
+pub(crate) async fn audit(gateway: &Gateway, done: String) {
     tracing::info!(target: "audit", done, "the operator did");
     let row = AuditRow { at_ms: clock::unix_ms(), done };
     if let Err(error) = gateway.store.note_audit(&row).await {

@@ -9,7 +9,8 @@ use super::{away, room};
 use crate::state::Gateway;
 use axum::extract::State;
 use axum::response::Response;
-use maud::html;
+use infra::store::notices::NoticeOutcome;
+use maud::{Markup, html};
 use std::sync::Arc;
 
 /// Models and prices in force.
@@ -69,29 +70,68 @@ pub(super) async fn payments(
     who: Operator,
 ) -> Response {
     let t = Admin::of(look.language);
-    let events = gateway.metrics.stripe_events();
+    let rows = match gateway.store.notices().await {
+        Ok(rows) => rows,
+        Err(error) => return away(&look, &error),
+    };
     room(
         &look,
         &who,
         ("/admin/payments", t.payments),
         html! {
             p.soft { (t.payments_text) }
-            @if events.is_empty() { p.empty { (t.no_events) } } @else {
-                div.scroll { table {
+            h2 #events { (t.last_events) }
+            @if rows.is_empty() { p.empty { (t.no_events) } } @else {
+                div.scroll tabindex="0" role="region" aria-labelledby="events" { table {
                     thead { tr {
-                        th scope="col" { (t.object) }
+                        th scope="col" { (t.when) }
+                        th scope="col" { (t.kind) }
                         th scope="col" { (t.outcome) }
-                        th.number scope="col" { (t.count) }
+                        th scope="col" { (t.object) }
+                        th scope="col" { (t.event) }
                     } }
-                    tbody { @for (object, outcome, count) in events { tr {
-                        th scope="row" { (object) }
-                        td { (outcome) }
-                        td.number { (grouped(count)) }
+                    tbody { @for row in &rows { tr {
+                        td.tight { (moment(row.at_ms)) }
+                        th scope="row" { code { (row.kind) } }
+                        td.tight { (outcome(t, row.outcome)) }
+                        td { code { (row.object.as_deref().unwrap_or("–")) } }
+                        td { code { (row.event) } }
                     } } }
                 } }
             }
+            (counted(t, gateway.metrics.stripe_events()))
         },
     )
+}
+
+fn outcome(t: &Admin, outcome: NoticeOutcome) -> Markup {
+    let (class, told) = match outcome {
+        NoticeOutcome::Done => ("badge good", t.outcome_done),
+        NoticeOutcome::PassedOver => ("badge", t.outcome_passed_over),
+        NoticeOutcome::Again => ("badge bad", t.outcome_again),
+    };
+    html! { span class=(class) { (told) } }
+}
+
+/// What this gateway counted since it started.
+fn counted(t: &Admin, events: Vec<(String, String, u64)>) -> Markup {
+    html! {
+        @if !events.is_empty() {
+            h2 #counts { (t.counts) }
+            div.scroll tabindex="0" role="region" aria-labelledby="counts" { table {
+                thead { tr {
+                    th scope="col" { (t.object) }
+                    th scope="col" { (t.outcome) }
+                    th.number scope="col" { (t.count) }
+                } }
+                tbody { @for (object, outcome, count) in events { tr {
+                    th scope="row" { (object) }
+                    td { (outcome) }
+                    td.number { (grouped(count)) }
+                } } }
+            } }
+        }
+    }
 }
 
 /// The configuration as it was loaded; a secret prints itself as `***`.

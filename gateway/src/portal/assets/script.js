@@ -22,7 +22,18 @@ document.addEventListener("click", async (event) => {
 // page, made by the same templates.
 for (const live of document.querySelectorAll("[data-live]")) {
   const source = new EventSource(live.dataset.live);
-  source.addEventListener("view", (event) => { live.innerHTML = event.data; });
+  source.addEventListener("view", (event) => renew(live, event.data));
+}
+
+// A button that is being pressed stays; the focus and what was scrolled aside stay where they are.
+function renew(live, html) {
+  if (live.querySelector("button:active")) return;
+  const kept = live.contains(document.activeElement) ? document.activeElement.dataset.keep : null;
+  const aside = [...live.querySelectorAll(".scroll")].map((part) => part.scrollLeft);
+  live.innerHTML = html;
+  live.querySelectorAll(".scroll").forEach((part, number) => { part.scrollLeft = aside[number] || 0; });
+  const again = kept && live.querySelector(`[data-keep="${CSS.escape(kept)}"]`);
+  if (again) again.focus({ preventScroll: true });
 }
 
 const talk = document.getElementById("talk");
@@ -49,7 +60,7 @@ function playground(talk) {
     if (running) running.abort();
     messages.length = 0;
     turns.replaceChildren();
-    field("code").textContent = "";
+    for (const name of ["curl", "Python", "Node"]) field("code-" + name).textContent = "";
   });
 
   function show(kind, text) {
@@ -89,7 +100,7 @@ function playground(talk) {
 
   async function send(text) {
     messages.push({ role: "user", content: text });
-    show("user", text);
+    const question = show("user", text);
     field("message").value = "";
     const asked = request();
     code(asked);
@@ -103,6 +114,7 @@ function playground(talk) {
       messages.push({ role: "assistant", content: answer.body.textContent });
       const took = Math.round(performance.now() - began);
       report(answer.turn, told, took);
+      if (told.masked) await hidden(question, asked);
     } catch (error) {
       const stopped = error.name === "AbortError";
       if (answer.body.textContent) {
@@ -131,7 +143,7 @@ function playground(talk) {
       const problem = await response.json().catch(() => null);
       throw new Error((problem && problem.error && problem.error.message) || says.failed);
     }
-    const told = { headers: response.headers, usage: null, fly: {}, first: null };
+    const told = { headers: response.headers, usage: null, fly: {}, first: null, masked: "" };
     const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
     let rest = "";
     let ended = false;
@@ -156,12 +168,63 @@ function playground(talk) {
       }
     }
     if (!ended) throw new Error(says.failed);
+    told.masked = told.fly.masked ?? response.headers.get("x-fly-masked");
     return told;
+  }
+
+  // What was hidden of the message just sent: its words are marked, and what stood in their place
+  // is told below. The server answers it to this session alone.
+  async function hidden(question, asked) {
+    const response = await fetch(says.look, {
+      method: "POST",
+      headers: { "content-type": "application/json", "x-fly-token": says.token },
+      body: JSON.stringify(asked),
+    }).catch(() => null);
+    if (!response || !response.ok) return;
+    const found = (await response.json()).messages.at(-1);
+    if (!found || !found.hidden.length) return;
+    mark(question.body, found.hidden.map((one) => one.word));
+    const list = document.createElement("ul");
+    list.className = "hidden";
+    list.setAttribute("aria-label", says.hidden);
+    for (const { kind, word, placeholder } of found.hidden) {
+      const item = document.createElement("li");
+      const [name, value, stood] = ["span", "b", "code"].map((tag) => document.createElement(tag));
+      name.textContent = kind;
+      value.textContent = word;
+      stood.textContent = placeholder;
+      item.append(name, " ", value, " → ", stood);
+      list.append(item);
+    }
+    const title = document.createElement("p");
+    title.className = "soft";
+    title.textContent = says.hidden;
+    question.turn.append(title, list);
+  }
+
+  // Longer words first: one may be a part of another.
+  function mark(body, words) {
+    let rest = body.textContent;
+    const known = [...words].sort((one, other) => other.length - one.length);
+    body.textContent = "";
+    while (rest) {
+      const places = known.map((word) => [rest.indexOf(word), word]).filter(([at]) => at >= 0);
+      if (!places.length) break;
+      const [at, word] = places.reduce((first, next) => (next[0] < first[0] ? next : first));
+      const marked = document.createElement("mark");
+      marked.textContent = word;
+      body.append(rest.slice(0, at), marked);
+      rest = rest.slice(at + word.length);
+    }
+    body.append(rest);
   }
 
   function report(turn, told, took) {
     const of = (name) => told.fly[name] ?? told.headers.get("x-fly-" + name.replaceAll("_", "-"));
     const usage = told.usage || {};
+    const seconds = (took - (told.first ?? took)) / 1000;
+    const speed = seconds > 0 ? Math.round(usage.completion_tokens / seconds) : 0;
+    const queued = Number(of("queue_ms"));
     facts(turn, [
       [says.model, of("model")],
       [says.reason, of("route_reason")],
@@ -171,6 +234,8 @@ function playground(talk) {
       [says.cost, of("cost_usd") === null ? "" : "$" + of("cost_usd")],
       [says.first, told.first === null ? "" : told.first + " ms"],
       [says.took, took + " ms"],
+      [says.queue, queued ? queued + " ms" : ""],
+      [says.speed, speed ? speed + " tokens/s" : ""],
     ]);
     const request = told.headers.get("x-request-id");
     if (!request) return;
@@ -181,11 +246,27 @@ function playground(talk) {
     turn.lastElementChild.append(link);
   }
 
+  // The same request for a shell, Python and Node: everything in it stays text there, too.
   function code(asked) {
-    const body = JSON.stringify(asked, null, 2).replaceAll("'", "'\\''");
-    field("code").textContent = "curl -N " + says.base + "/v1/chat/completions \\\n"
+    const whole = JSON.stringify(asked, null, 2);
+    const base = says.base + "/v1";
+    const parts = Object.entries(asked).map(([name, value]) => [name, JSON.stringify(value, null, 2)]);
+    const indented = (text) => text.replaceAll("\n", "\n    ");
+    // What is sent from here has neither true, false nor null, which Python calls otherwise.
+    field("code-curl").textContent = "curl -N " + base + "/chat/completions \\\n"
       + "  -H \"Authorization: Bearer $FLY_LLM_API_KEY\" \\\n"
       + "  -H \"Content-Type: application/json\" \\\n"
-      + "  -d '" + body + "'";
+      + "  -d '" + whole.replaceAll("'", "'\\''") + "'";
+    field("code-Python").textContent = "import os\nfrom openai import OpenAI\n\n"
+      + "client = OpenAI(base_url=" + JSON.stringify(base)
+      + ", api_key=os.environ[\"FLY_LLM_API_KEY\"])\n"
+      + "answer = client.chat.completions.create(\n"
+      + parts.map(([name, value]) => "    " + name + "=" + indented(value) + ",\n").join("")
+      + ")\nprint(answer.choices[0].message.content)";
+    field("code-Node").textContent = "import OpenAI from \"openai\";\n\n"
+      + "const client = new OpenAI({\n  baseURL: " + JSON.stringify(base)
+      + ",\n  apiKey: process.env.FLY_LLM_API_KEY,\n});\n"
+      + "const answer = await client.chat.completions.create(" + whole + ");\n"
+      + "console.log(answer.choices[0].message.content);";
   }
 }

@@ -31,6 +31,18 @@ texts! {
         no_lots: "クレジットはまだありません。購入すると、すぐに使えます。",
             "There is no credit yet. Buy some and it is good at once.";
         by_day: "日別の料金 (USD, 直近30日)", "Cost by day (USD, last 30 days)";
+        by_day_of: "日別の*", "* by day";
+        cost_usd: "料金 (USD)", "Cost (USD)";
+        span: "期間", "Days";
+        days: "日", " days";
+        measure: "表示する値", "What is counted";
+        split: "内訳", "Split";
+        last_requests: "最近のリクエスト", "Last requests";
+        all_requests: "すべてのリクエスト", "All requests";
+        connect: "APIにつなぐ", "Connect";
+        connect_text: "OpenAI互換のクライアントに、このアドレスとAPIキーを設定します。",
+            "Give any OpenAI-compatible client this address and an API key.";
+        first_request: "最初のリクエストの例", "A first request";
         by_model: "モデル別", "By model";
         by_key: "キー別", "By key";
         day: "日付 (UTC)", "Day (UTC)";
@@ -143,6 +155,9 @@ texts! {
         needs_script: "プレイグラウンドにはJavaScriptが必要です。", "The playground needs JavaScript.";
         reason: "理由", "Reason";
         masked: "マスク", "Masked";
+        hidden: "送信前に隠した内容", "Hidden before it was sent";
+        queue: "待ち", "Queued";
+        speed: "速度", "Speed";
         first_token: "最初の文字まで", "First token";
         took: "全体", "In all";
         auto: "自動 (auto)", "Automatic (auto)";

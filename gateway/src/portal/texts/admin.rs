@@ -29,6 +29,14 @@ texts! {
         state: "状態", "State";
         serving: "稼働中", "Serving";
         draining: "終了処理中", "Draining";
+        drain: "切り離す", "Drain";
+        drain_hint: "実行中の回答は最後まで続け、新しいジョブは受け取らずに終了します。",
+            "It finishes what it runs, takes nothing new, and leaves.";
+        drains: "ワーカーを切り離しています。実行中の回答が終わると終了します。",
+            "The worker drains: it leaves when its running answers have ended.";
+        worker_left: "そのワーカーはもういません。", "That worker has left already.";
+        worker_silent: "ワーカーから返事がありません。プロセスに SIGTERM を送ってください。",
+            "The worker says nothing. Send SIGTERM to its process.";
         lost: "接続断", "Connection lost";
         version: "版", "Version";
         no_workers: "ワーカーがいません。fly-llm worker provider を起動してください。",
@@ -112,12 +120,37 @@ texts! {
         account_id: "アカウントID", "Account ID";
         requests_hint: "アカウントIDで直近のリクエスト、リクエストIDで明細を表示します。",
             "An account ID shows its last requests; with a request ID you get the receipt.";
-        payments_text: "このゲートウェイが受け取った、署名の正しいStripeイベントの数です。",
-            "Signed events of Stripe that this gateway received.";
+        payments_text: "署名の正しいStripeイベントです。カードや個人の情報は保存しません。",
+            "Signed events of Stripe. No card and nothing of a person is kept.";
+        margin: "粗利", "Margin";
+        margin_text: "直近30日の請求額と、同じトークンに対する提供元の現在の単価での原価の比較です。\
+                      途中で失敗して請求しなかった分の原価は含みません。",
+            "What was charged in the last 30 days beside what the vendors' present prices make of \
+             the same tokens. What failed and was not charged is not in it.";
+        charged_30: "請求 (30日)", "Charged (30 days)";
+        charged_by_day: "日別の請求 (USD, 直近30日)", "Charged by day (USD, last 30 days)";
+        vendor_cost: "提供元の原価", "Vendors' cost";
+        where_known: "原価がわかるモデルの合計", "of models whose cost is known";
+        cost_unknown: "原価不明の請求", "Charged, cost not known";
+        cost_hint: "config.yaml の models[].cost に原価を書くと計算されます。",
+            "Write models[].cost into config.yaml and it is counted.";
+        all_known: "すべてのモデルの原価がわかっています", "the cost of every model is known";
+        not_known: "原価不明", "Not known";
+        in_part: "一部", "in part";
+        share: "粗利率", "Share";
+        no_margin: "直近30日に請求はありません。利用があると、ここに粗利が表示されます。",
+            "Nothing was charged in the last 30 days. The margin shows here once something is.";
         object: "対象", "About";
+        event: "イベント", "Event";
+        last_events: "最近のイベント (新しい順に200件まで)", "Last events (the newest 200)";
+        counts: "起動後の件数", "Counts since the start";
+        outcome_done: "反映済み", "Done";
+        outcome_passed_over: "対象外", "Passed over";
+        outcome_again: "再送待ち", "Comes again";
         outcome: "結果", "Outcome";
         count: "件数", "Count";
-        no_events: "まだイベントはありません。", "No event has come yet.";
+        no_events: "まだイベントはありません。StripeのWebhookに /webhooks/stripe を登録すると届きます。",
+            "No event has come yet. Register /webhooks/stripe as a webhook at Stripe.";
         config_text: "読み込まれた設定です。秘密の値は *** で表示されます。",
             "The configuration as it was loaded. Secrets show as ***.";
         audit_text: "管理画面での操作です。ログ (target=audit) にも残ります。",

@@ -1,0 +1,112 @@
+//! What was hidden of a conversation in the playground, message by message: each word beside what
+//! stood in its place when the message left. It is told to whoever wrote the words, kept nowhere
+//! and logged nowhere.
+
+use super::super::guard::{Called, Customer};
+use super::super::language::Language;
+use crate::api::incoming;
+use crate::pii::{Kind, Masker};
+use crate::state::Gateway;
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use schemas::openai::{ChatRequest, Content};
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+/// Masks the same conversation as the chat did, with the policy of the same key.
+pub(super) async fn show(
+    State(gateway): State<Arc<Gateway>>,
+    called: Called<Customer>,
+) -> Response {
+    let Called { who, parts, body } = called;
+    let language = Language::of(&parts.headers);
+    let read = incoming::body(&gateway, &parts.headers, body).await;
+    let chat = read.ok().and_then(|body| serde_json::from_slice::<ChatRequest>(&body).ok());
+    let Some(chat) = chat else { return StatusCode::BAD_REQUEST.into_response() };
+    // Long texts take a while, and others shall not wait for it.
+    let work = move || {
+        let own = who.key.privacy.as_ref().map(|policy| gateway.masker.with_policy(policy));
+        hidden(own.as_ref().unwrap_or(&gateway.masker), chat, language)
+    };
+    match tokio::task::spawn_blocking(work).await {
+        Ok(messages) => Json(json!({ "messages": messages })).into_response(),
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
+}
+
+/// For each message its hidden words. What can't be masked was refused: nothing of it has left.
+fn hidden(masker: &Masker, mut chat: ChatRequest, language: Language) -> Vec<Value> {
+    let Ok(vault) = masker.mask(&mut chat) else { return Vec::new() };
+    let pairs = vault.pairs();
+    let told = |text: &str| -> Vec<Value> {
+        let here = pairs.iter().filter(|(_, placeholder, _)| text.contains(placeholder.as_str()));
+        let word = |(kind, placeholder, word): &(Kind, String, &str)| {
+            let kind = named(*kind, language);
+            json!({"kind": kind, "word": word, "placeholder": placeholder})
+        };
+        here.map(word).collect()
+    };
+    let text = |content: &Content| content.texts().collect::<Vec<_>>().join("\n");
+    let message = |content: &Option<Content>| {
+        let text = content.as_ref().map(text).unwrap_or_default();
+        json!({ "hidden": told(&text) })
+    };
+    chat.messages.iter().map(|it| message(&it.content)).collect()
+}
+
+fn named(kind: Kind, language: Language) -> &'static str {
+    let (japanese, english) = match kind {
+        Kind::Person => ("氏名", "name"),
+        Kind::Email => ("メールアドレス", "e-mail"),
+        Kind::Phone => ("電話番号", "telephone"),
+        Kind::Address => ("住所", "address"),
+        Kind::PostalCode => ("郵便番号", "postal code"),
+        Kind::CreditCard => ("カード番号", "card"),
+        Kind::Iban => ("IBAN", "IBAN"),
+        Kind::BankAccount => ("口座番号", "bank account"),
+        Kind::MyNumber => ("マイナンバー", "individual number"),
+        Kind::DriverLicense => ("運転免許証番号", "driving licence"),
+        Kind::Passport => ("旅券番号", "passport"),
+        Kind::ResidenceCard => ("在留カード番号", "residence card"),
+        Kind::PensionNumber => ("基礎年金番号", "pension number"),
+        Kind::HealthInsurance => ("保険証番号", "health insurance"),
+        Kind::UsSsn => ("米国社会保障番号", "social security"),
+        Kind::DateOfBirth => ("生年月日", "date of birth"),
+        Kind::IpAddress => ("IPアドレス", "IP address"),
+        Kind::LicensePlate => ("ナンバープレート", "number plate"),
+        Kind::Secret => ("秘密の値", "secret"),
+        Kind::Custom => ("指定した語", "own pattern"),
+    };
+    language.pick(japanese, english)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pii::Settings;
+
+    #[test]
+    fn each_message_has_its_own_hidden_words() {
+        let masker = Masker::new(Settings::default()).unwrap();
+        let body = json!({"model": "auto", "messages": [
+            {"role": "user", "content": "電話は 090-1234-5678 です"},
+            {"role": "assistant", "content": "はい"},
+            {"role": "user", "content": "hanako@example.jp と 090-1234-5678"},
+        ]});
+        let chat = serde_json::from_value(body).unwrap();
+        let told = hidden(&masker, chat, Language::Japanese);
+        let words = |message: &Value| -> Vec<(String, String)> {
+            let text = |it: &Value, name: &str| it[name].as_str().unwrap().to_owned();
+            let list = message["hidden"].as_array().unwrap();
+            list.iter().map(|it| (text(it, "kind"), text(it, "word"))).collect()
+        };
+        let phone = ("電話番号".to_owned(), "090-1234-5678".to_owned());
+        let email = ("メールアドレス".to_owned(), "hanako@example.jp".to_owned());
+        assert_eq!(words(&told[0]), std::slice::from_ref(&phone));
+        assert_eq!(words(&told[1]), []);
+        assert_eq!(words(&told[2]), [email, phone]);
+        assert_eq!(told[0]["hidden"][0]["placeholder"], "[PHONE_1]");
+    }
+}
