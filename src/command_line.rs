@@ -352,8 +352,11 @@ pub(crate) enum LedgerCommand {
         #[command(flatten)]
         data: DataFolder,
     },
-    /// Forgets all balances and has the billing worker rebuild them.
+    /// Forgets all balances and has the billing worker rebuild them from the last closed month on.
     Rebuild {
+        /// Rebuilds them from the ledger's beginning.
+        #[arg(long)]
+        whole: bool,
         /// Prints one line of JSON.
         #[arg(long)]
         json: bool,

@@ -4,6 +4,9 @@
 /// The time, in one place.
 pub mod clock;
 
+/// What requests come to.
+pub mod counted;
+
 /// Days, weeks and months, as a place's clocks show them.
 pub mod calendar;
 

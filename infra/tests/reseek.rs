@@ -48,7 +48,7 @@ impl View {
             late: None,
         };
         let entries: Vec<Entry> = grants.iter().map(entry).collect();
-        self.store.apply(self.partition, before, &entries).await.unwrap()
+        self.store.apply(self.partition, before, 0, &entries).await.unwrap()
     }
 
     /// The watermark and the balance.

@@ -1,6 +1,7 @@
 //! The record of money: one event per fact, for ever. The event's subject is the identity of the
 //! fact, so writing it twice is refused by the stream. It never holds a prompt or an answer.
 
+use crate::counted::Counted;
 use crate::ids::{AccountId, KeyId, RequestId};
 use crate::money::{MicroUsd, Money, Price};
 use crate::snapshots::{Closing, Cut, Snapshot};
@@ -90,6 +91,8 @@ pub enum Fact {
     },
     /// What the account had at a cut. It changes nothing.
     Snapshot(Box<Snapshot>),
+    /// What the account's requests came to between two cuts. It changes nothing.
+    Counted(Box<Counted>),
     /// Where a part of the ledger is cut.
     Cut(Cut),
     /// All snapshots of a cut are there.
@@ -269,6 +272,10 @@ impl EventV1 {
                 self.named("expiry", &format!("{source}-{}", kind.as_str()))
             }
             Fact::Snapshot(snapshot) => self.named("snapshot", &snapshot.month),
+            Fact::Counted(counted) => {
+                let Counted { account, month, number, .. } = &**counted;
+                subjects::ledger_counted(account, month, *number)
+            }
             Fact::Cut(Cut { partition, month, .. }) => subjects::ledger_cut(*partition, month),
             Fact::Closing(Closing { cut, .. }) => {
                 subjects::ledger_closing(cut.partition, &cut.month)
@@ -282,9 +289,11 @@ impl EventV1 {
     pub fn may_stand_on(&self, subject: &str) -> bool {
         let amount_fits = match &self.fact {
             Fact::Use(_) => self.amount <= MicroUsd::ZERO,
-            Fact::Void(_) | Fact::Snapshot(_) | Fact::Cut(_) | Fact::Closing(_) => {
-                self.amount == MicroUsd::ZERO
-            }
+            Fact::Void(_)
+            | Fact::Snapshot(_)
+            | Fact::Counted(_)
+            | Fact::Cut(_)
+            | Fact::Closing(_) => self.amount == MicroUsd::ZERO,
             _ => true,
         };
         amount_fits && self.subject() == subject

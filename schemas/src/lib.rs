@@ -34,6 +34,9 @@ pub mod lots;
 /// What the ledger sums to at a cut.
 pub mod snapshots;
 
+/// What requests came to between two cuts.
+pub mod counted;
+
 /// What is to be done with personal data.
 pub mod privacy;
 

@@ -28,6 +28,11 @@ pub struct Lot {
 }
 
 impl Lot {
+    /// When it is to end, unless that has been written.
+    pub fn ends_ms(&self) -> Option<u64> {
+        self.expires_ms.filter(|_| !self.ended)
+    }
+
     /// Whether anything may still be taken from it or given back to it.
     pub(crate) fn may_matter(&self) -> bool {
         self.rest > MicroUsd::ZERO || (self.kind == LotKind::Paid && !self.ended)
@@ -93,7 +98,7 @@ impl Lots {
             Fact::Expiry { kind, source } => {
                 self.take_lot(*kind, source, amount.negated());
             }
-            Fact::Snapshot(_) | Fact::Cut(_) | Fact::Closing(_) => {}
+            Fact::Snapshot(_) | Fact::Counted(_) | Fact::Cut(_) | Fact::Closing(_) => {}
         }
     }
 

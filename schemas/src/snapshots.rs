@@ -48,6 +48,10 @@ pub struct Closing {
     pub events: u64,
     /// What all of them sum to.
     pub balance: MicroUsd,
+    /// How many requests all that was counted up to the cut comes to. Absent when that was not yet
+    /// written with snapshots: then only the events tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requests: Option<u64>,
 }
 
 /// An account's events, summed up one by one.
@@ -87,6 +91,11 @@ impl Tally {
         self.events
     }
 
+    /// What the balance is made of.
+    pub fn lots(&self) -> &Lots {
+        &self.lots
+    }
+
     /// As the snapshot of a cut.
     pub fn snapshot(&self, cut: &Cut) -> Snapshot {
         Snapshot {
@@ -104,6 +113,7 @@ impl Tally {
 impl EventV1 {
     /// Whether it is a fact about an account's money: snapshots, cuts and closings are none.
     pub fn is_of_an_account(&self) -> bool {
-        !matches!(&self.fact, Fact::Snapshot(_) | Fact::Cut(_) | Fact::Closing(_))
+        let fact = &self.fact;
+        !matches!(fact, Fact::Snapshot(_) | Fact::Counted(_) | Fact::Cut(_) | Fact::Closing(_))
     }
 }

@@ -160,6 +160,17 @@ pub fn ledger_snapshots(partition: u16) -> String {
     format!("led.{partition}.*.snapshot.*")
 }
 
+/// Some of what an account's requests of a month came to.
+pub fn ledger_counted(account: &AccountId, month: &str, number: u32) -> String {
+    let (part, month) = (AccountId::of_part(), token(month));
+    format!("led.{}.{part}.counted.{month}-{number}-{account}", partition(account))
+}
+
+/// What the requests of all accounts of a part came to.
+pub fn ledger_counted_all(partition: u16) -> String {
+    format!("led.{partition}.{}.counted.*", AccountId::of_part())
+}
+
 /// Where a part of the ledger is cut to close a month.
 pub fn ledger_cut(partition: u16, month: &str) -> String {
     format!("led.{partition}.{}.cut.{}", AccountId::of_part(), token(month))

@@ -6,15 +6,17 @@ use super::say;
 use crate::command_line::LedgerCommand;
 use crate::endpoints::Endpoints;
 use crate::role::Failure;
+use futures::StreamExt;
 use infra::bus::Bus;
 use infra::bus::tallies::Tallies;
 use infra::clock;
+use infra::counted::Rows;
 use infra::environment::Environment;
 use infra::progress::{Progress, Unit};
 use infra::store::{Store, apply};
 use schemas::ids::AccountId;
 use schemas::ledger::EventV1;
-use schemas::snapshots::Closing;
+use schemas::snapshots::{Closing, Cut};
 use schemas::subjects;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -78,11 +80,14 @@ pub(super) async fn run(
             print(&report, json)?;
             Ok(if report.ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
-        LedgerCommand::Rebuild { json, data } => {
+        LedgerCommand::Rebuild { whole, json, data } => {
             let endpoints = Endpoints::find(environment, &data.data)?;
             let (bus, store) = (endpoints.bus("ledger").await?, endpoints.store().await?);
             for partition in apply::partitions() {
-                store.wipe_view(partition).await?;
+                match whole {
+                    true => store.wipe_view_for_whole(partition).await?,
+                    false => store.wipe_view(partition).await?,
+                };
             }
             let mut progress = None;
             let begin = |whole| Progress::begin("rebuilding", Unit::Things("events"), whole);
@@ -200,6 +205,17 @@ async fn check(bus: &Bus, store: &Store, whole: bool) -> Result<Report, Failure>
     Ok(report)
 }
 
+/// What was counted up to a cut.
+async fn counted(bus: &Bus, cut: &Cut) -> Result<BTreeMap<AccountId, Rows>, Failure> {
+    let mut rows: BTreeMap<AccountId, Rows> = BTreeMap::new();
+    let mut counted = bus.counted(cut.partition, cut.through).await?;
+    while let Some(some) = counted.next().await {
+        let some = some?;
+        rows.entry(some.account.clone()).or_default().add_counted(&some);
+    }
+    Ok(rows)
+}
+
 /// The accounts whose snapshots aren't what their events make.
 async fn wrong_snapshots(
     bus: &Bus,
@@ -209,9 +225,12 @@ async fn wrong_snapshots(
     let cut = &closing.cut;
     let read = bus.tallies(partition, None, cut.through).await?;
     let told = bus.tallies(partition, Some(closing), cut.through).await?;
+    let counted = counted(bus, cut).await?;
     let is_wrong = |account: &&AccountId| {
         let of = |tallies: &Tallies| tallies.accounts.get(account).map(|t| t.snapshot(cut));
-        of(&read) != of(&told)
+        let rows = |of: &BTreeMap<AccountId, Rows>| of.get(account).cloned().unwrap_or_default();
+        let miscounted = closing.requests.is_some() && rows(&read.counted) != rows(&counted);
+        of(&read) != of(&told) || miscounted
     };
     let accounts: BTreeSet<&AccountId> = read.accounts.keys().chain(told.accounts.keys()).collect();
     let wrong = accounts.into_iter().filter(is_wrong);

@@ -38,6 +38,7 @@ fn subjects_spelled() -> Option<Spelled> {
     let part = subjects::partition(&account);
     let refused = subjects::direct_refused(&gateway, &request, 1);
     let refused = refused.strip_suffix(".1")?;
+    let counted = subjects::ledger_counted(&account, "MONTH", 0);
     let texts = [
         ("CHAT_STREAM", subjects::CHAT_STREAM.to_owned()),
         ("CHAT_SUBJECTS", subjects::CHAT_SUBJECTS.to_owned()),
@@ -71,6 +72,8 @@ fn subjects_spelled() -> Option<Spelled> {
         ("ledger_account_kind", subjects::ledger_account_kind(&account, "KIND")),
         ("ledger_account_snapshots", subjects::ledger_account_snapshots(&account)),
         ("ledger_snapshots", subjects::ledger_snapshots(part)),
+        ("ledger_counted_all", subjects::ledger_counted_all(part)),
+        ("ledger_counted", counted.replace("MONTH-0-ACCOUNT", "UNIQUE")),
         ("ledger_cut", subjects::ledger_cut(part, "MONTH")),
         ("ledger_closing", subjects::ledger_closing(part, "MONTH")),
         ("ledger_closings", subjects::ledger_closings(part)),

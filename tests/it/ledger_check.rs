@@ -68,7 +68,7 @@ impl Books {
         let (accounts, events) = (tallies.accounts.len() as u64, tallies.events());
         let others = tallies.balance().0 - 1_000_000;
         let balance = MicroUsd(others + told);
-        let closing = Closing { cut, accounts, events, balance };
+        let closing = Closing { cut, accounts, events, balance, requests: None };
         self.record(AccountId::of_part(), Fact::Closing(closing)).await;
     }
 
@@ -107,6 +107,14 @@ async fn a_check_reads_what_no_snapshot_has_and_the_whole_when_asked() {
         assert!(beside_snapshots >= read, "{check}");
     }
     assert!(short["read"].as_u64() < whole["read"].as_u64(), "{short} {whole}");
+    // A rebuild begins where the check does, or at the beginning.
+    for (arguments, from_closing) in [(&[][..], true), (&["--whole"], false)] {
+        let rebuild = [&["ledger", "rebuild", "--json"], arguments].concat();
+        let rebuilt = books.place.run(&rebuild).await.json();
+        assert_eq!((&rebuilt["ok"], &rebuilt["events"]), (&json!(true), &json!(3)), "{rebuilt}");
+        let standing = books.billing.store.standing(books.part()).await.unwrap();
+        assert_eq!(standing.base > 0, from_closing);
+    }
     books.up.finish(&books.place).await;
 }
 

@@ -93,6 +93,8 @@ mod program;
 #[cfg(test)]
 mod rakuten;
 #[cfg(test)]
+mod rebuild;
+#[cfg(test)]
 mod receipts;
 #[cfg(test)]
 mod recharge;

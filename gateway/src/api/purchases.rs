@@ -26,7 +26,8 @@ pub(super) async fn list(
     Query(query): Query<UsageQuery>,
     headers: HeaderMap,
 ) -> Result<Json<AccountList<Purchase>>, ApiError> {
-    let (account, events) = purchases(&gateway, &headers, query).await?;
+    let account = whose(&gateway, &headers, query).await?;
+    let events = gateway.bus.account_purchases(&account).await.map_err(|error| away(&error))?;
     let data = events
         .iter()
         .rev()
@@ -66,7 +67,9 @@ pub(crate) async fn receipt(
     Query(query): Query<UsageQuery>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let (account, events) = purchases(&gateway, &headers, query).await?;
+    let account = whose(&gateway, &headers, query).await?;
+    let events = gateway.bus.account_purchase(&account, &payment).await;
+    let events = events.map_err(|error| away(&error))?;
     let bought = events.iter().find_map(|event| match &event.fact {
         Fact::TopUp(bought) if bought.payment == payment => Some((event, bought)),
         _ => None,
@@ -119,14 +122,4 @@ async fn whose(
 ) -> Result<AccountId, ApiError> {
     counted_asker(gateway, headers).await?;
     Ok(scope(gateway, headers, query)?.account)
-}
-
-async fn purchases(
-    gateway: &Gateway,
-    headers: &HeaderMap,
-    query: UsageQuery,
-) -> Result<(AccountId, Vec<EventV1>), ApiError> {
-    let account = whose(gateway, headers, query).await?;
-    let events = gateway.bus.account_purchases(&account).await.map_err(|error| away(&error))?;
-    Ok((account, events))
 }

@@ -80,7 +80,8 @@ impl Sums {
                     let model = sums.models.entry(used.model.clone()).or_default();
                     *model = (model.0 + 1, model.1 + amount);
                 }
-                Fact::Void(_) | Fact::Snapshot(_) | Fact::Cut(_) | Fact::Closing(_) => {}
+                Fact::Void(_) => {}
+                _ if !event.is_of_an_account() => {}
                 fact => *sums.others.entry(kind(fact)).or_default() += amount,
             }
         }
@@ -92,7 +93,7 @@ impl Sums {
 fn kind(fact: &Fact) -> &'static str {
     match fact {
         Fact::Use(_) | Fact::Void(_) => "use",
-        Fact::Snapshot(_) | Fact::Cut(_) | Fact::Closing(_) => "snapshot",
+        Fact::Snapshot(_) | Fact::Counted(_) | Fact::Cut(_) | Fact::Closing(_) => "snapshot",
         Fact::Grant { .. } => "grant",
         Fact::TopUp(_) => "top_up",
         Fact::Bonus { .. } => "bonus",

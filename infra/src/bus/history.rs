@@ -4,12 +4,17 @@
 use super::ledger::Entry;
 use super::{Bus, BusError};
 use futures::StreamExt;
+use futures::stream::BoxStream;
+use schemas::counted::Counted;
 use schemas::ids::AccountId;
 use schemas::ledger::{EventV1, Fact};
 use schemas::lots::Lots;
 use schemas::money::MicroUsd;
 use schemas::snapshots::{Closing, Snapshot, Tally};
 use schemas::subjects;
+
+/// Purchases that a list has at most; a receipt is found by its payment for ever.
+const PURCHASES_MAX: usize = 1_000;
 
 /// What an account has now, and the events since its last snapshot.
 #[derive(Debug, Clone, Default)]
@@ -69,14 +74,32 @@ impl Bus {
         Ok(History { snapshot, entries })
     }
 
-    /// All purchases of an account, with what came on top of them.
+    /// The newest purchases of an account, with what came on top of them.
     ///
     /// # Errors
     /// When the ledger can't be read.
     pub async fn account_purchases(&self, account: &AccountId) -> Result<Vec<EventV1>, BusError> {
         let of = |kind| subjects::ledger_account_kind(account, kind);
-        let entries = self.entries_between(&[of("topup"), of("bonus")], 1, None).await?;
+        let mut entries = self.entries_between(&[of("topup"), of("bonus")], 1, None).await?;
+        let older = entries.len().saturating_sub(2 * PURCHASES_MAX);
+        entries.drain(..older);
         Ok(entries.into_iter().filter_map(|entry| entry.event).collect())
+    }
+
+    /// One purchase of an account, with what came on top of it.
+    ///
+    /// # Errors
+    /// When the ledger can't be read.
+    pub async fn account_purchase(
+        &self,
+        account: &AccountId,
+        payment: &str,
+    ) -> Result<Vec<EventV1>, BusError> {
+        let mut events = Vec::new();
+        for kind in ["topup", "bonus"] {
+            events.extend(self.recorded(&subjects::ledger(account, kind, payment)).await?);
+        }
+        Ok(events)
     }
 
     /// An account's snapshots, in their order.
@@ -121,6 +144,52 @@ impl Bus {
         let filter = subjects::ledger_snapshots(partition);
         let entries = self.entries_between(&[filter], 1, None).await?;
         Ok(entries.into_iter().filter_map(snapshot_of).collect())
+    }
+
+    /// What the requests of all accounts of a part came to up to a sequence, cut by cut.
+    ///
+    /// # Errors
+    /// When the ledger can't be read.
+    pub async fn counted(&self, partition: u16, through: u64) -> Result<CountedStream, BusError> {
+        let filter = subjects::ledger_counted_all(partition);
+        let until = self.last_recorded(&filter).await?;
+        if until == 0 {
+            return Ok(futures::stream::empty().boxed());
+        }
+        let entries = self.follow_ledger(&filter, 1).await?;
+        // The last one is still wanted.
+        let ends = futures::stream::unfold(
+            (entries.boxed(), false),
+            move |(mut entries, over)| async move {
+                let entry = if over { None } else { entries.next().await };
+                let over = entry.as_ref().is_none_or(|entry| is_last(entry, until));
+                entry.map(|entry| (entry, (entries, over)))
+            },
+        );
+        let counted = ends.filter_map(move |entry| async move {
+            match entry {
+                Ok(entry) => counted_of(entry).filter(|it| it.through <= through).map(Ok),
+                Err(error) => Some(Err(error)),
+            }
+        });
+        Ok(counted.boxed())
+    }
+
+    /// The sequence from which on all events under a filter were taken at a time or later, in
+    /// milliseconds since 1970.
+    ///
+    /// # Errors
+    /// When the ledger can't be read.
+    pub async fn first_since(&self, filter: &str, at_ms: u64) -> Result<u64, BusError> {
+        let (mut low, mut high) = (1, self.last_recorded(filter).await? + 1);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            match self.taken_from(filter, middle).await? {
+                Some((sequence, taken_ms)) if taken_ms < at_ms => low = sequence + 1,
+                _ => high = middle,
+            }
+        }
+        Ok(low)
     }
 
     /// The last cut of a part whose snapshots are all there.
@@ -171,6 +240,20 @@ impl Bus {
             }
         }
         Err(BusError::request("reading the ledger", "it ended before its last event"))
+    }
+}
+
+/// Rows as they come.
+pub type CountedStream = BoxStream<'static, Result<Counted, BusError>>;
+
+fn is_last(entry: &Result<Entry, BusError>, until: u64) -> bool {
+    entry.as_ref().map_or(true, |entry| entry.sequence >= until)
+}
+
+fn counted_of(entry: Entry) -> Option<Counted> {
+    match entry.event {
+        Some(EventV1 { fact: Fact::Counted(counted), .. }) => Some(*counted),
+        _ => None,
     }
 }
 

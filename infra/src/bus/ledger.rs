@@ -176,6 +176,28 @@ impl Bus {
         }
     }
 
+    /// The first message under a filter from a sequence on: its own sequence, and when NATS took
+    /// it, in milliseconds since 1970.
+    pub(super) async fn taken_from(
+        &self,
+        filter: &str,
+        from: u64,
+    ) -> Result<Option<(u64, u64)>, BusError> {
+        let stream = self
+            .jetstream()
+            .get_stream_no_info(subjects::LEDGER_STREAM)
+            .await
+            .map_err(|error| BusError::request("reading the ledger", error))?;
+        match stream.get_first_raw_message_by_subject(filter, from).await {
+            Ok(message) => {
+                let taken_ms = message.time.unix_timestamp_nanos() / NANOSECONDS_IN_MS;
+                Ok(Some((message.sequence, u64::try_from(taken_ms).unwrap_or(0))))
+            }
+            Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => Ok(None),
+            Err(error) => Err(BusError::request("reading the ledger", error)),
+        }
+    }
+
     async fn last_message(&self, filter: &str) -> Result<Option<StreamMessage>, BusError> {
         let stream = self
             .jetstream()

@@ -2,6 +2,7 @@
 //! snapshots are all there. What is read here proves what others sum up; it never reads the view.
 
 use super::{Bus, BusError};
+use crate::counted::Rows;
 use futures::StreamExt;
 use schemas::ids::AccountId;
 use schemas::ledger::EventV1;
@@ -17,6 +18,8 @@ pub struct Tallies {
     pub accounts: BTreeMap<AccountId, Tally>,
     /// Those that have events after the cut.
     pub touched: BTreeSet<AccountId>,
+    /// What their requests came to after the cut.
+    pub counted: BTreeMap<AccountId, Rows>,
     /// Events that were read, beside snapshots.
     pub read: u64,
     /// Events that came too late to count.
@@ -37,6 +40,11 @@ impl Tallies {
         self.accounts.values().map(Tally::events).sum()
     }
 
+    /// How many requests came after the cut.
+    pub fn requests(&self) -> u64 {
+        self.counted.values().map(Rows::requests).sum()
+    }
+
     fn begin(&mut self, closing: &Closing, snapshots: Vec<(AccountId, Snapshot)>) {
         for (account, snapshot) in snapshots {
             // A later cut may be in the making.
@@ -53,6 +61,7 @@ impl Tallies {
         self.read += 1;
         if event.is_of_an_account() {
             self.accounts.entry(event.account.clone()).or_default().add(event);
+            self.counted.entry(event.account.clone()).or_default().add_event(event);
             self.touched.insert(event.account.clone());
         }
     }

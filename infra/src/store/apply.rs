@@ -4,7 +4,7 @@
 use super::balances::RequestRow;
 use super::{Store, StoreError, keys, lots, spending};
 use crate::bus::ledger::Entry;
-use crate::clock;
+use crate::{clock, counted};
 use redis::Script;
 use schemas::ledger::{EventV1, Fact};
 use schemas::subjects;
@@ -23,18 +23,15 @@ const TOMBSTONE_SECONDS: u64 = 86_400;
 /// Events that one script call applies at most: keeps Redis responsive beside it.
 pub const BATCH_EVENTS_MAX: usize = 256;
 
-/// The highest count of one event: no vendor's nonsense may overflow a counter, because a script
-/// that fails has written half of its batch.
-const COUNT_MAX: u64 = 1_000_000_000_000;
-
 /// The last requests of an account that the view keeps.
 pub const REQUESTS_MAX: isize = 1_000;
 
 /// Counters of a key or an account beyond which those of periods that are over are forgotten.
 const COUNTERS_MAX: u64 = 48;
 
-/// What applying writes: a view that an older program wrote lacks something and is rebuilt.
-const VIEW_VERSION: u64 = 2;
+/// What applying writes: a view that an older program wrote lacks something and is rebuilt. What no
+/// closing has must then be read from the whole ledger.
+pub(super) const VIEW_VERSION: u64 = 2;
 
 /// What came of applying a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +40,17 @@ pub enum Applied {
     At(u64),
     /// The view is not where we left it (wiped, or rolled back): read its watermark and start anew.
     Reseek,
+}
+
+/// Where a view stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Standing {
+    /// The sequence of the last event applied; none for a view of which nothing is there.
+    pub watermark: Option<u64>,
+    /// The cut that it was begun from: events up to there are in its sums. 0 for none.
+    pub base: u64,
+    /// Of a base that is being laid: which one, and the number of the next piece.
+    pub laying: Option<(u64, u64)>,
 }
 
 /// One event as the script reads it. Amounts are strings: Lua would round them.
@@ -59,6 +67,9 @@ struct Change<'a> {
     request: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     spent: Option<String>,
+    /// What counts in calendar periods alone, because the base has the rest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    period_spent: Option<String>,
     /// The counters of the calendar periods in which it was spent.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     periods: Vec<String>,
@@ -87,6 +98,29 @@ impl Store {
         Ok(at.unwrap_or(0))
     }
 
+    /// Where a part's view stands, all read at once.
+    ///
+    /// # Errors
+    /// When Redis is away.
+    pub async fn standing(&self, partition: u16) -> Result<Standing, StoreError> {
+        let marks = ["base", "laying"];
+        let (watermark, (base, laying)): (Option<u64>, (Option<u64>, Option<String>)) =
+            redis::pipe()
+                .atomic()
+                .cmd("GET")
+                .arg(keys::watermark(partition))
+                .cmd("HMGET")
+                .arg(keys::total(partition))
+                .arg(&marks)
+                .query_async(&mut self.connection())
+                .await?;
+        let laying = laying.and_then(|text| {
+            let (base, number) = text.split_once(':')?;
+            Some((base.parse().ok()?, number.parse().ok()?))
+        });
+        Ok(Standing { watermark, base: base.unwrap_or(0), laying })
+    }
+
     /// Whether a part's view has all that this program would have written. An empty one has.
     ///
     /// # Errors
@@ -100,7 +134,9 @@ impl Store {
         Ok(version == Some(VIEW_VERSION) || self.watermark(partition).await? == 0)
     }
 
-    /// Applies events of one part in their order; `before` is the sequence applied before them.
+    /// Applies events of one part in their order; `before` is the sequence applied before them, and
+    /// `base` the cut that the view was begun from. Events up to that are in its sums: they count
+    /// again for calendar periods, last requests and settled holds alone.
     ///
     /// # Errors
     /// When Redis is away: repeating the batch is safe.
@@ -108,17 +144,18 @@ impl Store {
         &self,
         partition: u16,
         before: u64,
+        base: u64,
         entries: &[Entry],
     ) -> Result<Applied, StoreError> {
         let now_ms = clock::unix_ms();
-        let change = |entry| {
-            let mut change = change_of(entry)?;
-            if let (Some(event), Some(_)) = (&entry.event, &change.spent) {
-                change.periods = spending::fields_at(event.at_ms, now_ms, self.time_zone);
-            }
-            Ok(change)
-        };
-        let changes: Result<Vec<Change<'_>>, _> = entries.iter().map(change).collect();
+        let changes: Result<Vec<Change<'_>>, _> = entries
+            .iter()
+            .map(|entry| {
+                change_above(entry, base, |at_ms| {
+                    spending::fields_at(at_ms, now_ms, self.time_zone)
+                })
+            })
+            .collect();
         let changes = changes.and_then(|changes| serde_json::to_string(&changes));
         let changes = changes.map_err(|_| StoreError::Unreadable("a batch of events".into()))?;
         let at: i64 = APPLY
@@ -134,6 +171,7 @@ impl Store {
             .arg(-1 - REQUESTS_MAX)
             .arg(COUNTERS_MAX)
             .arg(VIEW_VERSION)
+            .arg(base)
             .invoke_async(&mut self.connection())
             .await?;
         Ok(u64::try_from(at).map_or(Applied::Reseek, Applied::At))
@@ -194,11 +232,23 @@ impl Store {
         Ok(())
     }
 
-    /// Forgets a part's view of money, so that it is rebuilt from the ledger.
+    /// Forgets a part's view of money, so that it is rebuilt from the last closing on.
     ///
     /// # Errors
     /// When Redis is away.
     pub async fn wipe_view(&self, partition: u16) -> Result<u64, StoreError> {
+        self.wipe(partition, "").await
+    }
+
+    /// Forgets a part's view of money, so that it is rebuilt from the ledger's first event.
+    ///
+    /// # Errors
+    /// When Redis is away.
+    pub async fn wipe_view_for_whole(&self, partition: u16) -> Result<u64, StoreError> {
+        self.wipe(partition, "0").await
+    }
+
+    async fn wipe(&self, partition: u16, watermark: &str) -> Result<u64, StoreError> {
         let removed: u64 = WIPE
             .prepare_invoke()
             .key(keys::live(partition))
@@ -207,6 +257,7 @@ impl Store {
             .key(keys::total(partition))
             .key(keys::lots(partition))
             .arg(keys::partition_prefix(partition))
+            .arg(watermark)
             .invoke_async(&mut self.connection())
             .await?;
         Ok(removed)
@@ -232,6 +283,34 @@ fn free<'a>(change: &mut Change<'a>, late: &'a EventV1) {
     change.request = Some(request.as_str());
 }
 
+/// What an event changes in a view that has all up to `base` in its sums.
+fn change_above(
+    entry: &Entry,
+    base: u64,
+    periods: impl Fn(u64) -> Vec<String>,
+) -> Result<Change<'_>, serde_json::Error> {
+    let mut change = change_of(entry)?;
+    if let (Some(event), Some(_)) = (&entry.event, &change.spent) {
+        change.periods = periods(event.at_ms);
+    }
+    if entry.sequence <= base {
+        again(&mut change);
+    }
+    Ok(change)
+}
+
+/// What a view has from its base is not added a second time.
+fn again(change: &mut Change<'_>) {
+    if change.account.is_some() {
+        change.amount = "0".to_owned();
+    }
+    if let Some(spent) = &mut change.spent {
+        change.period_spent = Some(std::mem::replace(spent, "0".to_owned()));
+    }
+    change.counters.clear();
+    (change.lot, change.lot_ends) = (None, None);
+}
+
 fn change_of(entry: &Entry) -> Result<Change<'_>, serde_json::Error> {
     let mut change = Change {
         sequence: entry.sequence,
@@ -240,6 +319,7 @@ fn change_of(entry: &Entry) -> Result<Change<'_>, serde_json::Error> {
         key: None,
         request: None,
         spent: None,
+        period_spent: None,
         periods: Vec::new(),
         counters: BTreeMap::new(),
         lot: None,
@@ -261,24 +341,10 @@ fn change_of(entry: &Entry) -> Result<Change<'_>, serde_json::Error> {
     match &event.fact {
         Fact::Use(fact) => {
             let charge = event.amount.negated().0;
-            let day = clock::day_of(event.at_ms);
-            let mut count = |counter: &str, value: u64| {
-                let field = format!("{day}|{}|{}|{counter}", fact.key, fact.model);
-                change.counters.insert(field, value.min(COUNT_MAX).to_string());
-            };
-            count("requests", 1);
-            if fact.cached {
-                // Its tokens were counted when they were consumed.
-                count("cache_hits", 1);
-            } else {
-                count("input", fact.usage.input);
-                count("cache_read", fact.usage.cache_read.unwrap_or(0));
-                count("cache_write", fact.usage.cache_writes().unwrap_or(0));
-                count("output", fact.usage.output);
-                count("reasoning", fact.usage.reasoning.unwrap_or(0));
+            if let Some((row, counts)) = counted::count(event) {
+                let fields = counted::fields(&row, &counts);
+                change.counters = fields.map(|(name, n)| (name, n.to_string())).collect();
             }
-            count("cost", u64::try_from(charge).unwrap_or(0));
-            change.counters.retain(|_, value| value != "0");
             change.key = Some(fact.key.as_str());
             change.request = Some(fact.request.as_str());
             change.spent = Some(charge.to_string());
@@ -296,6 +362,7 @@ fn change_of(entry: &Entry) -> Result<Change<'_>, serde_json::Error> {
         | Fact::Dispute { .. }
         | Fact::Expiry { .. }
         | Fact::Snapshot(_)
+        | Fact::Counted(_)
         | Fact::Cut(_)
         | Fact::Closing(_) => {}
     }

@@ -39,8 +39,16 @@ pub(super) fn lot_of(event: &EventV1) -> Option<Result<(String, u64), serde_json
         Fact::Bonus { payment, expires_ms } => (LotKind::Bonus, payment, expires_ms),
         _ => return None,
     };
-    let member = Member { account: event.account.clone(), kind, source: payment.clone() };
-    Some(serde_json::to_string(&member).map(|member| (member, *expires_ms)))
+    Some(name(&event.account, kind, payment).map(|name| (name, *expires_ms)))
+}
+
+/// A lot's name in the index.
+pub(super) fn name(
+    account: &AccountId,
+    kind: LotKind,
+    source: &str,
+) -> Result<String, serde_json::Error> {
+    serde_json::to_string(&Member { account: account.clone(), kind, source: source.to_owned() })
 }
 
 impl Store {

@@ -19,6 +19,9 @@ pub mod lots;
 /// Ledger events → balances, exactly once.
 pub mod apply;
 
+/// What an empty view begins with.
+pub mod base;
+
 /// Requests and tokens a minute, requests at once.
 pub mod limits;
 

@@ -7,12 +7,13 @@ use crate::Billing;
 use futures::{FutureExt, StreamExt, TryStreamExt};
 use infra::bus::BusError;
 use infra::bus::ledger::Recorded;
+use infra::bus::tallies::Tallies;
 use infra::calendar::TimeZone;
 use infra::clock;
 use schemas::ids::AccountId;
 use schemas::ledger::{EventV1, Fact, LATE_AFTER_MS};
 use schemas::money::MicroUsd;
-use schemas::snapshots::{Closing, Cut, Snapshot};
+use schemas::snapshots::{Closing, Cut};
 use schemas::subjects;
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,9 +39,9 @@ pub enum NotClosed {
         "the snapshots of {0} don't sum to what their closing says: see `ledger check --whole`"
     )]
     Broken(String),
-    /// Another snapshot stands where ours should.
-    #[error("the snapshot of {0} for {1} is another than its events make")]
-    Other(AccountId, String),
+    /// Something else stands where what we have summed up should.
+    #[error("{0} is another than its events make")]
+    Other(String),
 }
 
 /// Closes months of one part until `stop`.
@@ -92,18 +93,22 @@ pub async fn close_month(
     if tallies.is_broken {
         return Err(NotClosed::Broken(before.map_or(month, |closing| closing.cut.month)));
     }
-    let snapshots = tallies.touched.iter().filter_map(|account| {
-        tallies.accounts.get(account).map(|tally| (account.clone(), tally.snapshot(&cut)))
-    });
-    let writes: Vec<_> =
-        snapshots.map(|(account, snapshot)| write(billing, account, snapshot).boxed()).collect();
+    let writes: Vec<_> = facts(&tallies, &cut)
+        .into_iter()
+        .map(|(account, fact)| write(billing, account, fact).boxed())
+        .collect();
     futures::stream::iter(writes)
         .buffer_unordered(SNAPSHOTS_AT_ONCE_MAX)
         .try_collect::<Vec<()>>()
         .await?;
     let accounts = tallies.accounts.len() as u64;
     let (events, balance) = (tallies.events(), tallies.balance());
-    let closing = Closing { cut, accounts, events, balance };
+    // From a closing that doesn't say it nobody can tell.
+    let requests = match &before {
+        None => Some(tallies.requests()),
+        Some(before) => before.requests.map(|requests| requests + tallies.requests()),
+    };
+    let closing = Closing { cut, accounts, events, balance, requests };
     bus.record(&fact_of_part(Fact::Closing(closing.clone()))).await?;
     Ok(Some(closing))
 }
@@ -121,13 +126,26 @@ async fn cut(billing: &Billing, partition: u16, month: &str) -> Result<Cut, BusE
     }
 }
 
-async fn write(billing: &Billing, account: AccountId, snapshot: Snapshot) -> Result<(), NotClosed> {
-    let fact = Fact::Snapshot(Box::new(snapshot.clone()));
+/// What is written of each account that has events since the last cut.
+fn facts(tallies: &Tallies, cut: &Cut) -> Vec<(AccountId, Fact)> {
+    let mut facts = Vec::new();
+    for account in &tallies.touched {
+        if let Some(tally) = tallies.accounts.get(account) {
+            facts.push((account.clone(), Fact::Snapshot(tally.snapshot(cut).into())));
+        }
+        let rows = tallies.counted.get(account).into_iter();
+        let counted = rows.flat_map(|rows| rows.counted(account, cut));
+        facts.extend(counted.map(|it| (AccountId::of_part(), Fact::Counted(it.into()))));
+    }
+    facts
+}
+
+async fn write(billing: &Billing, account: AccountId, fact: Fact) -> Result<(), NotClosed> {
     let event = EventV1 { account, at_ms: clock::unix_ms(), amount: MicroUsd::ZERO, fact };
     match billing.bus.record(&event).await? {
         Recorded::Written(_) => Ok(()),
         Recorded::Before(before) if before.fact == event.fact => Ok(()),
-        Recorded::Before(_) => Err(NotClosed::Other(event.account, snapshot.month)),
+        Recorded::Before(_) => Err(NotClosed::Other(event.subject())),
     }
 }
 

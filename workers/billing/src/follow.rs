@@ -2,10 +2,11 @@
 //! what is new, so it may be killed, doubled or started anew at any point. It declares the view
 //! complete only after it has reached what the ledger held.
 
-use crate::Billing;
+use crate::{Billing, begin};
 use futures::StreamExt;
 use infra::bus::BusError;
 use infra::bus::ledger::Entry;
+use infra::clock;
 use infra::crash::Point;
 use infra::store::StoreError;
 use infra::store::apply::{Applied, BATCH_EVENTS_MAX};
@@ -34,6 +35,8 @@ enum Interrupted {
     Bus(#[from] BusError),
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error(transparent)]
+    Begin(#[from] begin::NotBegun),
     #[error("the view was wiped or rolled back")]
     Reseek,
     #[error("the ledger's stream ended")]
@@ -59,7 +62,9 @@ async fn follow_once(billing: &Billing, partition: u16) -> Result<(), Interrupte
     let filter = subjects::ledger_partition(partition);
     let mut connections = billing.bus.connections();
     connections.borrow_and_update();
+    begin::begin(billing, partition, clock::unix_ms()).await?;
     let (mut before, goal) = position(billing, partition, &filter).await?;
+    let base = billing.store.standing(partition).await?.base;
     let mut live = billing.store.is_live(partition).await?;
     if live {
         // From now on this process of Redis vouches for it.
@@ -83,7 +88,7 @@ async fn follow_once(billing: &Billing, partition: u16) -> Result<(), Interrupte
                 let batch = batch.into_iter().collect::<Result<Vec<_>, _>>()?;
                 let Some(last) = batch.last().map(|entry| entry.sequence) else { continue };
                 Point::Followed.pass().await;
-                match billing.store.apply(partition, before, &batch).await? {
+                match billing.store.apply(partition, before, base, &batch).await? {
                     Applied::At(_) => before = last,
                     Applied::Reseek => return Err(Interrupted::Reseek),
                 }

@@ -5,6 +5,9 @@
 /// 1. The ledger's events, in order, from where the view stands.
 mod follow;
 
+/// What an empty view begins with.
+pub mod begin;
+
 /// 2. Holds that nobody settled in time.
 mod expire;
 

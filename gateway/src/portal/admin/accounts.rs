@@ -346,6 +346,7 @@ fn what(fact: &Fact) -> Markup {
         Fact::Snapshot(snapshot) => {
             html! { (snapshot.month) " " (dollars(snapshot.balance)) }
         }
+        Fact::Counted(counted) => html! { (counted.month) },
         Fact::Cut(cut) | Fact::Closing(Closing { cut, .. }) => html! { (cut.month) },
     }
 }

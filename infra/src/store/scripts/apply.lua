@@ -3,15 +3,19 @@
 -- ARGV: prefix of the part, the sequence applied before this batch, seconds a tombstone stays,
 --       events as JSON: [{sequence, account, amount, key, request, spent, counters: {field: n}, row,
 --       lot, lot_ends}],
---       and in each the names of the counters of its calendar periods,
+--       and in each the names of the counters of its calendar periods, and what counts there alone,
 --       the rank, from the newest, of the first row that an account no longer keeps (-1 - rows kept),
---       counters that a key or an account has before old ones are forgotten, version of the view
+--       counters that a key or an account has before old ones are forgotten, version of the view,
+--       the cut that the view was begun from
 -- No command below may fail once another has written: numbers are checked by the caller.
 -- Answers the new watermark, or -1 when the view isn't where the caller thinks: it must start anew.
 local watermark, holds, total, lots = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local prefix, before = ARGV[1], tonumber(ARGV[2])
 local at = tonumber(redis.call('GET', watermark) or '0')
 if at < before then return -1 end
+-- Begun from another cut, or not begun to its end: the caller's changes are of another view.
+local marks = redis.call('HMGET', total, 'base', 'laying')
+if (marks[1] or '0') ~= ARGV[8] or marks[2] then return -1 end
 
 -- Counts of a whole batch are added up here, then written once for each counter. Sums stay far below
 -- 2^53, where Lua's numbers stop being exact: what is larger goes to HINCRBY as it is.
@@ -57,7 +61,7 @@ local spenders = {}
 local function spend(event)
   for _, name in ipairs({prefix .. 'key:' .. event.key, prefix .. 'account:' .. event.account}) do
     add(name, 'spent', event.spent)
-    for _, period in ipairs(event.periods or {}) do add(name, period, event.spent) end
+    for _, period in ipairs(event.periods or {}) do add(name, period, event.period_spent or event.spent) end
     spenders[name] = true
   end
   add(total, 'spent', event.spent)
