@@ -119,6 +119,29 @@ class Terminal(GatewayTest):
         self.assertEqual((code, json.loads(out)["content"]), (0, "東京です🗼"))
         self.assertNotIn(ESCAPE, out + told)
 
+    def test_a_piece_of_an_answer_is_shown_before_the_next_has_come(self):
+        """The vendor goes no further than its first piece, and the terminal has that."""
+        ours, theirs = pty.openpty()
+        talk = {**os.environ, **self.talk()}
+        process = subprocess.Popen(
+            [BINARY, "chat", "--model", "slow", "hello"], stdin=theirs, stdout=theirs,
+            stderr=theirs, env=talk,
+        )
+        os.close(theirs)
+        self.addCleanup(os.close, ours)
+        watch = threading.Timer(RUN_SECONDS_MAX, process.kill)
+        watch.start()
+        shown = b""
+        try:
+            while "東京".encode() not in shown:
+                shown += os.read(ours, 4_096)
+            self.assertIsNone(process.poll(), shown)
+        finally:
+            watch.cancel()
+            process.kill()
+            process.wait(RUN_SECONDS_MAX)
+        self.assertTrue(self.vendor.hung_up.wait(RUN_SECONDS_MAX), "the vendor hears that it left")
+
     def test_a_rebuild_shows_a_bar_on_a_terminal_and_is_plain_elsewhere(self):
         """The bar is wiped at its end; what is printed is the same."""
         data = ["--data", str(self.gateway.data)]
@@ -126,7 +149,7 @@ class Terminal(GatewayTest):
         self.assertEqual(code, 0, shown)
         self.assertIn(WIPE, shown)
         self.assertIn("adding up: ", shown)
-        self.assertTrue(shown.rstrip().endswith("events)"), shown)
+        self.assertTrue(shown.rsplit(WIPE, 1)[1].startswith("ok: every balance"), shown)
         code, out, told = plain(["ledger", "rebuild", "--json", *data])
         self.assertEqual((code, json.loads(out)["ok"]), (0, True))
         self.assertNotIn("\r", out + told)
