@@ -36,6 +36,28 @@
   }
   for (const element of all("th")) if (!element.scope) say(element, "no scope");
   for (const element of all("table")) if (!element.querySelector("th")) say(element, "no heads");
+  let level = 1;
+  for (const heading of all("h1, h2, h3, h4")) {
+    const own = Number(heading.tagName[1]);
+    if (own > level + 1) say(heading, "a level of headings is left out");
+    level = own;
+  }
+  for (const element of all("[tabindex]")) {
+    if (element.tabIndex > 0) say(element, "an order of its own");
+  }
+  for (const element of document.querySelectorAll("[aria-hidden=true]")) {
+    if (element.querySelector("a[href], button, input, select, textarea")) say(element, "hidden control");
+  }
+  for (const element of all("button, input:not([type=hidden]), select, textarea, summary")) {
+    const box = element.getBoundingClientRect();
+    const label = element.labels && element.labels[0];
+    const by = label ? label.getBoundingClientRect() : box;
+    if (Math.max(box.height, by.height) < 24) say(element, "too small for a finger");
+  }
+  for (const element of all("a[href]")) {
+    const inText = element.closest("p, li, td, th, small, dd");
+    if (!inText && element.getBoundingClientRect().height < 24) say(element, "too small for a finger");
+  }
   if (document.documentElement.scrollWidth > window.innerWidth + 1) {
     wrong.push(`wider than the window by ${document.documentElement.scrollWidth - window.innerWidth}`);
   }

@@ -5,6 +5,7 @@ import os
 import sys
 import unittest
 import urllib.error
+from datetime import datetime, timedelta, timezone
 from types import ModuleType, SimpleNamespace
 from unittest import mock
 
@@ -226,7 +227,9 @@ class Customer(BrowserTest):
         for _ in range(3):
             self.assertEqual(self.ask(key.secret), 200)
         self.gateway.usage(key, 3)
-        rooms = ["", "/usage", "/requests", "/keys", "/credit", "/playground"]
+        month = (datetime.now(timezone.utc) + timedelta(hours=9)).strftime("%Y-%m")
+        rooms = ["", "/usage", "/requests", "/keys", "/credit", "/playground",
+                 f"/statements/{month}"]
         forms = [("ja", DESKTOP, "light"), ("en", PHONE, "light"), ("ja", PHONE, "dark"),
                  ("en", DESKTOP, "dark")]
         for language, size, theme in forms:
@@ -240,7 +243,8 @@ class Customer(BrowserTest):
             for room in rooms:
                 page.goto(f"/account{room}")
                 self.assertEqual(page.get_attribute("html", "lang"), language)
-                self.look(page, f"account{room.replace('/', '-')}-{form}")
+                name = room.replace(month, "month").replace("/", "-")
+                self.look(page, f"account{name}-{form}")
 
     def test_the_switches_at_the_bottom_stay_switched(self):
         """Language and colours are kept in cookies; the page stays the same."""

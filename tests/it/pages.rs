@@ -117,6 +117,11 @@ async fn keys_cannot_be_guessed_at_the_door() {
         refused |= guesser.post("/account/sign-in", &[("key", "sk-fly-guess")]).await.status == 429;
     }
     assert!(refused);
+    let mut refused = false;
+    for _ in 0..30 {
+        refused |= guesser.post("/admin/sign-in", &[("key", "a guess")]).await.status == 429;
+    }
+    assert!(refused, "the operator's door is guarded as well");
     let elsewhere = guesser.request(Method::POST, "/account/sign-in");
     let elsewhere = elsewhere.header("x-forwarded-for", "198.51.100.7");
     let elsewhere = elsewhere.header("content-type", "application/x-www-form-urlencoded");

@@ -233,7 +233,7 @@ pub(crate) fn told_once(look: &Look, title: &str, secret: &str) -> Markup {
     let (t, common) = (Account::of(look.language), Common::of(look.language));
     html! {
         div.note role="status" {
-            h3 { (title) }
+            h2 { (title) }
             p { (t.shown_once) }
             code.secret #secret { (secret) }
             button.second.small.needs-script type="button" data-copy="secret"

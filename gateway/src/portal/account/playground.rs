@@ -44,6 +44,7 @@ pub(super) async fn show(
                 data-speed=(t.speed) data-look="/account/playground/hidden" {
                 section aria-label=(t.conversation) {
                     div #turns .turns aria-live="polite" {}
+                    p.empty { (t.talk_intro) }
                     form #composer .composer {
                         label for="message" { (t.message) }
                         textarea #message rows="3" aria-describedby="talk-hint" {}

@@ -1,6 +1,7 @@
 //! What happens now: pools, workers, models, requests under way. The page and the events that keep
 //! it fresh are made by one template.
 
+use super::super::chart;
 use super::super::guard::{Operator, Sent};
 use super::super::look::{Look, dollars, grouped};
 use super::super::texts::Admin;
@@ -27,6 +28,12 @@ const REFRESH_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Requests under way that are shown.
 const RUNNING_SHOWN_MAX: usize = 50;
+
+/// Models of a worker that are shown.
+const MODELS_SHOWN_MAX: usize = 5;
+
+/// An error rate above one in so many stands out.
+const ERROR_SHARE_SHOWN: u64 = 20;
 
 #[derive(Deserialize)]
 pub(super) struct Told {
@@ -141,7 +148,10 @@ fn pools(gateway: &Gateway, t: &Admin) -> Markup {
                     th scope="row" { (pool) }
                     td.number { (workers) }
                     td.number { (slots) }
-                    td.number { (free) }
+                    td.number {
+                        (free)
+                        (chart::meter(u64::from(slots - free.min(slots)), u64::from(slots)))
+                    }
                     td.number { (gateway.line.len(&pool)) }
                     td.number {
                         (gateway.metrics.queue_pending.with_label_values(&[&pool]).get())
@@ -177,7 +187,7 @@ fn workers(gateway: &Gateway, t: &Admin, who: &Operator) -> Markup {
                 td { code { (advert.worker) } }
                 td { (advert.pool) }
                 td.number { (advert.slots_free) " / " (advert.slots) }
-                td.badges { @for model in &advert.models { span.badge { (model) } " " } }
+                td.badges { (some_models(&advert.models)) }
                 td { (state(advert, *connected)) }
                 td { (advert.version) }
                 td.number {
@@ -197,6 +207,15 @@ fn workers(gateway: &Gateway, t: &Admin, who: &Operator) -> Markup {
     }
 }
 
+/// The first ones, and how many there are beside them.
+fn some_models(models: &[String]) -> Markup {
+    let (shown, rest) = models.split_at(models.len().min(MODELS_SHOWN_MAX));
+    html! {
+        @for model in shown { span.badge { (model) } " " }
+        @if !rest.is_empty() { span.badge title=(rest.join(", ")) { "+" (rest.len()) } }
+    }
+}
+
 fn models(gateway: &Gateway, t: &Admin) -> Markup {
     let metrics = &gateway.metrics;
     let now = Instant::now();
@@ -208,7 +227,7 @@ fn models(gateway: &Gateway, t: &Admin) -> Markup {
                 th.number scope="col" { (t.error_rate) }
                 th.number scope="col" { (t.first_token) " " (t.p50) }
                 th.number scope="col" { (t.p99) }
-                th.number scope="col" { (t.p50) }
+                th.number scope="col" { (t.whole_answer) " " (t.p50) }
                 th.number scope="col" { (t.p99) }
                 th scope="col" { (t.breaker) }
             } }
@@ -218,7 +237,11 @@ fn models(gateway: &Gateway, t: &Admin) -> Markup {
                 tr {
                     th scope="row" { (name) }
                     td.number { (grouped(well)) }
-                    td.number { (percent(failed, well + failed)) }
+                    td.number {
+                        @if failed * ERROR_SHARE_SHOWN > well + failed {
+                            span.badge.bad { (percent(failed, well + failed)) }
+                        } @else { (percent(failed, well + failed)) }
+                    }
                     (times(&metrics.first_token_times(name)))
                     (times(&metrics.request_times(name)))
                     td { (standing(gateway, t, (model, now))) }

@@ -147,9 +147,32 @@ pub(super) async fn config(
         ("/admin/config", t.config),
         html! {
             p.soft { (t.config_text) }
-            pre tabindex="0" { (format!("{:#?}", gateway.config)) }
+            @for (name, told) in sections(&format!("{:#?}", gateway.config)) {
+                details.section {
+                    summary { code { (name) } }
+                    pre tabindex="0" { (told) }
+                }
+            }
         },
     )
+}
+
+/// The parts of a printed structure by their names, as they stand in it.
+fn sections(printed: &str) -> Vec<(String, String)> {
+    let mut sections: Vec<(String, String)> = Vec::new();
+    for line in printed.lines() {
+        let inner = line.strip_prefix("    ");
+        let begins = inner.and_then(|inner| inner.split_once(':'));
+        let name = begins
+            .map(|(name, _)| name)
+            .filter(|name| name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'));
+        match (name, sections.last_mut(), inner) {
+            (Some(name), _, Some(inner)) => sections.push((name.to_owned(), inner.to_owned())),
+            (None, Some((_, told)), Some(inner)) => told.extend(["\n", inner]),
+            _ => {}
+        }
+    }
+    sections
 }
 
 /// What the operator did.
@@ -180,4 +203,24 @@ pub(super) async fn audit(
             }
         },
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_parts_of_a_structure_have_its_names() {
+        #[derive(Debug)]
+        #[allow(dead_code, reason = "only printed")]
+        struct Outer {
+            first: Vec<u8>,
+            last_one: Option<&'static str>,
+        }
+        let printed = format!("{:#?}", Outer { first: vec![1], last_one: Some("a: b") });
+        let expected =
+            [("first", "first: [\n    1,\n],"), ("last_one", "last_one: Some(\n    \"a: b\",\n),")];
+        let expected = expected.map(|(name, told)| (name.to_owned(), told.to_owned()));
+        assert_eq!(sections(&printed), expected);
+    }
 }

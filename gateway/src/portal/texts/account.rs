@@ -139,6 +139,10 @@ texts! {
         print: "印刷", "To print";
         talk_hint: "Ctrl+Enter で送信します。送った内容は通常のリクエストと同じように課金されます。",
             "Ctrl+Enter sends. What you send is charged like any other request.";
+        talk_intro: "メッセージを送ると、autoが合うモデルを選び、回答・理由・料金を表示します。\
+                     個人情報は送信前に隠されます。",
+            "Send a message: auto picks a model that fits, and you see the answer, why, and what \
+             it cost. Personal data is hidden before it leaves.";
         message: "メッセージ", "Message";
         system: "システムプロンプト", "System prompt";
         temperature: "Temperature", "Temperature";

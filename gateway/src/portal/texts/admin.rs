@@ -46,6 +46,7 @@ texts! {
         p50: "p50", "p50";
         p99: "p99", "p99";
         first_token: "最初のトークン", "First token";
+        whole_answer: "回答全体", "Whole answer";
         breaker: "遮断器", "Breaker";
         closed: "正常", "Closed";
         half_open: "試行中", "Trying";
