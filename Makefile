@@ -64,7 +64,7 @@ soak: ## 長く動かして記憶と台帳を見る / Run for SECONDS under load
 sbom: ## 部品表 (CycloneDX) を表示 / Print what the program is made of, as CycloneDX
 	@scripts/sbom
 
-test-compose: ## コンテナーで全体を試す / Run everything in containers (exit 69: no engine here)
+test-compose: ## コンテナーで全体を試す / Run everything in containers (exit 69: no engine; ARGS=--own-engine)
 	@scripts/test-compose $(ARGS)
 
 fuzz: ## 壊れた入力で試す / Feed broken input to parsers and surfaces (SECONDS=60 for each target)

@@ -27,6 +27,7 @@ use schemas::money::MicroUsd;
 use schemas::subjects;
 use schemas::usage::{TokenSource, Usage};
 use serde_json::json;
+use std::path::Path;
 use std::time::{Duration, Instant};
 use worker_billing::Billing;
 
@@ -69,6 +70,9 @@ async fn main() {
     }
     let price = config.models.get("gpt-4o-mini").unwrap().price;
     let bench = Bench::new(bus, store, charge_at(price)).await;
+    let nats_folder = folder.path().join("nats/streams");
+    let ids = [nats.process().id(), redis.process().id()];
+    let before = Sizes::of(&nats_folder, ids);
     let started = Instant::now();
     futures::stream::iter(0..charges)
         .for_each_concurrent(at_once, |number| bench.charge(number))
@@ -77,18 +81,70 @@ async fn main() {
     bench.wait_until_applied().await;
     let applied = started.elapsed();
     bench.check(charges).await;
+    let sizes = Sizes::of(&nats_folder, ids).for_each(&before, charges);
     let rate = |time: Duration| (charges as f64 / time.as_secs_f64()).round();
     let [durable, applied] = [durable, applied].map(rate);
     let figures = json!({"charges": charges, "at_once": at_once, "billing_workers": billings,
-        "held_and_durable_per_second": durable, "applied_per_second": applied});
+        "held_and_durable_per_second": durable, "applied_per_second": applied,
+        "bytes_of_a_charge": {"nats_disk": sizes.disk, "nats_memory": sizes.nats_memory,
+            "redis_memory": sizes.redis_memory}});
     println!("{figures}");
-    println!("| charges | at once | held and durable a second | applied a second |");
-    println!("|---|---|---|---|");
-    println!("| {charges} | {at_once} | {durable} | {applied} |");
+    println!(
+        "| charges | at once | held and durable a second | applied a second | bytes of one: \
+         disk of NATS, memory of NATS, of Redis |"
+    );
+    println!("|---|---|---|---|---|");
+    println!(
+        "| {charges} | {at_once} | {durable} | {applied} | {}, {}, {} |",
+        sizes.disk, sizes.nats_memory, sizes.redis_memory
+    );
     tasks.stop().cancel();
     tasks.finish_within(END_SECONDS_MAX).await;
     nats.stop(END_SECONDS_MAX).await;
     redis.stop(END_SECONDS_MAX).await;
+}
+
+/// What both servers take, in bytes.
+struct Sizes {
+    disk: u64,
+    nats_memory: u64,
+    redis_memory: u64,
+}
+
+impl Sizes {
+    /// Memory is 0 where there is no `/proc`.
+    fn of(nats_folder: &Path, [nats, redis]: [Option<u32>; 2]) -> Self {
+        let memory = |id: Option<u32>| {
+            let status = std::fs::read_to_string(format!("/proc/{}/status", id?)).ok()?;
+            let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+            Some(line.trim().trim_end_matches(" kB").parse::<u64>().ok()? * 1_024)
+        };
+        Self {
+            disk: folder_bytes(nats_folder),
+            nats_memory: memory(nats).unwrap_or(0),
+            redis_memory: memory(redis).unwrap_or(0),
+        }
+    }
+
+    /// What each charge has added.
+    fn for_each(&self, before: &Self, charges: usize) -> Self {
+        let share = |now: u64, before: u64| now.saturating_sub(before) / charges.max(1) as u64;
+        Self {
+            disk: share(self.disk, before.disk),
+            nats_memory: share(self.nats_memory, before.nats_memory),
+            redis_memory: share(self.redis_memory, before.redis_memory),
+        }
+    }
+}
+
+fn folder_bytes(folder: &Path) -> u64 {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let bytes = |entry: std::fs::DirEntry| match entry.metadata() {
+        Ok(about) if about.is_dir() => folder_bytes(&entry.path()),
+        Ok(about) => about.len(),
+        Err(_) => 0,
+    };
+    entries.map(bytes).sum()
 }
 
 /// What every charge says; a request of its own for each.
