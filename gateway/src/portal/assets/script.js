@@ -223,7 +223,8 @@ function playground(talk) {
     const of = (name) => told.fly[name] ?? told.headers.get("x-fly-" + name.replaceAll("_", "-"));
     const usage = told.usage || {};
     const seconds = (took - (told.first ?? took)) / 1000;
-    const speed = seconds > 0 ? Math.round(usage.completion_tokens / seconds) : 0;
+    // Of an answer that came at once nothing can be said.
+    const speed = seconds > 0.2 ? Math.round(usage.completion_tokens / seconds) : 0;
     const queued = Number(of("queue_ms"));
     facts(turn, [
       [says.model, of("model")],
