@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .PHONY: help up test test-clients test-browser test-compose soak sbom fuzz chaos
-.PHONY: bench bench-cache bench-llama bench-charges bench-masking profile
+.PHONY: bench bench-cache bench-queue bench-llama bench-charges bench-masking profile
 .PHONY: router-eval semantic-eval test-tools fmt lint deny clean
 
 # Passed to the program: make up ARGS="--json", make test ARGS="--test tidy".
@@ -51,6 +51,9 @@ semantic-eval: ## 似た質問の判定を測る / Hits and false hits of the ca
 
 bench-charges: ## 1秒あたりの課金数を測る / Measure charges a second
 	@scripts/bench-charges $(ARGS)
+
+bench-queue: ## キューの速さを測る / How soon a hang-up, a killed worker and a new worker show
+	@scripts/bench-queue
 
 bench-masking: ## マスクの速さを測る / Measure masking, with a digest of what it gives (ARGS=FILE.jsonl)
 	@scripts/bench-masking $(ARGS)

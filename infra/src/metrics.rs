@@ -115,6 +115,12 @@ metrics! {
     upstream_outcomes_total: IntCounterVec["model", "outcome"],
     /// How a model's upstream stands: 0 it is asked, 1 one request tries it, 2 it cools down.
     upstream_state: IntGaugeVec["model"],
+    /// Calls of a model's deployments, when it has several, by what came of them: answered, failed
+    /// (another was asked), cut (after the first piece) or refused (the request's own fault).
+    deployment_calls_total: IntCounterVec["model", "deployment", "outcome"],
+    /// How a deployment of such a model stands in this worker: 0 it is asked, 1 one request tries
+    /// it, 2 it rests.
+    deployment_state: IntGaugeVec["model", "deployment"],
     /// Workers that advertise themselves, by pool.
     workers: IntGaugeVec["pool"],
     /// Free slots that they advertise, by pool.

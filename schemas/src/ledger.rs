@@ -296,7 +296,8 @@ impl EventV1 {
             | Fact::Closing(_) => self.amount == MicroUsd::ZERO,
             _ => true,
         };
-        amount_fits && self.subject() == subject
+        let own = self.subject();
+        amount_fits && (own == subject || subjects::amended(&own).as_deref() == Some(subject))
     }
 
     /// Whether it is too late for one that the ledger took at a time, in milliseconds since 1970.

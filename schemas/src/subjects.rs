@@ -12,6 +12,8 @@ pub const CHAT_SUBJECTS: &str = "chat.>";
 pub const LEDGER_STREAM: &str = "LEDGER";
 /// All ledger events.
 pub const LEDGER_SUBJECTS: &str = "led.>";
+/// All ends of requests.
+pub const LEDGER_ENDS: &str = "led.*.*.use.*";
 /// Key-value bucket of API keys.
 pub const KEYS_BUCKET: &str = "KEYS";
 /// Key-value bucket of accounts.
@@ -206,6 +208,16 @@ pub fn ledger(account: &AccountId, kind: &str, unique: &str) -> String {
     format!("led.{}.{account}.{kind}.{}", partition(account), token(unique))
 }
 
+/// Where the end of a request stands when something that counts for nothing took its own subject,
+/// where workers may write. Here they may not. Nothing for subjects of other facts.
+pub fn amended(subject: &str) -> Option<String> {
+    let (account, unique) = subject.split_once(".use.")?;
+    Some(format!("{account}.amend.{unique}"))
+}
+
+/// Where the secret that seals ends of requests lies in the bucket of accounts.
+pub const SEAL_RECORD: &str = "seal.ledger";
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -222,6 +234,14 @@ mod tests {
         let subject = direct_refused(&gateway, &request, 3);
         assert_eq!(direct_refused_names(&subject), Some((request.as_str(), 3)));
         assert_eq!(direct_refused_names("gw.g.refused"), None);
+    }
+
+    #[test]
+    fn an_end_has_a_second_subject_and_no_other_fact_has() {
+        let account = AccountId::parse("use").unwrap();
+        let (end, gift) = (ledger(&account, "use", "req_1"), ledger(&account, "grant", "use"));
+        assert_eq!(amended(&end).unwrap(), ledger(&account, "amend", "req_1"));
+        assert_eq!(amended(&gift), None);
     }
 
     #[test]

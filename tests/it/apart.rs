@@ -55,6 +55,11 @@ impl Apart {
         send(self.child.id().unwrap(), Signal::CONT);
     }
 
+    /// `kill -9`.
+    pub(crate) fn kill(&self) {
+        send(self.child.id().unwrap(), Signal::KILL);
+    }
+
     /// Ends it in good order.
     pub(crate) async fn end(self) {
         send(self.child.id().unwrap(), Signal::TERM);

@@ -75,11 +75,20 @@ async fn a_place_that_fails_too_often_is_left_alone_and_tried_again_later() {
         world.vendor().starts_of("east") == 2
     })
     .await;
+    // Its counters show it; a pause that is over is a trial until somebody comes.
+    let figure = |name: &str, more: &str| {
+        let labels = format!("deployment=\"1 east@127.0.0.1\",model=\"fast\"{more}");
+        world.worker_metrics(0).value(&format!("fly_llm_deployment_{name}{{{labels}}}"))
+    };
+    wait_until("it is shown as left alone", async || figure("state", "") >= 1.0).await;
+    assert_eq!(figure("calls_total", ",outcome=\"failed\""), 2.0);
     world.vendor().always("east", Script::says(["well again"]));
     wait_until("a trial brings it back", async || {
         client.ask("fast", "hello").await.content() == "well again"
     })
     .await;
+    wait_until("it is shown as asked", async || figure("state", "") == 0.0).await;
+    assert_eq!(figure("calls_total", ",outcome=\"answered\""), 1.0);
     // With both failing the client is told, once, and pays nothing.
     for place in ["east", "west"] {
         world.vendor().always(place, Script::refuses(500, "x"));

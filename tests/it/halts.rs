@@ -4,39 +4,12 @@
 
 use crate::apart::Apart;
 use crate::program::send;
+use crate::two_parts::{WHOLE, assert_whole_or_an_error, begin, wait_for_workers};
 use harness::vendor::End;
-use harness::{EventStream, Gate, Script, Step, World, wait_until};
+use harness::{Gate, Script, World, wait_until};
 use rustix::process::Signal;
 use schemas::ledger::{Outcome, Writer};
 use std::cell::Cell;
-
-/// What `in_two_parts` says in all.
-const WHOLE: &str = "十文字の回答です。。 and the rest";
-
-/// Says ten tokens' worth, waits for the gate, then goes on to its end.
-fn in_two_parts(gate: &Gate) -> Script {
-    Script::steps([
-        Step::Text("十文字の回答です。。".into()),
-        Step::Wait(gate.clone()),
-        Step::Text(" and the rest".into()),
-    ])
-}
-
-/// All of it, or an error behind a part: never a gap, and never a clean end that isn't one.
-fn assert_whole_or_an_error(stream: &EventStream) {
-    match stream.error_code() {
-        None => assert!(stream.is_done() && stream.text() == WHOLE, "{:?}", stream.events()),
-        Some(_) => assert!(!stream.is_done() && WHOLE.starts_with(&stream.text())),
-    }
-}
-
-async fn wait_for_workers(world: &World, count: usize) {
-    let client = world.client_with(0, None);
-    wait_until(&format!("{count} workers are known"), async || {
-        client.get("/ready").await.json()["workers"] == count
-    })
-    .await;
-}
 
 #[tokio::test]
 async fn a_worker_halted_in_a_stream_ends_it_with_an_error_and_one_charge() {
@@ -44,10 +17,7 @@ async fn a_worker_halted_in_a_stream_ends_it_with_an_error_and_one_charge() {
     let worker = Apart::start(&mut world, &["worker", "provider"]);
     let key = world.key(1_000_000).await;
     wait_for_workers(&world, 1).await;
-    let gate = Gate::new();
-    world.vendor().next("fast", in_two_parts(&gate));
-    let mut stream = world.client(&key).ask_stream("fast", "hello").await;
-    stream.next_text().await;
+    let (mut stream, gate) = begin(&world, &world.client(&key)).await;
     worker.halt();
     stream.rest().await;
     assert_eq!(stream.error_code().as_deref(), Some("stream_interrupted"));
@@ -104,10 +74,7 @@ async fn a_halted_gateways_stream_goes_on_with_it_and_others_serve_meanwhile() {
         asked.is_ok_and(|answer| answer.status() == 200)
     })
     .await;
-    let gate = Gate::new();
-    world.vendor().next("fast", in_two_parts(&gate));
-    let mut stream = client.ask_stream("fast", "hello").await;
-    stream.next_text().await;
+    let (mut stream, gate) = begin(&world, &client).await;
     gateway.halt();
     gate.open();
     wait_until("the worker has it all", async || world.vendor().ended(End::Sent) == 1).await;
@@ -153,10 +120,7 @@ async fn a_halt_of_nats_keeps_streams_and_requests_waiting_and_loses_none() {
     let mut world = World::start().await;
     let key = world.key(1_000_000).await;
     let client = world.client(&key);
-    let gate = Gate::new();
-    world.vendor().next("fast", in_two_parts(&gate));
-    let mut stream = client.ask_stream("fast", "hello").await;
-    stream.next_text().await;
+    let (mut stream, gate) = begin(&world, &client).await;
     let nats = world.servers().nats_id().unwrap();
     send(nats, Signal::STOP);
     let is_answered = Cell::new(false);
@@ -197,10 +161,7 @@ async fn while_redis_is_halted_streams_end_and_nothing_starts() {
     let mut world = World::start().await;
     let key = world.key(1_000_000).await;
     let client = world.client(&key);
-    let gate = Gate::new();
-    world.vendor().next("fast", in_two_parts(&gate));
-    let mut stream = client.ask_stream("fast", "hello").await;
-    stream.next_text().await;
+    let (mut stream, gate) = begin(&world, &client).await;
     let redis = world.servers().redis_id().unwrap();
     send(redis, Signal::STOP);
     let refused = client.ask("fast", "meanwhile").await;

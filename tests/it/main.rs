@@ -17,6 +17,8 @@ mod backgrounds;
 #[cfg(test)]
 mod bench_cache;
 #[cfg(test)]
+mod bench_queue;
+#[cfg(test)]
 mod budgets;
 #[cfg(test)]
 mod cache;
@@ -28,6 +30,8 @@ mod chaos;
 mod chat;
 #[cfg(test)]
 mod clocks;
+#[cfg(test)]
+mod cluster;
 #[cfg(test)]
 mod coupons;
 #[cfg(test)]
@@ -117,6 +121,8 @@ mod sockets;
 mod terminal;
 #[cfg(test)]
 mod tls;
+#[cfg(test)]
+mod two_parts;
 #[cfg(test)]
 mod upstreams;
 #[cfg(test)]

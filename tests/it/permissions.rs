@@ -3,13 +3,20 @@
 
 use async_nats::{Client, ConnectOptions, Event, ServerError};
 use futures::StreamExt;
-use harness::{FORGED, World, wait_until};
+use harness::{FORGED, Gate, Script, World, wait_until};
 use infra::bus::Bus;
-use schemas::ledger::{Event as LedgerEvent, EventV1, Fact};
+use infra::bus::ledger::Recorded;
+use infra::bus::pull::Puller;
+use infra::tasks::Tasks;
+use schemas::ids::RequestId;
+use schemas::job::{ChatJob, Job};
+use schemas::ledger::{Event as LedgerEvent, EventV1, Fact, Outcome, Use, Writer};
 use schemas::money::MicroUsd;
 use schemas::subjects;
+use schemas::usage::{TokenSource, Usage};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use tokio_util::sync::CancellationToken;
 
 /// How long a connection may take to close.
 const DRAIN_MAX: Duration = Duration::from_secs(30);
@@ -27,6 +34,7 @@ const FORBIDDEN_PUBLISHES: [(&str, &[&str]); 4] = [
             "health.poll",
             "cancel.request",
             "drain.worker",
+            "led.0.account.amend.request",
             "led.0.account.grant.gift",
             "led.0.account.topup.payment",
             "led.0.account.bonus.payment",
@@ -58,6 +66,7 @@ const FORBIDDEN_PUBLISHES: [(&str, &[&str]); 4] = [
             "$JS.API.DIRECT.GET.LEDGER",
             "$JS.API.DIRECT.GET.LEDGER.led.0.account.grant.gift",
             "$JS.API.DIRECT.GET.KV_KEYS.$KV.KEYS.key",
+            "$JS.API.DIRECT.GET.KV_ACCOUNTS.$KV.ACCOUNTS.seal.ledger",
             "$JS.API.STREAM.SNAPSHOT.LEDGER",
         ],
     ),
@@ -299,6 +308,85 @@ async fn what_a_worker_forges_in_the_ledger_counts_for_nothing_and_stops_nothing
         world.balance(&key).await == 1_000_000 - charge
     })
     .await;
+    world.finish().await;
+}
+
+/// What a worker that was taken over would like to be charged.
+fn charge_of(job: &ChatJob, request: &RequestId, amount: MicroUsd) -> EventV1 {
+    EventV1 {
+        account: job.account.clone(),
+        at_ms: 1,
+        amount,
+        fact: Fact::Use(Use {
+            request: request.clone(),
+            key: job.key.clone(),
+            model: job.model.clone(),
+            usage: Usage::default(),
+            source: TokenSource::Estimated,
+            price: job.price,
+            hold: job.hold,
+            outcome: Outcome::Done,
+            writer: Writer::Gateway,
+            cached: false,
+            route: None,
+        }),
+    }
+}
+
+#[tokio::test]
+async fn a_worker_ends_no_request_but_its_own_and_for_no_more_than_was_held() {
+    let mut world = World::builder()
+        .own_users()
+        .config(|config| config.workers.provider_slots = 1)
+        .start()
+        .await;
+    let key = world.key(1_000_000).await;
+    let client = world.client(&key);
+    let gate = Gate::new();
+    world.vendor().next("fast", Script::says(["first"]).after(&gate));
+    let url = world.servers().nats_url_of("worker-cloud");
+    let bus = Bus::connect(&url, "worker taken over").await.unwrap();
+    let (puller, mut jobs) = Puller::new(bus.clone(), "cloud", 1, Duration::from_secs(1));
+    let (tasks, stop) = (Tasks::new(), CancellationToken::new());
+    let forged = async {
+        world.vendor().wait_for_starts(1).await;
+        let pulling = tasks.spawn("pull", puller.run(stop.clone()));
+        let taken = async {
+            let job = jobs.recv().await.unwrap();
+            let (_, read) = serde_json::from_slice::<Job>(&job.payload).unwrap().open();
+            let (hold, seal) = (read.hold.negated(), job.seal.as_deref());
+            let invented = RequestId::fresh();
+            let more = MicroUsd(hold.0 - 1);
+            for (request, amount, seal) in [
+                (&invented, MicroUsd(-900_000), None),
+                (&RequestId::fresh(), hold, seal),
+                // Its own, for more than was held: the true charge finds its subject taken.
+                (&read.request, more, seal),
+            ] {
+                let forgery = charge_of(&read, request, amount);
+                let written = bus.record_under(&forgery, seal).await.unwrap();
+                assert!(matches!(written, Some(Recorded::Written(_))), "NATS takes it");
+            }
+            stop.cancel();
+            harness::within("the puller's end", pulling).await.unwrap().unwrap();
+            job.give_back().await;
+            gate.open();
+        };
+        futures::join!(client.ask("fast", "second"), taken).0
+    };
+    let (first, second) = futures::join!(client.ask("fast", "first"), forged);
+    assert_eq!(first.content(), "first");
+    assert_eq!(second.status, 503, "its end could not be written by its worker: {}", second.text);
+    world.wait_for_ends(2, 0).await;
+    let uses = world.uses().await;
+    let charged: i64 = uses.iter().map(|(_, charge)| charge).sum();
+    assert_eq!(uses[1].0.writer, Writer::Gateway);
+    assert!(uses.iter().all(|(charged, charge)| *charge > 0 && *charge < charged.hold.0));
+    wait_until("both are applied", async || world.balance(&key).await == 1_000_000 - charged).await;
+    let path = format!("/api/receipts/{}", uses[1].0.request);
+    let told = client.get(&path).await;
+    assert_eq!(told.status, 200, "its receipt is the one that counts: {}", told.text);
+    drop(bus);
     world.finish().await;
 }
 

@@ -4,6 +4,7 @@
 use harness::{Gate, Script, World, wait_until};
 use infra::bus::pull::Puller;
 use infra::tasks::Tasks;
+use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 /// Attempts of one request at most: `ATTEMPTS_MAX` of the gateway's relay.
@@ -53,7 +54,7 @@ async fn a_job_that_nobody_brings_to_an_end_is_taken_from_the_queue_and_told() {
     let gate = Gate::new();
     world.vendor().next("fast", Script::says(["first"]).after(&gate));
     // The only slot is busy; beside it somebody takes jobs and says nothing more.
-    let (puller, mut jobs) = Puller::new(world.bus().clone(), "cloud", 16);
+    let (puller, mut jobs) = Puller::new(world.bus().clone(), "cloud", 16, Duration::from_secs(4));
     let (tasks, stop) = (Tasks::new(), CancellationToken::new());
     let poisoned = async {
         world.vendor().wait_for_starts(1).await;

@@ -1,11 +1,11 @@
 //! The local model: words from a real GGUF, and its process killed in the middle of them.
 
-use crate::program::{Place, children_of, send};
+use crate::program::{Place, Up, children_of, send};
 use harness::{World, ledger, uses, voids, wait_for, wait_until};
 use infra::bus::Bus;
 use infra::environment::{Environment, HOME, XDG_CACHE_HOME};
 use rustix::process::Signal;
-use schemas::ledger::{Outcome, Writer};
+use schemas::ledger::{Outcome, Use, Writer};
 use schemas::usage::TokenSource;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -80,38 +80,57 @@ async fn the_local_model_streams_words() {
     up.finish(&place).await;
 }
 
+/// The ledger of a running program.
+struct Books {
+    bus: Bus,
+    /// Its events before anything was asked.
+    before: usize,
+}
+
+impl Books {
+    /// Starts the program, and opens its books.
+    async fn of_a_start() -> (Place, Up, Self) {
+        let place = place().await;
+        let up = place.up().await;
+        let bus = Bus::connect(up.text("nats_url"), "test").await.unwrap();
+        let before = ledger(&bus).await.len();
+        (place, up, Self { bus, before })
+    }
+
+    /// Waits until so many requests have ended, each once and with a charge within its hold.
+    async fn charges(&self, count: usize) -> Vec<(Use, i64)> {
+        wait_until(&format!("{count} requests are charged"), async || {
+            ledger(&self.bus).await.len() >= self.before + count
+        })
+        .await;
+        let events = ledger(&self.bus).await;
+        let (charged, ended) = (uses(&events), voids(&events));
+        assert_eq!((charged.len(), ended), (count, 0), "each has exactly one end");
+        assert!(charged.iter().all(|(event, charge)| *charge > 0 && *charge <= event.hold.0));
+        charged
+    }
+}
+
 #[tokio::test]
 async fn a_killed_model_ends_the_stream_with_an_error_and_one_charge() {
     if !HAS_LLAMA {
         return;
     }
-    let place = place().await;
-    let up = place.up().await;
-    let bus = Bus::connect(up.text("nats_url"), "test").await.unwrap();
-    let before = ledger(&bus).await.len();
+    let (place, up, books) = Books::of_a_start().await;
     let mut stream = up.client().stream(&story(900)).await;
     stream.next_text().await;
-    let worker = wait_for("the model's process", async || {
-        let children = children_of(up.pid());
-        children.into_iter().find(|(_, name)| name.starts_with("fly-llm"))
-    })
-    .await;
-    send(worker.0, Signal::KILL);
+    send(model_process(up.pid()).await, Signal::KILL);
     stream.rest().await;
     assert_eq!(stream.error_code().as_deref(), Some("stream_interrupted"));
     assert!(!stream.is_done());
-    wait_until("it is charged", async || ledger(&bus).await.len() > before).await;
-    let events = ledger(&bus).await;
-    let (charged, ended) = (uses(&events), voids(&events));
-    assert_eq!((charged.len(), ended), (1, 0), "exactly one end");
-    let (event, charge) = &charged[0];
+    let charged = books.charges(1).await;
+    let event = &charged[0].0;
     assert_eq!((event.outcome, event.writer), (Outcome::Partial, Writer::Gateway));
     assert_eq!(event.source, TokenSource::Estimated);
-    assert!(*charge > 0 && *charge <= event.hold.0);
     // It is started again by itself, and answers.
     let again = up.client().chat(&story(8)).await;
     assert_eq!(again.status, 200, "{}", again.text);
-    drop(bus);
+    drop(books);
     up.finish(&place).await;
 }
 
@@ -122,10 +141,7 @@ async fn an_abort_ends_what_ran_and_loses_nobody_who_waited() {
     if !HAS_LLAMA {
         return;
     }
-    let place = place().await;
-    let up = place.up().await;
-    let bus = Bus::connect(up.text("nats_url"), "test").await.unwrap();
-    let before = ledger(&bus).await.len();
+    let (place, up, books) = Books::of_a_start().await;
     let client = up.client();
     // A text that may not end before its tokens do: both still write when the process falls.
     let mut long = story(900);
@@ -149,14 +165,10 @@ async fn an_abort_ends_what_ran_and_loses_nobody_who_waited() {
     assert_eq!(waited.status, 200, "{}", waited.text);
     assert!(!waited.content().is_empty());
     assert!(place.errors().contains("the rakuten worker fell"), "{}", place.errors());
-    wait_until("all three are charged", async || ledger(&bus).await.len() >= before + 3).await;
-    let events = ledger(&bus).await;
-    let (charged, ended) = (uses(&events), voids(&events));
-    assert_eq!((charged.len(), ended), (3, 0), "each has exactly one end");
+    let charged = books.charges(3).await;
     let partial = charged.iter().filter(|(event, _)| event.outcome == Outcome::Partial).count();
     assert_eq!(partial, 2);
-    assert!(charged.iter().all(|(event, charge)| *charge > 0 && *charge <= event.hold.0));
-    drop(bus);
+    drop(books);
     up.finish(&place).await;
 }
 

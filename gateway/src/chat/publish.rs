@@ -8,9 +8,11 @@ use crate::credits::{self, WorstCase};
 use crate::exchange::Seat;
 use crate::line::{Asking, Place, Ticket, Turn};
 use crate::state::Gateway;
+use async_nats::HeaderMap;
 use async_nats::jetstream::context::PublishErrorKind;
 use bytes::Bytes;
 use infra::bus::delivery::LEFT_MS;
+use infra::bus::seal::SEAL;
 use infra::clock;
 use infra::config::Model;
 use infra::store::holds::OpenHold;
@@ -244,12 +246,13 @@ async fn send(gateway: &Arc<Gateway>, published: &Published) -> Result<Option<u6
     if body.len() > bytes_max {
         return Err(too_large(bytes_max));
     }
+    let mut headers = sealed(gateway, published).await?;
     gateway.breakers.begin(&model.name, Instant::now());
     if let Some(worker) = ample_worker(gateway, published) {
-        hand_over(gateway, published, worker, left_ms, body.into()).await;
+        headers.insert(LEFT_MS, left_ms.to_string().as_str());
+        hand_over(gateway, published, worker, headers, body.into()).await;
         return Ok(None);
     }
-    let mut headers = async_nats::HeaderMap::new();
     let ttl_seconds = left_ms.div_ceil(1_000).max(TTL_SECONDS_MIN);
     headers.insert(async_nats::header::NATS_MESSAGE_TTL, ttl_seconds.to_string().as_str());
     let subject = subjects::chat(&model.pool, &model.name);
@@ -270,6 +273,21 @@ async fn send(gateway: &Arc<Gateway>, published: &Published) -> Result<Option<u6
     put.map(Some)
 }
 
+/// The job's first header: what its end is to be written under.
+async fn sealed(gateway: &Gateway, published: &Published) -> Result<HeaderMap, Problem> {
+    let sealer = gateway.bus.sealer().await.map_err(|error| {
+        tracing::error!(%error, "a job can't be sealed");
+        unavailable()
+    })?;
+    let held = &published.held;
+    let key = &held.routed.missed.masked.admitted.authenticated.key;
+    let request = &published.received().request;
+    let seal = sealer.seal(&key.account, &key.key, request, held.amount);
+    let mut headers = HeaderMap::new();
+    headers.insert(SEAL, seal.as_str());
+    Ok(headers)
+}
+
 /// A worker that needs no queue: it has many free slots. What came back once goes to the queue.
 fn ample_worker(gateway: &Gateway, published: &Published) -> Option<WorkerId> {
     let model = published.model();
@@ -284,15 +302,13 @@ async fn hand_over(
     gateway: &Gateway,
     published: &Published,
     worker: WorkerId,
-    left_ms: u64,
+    mut headers: HeaderMap,
     body: Bytes,
 ) {
     let request = &published.received().request;
     let pool = &published.model().pool;
     let subject = subjects::direct(pool, &worker);
     let refuse = subjects::direct_refused(&gateway.id, request, published.attempt);
-    let mut headers = async_nats::HeaderMap::new();
-    headers.insert(LEFT_MS, left_ms.to_string().as_str());
     let mut span = traced(published, &subject);
     if let Some(context) = span.context() {
         headers.insert(TRACEPARENT, context.header().as_str());
@@ -311,7 +327,7 @@ async fn hand_over(
 /// A job as NATS takes it.
 struct Message {
     subject: String,
-    headers: async_nats::HeaderMap,
+    headers: HeaderMap,
     body: Bytes,
 }
 

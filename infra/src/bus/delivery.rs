@@ -2,6 +2,7 @@
 //! about it goes back the way it came.
 
 use super::pull::Slot;
+use super::seal::SEAL;
 use crate::trace::{Context, TRACEPARENT};
 use async_nats::{HeaderMap, Message};
 use bytes::Bytes;
@@ -18,6 +19,8 @@ pub struct Delivery {
     pub delivered: u64,
     /// The span that sent it.
     pub trace: Option<Context>,
+    /// What the end of its request is to be written under.
+    pub seal: Option<String>,
     /// The slot it occupies: hold it as long as the job runs.
     pub slot: Slot,
     way: Way,
@@ -35,9 +38,10 @@ impl Delivery {
     pub(super) fn of_queue(job: Message, slot: Slot, client: async_nats::Client) -> Option<Self> {
         let acknowledge = job.reply?.to_string();
         let delivered = deliveries_of(&acknowledge);
-        let trace = trace_of(&job.headers.unwrap_or_default());
+        let headers = job.headers.unwrap_or_default();
+        let (trace, seal) = (trace_of(&headers), seal_of(&headers));
         let way = Way::Queue { acknowledge };
-        Some(Self { payload: job.payload, delivered, trace, slot, way, client })
+        Some(Self { payload: job.payload, delivered, trace, seal, slot, way, client })
     }
 
     /// Past the queue; nothing when the message is no such job.
@@ -46,8 +50,8 @@ impl Delivery {
         let headers = job.headers?;
         let left_ms = headers.get(LEFT_MS)?.as_str().parse().ok()?;
         let way = Way::Direct { refuse, left: Duration::from_millis(left_ms) };
-        let trace = trace_of(&headers);
-        Some(Self { payload: job.payload, delivered: 0, trace, slot, way, client })
+        let (trace, seal) = (trace_of(&headers), seal_of(&headers));
+        Some(Self { payload: job.payload, delivered: 0, trace, seal, slot, way, client })
     }
 
     /// The subject that acknowledges it; empty past the queue.
@@ -107,6 +111,10 @@ pub(super) async fn refuse_direct(client: &async_nats::Client, refuse: String) {
 
 fn trace_of(headers: &HeaderMap) -> Option<Context> {
     headers.get(TRACEPARENT).and_then(|told| Context::read(told.as_str()))
+}
+
+fn seal_of(headers: &HeaderMap) -> Option<String> {
+    headers.get(SEAL).map(|seal| seal.as_str().to_owned())
 }
 
 /// `$JS.ACK.[domain.account.]<stream>.<consumer>.<delivered>.<stream sequence>.…`: five numbers end

@@ -26,25 +26,38 @@ pub struct Direct {
     bus: Bus,
     slots: Slots,
     jobs: Subscriber,
+    linger: Duration,
 }
 
 impl Direct {
-    /// Listens on the worker's own subject.
+    /// Listens on the worker's own subject. At its end it does so for `linger` more: gateways have
+    /// heard by then that the worker drains.
     ///
     /// # Errors
     /// When NATS can't be reached.
-    pub async fn listen(bus: Bus, subject: String, slots: Slots) -> Result<Self, BusError> {
+    pub async fn listen(
+        bus: Bus,
+        subject: String,
+        slots: Slots,
+        linger: Duration,
+    ) -> Result<Self, BusError> {
         let subscribed = bus.client().subscribe(subject).await;
         let jobs = subscribed.map_err(|error| BusError::request("listening for jobs", error))?;
-        Ok(Self { bus, slots, jobs })
+        Ok(Self { bus, slots, jobs, linger })
     }
 
     /// Starts jobs until `stop`, then those that were on their way.
     pub async fn run(mut self, stop: CancellationToken, start: impl Fn(Delivery)) {
+        let linger = self.linger;
+        let over = async {
+            stop.cancelled().await;
+            tokio::time::sleep(linger).await;
+        };
+        tokio::pin!(over);
         loop {
             tokio::select! {
                 biased;
-                () = stop.cancelled() => break,
+                () = &mut over => break,
                 job = self.jobs.next() => match job {
                     Some(job) => self.take(job, &start).await,
                     None => return tracing::debug!("no more jobs come past the queue"),

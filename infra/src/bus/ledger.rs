@@ -1,13 +1,14 @@
 //! Writing and reading the ledger. The stream refuses a second event on a subject, so whoever
 //! writes first is right, and everybody else learns what was written.
 
+use super::seal::{SEAL, Sealer};
 use super::{Bus, BusError};
 use async_nats::jetstream::consumer::{DeliverPolicy, pull};
 use async_nats::jetstream::context::PublishErrorKind;
 use async_nats::jetstream::message::StreamMessage;
 use async_nats::jetstream::stream::LastRawMessageErrorKind;
 use futures::{Stream, StreamExt};
-use schemas::ledger::{Event, EventV1};
+use schemas::ledger::{Event, EventV1, Fact};
 use schemas::subjects;
 
 /// What came of writing an event.
@@ -27,9 +28,6 @@ pub enum Unmoved {
     /// The account has other events since, or this one was written before: nothing was written.
     Moved,
 }
-
-/// Nanoseconds of a millisecond.
-const NANOSECONDS_IN_MS: i128 = 1_000_000;
 
 /// The header that says which subjects an expected last sequence is of (nats-server 2.12).
 const EXPECTED_LAST_SUBJECT: &str = "Nats-Expected-Last-Subject-Sequence-Subject";
@@ -58,32 +56,100 @@ impl Entry {
     }
 }
 
+/// What stands on a subject.
+enum Standing {
+    Nothing,
+    /// It counts for nothing, because of this.
+    Refused(BusError),
+    Event(Box<EventV1>),
+}
+
 impl Bus {
-    /// Writes an event and waits until it is durable.
+    /// Writes an event and waits until it is durable. The end of a request is sealed by us; where a
+    /// forgery stands on its subject it goes to a second one.
     ///
     /// # Errors
     /// When NATS doesn't confirm it: then it may or may not be written, and writing it again is
     /// safe.
     pub async fn record(&self, event: &EventV1) -> Result<Recorded, BusError> {
         let subject = event.subject();
+        let seal = match event.request() {
+            Some(_) => self.sealer().await?.seal_of(event),
+            None => None,
+        };
+        if let Some(sequence) = self.put(subject.clone(), event, seal.as_deref()).await? {
+            return Ok(Recorded::Written(sequence));
+        }
+        let refusal = match self.standing_on(&subject).await? {
+            Standing::Event(before) => return Ok(Recorded::Before(before)),
+            Standing::Refused(refusal) => refusal,
+            Standing::Nothing => return Err(BusError::request("reading the ledger", "no event")),
+        };
+        let Some(second) = subjects::amended(&subject) else { return Err(refusal) };
+        if let Some(sequence) = self.put(second.clone(), event, seal.as_deref()).await? {
+            tracing::error!(%refusal, "a forgery stood in a request's place in the ledger");
+            return Ok(Recorded::Written(sequence));
+        }
+        match self.standing_on(&second).await? {
+            Standing::Event(before) => Ok(Recorded::Before(before)),
+            Standing::Refused(_) | Standing::Nothing => Err(refusal),
+        }
+    }
+
+    /// Writes the end of a request as a worker, under the seal that came with the job. `None` when
+    /// somebody wrote another request's end there: the gateway knows what to do.
+    ///
+    /// # Errors
+    /// As [`Bus::record`].
+    pub async fn record_under(
+        &self,
+        event: &EventV1,
+        seal: Option<&str>,
+    ) -> Result<Option<Recorded>, BusError> {
+        let subject = event.subject();
+        if let Some(sequence) = self.put(subject.clone(), event, seal).await? {
+            return Ok(Some(Recorded::Written(sequence)));
+        }
+        let Some(message) = self.last_on(&subject).await? else {
+            return Err(BusError::request("reading the ledger", "no event"));
+        };
+        let Ok(before) = decode(&subject, &message.payload) else { return Ok(None) };
+        let counts = match (&before.fact, &event.fact) {
+            (Fact::Use(before_us), Fact::Use(ours)) => {
+                let is_sealed = message.headers.get(SEAL).map(|it| it.as_str()) == seal;
+                (is_sealed || seal.is_none())
+                    && (&before_us.key, before_us.hold) == (&ours.key, ours.hold)
+                    && before.amount.negated() <= ours.hold
+            }
+            // A gateway or the sweeper voids under another seal: then nothing is charged.
+            (fact, _) => matches!(fact, Fact::Void(_)),
+        };
+        Ok(counts.then(|| Recorded::Before(Box::new(before))))
+    }
+
+    /// Puts an event on a subject; nothing when there is one.
+    async fn put(
+        &self,
+        subject: String,
+        event: &EventV1,
+        seal: Option<&str>,
+    ) -> Result<Option<u64>, BusError> {
         let body = serde_json::to_vec(&Event::V1(event.clone()))
             .map_err(|error| BusError::request("encoding a ledger event", error))?;
         let mut headers = async_nats::HeaderMap::new();
         headers.insert(async_nats::header::NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, "0");
+        if let Some(seal) = seal {
+            headers.insert(SEAL, seal);
+        }
         let published = self
             .jetstream()
-            .publish_with_headers(subject.clone(), headers, body.into())
+            .publish_with_headers(subject, headers, body.into())
             .await
             .map_err(|error| BusError::request("writing to the ledger", error))?
             .await;
         match published {
-            Ok(acknowledged) => Ok(Recorded::Written(acknowledged.sequence)),
-            Err(error) if error.kind() == PublishErrorKind::WrongLastSequence => {
-                let before = self.recorded(&subject).await?;
-                let before =
-                    before.ok_or_else(|| BusError::request("reading the ledger", error))?;
-                Ok(Recorded::Before(Box::new(before)))
-            }
+            Ok(acknowledged) => Ok(Some(acknowledged.sequence)),
+            Err(error) if error.kind() == PublishErrorKind::WrongLastSequence => Ok(None),
             Err(error) => Err(BusError::request("writing to the ledger", error)),
         }
     }
@@ -116,11 +182,30 @@ impl Bus {
         }
     }
 
-    /// The event on a subject, if there is one.
+    /// The event on a subject, if there is one. Of a request's end that is the one that counts.
     ///
     /// # Errors
     /// When NATS can't be asked or the event can't be read.
     pub async fn recorded(&self, subject: &str) -> Result<Option<EventV1>, BusError> {
+        let refusal = match self.standing_on(subject).await? {
+            Standing::Nothing => return Ok(None),
+            Standing::Event(event) => return Ok(Some(*event)),
+            Standing::Refused(refusal) => refusal,
+        };
+        let Some(second) = subjects::amended(subject) else { return Err(refusal) };
+        match self.standing_on(&second).await? {
+            Standing::Event(event) => Ok(Some(*event)),
+            Standing::Nothing | Standing::Refused(_) => Err(refusal),
+        }
+    }
+
+    async fn standing_on(&self, subject: &str) -> Result<Standing, BusError> {
+        let Some(message) = self.last_on(subject).await? else { return Ok(Standing::Nothing) };
+        let sealer = self.sealer().await?;
+        Ok(counted(&message, &sealer).map_or_else(Standing::Refused, |event| Standing::Event(Box::new(event))))
+    }
+
+    async fn last_on(&self, subject: &str) -> Result<Option<StreamMessage>, BusError> {
         use async_nats::jetstream::stream::DirectGetErrorKind;
         let stream = self
             .jetstream()
@@ -128,7 +213,7 @@ impl Bus {
             .await
             .map_err(|error| BusError::request("reading the ledger", error))?;
         match stream.direct_get_last_for_subject(subject).await {
-            Ok(message) => decode(subject, &message.payload).map(Some),
+            Ok(message) => Ok(Some(message)),
             Err(error) if error.kind() == DirectGetErrorKind::NotFound => Ok(None),
             Err(error) => Err(BusError::request("reading the ledger", error)),
         }
@@ -161,10 +246,11 @@ impl Bus {
             .get_stream_no_info(subjects::LEDGER_STREAM)
             .await
             .map_err(|error| BusError::request("reading the ledger", error))?;
+        let sealer = self.sealer().await?;
         let mut from = from;
         loop {
             match stream.get_first_raw_message_by_subject(filter, from).await {
-                Ok(message) => match decode(&message.subject, &message.payload) {
+                Ok(message) => match counted(&message, &sealer) {
                     Ok(event) => return Ok(Some(event)),
                     Err(_) => from = message.sequence + 1,
                 },
@@ -232,6 +318,7 @@ impl Bus {
     ) -> Result<impl Stream<Item = Result<Entry, BusError>> + Send + use<>, BusError> {
         let request =
             |error: &dyn std::fmt::Display| BusError::request("following the ledger", error);
+        let sealer = self.sealer().await?;
         let stream = self
             .jetstream()
             .get_stream(subjects::LEDGER_STREAM)
@@ -244,17 +331,20 @@ impl Bus {
         };
         let consumer = stream.create_consumer(config).await.map_err(|error| request(&error))?;
         let messages = consumer.messages().await.map_err(|error| request(&error))?;
-        Ok(messages.map(|message| {
+        Ok(messages.map(move |message| {
             let message =
                 message.map_err(|error| BusError::request("following the ledger", error))?;
             let info =
                 message.info().map_err(|error| BusError::request("following the ledger", error))?;
-            let sequence = info.stream_sequence;
-            let taken_ms = info.published.unix_timestamp_nanos() / NANOSECONDS_IN_MS;
-            let event = decode(&message.subject, &message.payload).map_err(|error| {
-                tracing::error!(sequence, %error, "a refused ledger event counts for nothing");
-            });
-            Ok(Entry::of(sequence, event.ok(), u64::try_from(taken_ms).unwrap_or(0)))
+            let (sequence, taken_ms) = (info.stream_sequence, milliseconds(info.published));
+            let headers = message.headers.clone().unwrap_or_default();
+            let subject = message.subject.as_str();
+            let event = decode(subject, &message.payload)
+                .and_then(|event| checked(event, &sealer, &headers, taken_ms, subject))
+                .map_err(|error| {
+                    tracing::error!(sequence, %error, "a refused ledger event counts for nothing");
+                });
+            Ok(Entry::of(sequence, event.ok(), taken_ms))
         }))
     }
 }
@@ -268,4 +358,29 @@ fn decode(subject: &str, payload: &[u8]) -> Result<EventV1, BusError> {
         return Err(BusError::Unreadable { subject: subject.to_owned(), cause });
     }
     Ok(event)
+}
+
+/// The event of a message, if it counts.
+fn counted(message: &StreamMessage, sealer: &Sealer) -> Result<EventV1, BusError> {
+    let event = decode(&message.subject, &message.payload)?;
+    checked(event, sealer, &message.headers, milliseconds(message.time), &message.subject)
+}
+
+/// The event, if its seal says that it counts.
+fn checked(
+    event: EventV1,
+    sealer: &Sealer,
+    headers: &async_nats::HeaderMap,
+    taken_ms: u64,
+    subject: &str,
+) -> Result<EventV1, BusError> {
+    if sealer.admits(&event, headers, taken_ms) {
+        return Ok(event);
+    }
+    let cause = "it ends a request without the seal of its gateway".to_owned();
+    Err(BusError::Unreadable { subject: subject.to_owned(), cause })
+}
+
+fn milliseconds(moment: async_nats::datetime::DateTime) -> u64 {
+    u64::try_from(moment.unix_timestamp_nanos() / 1_000_000).unwrap_or(0)
 }

@@ -13,6 +13,9 @@ pub mod history;
 /// What a part of the ledger sums to.
 pub mod tallies;
 
+/// Which ends of requests count in the ledger.
+pub mod seal;
+
 /// The records of keys and accounts.
 pub mod records;
 
@@ -111,6 +114,7 @@ pub struct Bus {
     connections: watch::Receiver<u64>,
     denials: watch::Receiver<Option<String>>,
     direct_denied: Arc<AtomicBool>,
+    sealer: seal::KnownSealer,
 }
 
 impl Bus {
@@ -186,7 +190,8 @@ impl Bus {
         }
         let mut jetstream = jetstream::new(client.clone());
         jetstream.set_timeout(REQUEST_SECONDS_MAX);
-        Ok(Self { name, client, jetstream, connections, denials, direct_denied })
+        let sealer = seal::KnownSealer::default();
+        Ok(Self { name, client, jetstream, connections, denials, direct_denied, sealer })
     }
 
     /// The name of this connection: the role's, and something that no other connection has.

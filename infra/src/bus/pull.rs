@@ -16,11 +16,6 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// How long a pull waits at the server before it is renewed. The pulls of a worker that is halted
-/// take jobs that long: it is about the acknowledgement wait, so that a job's next handing-out
-/// finds somebody else.
-const PULL_LIFETIME: Duration = Duration::from_secs(4);
-
 /// How long after its end a pull counts as lost (the server forgot it), and is renewed.
 const PULL_GRACE: Duration = Duration::from_secs(2);
 
@@ -86,6 +81,9 @@ pub struct Puller {
     bus: Bus,
     pool: String,
     slots: Slots,
+    /// How long a pull waits at the server before it is renewed. The pulls of a worker that is
+    /// halted take jobs that long, and one that ends waits that long for its last pulls.
+    lifetime: Duration,
     deliveries: mpsc::Sender<Delivery>,
 }
 
@@ -99,11 +97,17 @@ enum Over {
 }
 
 impl Puller {
-    /// A puller and the jobs it brings, at most one for each of `slots`.
-    pub fn new(bus: Bus, pool: &str, slots: u32) -> (Self, mpsc::Receiver<Delivery>) {
+    /// A puller and the jobs it brings, at most one for each of `slots`; each pull waits for
+    /// `lifetime` at most.
+    pub fn new(
+        bus: Bus,
+        pool: &str,
+        slots: u32,
+        lifetime: Duration,
+    ) -> (Self, mpsc::Receiver<Delivery>) {
         let slots = Slots::new(slots);
         let (deliveries, jobs) = mpsc::channel(slots.total() as usize);
-        (Self { bus, pool: pool.to_owned(), slots, deliveries }, jobs)
+        (Self { bus, pool: pool.to_owned(), slots, lifetime, deliveries }, jobs)
     }
 
     /// The slots.
@@ -147,11 +151,15 @@ impl Puller {
     ) -> Result<Over, BusError> {
         let mut waiting = VecDeque::new();
         loop {
+            if stop.is_cancelled() {
+                self.last_answers(answers, waiting, connections).await;
+                return Ok(Over::Stopped);
+            }
             self.top_up(inbox, &mut waiting).await?;
             let renewal = waiting.front().copied();
             tokio::select! {
                 biased;
-                () = stop.cancelled() => return Ok(Over::Stopped),
+                () = stop.cancelled() => {}
                 changed = connections.changed() => {
                     changed.map_err(|error| BusError::request("watching NATS", error))?;
                     return Ok(Over::Reconnected);
@@ -189,15 +197,44 @@ impl Puller {
                 subjects::CHAT_STREAM,
                 subjects::chat_consumer(&self.pool)
             );
-            let body = format!(r#"{{"batch":1,"expires":{}}}"#, PULL_LIFETIME.as_nanos());
+            let body = format!(r#"{{"batch":1,"expires":{}}}"#, self.lifetime.as_nanos());
             self.bus
                 .client()
                 .publish_with_reply(subject, inbox.to_owned(), body.into())
                 .await
                 .map_err(|error| BusError::request("pulling a job", error))?;
-            waiting.push_back(Instant::now() + PULL_LIFETIME + PULL_GRACE);
+            waiting.push_back(Instant::now() + self.lifetime + PULL_GRACE);
         }
         Ok(())
+    }
+
+    /// After the end no pull is sent, and each that waits is answered: with a job that was on its
+    /// way or with its own end. Only then may the inbox go: the client library forgets a drained
+    /// one at its next wake, and with it what the server had sent before it read of the end.
+    async fn last_answers(
+        &self,
+        answers: &mut Subscriber,
+        mut waiting: VecDeque<Instant>,
+        connections: &mut watch::Receiver<u64>,
+    ) {
+        while let Some(lost) = waiting.front().copied() {
+            let answer = tokio::select! {
+                answer = answers.next() => answer,
+                () = tokio::time::sleep_until(lost) => {
+                    waiting.pop_front();
+                    continue;
+                }
+                // The server knows nothing of them any more.
+                _ = connections.changed() => return,
+            };
+            let Some(answer) = answer else { return };
+            match answer.status {
+                Some(async_nats::StatusCode::IDLE_HEARTBEAT) => continue,
+                Some(_) => {}
+                None => self.hand_over(answer).await,
+            }
+            waiting.pop_front();
+        }
     }
 
     /// Ends an inbox. Jobs that were on their way to it are ours already: were they dropped here,

@@ -200,9 +200,11 @@ impl Bus {
         current: impl Fn() -> C + Send + 'static,
     ) -> Result<BoxStream<'static, Result<C, BusError>>, BusError> {
         let bucket = self.bucket(name).await?;
-        let status = bucket.status().await;
-        let empty =
-            status.map_err(|error| BusError::request("watching records", error))?.values() == 0;
+        // The library says that all has been told with the last record, so of none it says nothing.
+        let subjects = format!("{}{filter}", bucket.prefix);
+        let there = bucket.stream.info_with_subjects(subjects).await;
+        let there = there.map_err(|error| BusError::request("watching records", error))?;
+        let empty = there.take(1).count().await == 0;
         let watch = bucket.watch_with_history(filter).await;
         let watch = watch.map_err(|error| BusError::request("watching records", error))?;
         let start: Vec<Result<C, BusError>> = if empty { vec![Ok(current())] } else { Vec::new() };

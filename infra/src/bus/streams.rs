@@ -31,7 +31,7 @@ impl Bus {
         for bucket in [subjects::KEYS_BUCKET, subjects::ACCOUNTS_BUCKET] {
             self.apply_bucket(bucket, queue.replicas).await?;
         }
-        Ok(())
+        self.sealer().await.map(drop)
     }
 
     /// Makes what isn't there, for a role that starts: the record of money, keys and accounts is
@@ -65,7 +65,7 @@ impl Bus {
                 self.apply_bucket(bucket, queue.replicas).await?;
             }
         }
-        Ok(())
+        self.sealer().await.map(drop)
     }
 
     async fn has_stream(&self, name: &str) -> Result<bool, BusError> {

@@ -12,6 +12,9 @@ const REQUEST_SECONDS_MAX: u64 = 43_200;
 /// seconds.
 const SETTLE_GRACE_SECONDS_MAX: u64 = 3_600;
 
+/// A worker that ends waits as long, and a halted one takes jobs that long.
+const PULL_MS_MAX: u64 = 60_000;
+
 /// Any other time that something waits, in seconds.
 const WAIT_SECONDS_MAX: u64 = 86_400;
 
@@ -85,6 +88,7 @@ fn queue(file: &File) -> Vec<Bound> {
     let (queue, breaker) = (&file.queue, &file.breaker);
     vec![
         ("queue.acknowledge_seconds", queue.acknowledge_seconds, 1, WAIT_SECONDS_MAX),
+        ("queue.pull_ms", queue.pull_ms, 1, PULL_MS_MAX),
         ("queue.waiting_max", queue.waiting_max as u64, 1, u64::MAX),
         ("queue.wait_seconds_max", queue.wait_seconds_max, 1, WAIT_SECONDS_MAX),
         ("queue.overflow_seconds", queue.overflow_seconds, 0, WAIT_SECONDS_MAX),

@@ -80,6 +80,8 @@ pub struct Queue {
     pub replicas: usize,
     /// After so long without a sign from its worker a job is given to another one, in seconds.
     pub acknowledge_seconds: u64,
+    /// How long a worker's pull waits before it is renewed, in milliseconds.
+    pub pull_ms: u64,
     /// How often a job is handed out before it counts as poison.
     pub deliveries_max: i64,
     /// Requests that may wait in each gateway for their turn in a pool.
@@ -140,6 +142,7 @@ impl Default for Queue {
             bytes_max: 536_870_912,
             replicas: 1,
             acknowledge_seconds: 3,
+            pull_ms: 1_000,
             deliveries_max: 3,
             waiting_max: 10_000,
             wait_seconds_max: 120,

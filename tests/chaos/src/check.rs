@@ -15,6 +15,10 @@ const LIVE_AGAIN_MAX: Duration = Duration::from_secs(30);
 /// How much longer than its life a request may take, beside the longest halt of a process.
 const LATE_MAX: Duration = Duration::from_secs(5);
 
+/// How much later than its time a forgotten hold may be found: billing looks each second, and the
+/// servers may be away at that moment.
+const SWEEP_SECONDS_MAX: u64 = 4;
+
 /// Runs of one request: the gateway's attempts, each handed out as often as the queue may.
 const STARTS_MAX: usize = 4 * 3;
 
@@ -169,7 +173,8 @@ fn ends(evidence: &Evidence) -> HashMap<String, usize> {
 
 fn terminal(evidence: &Evidence) -> Finding {
     let ends = ends(evidence);
-    let life = Duration::from_secs(REQUEST_SECONDS_MAX + SETTLE_GRACE_SECONDS);
+    let life = REQUEST_SECONDS_MAX + SETTLE_GRACE_SECONDS + SWEEP_SECONDS_MAX;
+    let life = Duration::from_secs(life);
     let mut broken: Vec<String> = Vec::new();
     let twice = ends.iter().filter(|(_, count)| **count > 1);
     broken.extend(twice.map(|(request, count)| format!("{request} ended {count} times")));

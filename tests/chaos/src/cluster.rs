@@ -166,7 +166,7 @@ impl Cluster {
     }
 
     async fn make_streams(&self) {
-        let url = self.servers.nats_url().to_owned();
+        let url = self.servers.nats_url();
         let mut child = self.launch("streams", &["streams", "apply"], &url, Vec::new());
         let ended = harness::within("fly-llm streams apply", child.wait()).await.unwrap();
         assert!(ended.success(), "streams apply: {ended}");

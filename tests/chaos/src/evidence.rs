@@ -88,7 +88,7 @@ impl Eyes {
     pub(crate) async fn open(cluster: &mut Cluster) -> Self {
         let servers = cluster.servers();
         Self {
-            bus: Bus::connect(servers.nats_url(), "chaos").await.unwrap(),
+            bus: Bus::connect(&servers.nats_url(), "chaos").await.unwrap(),
             store: Store::connect(servers.redis_url()).await.unwrap(),
             redis: redis::Client::open(servers.redis_url()).unwrap(),
         }

@@ -1,6 +1,10 @@
 //! nats-server and redis-server of one test: an own folder, free ports, gone with the test. Both
 //! can be killed and come back at the same place with the same data.
 
+/// Three of NATS.
+mod cluster;
+
+use cluster::NatsCluster;
 use infra::children::nats::NatsServer;
 use infra::children::redis::RedisServer;
 use infra::children::{ChildProcess, Launch};
@@ -13,6 +17,8 @@ use std::path::{Path, PathBuf};
 pub struct Servers {
     folder: PathBuf,
     nats: NatsServer,
+    /// In the place of `nats`.
+    cluster: Option<NatsCluster>,
     redis: RedisServer,
     nats_again: Option<ChildProcess>,
     redis_again: Option<ChildProcess>,
@@ -29,17 +35,40 @@ impl Servers {
         );
         let nats = nats.expect("nats-server: run scripts/install-test-tools");
         let redis = redis.expect("redis-server: run scripts/install-test-tools");
-        Self { folder: folder.to_owned(), nats, redis, nats_again: None, redis_again: None }
+        let (nats_again, redis_again) = (None, None);
+        Self { folder: folder.to_owned(), nats, cluster: None, redis, nats_again, redis_again }
     }
 
-    /// Where NATS is.
-    pub fn nats_url(&self) -> &str {
-        self.nats.url()
+    /// Three nats-servers take the place of the one.
+    pub(crate) async fn become_a_cluster(&mut self) {
+        self.nats.process().kill().await;
+        let environment = self.nats.environment().to_vec();
+        let cluster = NatsCluster::start(&self.folder.join("cluster"), environment).await;
+        self.cluster = Some(cluster);
+    }
+
+    /// `kill -9` of one of three.
+    pub async fn kill_node(&mut self, name: &str) {
+        self.cluster.as_mut().expect("a cluster").kill(name).await;
+    }
+
+    /// One of three again, with its data.
+    pub async fn start_node_again(&mut self, name: &str) {
+        self.cluster.as_mut().expect("a cluster").start_again(name).await;
+    }
+
+    /// Where NATS is: of a cluster all addresses.
+    pub fn nats_url(&self) -> String {
+        self.all(self.nats.url())
+    }
+
+    fn all(&self, url: &str) -> String {
+        self.cluster.as_ref().map_or_else(|| url.to_owned(), |cluster| cluster.url_like(url))
     }
 
     /// Where NATS is for a role's own user.
     pub fn nats_url_of(&self, user: &str) -> String {
-        self.nats.url_of(user).expect("a user of nats.conf")
+        self.all(&self.nats.url_of(user).expect("a user of nats.conf"))
     }
 
     /// Where Redis is.

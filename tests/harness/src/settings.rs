@@ -14,6 +14,7 @@ pub(crate) const VENDOR_KEY: &str = "vendor-secret-key";
 const TEMPLATE: &str = r#"
 gateway: {listen: "127.0.0.1:0", metrics_listen: "127.0.0.1:0", drain_seconds_max: 5}
 workers: {provider_slots: 16, drain_seconds_max: 5}
+queue: {pull_ms: 100}
 limits:
   requests_per_minute: 1000000
   tokens_per_minute: 1000000000

@@ -42,6 +42,7 @@ async fn send(worker: &Worker, pool: &Pool, slots: &Slots, leaving: bool) {
     let metrics = worker.metrics();
     metrics.worker_slots.with_label_values(&[&pool.name]).set(i64::from(all));
     metrics.worker_slots_free.with_label_values(&[&pool.name]).set(i64::from(free));
+    worker.backend().show();
     let served = worker.backend().models();
     let models = pool.models.iter().filter(|model| served.contains(model)).cloned().collect();
     let advert = Advert::V1(AdvertV1 {

@@ -40,6 +40,7 @@ use infra::trace::{self, Kind, Span};
 use schemas::error::{ErrorCode, Problem};
 use schemas::job::{ChatJob, Job, JobKind};
 use schemas::usage::{TokenSource, Usage};
+use settle::End;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -49,6 +50,9 @@ use tokio_util::sync::CancellationToken;
 pub trait Backend: Send + Sync + 'static {
     /// The catalogue names of the models that it can serve now.
     fn models(&self) -> Vec<String>;
+
+    /// Shows in its counters how what it calls stands; asked with each advert.
+    fn show(&self) {}
 
     /// Answers one job through `reply`, and stops soon after `stop` is cancelled. Everything sent
     /// through `reply` is charged, so it must have reached this process.
@@ -149,7 +153,8 @@ async fn run_job(worker: Arc<Worker>, delivery: Delivery) -> JobOutcome {
         return JobOutcome::Failed;
     }
     Point::Answered.pass().await;
-    settle::settle(&worker, &job, &mut reply, ended, running.was_cancelled()).await;
+    let end = End { cancelled: running.was_cancelled(), seal: delivery.seal.as_deref() };
+    settle::settle(&worker, &job, &mut reply, ended, end).await;
     if failed { JobOutcome::Failed } else { JobOutcome::Done }
 }
 

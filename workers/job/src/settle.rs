@@ -20,13 +20,21 @@ const WRITE_ATTEMPTS_MAX: u32 = 8;
 /// The first pause between two attempts; it doubles each time.
 const WRITE_PAUSE: Duration = Duration::from_millis(100);
 
+/// How a job's end is to be written.
+pub(crate) struct End<'a> {
+    /// Its client left.
+    pub(crate) cancelled: bool,
+    /// What came with the job.
+    pub(crate) seal: Option<&'a str>,
+}
+
 /// Settles a job and tells its end.
 pub(crate) async fn settle(
     worker: &Worker,
     job: &ChatJob,
     reply: &mut Reply,
     ended: Ended,
-    cancelled: bool,
+    end: End<'_>,
 ) {
     let produced = reply.meter().produced() || ended.problem.is_none();
     if !produced {
@@ -37,7 +45,7 @@ pub(crate) async fn settle(
     let (usage, source) = reply.meter().usage(job, &ended);
     let outcome = match &ended.problem {
         None => Outcome::Done,
-        Some(_) if cancelled => Outcome::Cancelled,
+        Some(_) if end.cancelled => Outcome::Cancelled,
         Some(_) => Outcome::Partial,
     };
     let charge = job.price.charge(&usage).min(job.hold);
@@ -59,7 +67,7 @@ pub(crate) async fn settle(
             route: job.route.clone(),
         }),
     };
-    let body = match write(worker, &event).await {
+    let body = match write(worker, &event, end.seal).await {
         Some(recorded) => end_of(recorded, &event, ended.problem),
         None => FrameBody::Failed(Failed { problem: not_recorded(), settled: None }),
     };
@@ -67,13 +75,14 @@ pub(crate) async fn settle(
     reply.send(body).await;
 }
 
-/// Writes until confirmed. `None` when the ledger stayed away: the gateway will write it, on the
-/// same subject.
-async fn write(worker: &Worker, event: &EventV1) -> Option<Recorded> {
+/// Writes until confirmed. `None` when the ledger stayed away or a forgery stands there: the
+/// gateway will write it.
+async fn write(worker: &Worker, event: &EventV1, seal: Option<&str>) -> Option<Recorded> {
     let mut pause = WRITE_PAUSE;
     for _ in 0..WRITE_ATTEMPTS_MAX {
-        match worker.bus().record(event).await {
-            Ok(recorded) => return Some(recorded),
+        match worker.bus().record_under(event, seal).await {
+            Ok(Some(recorded)) => return Some(recorded),
+            Ok(None) => break,
             Err(error) => tracing::warn!(%error, "a charge is not confirmed yet"),
         }
         tokio::time::sleep(pause).await;

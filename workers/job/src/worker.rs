@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 /// How long jobs may take to settle after the drain's end, before the process leaves anyway.
 const SETTLE_SECONDS_MAX: Duration = Duration::from_secs(2);
 
-/// How long the last pulls may take to end: round trips.
+/// How long the last pulls may take to end beyond their own life: round trips.
 const PULLS_END_SECONDS_MAX: Duration = Duration::from_secs(5);
 
 /// One pool that a worker serves.
@@ -44,6 +44,8 @@ pub struct WorkerSettings {
     /// How often the queue is told that a job without a first token is alive; well below the
     /// queue's acknowledgement wait.
     pub alive_interval: Duration,
+    /// How long a pull waits before it is renewed.
+    pub pull_lifetime: Duration,
 }
 
 /// A worker that could not start or go on.
@@ -172,7 +174,7 @@ impl Worker {
         self.draining.cancel();
         let began = Instant::now();
         // A job that was on its way must be among the running ones before these are waited for.
-        if !pulls.finish_within(PULLS_END_SECONDS_MAX).await {
+        if !pulls.finish_within(self.settings.pull_lifetime + PULLS_END_SECONDS_MAX).await {
             tracing::warn!("the last pulls did not end in time");
         }
         let left = self.settings.drain_max.saturating_sub(began.elapsed());
@@ -189,7 +191,8 @@ impl Worker {
     }
 
     fn serve_pool(self: &Arc<Self>, pool: &Pool, pulls: &Tasks, adverts: &Tasks, jobs: &Tasks) {
-        let (puller, mut deliveries) = Puller::new(self.bus.clone(), &pool.name, pool.slots);
+        let (puller, mut deliveries) =
+            Puller::new(self.bus.clone(), &pool.name, pool.slots, self.settings.pull_lifetime);
         let slots = puller.slots();
         let stop_pulling = self.draining.clone();
         pulls.spawn("pull", {
@@ -243,8 +246,9 @@ impl Worker {
     ) -> impl Future<Output = ()> + Send + 'static {
         let subject = subjects::direct(&pool.name, &self.id);
         let (bus, stop) = (self.bus.clone(), self.draining.clone());
+        let linger = self.settings.pull_lifetime;
         async move {
-            match Direct::listen(bus, subject, slots).await {
+            match Direct::listen(bus, subject, slots, linger).await {
                 Ok(direct) => direct.run(stop, start).await,
                 Err(error) => tracing::warn!(%error, "no job comes past the queue"),
             }

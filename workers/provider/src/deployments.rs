@@ -8,6 +8,7 @@ use crate::provider::StartError;
 use crate::sink::{Ended, Sink, SinkClosed};
 use crate::translate::{Protocol, protocol};
 use crate::upstream::Upstream;
+use infra::metrics::Metrics;
 use reqwest::Url;
 use schemas::error::{ErrorCode, Problem};
 use schemas::openai::{AnswerChoice, ChunkChoice};
@@ -52,6 +53,8 @@ pub(crate) struct Deployment {
     pub(crate) keys: KeyRing,
     /// Its name in the net.
     pub(crate) host: String,
+    /// What counters call it; nothing for the only one of its model.
+    label: Option<String>,
     pace: Pace,
     /// Failures since the last good answer.
     failures: AtomicU32,
@@ -75,12 +78,31 @@ impl Deployment {
         let keys = KeyRing::new(keys.map_err(|_| StartError::Key(name.to_owned()))?);
         let host = url.and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default();
         let (failures, cool_downs) = (AtomicU32::new(0), AtomicU32::new(0));
-        Ok(Self { upstream, protocol, keys, host, pace: Pace::default(), failures, cool_downs })
+        let (pace, label) = (Pace::default(), None);
+        Ok(Self { upstream, protocol, keys, host, label, pace, failures, cool_downs })
     }
 
     /// A call begins; it counts until the value is dropped.
     pub(crate) fn begin(&self) -> Called<'_> {
         Called { deployment: self, running: self.pace.begin() }
+    }
+
+    /// What a dashboard shows: 0 it is asked, 1 one request tries it, 2 it rests.
+    fn state(&self, cool_down: &CoolDown) -> i64 {
+        let is_on_trial = self.failures.load(Ordering::Relaxed) >= cool_down.failures_max;
+        if self.pace.rests() || self.keys.all_rest() { 2 } else { i64::from(is_on_trial) }
+    }
+
+    /// Counts a call of it.
+    pub(crate) fn count(&self, metrics: &Metrics, model: &str, ended: &Ended, begun: bool) {
+        let Some(label) = &self.label else { return };
+        let outcome = match &ended.result {
+            Ok(()) => "answered",
+            Err(_) if begun => "cut",
+            Err(problem) if is_of_the_upstream(problem) => "failed",
+            Err(_) => "refused",
+        };
+        metrics.deployment_calls_total.with_label_values(&[model, label, outcome]).inc();
     }
 
     /// Whether others are asked before it: it cools down, somebody tries it after that just now,
@@ -187,7 +209,12 @@ impl Deployments {
     pub(crate) fn new(name: &str, upstreams: Vec<Upstream>) -> Result<Self, StartError> {
         let all: Result<Vec<_>, _> =
             upstreams.into_iter().map(|upstream| Deployment::new(name, upstream)).collect();
-        let all = all?;
+        let mut all = all?;
+        if all.len() > 1 {
+            for (number, it) in all.iter_mut().enumerate() {
+                it.label = Some(format!("{} {}@{}", number + 1, it.upstream.name, it.host));
+            }
+        }
         if all.is_empty() {
             return Err(StartError::Address(name.to_owned()));
         }
@@ -201,6 +228,15 @@ impl Deployments {
         let mut order = in_turn(&self.all, count, |it| &it.pace, rests);
         order.truncate(DEPLOYMENTS_TRIED_MAX);
         order
+    }
+
+    /// Shows how each stands, where there are several.
+    pub(crate) fn show(&self, metrics: &Metrics, model: &str, cool_down: &CoolDown) {
+        for it in &self.all {
+            let Some(label) = &it.label else { continue };
+            let gauge = metrics.deployment_state.with_label_values(&[model, label]);
+            gauge.set(it.state(cool_down));
+        }
     }
 
     /// The first, which stands for all in what they have in common; and whether it is the only one.

@@ -9,6 +9,7 @@ use crate::sink::{Ended, Sink};
 use crate::translate::choices_wanted;
 use crate::upstream::Upstream;
 use crate::vectors::{Vectors, give};
+use infra::metrics::Metrics;
 use reqwest::Client;
 use schemas::catalogue::Vendor;
 use schemas::error::{ErrorCode, Problem};
@@ -46,6 +47,7 @@ pub struct Provider {
     limits: Limits,
     tails: Tails,
     models: HashMap<String, Deployments>,
+    metrics: Option<Metrics>,
 }
 
 /// Who is called for a model, as traces tell it.
@@ -86,7 +88,27 @@ impl Provider {
                 return Err(StartError::Twice(name));
             }
         }
-        Ok(Self { client, limits, tails: Tails::default(), models: ready })
+        Ok(Self { client, limits, tails: Tails::default(), models: ready, metrics: None })
+    }
+
+    /// Counts calls of models that have several deployments.
+    #[must_use]
+    pub fn counting(self, metrics: Metrics) -> Self {
+        Self { metrics: Some(metrics), ..self }
+    }
+
+    /// Shows how the deployments stand.
+    pub fn show(&self) {
+        let Some(metrics) = &self.metrics else { return };
+        for (name, model) in &self.models {
+            model.show(metrics, name, &self.limits.cool_down);
+        }
+    }
+
+    fn count(&self, at: &Deployment, model: &str, ended: &Ended, begun: bool) {
+        if let Some(metrics) = &self.metrics {
+            at.count(metrics, model, ended, begun);
+        }
     }
 
     /// The names of the models, in no order.
@@ -132,6 +154,7 @@ impl Provider {
                 self.within_limits(answer, stop).await
             };
             let seen = (job.stream, watched.first());
+            self.count(deployment, &job.model, &ended, seen.1.is_some());
             if !called.end(&ended, seen, &self.limits.cool_down) {
                 return ended;
             }
@@ -163,6 +186,7 @@ impl Provider {
             };
             let ended = self.within_limits(embedding, stop).await;
             let seen = (false, watched.first());
+            self.count(deployment, &job.model, &ended, seen.1.is_some());
             if !called.end(&ended, seen, &self.limits.cool_down) {
                 return ended;
             }

@@ -79,11 +79,13 @@ pub async fn run_until_retired(
     let is_gone = |model: &&Arc<Model>| callable.iter().all(|it| it.name != model.name);
     let former: Vec<&Arc<Model>> = former.iter().filter(is_gone).collect();
     let provider = provider(config, &[callable.as_slice(), &former].concat())?;
+    let provider = provider.counting(metrics.clone());
     let alive_interval = Duration::from_secs(config.queue.acknowledge_seconds) / 3;
     let settings = WorkerSettings {
         pools: pools(config, &callable, &former),
         drain_max: Duration::from_secs(config.workers.drain_seconds_max),
         alive_interval,
+        pull_lifetime: Duration::from_millis(config.queue.pull_ms),
     };
     let worker = Worker::new(bus, Arc::new(Calls(provider)), metrics, settings);
     tracing::info!(worker = %worker.id(), models = callable.len(), "serving vendors' models");
@@ -175,6 +177,10 @@ impl Calls {
 impl Backend for Calls {
     fn models(&self) -> Vec<String> {
         self.0.models().map(str::to_owned).collect()
+    }
+
+    fn show(&self) {
+        self.0.show();
     }
 
     fn answer<'a>(

@@ -148,6 +148,7 @@ fn settings(config: &Config, model: &Model, llama: &Llama) -> WorkerSettings {
         }],
         drain_max: Duration::from_secs(config.workers.drain_seconds_max),
         alive_interval: Duration::from_secs(config.queue.acknowledge_seconds) / 3,
+        pull_lifetime: Duration::from_millis(config.queue.pull_ms),
     }
 }
 

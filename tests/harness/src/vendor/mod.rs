@@ -20,6 +20,7 @@ use script::{Counts, Script, Step};
 use serde_json::Value;
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
@@ -39,6 +40,10 @@ pub struct Seen {
     pub body: Value,
     /// How it ended.
     pub end: End,
+    /// When it came.
+    pub begun: Instant,
+    /// When it ended.
+    pub over: Option<Instant>,
 }
 
 /// How a request ended.
@@ -153,7 +158,8 @@ impl Ending {
 
 impl Drop for Ending {
     fn drop(&mut self) {
-        self.shared.seen.lock().unwrap()[self.number].end = self.end;
+        let seen = &mut self.shared.seen.lock().unwrap()[self.number];
+        (seen.end, seen.over) = (self.end, Some(Instant::now()));
     }
 }
 
@@ -164,7 +170,8 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response
     let path = parts.uri.path().to_owned();
     let model = body["model"].as_str().or_else(|| named_in(&path)).unwrap().to_owned();
     let script = script_for(&shared, &model);
-    let seen = Seen { model, path, headers: parts.headers, body, end: End::Running };
+    let (headers, begun) = (parts.headers, Instant::now());
+    let seen = Seen { model, path, headers, body, end: End::Running, begun, over: None };
     let number = {
         let mut all = shared.seen.lock().unwrap();
         all.push(seen.clone());

@@ -22,6 +22,7 @@ pub struct WorldBuilder {
     billings: usize,
     sells: bool,
     has_own_users: bool,
+    is_cluster: bool,
     change: Box<dyn FnOnce(&mut Config)>,
 }
 
@@ -29,7 +30,15 @@ impl WorldBuilder {
     /// One of each role.
     pub(super) fn new() -> Self {
         let change = Box::new(|_: &mut Config| {});
-        Self { gateways: 1, workers: 1, billings: 1, sells: false, has_own_users: false, change }
+        Self {
+            gateways: 1,
+            workers: 1,
+            billings: 1,
+            sells: false,
+            has_own_users: false,
+            is_cluster: false,
+            change,
+        }
     }
 
     /// So many gateways; one when not said.
@@ -67,6 +76,13 @@ impl WorldBuilder {
         self
     }
 
+    /// Three nats-servers instead of one, and three copies of each stream.
+    #[must_use]
+    pub fn cluster(mut self) -> Self {
+        self.is_cluster = true;
+        self
+    }
+
     /// Changes the configuration.
     #[must_use]
     pub fn config(mut self, change: impl FnOnce(&mut Config) + 'static) -> Self {
@@ -78,8 +94,8 @@ impl WorldBuilder {
     pub async fn start(self) -> World {
         prepare();
         let folder = TempDir::new().unwrap();
-        let (servers, vendor) = tokio::join!(Servers::start(folder.path()), Vendor::start());
-        for url in [servers.nats_url(), servers.redis_url()] {
+        let (mut servers, vendor) = tokio::join!(Servers::start(folder.path()), Vendor::start());
+        for url in [servers.nats_url().as_str(), servers.redis_url()] {
             let password = url.rsplit_once('@').and_then(|(before, _)| before.rsplit_once(':'));
             ears::learn(password.expect("a URL with a password").1);
         }
@@ -88,13 +104,19 @@ impl WorldBuilder {
         if let Some(stripe) = &stripe {
             settings::sell(&mut config, &stripe.url());
         }
+        if self.is_cluster {
+            servers.become_a_cluster().await;
+            config.queue.replicas = 3;
+        }
         (self.change)(&mut config);
-        let bus = Bus::connect(servers.nats_url(), "harness").await.unwrap();
+        let bus = Bus::connect(&servers.nats_url(), "harness").await.unwrap();
         let redis_url = servers.redis_url();
         // Both give up after a second, and a busy machine may need more.
         let store = wait_for("Redis", async || Store::connect(redis_url).await.ok()).await;
         let redis = wait_for("Redis", async || redis_connection(redis_url).await.ok()).await;
-        bus.apply_streams(&config.queue, &config.models.pools()).await.unwrap();
+        let pools = config.models.pools();
+        // The servers of a cluster choose a leader first.
+        wait_for("the streams", async || bus.apply_streams(&config.queue, &pools).await.ok()).await;
         let config = Arc::new(config);
         let (told, configs) = tokio::sync::watch::channel(Arc::clone(&config));
         let given = Given {
