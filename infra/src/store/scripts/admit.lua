@@ -15,12 +15,19 @@ local function look(index)
                  requests_max = tonumber(ARGV[at]), tokens_max = tonumber(ARGV[at + 1]),
                  parallel_max = tonumber(ARGV[at + 2])}
   local seen = redis.call('HMGET', owner.rate, 'at', 'requests', 'tokens')
+  -- Redis's clock went back: it refills from now on, and not when the clock is there again.
+  if tonumber(seen[1] or now) > now then redis.call('HSET', owner.rate, 'at', now) end
   local passed = math.max(0, now - tonumber(seen[1] or now))
   local function refill(level, max) return math.min(max, tonumber(level or max) + passed * max / 60000) end
   owner.requests = refill(seen[2], owner.requests_max)
   owner.tokens = refill(seen[3], owner.tokens_max)
   owner.wanted = math.min(tonumber(ARGV[2]), owner.tokens_max)
   redis.call('ZREMRANGEBYSCORE', owner.parallel, '-inf', now)
+  -- No lease is longer than that, unless the clock went back.
+  local lease_end = string.format('%.0f', now + tonumber(ARGV[3]))
+  for _, request in ipairs(redis.call('ZRANGEBYSCORE', owner.parallel, '(' .. lease_end, '+inf')) do
+    redis.call('ZADD', owner.parallel, lease_end, request)
+  end
   owner.running = redis.call('ZCARD', owner.parallel)
   return owner
 end

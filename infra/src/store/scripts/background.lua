@@ -13,6 +13,8 @@ local function renew()
 end
 local function runs()
   local lease_end = redis.call('ZSCORE', KEYS[1], id)
+  -- No lease is longer than that, unless the clock went back.
+  if lease_end and tonumber(lease_end) > now + lease then redis.call('ZADD', KEYS[1], now + lease, id) end
   return lease_end and tonumber(lease_end) > now
 end
 if word == 'begin' then

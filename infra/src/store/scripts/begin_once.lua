@@ -16,6 +16,11 @@ local body, request, lease, answer = record[1], record[2], record[3], record[4]
 if not body or ARGV[6] == '1' then return lead() end
 if body ~= ARGV[1] then return {'other', request, ''} end
 if answer then return {'done', request, answer} end
+if tonumber(lease) > now + ARGV[3] then
+  -- The clock went back.
+  lease = now + ARGV[3]
+  redis.call('HSET', KEYS[1], 'lease', lease)
+end
 if tonumber(lease) > now then
   redis.call('HSET', KEYS[1], 'wanted', now)
   return {'running', request, ''}

@@ -5,4 +5,6 @@
 local kept = redis.call('GET', KEYS[1])
 if kept then return {'kept', kept} end
 if redis.call('SET', KEYS[2], ARGV[1], 'NX', 'PX', ARGV[2]) then return {'lead', ARGV[1]} end
+-- No lead is longer than that, unless the clock went back.
+if redis.call('PTTL', KEYS[2]) > tonumber(ARGV[2]) then redis.call('PEXPIRE', KEYS[2], ARGV[2]) end
 return {'follow', redis.call('GET', KEYS[2]) or ''}

@@ -13,7 +13,7 @@ for _, held in ipairs(cjson.decode(ARGV[3])) do
     redis.call('HINCRBY', prefix .. 'key:' .. held.key, 'held', held.amount)
     redis.call('HINCRBY', total, 'held', held.amount)
     redis.call('HSET', hold, 'state', 'held', 'amount', held.amount, 'account', held.account,
-               'key', held.key)
+               'key', held.key, 'lifetime', ARGV[2])
     redis.call('ZADD', holds, string.format('%.0f', now + tonumber(ARGV[2])), held.request)
     renewed = renewed + 1
   end
