@@ -1,5 +1,5 @@
-//! Redis's clock goes back by an hour, on a real redis-server: what it keeps with a moment in it lies
-//! an hour in the future then, which is written here by hand. Nothing may stay for that hour.
+//! Redis's clock goes back by an hour, on a real redis-server: what it keeps with a moment in it
+//! lies an hour in the future then, which is written here by hand. Nothing may stay for that hour.
 
 #![expect(clippy::unwrap_used, reason = "a test ends by panicking")]
 
@@ -109,7 +109,10 @@ async fn a_hold_that_nobody_settles_ends_in_its_time() {
     let fact = Fact::Grant { unique: "g".into(), note: String::new() };
     let account = view.account.clone();
     let gift = EventV1 { account, at_ms: 1, amount: MicroUsd(100), fact };
-    view.store.apply(part, 0, &[Entry { sequence: 1, event: Some(gift) }]).await.unwrap();
+    view.store
+        .apply(part, 0, &[Entry { sequence: 1, event: Some(gift), late: None }])
+        .await
+        .unwrap();
     assert!(view.store.go_live(part, 1).await.unwrap());
     let mut requests = Vec::new();
     for lifetime_ms in [LEASE_MS / 2, LEASE_MS] {

@@ -202,7 +202,8 @@ impl Bus {
     async fn standing_on(&self, subject: &str) -> Result<Standing, BusError> {
         let Some(message) = self.last_on(subject).await? else { return Ok(Standing::Nothing) };
         let sealer = self.sealer().await?;
-        Ok(counted(&message, &sealer).map_or_else(Standing::Refused, |event| Standing::Event(Box::new(event))))
+        Ok(counted(&message, &sealer)
+            .map_or_else(Standing::Refused, |event| Standing::Event(Box::new(event))))
     }
 
     async fn last_on(&self, subject: &str) -> Result<Option<StreamMessage>, BusError> {
