@@ -110,7 +110,7 @@ async fn a_hold_that_nobody_settles_ends_in_its_time() {
     let account = view.account.clone();
     let gift = EventV1 { account, at_ms: 1, amount: MicroUsd(100), fact };
     view.store
-        .apply(part, 0, &[Entry { sequence: 1, event: Some(gift), late: None }])
+        .apply(part, 0, 0, &[Entry { sequence: 1, event: Some(gift), late: None }])
         .await
         .unwrap();
     assert!(view.store.go_live(part, 1).await.unwrap());

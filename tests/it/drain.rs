@@ -48,6 +48,8 @@ async fn it_finishes_takes_nothing_new_and_leaves(slots: u32) {
     let told = workers(&admin).await.remove(0);
     assert_eq!((&told["worker"], &told["draining"]), (&json!(first), &json!(true)));
     assert_eq!(drain(&admin, &first).await.status, 200, "twice is once");
+    let pulls = async || world.queue("cloud").await.waiting;
+    wait_until("the pulls that it had sent are over", async || pulls().await == 0).await;
 
     // Nobody else is there: what comes now waits for somebody, and who drains does not take it.
     world.vendor().always("fast", Script::says(["next"]));

@@ -276,10 +276,7 @@ impl Bus {
             .await
             .map_err(|error| BusError::request("reading the ledger", error))?;
         match stream.get_first_raw_message_by_subject(filter, from).await {
-            Ok(message) => {
-                let taken_ms = message.time.unix_timestamp_nanos() / NANOSECONDS_IN_MS;
-                Ok(Some((message.sequence, u64::try_from(taken_ms).unwrap_or(0))))
-            }
+            Ok(message) => Ok(Some((message.sequence, milliseconds(message.time)))),
             Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => Ok(None),
             Err(error) => Err(BusError::request("reading the ledger", error)),
         }
