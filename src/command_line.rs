@@ -64,7 +64,7 @@ pub(crate) enum Command {
         json: bool,
     },
     /// Chooses models for chats on standard input (JSONL), without calling any.
-    Route(Lines),
+    Route(Route),
     /// Masks texts on standard input (JSONL).
     Mask(Lines),
     /// Says which questions of a file the cache would take for one another, without calling any.
@@ -392,6 +392,17 @@ pub(crate) struct Lines {
     /// JSONL in, JSONL out (the only form there is).
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// Arguments of `route`.
+#[derive(Debug, Args)]
+pub(crate) struct Route {
+    /// What all such tools take.
+    #[command(flatten)]
+    pub(crate) lines: Lines,
+    /// Tells what each decision took, in microseconds: the quickest of three.
+    #[arg(long)]
+    pub(crate) micros: bool,
 }
 
 /// Arguments of `similar`.

@@ -242,6 +242,26 @@ async fn what_is_too_much_makes_room() {
     world.finish().await;
 }
 
+#[tokio::test]
+async fn an_answer_that_is_too_large_is_not_kept() {
+    let change = |config: &mut Config| {
+        config.cache.enabled = true;
+        config.cache.entry_bytes_max = 2_000;
+    };
+    let world = World::builder().config(change).start().await;
+    let key = world.key(1_000_000).await;
+    let client = world.client(&key);
+    let large = "The answer to this is rather long. ".repeat(200);
+    assert_eq!(client.ask("fast", &large).await.content(), large);
+    assert_eq!(state(&client.ask("fast", "hello").await), "miss");
+    wait_for_kept(&world, 1).await;
+    assert_eq!(state(&client.ask("fast", "hello").await), "hit");
+    assert_eq!(state(&client.ask("fast", &large).await), "miss");
+    assert_eq!(world.vendor().starts(), 3);
+    world.wait_for_ends(4, 0).await;
+    world.finish().await;
+}
+
 /// Redis that doesn't answer is found out by the look's own limit, long before a command's of a
 /// second: a command that was sent before is still waited for when the look has ended.
 #[tokio::test]

@@ -5,6 +5,7 @@ use super::language::{self, Language};
 use super::model;
 use super::prompt::Prompt;
 use super::quality::TierQuality;
+use super::repair;
 use super::task::{self, Task};
 use super::tokens;
 use schemas::openai::{ChatRequest, Content, Message};
@@ -50,8 +51,11 @@ pub struct Features {
 
 /// Reads a request. `account_locale` (such as `ja-JP`) decides what letters alone cannot.
 pub fn features(request: &ChatRequest, account_locale: Option<&str>) -> Features {
-    let prompt = Prompt::of(request);
+    let mut prompt = Prompt::of(request);
     let (language, language_confidence) = language::detect(&prompt, account_locale);
+    if let Some(repaired) = repair::repaired(&prompt.folded, language) {
+        prompt.folded = repaired;
+    }
     let reading = model::read(&prompt);
     let (task, task_confidence) = task::most_likely(&reading.chances);
     let difficulty = reading.difficulty;

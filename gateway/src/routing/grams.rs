@@ -113,6 +113,18 @@ pub(super) fn evidence(text: &str, script: Script) -> Vec<(Language, f32)> {
     languages.zip(sums).map(|(l, sum)| (l, before(l) + sum)).collect()
 }
 
+/// The column of a language that is written in Latin letters.
+pub(super) fn latin_column(language: Language) -> Option<usize> {
+    // Japanese in Latin letters is few words beside those of others.
+    let known = |known: &Language| *known == language && language != L::Japanese;
+    LATIN.iter().position(known)
+}
+
+/// The column and the level of each language that knows a word of Latin letters.
+pub(super) fn known_levels(weights: &Weights, word: &[char]) -> impl Iterator<Item = (usize, u8)> {
+    weights.known_levels(whole(&spaced(word), Script::Latin))
+}
+
 /// Adds what is known of a word, or of the words that Chinese characters may be.
 fn add_known(weights: &Weights, word: &[char], script: Script, known: &mut [f32]) {
     if script != Script::Han {

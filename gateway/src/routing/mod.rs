@@ -9,6 +9,7 @@ mod model;
 mod prompt;
 mod quality;
 mod reason;
+mod repair;
 mod shape;
 mod task;
 #[cfg(test)]

@@ -209,6 +209,11 @@ impl Weights {
         }
     }
 
+    /// The column and the level of each language that knows a word.
+    pub(super) fn known_levels(&self, hash: u32) -> impl Iterator<Item = (usize, u8)> {
+        self.known[(hash >> 31) as usize].of(hash)
+    }
+
     /// Adds how frequent a word is in each language that knows it.
     pub(super) fn add_known(&self, hash: u32, share: f32, sums: &mut [f32]) {
         for (language, level) in self.known[(hash >> 31) as usize].of(hash) {

@@ -2,7 +2,6 @@
 //! keys. What has no place here is told by name.
 
 use super::prices::{self, Known, Prices};
-use infra::config::Known as Row;
 use serde_json::{Map, Value};
 
 /// A deployment, ours to write.
@@ -15,7 +14,8 @@ pub(super) struct Deployment {
     pub(super) api_base: Option<String>,
     pub(super) api_version: Option<String>,
     pub(super) api_keys: Vec<String>,
-    pub(super) known: Known,
+    /// Nothing when no file tells its price or its context.
+    pub(super) known: Option<Known>,
     /// Where the price or the limits come from, when LiteLLM's files don't tell them.
     pub(super) told_by: Option<String>,
 }
@@ -116,22 +116,20 @@ pub(super) fn read(
     let base_model = info.get("base_model").and_then(Value::as_str).unwrap_or(model);
     let listed = prices.of(&[base_model, model, bare]).unwrap_or(&none);
     let preset = preset.filter(|_| vendor == "compatible");
-    let (known, told_by) = match prices::known(&[info, params, listed]) {
-        Ok(known) => (known, None),
+    let places = [info, params, listed];
+    prices::embeds(&places).map_err(|what| fail(&what))?;
+    let (known, told_by) = match figures((vendor, preset, bare), &places) {
+        Ok((known, told_by)) => (Some(known), told_by),
         Err(what) => {
-            let wish = "write it into model_info, or give a price file with --prices";
-            let missing = || fail(&format!("{what}: {wish}"));
-            let row = catalogued(vendor, preset, bare).ok_or_else(missing)?;
-            // A price of LiteLLM's and parts of ours would be neither's.
-            let own = prices::catalogued(row, &[info, params, listed]);
-            let known = prices::known(&[info, params, listed, &own]).map_err(|_| missing())?;
-            (known, Some(format!("{} ({})", row.source, row.seen)))
+            let wish = "write it beside the model, or give a price file with --prices";
+            notes.push(fail(&format!("{what}: {wish}")));
+            (None, None)
         }
     };
     for field in params.keys().filter(|field| !CARRIED.contains(&field.as_str())) {
         notes.push(fail(&format!("litellm_params.{field}{}", hint(field))));
     }
-    for field in &known.conditional {
+    for field in known.iter().flat_map(|known| &known.conditional) {
         notes.push(fail(&format!("{field}: prices here depend on nothing but the kind of token")));
     }
     Ok(Deployment {
@@ -147,11 +145,24 @@ pub(super) fn read(
     })
 }
 
-/// What our own table knows of a model.
-fn catalogued(vendor: &str, preset: Option<&str>, name: &str) -> Option<&'static Row> {
-    let vendor = serde_json::from_value(vendor.into()).ok()?;
-    let preset = preset.map(|preset| serde_json::from_value(preset.into())).transpose().ok()?;
-    infra::config::known_model(vendor, preset, name)
+/// Price and limits of a model, and who tells them when it is our own table; or what is missing. A
+/// price is taken whole from one place.
+fn figures(
+    (vendor, preset, name): (&str, Option<&str>, &str),
+    places: &[&Map<String, Value>; 3],
+) -> Result<(Known, Option<String>), String> {
+    let what = match prices::known(places) {
+        Ok(known) => return Ok((known, None)),
+        Err(what) => what,
+    };
+    let read = |word: &str| Value::from(word);
+    let vendor = serde_json::from_value(read(vendor)).map_err(|_| what.clone())?;
+    let preset = preset.map(|preset| serde_json::from_value(read(preset))).transpose();
+    let preset = preset.map_err(|_| what.clone())?;
+    let row = infra::config::known_model(vendor, preset, name).ok_or_else(|| what.clone())?;
+    let [info, params, listed] = places;
+    let known = prices::known(&[info, params, listed, &prices::catalogued(row, places)]);
+    Ok((known.map_err(|_| what)?, Some(format!("{} ({})", row.source, row.seen))))
 }
 
 /// Ollama's address as LiteLLM wants it → the address of its OpenAI-compatible API.

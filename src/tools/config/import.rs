@@ -9,6 +9,9 @@ use serde_saphyr::DuplicateKeyPolicy;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
+/// Stands where `config check` misses a price.
+const UNPRICED: &str = "# no file tells price, context and max_output: write them here";
+
 /// What came of it.
 pub(super) struct Imported {
     /// Our configuration.
@@ -277,12 +280,19 @@ fn write_model(out: &mut String, deployments: &[Deployment], aliases: &[String])
     if let Some(source) = &model.told_by {
         say("# From Fly-LLM's own table", source.clone());
     }
-    say("price", model.known.price.clone());
-    say("context", model.known.context.to_string());
-    if let Some(max_output) = model.known.max_output {
-        say("max_output", max_output.to_string());
+    match &model.known {
+        None => {
+            let _ = writeln!(out, "    {UNPRICED}");
+        }
+        Some(known) => {
+            say("price", known.price.clone());
+            say("context", known.context.to_string());
+            if let Some(max_output) = known.max_output {
+                say("max_output", max_output.to_string());
+            }
+            say("capabilities", format!("[{}]", known.capabilities.join(", ")));
+        }
     }
-    say("capabilities", format!("[{}]", model.known.capabilities.join(", ")));
     if let Some(start) = out.rfind("    name: ") {
         out.replace_range(start..start + 4, "  - ");
     }
@@ -331,8 +341,14 @@ mod tests {
     fn imported(text: &str) -> (Config, Vec<String>) {
         let Imported { config, notes } = import(text, &Prices::parse(PRICES).unwrap()).unwrap();
         let environment = Environment::of([("OPENAI_API_KEY", "sk-x"), ("KEY_EU", "one")]);
-        let parsed = Config::parse(&config, "imported", &environment);
+        let parsed = Config::parse(&priced(&config), "imported", &environment);
         (parsed.unwrap_or_else(|error| panic!("{error}\n{config}")), notes)
+    }
+
+    /// With a price for each model that has none, as its owner would write it.
+    fn priced(config: &str) -> String {
+        let price = "price: {input: 1, cached_input: 1, cache_write: 1, output: 1}";
+        config.replace(UNPRICED, &format!("{price}\n    context: 10\n    max_output: 5"))
     }
 
     fn noted(notes: &[String], part: &str) -> bool {
@@ -385,7 +401,7 @@ mod tests {
     fn models_of_ones_own_and_providers_that_have_no_protocol() {
         let (config, notes) = imported(include_str!("examples/local-and-many.yaml"));
         let names: Vec<&str> = config.models.iter().map(|model| model.name.as_str()).collect();
-        assert_eq!(names, ["local", "house", "fast"]);
+        assert_eq!(names, ["local", "house", "fast", "unpriced"]);
         let house = config.models.get("house").unwrap();
         assert_eq!((house.vendor, house.context), (Vendor::Compatible, 32_768));
         assert_eq!(house.upstream, "org/model-7b");
@@ -399,25 +415,30 @@ mod tests {
     /// What comes of a configuration without a price file.
     fn imported_alone(text: &str) -> (String, Config, Vec<String>) {
         let Imported { config, notes } = import(text, &Prices::default()).unwrap();
-        let parsed = Config::parse(&config, "imported", &Environment::default());
+        let parsed = Config::parse(&priced(&config), "imported", &Environment::default());
         let parsed = parsed.unwrap_or_else(|error| panic!("{error}\n{config}"));
         (config, parsed, notes)
     }
 
     #[test]
     fn many_providers_with_fallbacks_from_one_to_the_other() {
-        let (_, config, notes) = imported_alone(include_str!("examples/many-providers.yaml"));
+        let (text, config, notes) = imported_alone(include_str!("examples/many-providers.yaml"));
         let names: Vec<&str> = config.models.iter().map(|model| model.name.as_str()).collect();
-        assert_eq!(names, ["writer", "deepseek/writer", "openai/small", "openai/large"]);
-        assert_eq!(config.fallbacks_of("writer"), ["deepseek/writer", "openai/small"]);
-        assert_eq!(config.fallbacks_of("deepseek/writer"), ["writer"]);
+        let all = ["writer", "deepseek/writer", "groq/writer", "openai/small", "openai/large"];
+        assert_eq!(names, all);
+        let others = ["groq/writer", "deepseek/writer", "openai/small"];
+        assert_eq!(config.fallbacks_of("writer"), others);
+        assert_eq!(config.fallbacks_of("deepseek/writer"), ["groq/writer", "writer"]);
+        // What no file prices stays a mistake, told where it stands.
+        let mistakes = Config::mistakes(&text, "imported", &Environment::default());
+        let told: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
+        assert!(told.len() == 1 && told[0].contains("model 'groq/writer'"), "{told:?}");
         assert_eq!(config.gateway.request_seconds_max, 120);
         let small = config.models.get("openai/small").unwrap();
         assert_eq!((small.price.input.0, small.context), (150_000, 128_000));
         assert!(small.can(schemas::catalogue::Capability::JsonSchema));
         for part in [
             "'groq/writer': no input_cost_per_token",
-            "fallbacks: 'groq/writer' after 'writer'",
             "callbacks: see docs/metrics.md",
             "custom_auth",
             "'openai/large': litellm_params.max_tokens: clients send it",
@@ -431,7 +452,7 @@ mod tests {
     fn a_cloud_with_keys_of_its_own_and_ollama_elsewhere() {
         let (text, config, notes) = imported_alone(include_str!("examples/cloud-and-ollama.yaml"));
         let names: Vec<&str> = config.models.iter().map(|model| model.name.as_str()).collect();
-        assert_eq!(names, ["helper", "gpt-4.1"]);
+        assert_eq!(names, ["helper", "gpt-4.1", "unlisted"]);
         let helper = config.models.get("helper").unwrap();
         assert_eq!(helper.api_base.as_deref(), Some("http://127.0.0.1:11434/v1"));
         assert!(text.contains("${OLLAMA_HELPER_URL:-http://127.0.0.1:11434}/v1"), "{text}");

@@ -93,16 +93,22 @@ pub(super) fn catalogued(row: &Row, places: &[&Map<String, Value>]) -> Map<Strin
     fields
 }
 
+/// Whether a model makes embeddings; one that does neither that nor talk is an error.
+pub(super) fn embeds(places: &[&Map<String, Value>]) -> Result<bool, String> {
+    let mode = places.iter().find_map(|place| place.get("mode")?.as_str()).unwrap_or("chat");
+    match mode {
+        "chat" | "completion" | "responses" => Ok(false),
+        "embedding" => Ok(true),
+        _ => Err(format!("mode '{mode}' is none that models have here")),
+    }
+}
+
 /// What the fields of a model say, the first of the places that has each; or what is missing.
 pub(super) fn known(places: &[&Map<String, Value>]) -> Result<Known, String> {
     let field =
         |name: &str| places.iter().find_map(|place| place.get(name).filter(|it| !it.is_null()));
     let number = |name: &str| field(name).and_then(whole);
-    let mode = field("mode").and_then(Value::as_str).unwrap_or("chat");
-    if !matches!(mode, "chat" | "completion" | "responses" | "embedding") {
-        return Err(format!("mode '{mode}' is none that models have here"));
-    }
-    let embeds = mode == "embedding";
+    let embeds = embeds(places)?;
     let cost = |name: &str| field(name).map(|cost| per_million(name, cost)).transpose();
     let input = cost("input_cost_per_token")?.ok_or("no input_cost_per_token is known")?;
     let price = if embeds {

@@ -153,8 +153,8 @@ fn one_typo_rarely_changes_a_decision() {
             models += u32::from(typed.2 == plain.2);
         }
     }
-    // A score near the border between two models is moved over it by a few letters.
-    let holds = [(languages, 98), (tasks, 95), (models, 90)];
+    // What no dictionary mends moves a score that is near the border between two models over it.
+    let holds = [(languages, 98), (tasks, 95), (models, 95)];
     assert!(holds.iter().all(|(same, percent)| same * 100 >= all * percent), "{holds:?} of {all}");
 }
 
