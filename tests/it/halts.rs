@@ -142,8 +142,9 @@ async fn a_halt_of_nats_keeps_streams_and_requests_waiting_and_loses_none() {
     };
     let (answer, ()) = futures::join!(asked, woken);
     assert_whole_or_an_error(&stream);
-    // Billing, too, hears nothing of the ledger: after a while nothing is held any more, and who
-    // comes so late is told to come again.
+    // A job that NATS doesn't confirm within five seconds is refused and never run, and on a busy
+    // machine they may be over before we look. Holds are not what ends: billing withdraws a view
+    // only by an answer of NATS.
     let starts = if answer.status == 503 {
         assert!(!answer.header("retry-after").is_empty(), "{}", answer.text);
         1
