@@ -33,11 +33,13 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/target,id=fly-llm-rakuten,sharing=locked \
     RUSTFLAGS="$RUSTFLAGS -C target-cpu=$TARGET_CPU" \
     cargo build --locked --release --package fly-llm \
-    && scripts/image-root /target/release/fly-llm /image
+    && scripts/image-root /target/release/fly-llm /image \
+    && mv /image/models /models
 
 FROM scratch AS rakuten
 COPY --from=build-rakuten /image/ /
-COPY --from=build-rakuten --chown=65532:65532 /image/models /models
+# A folder that is there already would keep its owner, and the worker could download nothing.
+COPY --from=build-rakuten --chown=65532:65532 /models /models
 COPY config.yaml /etc/fly-llm/config.yaml
 WORKDIR /etc/fly-llm
 # Waiting threads sleep, and an abort of llama.cpp starts no debugger.

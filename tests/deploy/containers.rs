@@ -46,7 +46,7 @@ impl Containers {
     fn compose(&self, words: &[&str]) -> Output {
         let file = |name: &str| -> PathBuf { self.folder.path().join(name) };
         let mut command = Command::new("docker");
-        command.args(["compose", "--project-name", &self.project, "--env-file"]);
+        command.args(["compose", "--ansi", "never", "--project-name", &self.project, "--env-file"]);
         command.arg(file(".env")).arg("--file").arg(files::root("docker-compose.yml"));
         command.arg("--file").arg(file("more.yml")).args(words);
         command.current_dir(files::root("")).output().unwrap()
