@@ -37,6 +37,9 @@ mod seal;
 /// What a request may cost at worst.
 mod credits;
 
+/// Tokens as a model's own tokenizer counts them.
+mod tokens;
+
 /// What may be taken in a minute and at once.
 mod limits;
 

@@ -35,6 +35,17 @@ impl Vendor {
     }
 }
 
+/// A tokenizer that we have: with it the tokens of a text are known before anybody is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Tokenizer {
+    /// OpenAI's since GPT-4o.
+    #[serde(rename = "o200k_base")]
+    O200kBase,
+    /// OpenAI's of GPT-4 and GPT-3.5, and of its embeddings.
+    #[serde(rename = "cl100k_base")]
+    Cl100kBase,
+}
+
 /// A server that speaks OpenAI's protocol with known differences.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

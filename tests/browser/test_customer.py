@@ -199,6 +199,53 @@ class Customer(BrowserTest):
         page.goto("/account/usage?days=x&by=<script>&of=%22")
         self.assertEqual(page.locator(".chart .day").count(), 30)
 
+    def test_wishes_auto_recharge_changes_it_and_ends_it(self):
+        """The form says what is missing, keeps what was wished, and ends it."""
+        key, page = self.gateway.key("5"), self.page
+        self.sign_in(page, key)
+        page.goto("/account/credit")
+        state = page.locator("#recharge-state")
+        self.assertEqual(state.inner_text(), "自動チャージはオフです。")
+        save = page.get_by_role("button", name="保存してオンにする")
+        end = page.get_by_role("button", name="オフにしてカードを削除")
+        self.assertEqual(end.count(), 0)
+        # The browser itself sends no form in which something is missing.
+        page.get_by_label("残高がこれを下回ったら (USD)").fill("2.5")
+        save.click()
+        self.assertEqual(page.evaluate("document.activeElement.id"), "recharge-amount")
+        page.get_by_label("1回のチャージ額").fill("5000")
+        page.get_by_label("月の上限").fill("4999")
+        self.assertEqual(page.input_value("#recharge-currency"), "jpy")
+        save.click()
+        page.wait_for_url("**/account/recharge")
+        self.assertIn("月の上限", page.inner_text("main"))
+        self.look(page, "recharge-refused-ja")
+        page.goto("/account/credit")
+        for name, value in [("below", "2.5"), ("amount", "5000"), ("month_max", "20000")]:
+            page.fill(f"#recharge-{name}", value)
+        save.click()
+        page.wait_for_url("**/account/credit#recharge")
+        self.assertIn("保存されたカードがありません", state.inner_text())
+        self.look(page, "recharge-ja")
+        fields = ["below", "amount", "month_max", "currency"]
+        values = [page.input_value(f"#recharge-{name}") for name in fields]
+        self.assertEqual([float(values[0]), *values[1:]], [2.5, "5000", "20000", "jpy"])
+        told = self.gateway.call("GET", "/api/recharge", key.secret)
+        self.assertEqual((told["status"], told["has_card"]), ("no_card", False))
+        self.assertEqual(told["wish"]["below_usd"], 2.5)
+        # By keyboard alone to dollars, and off again.
+        page.select_option("#recharge-currency", "usd")
+        for name, value in [("amount", "50"), ("month_max", "100")]:
+            page.fill(f"#recharge-{name}", value)
+        page.keyboard.press("Enter")
+        page.wait_for_function("document.querySelector('#recharge-amount').value == '50.00'")
+        end.click()
+        page.wait_for_function(
+            "document.querySelector('#recharge-state').innerText.includes('オフです')"
+        )
+        self.assertEqual(self.gateway.call("GET", "/api/recharge", key.secret)["status"], "off")
+        self.assertEqual(page.input_value("#recharge-amount"), "")
+
     def test_everything_is_done_by_keyboard(self):
         """Each room's controls are reached in view and visibly; the first is a way past the rest."""
         key, page = self.gateway.key("5"), self.visit("en", DESKTOP)

@@ -122,6 +122,8 @@ mod terminal;
 #[cfg(test)]
 mod tls;
 #[cfg(test)]
+mod tokens;
+#[cfg(test)]
 mod two_parts;
 #[cfg(test)]
 mod upstreams;

@@ -51,7 +51,7 @@ const MODELS: &str = "catalogue/models.yaml";
 const MODELS_MAX: usize = 200;
 
 /// The keys of a row in their order; those with a mark are in each row.
-const MODEL_KEYS: [(&str, bool); 13] = [
+const MODEL_KEYS: [(&str, bool); 14] = [
     ("- name", true),
     ("  aliases", false),
     ("  vendor", true),
@@ -61,6 +61,7 @@ const MODEL_KEYS: [(&str, bool); 13] = [
     ("  context", false),
     ("  max_output", false),
     ("  capabilities", false),
+    ("  tokenizer", false),
     ("  released", false),
     ("  retires", false),
     ("  source", true),

@@ -6,14 +6,18 @@ use crate::budgets;
 use crate::credits::{self, WorstCase};
 use crate::exchange::stop_execution;
 use crate::state::Gateway;
+use crate::tokens;
 use infra::config::Model;
 use infra::store::holds::Reserved;
 use infra::store::spending::Spender;
+use schemas::catalogue::Tokenizer;
 use schemas::error::{ErrorCode, Problem};
 use schemas::ids::RequestId;
+use schemas::job::JobKind;
 use schemas::ledger::VoidReason;
 use schemas::money::MicroUsd;
 use schemas::records::KeyRecordV1;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// The shortest answer, in tokens, that is worth asking for when the credit affords no longer one.
@@ -74,10 +78,16 @@ pub(super) async fn hold(gateway: &Arc<Gateway>, mut routed: Routed) -> Result<H
         key: Arc::clone(&authenticated.key),
         armed: true,
     };
-    let costs = costs(gateway, &routed);
-    let wanted = costs.iter().map(|(most, _)| *most).max().unwrap_or(MicroUsd::ZERO);
-    let enough = costs.iter().map(|(_, least)| *least).min().unwrap_or(MicroUsd::ZERO);
-    let reserved = reserve(gateway, &routed, wanted, enough).await?;
+    let mut costs = Costs::of(gateway, &routed);
+    let mut reserved = reserve(gateway, &routed, &costs).await?;
+    // Bytes are an upper bound that costs nothing. Only who is refused by it is counted.
+    if let Some(left) = left(reserved)
+        && count(gateway, &mut routed, left).await
+    {
+        costs = Costs::of(gateway, &routed);
+        reserved = reserve(gateway, &routed, &costs).await?;
+    }
+    let (wanted, enough) = (costs.wanted(), costs.enough());
     if let Some(problem) = gateway.refusal_of(reserved, enough) {
         guard.armed = false;
         return Err(problem);
@@ -88,7 +98,7 @@ pub(super) async fn hold(gateway: &Arc<Gateway>, mut routed: Routed) -> Result<H
     };
     if amount < wanted {
         let before = routed.candidates.len();
-        let mut affordable = costs.iter().map(|(_, least)| *least <= amount);
+        let mut affordable = costs.0.iter().map(|(_, least)| *least <= amount);
         routed.candidates.retain(|_| affordable.next().unwrap_or(false));
         let is_less = routed.candidates.len() < before;
         routed.reason.push_str(if is_less { ";affordable" } else { ";shorter" });
@@ -119,31 +129,77 @@ impl Gateway {
 }
 
 /// For each candidate what it may cost at most, and what is enough for it to answer at all.
-fn costs(gateway: &Gateway, routed: &Routed) -> Vec<(MicroUsd, MicroUsd)> {
-    let received = &routed.missed.masked.admitted.authenticated.received;
-    let asked = (&received.chat, routed.prompt_tokens_max);
-    let max_tokens = gateway.config.limits.max_tokens_per_request;
-    let cost = |model: &Arc<Model>| {
-        let worst = |max_tokens| WorstCase::of(received.kind, asked, model, max_tokens).amount;
-        let least = match received.chat.answer_tokens_max() {
-            // The client knows how long the answer may have to be.
-            Some(_) => worst(max_tokens),
-            None => worst(max_tokens.min(ANSWER_TOKENS_MIN)),
+struct Costs(Vec<(MicroUsd, MicroUsd)>);
+
+impl Costs {
+    fn of(gateway: &Gateway, routed: &Routed) -> Self {
+        let cost = |model: &Arc<Model>| {
+            let worst =
+                |max_tokens| worst(routed, model, routed.prompt_tokens_max(model), max_tokens);
+            let max_tokens = gateway.config.limits.max_tokens_per_request;
+            (worst(max_tokens), worst(least_tokens(routed, max_tokens)))
         };
-        (worst(max_tokens), least)
-    };
-    routed.candidates.iter().map(cost).collect()
+        Self(routed.candidates.iter().map(cost).collect())
+    }
+
+    fn wanted(&self) -> MicroUsd {
+        self.0.iter().map(|(most, _)| *most).max().unwrap_or(MicroUsd::ZERO)
+    }
+
+    fn enough(&self) -> MicroUsd {
+        self.0.iter().map(|(_, least)| *least).min().unwrap_or(MicroUsd::ZERO)
+    }
 }
 
-async fn reserve(
-    gateway: &Gateway,
-    routed: &Routed,
-    amount: MicroUsd,
-    enough: MicroUsd,
-) -> Result<Reserved, Problem> {
+fn worst(routed: &Routed, model: &Model, prompt_tokens_max: u64, max_tokens: u64) -> MicroUsd {
+    let received = &routed.missed.masked.admitted.authenticated.received;
+    let asked = (&received.chat, prompt_tokens_max);
+    WorstCase::of(received.kind, asked, model, max_tokens).amount
+}
+
+/// How long an answer has to be able to be.
+fn least_tokens(routed: &Routed, max_tokens: u64) -> u64 {
+    let received = &routed.missed.masked.admitted.authenticated.received;
+    match received.chat.answer_tokens_max() {
+        // The client knows how long the answer may have to be.
+        Some(_) => max_tokens,
+        None => max_tokens.min(ANSWER_TOKENS_MIN),
+    }
+}
+
+/// What there was when it was too little.
+fn left(reserved: Reserved) -> Option<MicroUsd> {
+    match reserved {
+        Reserved::Insufficient(left) | Reserved::Budget(_, left) | Reserved::TotalBudget(left) => {
+            Some(left)
+        }
+        Reserved::Held(_) | Reserved::Settled | Reserved::Rebuilding => None,
+    }
+}
+
+/// Counts the prompt with the tokenizers that its candidates have, if what is left could pay for an
+/// answer at all. Returns whether anything was counted.
+async fn count(gateway: &Gateway, routed: &mut Routed, left: MicroUsd) -> bool {
+    if routed.missed.masked.admitted.authenticated.received.kind == JobKind::Embeddings {
+        return false;
+    }
+    let least = least_tokens(routed, gateway.config.limits.max_tokens_per_request);
+    let may_pay = |model: &&Arc<Model>| worst(routed, model, 0, least) <= left;
+    let known = routed.candidates.iter().filter(may_pay).filter_map(|model| model.tokenizer);
+    let known: BTreeSet<Tokenizer> = known.collect();
+    for tokenizer in known {
+        let chat = &routed.missed.masked.admitted.authenticated.received.chat;
+        if let Some(tokens) = tokens::prompt_tokens_max(chat, tokenizer).await {
+            routed.counted.insert(tokenizer, tokens);
+        }
+    }
+    !routed.counted.is_empty()
+}
+
+async fn reserve(gateway: &Gateway, routed: &Routed, costs: &Costs) -> Result<Reserved, Problem> {
     let authenticated = &routed.missed.masked.admitted.authenticated;
     let request = &authenticated.received.request;
-    let wanted = gateway.reservation(request, &authenticated.key, amount, enough);
+    let wanted = gateway.reservation(request, &authenticated.key, costs.wanted(), costs.enough());
     gateway.store.reserve(&wanted).await.map_err(|error| {
         tracing::error!(%error, "credit can't be reserved");
         credits::away()

@@ -390,7 +390,7 @@ fn job_of(gateway: &Gateway, published: &Published) -> ChatJob {
     let authenticated = &published.held.routed.missed.masked.admitted.authenticated;
     let received = &authenticated.received;
     let max_tokens = gateway.config.limits.max_tokens_per_request;
-    let bound = published.held.routed.prompt_tokens_max;
+    let bound = published.held.routed.prompt_tokens_max(model);
     let chat = abilities::without(&received.chat, &published.dropped);
     let hold = published.held.amount;
     let worst = WorstCase::of(received.kind, (&chat, bound), model, max_tokens);

@@ -11,13 +11,14 @@ use crate::line::Asking;
 use crate::routing;
 use crate::state::Gateway;
 use infra::config::{DropParams, Model};
-use schemas::catalogue::{Capability, Vendor};
+use schemas::catalogue::{Capability, Tokenizer, Vendor};
 use schemas::error::{ErrorCode, Problem};
 use schemas::ids::AccountId;
 use schemas::job::JobKind;
 use schemas::money::MicroUsd;
 use schemas::openai::ChatRequest;
 use schemas::records::{KeyRecordV1, Priority};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -34,7 +35,9 @@ pub(super) struct Routed {
     /// The router chose, and this is what its choice is remembered under.
     pub(super) chosen: Option<Chosen>,
     /// The prompt counts no more tokens than this under any tokenizer.
-    pub(super) prompt_tokens_max: u64,
+    prompt_tokens_max: u64,
+    /// And no more than these under some, if somebody has counted.
+    pub(super) counted: BTreeMap<Tokenizer, u64>,
 }
 
 /// A choice of the router.
@@ -44,6 +47,12 @@ pub(super) struct Chosen {
 }
 
 impl Routed {
+    /// The prompt counts no more tokens than this on a model.
+    pub(super) fn prompt_tokens_max(&self, model: &Model) -> u64 {
+        let counted = model.tokenizer.and_then(|tokenizer| self.counted.get(&tokenizer));
+        counted.map_or(self.prompt_tokens_max, |tokens| self.prompt_tokens_max.min(*tokens))
+    }
+
     /// Why the router chose, if it did.
     pub(super) fn route(&self) -> Option<String> {
         self.chosen.as_ref().map(|_| self.reason.clone())
@@ -78,7 +87,7 @@ pub(super) async fn route(gateway: &Arc<Gateway>, mut missed: Missed) -> Result<
     chat.user_preferences = None;
     let (mut candidates, mut reason) = (first, reason);
     let prompt_tokens_max = credits::prompt_tokens_max(chat);
-    let mut for_context = Vec::new();
+    let (mut for_context, counted) = (Vec::new(), BTreeMap::new());
     // Another model's vectors can't be compared with the one's that was asked for.
     if kind == JobKind::Chat
         && let Some(model) = candidates.first().cloned()
@@ -116,7 +125,7 @@ pub(super) async fn route(gateway: &Arc<Gateway>, mut missed: Missed) -> Result<
         reason.push_str(";cooling");
     }
     candidates.truncate(CANDIDATES_MAX);
-    Ok(Routed { missed, candidates, reason, for_context, chosen, prompt_tokens_max })
+    Ok(Routed { missed, candidates, reason, for_context, chosen, prompt_tokens_max, counted })
 }
 
 /// What a chat may cost on a model.

@@ -77,6 +77,7 @@ pub(super) fn check_model(
         capabilities,
         unsupported: written.unsupported,
         tier: written.tier,
+        tokenizer: written.tokenizer.or_else(|| known?.tokenizer),
         llama,
         name,
     })

@@ -7,7 +7,7 @@ use super::sections::{
     Auto, Breaker, Budget, Cache, Coupon, Gateway, Limits, Plan, Privacy, Queue, Responses, Stripe,
     Workers,
 };
-use schemas::catalogue::{Capability, Preset, Tier, Vendor};
+use schemas::catalogue::{Capability, Preset, Tier, Tokenizer, Vendor};
 use schemas::money::{MicroUsd, PicoUsdPerToken};
 use serde::de::{Deserializer, Error as _, Visitor};
 use serde::{Deserialize, de};
@@ -83,6 +83,7 @@ pub(super) struct FileModel {
     pub(super) unsupported: Vec<String>,
     #[serde(default = "standard")]
     pub(super) tier: Tier,
+    pub(super) tokenizer: Option<Tokenizer>,
     pub(super) llama: Option<FileLlama>,
 }
 

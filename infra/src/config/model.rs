@@ -1,7 +1,7 @@
 //! A model as configured, and all of them by name.
 
 use crate::secret::Secret;
-use schemas::catalogue::{Capability, Preset, Tier, Vendor};
+use schemas::catalogue::{Capability, Preset, Tier, Tokenizer, Vendor};
 use schemas::money::Price;
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -48,6 +48,8 @@ pub struct Model {
     pub unsupported: Vec<String>,
     /// Where it stands on the quality axis.
     pub tier: Tier,
+    /// Which tokenizer it has, if it is one that we have.
+    pub tokenizer: Option<Tokenizer>,
     /// How our own worker runs it; only for `vendor: llama`.
     pub llama: Option<Llama>,
 }

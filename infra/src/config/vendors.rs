@@ -4,7 +4,7 @@
 
 use super::file::FilePrice;
 use super::model::Model;
-use schemas::catalogue::{Capability, Preset, Vendor};
+use schemas::catalogue::{Capability, Preset, Tokenizer, Vendor};
 use schemas::money::Price;
 use serde::Deserialize;
 use std::sync::LazyLock;
@@ -37,6 +37,8 @@ pub struct Known {
     pub price_ends: Option<String>,
     /// What it can be asked for.
     pub capabilities: Option<Vec<Capability>>,
+    /// Which tokenizer it has, if it is one that we have.
+    pub tokenizer: Option<Tokenizer>,
     /// Since when it is there.
     pub released: Option<String>,
     /// From this day on its vendor refuses it.
