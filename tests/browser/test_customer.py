@@ -257,6 +257,7 @@ class Customer(BrowserTest):
             page.goto(path)
             self.walk_by_keyboard(page, path)
         page.goto("/account/sign-in")
+        page.wait_for_function("document.activeElement.id === 'key'")
         page.keyboard.type(key.secret)
         page.keyboard.press("Enter")
         page.wait_for_url("**/account")

@@ -158,6 +158,7 @@ class Operator(BrowserTest):
         """Each room's controls are reached in view and visibly."""
         page = self.visit("en", DESKTOP)
         page.goto("/admin/sign-in")
+        page.wait_for_function("document.activeElement.id === 'key'")
         page.keyboard.type(self.gateway.banner["admin_key"])
         page.keyboard.press("Enter")
         page.wait_for_url("**/admin")
