@@ -211,7 +211,8 @@ pub fn ledger(account: &AccountId, kind: &str, unique: &str) -> String {
 /// Where the end of a request stands when something that counts for nothing took its own subject,
 /// where workers may write. Here they may not. Nothing for subjects of other facts.
 pub fn amended(subject: &str) -> Option<String> {
-    let (account, unique) = subject.split_once(".use.")?;
+    let (fact, unique) = subject.rsplit_once('.')?;
+    let account = fact.strip_suffix(".use")?;
     Some(format!("{account}.amend.{unique}"))
 }
 
