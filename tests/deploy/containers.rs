@@ -46,7 +46,7 @@ impl Containers {
     fn compose(&self, words: &[&str]) -> Output {
         let file = |name: &str| -> PathBuf { self.folder.path().join(name) };
         let mut command = Command::new("docker");
-        command.args(["compose", "--ansi", "never", "--project-name", &self.project, "--env-file"]);
+        command.args(["compose", "--project-name", &self.project, "--env-file"]);
         command.arg(file(".env")).arg("--file").arg(files::root("docker-compose.yml"));
         command.arg("--file").arg(file("more.yml")).args(words);
         command.current_dir(files::root("")).output().unwrap()
@@ -95,7 +95,13 @@ impl Containers {
     }
 
     pub(crate) fn log(&self, name: &str) -> String {
-        self.done(&["logs", "--no-color", "--no-log-prefix", name])
+        // `compose logs` clears a terminal's line before a text even where there is none.
+        let log = |container: &str| {
+            let told = Command::new("docker").args(["logs", container]).output().unwrap();
+            [told.stdout, told.stderr].concat()
+        };
+        let all = self.done(&["ps", "--all", "--quiet", name]);
+        String::from_utf8(all.lines().flat_map(log).collect()).unwrap()
     }
 
     pub(crate) fn down(mut self) {
