@@ -1,9 +1,10 @@
 //! Models of our own as processes: one that makes vectors beside one that writes, several workers
 //! for one model, and files and machines that can't serve it.
 
-use crate::program::Place;
+use crate::program::{Place, send};
 use crate::rakuten::{HAS_LLAMA, model};
-use harness::{World, wait_until};
+use harness::{World, wait_until, within};
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
 const CONFIG: &str = "
@@ -96,6 +97,14 @@ async fn a_model_that_makes_vectors_stands_beside_one_that_writes() {
     let mut wrong = question(8);
     wrong["model"] = "vectors".into();
     assert_eq!(client.chat(&wrong).await.status, 400);
+    // A process of its own ends when it is told to.
+    place.set("NATS_URL", up.text("nats_url"));
+    let serve = ["worker", "rakuten", "--config", "own.yaml", "--name", "vectors"];
+    let mut alone = place.start(&serve);
+    wait_until("it is known", async || client.get("/ready").await.json()["workers"] == 3).await;
+    send(alone.id().unwrap(), Signal::TERM);
+    let ended = within("its end", alone.wait()).await.unwrap();
+    assert_eq!(ended.code(), Some(0));
     up.finish(&place).await;
 }
 

@@ -45,7 +45,7 @@ impl VectorModel {
 
     /// Ends the model's thread.
     pub(crate) fn stop(&self) {
-        self.embedder.clone().stop();
+        self.embedder.stop();
     }
 
     async fn vectors(

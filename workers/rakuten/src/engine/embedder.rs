@@ -51,7 +51,7 @@ pub struct EmbedderInfo {
 #[derive(Clone)]
 pub struct Embedder {
     model: Arc<Model>,
-    requests: SyncSender<Request>,
+    messages: SyncSender<Message>,
     thread: Arc<Mutex<Option<JoinHandle<()>>>>,
 }
 
@@ -70,6 +70,12 @@ struct Model {
     info: EmbedderInfo,
 }
 
+/// What the handles tell the thread.
+enum Message {
+    Embed(Request),
+    Stop,
+}
+
 /// The texts of one request, and where their vectors go.
 struct Request {
     texts: Vec<Vec<LlamaToken>>,
@@ -86,7 +92,7 @@ impl Embedder {
         processor::check()?;
         let queue = usize::from(options.queue_requests_max);
         let model = Arc::new(Model::load(options)?);
-        let (requests, inbox) = sync_channel(queue);
+        let (messages, inbox) = sync_channel(queue);
         let (ready, started) = sync_channel(1);
         let theirs = Arc::clone(&model);
         let thread = Builder::new()
@@ -98,7 +104,7 @@ impl Embedder {
                 reason: error.to_string(),
             })?;
         started.recv().map_err(|_| EngineError::Stopped)??;
-        Ok(Self { model, requests, thread: Arc::new(Mutex::new(Some(thread))) })
+        Ok(Self { model, messages, thread: Arc::new(Mutex::new(Some(thread))) })
     }
 
     /// What is known of the model.
@@ -140,7 +146,7 @@ impl Embedder {
         let (answer, vectors) = oneshot::channel();
         let texts = texts.iter().map(of).collect();
         let request = Request { texts, cancel: cancel.clone(), answer };
-        self.requests.try_send(request).map_err(|error| match error {
+        self.messages.try_send(Message::Embed(request)).map_err(|error| match error {
             TrySendError::Full(_) => {
                 EngineError::Busy { waiting: usize::from(self.model.options.queue_requests_max) }
             }
@@ -149,12 +155,12 @@ impl Embedder {
         vectors.await.unwrap_or(Err(EngineError::Stopped))
     }
 
-    /// Ends the thread after the request that it is working at, once this is the last handle.
-    /// Blocks until it is gone.
-    pub fn stop(self) {
-        let Self { requests, thread, .. } = self;
-        drop(requests);
-        let thread = thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+    /// Ends the thread after the requests that came before, whoever else has a handle. Blocks until
+    /// it is gone.
+    pub fn stop(&self) {
+        // It is gone already when nobody takes this.
+        let _ = self.messages.send(Message::Stop);
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         if thread.is_some_and(|thread| thread.join().is_err()) {
             tracing::error!("the embedding thread had panicked");
         }
@@ -246,13 +252,13 @@ impl Model {
     }
 
     /// The thread's whole life. Reports over `ready` when it can take requests.
-    fn run(&self, inbox: &Receiver<Request>, ready: &SyncSender<Result<(), EngineError>>) {
+    fn run(&self, inbox: &Receiver<Message>, ready: &SyncSender<Result<(), EngineError>>) {
         let mut context = match self.new_context() {
             Ok(context) => context,
             Err(error) => return drop(ready.send(Err(error))),
         };
         let _ = ready.send(Ok(()));
-        while let Ok(request) = inbox.recv() {
+        while let Ok(Message::Embed(request)) = inbox.recv() {
             // A panic of the binding costs this request only.
             let vectors = catch_unwind(AssertUnwindSafe(|| self.vectors(&mut context, &request)));
             let vectors = vectors.unwrap_or_else(|_| Err(failed("panic in a step")));

@@ -151,7 +151,11 @@ async fn what_cannot_be_read_is_refused_by_name_and_the_next_is_served() {
     stop.cancel();
     assert!(embedder.embed(&[vec![5]], &stop).await.is_err(), "nobody waits for it");
     assert_eq!(vectors(&embedder, &["a"]).await.len(), 1);
+    // It ends although somebody else has a handle, and tells him.
+    let other = embedder.clone();
     embedder.stop();
+    let ended = other.embed(&[vec![5]], &CancellationToken::new()).await;
+    assert_eq!(ended, Err(EngineError::Stopped));
 }
 
 #[test]
