@@ -15,7 +15,7 @@ import urllib.request
 from pathlib import Path
 
 from gateway import WAIT_SECONDS_MAX, Gateway, wait_until
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 from stripe import SECRET_KEY, WEBHOOK_SECRET, Stripe
 from vendor import Vendor
 
@@ -69,6 +69,10 @@ plans:
   - {id: Pro, usd: 50.00, jpy: 5000, credit_usd: 50.00, bonus_percent: 5}
   - {id: Enterprise, usd: 200.00, jpy: 20000, credit_usd: 200.00, bonus_percent: 10}
 """
+
+# Pages are waited for with this and with locators, never with an expression of JavaScript
+# (`wait_for_function`): a second look at one is an `eval`, which the pages' policy refuses.
+expect.set_options(timeout=WAIT_SECONDS_MAX * 1000)
 
 
 def chromium():

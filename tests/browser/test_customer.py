@@ -9,7 +9,7 @@ from datetime import datetime, timedelta, timezone
 from types import ModuleType, SimpleNamespace
 from unittest import mock
 
-from browser import DESKTOP, EVIL, PHONE, BrowserTest
+from browser import DESKTOP, EVIL, PHONE, BrowserTest, expect
 
 
 class Customer(BrowserTest):
@@ -238,11 +238,9 @@ class Customer(BrowserTest):
         for name, value in [("amount", "50"), ("month_max", "100")]:
             page.fill(f"#recharge-{name}", value)
         page.keyboard.press("Enter")
-        page.wait_for_function("document.querySelector('#recharge-amount').value == '50.00'")
+        expect(page.locator("#recharge-amount")).to_have_value("50.00")
         end.click()
-        page.wait_for_function(
-            "document.querySelector('#recharge-state').innerText.includes('オフです')"
-        )
+        expect(state).to_contain_text("オフです")
         self.assertEqual(self.gateway.call("GET", "/api/recharge", key.secret)["status"], "off")
         self.assertEqual(page.input_value("#recharge-amount"), "")
 
@@ -257,7 +255,7 @@ class Customer(BrowserTest):
             page.goto(path)
             self.walk_by_keyboard(page, path)
         page.goto("/account/sign-in")
-        page.wait_for_function("document.activeElement.id === 'key'")
+        expect(page.locator("#key")).to_be_focused()
         page.keyboard.type(key.secret)
         page.keyboard.press("Enter")
         page.wait_for_url("**/account")

@@ -8,7 +8,7 @@ import urllib.error
 import urllib.request
 from urllib.parse import quote
 
-from browser import DESKTOP, EVIL, PHONE, BrowserTest, wait_until
+from browser import DESKTOP, EVIL, PHONE, BrowserTest, expect, wait_until
 
 
 class Operator(BrowserTest):
@@ -81,10 +81,8 @@ class Operator(BrowserTest):
         worker = page.locator("#workers + .scroll code").first.inner_text()
         page.get_by_role("button", name="Drain").first.click()
         page.get_by_text("The worker drains").wait_for()
-        page.wait_for_function(
-            "worker => { const shown = document.getElementById('live').innerText;"
-            " return shown.includes('wk_') && !shown.includes(worker); }", arg=worker,
-        )
+        expect(page.locator("#live")).not_to_contain_text(worker, use_inner_text=True)
+        expect(page.locator("#live")).to_contain_text("wk_", use_inner_text=True)
         self.assertEqual(self.ask(key), 200)
         page.goto("/admin/audit")
         self.assertIn(f"drain {worker}", page.inner_text("main"))
@@ -158,7 +156,7 @@ class Operator(BrowserTest):
         """Each room's controls are reached in view and visibly."""
         page = self.visit("en", DESKTOP)
         page.goto("/admin/sign-in")
-        page.wait_for_function("document.activeElement.id === 'key'")
+        expect(page.locator("#key")).to_be_focused()
         page.keyboard.type(self.gateway.banner["admin_key"])
         page.keyboard.press("Enter")
         page.wait_for_url("**/admin")
@@ -179,9 +177,8 @@ class Operator(BrowserTest):
             asker.start()
         for asker in askers:
             asker.join()
-        page.wait_for_function(
-            "expected => Number(document.getElementById('answered').textContent) >= expected",
-            arg=before + 8,
+        wait_until(
+            "eight more are answered", lambda: int(page.inner_text("#answered")) >= before + 8
         )
         self.look(page, "admin-live-ja")
 
