@@ -82,12 +82,14 @@ pub struct ChatJob {
     pub chat: ChatRequest,
 }
 
-/// Worker → gateway, before any work: may I?
+/// Worker → gateway, before any work: may I? And when an answer broke: does mine still count?
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Claim {
     /// A claim.
     V1(ClaimV1),
+    /// An execution has ended otherwise than well, and would settle what it produced.
+    EndV1(EndClaimV1),
 }
 
 /// What a worker says of itself and the job it was given.
@@ -104,6 +106,17 @@ pub struct ClaimV1 {
     /// The subject that acknowledges the delivery: with it the gateway can hand the job to another
     /// worker when this one dies before the first token.
     pub acknowledge: String,
+}
+
+/// The execution that has ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EndClaimV1 {
+    /// The job's request.
+    pub request: RequestId,
+    /// The job's attempt.
+    pub attempt: u32,
+    /// Which delivery of it; 0 past the queue.
+    pub delivered: u64,
 }
 
 /// The gateway's answer to a claim.
@@ -123,6 +136,8 @@ pub enum ClaimAnswer {
     Unknown,
     /// Another execution has begun to answer.
     AlreadyRunning,
+    /// The execution that has ended is the one that counts, and no other will begin.
+    Settle,
 }
 
 impl ClaimAnswer {
@@ -134,6 +149,7 @@ impl ClaimAnswer {
             Self::PastDeadline => "past_deadline",
             Self::Unknown => "unknown",
             Self::AlreadyRunning => "already_running",
+            Self::Settle => "settle",
         }
     }
 }

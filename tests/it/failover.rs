@@ -1,10 +1,17 @@
 //! What breaks on the way: vendors, workers, gateways, NATS. A stream never ends in silence or in
 //! a clean `[DONE]` that isn't one, and whatever breaks is charged once or not at all.
 
+use futures::StreamExt;
 use harness::vendor::End;
-use harness::{Event, EventStream, Gate, Script, Step, World, wait_until};
+use harness::{Event, EventStream, Gate, Script, Step, World, wait_until, within};
+use infra::clock;
+use schemas::frame::{Frame, FrameBody};
+use schemas::ids::{GatewayId, RequestId};
+use schemas::job::{ChatJob, Claim, ClaimAnswer, Job, JobKind};
 use schemas::ledger::{Outcome, Writer};
+use schemas::subjects;
 use schemas::usage::TokenSource;
+use serde_json::json;
 
 /// Says ten tokens' worth, waits for the gate, then goes on to its end.
 fn in_two_parts(gate: &Gate) -> Script {
@@ -340,5 +347,72 @@ async fn a_job_that_nobody_can_read_harms_nobody() {
     })
     .await;
     assert_eq!(world.client(&key).ask("fast", "fine").await.content(), "fine");
+    world.finish().await;
+}
+
+/// A job as a gateway would queue it.
+fn job_of(gateway: &GatewayId) -> ChatJob {
+    let golden = include_str!("../../schemas/golden/v1/job-chat.json");
+    let (_, job) = serde_json::from_str::<Job>(golden).unwrap().open();
+    let deadline_ms = clock::steady_ms() + 60_000;
+    let (request, gateway) = (RequestId::fresh(), gateway.clone());
+    let chat = json!({"model": "fast", "stream": true,
+        "messages": [{"role": "user", "content": "hello"}]});
+    let chat = serde_json::from_value(chat).unwrap();
+    let model = "fast".to_owned();
+    ChatJob { request, gateway, model, deadline_ms, chat, ..job }
+}
+
+/// The gateway is played here: it has given the job to another while the worker was out of reach.
+#[tokio::test]
+async fn a_broken_answer_whose_place_another_has_charges_nothing_and_tells_no_end() {
+    let world = World::start().await;
+    let gate = Gate::new();
+    world.vendor().always("fast", cut_behind(&gate, Step::Cut));
+    let (gateway, client) = (GatewayId::fresh(), world.bus().client());
+    let mut claims = client.subscribe(subjects::claim(&gateway)).await.unwrap();
+    let mut frames = client.subscribe(subjects::frames_all(&gateway)).await.unwrap();
+    client.flush().await.unwrap();
+    let job = job_of(&gateway);
+    let request = job.request.clone();
+    let body = serde_json::to_vec(&Job::new(JobKind::Chat, job)).unwrap();
+    let subject = subjects::chat("cloud", "fast");
+    world.bus().jetstream().publish(subject, body.into()).await.unwrap().await.unwrap();
+    let asked = async {
+        loop {
+            let message = claims.next().await.unwrap();
+            let reply = message.reply.unwrap();
+            if message.payload.is_empty() {
+                client.publish(reply, "".into()).await.unwrap();
+                continue;
+            }
+            let claim: Claim = serde_json::from_slice(&message.payload).unwrap();
+            let (answer, is_end) = match claim {
+                Claim::V1(_) => (ClaimAnswer::Go { left_ms: 60_000 }, false),
+                Claim::EndV1(end) => {
+                    assert_eq!((end.request, end.attempt, end.delivered), (request.clone(), 1, 1));
+                    (ClaimAnswer::AlreadyRunning, true)
+                }
+            };
+            let answer = serde_json::to_vec(&answer).unwrap();
+            client.publish(reply, answer.into()).await.unwrap();
+            if is_end {
+                return;
+            }
+        }
+    };
+    let heard = async {
+        let first = frames.next().await.unwrap();
+        let Frame::V1(first) = serde_json::from_slice(&first.payload).unwrap();
+        assert!(matches!(first.body, FrameBody::Delta(_)), "{first:?}");
+        gate.open();
+    };
+    let both = futures::future::join(asked, heard);
+    within("the worker asks whether its broken answer counts", both).await;
+    let failed = "fly_llm_jobs_total{outcome=\"failed\",pool=\"cloud\"}";
+    wait_until("the job is over", async || world.worker_metrics(0).value(failed) == 1.0).await;
+    client.flush().await.unwrap();
+    assert!(world.ledger().await.is_empty(), "nothing is charged");
+    assert!(futures::FutureExt::now_or_never(frames.next()).is_none(), "no end is told");
     world.finish().await;
 }

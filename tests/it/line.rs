@@ -32,12 +32,13 @@ async fn wait_for_line(world: &World, gateways: usize, length: usize) {
 /// One is asked and stays, one waits in the queue: whoever comes next waits in the line.
 async fn fill(world: &World, key: &Key, gate: &Gate) -> JoinSet<Answer> {
     world.vendor().always("fast", Script::says(["x"]).after(gate));
+    let before = world.vendor().starts();
     let mut asked = JoinSet::new();
     for started in [1, 2] {
         let client = world.client(key);
         asked.spawn(async move { client.ask("fast", "filler").await });
         if started == 1 {
-            world.vendor().wait_for_starts(1).await;
+            world.vendor().wait_for_starts(before + 1).await;
         }
         wait_until("it is taken or queued", async || {
             world.queue("cloud").await.pending == started - 1
@@ -149,8 +150,20 @@ async fn who_waits_is_told_where_it_stands_and_leaves_the_line_at_once() {
     first.rest().await;
     assert!(first.is_done());
     let text = String::from_utf8_lossy(first.bytes()).into_owned();
-    assert!(text.starts_with(": ping\n: x-fly-queue-position: 1\n"), "{text}");
+    // The line had never moved: nobody could say how long it takes.
+    assert!(text.starts_with(": ping\n: x-fly-queue-position: 1\n\n"), "{text}");
     assert!(!seen(&world).iter().any(|question| question == "who leaves"), "it was never run");
+    filled.join_all().await;
+
+    let gate = Gate::new();
+    let filled = fill(&world, &key, &gate).await;
+    let mut later = client.ask_stream("fast", "when is it my turn?").await;
+    gate.open();
+    later.rest().await;
+    let text = String::from_utf8_lossy(later.bytes()).into_owned();
+    let told = text.strip_prefix(": ping\n: x-fly-queue-position: 1\n: x-fly-queue-eta: ");
+    let seconds: u64 = told.and_then(|rest| rest.split('\n').next()?.parse().ok()).expect(&text);
+    assert!((1..=60).contains(&seconds), "by the line before: {text}");
     filled.join_all().await;
     world.finish().await;
 }

@@ -74,10 +74,14 @@ impl Published {
         gateway: &Arc<Gateway>,
         candidate: usize,
     ) -> Result<(), Problem> {
+        let request = self.received().request.clone();
+        let Some(attempt) = gateway.exchange.next_attempt(&request) else {
+            tracing::debug!(%request, "the execution that broke off is just being settled");
+            return Ok(());
+        };
+        self.attempt = attempt;
         let had_turn = self.ticket.take().is_none();
         let pool = self.model().pool.clone();
-        let request = self.received().request.clone();
-        self.attempt = gateway.exchange.next_attempt(&request).unwrap_or(self.attempt + 1);
         self.aim(candidate);
         self.since = Instant::now();
         if had_turn && self.model().pool == pool {

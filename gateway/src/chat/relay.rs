@@ -292,8 +292,11 @@ impl Relay {
     async fn again(&mut self, candidate: impl Into<Option<usize>>) -> Option<Event> {
         let live = self.live.as_mut()?;
         let candidate = candidate.into().unwrap_or(live.published.candidate);
-        live.numbers = 0;
+        let before = live.published.attempt;
         let sent = live.published.again(&self.gateway, candidate).await;
+        if live.published.attempt != before {
+            live.numbers = 0;
+        }
         self.published(sent)
     }
 
@@ -322,7 +325,8 @@ impl Relay {
         let live = self.live.as_mut()?;
         let stage = live.published.seat.stage.borrow().clone();
         if let Some(problem) = live.overdue(&self.gateway, &stage) {
-            let first_token_late = !live.begun && clock::steady_ms() < live.received().deadline_ms;
+            let first_token_late = live.may_begin_anew(&self.gateway)
+                && clock::steady_ms() < live.received().deadline_ms;
             if first_token_late {
                 if let Some(outcome) = Outcome::of(&problem) {
                     self.gateway.learn_outcome(&self.model, outcome);
@@ -343,7 +347,8 @@ impl Relay {
         if let Stage::Claimed(execution) = &stage {
             let silent = live.is_silent(&self.gateway, execution);
             let lost = silent || live.is_lost(&self.gateway, execution);
-            if !live.begun && lost && live.published.attempt < ATTEMPTS_MAX {
+            let may_again = live.published.attempt < ATTEMPTS_MAX;
+            if lost && may_again && live.may_begin_anew(&self.gateway) {
                 tracing::warn!(worker = %execution.worker, "a worker is gone before its start");
                 // It may only have lost its network, and would work for nobody.
                 self.stop(&stage).await;
@@ -445,6 +450,11 @@ impl Live {
             }
             Stage::Waiting | Stage::Refused | Stage::Cancelled | Stage::Poisoned(_) => false,
         }
+    }
+
+    /// Whether another execution may still take the place of the one that runs.
+    fn may_begin_anew(&self, gateway: &Gateway) -> bool {
+        !self.begun && gateway.exchange.may_begin_anew(&self.received().request)
     }
 
     pub(super) fn streams(&self) -> bool {

@@ -1,12 +1,12 @@
 //! May this job start? The one place that says so: a dead client, a deadline, an unknown request
-//! and a second execution are all refused here, before any work.
+//! and a second execution are all refused here, before any work. And which one's end counts.
 
 use super::{Exchange, Execution, Stage};
 use crate::state::Gateway;
 use futures::StreamExt;
 use infra::bus::BusError;
 use infra::clock;
-use schemas::job::{Claim, ClaimAnswer, ClaimV1};
+use schemas::job::{Claim, ClaimAnswer, ClaimV1, EndClaimV1};
 use schemas::subjects;
 use std::sync::Arc;
 use std::time::Instant;
@@ -31,7 +31,9 @@ impl Exchange {
             Stage::Cancelled | Stage::Refused | Stage::Poisoned(_) => {
                 return (ClaimAnswer::Cancelled, None);
             }
-            Stage::Claimed(_) if entry.begun => return (ClaimAnswer::AlreadyRunning, None),
+            Stage::Claimed(_) if entry.begun || entry.ending => {
+                return (ClaimAnswer::AlreadyRunning, None);
+            }
             // It was handed to this worker, which is late and wants to be sure.
             Stage::Claimed(before)
                 if (before.delivered, claim.delivered) == (0, 0)
@@ -55,6 +57,22 @@ impl Exchange {
         }));
         entry.place = None;
         (ClaimAnswer::Go { left_ms }, replaced)
+    }
+
+    /// Decides whether an execution that broke off is the one that counts. If it is, no other
+    /// begins any more: what it produced and what another one answers would be two ends.
+    fn end(&self, end: &EndClaimV1) -> ClaimAnswer {
+        let mut table = self.table();
+        let Some(entry) = table.get_mut(&end.request) else { return ClaimAnswer::Unknown };
+        let current = match &*entry.stage.borrow() {
+            Stage::Refused => return ClaimAnswer::AlreadyRunning,
+            stage => stage.execution().map_or(0, |execution| execution.delivered),
+        };
+        if (end.attempt, end.delivered) < (entry.attempt, current) {
+            return ClaimAnswer::AlreadyRunning;
+        }
+        entry.ending = true;
+        ClaimAnswer::Settle
     }
 }
 
@@ -100,6 +118,7 @@ async fn answer(gateway: &Gateway, message: async_nats::Message) {
             }
             answer
         }
+        Ok(Claim::EndV1(end)) => gateway.exchange.end(&end),
         Err(error) => {
             tracing::warn!(%error, "a claim can't be read");
             ClaimAnswer::Unknown
@@ -157,6 +176,30 @@ mod tests {
         exchange.begun(&request);
         let begun = answered(&exchange, &claim(&request, 1, 3), 0);
         assert_eq!(begun, ClaimAnswer::AlreadyRunning);
+    }
+
+    #[test]
+    fn who_broke_off_settles_only_what_no_other_answers_and_then_no_other_begins() {
+        let (exchange, request) = (Exchange::default(), RequestId::fresh());
+        let end = |attempt, delivered| {
+            exchange.end(&EndClaimV1 { request: request.clone(), attempt, delivered })
+        };
+        assert_eq!(end(1, 1), ClaimAnswer::Unknown);
+        let _seat = exchange.enter(hold(&request), 100);
+        let go = ClaimAnswer::Go { left_ms: 100 };
+        assert_eq!(answered(&exchange, &claim(&request, 1, 1), 0), go);
+        assert_eq!(answered(&exchange, &claim(&request, 1, 2), 0), go);
+        assert_eq!(end(1, 1), ClaimAnswer::AlreadyRunning, "a later delivery has its place");
+        assert_eq!(exchange.next_attempt(&request), Some(2));
+        assert_eq!(end(1, 2), ClaimAnswer::AlreadyRunning, "so has a later attempt");
+        assert_eq!(answered(&exchange, &claim(&request, 2, 1), 0), go);
+        assert!(exchange.may_begin_anew(&request));
+        assert_eq!(end(2, 1), ClaimAnswer::Settle);
+        assert!(!exchange.may_begin_anew(&request));
+        let late = answered(&exchange, &claim(&request, 2, 2), 0);
+        assert_eq!((late, exchange.next_attempt(&request)), (ClaimAnswer::AlreadyRunning, None));
+        exchange.cancel(&request);
+        assert_eq!(end(2, 1), ClaimAnswer::Settle, "its gateway waits for what was produced");
     }
 
     #[test]

@@ -75,6 +75,8 @@ struct Entry {
     attempt: u32,
     deadline_ms: u64,
     begun: bool,
+    /// Its execution broke off and settles what it produced: that end stands.
+    ending: bool,
     stage: watch::Sender<Stage>,
     /// Its right to be in the queue, until a worker has it.
     place: Option<Place>,
@@ -147,6 +149,7 @@ impl Exchange {
             attempt: 1,
             deadline_ms,
             begun: false,
+            ending: false,
             stage,
             place: None,
             frames: Some(sender),
@@ -197,11 +200,16 @@ impl Exchange {
         table.get(request)?.place.as_ref().map(|place| place.pool().to_owned())
     }
 
+    /// Whether another execution may still begin: none has brought a piece, or settles.
+    pub(crate) fn may_begin_anew(&self, request: &RequestId) -> bool {
+        self.table().get(request).is_some_and(|entry| !entry.begun && !entry.ending)
+    }
+
     /// The request will be published anew under a higher attempt: older ones are not heard any
-    /// more.
+    /// more. Not when its execution is just being settled: then its last frame is waited for.
     pub(crate) fn next_attempt(&self, request: &RequestId) -> Option<u32> {
         let mut table = self.table();
-        let entry = table.get_mut(request)?;
+        let entry = table.get_mut(request).filter(|entry| !entry.ending)?;
         entry.attempt += 1;
         entry.stage.send_replace(Stage::Waiting);
         Some(entry.attempt)

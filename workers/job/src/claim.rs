@@ -1,10 +1,11 @@
 //! Asks the gateway whether a job may start. It covers a dead gateway, a client that left, a
-//! deadline, a missing hold and a second execution in one question.
+//! deadline, a missing hold and a second execution in one question. And asks, when an answer broke
+//! off, whether it still counts.
 
 use crate::worker::Worker;
 use infra::bus::delivery::Delivery;
 use infra::clock;
-use schemas::job::{ChatJob, Claim, ClaimAnswer, ClaimV1};
+use schemas::job::{ChatJob, Claim, ClaimAnswer, ClaimV1, EndClaimV1};
 use schemas::subjects;
 use std::time::{Duration, Instant};
 
@@ -15,6 +16,10 @@ const ANSWER_SECONDS_MAX: Duration = Duration::from_secs(2);
 /// gateway has sent it to us and nobody else. An older one lay somewhere while we or NATS were
 /// halted, or the clocks differ: then the gateway is asked.
 const UNASKED_AGE_MS_MAX: u64 = 1_000;
+
+/// How often a gateway that says nothing is asked whether a broken answer counts. While NATS or the
+/// gateway is halted nothing can be settled or read either.
+const END_ASKED_MAX: u32 = 3;
 
 /// What to do with the job.
 pub(crate) enum Verdict {
@@ -58,6 +63,30 @@ pub(crate) async fn ask(worker: &Worker, job: &ChatJob, delivery: &Delivery) -> 
         }
         Ok(Err(_)) | Err(_) => Verdict::Later,
     }
+}
+
+/// Whether an answer that broke off is the one that counts. While we were out of reach the gateway may
+/// have given the job to another: then that one's answer is the one that is paid. A gateway that is
+/// gone, or stays silent, has no other.
+pub(crate) async fn still_counts(worker: &Worker, job: &ChatJob, delivered: u64) -> bool {
+    let (request, attempt) = (job.request.clone(), job.attempt);
+    let claim = Claim::EndV1(EndClaimV1 { request, attempt, delivered });
+    let Ok(body) = serde_json::to_vec(&claim) else { return true };
+    for _ in 0..END_ASKED_MAX {
+        let asked =
+            worker.bus().client().request(subjects::claim(&job.gateway), body.clone().into());
+        match tokio::time::timeout(ANSWER_SECONDS_MAX, asked).await {
+            Ok(Ok(answer)) => {
+                let answer = serde_json::from_slice(&answer.payload);
+                return !matches!(answer, Ok(ClaimAnswer::AlreadyRunning));
+            }
+            Ok(Err(error)) if error.kind() == async_nats::RequestErrorKind::NoResponders => {
+                return true;
+            }
+            Ok(Err(_)) | Err(_) => {}
+        }
+    }
+    true
 }
 
 /// Whether a job that had so much time when it was sent is young, by both clocks.

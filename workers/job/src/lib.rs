@@ -147,13 +147,18 @@ async fn run_job(worker: Arc<Worker>, delivery: Delivery) -> JobOutcome {
     let ended = trace::within(span.context(), answer(&worker, &execution, &mut reply)).await;
     tell_end(&mut span, &ended);
     let failed = ended.problem.is_some();
-    if running.was_replaced() {
+    let cancelled = running.was_cancelled();
+    // Who told us that its client left waits for what we produced, and has no other.
+    let in_doubt = failed && !cancelled && reply.meter().produced();
+    if running.was_replaced()
+        || (in_doubt && !claim::still_counts(&worker, &job, delivery.delivered).await)
+    {
         // We were silent for too long: another execution answers the client, and charges.
         tracing::warn!(request = %job.request, "another worker has taken our place");
         return JobOutcome::Failed;
     }
     Point::Answered.pass().await;
-    let end = End { cancelled: running.was_cancelled(), seal: delivery.seal.as_deref() };
+    let end = End { cancelled, seal: delivery.seal.as_deref() };
     settle::settle(&worker, &job, &mut reply, ended, end).await;
     if failed { JobOutcome::Failed } else { JobOutcome::Done }
 }
