@@ -42,8 +42,7 @@ COPY --from=build-rakuten /image/ /
 COPY --from=build-rakuten --chown=65532:65532 /models /models
 COPY config.yaml /etc/fly-llm/config.yaml
 WORKDIR /etc/fly-llm
-# Waiting threads sleep, and an abort of llama.cpp starts no debugger.
-ENV PATH=/usr/local/bin FLY_LLM_LOG_FORMAT=json OMP_WAIT_POLICY=passive GGML_NO_BACKTRACE=1
+ENV PATH=/usr/local/bin FLY_LLM_LOG_FORMAT=json
 USER 65532:65532
 VOLUME /models
 EXPOSE 9464

@@ -13,9 +13,14 @@ scripts=$root/scripts
 CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$cache/target}
 # A fresh rustup is in place before a shell has read the new PATH.
 PATH=$cache/bin:$PATH:${CARGO_HOME:-$HOME/.cargo}/bin
-# Waiting threads of llama.cpp sleep: a spinning one starves NATS and Redis on a small machine.
-OMP_WAIT_POLICY=${OMP_WAIT_POLICY:-passive}
-export CARGO_TARGET_DIR PATH OMP_WAIT_POLICY
+# Waiting threads of llama.cpp soon sleep: a spinning one starves NATS and Redis on a small machine.
+# The program sets the same for itself (src/openmp.rs); this is for tests that hold the engine.
+if [ -z "${OMP_WAIT_POLICY:-}" ]; then
+    OMP_WAIT_POLICY=passive
+    GOMP_SPINCOUNT=${GOMP_SPINCOUNT:-1000}
+    export OMP_WAIT_POLICY GOMP_SPINCOUNT
+fi
+export CARGO_TARGET_DIR PATH
 
 demo_model=$cache/models/SmolLM2-135M-Instruct.Q4_1.gguf
 

@@ -57,14 +57,7 @@ pub(crate) fn start(
         let supervised = Supervised {
             program: std::env::current_exe()?,
             arguments,
-            environment: vec![
-                (NATS_URL, nats_url.to_owned()),
-                // Busy waiting beside other processes on the same processors makes it 80 times
-                // slower.
-                ("OMP_WAIT_POLICY", "passive".to_owned()),
-                // ggml would start a debugger when it aborts.
-                ("GGML_NO_BACKTRACE", "1".to_owned()),
-            ],
+            environment: vec![(NATS_URL, nats_url.to_owned())],
         };
         tasks.spawn("local model", supervised.run(stop.clone()));
         started.push(Arc::clone(model));

@@ -16,6 +16,9 @@ mod up;
 /// Models of our own beside it.
 mod local_models;
 
+/// How their threads wait.
+mod openmp;
+
 /// The configuration file while a process runs.
 mod reload;
 
@@ -26,7 +29,7 @@ mod provider;
 mod tools;
 
 use clap::Parser;
-use command_line::CommandLine;
+use command_line::{Command, CommandLine, Worker};
 use infra::environment::Environment;
 use std::process::ExitCode;
 
@@ -38,6 +41,9 @@ fn main() -> ExitCode {
     infra::telemetry::start(&environment);
     infra::net::install_cryptography();
     let command_line = CommandLine::parse();
+    if let Command::Worker(Worker::Rakuten(_)) = &command_line.command {
+        openmp::settle(&environment);
+    }
     let runtime = match infra::runtime::build(&environment) {
         Ok(runtime) => runtime,
         Err(error) => return role::Failure::from(error).report(),

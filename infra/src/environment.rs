@@ -41,6 +41,12 @@ pub const NATS_SERVER: &str = "NATS_SERVER";
 pub const REDIS_SERVER: &str = "REDIS_SERVER";
 /// How many threads a role keeps busy.
 pub const TOKIO_WORKER_THREADS: &str = "TOKIO_WORKER_THREADS";
+/// Whether waiting threads of llama.cpp sleep (`passive`) or spin (`active`).
+pub const OMP_WAIT_POLICY: &str = "OMP_WAIT_POLICY";
+/// How often a waiting thread of llama.cpp looks before it sleeps.
+pub const GOMP_SPINCOUNT: &str = "GOMP_SPINCOUNT";
+/// Keeps llama.cpp from starting a debugger when it aborts.
+pub const GGML_NO_BACKTRACE: &str = "GGML_NO_BACKTRACE";
 /// Filter of log lines, as `info` or `gateway=debug`.
 pub const FLY_LLM_LOG: &str = "FLY_LLM_LOG";
 /// `json` for log lines as JSON.

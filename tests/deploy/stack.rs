@@ -18,9 +18,6 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
-/// What the images set; a test of the Dockerfile could not see it here.
-const OF_IMAGE: [(&str, &str); 2] = [("OMP_WAIT_POLICY", "passive"), ("GGML_NO_BACKTRACE", "1")];
-
 /// How long a look at a server's health may take.
 const HEALTH_MAX: Duration = Duration::from_secs(5);
 
@@ -159,7 +156,7 @@ impl Stack {
             (None, _) => with_arguments(program(&placed[0]), &placed[1..]),
         };
         // A container sees no variable but those that it is given.
-        command.env_clear().env(PATH, paths()).envs(OF_IMAGE).kill_on_drop(true);
+        command.env_clear().env(PATH, paths()).kill_on_drop(true);
         for (name, value) in &service.environment {
             command.env(name, self.placed(service, value, ports));
         }

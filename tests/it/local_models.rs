@@ -102,7 +102,14 @@ async fn a_model_that_makes_vectors_stands_beside_one_that_writes() {
     let serve = ["worker", "rakuten", "--config", "own.yaml", "--name", "vectors"];
     let mut alone = place.start(&serve);
     wait_until("it is known", async || client.get("/ready").await.json()["workers"] == 3).await;
-    send(alone.id().unwrap(), Signal::TERM);
+    let id = alone.id().unwrap();
+    if cfg!(target_os = "linux") {
+        let environment = std::fs::read_to_string(format!("/proc/{id}/environ")).unwrap();
+        for set in ["OMP_WAIT_POLICY=passive", "GOMP_SPINCOUNT=1000", "GGML_NO_BACKTRACE=1"] {
+            assert!(environment.split('\0').any(|found| found == set), "{set}");
+        }
+    }
+    send(id, Signal::TERM);
     let ended = within("its end", alone.wait()).await.unwrap();
     assert_eq!(ended.code(), Some(0));
     up.finish(&place).await;

@@ -69,6 +69,10 @@ impl Place {
         for name in ["NATS_URL", "REDIS_URL", "ADMIN_API_KEY", "OPENAI_API_KEY"] {
             command.env_remove(name);
         }
+        // How its threads wait it has to know by itself.
+        for name in ["OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "GGML_NO_BACKTRACE"] {
+            command.env_remove(name);
+        }
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command
     }

@@ -1,8 +1,9 @@
 //! Our engine beside llama.cpp's own server: the same model file, threads and questions, one after
 //! the other in each cell. Prints one JSON line for each cell, then a Markdown table.
 //!
-//! For `scripts/bench-llama`: `bench_llama MODEL SERVER THREADS [ROUNDS]`. Never part of the
-//! product.
+//! For `scripts/bench-llama`: `bench_llama MODEL SERVER THREADS [ROUNDS [CELLS [CACHE]]]`. CELLS are
+//! `streams`, `alone` (one of these), `prefixes`, `newcomer`, `forms`, `cancel` or `all`; CACHE is `q8`, our default, or `f16`. Never
+//! part of the product.
 
 #![allow(
     clippy::print_stdout,
@@ -21,6 +22,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use serde_json::json;
+use worker_rakuten::engine::CacheType;
 
 /// Slots of both sides.
 const SLOTS: u16 = 16;
@@ -115,13 +117,19 @@ impl Cell {
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
     let [_, model, program, threads, rest @ ..] = arguments.as_slice() else {
-        panic!("bench_llama MODEL SERVER THREADS [ROUNDS]")
+        panic!("bench_llama MODEL SERVER THREADS [ROUNDS [CELLS [CACHE]]]")
     };
     let (model, threads) = (PathBuf::from(model), threads.parse().unwrap());
     let rounds = rest.first().map_or(2, |rounds| rounds.parse().unwrap());
-    let ours = ours::Ours::load(&model, threads);
+    let wanted = rest.get(1).map_or("all", String::as_str);
+    let cache_type = match rest.get(2).map_or("q8", String::as_str) {
+        "q8" => CacheType::Q8,
+        "f16" => CacheType::F16,
+        other => panic!("CACHE is q8 or f16, not {other}"),
+    };
+    let ours = ours::Ours::load(&model, threads, cache_type);
     let server = server::Server::start(program, &model, threads);
-    let measured = cells::all(&ours, &server, rounds);
+    let measured = cells::measure(&ours, &server, rounds, wanted);
     measured.iter().for_each(Cell::print);
     println!("\n| cell | ours | llama-server | ratio | target |\n|---|---|---|---|---|");
     measured.iter().for_each(|cell| println!("{}", cell.row()));

@@ -3,7 +3,9 @@
 use std::path::Path;
 use std::time::Instant;
 
-use worker_rakuten::engine::{Engine, EngineOptions, Event, Form, GenerateRequest, Sampling};
+use worker_rakuten::engine::{
+    CacheType, Engine, EngineOptions, Event, Form, GenerateRequest, Sampling,
+};
 
 use crate::{CONTEXT_TOKENS, Question, SLOTS, Side, Times};
 
@@ -12,11 +14,12 @@ pub(crate) struct Ours {
 }
 
 impl Ours {
-    pub(crate) fn load(model: &Path, threads: u16) -> Self {
+    pub(crate) fn load(model: &Path, threads: u16, cache_type: CacheType) -> Self {
         let options = EngineOptions {
             slots: SLOTS,
             context_tokens_per_slot: CONTEXT_TOKENS,
             threads: Some(threads),
+            cache_type,
             ..EngineOptions::new(model)
         };
         Self { engine: Engine::load(options).unwrap() }

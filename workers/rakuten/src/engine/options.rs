@@ -60,8 +60,9 @@ pub struct EngineOptions {
     /// Most tokens in one decode step when nobody is streaming, from `slots` to
     /// [`BATCH_TOKENS_MAX`]. Default 512.
     pub batch_tokens_max: u32,
-    /// Most prompt tokens in one decode step while others are streaming: smaller keeps their
-    /// stream smoother, larger answers the newcomer sooner. 1 to `batch_tokens_max`. Default 128.
+    /// Most prompt tokens in one decode step while others are streaming, for one or two newcomers;
+    /// half of it for each newcomer when they are more. Smaller keeps the streams smoother, larger
+    /// answers a newcomer sooner. 1 to `batch_tokens_max`. Default 128.
     pub batch_tokens_busy: u32,
     /// Threads of one decode step; `None` takes every core. 1 to [`THREADS_MAX`].
     pub threads: Option<u16>,

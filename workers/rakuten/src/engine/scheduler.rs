@@ -219,8 +219,9 @@ impl<'model> Scheduler<'model> {
             row += 1;
         }
         let left = self.batch_tokens_max - work.len();
-        let budget = if work.is_empty() { left } else { self.batch_tokens_busy.min(left) };
-        for (slot, share) in shares(&self.prompts(), budget) {
+        let prompts = self.prompts();
+        let budget = if work.is_empty() { left } else { self.busy_budget(prompts.len()).min(left) };
+        for (slot, share) in shares(&prompts, budget) {
             let Some(answer) = &self.slots[slot].answer else { continue };
             let tokens = answer.prompt[answer.computed..answer.computed + share].to_vec();
             row += i32::try_from(share).unwrap_or(0);
@@ -228,6 +229,12 @@ impl<'model> Scheduler<'model> {
             work.push(Work { slot, tokens, row: is_last.then_some(row - 1), is_prompt: true });
         }
         work
+    }
+
+    /// Prompt tokens of a step while others are streaming: the more wait for their first token, the
+    /// longer a gap is fair, and large steps are cheaper.
+    fn busy_budget(&self, prompts: usize) -> usize {
+        self.batch_tokens_busy.max(self.batch_tokens_busy / 2 * prompts)
     }
 
     /// Slots with a prompt to compute and how much is left of it, the oldest request first.
