@@ -65,9 +65,9 @@ pub(crate) async fn ask(worker: &Worker, job: &ChatJob, delivery: &Delivery) -> 
     }
 }
 
-/// Whether an answer that broke off is the one that counts. While we were out of reach the gateway may
-/// have given the job to another: then that one's answer is the one that is paid. A gateway that is
-/// gone, or stays silent, has no other.
+/// Whether an answer that broke off is the one that counts. While we were out of reach the gateway
+/// may have given the job to another: then that one's answer is the one that is paid. A gateway
+/// that is gone, or stays silent, has no other.
 pub(crate) async fn still_counts(worker: &Worker, job: &ChatJob, delivered: u64) -> bool {
     let (request, attempt) = (job.request.clone(), job.attempt);
     let claim = Claim::EndV1(EndClaimV1 { request, attempt, delivered });

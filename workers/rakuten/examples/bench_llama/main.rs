@@ -1,9 +1,9 @@
 //! Our engine beside llama.cpp's own server: the same model file, threads and questions, one after
 //! the other in each cell. Prints one JSON line for each cell, then a Markdown table.
 //!
-//! For `scripts/bench-llama`: `bench_llama MODEL SERVER THREADS [ROUNDS [CELLS [CACHE]]]`. CELLS are
-//! `streams`, `alone` (one of these), `prefixes`, `newcomer`, `forms`, `cancel` or `all`; CACHE is `q8`, our default, or `f16`. Never
-//! part of the product.
+//! For `scripts/bench-llama`: `bench_llama MODEL SERVER THREADS [ROUNDS [CELLS [CACHE]]]`. CELLS
+//! are `streams`, `alone` (one of these), `prefixes`, `newcomer`, `forms`, `cancel` or `all`; CACHE
+//! is `q8`, our default, or `f16`. Never part of the product.
 
 #![allow(
     clippy::print_stdout,
