@@ -8,6 +8,7 @@ use schemas::job::JobKind;
 use schemas::money::{MicroUsd, Price};
 use schemas::openai::{ChatRequest, Content, Message, Part, TOKENS};
 use schemas::usage::{token_estimate, token_upper_bound};
+use serde::Serialize;
 use serde_json::Value;
 
 /// What a template adds around one message at most, in tokens.
@@ -84,10 +85,7 @@ fn price(chat: &ChatRequest, model: &Model) -> Price {
 /// that a vendor charges; of other media (a PDF has any number of pages) no bound is known but the
 /// model's context.
 pub(crate) fn prompt_tokens_max(chat: &ChatRequest) -> u64 {
-    let bytes = |length: Result<String, serde_json::Error>| {
-        length.map_or(u64::MAX, |text| token_upper_bound(&text))
-    };
-    let mut tokens = bytes(serde_json::to_string(chat)).saturating_add(TEMPLATE_TOKENS_MAX);
+    let mut tokens = json_bytes(chat).saturating_add(TEMPLATE_TOKENS_MAX);
     for message in &chat.messages {
         tokens = tokens.saturating_add(MESSAGE_TOKENS_MAX);
         let Some(Content::Parts(parts)) = &message.content else { continue };
@@ -95,11 +93,28 @@ pub(crate) fn prompt_tokens_max(chat: &ChatRequest) -> u64 {
             if part.kind != "image_url" {
                 return u64::MAX;
             }
-            tokens = tokens.saturating_sub(bytes(serde_json::to_string(part)));
+            tokens = tokens.saturating_sub(json_bytes(part));
             tokens = tokens.saturating_add(IMAGE_TOKENS_MAX);
         }
     }
     tokens
+}
+
+/// How many bytes something takes as JSON: a token is at least one byte long.
+fn json_bytes(value: &impl Serialize) -> u64 {
+    struct Count(u64);
+    impl std::io::Write for Count {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0 += bytes.len() as u64;
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut count = Count(0);
+    let written = serde_json::to_writer(&mut count, value);
+    written.map_or(u64::MAX, |()| count.0)
 }
 
 /// An upper bound of the tokens of texts to be embedded: each stands for itself, and is refused

@@ -155,6 +155,7 @@ pub async fn run(
     poison::watch(&gateway).await?;
     watch::watch(&gateway);
     keep::keep(&gateway);
+    chat::keep_leads(&gateway);
     let drain_max = Duration::from_secs(gateway.config.gateway.drain_seconds_max);
     let routes = reload::Served::new(&gateway);
     let until = background.stop().clone();

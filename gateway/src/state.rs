@@ -4,6 +4,8 @@ use crate::GatewayError;
 use crate::auth::accounts::AccountTable;
 use crate::auth::keys::KeyTable;
 use crate::breaker::{Breakers, Outcome};
+use crate::cache::Makers;
+use crate::chat::Leads;
 use crate::desk::Desk;
 use crate::exchange::Exchange;
 use crate::fleet::Fleet;
@@ -56,6 +58,8 @@ pub struct Gateway {
     pub(crate) breakers: Arc<Breakers>,
     pub(crate) line: Arc<Line>,
     pub(crate) masker: pii::Masker,
+    pub(crate) makers: Makers,
+    pub(crate) leads: Arc<Leads>,
     pub(crate) desk: Arc<Desk>,
     pub(crate) front: Arc<Front>,
     /// Cancelled when the gateway accepts nothing new any more: what never ends by itself ends.
@@ -81,6 +85,7 @@ impl Gateway {
         let masker = pii::Masker::new(privacy_settings(&given.config.privacy)?)?;
         let desk = Arc::new(Desk::new(&given.config)?);
         let front = Arc::new(Front::new(given.admin_key.as_ref()));
+        let makers = Makers::of(&given.config.models);
         Ok(Self::known(Self {
             id: GatewayId::fresh(),
             config: given.config,
@@ -95,6 +100,8 @@ impl Gateway {
             breakers,
             line,
             masker,
+            makers,
+            leads: Arc::default(),
             desk,
             front,
             leaving,
@@ -112,6 +119,7 @@ impl Gateway {
     /// When masking can't be set up.
     pub(crate) fn with_config(&self, config: Arc<Config>) -> Result<Arc<Self>, GatewayError> {
         let masker = self.masker.with_settings(privacy_settings(&config.privacy)?)?;
+        let makers = Makers::of(&config.models);
         Ok(Self::known(Self {
             id: self.id.clone(),
             config,
@@ -126,6 +134,8 @@ impl Gateway {
             breakers: Arc::clone(&self.breakers),
             line: Arc::clone(&self.line),
             masker,
+            makers,
+            leads: Arc::clone(&self.leads),
             desk: Arc::clone(&self.desk),
             front: Arc::clone(&self.front),
             leaving: self.leaving.clone(),

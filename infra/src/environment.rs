@@ -47,6 +47,8 @@ pub const OMP_WAIT_POLICY: &str = "OMP_WAIT_POLICY";
 pub const GOMP_SPINCOUNT: &str = "GOMP_SPINCOUNT";
 /// Keeps llama.cpp from starting a debugger when it aborts.
 pub const GGML_NO_BACKTRACE: &str = "GGML_NO_BACKTRACE";
+/// How many threads a nats-server that we start keeps busy.
+pub const GOMAXPROCS: &str = "GOMAXPROCS";
 /// Filter of log lines, as `info` or `gateway=debug`.
 pub const FLY_LLM_LOG: &str = "FLY_LLM_LOG";
 /// `json` for log lines as JSON.

@@ -1,5 +1,5 @@
-//! The threads that a process keeps busy. One core is left for NATS and Redis, which share most
-//! machines with us: threads that only wake each other cost more than they do.
+//! The threads that a process keeps busy. One core is left for the others of NATS, Redis and us,
+//! which share most machines: threads that only wake each other cost more than they do.
 
 use crate::environment::{Environment, TOKIO_WORKER_THREADS};
 use std::num::NonZeroUsize;
@@ -13,10 +13,14 @@ use tokio::runtime::{Builder, Handle, Runtime, RuntimeFlavor};
 pub fn build(environment: &Environment) -> std::io::Result<Runtime> {
     let mut builder = Builder::new_multi_thread();
     if environment.get(TOKIO_WORKER_THREADS).is_none() {
-        let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-        builder.worker_threads(threads(cores));
+        builder.worker_threads(busy_threads());
     }
     builder.enable_all().build()
+}
+
+/// How many threads a process of ours keeps busy on this machine.
+pub fn busy_threads() -> usize {
+    threads(std::thread::available_parallelism().map_or(1, NonZeroUsize::get))
 }
 
 /// Does what keeps a core busy for long without keeping other tasks of its thread waiting.

@@ -220,8 +220,9 @@ async fn what_is_too_much_makes_room() {
         let answer = vec![b'x'; bytes];
         let request = &RequestId::fresh();
         let (answer, tenant_bytes_max) = (&answer, 100);
-        let similar = None;
-        let keeping = Keeping { digest, request, answer, ttl_seconds, tenant_bytes_max, similar };
+        let (similar, place) = (None, None);
+        let keeping =
+            Keeping { digest, request, answer, ttl_seconds, tenant_bytes_max, similar, place };
         world.store().keep_answer(tenant, keeping).await.unwrap()
     };
     let is_kept = async |tenant: &Tenant, digest: &str| {
@@ -357,6 +358,7 @@ async fn tenants_are_apart_in_a_fuzzed_key_space() {
                     ttl_seconds: 300,
                     tenant_bytes_max: 1_000_000,
                     similar: Some(Similar { digest, vector: text.as_bytes() }),
+                    place: None,
                 };
                 world.store().keep_answer(tenant, keeping).await.unwrap();
                 model.insert((at, digest), text);

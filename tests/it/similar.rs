@@ -239,6 +239,7 @@ async fn the_index_goes_with_its_answers() {
             ttl_seconds: 300,
             tenant_bytes_max,
             similar: Some(Similar { digest: similar, vector: digest.as_bytes() }),
+            place: None,
         };
         world.store().keep_answer(&tenant, keeping).await.unwrap()
     };

@@ -9,14 +9,15 @@ mod wishes;
 
 pub(crate) use wishes::Wishes;
 
-use infra::config::{Cache, Model, SemanticCache};
+use infra::config::{Cache, Catalogue, Model, SemanticCache};
 use infra::store::answers::Tenant;
-use schemas::ids::AccountId;
+use schemas::ids::{AccountId, RequestId};
 use schemas::money::MicroUsd;
 use schemas::openai::ChatRequest;
 use schemas::records::KeyRecordV1;
 use semantic::Vector;
-use serde_json::{Value, json};
+use serde::Serialize;
+use std::collections::HashMap;
 
 /// Changes whenever what is kept, or what the digest covers, changes its meaning.
 const VERSION: u32 = 2;
@@ -50,8 +51,8 @@ pub(crate) struct Question<'a> {
 impl AnswerKey {
     /// The key of a question of a tenant. Whether it is streamed doesn't change the answer.
     pub(crate) fn new(tenant: Tenant, question: &Question<'_>) -> Self {
-        let covered = question.covered(&tenant, question.chat.clone());
-        let digest = crate::auth::sha256_hex(covered.to_string().as_bytes());
+        let chat = plain(question.chat.clone());
+        let digest = digest_of(&question.covered(&tenant.to_string(), &chat));
         Self { tenant, digest }
     }
 
@@ -68,22 +69,32 @@ impl AnswerKey {
 
 impl Question<'_> {
     /// All that changes the answer of a chat that is asked so.
-    fn covered(&self, tenant: &Tenant, chat: ChatRequest) -> Value {
-        let mut chat = ChatRequest { stream: None, stream_options: None, ..chat };
-        // An unknown field that says nothing is no other question, nor is another order of them.
-        chat.rest.retain(|_, value| !value.is_null());
-        chat.rest.sort_keys();
-        json!([VERSION, tenant.to_string(), self.namespace, self.allowed, chat])
+    fn covered<'b>(&'b self, tenant: &'b str, chat: &'b ChatRequest) -> impl Serialize + 'b {
+        (VERSION, tenant, self.namespace, self.allowed, chat)
     }
+}
+
+/// A chat without what doesn't change the answer.
+fn plain(chat: ChatRequest) -> ChatRequest {
+    let mut chat = ChatRequest { stream: None, stream_options: None, ..chat };
+    // An unknown field that says nothing is no other question, nor is another order of them.
+    chat.rest.retain(|_, value| !value.is_null());
+    chat.rest.sort_keys();
+    chat
+}
+
+fn digest_of(covered: &impl Serialize) -> String {
+    // All of it has been read from JSON; what could not be written back would be equal to nothing.
+    let text = serde_json::to_vec(covered).unwrap_or_else(|_| RequestId::fresh().as_str().into());
+    crate::auth::sha256_hex(&text)
 }
 
 impl SimilarKey {
     /// The key of a question of a tenant; nothing when no other wording may have its answer.
     pub(crate) fn new(tenant: Tenant, question: &Question<'_>) -> Option<Self> {
         let reading = semantic::last_question(question.chat)?;
-        let covered = question.covered(&tenant, semantic::without_last_word(question.chat));
-        let covered = json!(["similar", covered, reading.digest()]);
-        let digest = crate::auth::sha256_hex(covered.to_string().as_bytes());
+        let (chat, name) = (plain(semantic::without_last_word(question.chat)), tenant.to_string());
+        let digest = digest_of(&("similar", question.covered(&name, &chat), reading.digest()));
         Some(Self { tenant, digest, vector: reading.vector().clone() })
     }
 
@@ -127,9 +138,25 @@ pub(crate) fn tenant(cache: &Cache, account: &AccountId) -> Tenant {
     }
 }
 
+/// What makes each model's answers, as far as it is configured: it doesn't change while a
+/// configuration counts.
+pub(crate) struct Makers(HashMap<String, String>);
+
+impl Makers {
+    /// Those of all models.
+    pub(crate) fn of(models: &Catalogue) -> Self {
+        Self(models.iter().map(|model| (model.name.clone(), maker(model))).collect())
+    }
+
+    /// That of a model, by its name.
+    pub(crate) fn get(&self, model: &str) -> Option<&str> {
+        self.0.get(model).map(String::as_str)
+    }
+}
+
 /// What makes the answers of a model, beside its name: when the operator changes it, what was kept
 /// is another model's.
-pub(crate) fn maker(model: &Model) -> String {
+fn maker(model: &Model) -> String {
     let deployments = model.deployments();
     let at: Vec<_> = deployments.iter().map(|at| (&at.upstream, &at.api_base)).collect();
     let made_by = format!("{:?}", (model.vendor, at, &model.llama));
@@ -145,7 +172,7 @@ pub(crate) fn share(full: MicroUsd, percent: u8) -> MicroUsd {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::collections::HashMap;
+    use serde_json::{Value, json};
 
     fn chat(change: impl FnOnce(&mut Value)) -> ChatRequest {
         let mut body =
@@ -185,6 +212,25 @@ mod tests {
         assert_ne!(plain, AnswerKey::new(account("acct_a"), &narrowed));
         let apart = Question { namespace: Some("n"), allowed: None, chat: &chat };
         assert_ne!(plain, AnswerKey::new(account("acct_a"), &apart));
+    }
+
+    /// What is kept outlives a new program.
+    #[test]
+    fn the_digest_is_of_plain_json() {
+        let asked = chat(|body| {
+            body["temperature"] = 0.7.into();
+            body["b"] = json!({"z": 1, "y": [null, 1.5]});
+            body["a"] = "日本".into();
+        });
+        let (namespace, tenant) = (Some("n"), account("acct_a"));
+        let question = Question { namespace, allowed: None, chat: &asked };
+        let text =
+            r#"[2,"acct_a","n",null,{"model":"m","messages":[{"role":"user","content":"x"}],"#;
+        let text = format!(
+            r#"{text}"temperature":0.7,"seed":1,"a":"日本","b":{{"z":1,"y":[null,1.5]}}}}]"#
+        );
+        let digest = crate::auth::sha256_hex(text.as_bytes());
+        assert_eq!(AnswerKey::new(tenant, &question).digest(), digest);
     }
 
     /// Small, fast and always the same.

@@ -7,7 +7,7 @@ use crate::credits;
 use crate::limits;
 use crate::state::Gateway;
 use infra::store::limits::{Admission, Standing};
-use schemas::ids::RequestId;
+use schemas::ids::{AccountId, KeyId, RequestId};
 use schemas::records::KeyRecordV1;
 use std::sync::Arc;
 
@@ -40,10 +40,27 @@ pub(super) struct Place {
     gateway: Arc<Gateway>,
     key: Arc<KeyRecordV1>,
     request: RequestId,
+    /// Whoever kept the answer has given it back.
+    is_over: bool,
+}
+
+impl Place {
+    /// Whose it is.
+    pub(super) fn owner(&self) -> (&AccountId, &KeyId) {
+        (&self.key.account, &self.key.key)
+    }
+
+    /// The answer was kept, and with it the place was given back.
+    pub(super) fn end(mut self) {
+        self.is_over = true;
+    }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
+        if self.is_over {
+            return;
+        }
         let (gateway, key) = (Arc::clone(&self.gateway), Arc::clone(&self.key));
         let request = self.request.clone();
         self.gateway.settlements.spawn("give a place back", async move {
@@ -77,6 +94,7 @@ pub(super) async fn admit(
         gateway: Arc::clone(gateway),
         key: Arc::clone(key),
         request: received.request.clone(),
+        is_over: false,
     };
     Ok((Admitted { authenticated, standing, place }, Taken(admission)))
 }

@@ -6,7 +6,6 @@ use super::hold::Held;
 use super::lead::Lead;
 use super::recall::KeptAnswer;
 use super::relay::Live;
-use crate::cache;
 use crate::conversation::Answered;
 use crate::exchange::stop_execution;
 use crate::state::Gateway;
@@ -76,9 +75,7 @@ pub(super) fn finish(gateway: &Arc<Gateway>, mut live: Live, model: &str, done: 
     let missed = &live.published.held.routed.missed;
     let whole = live.collector.and_then(|collector| collector.whole());
     let (Some(keep), Some(choices)) = (&missed.keep, whole) else { return };
-    let Some(maker) = gateway.config.models.get(model).map(|model| cache::maker(model)) else {
-        return;
-    };
+    let Some(maker) = gateway.makers.get(model).map(str::to_owned) else { return };
     let kept = KeptAnswer {
         model: model.to_owned(),
         maker,
@@ -90,11 +87,12 @@ pub(super) fn finish(gateway: &Arc<Gateway>, mut live: Live, model: &str, done: 
     let (key, ttl_seconds) = (keep.key.clone(), keep.ttl_seconds);
     let similar = keep.similar.clone();
     let request = missed.masked.admitted.authenticated.received.request.clone();
+    let place = live.published.held.routed.missed.masked.admitted.place;
     let gateway = Arc::clone(gateway);
     let tasks = gateway.settlements.clone();
     tasks.spawn("keep an answer", async move {
         // Those that follow must find the answer when the lead ends.
-        let lead = lead;
+        let (lead, place) = (lead, place);
         let Ok(body) = serde_json::to_vec(&kept) else { return };
         let cache = &gateway.config.cache;
         if body.len() > cache.entry_bytes_max {
@@ -109,10 +107,12 @@ pub(super) fn finish(gateway: &Arc<Gateway>, mut live: Live, model: &str, done: 
             ttl_seconds,
             tenant_bytes_max: cache.tenant_bytes_max,
             similar: similar.map(|(key, vector)| Similar { digest: key.digest(), vector }),
+            place: Some(place.owner()),
         };
         match gateway.store.keep_answer(key.tenant(), keeping).await {
             Ok(gone) => {
                 lead.into_iter().for_each(Lead::end);
+                place.end();
                 if gone > 0 {
                     tracing::debug!(gone, "kept answers made room for another");
                 }

@@ -1,6 +1,8 @@
 //! The credit for the worst case, reserved before any work. Nobody can publish without what this
 //! step gives, because it alone can make a [`Held`]. When Redis is away nothing starts.
 
+use super::lead::Lead;
+use super::recall::Seen;
 use super::route::Routed;
 use crate::budgets;
 use crate::credits::{self, WorstCase};
@@ -8,7 +10,8 @@ use crate::exchange::stop_execution;
 use crate::state::Gateway;
 use crate::tokens;
 use infra::config::Model;
-use infra::store::holds::Reserved;
+use infra::store::StoreError;
+use infra::store::holds::{Reservation, Reserved, Sought};
 use infra::store::spending::Spender;
 use schemas::catalogue::Tokenizer;
 use schemas::error::{ErrorCode, Problem};
@@ -37,6 +40,14 @@ impl Held {
     pub(super) fn hand_over(&mut self) {
         self.guard.armed = false;
     }
+}
+
+/// What came of holding.
+pub(super) enum Holding {
+    /// The worst case is paid for.
+    Held(Box<Held>),
+    /// Nothing is held: there is a kept answer, or somebody asks for it.
+    Seen(Seen),
 }
 
 /// Gives the hold back when the request is dropped on its way to the queue: a client may leave at
@@ -70,7 +81,7 @@ fn stop_in_background(gateway: &Arc<Gateway>, request: &RequestId) {
 /// Reserves the dearest candidate's worst case. When the credit and the budgets leave less, then as
 /// much as they leave, if some candidate may answer with it: an answer whose length the client left
 /// to us becomes shorter, and candidates that are too dear are left out.
-pub(super) async fn hold(gateway: &Arc<Gateway>, mut routed: Routed) -> Result<Held, Problem> {
+pub(super) async fn hold(gateway: &Arc<Gateway>, mut routed: Routed) -> Result<Holding, Problem> {
     let authenticated = &routed.missed.masked.admitted.authenticated;
     let mut guard = Guard {
         gateway: Arc::clone(gateway),
@@ -79,7 +90,13 @@ pub(super) async fn hold(gateway: &Arc<Gateway>, mut routed: Routed) -> Result<H
         armed: true,
     };
     let mut costs = Costs::of(gateway, &routed);
-    let mut reserved = reserve(gateway, &routed, &costs).await?;
+    let mut reserved = match seek(gateway, &mut routed, &costs).await? {
+        Sought::Lead(reserved) => reserved,
+        Sought::Known(look) => {
+            guard.armed = false;
+            return Ok(Holding::Seen(routed.missed.seen(look)));
+        }
+    };
     // Bytes are an upper bound that costs nothing. Only who is refused by it is counted.
     if let Some(left) = left(reserved)
         && count(gateway, &mut routed, left).await
@@ -103,7 +120,7 @@ pub(super) async fn hold(gateway: &Arc<Gateway>, mut routed: Routed) -> Result<H
         let is_less = routed.candidates.len() < before;
         routed.reason.push_str(if is_less { ";affordable" } else { ";shorter" });
     }
-    Ok(Held { routed, amount, guard })
+    Ok(Holding::Held(Box::new(Held { routed, amount, guard })))
 }
 
 impl Gateway {
@@ -196,14 +213,50 @@ async fn count(gateway: &Gateway, routed: &mut Routed, left: MicroUsd) -> bool {
     !routed.counted.is_empty()
 }
 
+/// Reserves; and if nobody has looked for a kept answer yet, only when there is none.
+async fn seek(
+    gateway: &Arc<Gateway>,
+    routed: &mut Routed,
+    costs: &Costs,
+) -> Result<Sought, Problem> {
+    let keep = routed.missed.keep.as_ref().filter(|_| routed.missed.is_unseen);
+    let Some(key) = keep.map(|keep| keep.key.clone()) else {
+        return reserve(gateway, routed, costs).await.map(Sought::Lead);
+    };
+    let wanted = wanted(gateway, routed, costs);
+    let looking = gateway.looking(&key, &wanted.request);
+    let sought = match gateway.store.seek(key.tenant(), looking, &wanted).await {
+        Ok(sought) => sought,
+        // What is kept may be spoiled: that is no reason to refuse anybody.
+        Err(error) if error.is_refusal() => {
+            gateway.metrics.cache_total.with_label_values(&["away"]).inc();
+            tracing::warn!(%error, "the cache is away");
+            routed.missed.keep = None;
+            return reserve(gateway, routed, costs).await.map(Sought::Lead);
+        }
+        Err(error) => return Err(away(error)),
+    };
+    if matches!(sought, Sought::Lead(_)) {
+        gateway.metrics.cache_total.with_label_values(&["miss"]).inc();
+        routed.missed.lead = Some(Lead::keep(gateway, &key, &wanted.request));
+        routed.missed.is_unseen = false;
+    }
+    Ok(sought)
+}
+
 async fn reserve(gateway: &Gateway, routed: &Routed, costs: &Costs) -> Result<Reserved, Problem> {
+    gateway.store.reserve(&wanted(gateway, routed, costs)).await.map_err(away)
+}
+
+fn wanted(gateway: &Gateway, routed: &Routed, costs: &Costs) -> Reservation {
     let authenticated = &routed.missed.masked.admitted.authenticated;
     let request = &authenticated.received.request;
-    let wanted = gateway.reservation(request, &authenticated.key, costs.wanted(), costs.enough());
-    gateway.store.reserve(&wanted).await.map_err(|error| {
-        tracing::error!(%error, "credit can't be reserved");
-        credits::away()
-    })
+    gateway.reservation(request, &authenticated.key, costs.wanted(), costs.enough())
+}
+
+fn away(error: StoreError) -> Problem {
+    tracing::error!(%error, "credit can't be reserved");
+    credits::away()
 }
 
 fn settled_before() -> Problem {

@@ -4,10 +4,12 @@
 
 use crate::cache::AnswerKey;
 use crate::state::Gateway;
+use infra::store::StoreError;
+use infra::store::answers::Leading;
 use schemas::ids::RequestId;
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::task::JoinHandle;
 
 /// How long a lead stays without a sign of its gateway, in milliseconds.
 pub(super) const LEAD_LEASE_MS: u64 = 5_000;
@@ -15,12 +17,65 @@ pub(super) const LEAD_LEASE_MS: u64 = 5_000;
 /// Between two signs of life: several within a lease.
 const SIGN_INTERVAL: Duration = Duration::from_secs(1);
 
+/// Leads that one script call renews at most: keeps Redis responsive beside it.
+const LEADS_AT_ONCE_MAX: usize = 500;
+
+/// All leads of a gateway.
+#[derive(Default)]
+pub(crate) struct Leads(Mutex<HashMap<RequestId, AnswerKey>>);
+
+impl Leads {
+    fn table(&self) -> MutexGuard<'_, HashMap<RequestId, AnswerKey>> {
+        // A panic while holding the lock leaves a usable table: every change is one call.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Renews all leads as long as the gateway lives.
+pub(crate) fn keep_leads(gateway: &Arc<Gateway>) {
+    let keeper = Arc::clone(gateway);
+    gateway.background.spawn_vital("leads", async move {
+        let stop = keeper.background.stop().clone();
+        let mut signs = tokio::time::interval(SIGN_INTERVAL);
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                _ = signs.tick() => {}
+            }
+            if let Err(error) = renew(&keeper).await {
+                tracing::debug!(%error, "leads may be lost");
+            }
+        }
+    });
+}
+
+async fn renew(gateway: &Gateway) -> Result<(), StoreError> {
+    let all: Vec<(RequestId, AnswerKey)> = {
+        let table = gateway.leads.table();
+        table.iter().map(|(request, key)| (request.clone(), key.clone())).collect()
+    };
+    for some in all.chunks(LEADS_AT_ONCE_MAX) {
+        let leading = some.iter().map(|(request, key)| leading(key, request));
+        let leading: Vec<Leading<'_>> = leading.collect();
+        let led = gateway.store.lead_on(&leading, LEAD_LEASE_MS).await?;
+        for ((request, _), still) in some.iter().zip(led) {
+            if !still {
+                gateway.leads.table().remove(request);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn leading<'a>(key: &'a AnswerKey, request: &'a RequestId) -> Leading<'a> {
+    Leading { tenant: key.tenant(), digest: key.digest(), request }
+}
+
 /// A lead; dropping it gives it to the next.
 pub(super) struct Lead {
     gateway: Arc<Gateway>,
     key: AnswerKey,
     request: RequestId,
-    signs: JoinHandle<()>,
     /// Whoever kept the answer has given it back.
     is_over: bool,
 }
@@ -28,20 +83,9 @@ pub(super) struct Lead {
 impl Lead {
     /// Keeps a lead that was just taken.
     pub(super) fn keep(gateway: &Arc<Gateway>, key: &AnswerKey, request: &RequestId) -> Self {
-        let (given, key, request) = (Arc::clone(gateway), key.clone(), request.clone());
-        let (of, name) = (key.clone(), request.clone());
-        let signs = gateway.settlements.spawn("lead", async move {
-            loop {
-                tokio::time::sleep(SIGN_INTERVAL).await;
-                let (tenant, digest) = (of.tenant(), of.digest());
-                match given.store.lead_on(tenant, digest, &name, LEAD_LEASE_MS).await {
-                    Ok(true) => {}
-                    Ok(false) => return,
-                    Err(error) => tracing::debug!(%error, "a lead may be lost"),
-                }
-            }
-        });
-        Self { gateway: Arc::clone(gateway), key, request, signs, is_over: false }
+        gateway.leads.table().insert(request.clone(), key.clone());
+        let (key, request) = (key.clone(), request.clone());
+        Self { gateway: Arc::clone(gateway), key, request, is_over: false }
     }
 
     /// The answer was kept, and with it the lead was given back.
@@ -52,14 +96,14 @@ impl Lead {
 
 impl Drop for Lead {
     fn drop(&mut self) {
-        self.signs.abort();
+        self.gateway.leads.table().remove(&self.request);
         if self.is_over {
             return;
         }
         let (gateway, key) = (Arc::clone(&self.gateway), self.key.clone());
         let request = self.request.clone();
         self.gateway.settlements.spawn("give a lead back", async move {
-            let ended = gateway.store.lead_on(key.tenant(), key.digest(), &request, 0).await;
+            let ended = gateway.store.lead_on(&[leading(&key, &request)], 0).await;
             if let Err(error) = ended {
                 tracing::debug!(%error, "a lead ends only with its lease");
             }

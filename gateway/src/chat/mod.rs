@@ -53,6 +53,7 @@ mod similar;
 pub use collect::Collector;
 
 pub(crate) use admit::LEASE_MS;
+pub(crate) use lead::{Leads, keep_leads};
 
 use crate::cache::Wishes;
 use crate::credits;
@@ -311,12 +312,18 @@ pub async fn chat(gateway: &Arc<Gateway>, call: Call) -> Result<Answering, Refus
     let following = Arc::clone(&follows);
     let mut begin: Begin = Box::pin(async move {
         let begun = async {
-            let missed = match recall::recall(&way, masked, &following).await? {
-                recall::Recalled::Kept(kept) => return Ok(Begun::kept(kept)),
-                recall::Recalled::Missed(missed) => *missed,
+            let mut recalled = recall::recall(&way, masked, &following).await?;
+            let held = loop {
+                let missed = match recalled {
+                    recall::Recalled::Kept(kept) => return Ok(Begun::kept(kept)),
+                    recall::Recalled::Missed(missed) => *missed,
+                };
+                let routed = route::route(&way, missed).await?;
+                match hold::hold(&way, routed).await? {
+                    hold::Holding::Held(held) => break *held,
+                    hold::Holding::Seen(seen) => recalled = seen.recall(&way, &following).await?,
+                }
             };
-            let routed = route::route(&way, missed).await?;
-            let held = hold::hold(&way, routed).await?;
             let reason = held.routed.reason.clone();
             Point::Held.pass().await;
             let published = publish::publish(&way, held).await?;

@@ -15,6 +15,7 @@ use infra::config::Model;
 use infra::store::StoreError;
 use infra::store::answers::{Look, Looking};
 use schemas::error::Problem;
+use schemas::ids::RequestId;
 use schemas::job::JobKind;
 use schemas::money::MicroUsd;
 use schemas::openai::{AnswerChoice, AnswerMessage, ChunkChoice, DeltaMessage};
@@ -52,6 +53,40 @@ pub(super) struct Missed {
     pub(super) lead: Option<Lead>,
     /// How to keep the answer; absent when it must not be kept.
     pub(super) keep: Option<Keep>,
+    /// Nobody has looked for a kept answer yet: whoever holds looks in the same round trip.
+    pub(super) is_unseen: bool,
+}
+
+/// A request of which somebody else has seen that there is an answer, or that one is asked for.
+pub(super) struct Seen {
+    masked: Masked,
+    keep: Option<Keep>,
+    look: Look,
+}
+
+impl Missed {
+    /// With what was seen it has to be recalled after all.
+    pub(super) fn seen(self, look: Look) -> Seen {
+        Seen { masked: self.masked, keep: self.keep, look }
+    }
+}
+
+impl Seen {
+    /// Goes on from what was seen, as [`recall`] does.
+    ///
+    /// # Errors
+    /// When a kept answer costs more than the credit covers.
+    pub(super) async fn recall(
+        self,
+        gateway: &Arc<Gateway>,
+        follows: &AtomicBool,
+    ) -> Result<Recalled, Problem> {
+        let Self { masked, keep, look } = self;
+        match keep {
+            Some(keep) => look_up(gateway, masked, keep, Some(look), follows).await,
+            None => Ok(missed(masked, None)),
+        }
+    }
 }
 
 /// How to keep an answer.
@@ -141,7 +176,8 @@ impl Kept {
 }
 
 /// Looks, and waits while an equal question is being asked: `follows` tells that. A kept answer is
-/// charged for before it is told.
+/// charged for before it is told. Where it is sure that credit is asked for next, the look is left
+/// to that.
 ///
 /// # Errors
 /// When a kept answer costs more than the credit covers.
@@ -151,12 +187,27 @@ pub(super) async fn recall(
     follows: &AtomicBool,
 ) -> Result<Recalled, Problem> {
     let Some(keep) = keep_of(gateway, &masked) else { return Ok(missed(masked, None)) };
-    let received = &masked.admitted.authenticated.received;
-    if received.wishes.no_cache {
+    if masked.admitted.authenticated.received.wishes.no_cache {
         return Ok(missed(masked, Some(keep)));
     }
+    if keep.similar.is_none() && masked.is_surely_routed(gateway) {
+        let (lead, keep, is_unseen) = (None, Some(keep), true);
+        return Ok(Recalled::Missed(Box::new(Missed { masked, lead, keep, is_unseen })));
+    }
+    look_up(gateway, masked, keep, None, follows).await
+}
+
+/// Looks, from what somebody else has seen on.
+async fn look_up(
+    gateway: &Arc<Gateway>,
+    masked: Masked,
+    keep: Keep,
+    seen: Option<Look>,
+    follows: &AtomicBool,
+) -> Result<Recalled, Problem> {
+    let received = &masked.admitted.authenticated.received;
     let count = |result| gateway.metrics.cache_total.with_label_values(&[result]).inc();
-    let kept = match find(gateway, &keep.key, received, follows).await {
+    let kept = match find(gateway, &keep.key, received, seen, follows).await {
         Ok(Found::Kept(kept)) => usable(gateway, &kept, received),
         Ok(Found::Lead(lead)) => {
             if let Some((answer, model, similarity)) = reworded(gateway, &keep, received).await {
@@ -168,11 +219,8 @@ pub(super) async fn recall(
                 return Ok(Recalled::Kept(kept.with_similarity(similarity)));
             }
             count("miss");
-            return Ok(Recalled::Missed(Box::new(Missed {
-                masked,
-                lead: Some(lead),
-                keep: Some(keep),
-            })));
+            let (lead, keep, is_unseen) = (Some(lead), Some(keep), false);
+            return Ok(Recalled::Missed(Box::new(Missed { masked, lead, keep, is_unseen })));
         }
         Ok(Found::Nothing) => None,
         Err(error) => {
@@ -190,6 +238,18 @@ pub(super) async fn recall(
     Ok(Recalled::Kept(Kept::new(&model, answer, masked, charge)))
 }
 
+impl Gateway {
+    /// How a request looks for a kept answer.
+    pub(super) fn looking<'a>(&self, key: &'a AnswerKey, request: &'a RequestId) -> Looking<'a> {
+        Looking {
+            digest: key.digest(),
+            request,
+            lease_ms: LEAD_LEASE_MS,
+            time_max: Duration::from_millis(self.config.cache.look_ms_max),
+        }
+    }
+}
+
 /// What is there for a question.
 enum Found {
     Kept(Vec<u8>),
@@ -204,18 +264,18 @@ async fn find(
     gateway: &Arc<Gateway>,
     key: &AnswerKey,
     received: &Received,
+    mut seen: Option<Look>,
     follows: &AtomicBool,
 ) -> Result<Found, StoreError> {
-    let looking = Looking {
-        digest: key.digest(),
-        request: &received.request,
-        lease_ms: LEAD_LEASE_MS,
-        time_max: Duration::from_millis(gateway.config.cache.look_ms_max),
-    };
+    let looking = gateway.looking(key, &received.request);
     let mut followed: Vec<String> = Vec::new();
     let mut pause = FOLLOW_PAUSE_MIN;
     loop {
-        match gateway.store.look_for_answer(key.tenant(), looking).await? {
+        let look = match seen.take() {
+            Some(look) => look,
+            None => gateway.store.look_for_answer(key.tenant(), looking).await?,
+        };
+        match look {
             Look::Kept(kept) => return Ok(Found::Kept(kept)),
             Look::Lead => {
                 let lead = Lead::keep(gateway, key, &received.request);
@@ -283,13 +343,13 @@ fn usable(gateway: &Gateway, kept: &[u8], received: &Received) -> Option<(KeptAn
     let is_young = age_ms_max.is_none_or(|most| age_ms < most);
     let model = gateway.config.models.get(&answer.model)?;
     let is_usable = is_young
-        && answer.maker == cache::maker(model)
+        && gateway.makers.get(&model.name) == Some(&answer.maker)
         && abilities::refusal(model, &received.chat, received.drop_params).is_none();
     is_usable.then(|| (answer, Arc::clone(model)))
 }
 
 fn missed(masked: Masked, keep: Option<Keep>) -> Recalled {
-    Recalled::Missed(Box::new(Missed { masked, lead: None, keep }))
+    Recalled::Missed(Box::new(Missed { masked, lead: None, keep, is_unseen: false }))
 }
 
 /// A whole choice as two pieces: what was said, and the end.

@@ -1,6 +1,7 @@
 //! Which model, and which instead of it when it fails before its first token. A name is looked up;
 //! `auto` is chosen by the router. Only models that somebody serves and the key may use are taken.
 
+use super::mask::Masked;
 use super::recall::Missed;
 use crate::abilities;
 use crate::auto;
@@ -126,6 +127,23 @@ pub(super) async fn route(gateway: &Arc<Gateway>, mut missed: Missed) -> Result<
     }
     candidates.truncate(CANDIDATES_MAX);
     Ok(Routed { missed, candidates, reason, for_context, chosen, prompt_tokens_max, counted })
+}
+
+impl Masked {
+    /// Whether its model is named and will be found: whatever else is asked of the choice isn't
+    /// known without looking.
+    pub(super) fn is_surely_routed(&self, gateway: &Gateway) -> bool {
+        let authenticated = &self.admitted.authenticated;
+        let (received, allowed) = (&authenticated.received, authenticated.key.models.as_deref());
+        let chat = &received.chat;
+        if self.local_only || chat.model == "auto" || chat.user_preferences.is_some() {
+            return false;
+        }
+        named(gateway, &chat.model, allowed).is_ok_and(|model| {
+            check_kind(&model, received.kind).is_ok()
+                && abilities::refusal(&model, chat, received.drop_params).is_none()
+        })
+    }
 }
 
 /// What a chat may cost on a model.

@@ -4,7 +4,8 @@
 use super::{
     ChildError, ChildProcess, Launch, READY_POLL, READY_SECONDS_MAX, find_program, fresh_password,
 };
-use crate::environment::{Environment, NATS_SERVER};
+use crate::environment::{Environment, GOMAXPROCS, NATS_SERVER};
+use crate::runtime::busy_threads;
 use std::ffi::OsString;
 use std::path::Path;
 use std::time::Duration;
@@ -53,7 +54,11 @@ impl NatsServer {
             std::fs::remove_dir_all(&ports)?;
         }
         std::fs::create_dir_all(&ports)?;
-        let environment = passwords();
+        let mut variables = passwords();
+        if environment.get(GOMAXPROCS).is_none() {
+            variables.push((GOMAXPROCS, busy_threads().to_string()));
+        }
+        let environment = variables;
         let port = if port == 0 { "-1".to_owned() } else { port.to_string() };
         let flag = |text: &str| OsString::from(text);
         let mut process = ChildProcess::start(Launch {

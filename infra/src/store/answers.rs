@@ -3,7 +3,7 @@
 
 use super::{Store, StoreError, keys};
 use redis::Script;
-use schemas::ids::{AccountId, RequestId};
+use schemas::ids::{AccountId, KeyId, RequestId};
 use std::fmt;
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -76,6 +76,17 @@ pub struct Looking<'a> {
     pub time_max: Duration,
 }
 
+/// A request that leads those that ask the same.
+#[derive(Debug, Clone, Copy)]
+pub struct Leading<'a> {
+    /// Who shares the answer.
+    pub tenant: &'a Tenant,
+    /// Under what it will be kept.
+    pub digest: &'a str,
+    /// Which request.
+    pub request: &'a RequestId,
+}
+
 /// An answer to keep.
 #[derive(Debug, Clone, Copy)]
 pub struct Keeping<'a> {
@@ -91,6 +102,8 @@ pub struct Keeping<'a> {
     pub tenant_bytes_max: usize,
     /// Where it is found by other wordings of its question, if it may be.
     pub similar: Option<Similar<'a>>,
+    /// Whose request it was, if its place among those at once is to be given back with it.
+    pub place: Option<(&'a AccountId, &'a KeyId)>,
 }
 
 /// A question among its wordings.
@@ -126,39 +139,37 @@ impl Store {
         }
     }
 
-    /// Leads for so many more milliseconds; with 0 it ends. Returns whether the request still led.
+    /// Leads for so many more milliseconds; with 0 it ends. Returns for each whether its request
+    /// still led.
     ///
     /// # Errors
-    /// When Redis is away: the lead ends with its lease.
+    /// When Redis is away: the leads end with their leases.
     pub async fn lead_on(
         &self,
-        tenant: &Tenant,
-        digest: &str,
-        request: &RequestId,
+        leading: &[Leading<'_>],
         lease_ms: u64,
-    ) -> Result<bool, StoreError> {
-        let led: i64 = LEAD_ON
-            .prepare_invoke()
-            .key(keys::leader(tenant, digest))
-            .arg(request.as_str())
-            .arg(lease_ms)
-            .invoke_async(&mut self.connection())
-            .await?;
-        Ok(led == 1)
+    ) -> Result<Vec<bool>, StoreError> {
+        let mut script = LEAD_ON.prepare_invoke();
+        script.arg(lease_ms);
+        for Leading { tenant, digest, request } in leading {
+            script.key(keys::leader(tenant, digest)).arg(request.as_str());
+        }
+        Ok(script.invoke_async(&mut self.connection()).await?)
     }
 
-    /// Keeps an answer. Returns how many of the tenant's others had to go for it.
+    /// Keeps an answer, and gives back what its request had: its lead and its place among the
+    /// requests at once. Returns how many of the tenant's others had to go for it.
     ///
     /// # Errors
-    /// When Redis is away: the answer is simply not kept.
+    /// When Redis is away: the answer is simply not kept, and nothing is given back.
     pub async fn keep_answer(
         &self,
         tenant: &Tenant,
         keeping: Keeping<'_>,
     ) -> Result<u64, StoreError> {
         let similar = keeping.similar.unwrap_or(Similar { digest: "", vector: &[] });
-        let gone = KEEP
-            .prepare_invoke()
+        let mut script = KEEP.prepare_invoke();
+        script
             .key(keys::answer(tenant, keeping.digest))
             .key(keys::answers(tenant))
             .key(keys::answer_sizes(tenant))
@@ -172,10 +183,11 @@ impl Store {
             .arg(keeping.request.as_str())
             .arg(similar.digest)
             .arg(similar.vector)
-            .arg(WORDINGS_MAX)
-            .invoke_async(&mut self.connection())
-            .await?;
-        Ok(gone)
+            .arg(WORDINGS_MAX);
+        if let Some((account, key)) = keeping.place {
+            script.key(keys::parallel(account, key)).key(keys::account_parallel(account));
+        }
+        Ok(script.invoke_async(&mut self.connection()).await?)
     }
 
     /// The kept answer to the wording that `judge` says is the nearest, and what it said; it says

@@ -1,11 +1,12 @@
 //! Reserving credit before work begins, and finding the holds that nobody settled. A hold is
 //! released by the ledger event of its request alone (see `apply`).
 
+use super::answers::{Look, Looking, Tenant};
 use super::spending::{self, Spender};
 use super::{Store, StoreError, keys};
 use crate::calendar::Period;
 use crate::clock;
-use redis::Script;
+use redis::{Script, ScriptInvocation};
 use schemas::ids::{AccountId, KeyId, RequestId};
 use schemas::money::MicroUsd;
 use schemas::subjects;
@@ -14,6 +15,16 @@ use std::sync::LazyLock;
 
 static RESERVE: LazyLock<Script> =
     LazyLock::new(|| Script::new(include_str!("scripts/reserve.lua")));
+
+/// The look for a kept answer and the reservation of who finds none, in one round trip.
+static SEEK: LazyLock<Script> = LazyLock::new(|| {
+    let (look, reserve) = (include_str!("scripts/look.lua"), include_str!("scripts/reserve.lua"));
+    let then = include_str!("scripts/seek.lua");
+    Script::new(&format!(
+        "local function look(KEYS, ARGV)\n{look}\nend\n\
+         local function reserve(KEYS, ARGV)\n{reserve}\nend\n{then}"
+    ))
+});
 
 static EXPIRED: LazyLock<Script> =
     LazyLock::new(|| Script::new(include_str!("scripts/expired.lua")));
@@ -85,6 +96,15 @@ pub enum Reserved {
     Rebuilding,
 }
 
+/// What came of a look for a kept answer that may reserve.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sought {
+    /// There is an answer, or somebody asks for it: nothing was reserved.
+    Known(Look),
+    /// There is none: the request leads, if this was reserved.
+    Lead(Reserved),
+}
+
 /// A hold that nobody settled in time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExpiredHold {
@@ -96,14 +116,71 @@ pub struct ExpiredHold {
     pub key: KeyId,
 }
 
+/// What the script said of a reservation.
+fn reserved(
+    wanted: &Reservation,
+    (answer, amount, which): (String, i64, usize),
+) -> Result<Reserved, StoreError> {
+    let amount = MicroUsd(amount);
+    match answer.as_str() {
+        "new" | "held" => Ok(Reserved::Held(amount)),
+        "done" => Ok(Reserved::Settled),
+        "insufficient" => Ok(Reserved::Insufficient(amount)),
+        "budget" => {
+            let budget = which.checked_sub(1).and_then(|index| wanted.budgets.get(index));
+            let budget = budget.ok_or_else(|| StoreError::Unreadable("reserve".into()))?;
+            Ok(Reserved::Budget(*budget, amount))
+        }
+        "total_budget" => Ok(Reserved::TotalBudget(amount)),
+        "rebuilding" => Ok(Reserved::Rebuilding),
+        _ => Err(StoreError::Unreadable("reserve".into())),
+    }
+}
+
 impl Store {
     /// Reserves the worst case of a request. Repeating it is safe.
     ///
     /// # Errors
     /// When Redis is away: then nothing may be started.
     pub async fn reserve(&self, wanted: &Reservation) -> Result<Reserved, StoreError> {
-        let partition = subjects::partition(&wanted.account);
         let mut script = RESERVE.prepare_invoke();
+        self.ask(&mut script, wanted);
+        let answer = script.invoke_async(&mut self.connection()).await?;
+        reserved(wanted, answer)
+    }
+
+    /// Looks for a kept answer; who finds none, and nobody to follow, reserves as
+    /// [`Store::reserve`] does. For the look Redis has as long as for the reservation.
+    ///
+    /// # Errors
+    /// When Redis is away: then nothing may be started.
+    pub async fn seek(
+        &self,
+        tenant: &Tenant,
+        looking: Looking<'_>,
+        wanted: &Reservation,
+    ) -> Result<Sought, StoreError> {
+        let mut script = SEEK.prepare_invoke();
+        script
+            .key(keys::answer(tenant, looking.digest))
+            .key(keys::leader(tenant, looking.digest))
+            .arg(looking.request.as_str())
+            .arg(looking.lease_ms);
+        self.ask(&mut script, wanted);
+        let answer: (String, Vec<u8>, i64, usize) =
+            script.invoke_async(&mut self.connection()).await?;
+        let (said, found, amount, which) = answer;
+        let text = |found: Vec<u8>| String::from_utf8_lossy(&found).into_owned();
+        match said.as_str() {
+            "kept" => Ok(Sought::Known(Look::Kept(found))),
+            "follow" => Ok(Sought::Known(Look::Follow(text(found)))),
+            _ => reserved(wanted, (text(found), amount, which)).map(Sought::Lead),
+        }
+    }
+
+    /// Writes a reservation behind what a script is given.
+    fn ask(&self, script: &mut ScriptInvocation<'_>, wanted: &Reservation) {
+        let partition = subjects::partition(&wanted.account);
         script
             .key(keys::live(partition))
             .key(keys::account(&wanted.account))
@@ -134,22 +211,6 @@ impl Store {
             };
             let field = period.map_or_else(|| spending::TOTAL.to_owned(), spent_in);
             script.arg(owner).arg(field).arg(max.0);
-        }
-        let (answer, amount, which): (String, i64, usize) =
-            script.invoke_async(&mut self.connection()).await?;
-        let amount = MicroUsd(amount);
-        match answer.as_str() {
-            "new" | "held" => Ok(Reserved::Held(amount)),
-            "done" => Ok(Reserved::Settled),
-            "insufficient" => Ok(Reserved::Insufficient(amount)),
-            "budget" => {
-                let budget = which.checked_sub(1).and_then(|index| wanted.budgets.get(index));
-                let budget = budget.ok_or_else(|| StoreError::Unreadable("reserve".into()))?;
-                Ok(Reserved::Budget(*budget, amount))
-            }
-            "total_budget" => Ok(Reserved::TotalBudget(amount)),
-            "rebuilding" => Ok(Reserved::Rebuilding),
-            _ => Err(StoreError::Unreadable("reserve".into())),
         }
     }
 

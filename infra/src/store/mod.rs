@@ -78,6 +78,13 @@ pub enum StoreError {
     Unreadable(String),
 }
 
+impl StoreError {
+    /// Whether Redis is there, and refuses what it was asked.
+    pub fn is_refusal(&self) -> bool {
+        matches!(self, Self::Away(error) if error.code().is_some())
+    }
+}
+
 /// A connection to Redis. Cheap to clone; it reconnects by itself.
 #[derive(Clone)]
 pub struct Store {

@@ -3,7 +3,8 @@
 //! complete only after it has reached what the ledger held.
 
 use crate::{Billing, begin};
-use futures::StreamExt;
+use futures::stream::ReadyChunks;
+use futures::{Stream, StreamExt};
 use infra::bus::BusError;
 use infra::bus::ledger::Entry;
 use infra::clock;
@@ -24,6 +25,13 @@ const LAG_INTERVAL: Duration = Duration::from_secs(2);
 
 /// How long gateways have to put back the holds that an incomplete view may have forgotten.
 const DARK_TIME: Duration = Duration::from_secs(2);
+
+/// After a batch the next one waits so long for each event of it: under load events come together,
+/// and a batch costs little more than one event. With little to do nothing waits.
+const PAUSE_FOR_EACH: Duration = Duration::from_millis(2);
+
+/// The longest of these pauses.
+const PAUSE_MAX: Duration = Duration::from_millis(20);
 
 /// Pause before a new start after an error.
 const RESTART_PAUSE: Duration = Duration::from_millis(200);
@@ -78,13 +86,15 @@ async fn follow_once(billing: &Billing, partition: u16) -> Result<(), Interrupte
     let mut batches = entries.ready_chunks(BATCH_EVENTS_MAX);
     let mut checks = tokio::time::interval(CHECK_INTERVAL);
     let mut lags = tokio::time::interval(LAG_INTERVAL);
+    let mut due = Instant::now();
     loop {
         if !live && Instant::now() >= earliest {
             live = billing.store.go_live(partition, goal).await?;
         }
         tokio::select! {
-            batch = batches.next() => {
+            batch = next_batch(&mut batches, due) => {
                 let batch = batch.ok_or(Interrupted::Ended)?;
+                due = Instant::now() + pause_after(batch.len());
                 let batch = batch.into_iter().collect::<Result<Vec<_>, _>>()?;
                 let Some(last) = batch.last().map(|entry| entry.sequence) else { continue };
                 Point::Followed.pass().await;
@@ -110,6 +120,21 @@ async fn follow_once(billing: &Billing, partition: u16) -> Result<(), Interrupte
             Ok(()) = connections.changed() => return Err(Interrupted::Reseek),
         }
     }
+}
+
+/// The next events, from that moment on. Safe to drop at any point: nothing is taken before it
+/// returns.
+async fn next_batch<S: Stream + Unpin>(
+    batches: &mut ReadyChunks<S>,
+    due: Instant,
+) -> Option<Vec<S::Item>> {
+    tokio::time::sleep_until(due).await;
+    batches.next().await
+}
+
+fn pause_after(events: usize) -> Duration {
+    let events = u32::try_from(events).unwrap_or(u32::MAX);
+    PAUSE_FOR_EACH.saturating_mul(events).min(PAUSE_MAX)
 }
 
 /// Where the view stands, and where the ledger stood a moment later.

@@ -17,8 +17,10 @@ if at < before then return -1 end
 local marks = redis.call('HMGET', total, 'base', 'laying')
 if (marks[1] or '0') ~= ARGV[8] or marks[2] then return -1 end
 
--- Counts of a whole batch are added up here, then written once for each counter. Sums stay far below
--- 2^53, where Lua's numbers stop being exact: what is larger goes to HINCRBY as it is.
+-- Counts of a whole batch are added up here, then written once for each of their hashes. Sums stay
+-- far below 2^53, where Lua's numbers stop being exact: what is larger goes to HINCRBY as it is.
+local EXACT_MAX = 2 ^ 53
+local FIELDS_AT_ONCE_MAX = 1000
 local sums = {}
 local function add(name, field, text)
   local count = tonumber(text)
@@ -31,13 +33,30 @@ local function add(name, field, text)
   counters[field] = (counters[field] or 0) + count
 end
 
+-- '-0' is no integer for HINCRBY.
+local function text_of(sum) return sum == 0 and '0' or string.format('%.0f', sum) end
+
+-- Adds to some counters of a hash. One of nothing is there all the same afterwards.
+local function write(name, fields, counters)
+  local before, written = redis.call('HMGET', name, unpack(fields)), {}
+  for index, field in ipairs(fields) do
+    local was = tonumber(before[index] or '0')
+    local now = was + counters[field]
+    if math.abs(was) < EXACT_MAX and math.abs(now) < EXACT_MAX then
+      written[#written + 1], written[#written + 2] = field, text_of(now)
+    else
+      redis.call('HINCRBY', name, field, text_of(counters[field]))
+    end
+  end
+  if #written > 0 then redis.call('HSET', name, unpack(written)) end
+end
+
 local function settle(event)
   local hold = prefix .. 'hold:' .. event.request
-  local state = redis.call('HGET', hold, 'state')
-  if state == 'done' then return end
-  if state == 'held' then
-    local amount = redis.call('HGET', hold, 'amount')
-    local back = '-' .. amount
+  local seen = redis.call('HMGET', hold, 'state', 'amount')
+  if seen[1] == 'done' then return end
+  if seen[1] == 'held' then
+    local back = '-' .. seen[2]
     add(prefix .. 'account:' .. event.account, 'held', back)
     add(prefix .. 'key:' .. event.key, 'held', back)
     add(total, 'held', back)
@@ -57,7 +76,7 @@ local function forget(name)
   end
 end
 
-local spenders = {}
+local spenders, lists = {}, {}
 local function spend(event)
   for _, name in ipairs({prefix .. 'key:' .. event.key, prefix .. 'account:' .. event.account}) do
     add(name, 'spent', event.spent)
@@ -84,16 +103,22 @@ for _, event in ipairs(cjson.decode(ARGV[4])) do
     if event.row then
       local requests = prefix .. 'requests:' .. event.account
       redis.call('ZADD', requests, string.format('%.0f', event.sequence), event.row)
-      redis.call('ZREMRANGEBYRANK', requests, 0, ARGV[5])
+      lists[requests] = true
     end
   end
 end
 for name, counters in pairs(sums) do
-  for field, sum in pairs(counters) do
-    -- A counter of nothing is there all the same; '-0' is no integer for HINCRBY.
-    redis.call('HINCRBY', name, field, sum == 0 and '0' or string.format('%.0f', sum))
+  local fields = {}
+  for field in pairs(counters) do
+    fields[#fields + 1] = field
+    if #fields == FIELDS_AT_ONCE_MAX then
+      write(name, fields, counters)
+      fields = {}
+    end
   end
+  if #fields > 0 then write(name, fields, counters) end
 end
+for name in pairs(lists) do redis.call('ZREMRANGEBYRANK', name, 0, ARGV[5]) end
 for name in pairs(spenders) do
   if redis.call('HLEN', name) > tonumber(ARGV[6]) then forget(name) end
 end

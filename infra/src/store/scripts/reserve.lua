@@ -12,21 +12,28 @@ local state = redis.call('HGET', hold, 'state')
 if state then return {state, redis.call('HGET', hold, 'amount') or '0', 0} end
 if redis.call('EXISTS', live) == 0 then return {'rebuilding', '0', 0} end
 
-local function number(name, field) return tonumber(redis.call('HGET', name, field) or '0') end
+local function numbers(name, field, another)
+  local seen = redis.call('HMGET', name, field, another)
+  return tonumber(seen[1] or '0'), tonumber(seen[2] or '0')
+end
 local function no(why, left, which) return {why, string.format('%.0f', left), which} end
-local left = number(account, 'balance') - number(account, 'held')
+local balance, account_held = numbers(account, 'balance', 'held')
+local left = balance - account_held
 if left < enough then return no('insufficient', left, 0) end
 amount = math.min(amount, left)
 for index = 9, #ARGV, 3 do
-  local owner = KEYS[tonumber(ARGV[index])]
   -- What is held may be charged in any period: it counts in all of them.
-  left = tonumber(ARGV[index + 2]) - number(owner, ARGV[index + 1]) - number(owner, 'held')
+  local spent, spender_held = numbers(KEYS[tonumber(ARGV[index])], ARGV[index + 1], 'held')
+  left = tonumber(ARGV[index + 2]) - spent - spender_held
   if left < enough then return no('budget', left, (index - 6) / 3) end
   amount = math.min(amount, left)
 end
 if ARGV[7] ~= '' then
   left = tonumber(ARGV[7])
-  for index = 6, #KEYS do left = left - number(KEYS[index], 'spent') - number(KEYS[index], 'held') end
+  for index = 6, #KEYS do
+    local spent, total_held = numbers(KEYS[index], 'spent', 'held')
+    left = left - spent - total_held
+  end
   if left < enough then return no('total_budget', left, 0) end
   amount = math.min(amount, left)
 end
