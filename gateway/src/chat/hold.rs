@@ -47,7 +47,7 @@ pub(super) enum Holding {
     /// The worst case is paid for.
     Held(Box<Held>),
     /// Nothing is held: there is a kept answer, or somebody asks for it.
-    Seen(Seen),
+    Seen(Box<Seen>),
 }
 
 /// Gives the hold back when the request is dropped on its way to the queue: a client may leave at
@@ -94,7 +94,7 @@ pub(super) async fn hold(gateway: &Arc<Gateway>, mut routed: Routed) -> Result<H
         Sought::Lead(reserved) => reserved,
         Sought::Known(look) => {
             guard.armed = false;
-            return Ok(Holding::Seen(routed.missed.seen(look)));
+            return Ok(Holding::Seen(Box::new(routed.missed.seen(look))));
         }
     };
     // Bytes are an upper bound that costs nothing. Only who is refused by it is counted.
