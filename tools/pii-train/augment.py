@@ -9,8 +9,7 @@ IPADIC = os.environ.get('IPADIC', 'ipadic') + '/'   # Noun.*.csv of mecab-ipadic
 WORK = os.environ.get('PII_WORK', 'work') + '/'     # what is generated
 # wiki rows with other names and entities of the same kind
 import json,random,re,sys,csv
-sys.argv=['x','77']; exec(open(HERE+'generate.py').read().split("n=int(sys.argv[2])")[0])
-OUT=WORK+'wiki_aug%s.jsonl'
+SOURCE,TARGET=sys.argv[1:3]; sys.argv=['x','77']; exec(open(HERE+'generate.py').read().split("n=int(sys.argv[2])")[0])
 def run(src,out,copies):
     rows=[json.loads(l) for l in open(src)]
     pool=collections.defaultdict(list); kp=set()
@@ -46,5 +45,4 @@ def run(src,out,copies):
                     if ty=='PERSON': sp.append({'start':len(o),'end':len(o)+len(n),'type':'PERSON'})
                     o+=n; last=b
                 o+=t[last:]; f.write(json.dumps({'id':r['id'],'text':o,'spans':sp},ensure_ascii=False)+'\n')
-run(DATA+'train/ner_ja_wiki_train.jsonl',OUT%'_train',4)
-run(DATA+'dev/ner_ja_wiki.jsonl',OUT%'_dev',4)
+run(SOURCE,TARGET,4)

@@ -200,6 +200,13 @@ for f in glob_md:
         elif R.random()<.1: CODE.append(l)
 R.shuffle(README); README=README[:6000]; R.shuffle(CODE); CODE=CODE[:3000]
 P='PERSON';A='ADDRESS'
+FK_WORDS=[w.lower() for w in FK['en_US'].words(nb=10000,unique=False)]
+def repeated():
+    # a word again and again is nobody's name, also where it is on a list of names
+    k=R.random()
+    if k<.8: w=R.choice([R.choice(FK_WORDS),R.choice(LAS),R.choice(LAT)]); sep=R.choice([' ',' ',' ',', ','\n'])
+    else: w=R.choice([R.choice(NN),R.choice(KNN)]); sep=R.choice(['',' ','、','・','\n'])
+    return sep.join([w]*R.choice([3,4,5,8,20,40]))
 def slot(t):
     if t=='F': return full(),P
     if t=='S': return sur()[0],P
@@ -220,7 +227,7 @@ def slot(t):
     if t=='A': return jaddr(),A
     if t=='AT': return jaddr(False),A
     if t=='EA': return eaddr(),A
-    f={'H':lambda:R.choice(HON),'mail':MAIL,'tel':TEL,'etel':ETEL,'date':DATE,'edate':EDATE,'zip':ZIP,'cj':lambda:R.choice(COJ),'ce':lambda:R.choice(COE) if R.random()<.6 else el()+R.choice([' LLC',' Inc',' Group',' and Sons',' Ltd',', Inc.','-'+el()+' Co']),'pl':lambda:R.choice(PREF),'wj':lambda:R.choice(WORDJ),'nj':lambda:R.choice(NOUNJ),'vj':lambda:R.choice(VERBJ),'rel':lambda:R.choice(REL),'ln':lambda:R.choice(LABN)+R.choice(SEP),'la':lambda:R.choice(LABA)+R.choice(SEP),'no':lambda:str(R.randint(10,10**R.randint(2,10))),'yen':lambda:f'{R.randint(100,99999):,}円','time':lambda:f'{R.randint(0,23)}:{R.randint(0,59):02d}','usd':lambda:f'${R.randint(1,9999)}.{R.randint(0,99):02d}','ord':lambda:R.choice(['ORD-','#','A','JP'])+str(R.randint(10000,99999999)),'ver':lambda:f'{R.randint(1,20)}.{R.randint(0,12)}.{R.randint(0,30)}','city':lambda:FK['en_US'].city(),'ctry':lambda:R.choice(CTRY+['Jordan','Georgia','Chad','Japan','China','India','Brazil']),'job':lambda:FK['en_US'].job(),
+    f={'rep':repeated,'H':lambda:R.choice(HON),'mail':MAIL,'tel':TEL,'etel':ETEL,'date':DATE,'edate':EDATE,'zip':ZIP,'cj':lambda:R.choice(COJ),'ce':lambda:R.choice(COE) if R.random()<.6 else el()+R.choice([' LLC',' Inc',' Group',' and Sons',' Ltd',', Inc.','-'+el()+' Co']),'pl':lambda:R.choice(PREF),'wj':lambda:R.choice(WORDJ),'nj':lambda:R.choice(NOUNJ),'vj':lambda:R.choice(VERBJ),'rel':lambda:R.choice(REL),'ln':lambda:R.choice(LABN)+R.choice(SEP),'la':lambda:R.choice(LABA)+R.choice(SEP),'no':lambda:str(R.randint(10,10**R.randint(2,10))),'yen':lambda:f'{R.randint(100,99999):,}円','time':lambda:f'{R.randint(0,23)}:{R.randint(0,59):02d}','usd':lambda:f'${R.randint(1,9999)}.{R.randint(0,99):02d}','ord':lambda:R.choice(['ORD-','#','A','JP'])+str(R.randint(10000,99999999)),'ver':lambda:f'{R.randint(1,20)}.{R.randint(0,12)}.{R.randint(0,30)}','city':lambda:FK['en_US'].city(),'ctry':lambda:R.choice(CTRY+['Jordan','Georgia','Chad','Japan','China','India','Brazil']),'job':lambda:FK['en_US'].job(),
        'kk':lambda:R.choice(KNN)+R.choice(KNN)+R.choice(['','',R.choice(KNN)]),'d':lambda:str(R.randint(1,30)),'kanji':lambda:''.join(R.sample('一二三四五六七八九十百千万春夏秋冬花鳥風月東西南北上下左右山川草木',R.randint(2,6))),'S_':lambda:R.choice(FAM),'F_':lambda:R.choice(FAMF),'nsub':lambda:R.choice(['refund','Invoice','Meeting','Re: order','Delay','Hello','Question']),'kn':lambda:R.choice(KNN),'nn':lambda:R.choice(NN),'pp':lambda:R.choice(PP),'oo':lambda:R.choice(OO),'hex':lambda:HX(R.choice([7,8,12,16,32,40])),'sha':lambda:HX(R.choice([40,64])),'hex6':lambda:HX(R.choice([6,7])),'uuid':lambda:'-'.join(HX(k) for k in (8,4,4,4,12)),'isbn':lambda:R.choice(['978-4-%d-%04d-%d'%(R.randint(10,99),R.randint(0,9999),R.randint(0,9)),'4-%02d-%06d-%d'%(R.randint(0,99),R.randint(0,999999),R.randint(0,9)),'978%010d'%R.randint(0,9999999999)]),'part':lambda:''.join(R.choice('ABCDEFGHKMNPQRSTW') for _ in range(2))+'-%d-%s%d'%(R.randint(10,9999),R.choice('ABCWUXZ'),R.randint(1,99)),'ts':lambda:'2025-%02d-%02dT%02d:%02d:%02d.%03dZ'%(R.randint(1,12),R.randint(1,28),R.randint(0,23),R.randint(0,59),R.randint(0,59),R.randint(0,999)),'code':lambda:R.choice(CODE),'readme':lambda:R.choice(README),'lbl':lambda:R.choice(['Name','Full name','Customer','Contact','Patient','Client','Recipient','Account holder','Cardholder','Applicant','Tenant','Sender','To','From','Attn','Guest','Employee','Student','Passenger','Signed','Author','User','name','holder','Beneficiary','Emergency contact','Manager','Doctor','Billing name','Assigned to','Reported by','Hiring manager'])+R.choice([': ',': ',':',' - ','\t',' = ',':\n']),
        'abl':lambda:R.choice(['Address','Billing address','Shipping address','Home address','Ship to','Deliver to','Location','Residence','Mailing address','address','New address','Old address','Return address','Office'])+R.choice([': ',': ',':',' - ',':\n'])}
     return f[t](),None
@@ -233,7 +240,8 @@ def fill(t):
             text+=v
         else: text+=part
     return text,spans
-wiki=[json.loads(l) for l in open(DATA+'train/ner_ja_wiki_train.jsonl')]
+# labelled sentences that are strewn in: never any that judge the model that is trained on this
+wiki=[json.loads(l) for p in os.environ.get('PII_WIKI',DATA+'train/ner_ja_wiki_train.jsonl').split(':') for l in open(p)]
 WN=[r['text'][s['start']:s['end']] for r in wiki for s in r['spans']]
 exec(open(HERE+'templates.py').read())
 NEGS_J,NEGS_E=JN,EN_

@@ -275,7 +275,8 @@ Re: {F}様 ご依頼の件
 次の文を直して：「{S}さん、{S}さんに渡して」
 次の文：「{F}は{A}に来た」
 「{S}課長は{date}に{pl}へ」'''.split('\n')
-JN='''コメント：{kk}が最高でした。
+JN='''{rep}
+コメント：{kk}が最高でした。
 {kk}を購入した
 {kk}の返品方法
 {kk}と{kk}の違い
@@ -702,7 +703,9 @@ Investigator {E} interviewed {E}.
 Dear {R},
 name: {R}
 Translate: {F}さん、こんにちは'''.split('\n')
-EN_='''I work at {EC}.
+EN_='''{rep}
+{rep} {rep}
+I work at {EC}.
 I work at {EC}.
 Write a short bio; I work at {EC}.
 {EC} is hiring.

@@ -152,6 +152,6 @@ fn the_cost_is_linear_for_every_piece_repeated() {
         let (masked, _, vault) = masker.mask_text(&text).unwrap();
         assert_eq!(vault.restore(&masked), text);
         // A hundred times what it takes: only what is not linear is caught.
-        assert!(start.elapsed().as_secs() < 60, "{piece:?} took {:?}", start.elapsed());
+        assert!(start.elapsed().as_secs() < 150, "{piece:?} took {:?}", start.elapsed());
     }
 }

@@ -44,6 +44,35 @@ fn restoring_gives_the_text_back_however_it_is_cut() {
     }
 }
 
+#[test]
+fn a_word_again_and_again_is_no_name() {
+    let masker = masker();
+    let words = include_str!("data/words.txt").lines().filter(|line| !line.starts_with('#'));
+    for word in words.step_by(40).chain(["large", "add", "box", "young"]) {
+        let text = format!("{word} ").repeat(60);
+        let spans = masker.mask_text(&text).unwrap().1;
+        assert!(spans.is_empty(), "{word}");
+    }
+}
+
+#[test]
+fn names_are_told_from_other_names_by_what_stands_around() {
+    let masker = masker();
+    for (text, name) in [
+        ("2009年、リヒテンバウアーは俳優のハンソンと結婚した。", "リヒテンバウアー"),
+        ("1998年に宮部澄夫が監督に就任し、翌年に退任した。", "宮部澄夫"),
+    ] {
+        let spans = masker.mask_text(text).unwrap().1;
+        let found =
+            |span: &super::Span| span.kind == Kind::Person && text[span.start..span.end] == *name;
+        assert!(spans.iter().any(found), "{text}");
+    }
+    for text in ["2009年、コンビニエンスストアはサービスを開始した。", "国道は市街地を通る。"]
+    {
+        assert!(masker.mask_text(text).unwrap().1.is_empty(), "{text}");
+    }
+}
+
 fn vault_of(text: &str) -> (String, Vault) {
     let (masked, _, vault) = masker().mask_text(text).unwrap();
     (masked, vault)

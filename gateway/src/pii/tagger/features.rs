@@ -2,10 +2,8 @@
 //! trainer uses this very code, so a change here needs a new model. It must never see farther
 //! than its window: tagging stays linear.
 
-use super::lexicon::{
-    CITY, ENTRY_CHARACTERS_MAX, GIVEN, HASH_START, Lengths, Lexicon, Lists, NOUN, ORGANIZATION,
-    OTHER_PERSON, PLACE, SURNAME, mix,
-};
+use super::lexicon::{HASH_START, Lexicon, Lists, mix};
+use super::listed::{Longest, PERSON_BITS, Word, places};
 use super::model::{Model, Scores};
 use super::tokens::{Class, Token};
 
@@ -20,8 +18,27 @@ struct Seen {
     lists: u64,
     register: u64,
     habits: u64,
+    sound: u64,
+    /// Which word the token is in, and where in it.
+    word_index: u32,
+    place: u32,
     run: Run,
 }
+
+impl Seen {
+    /// Where the token stands in listed names of persons.
+    fn names(&self) -> u64 {
+        self.lists & PERSON_BITS
+    }
+
+    /// Where it stands in other listed words.
+    fn others(&self) -> u64 {
+        self.lists & !PERSON_BITS
+    }
+}
+
+/// How many words to each side of its own a token looks at.
+const WORDS_AROUND: usize = 4;
 
 /// The stretch of kanji, or of katakana joined by `・`, that a token is in.
 #[derive(Clone, Copy, Default)]
@@ -31,16 +48,23 @@ struct Run {
     before: u64,
     last: u64,
     after: u64,
+    whole: u64,
+    parts: u64,
+    group_before: u64,
+    group_after: u64,
 }
 
 /// How far a token looks to each side.
 const WINDOW: usize = 6;
 
 /// How many features a token has.
-pub(in crate::pii) const FEATURES: usize = 63;
+pub(in crate::pii) const FEATURES: usize = 78;
 
 /// How many of them are about words.
-const WORD_FEATURES: usize = 24;
+const WORD_FEATURES: usize = 15;
+
+/// How many are about shapes, lists and words farther away.
+const SIGN_FEATURES: usize = 35;
 
 /// The register of whole plain sentences about something.
 const NARRATIVE: u64 = 2;
@@ -48,13 +72,14 @@ const NARRATIVE: u64 = 2;
 /// All tokens of a text, ready to give features.
 pub(in crate::pii) struct Features {
     seen: Vec<Seen>,
+    words: Vec<Word>,
 }
 
 impl Features {
     /// Looks at every token once.
     pub(in crate::pii) fn new(text: &str, tokens: &[Token], lexicon: &Lexicon) -> Self {
         let mut seen = vec![Seen::default(); tokens.len() + 2 * WINDOW];
-        let places = places(text, tokens, lexicon);
+        let (places, longest) = places(text, tokens, lexicon);
         let registers = registers(text, tokens);
         for (index, token) in tokens.iter().enumerate() {
             let word = text.get(token.start..token.end).unwrap_or_default();
@@ -64,8 +89,9 @@ impl Features {
                 slot.register = registers.get(index).copied().unwrap_or(0);
             }
         }
-        find_runs(text, tokens, &mut seen);
-        Self { seen }
+        let words = find_words(&longest, &mut seen);
+        find_runs(text, tokens, &words, lexicon, &mut seen);
+        Self { seen, words }
     }
 
     /// Whether the token stands in a text about something, not in a message to somebody.
@@ -81,11 +107,14 @@ impl Features {
     /// The hash of each feature of the token at this index.
     #[inline(always)]
     pub(in crate::pii) fn of(&self, index: usize) -> Option<[u64; FEATURES]> {
-        let near = self.seen.get(index..)?.first_chunk()?;
+        let near: &Near = self.seen.get(index..)?.first_chunk()?;
+        let words = self.words.get(near[WINDOW].word_index as usize..)?.first_chunk()?;
         let mut all = [0; FEATURES];
-        let (words, signs) = all.split_at_mut(WORD_FEATURES);
-        words.copy_from_slice(&word_features(near));
+        let (letters, rest) = all.split_at_mut(WORD_FEATURES);
+        let (signs, lists) = rest.split_at_mut(SIGN_FEATURES);
+        letters.copy_from_slice(&word_features(near));
         signs.copy_from_slice(&sign_features(near));
+        lists.copy_from_slice(&list_features(near, words));
         Some(all)
     }
 }
@@ -107,26 +136,17 @@ fn word_features([_, _, _, b3, b2, b1, this, a1, a2, a3, _, _, _]: &Near) -> [u6
         fold(7, [a3.word]),
         fold(8, [b1.word, this.word]),
         fold(9, [this.word, a1.word]),
-        fold(10, [b2.word, b1.word]),
-        fold(11, [a1.word, a2.word]),
-        fold(12, [b1.word, this.word, a1.word]),
-        fold(13, [b2.word, b1.word, this.word]),
-        fold(14, [this.word, a1.word, a2.word]),
         fold(15, [this.habits]),
         fold(16, [b1.habits, this.habits]),
         fold(17, [this_ends, a1_starts, b1.shape]),
         fold(18, [b1_ends, this_starts, a1.shape]),
         fold(19, [this.habits, a1.word]),
         fold(20, [this.tail2, this.shape]),
-        fold(21, [b3.word, b2.word, b1.word]),
-        fold(22, [b2.word, b1.word, this.shape]),
-        fold(23, [b1.word, this.shape, a1.word]),
-        fold(24, [a1.word, a2.word, this.shape]),
     ]
 }
 
 /// What shapes, lists, the run and the register say, and words farther away.
-fn sign_features(near: &Near) -> [u64; FEATURES - WORD_FEATURES] {
+fn sign_features(near: &Near) -> [u64; SIGN_FEATURES] {
     let [b6, b5, b4, b3, b2, b1, this, a1, a2, a3, a4, a5, a6] = near;
     let run = this.run;
     [
@@ -134,16 +154,12 @@ fn sign_features(near: &Near) -> [u64; FEATURES - WORD_FEATURES] {
         fold(26, [b1.shape, this.shape]),
         fold(27, [this.shape, a1.shape]),
         fold(28, [b1.shape, this.shape, a1.shape]),
-        fold(29, [b2.shape, b1.shape, this.shape, a1.shape, a2.shape]),
-        fold(30, [b3.shape, b2.shape, b1.shape, this.shape]),
-        fold(31, [this.shape, a1.shape, a2.shape, a3.shape]),
         fold(32, [this.start, this.shape]),
         fold(33, [this.tail, this.shape]),
         fold(34, [this.lists, this.shape]),
         fold(35, [b1.lists, this.lists, this.shape]),
         fold(36, [this.lists, a1.lists, this.shape]),
         fold(37, [b1.lists, this.lists, a1.lists]),
-        fold(38, [b2.lists, b1.lists, this.lists, a1.lists, a2.lists]),
         fold(39, [b1.word, this.lists, this.shape]),
         fold(40, [a1.word, this.lists, this.shape]),
         fold(41, [b1.word, this.lists, a1.word]),
@@ -172,6 +188,46 @@ fn sign_features(near: &Near) -> [u64; FEATURES - WORD_FEATURES] {
     ]
 }
 
+/// What whole words say, and each kind of list by itself.
+fn list_features(
+    near: &Near,
+    words: &[Word; 2 * WORDS_AROUND + 1],
+) -> [u64; FEATURES - WORD_FEATURES - SIGN_FEATURES] {
+    let [_, _, _, _, _, b1, this, a1, ..] = near;
+    let [w4, w3, w2, w1, word, v1, v2, v3, v4] = words;
+    let (run, place) = (this.run, u64::from(this.place));
+    [
+        fold(56, [this.names(), this.shape]),
+        fold(57, [this.others(), this.shape]),
+        fold(60, [word.hash, place]),
+        fold(61, [word.group, place, this.shape]),
+        fold(62, [word.lists, place, this.shape]),
+        fold(63, [w1.hash, place, this.shape]),
+        fold(64, [v1.hash, place, this.shape]),
+        fold(65, [w1.group, place, word.lists]),
+        fold(66, [v1.group, place, word.lists]),
+        fold(67, [w1.group, v1.group, word.lists, place]),
+        fold(71, [w2.hash, w1.hash, this.shape]),
+        fold(72, [v1.hash, v2.hash, this.shape]),
+        fold(73, [run.group_after, run.length, place]),
+        fold(74, [run.group_before, run.length, place]),
+        fold(76, [run.whole, run.length, this.shape]),
+        fold(77, [run.parts, run.length, this.shape]),
+        fold(78, [w2.group, this.shape]),
+        fold(78, [w3.group, this.shape]),
+        fold(78, [w4.group, this.shape]),
+        fold(79, [v2.group, this.shape]),
+        fold(79, [v3.group, this.shape]),
+        fold(79, [v4.group, this.shape]),
+        fold(83, [this.sound, this.lists, this.shape]),
+        fold(84, [this.sound, a1.word]),
+        fold(85, [this.sound, b1.word]),
+        fold(86, [this.sound, run.group_after]),
+        fold(87, [this.sound, run.length, run.place]),
+        fold(88, [word.group, word.lists, place]),
+    ]
+}
+
 /// Joins the parts of a feature; the number keeps features of equal parts apart. The shapes of the
 /// fold are the trained model's: a change needs a new model.
 #[inline(always)]
@@ -195,7 +251,8 @@ fn look(word: &str, token: Token, listed: u64, lexicon: &Lexicon) -> Seen {
             let lists = u64::from(lexicon.lists(word_hash));
             let (tail, tail2) = (ending(word, 3), ending(word, 2));
             let shape = shape(token, 1, count);
-            Seen { word: word_hash, shape, start, tail, tail2, lists, ..Seen::default() }
+            let sound = lexicon.sound(word);
+            Seen { word: word_hash, shape, start, tail, tail2, lists, sound, ..Seen::default() }
         }
         Class::Jumble => Seen { word: 5, shape: 5, start: 1, tail: 1, ..Seen::default() },
         Class::Line => Seen { word: 3, shape: 3, start: 1, tail: 1, ..Seen::default() },
@@ -290,7 +347,7 @@ const WITHOUT_CASE_FIRST: char = '\u{2E80}';
 const WITHOUT_CASE_LAST: char = '\u{A48F}';
 
 /// Tells every token of a run how long the run is and what stands around it.
-fn find_runs(text: &str, tokens: &[Token], seen: &mut [Seen]) {
+fn find_runs(text: &str, tokens: &[Token], words: &[Word], lexicon: &Lexicon, seen: &mut [Seen]) {
     const LENGTH_MAX: usize = 7;
     let kind = |token: &Token| match token.class {
         Class::Kanji => 1,
@@ -309,14 +366,69 @@ fn find_runs(text: &str, tokens: &[Token], seen: &mut [Seen]) {
             let before = seen.get(start + WINDOW - 1).map_or(0, |seen| seen.word);
             let (last, after) = (word(end - 1), word(end));
             let length = (end - start).min(LENGTH_MAX) as u64;
+            let (whole, parts) = lists_of_run(text, tokens.get(start..end), lexicon);
+            let index = |token: usize| seen.get(token + WINDOW).map_or(0, |seen| seen.word_index);
+            let group = |place: u32| words.get(place as usize).map_or(0, |word| word.group);
+            let group_before = group(index(start) + WORDS_AROUND as u32 - 1);
+            let group_after = group(index(end - 1) + WORDS_AROUND as u32 + 1);
             let slots = seen.iter_mut().skip(start + WINDOW).take(end - start);
             for (place, slot) in slots.enumerate() {
                 let place = place.min(LENGTH_MAX) as u64;
-                slot.run = Run { length, place, before, last, after };
+                let (length, place) = (length, place);
+                slot.run = Run {
+                    length,
+                    place,
+                    before,
+                    last,
+                    after,
+                    whole,
+                    parts,
+                    group_before,
+                    group_after,
+                };
             }
         }
         start = end;
     }
+}
+
+/// The lists that a whole run is on, and those that all of its parts between `・` are on.
+fn lists_of_run(text: &str, run: Option<&[Token]>, lexicon: &Lexicon) -> (u64, u64) {
+    let (mut whole, mut part, mut shared) = (HASH_START, HASH_START, Lists::MAX);
+    let bytes = run.and_then(|run| Some(run.first()?.start..run.last()?.end)).unwrap_or_default();
+    for character in text.get(bytes).unwrap_or_default().chars() {
+        whole = mix(whole, u64::from(u32::from(character)));
+        if character == '・' {
+            shared &= lexicon.lists(part);
+            part = HASH_START;
+        } else {
+            part = mix(part, u64::from(u32::from(character)));
+        }
+    }
+    (u64::from(lexicon.lists(whole)), u64::from(shared & lexicon.lists(part)))
+}
+
+/// Cuts the text into the longest words from its beginning on.
+fn find_words(longest: &[Longest], seen: &mut [Seen]) -> Vec<Word> {
+    let mut words = vec![Word::default(); WORDS_AROUND];
+    let mut start = 0;
+    while let Some(found) = longest.get(start) {
+        let length = found.tokens.max(1);
+        let index = (words.len() - WORDS_AROUND) as u32;
+        let mut word = found.word;
+        let slots = seen.iter_mut().skip(start + WINDOW).take(length);
+        for (offset, slot) in slots.enumerate() {
+            if found.tokens == 0 {
+                word = Word { hash: slot.word, group: 0, lists: slot.lists };
+            }
+            slot.word_index = index;
+            slot.place = (offset.min(3) * 4 + (length - 1 - offset).min(3)) as u32;
+        }
+        words.push(word);
+        start += length;
+    }
+    words.extend([Word::default(); WORDS_AROUND]);
+    words
 }
 
 /// How each token's line speaks: 1 to somebody (polite, asking, labelled), 2 about something
@@ -356,70 +468,6 @@ fn registers(text: &str, tokens: &[Token]) -> Vec<u64> {
         registers.push(register);
     }
     registers
-}
-
-/// For kanji and kana: which listed words begin, go on and end at each token.
-fn places(text: &str, tokens: &[Token], lexicon: &Lexicon) -> Vec<u64> {
-    let mut places = vec![0_u64; tokens.len()];
-    for start in 0..tokens.len() {
-        let mut hash = HASH_START;
-        let mut characters = 0;
-        let mut lengths = u8::MAX;
-        for (length, token) in tokens.iter().skip(start).take(ENTRY_CHARACTERS_MAX).enumerate() {
-            let joined = matches!(token.class, Class::Kanji | Class::Hiragana | Class::Katakana)
-                && (length == 0 || !token.spaced);
-            if !joined {
-                break;
-            }
-            for character in text.get(token.start..token.end).unwrap_or_default().chars() {
-                hash = mix(hash, u64::from(u32::from(character)));
-                characters += 1;
-                match characters {
-                    1 => lengths = lexicon.lengths().after_first(hash),
-                    2 => lengths &= lexicon.lengths().after_second(hash),
-                    _ => {}
-                }
-            }
-            let bit = Lengths::bit(characters);
-            if lengths & bit != 0 {
-                let lists = lexicon.lists(hash);
-                if lists != 0 {
-                    mark(&mut places, start, length, lists);
-                }
-            }
-            // All that are longer share the last bit.
-            if lengths <= bit && bit >> 7 == 0 {
-                break;
-            }
-        }
-    }
-    places
-}
-
-/// Bits for each list: begins here (one or longer), is inside, ends here.
-fn mark(places: &mut [u64], start: usize, length: usize, lists: Lists) {
-    for (list, shift) in [
-        (SURNAME, 0),
-        (GIVEN, 4),
-        (CITY, 8),
-        (OTHER_PERSON, 12),
-        (PLACE, 16),
-        (ORGANIZATION, 20),
-        (NOUN, 24),
-    ] {
-        if lists & list == 0 {
-            continue;
-        }
-        for (offset, place) in places.iter_mut().skip(start).take(length + 1).enumerate() {
-            let bits = match (offset, length) {
-                (0, 0) => 1,
-                (0, _) => 2,
-                (offset, length) if offset == length => 4,
-                _ => 8,
-            };
-            *place |= bits << shift;
-        }
-    }
 }
 
 #[cfg(test)]

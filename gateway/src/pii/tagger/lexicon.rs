@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
 use super::filter::Filter;
+use super::kana::{Counts, Sounds};
 
 /// A set of lists that a word is on.
 pub(in crate::pii) type Lists = u16;
@@ -34,13 +35,19 @@ pub(in crate::pii) const ORGANIZATION: Lists = 512;
 /// Common nouns in kanji or katakana.
 pub(in crate::pii) const NOUN: Lists = 1024;
 
+/// Surname and given name together, and whole names of other kinds.
+pub(in crate::pii) const WHOLE_NAME: Lists = 2048;
+
+/// Words that are in a group of like words.
+const GROUPED: Lists = 4096;
+
 /// Letters with a place of their own among the habits: all that have 16 bits.
 const COMMON_LETTERS: usize = 1 << 16;
 
 /// Longest entry in characters that is looked up.
 pub(in crate::pii) const ENTRY_CHARACTERS_MAX: usize = 7;
 
-const FILES: [(&str, Lists); 13] = [
+const FILES: [(&str, Lists); 14] = [
     (include_str!("../data/surnames.txt"), SURNAME),
     (include_str!("../data/given_names.txt"), GIVEN),
     (include_str!("../data/given_names_more.txt"), GIVEN),
@@ -54,7 +61,12 @@ const FILES: [(&str, Lists); 13] = [
     (include_str!("../data/organizations.txt"), ORGANIZATION),
     (include_str!("../data/nouns.txt"), NOUN),
     (include_str!("../data/nouns_in_katakana.txt"), NOUN),
+    (include_str!("../data/whole_names.txt"), WHOLE_NAME),
 ];
+
+/// Words that are used alike, a group a line.
+const GROUPS: [&str; 2] =
+    [include_str!("../data/word_groups_1.txt"), include_str!("../data/word_groups_2.txt")];
 
 /// The lists, by the hash of a word.
 pub(in crate::pii) struct Lexicon {
@@ -64,21 +76,34 @@ pub(in crate::pii) struct Lexicon {
     /// By the code point, as far as kanji and kana are common.
     habits: Vec<u16>,
     rare_habits: HashMap<u64, u64, BuildHasherDefault<Kept>>,
+    sounds: Sounds,
 }
 
 impl Lexicon {
     /// Reads the embedded lists. Lines that begin with `#` name the source and the licence.
     pub(in crate::pii) fn new() -> Self {
-        let mut lists: HashMap<u64, Lists, BuildHasherDefault<Kept>> = HashMap::default();
+        let mut lists: Map<Lists> = HashMap::default();
         let mut letters = Letters::default();
         let mut lengths = Lengths::new();
+        let mut sounds = Counts::new();
         for (file, list) in FILES {
             for word in file.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
                 *lists.entry(hash(word)).or_insert(0) |= list;
                 lengths.insert(word);
                 if list & (SURNAME | GIVEN) != 0 {
                     count_letters(word, list, &mut letters);
+                } else {
+                    sounds.insert(word, list & (OTHER_PERSON | WHOLE_NAME) != 0);
                 }
+            }
+        }
+        let mut groups: Map<u16> = HashMap::default();
+        let lines = GROUPS.iter().flat_map(|file| file.lines());
+        for (group, line) in (1..).zip(lines.filter(|line| !line.starts_with('#'))) {
+            for word in line.split_ascii_whitespace() {
+                groups.insert(hash(word), group);
+                *lists.entry(hash(word)).or_insert(0) |= GROUPED;
+                lengths.insert(word);
             }
         }
         let mut filter = Filter::new();
@@ -91,7 +116,14 @@ impl Lexicon {
                 None => drop(rare_habits.insert(letter, u64::from(of_letter))),
             }
         }
-        Self { words: Words::new(&lists), filter, lengths, habits, rare_habits }
+        Self {
+            words: Words::new(&lists, &groups),
+            filter,
+            lengths,
+            habits,
+            rare_habits,
+            sounds: sounds.into_sounds(),
+        }
     }
 
     /// How often a kanji begins or ends surnames and given names: four numbers of four bits.
@@ -101,6 +133,11 @@ impl Lexicon {
             Some(habits) => u64::from(*habits),
             None => self.rare_habits.get(&u64::from(letter)).copied().unwrap_or(0),
         }
+    }
+
+    /// Whether a word in katakana sounds like a person's name: a class.
+    pub(in crate::pii) fn sound(&self, word: &str) -> u64 {
+        self.sounds.class(word)
     }
 
     /// How long the words are that begin with these characters.
@@ -114,6 +151,11 @@ impl Lexicon {
             return 0;
         }
         self.words.lists(hash)
+    }
+
+    /// The group of a listed word; 0 is none.
+    pub(in crate::pii) fn group(&self, hash: u64) -> u16 {
+        self.words.groups.get(self.words.place(hash)).copied().unwrap_or(0)
     }
 }
 
@@ -181,19 +223,24 @@ fn habits_of(counts: [u32; 4]) -> u16 {
 struct Words {
     hashes: Vec<u64>,
     lists: Vec<Lists>,
+    groups: Vec<u16>,
     shift: u32,
 }
 
 impl Words {
     /// At least a quarter of the places stays free; a hash of 0 marks them.
-    fn new(all: &HashMap<u64, Lists, BuildHasherDefault<Kept>>) -> Self {
+    fn new(all: &Map<Lists>, groups: &Map<u16>) -> Self {
         let size = (all.len() + all.len() / 3 + 1).next_power_of_two();
         let (hashes, lists) = (vec![0; size], vec![0; size]);
-        let mut words = Self { hashes, lists, shift: u64::BITS - size.ilog2() };
+        let shift = u64::BITS - size.ilog2();
+        let mut words = Self { hashes, lists, groups: vec![0; size], shift };
         for (hash, lists) in all {
             let place = words.place(*hash);
             let cells = words.hashes.get_mut(place).zip(words.lists.get_mut(place));
             cells.into_iter().for_each(|cells| (*cells.0, *cells.1) = (*hash, *lists));
+            if let Some((cell, group)) = words.groups.get_mut(place).zip(groups.get(hash)) {
+                *cell = *group;
+            }
         }
         words
     }
@@ -211,6 +258,8 @@ impl Words {
         self.lists.get(self.place(hash)).copied().unwrap_or(0)
     }
 }
+
+type Map<Value> = HashMap<u64, Value, BuildHasherDefault<Kept>>;
 
 type Letters = HashMap<u64, [u32; 4], BuildHasherDefault<Kept>>;
 
@@ -263,13 +312,16 @@ impl Hasher for Kept {
 
 #[cfg(test)]
 mod tests {
-    use super::{FILES, HASH_START, Lengths, Lexicon, hash, mix};
+    use super::{FILES, GROUPS, HASH_START, Lengths, Lexicon, hash, mix};
 
     #[test]
     fn no_length_of_a_word_is_left_out() {
         let lexicon = Lexicon::new();
-        let words = FILES.iter().flat_map(|(file, _)| file.lines());
-        for word in words.filter(|line| !line.is_empty() && !line.starts_with('#')) {
+        let lines = FILES.iter().flat_map(|(file, _)| file.lines());
+        let listed = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
+        let groups = GROUPS.iter().flat_map(|file| file.lines());
+        let groups = groups.filter(|line| !line.starts_with('#'));
+        for word in listed.chain(groups.flat_map(str::split_ascii_whitespace)) {
             let bit = Lengths::bit(word.chars().count());
             let begins = |count| {
                 let first = word.chars().take(count);
@@ -279,6 +331,29 @@ mod tests {
             assert!(lexicon.lengths().after_first(begins(1)) & bit != 0, "{word}");
             let one = word.chars().count() == 1;
             assert!(one || lexicon.lengths().after_second(begins(2)) & bit != 0, "{word}");
+        }
+    }
+
+    #[test]
+    fn words_of_a_line_are_of_one_group() {
+        let lexicon = Lexicon::new();
+        let lines = GROUPS.iter().flat_map(|file| file.lines());
+        for (group, line) in (1..).zip(lines.filter(|line| !line.starts_with('#'))) {
+            for word in line.split_ascii_whitespace() {
+                assert_eq!(lexicon.group(hash(word)), group, "{word}");
+            }
+        }
+        assert_eq!(lexicon.group(hash("no such word")), 0);
+    }
+
+    #[test]
+    fn names_sound_unlike_things() {
+        let lexicon = Lexicon::new();
+        let class = |word: &str| lexicon.sound(word);
+        for (person, thing) in
+            [("チャイコヴィッチ", "ロギングシステム"), ("ヨハンソン", "ネットビジネス")]
+        {
+            assert!(class(person) > class(thing), "{person} {thing}");
         }
     }
 }

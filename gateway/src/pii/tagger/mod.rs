@@ -4,7 +4,9 @@
 
 pub(in crate::pii) mod features;
 pub(in crate::pii) mod filter;
+mod kana;
 pub(in crate::pii) mod lexicon;
+mod listed;
 pub(in crate::pii) mod model;
 pub(in crate::pii) mod tokens;
 
@@ -40,7 +42,12 @@ const NARRATIVE_ADDRESS_BONUS: f32 = -0.5;
 impl Tagger {
     /// Reads the embedded model and lists.
     pub(super) fn new() -> Result<Self, BrokenModel> {
-        Ok(Self { lexicon: Lexicon::new(), model: Model::read(&MODEL.concat())? })
+        Self::of(&MODEL.concat())
+    }
+
+    /// With other weights than the embedded ones: how the trainer tries what it made.
+    pub(super) fn of(model: &[u8]) -> Result<Self, BrokenModel> {
+        Ok(Self { lexicon: Lexicon::new(), model: Model::read(model)? })
     }
 
     /// Adds the names and addresses of a shadow text.
@@ -54,7 +61,7 @@ impl Tagger {
         findings.retain(|finding| {
             index += 1;
             let value = text.get(finding.start..finding.end).unwrap_or_default();
-            index <= before || !LABELS_IN_KATAKANA.contains(&value)
+            index <= before || !(LABELS_IN_KATAKANA.contains(&value) || is_one_word(value))
         });
     }
 
@@ -126,6 +133,16 @@ fn trace_back(best: &[f32; LABELS], origins: &[[u8; LABELS]]) -> Vec<u8> {
     }
     labels.reverse();
     labels
+}
+
+/// A word of an alphabet in small letters again and again is nobody's name, however often the word
+/// is one: "large large large".
+fn is_one_word(value: &str) -> bool {
+    const AGAIN_MIN: usize = 3;
+    let mut words = value.split_whitespace();
+    let first = words.next().unwrap_or_default();
+    let small = first.starts_with(|letter: char| letter.is_lowercase());
+    small && words.clone().count() + 1 >= AGAIN_MIN && words.all(|word| word == first)
 }
 
 /// Words of labels, none of them in old dictionaries, that look like names in katakana.
