@@ -32,8 +32,8 @@ const BLOCK_VALUES: u64 = 32;
 /// by the number of tokens in a step, and two of them add in half precision: an answer would then
 /// depend on who else is being served.
 const FLASH_ATTENTION_OFF: i32 = 0;
-/// llama.h's LLAMA_FLASH_ATTN_TYPE_ENABLED. Needed for eight-bit values, for which there is one
-/// way only.
+/// llama.h's LLAMA_FLASH_ATTN_TYPE_ENABLED. Where keys and values are of two types there is one way
+/// only.
 const FLASH_ATTENTION_ON: i32 = 1;
 
 /// What is known of a loaded model.
@@ -127,9 +127,10 @@ impl Model {
         let per_slot = u32::try_from(self.context_tokens).unwrap_or(CONTEXT_TOKENS_MIN);
         let batch = self.options.batch_tokens_max.min(per_slot.saturating_mul(slots));
         let threads = self.options.thread_count();
-        let (kind, flash_attention) = match self.cache_type {
-            CacheType::F16 => (KvCacheType::F16, FLASH_ATTENTION_OFF),
-            CacheType::Q8 => (KvCacheType::Q8_0, FLASH_ATTENTION_ON),
+        let (keys, values, flash_attention) = match self.cache_type {
+            CacheType::F16 => (KvCacheType::F16, KvCacheType::F16, FLASH_ATTENTION_OFF),
+            // Eight-bit values would be unpacked by plain code, bfloat16 ones are shifted.
+            CacheType::Q8 => (KvCacheType::Q8_0, KvCacheType::BF16, FLASH_ATTENTION_ON),
         };
         let parameters = LlamaContextParams::default()
             .with_n_ctx(NonZeroU32::new(per_slot.saturating_mul(slots)))
@@ -138,8 +139,8 @@ impl Model {
             .with_n_seq_max(slots)
             .with_n_threads(threads)
             .with_n_threads_batch(threads)
-            .with_type_k(kind)
-            .with_type_v(kind)
+            .with_type_k(keys)
+            .with_type_v(values)
             .with_flash_attention_policy(flash_attention)
             .with_kv_unified(self.options.cache_layout == CacheLayout::Unified)
             .with_no_perf(true);

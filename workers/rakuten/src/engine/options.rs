@@ -23,10 +23,10 @@ pub const THREADS_MAX: u16 = 512;
 /// How the keys and values of attention are kept in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum CacheType {
-    /// Eight-bit blocks: half the memory of [`CacheType::F16`], and on a CPU the only way whose
-    /// sums do not depend on who else is being served. With it a greedy or seeded answer is the
-    /// same alone, beside others, and on a reused prefix. A model whose attention heads are no
-    /// multiple of 32 wide gets [`CacheType::F16`].
+    /// Keys in eight-bit blocks, values in bfloat16: three quarters of the memory of
+    /// [`CacheType::F16`], and on a CPU a way whose sums do not depend on who else is being served.
+    /// With it a greedy or seeded answer is the same alone, beside others, and on a reused prefix.
+    /// A model whose attention heads are no multiple of 32 wide gets [`CacheType::F16`].
     #[default]
     Q8,
     /// Half precision: two bytes a value.
