@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .PHONY: help up test test-clients test-browser test-compose soak sbom fuzz chaos
-.PHONY: bench bench-cache bench-queue bench-llama bench-charges bench-masking profile
+.PHONY: bench bench-steps bench-cache bench-queue bench-llama bench-charges bench-masking profile
 .PHONY: router-eval semantic-eval test-tools fmt lint deny clean
 
 # Passed to the program: make up ARGS="--json", make test ARGS="--test tidy".
@@ -54,6 +54,9 @@ bench-charges: ## 1秒あたりの課金数を測る / Measure charges a second
 
 bench-queue: ## キューの速さを測る / How soon a hang-up, a killed worker and a new worker show
 	@scripts/bench-queue
+
+bench-steps: ## 各段階の速さを測る / Measure each step of a request alone, by Criterion (ARGS=FILTER)
+	@scripts/bench-steps $(ARGS)
 
 bench-masking: ## マスクの速さを測る / Measure masking, with a digest of what it gives (ARGS=FILE.jsonl)
 	@scripts/bench-masking $(ARGS)

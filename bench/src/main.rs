@@ -77,6 +77,9 @@ struct Arguments {
     /// Keys that exist beside the one in use.
     #[arg(long, default_value_t = 0)]
     other_keys: usize,
+    /// Events that stand in the ledger before anything is measured.
+    #[arg(long, default_value_t = 0)]
+    ledger_events: u64,
 }
 
 #[tokio::main(flavor = "current_thread")]

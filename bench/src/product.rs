@@ -7,6 +7,7 @@ use crate::load::Target;
 use crate::processes::{self, Spent};
 use crate::vendor::INPUT_TOKENS;
 use clap::ValueEnum;
+use futures::{StreamExt, stream};
 use gateway::auth::issue::{self, NewKey};
 use infra::bus::Bus;
 use infra::children::nats::NatsServer;
@@ -38,6 +39,15 @@ const SLOTS_MIN: usize = 1_000;
 
 /// How long anything may take to become ready, or charges to be applied.
 const PATIENCE: Duration = Duration::from_secs(120);
+
+/// The same after events of others, which billing applies first.
+const PATIENCE_FILLED: Duration = Duration::from_secs(600);
+
+/// Keys or events of others that are written at once.
+const FILLED_AT_ONCE: usize = 256;
+
+/// Accounts that the events of others are of.
+const OTHER_ACCOUNTS: usize = 1_000;
 
 /// Between two looks.
 const POLL: Duration = Duration::from_millis(50);
@@ -94,9 +104,7 @@ impl Product {
         };
         let bus = Bus::connect(&places.nats_url, "bench").await.unwrap();
         let store = Store::connect(&places.redis_url).await.unwrap();
-        for _ in 0..arguments.other_keys {
-            issue::issue(&bus, new_key("other", None)).await.unwrap();
-        }
+        fill(&bus, arguments).await;
         let issued = issue::issue(&bus, new_key("bench", None)).await.unwrap();
         let account = issued.record.account;
         let fact = Fact::Grant { unique: "bench".to_owned(), note: String::new() };
@@ -152,7 +160,7 @@ impl Product {
 
     /// Until a gateway that has just started knows the key, its credit and a worker.
     async fn wait_until_it_answers(&self) {
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + PATIENCE_FILLED;
         for target in &self.targets {
             loop {
                 let asked = async {
@@ -202,6 +210,22 @@ impl Product {
             redis.stop(END_SECONDS_MAX).await;
         }
     }
+}
+
+/// What the product has grown to: keys and events of others, which cost a request nothing.
+async fn fill(bus: &Bus, arguments: &Arguments) {
+    let keys = (0..arguments.other_keys).map(|_| issue::issue(bus, new_key("other", None)));
+    let keys = stream::iter(keys).buffer_unordered(FILLED_AT_ONCE);
+    keys.for_each(|issued| async { drop(issued.unwrap()) }).await;
+    let others: Vec<AccountId> = (0..OTHER_ACCOUNTS).map(|_| AccountId::fresh()).collect();
+    let events = (0..arguments.ledger_events).map(|number| {
+        let account = others[usize::try_from(number).unwrap() % others.len()].clone();
+        let fact = Fact::Grant { unique: format!("{number}"), note: String::new() };
+        let event = EventV1 { account, at_ms: clock::unix_ms(), amount: MicroUsd(1), fact };
+        async move { bus.record(&event).await.unwrap() }
+    });
+    let events = stream::iter(events).buffer_unordered(FILLED_AT_ONCE);
+    events.for_each(|_| async {}).await;
 }
 
 fn new_key(name: &str, account: Option<AccountId>) -> NewKey {

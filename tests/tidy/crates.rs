@@ -15,7 +15,7 @@ const ARROWS: [(&str, &[&str]); 13] = [
     ("worker-rakuten", &["schemas", "infra", "worker-job"]),
     ("worker-billing", &["schemas", "infra", "payments"]),
     ("fuzz", &["infra"]),
-    ("bench", &["schemas", "infra", "gateway"]),
+    ("bench", &["schemas", "infra", "gateway", "worker-provider"]),
     ("chaos", &["schemas", "infra", "gateway", "harness"]),
     (
         "harness",
