@@ -161,11 +161,13 @@ impl Product {
     /// Until a gateway that has just started knows the key, its credit and a worker.
     async fn wait_until_it_answers(&self) {
         let until = Instant::now() + PATIENCE_FILLED;
-        for target in &self.targets {
+        for (number, target) in self.targets.iter().enumerate() {
+            // A question of its own: a kept answer would cost nothing.
+            let question = u64::MAX - u64::try_from(number).unwrap();
             loop {
                 let asked = async {
                     let mut connection = crate::exchange::Connection::open(target).await?;
-                    connection.ask(target, Answer::Plain, 0).await
+                    connection.ask(target, Answer::Plain, question).await
                 };
                 match asked.await {
                     Ok(_) => break,
