@@ -1,6 +1,6 @@
 //! Worker → gateway: the numbered frames of an answer. Numbers start at 1 without a gap in one
-//! attempt; exactly one last frame (`Done` or `Failed`) ends it. A frame never carries a vendor's
-//! raw error text: that stays in the worker's log.
+//! attempt; exactly one last frame (`Complete`, `Done` or `Failed`) ends it. A frame never carries
+//! a vendor's raw error text: that stays in the worker's log.
 
 use crate::error::Problem;
 use crate::ids::RequestId;
@@ -40,6 +40,9 @@ pub enum FrameBody {
     Delta(Delta),
     /// The whole answer at once, for a request that isn't streamed.
     Answer(Answer),
+    /// The whole answer and its end in one: everything is said here and its charge is durable. Only
+    /// for a job that says that its gateway takes it.
+    Complete(Complete),
     /// A sign of life of a job that was handed past the queue and has said nothing yet. It counts
     /// as no frame: its number is 0.
     Alive,
@@ -61,6 +64,15 @@ pub struct Delta {
 pub struct Answer {
     /// One entry for each choice asked for.
     pub choices: Vec<AnswerChoice>,
+}
+
+/// The whole answer, settled.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Complete {
+    /// One entry for each choice asked for.
+    pub choices: Vec<AnswerChoice>,
+    /// Its end.
+    pub done: Done,
 }
 
 /// The settled end of a request.

@@ -65,6 +65,10 @@ pub struct ChatJob {
     pub deadline_ms: u64,
     /// Whether the client reads a stream. A worker may answer a plain request in one frame.
     pub stream: bool,
+    /// Whether the gateway reads a whole answer that comes together with its end
+    /// ([`crate::frame::FrameBody::Complete`]). Gateways before this field don't.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub takes_complete: bool,
     /// What all choices of the answer together may produce at most, in tokens.
     pub output_tokens_max: u64,
     /// The upper bound of the prompt that the hold was made with, in tokens.

@@ -33,6 +33,8 @@ mod clocks;
 #[cfg(test)]
 mod cluster;
 #[cfg(test)]
+mod complete;
+#[cfg(test)]
 mod coupons;
 #[cfg(test)]
 mod crashes;

@@ -12,7 +12,7 @@ use crate::state::Gateway;
 use infra::bus::ledger::Recorded;
 use infra::clock;
 use infra::store::answers::{Keeping, Similar};
-use schemas::frame::{Done, Frame, FrameBody};
+use schemas::frame::{Complete, Done, Frame, FrameBody};
 use schemas::ids::RequestId;
 use schemas::job::Job;
 use schemas::ledger::{EventV1, Fact, Outcome, Use, Void, VoidReason, Writer};
@@ -268,7 +268,9 @@ async fn settle(gateway: &Arc<Gateway>, mut live: Live, model: &str, client_left
                     FrameBody::Alive => {}
                     FrameBody::Delta(delta) => live.owed.count_pieces(&delta.choices),
                     FrameBody::Answer(answer) => live.owed.count_whole(&answer.choices),
-                    FrameBody::Done(done) => return live.settled(gateway, model, &done),
+                    FrameBody::Complete(Complete { done, .. }) | FrameBody::Done(done) => {
+                        return live.settled(gateway, model, &done);
+                    }
                     FrameBody::Failed(failed) => match failed.settled {
                         Some(done) => return live.settled(gateway, model, &done),
                         None => break,

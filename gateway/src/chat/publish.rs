@@ -409,6 +409,7 @@ fn job_of(gateway: &Gateway, published: &Published) -> ChatJob {
         pool: model.pool.clone(),
         deadline_ms: received.deadline_ms,
         stream: received.chat.wants_stream(),
+        takes_complete: true,
         output_tokens_max: worst.output_tokens_max,
         input_tokens_max: worst.input_tokens_max,
         input_tokens_estimate: credits::prompt_tokens_estimate(&chat),

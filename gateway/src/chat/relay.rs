@@ -15,7 +15,7 @@ use infra::clock;
 use infra::config::Model;
 use infra::metrics::observe;
 use schemas::error::{ErrorCode, Problem};
-use schemas::frame::{Done, Failed, Frame, FrameBody, FrameV1};
+use schemas::frame::{Complete, Done, Failed, Frame, FrameBody, FrameV1};
 use schemas::ledger::VoidReason;
 use schemas::subjects;
 use std::sync::Arc;
@@ -40,6 +40,8 @@ pub(super) struct Relay {
     figures: Figures,
     dropped: Vec<String>,
     overflowed: bool,
+    /// The end that came with the answer: it is told next, and all is settled already.
+    end: Option<Event>,
 }
 
 /// A request that isn't settled.
@@ -109,7 +111,8 @@ pub(super) fn relay(gateway: &Arc<Gateway>, mut published: Published) -> Relay {
     let figures =
         Figures { hold, queue_position, queue_ms: None, first_token_ms: None, overhead_ms };
     let (dropped, overflowed) = (live.published.dropped.clone(), live.published.overflowed);
-    Relay { gateway: Arc::clone(gateway), live: Some(live), model, figures, dropped, overflowed }
+    let (gateway, live) = (Arc::clone(gateway), Some(live));
+    Relay { gateway, live, model, figures, dropped, overflowed, end: None }
 }
 
 impl Relay {
@@ -135,6 +138,9 @@ impl Relay {
 
     /// What happens next.
     pub(super) async fn next(&mut self) -> Event {
+        if let Some(end) = self.end.take() {
+            return end;
+        }
         loop {
             let Some(live) = self.live.as_mut() else { return Event::Failed(interrupted()) };
             let event = match live.wait().await {
@@ -204,9 +210,10 @@ impl Relay {
                 }
                 Some(Event::Whole(answer.choices))
             }
-            FrameBody::Alive => None,
+            FrameBody::Complete(complete) => self.complete(complete),
             FrameBody::Done(done) => Some(self.done(&done)),
             FrameBody::Failed(failed) => self.failed(failed).await,
+            FrameBody::Alive => None,
         }
     }
 
@@ -225,6 +232,15 @@ impl Relay {
             let outcome = self.gateway.breakers.first_piece(waited);
             self.gateway.learn_outcome(&self.model, outcome);
         }
+    }
+
+    fn complete(&mut self, Complete { choices, done }: Complete) -> Option<Event> {
+        self.begin();
+        if let Some(collector) = &mut self.live.as_mut()?.collector {
+            collector.add_whole(&choices);
+        }
+        self.end = Some(self.done(&done));
+        Some(Event::Whole(choices))
     }
 
     fn done(&mut self, done: &Done) -> Event {

@@ -1,9 +1,10 @@
 //! The frames of one answer, numbered from 1. It sends what it is given at once, and remembers how
-//! much that was; it never holds a piece back.
+//! much that was; it never holds a piece back. A whole answer that nobody reads before its end
+//! waits for that, if its gateway takes both in one.
 
 use crate::meter::Meter;
 use infra::bus::Bus;
-use schemas::frame::{Answer, Delta, Frame, FrameBody, FrameV1};
+use schemas::frame::{Answer, Complete, Delta, Frame, FrameBody, FrameV1};
 use schemas::job::ChatJob;
 use schemas::openai::{AnswerChoice, ChunkChoice};
 use schemas::subjects;
@@ -18,6 +19,10 @@ pub struct Reply {
     number: u32,
     meter: Meter,
     first_piece: Option<oneshot::Sender<()>>,
+    /// Whether a whole answer waits for its end.
+    waits: bool,
+    /// One that does.
+    waiting: Option<Vec<AnswerChoice>>,
 }
 
 impl Reply {
@@ -30,6 +35,8 @@ impl Reply {
             number: 0,
             meter: Meter::default(),
             first_piece: None,
+            waits: job.takes_complete && !job.stream,
+            waiting: None,
         }
     }
 
@@ -39,13 +46,45 @@ impl Reply {
             return;
         }
         self.meter.count_pieces(&choices);
+        self.release().await;
         self.send(FrameBody::Delta(Delta { choices })).await;
     }
 
-    /// Sends the whole answer.
+    /// Sends the whole answer, or lets it wait for its end.
     pub async fn whole(&mut self, choices: Vec<AnswerChoice>) {
         self.meter.count_whole(&choices);
-        self.send(FrameBody::Answer(Answer { choices })).await;
+        self.release().await;
+        self.waiting = Some(choices);
+        if !self.waits {
+            self.release().await;
+        }
+    }
+
+    /// Sends an answer that waits for its end.
+    pub(crate) async fn release(&mut self) {
+        if let Some(choices) = self.waiting.take() {
+            self.send(FrameBody::Answer(Answer { choices })).await;
+        }
+    }
+
+    /// Whether an answer waits for its end.
+    pub(crate) fn is_waited_for(&self) -> bool {
+        self.waiting.is_some()
+    }
+
+    /// Sends the end, and with it the answer that waits for it. An answer that ends badly comes
+    /// before its end: what was produced is the client's to be charged for.
+    pub(crate) async fn end(&mut self, end: FrameBody) {
+        match (self.waiting.take(), end) {
+            (Some(choices), FrameBody::Done(done)) => {
+                self.send(FrameBody::Complete(Complete { choices, done })).await;
+            }
+            (waiting, end) => {
+                self.waiting = waiting;
+                self.release().await;
+                self.send(end).await;
+            }
+        }
     }
 
     pub(crate) fn meter(&self) -> &Meter {
@@ -56,7 +95,7 @@ impl Reply {
         self.first_piece = Some(tell);
     }
 
-    pub(crate) async fn send(&mut self, body: FrameBody) {
+    async fn send(&mut self, body: FrameBody) {
         if let Some(first) = self.first_piece.take() {
             // The receiver is gone only when the job ends, and then nobody needs the word.
             let _ = first.send(());

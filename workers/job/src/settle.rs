@@ -20,6 +20,10 @@ const WRITE_ATTEMPTS_MAX: u32 = 8;
 /// The first pause between two attempts; it doubles each time.
 const WRITE_PAUSE: Duration = Duration::from_millis(100);
 
+/// So long a whole answer waits for its charge. Then it goes ahead, so that its gateway knows that
+/// it is there, and gives the job to nobody else.
+const ANSWER_WAITS_MAX: Duration = Duration::from_millis(100);
+
 /// How a job's end is to be written.
 pub(crate) struct End<'a> {
     /// Its client left.
@@ -39,7 +43,7 @@ pub(crate) async fn settle(
     let produced = reply.meter().produced() || ended.problem.is_none();
     if !produced {
         let problem = ended.problem.unwrap_or_else(deadline_exceeded);
-        reply.send(FrameBody::Failed(Failed { problem, settled: None })).await;
+        reply.end(FrameBody::Failed(Failed { problem, settled: None })).await;
         return;
     }
     let (usage, source) = reply.meter().usage(job, &ended);
@@ -67,12 +71,30 @@ pub(crate) async fn settle(
             route: job.route.clone(),
         }),
     };
-    let body = match write(worker, &event, end.seal).await {
+    let body = match write_beside(worker, &event, end.seal, reply).await {
         Some(recorded) => end_of(recorded, &event, ended.problem),
         None => FrameBody::Failed(Failed { problem: not_recorded(), settled: None }),
     };
     Point::Settled.pass().await;
-    reply.send(body).await;
+    reply.end(body).await;
+}
+
+/// Writes until confirmed; an answer that waits goes ahead when that takes long.
+async fn write_beside(
+    worker: &Worker,
+    event: &EventV1,
+    seal: Option<&str>,
+    reply: &mut Reply,
+) -> Option<Recorded> {
+    let writing = write(worker, event, seal);
+    tokio::pin!(writing);
+    if reply.is_waited_for() {
+        if let Ok(recorded) = tokio::time::timeout(ANSWER_WAITS_MAX, &mut writing).await {
+            return recorded;
+        }
+        reply.release().await;
+    }
+    writing.await
 }
 
 /// Writes until confirmed. `None` when the ledger stayed away or a forgery stands there: the

@@ -21,6 +21,7 @@ pub(crate) fn job(chat: ChatRequest, stream: bool, output_tokens_max: u64) -> Ch
         pool: "cloud".into(),
         deadline_ms: u64::MAX,
         stream,
+        takes_complete: false,
         output_tokens_max,
         input_tokens_max: 1000,
         input_tokens_estimate: 12,
