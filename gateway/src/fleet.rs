@@ -9,7 +9,9 @@ use infra::bus::direct::DIRECT_SLOTS_FREE_MIN;
 use schemas::advert::{ADVERT_INTERVAL_MS, ADVERT_LIFETIME_MS, Advert, AdvertV1, Departure};
 use schemas::ids::WorkerId;
 use schemas::subjects;
-use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
@@ -31,20 +33,83 @@ const WORKERS_MAX: usize = 10_000;
 
 /// A worker as it was last seen.
 struct Seen {
+    /// What it says of itself; of free slots as many as it had at the least.
     advert: AdvertV1,
     at: Instant,
     connected: bool,
-    /// When it last took a job of ours.
-    claimed: Option<Instant>,
+    /// Jobs of ours that it has.
+    ours: Arc<AtomicU32>,
+    /// How many they were at its last advert.
+    ours_then: u32,
+    /// When it took the last of them: its next advert may not know of these.
+    claimed: VecDeque<Instant>,
     /// How often its connection was lost.
     losses: u64,
 }
 
 impl Seen {
-    fn take_slot(&mut self) {
-        self.advert.slots_free = self.advert.slots_free.saturating_sub(1);
-        self.claimed = Some(Instant::now());
+    fn new(advert: AdvertV1) -> Self {
+        Self {
+            advert,
+            at: Instant::now(),
+            connected: true,
+            ours: Arc::default(),
+            ours_then: 0,
+            claimed: VecDeque::new(),
+            losses: 0,
+        }
     }
+
+    /// At least so many of its slots are free: those that it had, but for jobs that came since.
+    fn slots_free(&self) -> u32 {
+        let came = self.ours.load(Ordering::Relaxed).saturating_sub(self.ours_then);
+        self.advert.slots_free.saturating_sub(came)
+    }
+
+    fn take_slot(&mut self) -> Slot {
+        self.leave_shadow();
+        self.claimed.push_back(Instant::now());
+        self.ours.fetch_add(1, Ordering::Relaxed);
+        Slot(Arc::clone(&self.ours))
+    }
+
+    fn leave_shadow(&mut self) {
+        while self.claimed.front().is_some_and(|moment| moment.elapsed() >= CLAIM_SHADOW) {
+            self.claimed.pop_front();
+        }
+    }
+
+    /// It advertises itself anew. The advert may have been written before the last claims; but
+    /// what has ended since takes no slot any more, and what the last advert left is still there.
+    fn hear(&mut self, mut advert: AdvertV1) {
+        self.leave_shadow();
+        let ours = self.ours.load(Ordering::Relaxed);
+        let unknown = u32::try_from(self.claimed.len()).unwrap_or(u32::MAX).min(ours);
+        let least = advert.slots_free.saturating_sub(unknown);
+        advert.slots_free = least.max(self.slots_free().min(advert.slots_free));
+        (self.advert, self.ours_then) = (advert, ours);
+        (self.at, self.connected) = (Instant::now(), true);
+    }
+}
+
+/// A slot of a worker that a job of ours has. Dropping it says that the job has it no more.
+#[derive(Debug, Default)]
+pub(crate) struct Slot(Arc<AtomicU32>);
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// A worker that takes a job past the queue.
+#[derive(Debug)]
+pub(crate) struct Taker {
+    pub(crate) worker: WorkerId,
+    /// The slot that is the job's.
+    pub(crate) slot: Slot,
+    /// How often its connection had been lost.
+    pub(crate) losses: u64,
 }
 
 #[derive(Default)]
@@ -76,7 +141,7 @@ impl Fleet {
     }
 
     /// Learns an advert; whether the worker was unknown.
-    fn learn(&self, mut advert: AdvertV1) -> bool {
+    fn learn(&self, advert: AdvertV1) -> bool {
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         let name = (advert.pool.clone(), advert.worker.clone());
         if advert.leaving {
@@ -90,27 +155,23 @@ impl Fleet {
         for model in &advert.models {
             known.offers.insert(model.clone(), now);
         }
-        let before = known.workers.remove(&name);
-        let claimed = before.as_ref().and_then(|seen| seen.claimed);
-        let losses = before.as_ref().map_or(0, |seen| seen.losses);
-        if let (Some(before), Some(moment)) = (&before, claimed)
-            && moment.elapsed() < CLAIM_SHADOW
-        {
-            // It may have been written before the claim.
-            advert.slots_free = advert.slots_free.min(before.advert.slots_free);
+        match known.workers.entry(name) {
+            Entry::Occupied(mut seen) => {
+                seen.get_mut().hear(advert);
+                false
+            }
+            Entry::Vacant(place) => {
+                place.insert(Seen::new(advert));
+                true
+            }
         }
-        let seen = Seen { advert, at: now, connected: true, claimed, losses };
-        known.workers.insert(name, seen);
-        before.is_none()
     }
 
     /// A worker has taken a job of ours: one of its slots is not free any more, whatever its last
     /// advert says.
-    pub(crate) fn claimed(&self, pool: &str, worker: &WorkerId) {
+    pub(crate) fn claimed(&self, pool: &str, worker: &WorkerId) -> Option<Slot> {
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(seen) = known.workers.get_mut(&(pool.to_owned(), worker.clone())) {
-            seen.take_slot();
-        }
+        known.workers.get_mut(&(pool.to_owned(), worker.clone())).map(Seen::take_slot)
     }
 
     /// Nobody is judged while NATS is away, nor until an advert had time to come afterwards.
@@ -166,7 +227,7 @@ impl Fleet {
 
     /// The worker with the most free slots that takes jobs of a model past the queue, if it has
     /// more than enough of them; one is taken at once.
-    pub(crate) fn take_ample(&self, pool: &str, model: &str) -> Option<WorkerId> {
+    pub(crate) fn take_ample(&self, pool: &str, model: &str) -> Option<Taker> {
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         let lifetime = Duration::from_millis(ADVERT_LIFETIME_MS);
         let takes = |(name, seen): &(&(String, WorkerId), &mut Seen)| {
@@ -174,14 +235,14 @@ impl Fleet {
                 && seen.advert.direct
                 && !seen.advert.draining
                 && seen.connected
-                && seen.advert.slots_free >= DIRECT_SLOTS_FREE_MIN
+                && seen.slots_free() >= DIRECT_SLOTS_FREE_MIN
                 && seen.at.elapsed() < lifetime
                 && seen.advert.models.iter().any(|served| served == model)
         };
         let ample = known.workers.iter_mut().filter(takes);
-        let ((_, worker), seen) = ample.max_by_key(|(_, seen)| seen.advert.slots_free)?;
-        seen.take_slot();
-        Some(worker.clone())
+        let ((_, worker), seen) = ample.max_by_key(|(_, seen)| seen.slots_free())?;
+        let (worker, slot, losses) = (worker.clone(), seen.take_slot(), seen.losses);
+        Some(Taker { worker, slot, losses })
     }
 
     /// A connection is gone. A worker that only lost its network advertises itself again soon.
@@ -204,8 +265,11 @@ impl Fleet {
     /// All workers as they last advertised themselves, and whether their connection holds.
     pub(crate) fn workers(&self) -> Vec<(AdvertV1, bool)> {
         let known = self.known();
-        let mut workers: Vec<_> =
-            known.workers.values().map(|seen| (seen.advert.clone(), seen.connected)).collect();
+        let shown = |seen: &Seen| {
+            let advert = AdvertV1 { slots_free: seen.slots_free(), ..seen.advert.clone() };
+            (advert, seen.connected)
+        };
+        let mut workers: Vec<_> = known.workers.values().map(shown).collect();
         workers.sort_by(|(a, _), (b, _)| {
             (&a.pool, a.worker.as_str()).cmp(&(&b.pool, b.worker.as_str()))
         });
@@ -229,9 +293,9 @@ impl Fleet {
     pub(crate) fn pool(&self, pool: &str) -> (usize, u32, u32) {
         let known = self.known();
         let in_pool = known.workers.iter().filter(|((name, _), _)| name == pool);
-        in_pool.fold((0, 0, 0), |(count, slots, free), (_, Seen { advert, .. })| {
-            let usable = if advert.draining { 0 } else { advert.slots_free };
-            (count + 1, slots + advert.slots, free + usable)
+        in_pool.fold((0, 0, 0), |(count, slots, free), (_, seen)| {
+            let usable = if seen.advert.draining { 0 } else { seen.slots_free() };
+            (count + 1, slots + seen.advert.slots, free + usable)
         })
     }
 }
@@ -331,10 +395,35 @@ mod tests {
     fn a_claim_takes_a_slot_at_once_and_an_advert_in_its_shadow_gives_none_back() {
         let fleet = Fleet::default();
         assert!(fleet.learn(advert(false)), "it was unknown");
-        fleet.claimed("cloud", &advert(false).worker);
+        let slot = fleet.claimed("cloud", &advert(false).worker);
         assert_eq!(fleet.pool("cloud"), (1, 4, 2));
         assert!(!fleet.learn(advert(false)));
         assert_eq!(fleet.pool("cloud"), (1, 4, 2));
+        drop(slot);
+        assert_eq!(fleet.pool("cloud"), (1, 4, 2), "only its worker knows when it is free");
+        assert!(!fleet.learn(advert(false)));
+        assert_eq!(fleet.pool("cloud"), (1, 4, 3));
+    }
+
+    #[test]
+    fn what_has_ended_takes_no_slot_however_much_there_was() {
+        let fleet = Fleet::default();
+        let roomy = || AdvertV1 { slots: 1_000, slots_free: 900, ..advert(false) };
+        fleet.learn(roomy());
+        let long: Vec<_> = (0..100).map(|_| fleet.take_ample("cloud", "m").unwrap()).collect();
+        for round in 0..3 {
+            let short: Vec<_> = (0..64).map(|_| fleet.take_ample("cloud", "m").unwrap()).collect();
+            assert_eq!(fleet.pool("cloud").2, 900 - 100 - 64, "round {round}");
+            drop(short);
+        }
+        // It knows of none of them, or of all.
+        fleet.learn(roomy());
+        assert_eq!(fleet.pool("cloud").2, 800);
+        fleet.learn(AdvertV1 { slots_free: 800, ..roomy() });
+        assert_eq!(fleet.pool("cloud").2, 800);
+        drop(long);
+        fleet.learn(roomy());
+        assert_eq!(fleet.pool("cloud").2, 900);
     }
 
     #[test]
@@ -351,10 +440,10 @@ mod tests {
         fleet.learn(with(DIRECT_SLOTS_FREE_MIN - 1, "wk_3"));
         fleet.learn(AdvertV1 { draining: true, ..with(900, "wk_4") });
         fleet.learn(AdvertV1 { direct: false, ..with(900, "wk_5") });
-        assert_eq!(fleet.take_ample("cloud", "another model"), None);
-        assert_eq!(fleet.take_ample("elsewhere", "m"), None);
+        assert!(fleet.take_ample("cloud", "another model").is_none());
+        assert!(fleet.take_ample("elsewhere", "m").is_none());
         let taken: Vec<_> = (0..4).map(|_| fleet.take_ample("cloud", "m")).collect();
-        let taken: Vec<_> = taken.iter().flatten().map(|worker| worker.as_str()).collect();
+        let taken: Vec<_> = taken.iter().flatten().map(|taker| taker.worker.as_str()).collect();
         assert_eq!(taken.len(), 3, "each taken slot counts");
         assert!(taken.contains(&"wk_1") && taken.contains(&"wk_2"));
         assert_eq!(taken[0], "wk_1");

@@ -6,6 +6,7 @@ use crate::abilities;
 use crate::broken::queue_full;
 use crate::credits::{self, WorstCase};
 use crate::exchange::Seat;
+use crate::fleet::Taker;
 use crate::line::{Asking, Place, Ticket, Turn};
 use crate::state::Gateway;
 use async_nats::HeaderMap;
@@ -18,7 +19,6 @@ use infra::config::Model;
 use infra::store::holds::OpenHold;
 use infra::trace::{Kind, Span, TRACEPARENT};
 use schemas::error::{ErrorCode, Problem};
-use schemas::ids::WorkerId;
 use schemas::job::{ChatJob, Job, JobKind};
 use schemas::subjects;
 use std::sync::Arc;
@@ -252,9 +252,9 @@ async fn send(gateway: &Arc<Gateway>, published: &Published) -> Result<Option<u6
     }
     let mut headers = sealed(gateway, published).await?;
     gateway.breakers.begin(&model.name, Instant::now());
-    if let Some(worker) = ample_worker(gateway, published) {
+    if let Some(taker) = ample_worker(gateway, published) {
         headers.insert(LEFT_MS, left_ms.to_string().as_str());
-        hand_over(gateway, published, worker, headers, body.into()).await;
+        hand_over(gateway, published, taker, headers, body.into()).await;
         return Ok(None);
     }
     let ttl_seconds = left_ms.div_ceil(1_000).max(TTL_SECONDS_MIN);
@@ -293,7 +293,7 @@ async fn sealed(gateway: &Gateway, published: &Published) -> Result<HeaderMap, P
 }
 
 /// A worker that needs no queue: it has many free slots. What came back once goes to the queue.
-fn ample_worker(gateway: &Gateway, published: &Published) -> Option<WorkerId> {
+fn ample_worker(gateway: &Gateway, published: &Published) -> Option<Taker> {
     let model = published.model();
     let bus = &gateway.bus;
     let may = published.attempt == 1 && bus.is_connected() && !bus.is_direct_denied();
@@ -305,19 +305,19 @@ fn ample_worker(gateway: &Gateway, published: &Published) -> Option<WorkerId> {
 async fn hand_over(
     gateway: &Gateway,
     published: &Published,
-    worker: WorkerId,
+    taker: Taker,
     mut headers: HeaderMap,
     body: Bytes,
 ) {
     let request = &published.received().request;
     let pool = &published.model().pool;
-    let subject = subjects::direct(pool, &worker);
+    let subject = subjects::direct(pool, &taker.worker);
     let refuse = subjects::direct_refused(&gateway.id, request, published.attempt);
     let mut span = traced(published, &subject);
     if let Some(context) = span.context() {
         headers.insert(TRACEPARENT, context.header().as_str());
     }
-    gateway.exchange.hand(request, worker.clone(), gateway.fleet.losses(pool, &worker));
+    gateway.exchange.hand(request, taker);
     gateway.metrics.jobs_sent_total.with_label_values(&["direct"]).inc();
     let client = gateway.bus.client();
     let sent = client.publish_with_reply_and_headers(subject, refuse, headers, body).await;

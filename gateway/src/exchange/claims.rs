@@ -109,8 +109,10 @@ async fn answer(gateway: &Gateway, message: async_nats::Message) {
             let pool = gateway.exchange.pool_of(&claim.request);
             let losses = pool.as_ref().and_then(|pool| gateway.fleet.losses(pool, &claim.worker));
             let (answer, replaced) = gateway.exchange.claim(&claim, losses, clock::steady_ms());
-            if let (ClaimAnswer::Go { .. }, Some(pool)) = (&answer, pool) {
-                gateway.fleet.claimed(&pool, &claim.worker);
+            if let (ClaimAnswer::Go { .. }, Some(pool)) = (&answer, pool)
+                && let Some(slot) = gateway.fleet.claimed(&pool, &claim.worker)
+            {
+                gateway.exchange.take_slot(&claim.request, slot);
             }
             if let Some(before) = replaced {
                 // It was silent for too long, but it may still live.
@@ -134,6 +136,7 @@ async fn answer(gateway: &Gateway, message: async_nats::Message) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fleet::{Slot, Taker};
     use infra::store::holds::OpenHold;
     use schemas::ids::{AccountId, KeyId, RequestId, WorkerId};
 
@@ -217,7 +220,8 @@ mod tests {
         let (exchange, request) = (Exchange::default(), RequestId::fresh());
         let _seat = exchange.enter(hold(&request), 100);
         let late = claim(&request, 1, 0);
-        exchange.hand(&request, late.worker.clone(), None);
+        let (worker, slot) = (late.worker.clone(), Slot::default());
+        exchange.hand(&request, Taker { worker, slot, losses: 0 });
         assert_eq!(answered(&exchange, &late, 0), ClaimAnswer::Go { left_ms: 100 });
         let another = answered(&exchange, &claim(&request, 1, 0), 0);
         assert_eq!(another, ClaimAnswer::AlreadyRunning);

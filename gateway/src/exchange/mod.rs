@@ -7,6 +7,7 @@ mod claims;
 /// Jobs past the queue that found no room, or nobody.
 mod refusals;
 
+use crate::fleet::{Slot, Taker};
 use crate::line::Place;
 use crate::state::Gateway;
 use bytes::Bytes;
@@ -78,6 +79,8 @@ struct Entry {
     /// Its execution broke off and settles what it produced: that end stands.
     ending: bool,
     stage: watch::Sender<Stage>,
+    /// The slot that its worker has given to it.
+    slot: Option<Slot>,
     /// Its right to be in the queue, until a worker has it.
     place: Option<Place>,
     /// Absent once the client proved too slow.
@@ -151,6 +154,7 @@ impl Exchange {
             begun: false,
             ending: false,
             stage,
+            slot: None,
             place: None,
             frames: Some(sender),
             waiting,
@@ -167,14 +171,21 @@ impl Exchange {
     }
 
     /// The request is handed to a worker past the queue: that is its claim.
-    pub(crate) fn hand(&self, request: &RequestId, worker: WorkerId, losses: Option<u64>) {
+    pub(crate) fn hand(&self, request: &RequestId, taker: Taker) {
         let mut table = self.table();
         let Some(entry) = table.get_mut(request) else { return };
-        let attempt = entry.attempt;
-        let since = Instant::now();
+        let Taker { worker, slot, losses } = taker;
+        let (attempt, losses, since) = (entry.attempt, Some(losses), Instant::now());
         let execution = Execution { worker, attempt, delivered: 0, losses, since };
         entry.stage.send_replace(Stage::Claimed(execution));
-        entry.place = None;
+        (entry.place, entry.slot) = (None, Some(slot));
+    }
+
+    /// The request has a slot of the worker that has claimed it.
+    fn take_slot(&self, request: &RequestId, slot: Slot) {
+        if let Some(entry) = self.table().get_mut(request) {
+            entry.slot = Some(slot);
+        }
     }
 
     /// The worker that a request was handed to did not take it.
@@ -183,6 +194,7 @@ impl Exchange {
         let Some(entry) = table.get_mut(request) else { return };
         let was_handed = matches!(&*entry.stage.borrow(), Stage::Claimed(e) if e.delivered == 0);
         if entry.attempt == attempt && !entry.begun && was_handed {
+            entry.slot = None;
             entry.stage.send_replace(Stage::Refused);
         }
     }
@@ -211,6 +223,7 @@ impl Exchange {
         let mut table = self.table();
         let entry = table.get_mut(request).filter(|entry| !entry.ending)?;
         entry.attempt += 1;
+        entry.slot = None;
         entry.stage.send_replace(Stage::Waiting);
         Some(entry.attempt)
     }
