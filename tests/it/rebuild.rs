@@ -45,7 +45,7 @@ async fn base(world: &World, key: &Key) -> u64 {
 /// All that a key's part of the view has. A counter of 0 is none, and what a view was begun from is
 /// no money.
 async fn view(world: &World, key: &Key) -> BTreeMap<String, BTreeSet<String>> {
-    let prefix = infra::store::keys::partition_prefix(part(key));
+    let prefix = infra::store::keys::partition_prefix(part(key)).to_string();
     let mut view = BTreeMap::new();
     for (name, text) in world.redis_texts().await {
         let Some(name) = name.strip_prefix(&prefix) else { continue };

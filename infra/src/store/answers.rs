@@ -1,6 +1,7 @@
 //! Answers kept for equal questions, for each tenant. Only masked text is kept. When Redis is away
 //! or slow the cache is simply empty: it never fails a request.
 
+use super::call::Call;
 use super::{Store, StoreError, keys};
 use redis::Script;
 use schemas::ids::{AccountId, KeyId, RequestId};
@@ -168,15 +169,19 @@ impl Store {
         keeping: Keeping<'_>,
     ) -> Result<u64, StoreError> {
         let similar = keeping.similar.unwrap_or(Similar { digest: "", vector: &[] });
-        let mut script = KEEP.prepare_invoke();
-        script
-            .key(keys::answer(tenant, keeping.digest))
-            .key(keys::answers(tenant))
-            .key(keys::answer_sizes(tenant))
-            .key(keys::leader(tenant, keeping.digest))
-            .key(keys::similar(tenant, ""))
-            .key(keys::similars(tenant))
-            .arg(keeping.digest)
+        let mut named = vec![
+            keys::answer(tenant, keeping.digest),
+            keys::answers(tenant),
+            keys::answer_sizes(tenant),
+            keys::leader(tenant, keeping.digest),
+            keys::similar(tenant, ""),
+            keys::similars(tenant),
+        ];
+        if let Some((account, key)) = keeping.place {
+            named.extend([keys::parallel(account, key), keys::account_parallel(account)]);
+        }
+        let mut call = Call::new(&KEEP, &named);
+        call.arg(keeping.digest)
             .arg(keeping.answer)
             .arg(keeping.ttl_seconds.max(1))
             .arg(keeping.tenant_bytes_max)
@@ -184,10 +189,7 @@ impl Store {
             .arg(similar.digest)
             .arg(similar.vector)
             .arg(WORDINGS_MAX);
-        if let Some((account, key)) = keeping.place {
-            script.key(keys::parallel(account, key)).key(keys::account_parallel(account));
-        }
-        Ok(script.invoke_async(&mut self.connection()).await?)
+        Ok(call.ask(&mut self.connection()).await?)
     }
 
     /// The kept answer to the wording that `judge` says is the nearest, and what it said; it says

@@ -164,7 +164,7 @@ impl Store {
             .key(keys::holds(partition))
             .key(keys::total(partition))
             .key(keys::lots(partition))
-            .arg(keys::partition_prefix(partition))
+            .arg(keys::partition_prefix(partition).to_string())
             .arg(before)
             .arg(TOMBSTONE_SECONDS)
             .arg(changes)
@@ -256,7 +256,7 @@ impl Store {
             .key(keys::holds(partition))
             .key(keys::total(partition))
             .key(keys::lots(partition))
-            .arg(keys::partition_prefix(partition))
+            .arg(keys::partition_prefix(partition).to_string())
             .arg(watermark)
             .invoke_async(&mut self.connection())
             .await?;

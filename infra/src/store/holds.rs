@@ -2,11 +2,12 @@
 //! released by the ledger event of its request alone (see `apply`).
 
 use super::answers::{Look, Looking, Tenant};
+use super::call::Call;
 use super::spending::{self, Spender};
 use super::{Store, StoreError, keys};
 use crate::calendar::Period;
 use crate::clock;
-use redis::{Script, ScriptInvocation};
+use redis::Script;
 use schemas::ids::{AccountId, KeyId, RequestId};
 use schemas::money::MicroUsd;
 use schemas::subjects;
@@ -116,6 +117,20 @@ pub struct ExpiredHold {
     pub key: KeyId,
 }
 
+/// What a reservation reads and writes.
+fn keys_of(wanted: &Reservation) -> Vec<String> {
+    let (account, partition) = (&wanted.account, subjects::partition(&wanted.account));
+    let mut named = vec![
+        keys::live(partition),
+        keys::account(account),
+        keys::key(account, &wanted.key),
+        keys::hold(account, &wanted.request),
+        keys::holds(partition),
+    ];
+    named.extend((0..subjects::LEDGER_PARTITIONS).map(keys::total));
+    named
+}
+
 /// What the script said of a reservation.
 fn reserved(
     wanted: &Reservation,
@@ -143,9 +158,9 @@ impl Store {
     /// # Errors
     /// When Redis is away: then nothing may be started.
     pub async fn reserve(&self, wanted: &Reservation) -> Result<Reserved, StoreError> {
-        let mut script = RESERVE.prepare_invoke();
-        self.ask(&mut script, wanted);
-        let answer = script.invoke_async(&mut self.connection()).await?;
+        let mut call = Call::new(&RESERVE, &keys_of(wanted));
+        self.write(&mut call, wanted);
+        let answer = call.ask(&mut self.connection()).await?;
         reserved(wanted, answer)
     }
 
@@ -160,15 +175,13 @@ impl Store {
         looking: Looking<'_>,
         wanted: &Reservation,
     ) -> Result<Sought, StoreError> {
-        let mut script = SEEK.prepare_invoke();
-        script
-            .key(keys::answer(tenant, looking.digest))
-            .key(keys::leader(tenant, looking.digest))
-            .arg(looking.request.as_str())
-            .arg(looking.lease_ms);
-        self.ask(&mut script, wanted);
-        let answer: (String, Vec<u8>, i64, usize) =
-            script.invoke_async(&mut self.connection()).await?;
+        let digest = looking.digest;
+        let mut named = vec![keys::answer(tenant, digest), keys::leader(tenant, digest)];
+        named.extend(keys_of(wanted));
+        let mut call = Call::new(&SEEK, &named);
+        call.arg(looking.request.as_str()).arg(looking.lease_ms);
+        self.write(&mut call, wanted);
+        let answer: (String, Vec<u8>, i64, usize) = call.ask(&mut self.connection()).await?;
         let (said, found, amount, which) = answer;
         let text = |found: Vec<u8>| String::from_utf8_lossy(&found).into_owned();
         match said.as_str() {
@@ -179,20 +192,10 @@ impl Store {
     }
 
     /// Writes a reservation behind what a script is given.
-    fn ask(&self, script: &mut ScriptInvocation<'_>, wanted: &Reservation) {
+    fn write(&self, call: &mut Call<'_>, wanted: &Reservation) {
         let partition = subjects::partition(&wanted.account);
-        script
-            .key(keys::live(partition))
-            .key(keys::account(&wanted.account))
-            .key(keys::key(&wanted.account, &wanted.key))
-            .key(keys::hold(&wanted.account, &wanted.request))
-            .key(keys::holds(partition));
-        for part in 0..subjects::LEDGER_PARTITIONS {
-            script.key(keys::total(part));
-        }
         let budget = |amount: Option<MicroUsd>| amount.map_or(String::new(), |a| a.0.to_string());
-        script
-            .arg(wanted.request.as_str())
+        call.arg(wanted.request.as_str())
             .arg(wanted.amount.0)
             .arg(wanted.enough.0)
             .arg(wanted.lifetime_ms)
@@ -210,7 +213,7 @@ impl Store {
                 spending::field(period, period.end_seconds(now_ms, self.time_zone))
             };
             let field = period.map_or_else(|| spending::TOTAL.to_owned(), spent_in);
-            script.arg(owner).arg(field).arg(max.0);
+            call.arg(owner).arg(field).arg(max.0);
         }
     }
 
@@ -222,7 +225,7 @@ impl Store {
         let found: Vec<(String, String, String)> = EXPIRED
             .prepare_invoke()
             .key(keys::holds(partition))
-            .arg(keys::partition_prefix(partition))
+            .arg(keys::partition_prefix(partition).to_string())
             .arg(EXPIRED_HOLDS_MAX)
             .invoke_async(&mut self.connection())
             .await?;
@@ -253,7 +256,7 @@ impl Store {
             .prepare_invoke()
             .key(keys::holds(partition))
             .key(keys::total(partition))
-            .arg(keys::partition_prefix(partition))
+            .arg(keys::partition_prefix(partition).to_string())
             .arg(lifetime_ms)
             .arg(open)
             .invoke_async(&mut self.connection())

@@ -4,15 +4,26 @@
 use super::answers::Tenant;
 use schemas::ids::{AccountId, KeyId, RequestId};
 use schemas::subjects;
+use std::fmt;
 
 /// What all keys of an account's part begin with.
-pub fn prefix(account: &AccountId) -> String {
+pub fn prefix(account: &AccountId) -> Prefix {
     partition_prefix(subjects::partition(account))
 }
 
 /// What all keys of a part begin with.
-pub fn partition_prefix(partition: u16) -> String {
-    format!("{{{partition}}}:")
+pub fn partition_prefix(partition: u16) -> Prefix {
+    Prefix(partition)
+}
+
+/// Shown right into a key: a request writes two dozen of them.
+#[derive(Debug, Clone, Copy)]
+pub struct Prefix(u16);
+
+impl fmt::Display for Prefix {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{{{}}}:", self.0)
+    }
 }
 
 /// What the operator did lately, the newest first. It belongs to no part.

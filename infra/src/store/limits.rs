@@ -1,6 +1,7 @@
 //! Requests and tokens a minute and requests at once, for each key and for an account's keys
 //! together, in one script that takes all or nothing.
 
+use super::call::Call;
 use super::spending::Spender;
 use super::{Store, StoreError, keys};
 use redis::Script;
@@ -129,13 +130,14 @@ impl Store {
     /// When Redis is away: then the request must not pass.
     pub async fn admit(&self, wanted: &Admission) -> Result<Standing, StoreError> {
         let owners = wanted.owners();
-        let mut script = ADMIT.prepare_invoke();
-        script.arg(wanted.request.as_str()).arg(wanted.tokens).arg(wanted.lease_ms);
-        for (_, rates, rate, parallel) in &owners {
-            script.key(rate).key(parallel);
-            script.arg(rates.requests_max).arg(rates.tokens_max).arg(rates.parallel_max);
+        let named: Vec<&String> =
+            owners.iter().flat_map(|(_, _, rate, parallel)| [rate, parallel]).collect();
+        let mut call = Call::new(&ADMIT, &named);
+        call.arg(wanted.request.as_str()).arg(wanted.tokens).arg(wanted.lease_ms);
+        for (_, rates, ..) in &owners {
+            call.arg(rates.requests_max).arg(rates.tokens_max).arg(rates.parallel_max);
         }
-        let answer: Vec<redis::Value> = script.invoke_async(&mut self.connection()).await?;
+        let answer: Vec<redis::Value> = call.ask(&mut self.connection()).await?;
         let unreadable = || StoreError::Unreadable("admit".into());
         let (said, numbers) = answer.split_first().ok_or_else(unreadable)?;
         let said: String = redis::from_redis_value(said.clone()).map_err(|_| unreadable())?;

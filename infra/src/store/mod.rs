@@ -4,6 +4,9 @@
 /// Every Redis key, spelled once.
 pub mod keys;
 
+/// A script and what it is given.
+mod call;
+
 /// What Stripe told lately.
 pub mod notices;
 
