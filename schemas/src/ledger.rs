@@ -5,8 +5,8 @@ use crate::counted::Counted;
 use crate::ids::{AccountId, KeyId, RequestId};
 use crate::money::{MicroUsd, Money, Price};
 use crate::snapshots::{Closing, Cut, Snapshot};
-use crate::subjects;
 use crate::usage::{TokenSource, Usage};
+use crate::{json, subjects};
 use serde::{Deserialize, Serialize};
 
 /// A ledger event. The version is the variant's name.
@@ -15,6 +15,13 @@ use serde::{Deserialize, Serialize};
 pub enum Event {
     /// An event.
     V1(EventV1),
+}
+
+/// The same, of what stays where it is.
+#[derive(Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Written<'a> {
+    V1(&'a EventV1),
 }
 
 /// One fact about an account's money.
@@ -254,6 +261,14 @@ pub enum Writer {
 }
 
 impl EventV1 {
+    /// The event as the ledger has it: an [`Event`] as JSON.
+    ///
+    /// # Errors
+    /// When it can't be written as JSON.
+    pub fn to_json(&self) -> serde_json::Result<Vec<u8>> {
+        json::to_vec(&Written::V1(self))
+    }
+
     /// The subject that is this fact's identity.
     pub fn subject(&self) -> String {
         match &self.fact {

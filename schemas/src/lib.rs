@@ -25,6 +25,9 @@ pub mod frame;
 /// Worker → everybody: what it can serve and how busy it is.
 pub mod advert;
 
+/// How messages are written.
+pub mod json;
+
 /// The record of money.
 pub mod ledger;
 

@@ -12,11 +12,13 @@ pub(crate) use wishes::Wishes;
 use infra::config::{Cache, Catalogue, Model, SemanticCache};
 use infra::store::answers::Tenant;
 use schemas::ids::{AccountId, RequestId};
+use schemas::json;
 use schemas::money::MicroUsd;
 use schemas::openai::ChatRequest;
 use schemas::records::KeyRecordV1;
 use semantic::Vector;
 use serde::Serialize;
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 /// Changes whenever what is kept, or what the digest covers, changes its meaning.
@@ -51,7 +53,7 @@ pub(crate) struct Question<'a> {
 impl AnswerKey {
     /// The key of a question of a tenant. Whether it is streamed doesn't change the answer.
     pub(crate) fn new(tenant: Tenant, question: &Question<'_>) -> Self {
-        let chat = plain(question.chat.clone());
+        let chat = plain(Cow::Borrowed(question.chat));
         let digest = digest_of(&question.covered(&tenant.to_string(), &chat));
         Self { tenant, digest }
     }
@@ -75,17 +77,22 @@ impl Question<'_> {
 }
 
 /// A chat without what doesn't change the answer.
-fn plain(chat: ChatRequest) -> ChatRequest {
+fn plain(chat: Cow<'_, ChatRequest>) -> Cow<'_, ChatRequest> {
+    // Most requests are it already, and needn't be copied.
+    if chat.stream.is_none() && chat.stream_options.is_none() && chat.rest.is_empty() {
+        return chat;
+    }
+    let chat = chat.into_owned();
     let mut chat = ChatRequest { stream: None, stream_options: None, ..chat };
     // An unknown field that says nothing is no other question, nor is another order of them.
     chat.rest.retain(|_, value| !value.is_null());
     chat.rest.sort_keys();
-    chat
+    Cow::Owned(chat)
 }
 
 fn digest_of(covered: &impl Serialize) -> String {
     // All of it has been read from JSON; what could not be written back would be equal to nothing.
-    let text = serde_json::to_vec(covered).unwrap_or_else(|_| RequestId::fresh().as_str().into());
+    let text = json::to_vec(covered).unwrap_or_else(|_| RequestId::fresh().as_str().into());
     crate::auth::sha256_hex(&text)
 }
 
@@ -93,7 +100,8 @@ impl SimilarKey {
     /// The key of a question of a tenant; nothing when no other wording may have its answer.
     pub(crate) fn new(tenant: Tenant, question: &Question<'_>) -> Option<Self> {
         let reading = semantic::last_question(question.chat)?;
-        let (chat, name) = (plain(semantic::without_last_word(question.chat)), tenant.to_string());
+        let (chat, name) =
+            (plain(Cow::Owned(semantic::without_last_word(question.chat))), tenant.to_string());
         let digest = digest_of(&("similar", question.covered(&name, &chat), reading.digest()));
         Some(Self { tenant, digest, vector: reading.vector().clone() })
     }

@@ -19,8 +19,8 @@ use schemas::ledger::{EventV1, Fact, Outcome, Use, Void, VoidReason, Writer};
 use schemas::money::MicroUsd;
 use schemas::openai::{AnswerChoice, ChunkChoice};
 use schemas::records::KeyRecordV1;
-use schemas::subjects;
 use schemas::usage::{TokenSource, Usage, token_estimate};
+use schemas::{json, subjects};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -93,7 +93,7 @@ pub(super) fn finish(gateway: &Arc<Gateway>, mut live: Live, model: &str, done: 
     tasks.spawn("keep an answer", async move {
         // Those that follow must find the answer when the lead ends.
         let (lead, place) = (lead, place);
-        let Ok(body) = serde_json::to_vec(&kept) else { return };
+        let Ok(body) = json::to_vec(&kept) else { return };
         let cache = &gateway.config.cache;
         if body.len() > cache.entry_bytes_max {
             return;

@@ -20,7 +20,7 @@ use infra::store::holds::OpenHold;
 use infra::trace::{Kind, Span, TRACEPARENT};
 use schemas::error::{ErrorCode, Problem};
 use schemas::job::{ChatJob, Job, JobKind};
-use schemas::subjects;
+use schemas::{json, subjects};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
@@ -242,7 +242,7 @@ async fn send(gateway: &Arc<Gateway>, published: &Published) -> Result<Option<u6
     let job = job_of(gateway, published);
     let left_ms = job.deadline_ms.saturating_sub(clock::steady_ms());
     let kind = published.held.routed.missed.masked.admitted.authenticated.received.kind;
-    let body = serde_json::to_vec(&Job::new(kind, job)).map_err(|error| {
+    let body = json::to_vec(&Job::new(kind, job)).map_err(|error| {
         tracing::error!(%error, "a job can't be encoded");
         unavailable()
     })?;

@@ -134,8 +134,8 @@ impl Bus {
         event: &EventV1,
         seal: Option<&str>,
     ) -> Result<Option<u64>, BusError> {
-        let body = serde_json::to_vec(&Event::V1(event.clone()))
-            .map_err(|error| BusError::request("encoding a ledger event", error))?;
+        let body =
+            event.to_json().map_err(|error| BusError::request("encoding a ledger event", error))?;
         let mut headers = async_nats::HeaderMap::new();
         headers.insert(async_nats::header::NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, "0");
         if let Some(seal) = seal {
@@ -159,8 +159,8 @@ impl Bus {
     /// # Errors
     /// When NATS doesn't confirm it: then it may or may not be written, and trying again is safe.
     pub async fn record_unmoved(&self, event: &EventV1, last: u64) -> Result<Unmoved, BusError> {
-        let body = serde_json::to_vec(&Event::V1(event.clone()))
-            .map_err(|error| BusError::request("encoding a ledger event", error))?;
+        let body =
+            event.to_json().map_err(|error| BusError::request("encoding a ledger event", error))?;
         let mut headers = async_nats::HeaderMap::new();
         headers.insert(async_nats::header::NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, last.to_string());
         let filter = subjects::ledger_account(&event.account);

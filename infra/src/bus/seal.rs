@@ -22,6 +22,9 @@ pub const SEAL: &str = "Fly-Seal";
 /// Bytes of the secret.
 const SECRET_BYTES: usize = 32;
 
+/// A seal's length at most: an amount of 20 digits, a point, two digits for each byte of a tag.
+const SEAL_BYTES_MAX: usize = 20 + 1 + 2 * 32;
+
 /// What older programs write counts for so long after the secret was made, when it is made beside
 /// a ledger that has ends already: their workers are to be replaced meanwhile.
 const UPGRADE_TIME_MS: u64 = 3_600_000;
@@ -68,10 +71,9 @@ impl Sealer {
         hold: MicroUsd,
     ) -> String {
         let tag = hmac::sign(&self.key, sealed(account, key, request, hold.0).as_bytes());
-        let mut seal = format!("{}.", hold.0);
-        for byte in tag.as_ref() {
-            let _ = write!(seal, "{byte:02x}");
-        }
+        let mut seal = String::with_capacity(SEAL_BYTES_MAX);
+        let _ = write!(seal, "{}.", hold.0);
+        write_digits(&mut seal, tag.as_ref());
         seal
     }
 
@@ -112,6 +114,15 @@ fn sealed(account: &AccountId, key: &KeyId, request: &RequestId, hold: i64) -> S
     format!("{PURPOSE}\n{account}\n{key}\n{request}\n{hold}")
 }
 
+/// Two digits for each byte.
+fn write_digits(text: &mut String, bytes: &[u8]) {
+    let digit = |four: u8| char::from_digit(u32::from(four), 16).unwrap_or('0');
+    for byte in bytes {
+        text.push(digit(byte >> 4));
+        text.push(digit(byte & 15));
+    }
+}
+
 fn bytes_of(digits: &str) -> Option<Vec<u8>> {
     let pair = |at: usize| digits.get(at..at + 2).and_then(|it| u8::from_str_radix(it, 16).ok());
     (0..digits.len()).step_by(2).map(pair).collect()
@@ -145,9 +156,7 @@ impl Bus {
         let has_ends = self.last_recorded(subjects::LEDGER_ENDS).await? > 0;
         let from_ms = if has_ends { clock::unix_ms() + UPGRADE_TIME_MS } else { 0 };
         let mut secret = String::new();
-        for byte in rand::random::<[u8; SECRET_BYTES]>() {
-            let _ = write!(secret, "{byte:02x}");
-        }
+        write_digits(&mut secret, &rand::random::<[u8; SECRET_BYTES]>());
         let record = SealRecord::V1(SealRecordV1 { secret, from_ms });
         let body = serde_json::to_vec(&record).map_err(|error| failed(&error))?;
         match bucket.create(subjects::SEAL_RECORD, body.clone().into()).await {

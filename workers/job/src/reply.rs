@@ -7,7 +7,7 @@ use infra::bus::Bus;
 use schemas::frame::{Answer, Complete, Delta, Frame, FrameBody, FrameV1};
 use schemas::job::ChatJob;
 use schemas::openai::{AnswerChoice, ChunkChoice};
-use schemas::subjects;
+use schemas::{json, subjects};
 use tokio::sync::oneshot;
 
 /// The way back to the gateway.
@@ -115,7 +115,7 @@ pub(crate) async fn sign_of_life(bus: &Bus, job: &ChatJob) {
 }
 
 async fn publish(bus: &Bus, subject: String, frame: FrameV1) {
-    let encoded = match serde_json::to_vec(&Frame::V1(frame)) {
+    let encoded = match json::to_vec(&Frame::V1(frame)) {
         Ok(encoded) => encoded,
         Err(error) => return tracing::error!(%error, "a frame can't be encoded"),
     };

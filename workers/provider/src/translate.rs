@@ -17,6 +17,7 @@ use reqwest::header::{
 use schemas::catalogue::{Preset, Vendor};
 use schemas::error::Problem;
 use schemas::job::ChatJob;
+use schemas::json;
 use schemas::openai::{AnswerChoice, ChunkChoice};
 use schemas::usage::Usage;
 use serde::Serialize;
@@ -45,7 +46,7 @@ impl Call {
         let mut headers = HeaderMap::with_capacity(3);
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(ACCEPT, HeaderValue::from_static(accepted));
-        let body = serde_json::to_vec(body).map_err(|error| {
+        let body = json::to_vec(body).map_err(|error| {
             tracing::error!(%error, "a request can't be written as JSON");
             problem::failed()
         })?;
