@@ -11,10 +11,10 @@ use futures::FutureExt;
 use infra::trace;
 use reqwest::header::HeaderMap;
 use reqwest::redirect::Policy;
-use reqwest::{Client, Response};
+use reqwest::{Client, RequestBuilder, Response, Url};
 use schemas::error::Problem;
-use std::collections::VecDeque;
-use std::sync::{Mutex, PoisonError};
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Mutex, PoisonError, RwLock};
 use std::time::Duration;
 use tokio::time::timeout;
 
@@ -56,6 +56,9 @@ const TAILS_MAX: usize = 64;
 
 /// Idle connections kept for each vendor.
 const IDLE_CONNECTIONS_MAX: usize = 1024;
+
+/// Addresses that are remembered; further ones are read each time.
+const ADDRESSES_MAX: usize = 4_096;
 
 /// How long an idle connection is kept. Vendors' load balancers close theirs later.
 const IDLE_CONNECTION_SECONDS: u64 = 50;
@@ -102,11 +105,44 @@ impl Default for Limits {
     }
 }
 
-/// Builds the process's client.
-///
-/// # Errors
-/// When the system has no root certificates, or another of its parts can't be set up.
-pub(crate) fn client(limits: &Limits) -> reqwest::Result<Client> {
+/// The process's client, and the addresses that it has called: they are few, and reading one takes
+/// as long as writing a request.
+pub(crate) struct Caller {
+    client: Client,
+    addresses: RwLock<HashMap<String, Url>>,
+}
+
+impl Caller {
+    /// Builds it.
+    ///
+    /// # Errors
+    /// When the system has no root certificates, or another of its parts can't be set up.
+    pub(crate) fn new(limits: &Limits) -> reqwest::Result<Self> {
+        Ok(Self { client: client(limits)?, addresses: RwLock::default() })
+    }
+
+    fn post(&self, address: &str) -> RequestBuilder {
+        let known = self.addresses.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(url) = known.get(address).cloned() {
+            return self.client.post(url);
+        }
+        drop(known);
+        if let Ok(url) = Url::parse(address) {
+            self.remember(address, &url);
+        }
+        // Of what can't be read the client says why.
+        self.client.post(address)
+    }
+
+    fn remember(&self, address: &str, url: &Url) {
+        let mut known = self.addresses.write().unwrap_or_else(PoisonError::into_inner);
+        if known.len() < ADDRESSES_MAX {
+            known.entry(address.to_owned()).or_insert_with(|| url.clone());
+        }
+    }
+}
+
+fn client(limits: &Limits) -> reqwest::Result<Client> {
     Client::builder()
         .user_agent(concat!("fly-llm/", env!("CARGO_PKG_VERSION")))
         // One connection for each call: over HTTP/2 all calls to a vendor would share one, wait for
@@ -131,7 +167,7 @@ pub(crate) fn client(limits: &Limits) -> reqwest::Result<Client> {
 /// The vendor's refusal, or that it couldn't be reached in time. When several keys were tried, a
 /// limit counts before a refused key, because it says when to come back.
 pub(crate) async fn open<'a>(
-    client: &Client,
+    caller: &Caller,
     protocol: &dyn Protocol,
     call: &Call,
     keys: &'a KeyRing,
@@ -140,7 +176,7 @@ pub(crate) async fn open<'a>(
     let mut first: Option<Problem> = None;
     for key in keys.turn() {
         let call_with_key = key.begin();
-        let response = send(client, call, key.header(), wait).await?;
+        let response = send(caller, call, key.header(), wait).await?;
         let status = response.status();
         if status.is_success() {
             call_with_key.taken();
@@ -160,12 +196,12 @@ pub(crate) async fn open<'a>(
 }
 
 async fn send(
-    client: &Client,
+    caller: &Caller,
     call: &Call,
     key: Option<&KeyHeader>,
     wait: Duration,
 ) -> Result<Response, Problem> {
-    let mut request = client.post(&call.url).headers(call.headers.clone()).body(call.body.clone());
+    let mut request = caller.post(&call.url).headers(call.headers.clone()).body(call.body.clone());
     if let Some((name, value)) = key {
         request = request.header(name, value);
     }

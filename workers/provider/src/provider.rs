@@ -1,7 +1,7 @@
 //! The models of this process and the way of one answer: translate → call → relay. It holds the
 //! vendors' keys, and never gives one away.
 
-use crate::call::{Limits, Tails, client, open, whole_body};
+use crate::call::{Caller, Limits, Tails, open, whole_body};
 use crate::deployments::{Deployment, Deployments, Watched, to_tell};
 use crate::problem;
 use crate::relay::{Relay, whole};
@@ -10,7 +10,6 @@ use crate::translate::choices_wanted;
 use crate::upstream::Upstream;
 use crate::vectors::{Vectors, give};
 use infra::metrics::Metrics;
-use reqwest::Client;
 use schemas::catalogue::Vendor;
 use schemas::error::{ErrorCode, Problem};
 use schemas::job::ChatJob;
@@ -43,7 +42,7 @@ pub enum StartError {
 
 /// Answers chats with vendors' models. Share it: it has one connection pool.
 pub struct Provider {
-    client: Client,
+    caller: Caller,
     limits: Limits,
     tails: Tails,
     models: HashMap<String, Deployments>,
@@ -80,7 +79,7 @@ impl Provider {
         if rustls::crypto::CryptoProvider::get_default().is_none() {
             return Err(StartError::NoCryptography);
         }
-        let client = client(&limits).map_err(StartError::Client)?;
+        let caller = Caller::new(&limits).map_err(StartError::Client)?;
         let mut ready = HashMap::with_capacity(models.len());
         for (name, upstreams) in models {
             let model = Deployments::new(&name, upstreams)?;
@@ -88,7 +87,7 @@ impl Provider {
                 return Err(StartError::Twice(name));
             }
         }
-        Ok(Self { client, limits, tails: Tails::default(), models: ready, metrics: None })
+        Ok(Self { caller, limits, tails: Tails::default(), models: ready, metrics: None })
     }
 
     /// Counts calls of models that have several deployments.
@@ -211,7 +210,7 @@ impl Provider {
     async fn vectors(&self, job: &ChatJob, at: &Deployment) -> Result<Vectors, Problem> {
         let call = at.protocol.embeddings(job, &at.upstream)?;
         let wait = self.limits.whole;
-        let (response, _key) = open(&self.client, at.protocol, &call, &at.keys, wait).await?;
+        let (response, _key) = open(&self.caller, at.protocol, &call, &at.keys, wait).await?;
         let body = whole_body(response, self.limits.vectors_bytes_max).await?;
         at.protocol.vectors(&body)
     }
@@ -223,7 +222,7 @@ impl Provider {
         };
         // The whole answer's limit stands around this.
         let wait = self.limits.whole;
-        match open(&self.client, at.protocol, &call, &at.keys, wait).await {
+        match open(&self.caller, at.protocol, &call, &at.keys, wait).await {
             Ok((response, _key)) => whole(response, at.protocol, &self.limits, sink).await,
             Err(problem) => Ended::failed(problem),
         }
@@ -241,7 +240,7 @@ impl Provider {
             Err(problem) => return Ended::failed(problem),
         };
         let wait = self.limits.first_byte;
-        let opening = open(&self.client, at.protocol, &call, &at.keys, wait);
+        let opening = open(&self.caller, at.protocol, &call, &at.keys, wait);
         let (response, _key) = match stop.run_until_cancelled(opening).await {
             Some(Ok(opened)) => opened,
             Some(Err(problem)) => return Ended::failed(problem),
