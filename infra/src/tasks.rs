@@ -31,13 +31,14 @@ impl Tasks {
         &self.stop
     }
 
-    /// Runs a future in the background under a name.
+    /// Runs a future in the background under a name. Lines of the log tell the name where details
+    /// are asked for: it costs a task more at each step than many of its steps do.
     pub fn spawn<F>(&self, name: &'static str, future: F) -> JoinHandle<F::Output>
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        self.tracker.spawn(future.instrument(tracing::info_span!(parent: None, "task", name)))
+        self.tracker.spawn(future.instrument(tracing::debug_span!(parent: None, "task", name)))
     }
 
     /// Runs a future that lives as long as the role: when it ends by itself or panics, the whole
@@ -55,7 +56,8 @@ impl Tasks {
             }
             drop(guard);
         };
-        self.spawn(name, watched);
+        let watched = watched.instrument(tracing::info_span!(parent: None, "task", name));
+        self.tracker.spawn(watched);
     }
 
     /// How many run.

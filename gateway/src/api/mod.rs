@@ -212,7 +212,10 @@ fn cross_origin() -> CorsLayer {
 
 /// A header's value of a text that may hold anything.
 pub(crate) fn header_value(text: &str) -> HeaderValue {
-    let plain: String =
-        text.chars().map(|c| if (' '..='~').contains(&c) { c } else { '?' }).collect();
+    let is_plain = |c: char| (' '..='~').contains(&c);
+    if let Some(value) = text.chars().all(is_plain).then(|| HeaderValue::from_str(text).ok()) {
+        return value.unwrap_or(HeaderValue::from_static(""));
+    }
+    let plain: String = text.chars().map(|c| if is_plain(c) { c } else { '?' }).collect();
     HeaderValue::from_str(&plain).unwrap_or(HeaderValue::from_static(""))
 }

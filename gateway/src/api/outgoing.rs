@@ -22,6 +22,9 @@ const FIELDS_TOLD_MAX: usize = 32;
 /// Of each as many characters.
 const FIELD_CHARACTERS_MAX: usize = 64;
 
+/// Room for all headers of an answer, those that others add included.
+const HEADERS: usize = 32;
+
 /// How a stream ended: `None` is well.
 pub(crate) struct Ending(pub(super) Option<ErrorCode>);
 
@@ -95,7 +98,7 @@ fn named(fields: &[String]) -> String {
 
 /// Our own headers.
 pub(super) fn headers(answering: &Answering, receipt: Option<&Receipt>) -> HeaderMap {
-    let mut headers = HeaderMap::new();
+    let mut headers = HeaderMap::with_capacity(HEADERS);
     error::add_standing(&mut headers, &answering.standing);
     for (name, value) in told(answering, receipt) {
         headers.insert(HeaderName::from_static(name), header_value(&value));

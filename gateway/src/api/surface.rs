@@ -8,15 +8,16 @@ use super::outgoing::{self, Writer};
 use crate::auth;
 use crate::chat::{self, Answering, Call, Receipt};
 use crate::state::Gateway;
+use axum::Extension;
 use axum::body::Body;
 use axum::extract::{MatchedPath, State};
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
-use axum::{Extension, Json};
 use infra::clock;
 use schemas::error::Problem;
 use schemas::ids::{AccountId, RequestId};
 use schemas::job::JobKind;
+use schemas::json;
 use schemas::openai::{AnswerChoice, ChatRequest};
 use serde::Serialize;
 use std::sync::Arc;
@@ -175,7 +176,13 @@ async fn whole<S: Surface>(
         Ok(answer) => answer,
         Err(problem) => return Err((problem.into(), counted)),
     };
-    let headers = outgoing::headers(&answering, Some(&receipt));
+    let Ok(body) = json::to_vec(&answer) else {
+        return Err((outgoing::without_end().into(), counted));
+    };
+    let mut response = Response::new(Body::from(body));
+    let headers = response.headers_mut();
+    *headers = outgoing::headers(&answering, Some(&receipt));
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     counted.end(None);
-    Ok((headers, Json(answer)).into_response())
+    Ok(response)
 }

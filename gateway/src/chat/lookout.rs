@@ -7,7 +7,25 @@ use crate::exchange::{Execution, Stage};
 use crate::state::Gateway;
 use infra::clock;
 use schemas::error::Problem;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+/// Between two looks into the ledger after NATS was away.
+const DOUBT_INTERVAL: Duration = Duration::from_secs(1);
+
+/// NATS was away while the answer ran, and its frames may have been lost without a later one to
+/// show it: the ledger knows whether the worker has ended.
+#[derive(Clone, Copy)]
+pub(super) struct Doubt {
+    pub(super) next_look: Instant,
+    /// The ledger said so at the last look; the last frame may still be on its way.
+    pub(super) ended: bool,
+}
+
+impl Doubt {
+    pub(super) fn begin() -> Self {
+        Self { next_look: Instant::now() + DOUBT_INTERVAL, ended: false }
+    }
+}
 
 impl Live {
     /// Which time is over, if one is.

@@ -3,6 +3,7 @@
 //! job is published again. Whatever happens, the request ends in exactly one ledger event.
 
 use super::finish::{self, Owed};
+use super::lookout::Doubt;
 use super::publish::Published;
 use super::{Collector, Event, Figures, Receipt};
 use crate::breaker::Outcome;
@@ -18,18 +19,17 @@ use schemas::error::{ErrorCode, Problem};
 use schemas::frame::{Complete, Done, Failed, Frame, FrameBody, FrameV1};
 use schemas::ledger::VoidReason;
 use schemas::subjects;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
+use tokio::time::Sleep;
 
 /// Runs of one request at most, all candidates together.
 const ATTEMPTS_MAX: u32 = 4;
 
 /// Between two looks whether the worker lives and the time is not over.
 const LOOK_INTERVAL: Duration = Duration::from_millis(250);
-
-/// Between two looks into the ledger after NATS was away.
-const DOUBT_INTERVAL: Duration = Duration::from_secs(1);
 
 /// An answer on its way. Dropping it before its end settles what is owed.
 pub(super) struct Relay {
@@ -55,18 +55,11 @@ pub(super) struct Live {
     /// When a worker last said that a job past the queue is alive.
     pub(super) last_sign: Instant,
     next_ping: Instant,
+    /// The next look, if nothing else comes: put off each time, which is cheaper than a new one.
+    next_look: Pin<Box<Sleep>>,
     departures: watch::Receiver<u64>,
     connections: watch::Receiver<u64>,
     doubt: Option<Doubt>,
-}
-
-/// NATS was away while the answer ran, and its frames may have been lost without a later one to
-/// show it: the ledger knows whether the worker has ended.
-#[derive(Clone, Copy)]
-struct Doubt {
-    next_look: Instant,
-    /// The ledger said so at the last look; the last frame may still be on its way.
-    ended: bool,
 }
 
 /// What woke the relay.
@@ -99,6 +92,7 @@ pub(super) fn relay(gateway: &Arc<Gateway>, mut published: Published) -> Relay {
         last_frame: Instant::now(),
         last_sign: Instant::now(),
         next_ping: arrived + patience,
+        next_look: Box::pin(tokio::time::sleep(LOOK_INTERVAL)),
         departures: gateway.fleet.departures(),
         connections,
         doubt: None,
@@ -430,12 +424,6 @@ impl Drop for Relay {
     }
 }
 
-impl Doubt {
-    fn begin() -> Self {
-        Self { next_look: Instant::now() + DOUBT_INTERVAL, ended: false }
-    }
-}
-
 impl Live {
     pub(super) fn received(&self) -> &super::receive::Received {
         &self.published.held.routed.missed.masked.admitted.authenticated.received
@@ -444,6 +432,7 @@ impl Live {
     /// Safe to drop at any point: nothing is taken before it returns.
     async fn wait(&mut self) -> Signal {
         let Published { seat, ticket, .. } = &mut self.published;
+        self.next_look.as_mut().reset(tokio::time::Instant::now() + LOOK_INTERVAL);
         tokio::select! {
             biased;
             changed = seat.stage.changed() => match changed {
@@ -455,7 +444,7 @@ impl Live {
             Ok(()) = seat.renewals.changed() => Signal::QueueRenewed,
             Ok(()) = self.departures.changed() => Signal::Look,
             Ok(()) = self.connections.changed() => Signal::Reconnected,
-            () = tokio::time::sleep(LOOK_INTERVAL) => Signal::Look,
+            () = &mut self.next_look => Signal::Look,
         }
     }
 
