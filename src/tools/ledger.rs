@@ -26,6 +26,10 @@ use std::time::{Duration, Instant};
 /// How long nothing may be applied of what the ledger held at the start.
 const STANDSTILL_MAX: Duration = Duration::from_secs(60);
 
+/// How long after that the view may take to be declared complete. Billing first gives the gateways
+/// two seconds to put back the holds of running requests.
+const LIVE_WAIT_MAX: Duration = Duration::from_secs(30);
+
 /// Between two looks.
 const LOOK_INTERVAL: Duration = Duration::from_millis(20);
 
@@ -95,6 +99,7 @@ pub(super) async fn run(
             let applied = watch_applied(&bus, &store, tell).await;
             progress.into_iter().for_each(Progress::end);
             applied?;
+            wait_until_live(&store).await?;
             print(&check(&bus, &store, false).await?, json)?;
             Ok(ExitCode::SUCCESS)
         }
@@ -158,6 +163,22 @@ async fn watch_applied(
         tell(reached, whole);
         tokio::time::sleep(LOOK_INTERVAL).await;
     }
+}
+
+/// Waits until every part takes requests again.
+async fn wait_until_live(store: &Store) -> Result<(), Failure> {
+    let began = Instant::now();
+    for partition in apply::partitions() {
+        while !store.is_live(partition).await? {
+            if began.elapsed() > LIVE_WAIT_MAX {
+                let why = "every balance is there, but requests are not taken yet: is a billing \
+                           worker still running?";
+                return Err(Failure::new(why));
+            }
+            tokio::time::sleep(LOOK_INTERVAL).await;
+        }
+    }
+    Ok(())
 }
 
 async fn check(bus: &Bus, store: &Store, whole: bool) -> Result<Report, Failure> {
