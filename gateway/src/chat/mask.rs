@@ -17,9 +17,8 @@ pub(super) struct Masked {
 
 /// Masks; the vault can restore what was found.
 pub(super) fn mask(gateway: &Gateway, mut admitted: Admitted) -> Result<(Masked, Vault), Problem> {
-    let own = admitted.authenticated.key.privacy.as_ref();
-    let own = own.map(|policy| gateway.masker.with_policy(policy));
-    let masker = own.as_ref().unwrap_or(&gateway.masker);
+    let key = &admitted.authenticated.key;
+    let masker = gateway.masker.for_key(key.account.as_str(), key.privacy.as_ref());
     let chat = &mut admitted.authenticated.received.chat;
     if let Some(rule) = guards::broken(&gateway.config.guards, chat) {
         gateway.metrics.blocked_total.with_label_values(&[rule]).inc();

@@ -30,8 +30,9 @@ impl Detector {
         Ok(Self { recognizers, gate, tagger, public_figures: PublicFigures::new() })
     }
 
-    /// Disjoint spans in their order, in byte offsets of the text.
-    pub(super) fn detect(&self, text: &str) -> Vec<Span> {
+    /// Disjoint spans in their order, in byte offsets of the text. What is remembered of it serves
+    /// the same realm alone.
+    pub(super) fn detect(&self, text: &str, realm: &str) -> Vec<Span> {
         let shadow = Shadow::new(text);
         let mut findings = Vec::new();
         let open = self.gate.open(shadow.text());
@@ -41,7 +42,7 @@ impl Detector {
                 recognizer.find(shadow.text(), &digits, &mut findings);
             }
         }
-        self.tagger.find(shadow.text(), &mut findings);
+        self.tagger.find(shadow.text(), realm, &mut findings);
         let mut spans = Vec::with_capacity(findings.len());
         let mut findings = resolve(findings);
         self.public_figures.leave_out(shadow.text(), &mut findings);

@@ -50,13 +50,15 @@ impl From<Exhausted> for MaskError {
 pub struct Masker {
     detector: Arc<Detector>,
     settings: Arc<Settings>,
+    /// Whose texts they are.
+    realm: Arc<str>,
 }
 
 impl Masker {
     /// Compiles the patterns.
     pub fn new(settings: Settings) -> Result<Self, SettingsError> {
         let detector = Arc::new(Detector::new(&settings.patterns)?);
-        Ok(Self { detector, settings: Arc::new(settings) })
+        Ok(Self { detector, settings: Arc::new(settings), realm: Arc::from("") })
     }
 
     /// Under other settings: what is compiled is shared as long as the patterns are the same.
@@ -64,14 +66,18 @@ impl Masker {
         if settings.patterns != self.settings.patterns {
             return Self::new(settings);
         }
-        Ok(Self { detector: Arc::clone(&self.detector), settings: Arc::new(settings) })
+        Ok(Self { settings: Arc::new(settings), ..self.clone() })
     }
 
-    /// The same patterns under a key's own policy.
+    /// The same patterns under a key's own policy, for the texts of its account: what is
+    /// remembered of them makes nobody else's requests faster.
     #[must_use]
-    pub fn with_policy(&self, policy: &PolicyV1) -> Self {
-        let settings = Arc::new(self.settings.with(policy));
-        Self { detector: Arc::clone(&self.detector), settings }
+    pub fn for_key(&self, account: &str, policy: Option<&PolicyV1>) -> Self {
+        let settings = match policy {
+            Some(policy) => Arc::new(self.settings.with(policy)),
+            None => Arc::clone(&self.settings),
+        };
+        Self { detector: Arc::clone(&self.detector), settings, realm: Arc::from(account) }
     }
 
     /// Whether all personal data is left where it is.
@@ -130,7 +136,7 @@ impl Masker {
     }
 
     fn spans(&self, text: &str) -> Vec<Span> {
-        let mut spans = self.detector.detect(text);
+        let mut spans = self.detector.detect(text, &self.realm);
         if !self.settings.allow.is_empty() {
             let allow: HashSet<&str> = self.settings.allow.iter().map(String::as_str).collect();
             spans.retain(|span| !text.get(span.start..span.end).is_some_and(|v| allow.contains(v)));

@@ -2,7 +2,7 @@
 //! trainer uses this very code, so a change here needs a new model. It must never see farther
 //! than its window: tagging stays linear.
 
-use super::lexicon::{HASH_START, Lexicon, Lists, mix};
+use super::lexicon::{ENTRY_CHARACTERS_MAX, HASH_START, Lexicon, Lists, mix};
 use super::listed::{Longest, PERSON_BITS, Word, places};
 use super::model::{Model, Scores};
 use super::tokens::{Class, Token};
@@ -57,6 +57,13 @@ struct Run {
 /// How far a token looks to each side.
 const WINDOW: usize = 6;
 
+/// Tokens beyond which nothing on either side changes a token's features: four listed words, and
+/// one that covers the last token of the window.
+pub(in crate::pii) const CONTEXT_TOKENS: usize = (WORDS_AROUND + 1) * ENTRY_CHARACTERS_MAX;
+
+/// How a line speaks.
+pub(in crate::pii) type Register = u64;
+
 /// How many features a token has.
 pub(in crate::pii) const FEATURES: usize = 78;
 
@@ -66,8 +73,8 @@ const WORD_FEATURES: usize = 15;
 /// How many are about shapes, lists and words farther away.
 const SIGN_FEATURES: usize = 35;
 
-/// The register of whole plain sentences about something.
-const NARRATIVE: u64 = 2;
+/// The register of whole plain sentences about something, not of a message to somebody.
+pub(in crate::pii) const NARRATIVE: Register = 2;
 
 /// All tokens of a text, ready to give features.
 pub(in crate::pii) struct Features {
@@ -76,11 +83,15 @@ pub(in crate::pii) struct Features {
 }
 
 impl Features {
-    /// Looks at every token once.
-    pub(in crate::pii) fn new(text: &str, tokens: &[Token], lexicon: &Lexicon) -> Self {
+    /// Looks at every token once. The registers are those of the same tokens.
+    pub(in crate::pii) fn new(
+        text: &str,
+        tokens: &[Token],
+        registers: &[Register],
+        lexicon: &Lexicon,
+    ) -> Self {
         let mut seen = vec![Seen::default(); tokens.len() + 2 * WINDOW];
         let (places, longest) = places(text, tokens, lexicon);
-        let registers = registers(text, tokens);
         for (index, token) in tokens.iter().enumerate() {
             let word = text.get(token.start..token.end).unwrap_or_default();
             let listed = places.get(index).copied().unwrap_or(0);
@@ -92,11 +103,6 @@ impl Features {
         let words = find_words(&longest, &mut seen);
         find_runs(text, tokens, &words, lexicon, &mut seen);
         Self { seen, words }
-    }
-
-    /// Whether the token stands in a text about something, not in a message to somebody.
-    pub(in crate::pii) fn is_narrative(&self, index: usize) -> bool {
-        self.seen.get(index + WINDOW).is_some_and(|seen| seen.register == NARRATIVE)
     }
 
     /// What the labels of the token at this index are worth, in the model's steps.
@@ -433,7 +439,7 @@ fn find_words(longest: &[Longest], seen: &mut [Seen]) -> Vec<Word> {
 
 /// How each token's line speaks: 1 to somebody (polite, asking, labelled), 2 about something
 /// (whole plain sentences), 0 unknown. Who is spoken about is named differently in each.
-fn registers(text: &str, tokens: &[Token]) -> Vec<u64> {
+pub(in crate::pii) fn registers(text: &str, tokens: &[Token]) -> Vec<Register> {
     const SPEAKING: [&str; 14] = [
         "です",
         "ます",

@@ -7,11 +7,13 @@ pub(in crate::pii) mod filter;
 mod kana;
 pub(in crate::pii) mod lexicon;
 mod listed;
+mod memory;
 pub(in crate::pii) mod model;
 pub(in crate::pii) mod tokens;
 
-use features::Features;
+use features::{Features, NARRATIVE, Register, registers};
 use lexicon::Lexicon;
+use memory::{Memory, Worth};
 use model::{
     ADDRESS_BEGINS, ADDRESS_GOES_ON, BrokenModel, LABELS, LANES, Model, OUTSIDE, PERSON_BEGINS,
     PERSON_GOES_ON,
@@ -25,6 +27,7 @@ use super::kind::Kind;
 pub(super) struct Tagger {
     lexicon: Lexicon,
     model: Model,
+    memory: Memory,
 }
 
 /// The model, in parts: the repository takes no large file.
@@ -47,14 +50,16 @@ impl Tagger {
 
     /// With other weights than the embedded ones: how the trainer tries what it made.
     pub(super) fn of(model: &[u8]) -> Result<Self, BrokenModel> {
-        Ok(Self { lexicon: Lexicon::new(), model: Model::read(model)? })
+        Ok(Self { lexicon: Lexicon::new(), model: Model::read(model)?, memory: Memory::default() })
     }
 
-    /// Adds the names and addresses of a shadow text.
-    pub(super) fn find(&self, text: &str, findings: &mut Vec<Finding>) {
+    /// Adds the names and addresses of a shadow text. What is remembered of it serves the same
+    /// realm alone.
+    pub(super) fn find(&self, text: &str, realm: &str, findings: &mut Vec<Finding>) {
         let tokens = tokenize(text);
-        let features = Features::new(text, &tokens, &self.lexicon);
-        let labels = self.decode(&features, tokens.len());
+        let registers = registers(text, &tokens);
+        let worths = self.worths(text, &tokens, &registers, realm);
+        let labels = self.decode(&worths, &registers);
         let before = findings.len();
         collect(&tokens, &labels, findings);
         let mut index = 0;
@@ -65,23 +70,69 @@ impl Tagger {
         });
     }
 
+    /// What each label of each token is worth: remembered, or worked out for the sentences that
+    /// are new and for those between other neighbours.
+    fn worths(
+        &self,
+        text: &str,
+        tokens: &[Token],
+        registers: &[Register],
+        realm: &str,
+    ) -> Vec<Worth> {
+        let sentences = memory::sentences(text, tokens);
+        let keys = self.memory.keys((text, tokens), &sentences, registers, realm);
+        let mut worths = vec![[0; LABELS]; tokens.len()];
+        let missing = self.memory.recall(&keys, &sentences, &mut worths);
+        let mut rest = missing.as_slice();
+        while let Some((first, others)) = rest.split_first() {
+            // Neighbours that overlap are looked at together, and once.
+            let mut around = memory::around(&sentences, *first);
+            let joined = others.iter().take_while(|index| {
+                let next = memory::around(&sentences, **index);
+                let touches = next.start <= around.end;
+                around.end = if touches { next.end } else { around.end };
+                touches
+            });
+            let (group, later) = rest.split_at(1 + joined.count());
+            rest = later;
+            let whole = sentences.get(around).unwrap_or_default();
+            let (Some(from), Some(to)) = (whole.first(), whole.last()) else { break };
+            let seen = from.start..to.end;
+            let features = Features::new(
+                text,
+                tokens.get(seen.clone()).unwrap_or_default(),
+                registers.get(seen.clone()).unwrap_or_default(),
+                &self.lexicon,
+            );
+            for index in group.iter().filter_map(|index| sentences.get(*index)).cloned().flatten() {
+                if let Some(slot) = worths.get_mut(index) {
+                    let scores = features.score(index - seen.start, &self.model);
+                    *slot = std::array::from_fn(|label| scores[label] as i16);
+                }
+            }
+        }
+        self.memory.keep(&missing, &keys, &sentences, &worths);
+        worths
+    }
+
     /// The best labels for all tokens (Viterbi). Labels stand side by side with three that are
     /// none, so that all of them are worked out at once.
-    fn decode(&self, features: &Features, count: usize) -> Vec<u8> {
+    fn decode(&self, worths: &[Worth], registers: &[Register]) -> Vec<u8> {
         let transitions = self.model.transitions().map(padded);
         let scale = self.model.scale();
         let mut best = [0.0_f32; LANES];
-        let mut origins: Vec<[u8; LABELS]> = Vec::with_capacity(count);
-        for index in 0..count {
-            let bonus = if features.is_narrative(index) { &NARRATIVE_BONUS } else { &BONUS };
-            let scores = features.score(index, &self.model);
-            let (values, from) = if index == 0 {
+        let mut origins: Vec<[u8; LABELS]> = Vec::with_capacity(worths.len());
+        for (worth, register) in worths.iter().zip(registers) {
+            let bonus = if *register == NARRATIVE { &NARRATIVE_BONUS } else { &BONUS };
+            let (values, from) = if origins.is_empty() {
                 (transitions[OUTSIDE], [0; LANES])
             } else {
                 best_origins(&best, &transitions)
             };
+            let [outside, a, b, c, d] = *worth;
+            let worth = [outside, a, b, c, d, 0, 0, 0];
             for (label, next) in best.iter_mut().enumerate() {
-                *next = values[label] + scores[label] as f32 * scale + bonus[label];
+                *next = values[label] + f32::from(worth[label]) * scale + bonus[label];
             }
             origins.push(std::array::from_fn(|label| from[label] as u8));
         }
@@ -188,4 +239,70 @@ fn collect(tokens: &[Token], labels: &[u8], findings: &mut Vec<Finding>) {
         }
     }
     findings.extend(open);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Tagger, registers, tokenize};
+
+    /// Pieces of texts: names, runs, words of lists, ends of sentences and lines.
+    const PIECES: [&str; 24] = [
+        "山田太郎様はいつもお世話になっております",
+        "東京都渋谷区神南",
+        "佐藤",
+        "花子",
+        "さん",
+        "マーガレット・ホイットフィールド",
+        "ジョン",
+        "・",
+        "株式会社あおぞら銀行本店営業部長",
+        "昨日の会議では来年度の予算について話し合われた",
+        "Margaret Whitfield lives in New York with Mr",
+        "John",
+        " Smith ",
+        "hello",
+        "242 Vaughn Pike",
+        "a1b2c3d4",
+        "。",
+        ".",
+        "? ",
+        "!",
+        "\n",
+        "、",
+        " ",
+        "に",
+    ];
+
+    /// A text of some of them, by a number.
+    fn text(mut number: u64) -> String {
+        let mut text = String::new();
+        for _ in 0..60 {
+            number = number.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_041);
+            text.push_str(PIECES[(number >> 33) as usize % PIECES.len()]);
+        }
+        text
+    }
+
+    #[test]
+    fn what_is_remembered_is_what_would_be_worked_out() {
+        let tagger = Tagger::new().unwrap();
+        let worths = |text: &str, realm: &str| {
+            let tokens = tokenize(text);
+            tagger.worths(text, &tokens, &registers(text, &tokens), realm)
+        };
+        let mut before = String::new();
+        for number in 0..150 {
+            // The last text goes on, as a conversation does, or begins otherwise.
+            let next = text(number);
+            let new = match number % 3 {
+                0 => next,
+                1 => before + &next,
+                _ => next + &before,
+            };
+            let fresh = worths(&new, &format!("realm {number}"));
+            assert_eq!(worths(&new, "a realm"), fresh, "{new:?}");
+            assert_eq!(worths(&new, "a realm"), fresh, "all of it is known now: {new:?}");
+            before = new;
+        }
+    }
 }

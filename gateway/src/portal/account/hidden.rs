@@ -27,8 +27,8 @@ pub(super) async fn show(
     let Some(chat) = chat else { return StatusCode::BAD_REQUEST.into_response() };
     // Long texts take a while, and others shall not wait for it.
     let work = move || {
-        let own = who.key.privacy.as_ref().map(|policy| gateway.masker.with_policy(policy));
-        hidden(own.as_ref().unwrap_or(&gateway.masker), chat, language)
+        let masker = gateway.masker.for_key(who.key.account.as_str(), who.key.privacy.as_ref());
+        hidden(&masker, chat, language)
     };
     match tokio::task::spawn_blocking(work).await {
         Ok(messages) => Json(json!({ "messages": messages })).into_response(),

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::error::Error;
 
 use super::shadow::Shadow;
-use super::tagger::features::Features;
+use super::tagger::features::{Features, registers};
 use super::tagger::lexicon::Lexicon;
 use super::tagger::model::{ADDRESS_BEGINS, PERSON_BEGINS, key};
 use super::tagger::tokens::tokenize;
@@ -85,7 +85,8 @@ fn sentence(row: &serde_json::Value, lexicon: &Lexicon, counts: &mut Counts) -> 
     let spans = spans(row, text)?;
     let shadow = Shadow::new(text);
     let tokens = tokenize(shadow.text());
-    let features = Features::new(shadow.text(), &tokens, lexicon);
+    let registers = registers(shadow.text(), &tokens);
+    let features = Features::new(shadow.text(), &tokens, &registers, lexicon);
     let mut last = None;
     let mut labels = Vec::with_capacity(tokens.len());
     for token in &tokens {

@@ -21,7 +21,7 @@ pub(super) fn run(folder: &str, texts: &str, found: &str) -> Result<(), Box<dyn 
         let text = row["text"].as_str().ok_or("a row without text")?;
         let shadow = Shadow::new(text);
         let mut findings = Vec::new();
-        tagger.find(shadow.text(), &mut findings);
+        tagger.find(shadow.text(), "", &mut findings);
         let span = |finding: &Finding| Span {
             start: shadow.origin(finding.start),
             end: shadow.origin(finding.end),

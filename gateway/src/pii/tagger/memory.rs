@@ -1,0 +1,215 @@
+//! What the model said of sentences that were seen before: a conversation sends all that was said
+//! with every turn. A sentence is known again by a keyed hash of itself and of what the model sees
+//! around it; kept are that hash and numbers, never a letter.
+
+use std::collections::HashMap;
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher, Hasher};
+use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
+
+use super::features::{CONTEXT_TOKENS, Register};
+use super::model::LABELS;
+use super::tokens::{Class, Token};
+
+/// What each label of a token is worth. The sum of all its features' weights has room in it.
+pub(super) type Worth = [i16; LABELS];
+
+/// Tokens of one generation of what is kept, about 4 MB: of two there are never more.
+const GENERATION_TOKENS_MAX: usize = 256 * 1024;
+
+/// What a sentence takes besides its tokens, in tokens' room.
+const SENTENCE_TOKENS: usize = 8;
+
+/// A sentence that goes on for longer is none, and is not kept.
+const SENTENCE_TOKENS_MAX: usize = 1024;
+
+/// A full stop after fewer tokens ends no sentence: "Mr."
+const SENTENCE_TOKENS_MIN: usize = 8;
+
+/// Cuts the tokens where neither a word nor a run goes on: at ends of lines and sentences.
+pub(super) fn sentences(text: &str, tokens: &[Token]) -> Vec<Range<usize>> {
+    let mut sentences = Vec::new();
+    let mut start = 0;
+    for (index, token) in tokens.iter().enumerate() {
+        let ends = match token.class {
+            Class::Line => true,
+            Class::Sign if index + 1 - start >= SENTENCE_TOKENS_MIN => {
+                let sign = text.get(token.start..token.end);
+                matches!(sign, Some("。" | "." | "!" | "?"))
+            }
+            _ => false,
+        };
+        if ends {
+            sentences.push(start..index + 1);
+            start = index + 1;
+        }
+    }
+    if start < tokens.len() {
+        sentences.push(start..tokens.len());
+    }
+    sentences
+}
+
+/// The sentences around one that the model may see: as many whole ones as it takes.
+pub(super) fn around(sentences: &[Range<usize>], index: usize) -> Range<usize> {
+    let Some(own) = sentences.get(index) else { return index..index };
+    let before = sentences.get(..index).unwrap_or_default().iter().rev();
+    let before = before.take_while(|other| other.end + CONTEXT_TOKENS > own.start).count();
+    let after = sentences.get(index + 1..).unwrap_or_default().iter();
+    let after = after.take_while(|other| other.start < own.end + CONTEXT_TOKENS).count();
+    index - before..index + after + 1
+}
+
+/// By what a sentence between its neighbours is known again.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Key([u64; 2]);
+
+/// Two generations: what was of use in the last one is of the newer.
+#[derive(Default)]
+struct Generations {
+    young: HashMap<Key, Box<[Worth]>>,
+    old: HashMap<Key, Box<[Worth]>>,
+    young_tokens: usize,
+}
+
+impl Generations {
+    fn insert(&mut self, key: Key, worths: Box<[Worth]>) {
+        let tokens = worths.len() + SENTENCE_TOKENS;
+        if self.young_tokens + tokens > GENERATION_TOKENS_MAX {
+            self.old = std::mem::take(&mut self.young);
+            self.young_tokens = 0;
+        }
+        if self.young.insert(key, worths).is_none() {
+            self.young_tokens += tokens;
+        }
+    }
+}
+
+/// What is kept, and the secrets of its hashes.
+#[derive(Default)]
+pub(super) struct Memory {
+    hashers: [RandomState; 2],
+    kept: Mutex<Generations>,
+}
+
+impl Memory {
+    /// A key for each sentence. The realm keeps what different accounts send apart: how long their
+    /// requests take tells them nothing of each other.
+    pub(super) fn keys(
+        &self,
+        (text, tokens): (&str, &[Token]),
+        sentences: &[Range<usize>],
+        registers: &[Register],
+        realm: &str,
+    ) -> Vec<Key> {
+        let mut end = 0;
+        let hashes: Vec<Key> = sentences
+            .iter()
+            .map(|sentence| {
+                let start = end;
+                end = tokens.get(sentence.end - 1).map_or(start, |token| token.end);
+                let register = registers.get(sentence.start).copied().unwrap_or_default();
+                self.key(|hasher| {
+                    hasher.write(text.get(start..end).unwrap_or_default().as_bytes());
+                    hasher.write_u64(register);
+                })
+            })
+            .collect();
+        let key = |index| {
+            let around = around(sentences, index);
+            self.key(|hasher| {
+                hasher.write(realm.as_bytes());
+                hasher.write_usize(index - around.start);
+                for Key(hash) in hashes.get(around.clone()).unwrap_or_default() {
+                    hash.iter().for_each(|half| hasher.write_u64(*half));
+                }
+            })
+        };
+        (0..sentences.len()).map(key).collect()
+    }
+
+    fn key(&self, write: impl Fn(&mut dyn Hasher)) -> Key {
+        Key(self.hashers.each_ref().map(|hasher| {
+            let mut hasher = hasher.build_hasher();
+            write(&mut hasher);
+            hasher.finish()
+        }))
+    }
+
+    /// Puts what is known of the sentences where it belongs, and names those that are not known.
+    pub(super) fn recall(
+        &self,
+        keys: &[Key],
+        sentences: &[Range<usize>],
+        worths: &mut [Worth],
+    ) -> Vec<usize> {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut missing = Vec::new();
+        for (index, (key, sentence)) in keys.iter().zip(sentences).enumerate() {
+            if let Some(aged) = kept.old.remove(key) {
+                kept.insert(*key, aged);
+            }
+            let slots = worths.get_mut(sentence.clone());
+            match kept.young.get(key).zip(slots) {
+                Some((known, slots)) if known.len() == slots.len() => slots.copy_from_slice(known),
+                _ => missing.push(index),
+            }
+        }
+        missing
+    }
+
+    /// Keeps what was worked out for the sentences that were missing.
+    pub(super) fn keep(
+        &self,
+        missing: &[usize],
+        keys: &[Key],
+        sentences: &[Range<usize>],
+        worths: &[Worth],
+    ) {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        for index in missing {
+            let Some((key, sentence)) = keys.get(*index).zip(sentences.get(*index)) else {
+                continue;
+            };
+            let Some(worths) = worths.get(sentence.clone()) else { continue };
+            if worths.len() <= SENTENCE_TOKENS_MAX {
+                kept.insert(*key, worths.into());
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tokens::tokenize;
+    use super::*;
+
+    #[test]
+    fn every_token_is_in_one_sentence_and_neighbours_are_whole() {
+        let text = "山田花子です。\n\n東京都に住んでいます。Mr. Smith lives in London. Is it so?";
+        let tokens = tokenize(text);
+        let sentences = sentences(text, &tokens);
+        let mut end = 0;
+        for sentence in &sentences {
+            assert_eq!(sentence.start, end);
+            end = sentence.end;
+        }
+        assert_eq!(end, tokens.len());
+        assert_eq!(around(&sentences, 0).start, 0);
+        assert_eq!(around(&sentences, sentences.len() - 1).end, sentences.len());
+    }
+
+    #[test]
+    fn no_more_than_two_generations_are_kept() {
+        let mut kept = Generations::default();
+        let sentence = || vec![[0; LABELS]; 100].into_boxed_slice();
+        let per_generation = GENERATION_TOKENS_MAX / (100 + SENTENCE_TOKENS);
+        for number in 0..5 * per_generation as u64 {
+            kept.insert(Key([number, 0]), sentence());
+            assert!(kept.young.len() + kept.old.len() <= 2 * per_generation);
+        }
+        let last = Key([5 * per_generation as u64 - 1, 0]);
+        assert!(kept.young.contains_key(&last));
+    }
+}
