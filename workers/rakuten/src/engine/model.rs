@@ -129,8 +129,9 @@ impl Model {
         let threads = self.options.thread_count();
         let (keys, values, flash_attention) = match self.cache_type {
             CacheType::F16 => (KvCacheType::F16, KvCacheType::F16, FLASH_ATTENTION_OFF),
-            // Eight-bit values would be unpacked by plain code, bfloat16 ones are shifted.
-            CacheType::Q8 => (KvCacheType::Q8_0, KvCacheType::BF16, FLASH_ATTENTION_ON),
+            // Of unlike kinds, so that attention adds in one way only, however many tokens a step
+            // has. Values of sixteen bits are multiplied as they are, other small ones unpacked.
+            CacheType::Q8 => (KvCacheType::Q8_0, KvCacheType::F16, FLASH_ATTENTION_ON),
         };
         let parameters = LlamaContextParams::default()
             .with_n_ctx(NonZeroU32::new(per_slot.saturating_mul(slots)))

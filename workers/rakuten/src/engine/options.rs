@@ -23,7 +23,7 @@ pub const THREADS_MAX: u16 = 512;
 /// How the keys and values of attention are kept in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum CacheType {
-    /// Keys in eight-bit blocks, values in bfloat16: three quarters of the memory of
+    /// Keys in eight-bit blocks, values in sixteen-bit floats: three quarters of the memory of
     /// [`CacheType::F16`], and on a CPU a way whose sums do not depend on who else is being served.
     /// With it a greedy or seeded answer is the same alone, beside others, and on a reused prefix.
     /// A model whose attention heads are no multiple of 32 wide gets [`CacheType::F16`].
@@ -60,9 +60,10 @@ pub struct EngineOptions {
     /// Most tokens in one decode step when nobody is streaming, from `slots` to
     /// [`BATCH_TOKENS_MAX`]. Default 512.
     pub batch_tokens_max: u32,
-    /// Most prompt tokens in one decode step while others are streaming, for one or two newcomers;
-    /// half of it for each newcomer when they are more. Smaller keeps the streams smoother, larger
-    /// answers a newcomer sooner. 1 to `batch_tokens_max`. Default 128.
+    /// Most prompt tokens in one decode step while others are streaming, for one or two newcomers
+    /// at their beginning, and fewer the deeper they are; half of it for each newcomer when they
+    /// are more. Smaller keeps the streams smoother, larger answers a newcomer sooner. 1 to
+    /// `batch_tokens_max`. Default 160.
     pub batch_tokens_busy: u32,
     /// Threads of one decode step; `None` takes every core. 1 to [`THREADS_MAX`].
     pub threads: Option<u16>,
@@ -88,7 +89,7 @@ impl EngineOptions {
             slots: 4,
             context_tokens_per_slot: 4_096,
             batch_tokens_max: 512,
-            batch_tokens_busy: 128,
+            batch_tokens_busy: 160,
             threads: None,
             queue_requests_max: 64,
             gpu_layers: 0,

@@ -23,6 +23,11 @@ use super::status::Counters;
 /// Each token belongs to one sequence.
 const SEQUENCES_PER_TOKEN: i32 = 1;
 
+/// After so many tokens of a prompt, looking back at them takes as long as the rest of the work on
+/// one. That is of the demo model on two processors; in larger models looking back weighs less, and
+/// their later steps are shorter than their first.
+const LOOKING_BACK_TOKENS: usize = 1_200;
+
 /// What a slot does in one step.
 struct Work {
     slot: usize,
@@ -220,7 +225,7 @@ impl<'model> Scheduler<'model> {
         }
         let left = self.batch_tokens_max - work.len();
         let prompts = self.prompts();
-        let budget = if work.is_empty() { left } else { self.busy_budget(prompts.len()).min(left) };
+        let budget = if work.is_empty() { left } else { self.busy_budget(&prompts).min(left) };
         for (slot, share) in shares(&prompts, budget) {
             let Some(answer) = &self.slots[slot].answer else { continue };
             let tokens = answer.prompt[answer.computed..answer.computed + share].to_vec();
@@ -232,9 +237,13 @@ impl<'model> Scheduler<'model> {
     }
 
     /// Prompt tokens of a step while others are streaming: the more wait for their first token, the
-    /// longer a gap is fair, and large steps are cheaper.
-    fn busy_budget(&self, prompts: usize) -> usize {
-        self.batch_tokens_busy.max(self.batch_tokens_busy / 2 * prompts)
+    /// longer a gap is fair, and large steps are cheaper. The deeper in its prompt a token is, the
+    /// more it looks back at, so its steps have fewer and take about as long as the first.
+    fn busy_budget(&self, prompts: &[(usize, usize)]) -> usize {
+        let answers = prompts.iter().filter_map(|(index, _)| self.slots[*index].answer.as_ref());
+        let depth = answers.map(|answer| answer.computed).max().unwrap_or(0);
+        let widest = self.batch_tokens_busy.max(self.batch_tokens_busy / 2 * prompts.len());
+        at_depth(widest, depth)
     }
 
     /// Slots with a prompt to compute and how much is left of it, the oldest request first.
@@ -381,6 +390,11 @@ fn choose(
     Ok((token, is_complete))
 }
 
+/// How many tokens, so deep in a prompt, take as long as these at its beginning.
+fn at_depth(tokens: usize, depth: usize) -> usize {
+    (tokens * LOOKING_BACK_TOKENS / (LOOKING_BACK_TOKENS + depth)).max(1)
+}
+
 /// Shares a step's room among prompts (slot, tokens left; the oldest first). Half goes to the
 /// oldest, so that a long one always moves; the rest in the order of length, so that a short one
 /// does not wait for a long one.
@@ -402,6 +416,13 @@ fn shares(prompts: &[(usize, usize)], budget: usize) -> Vec<(usize, usize)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_step_has_fewer_tokens_the_deeper_it_is_and_never_none() {
+        assert_eq!(at_depth(160, 0), 160);
+        assert_eq!(at_depth(160, LOOKING_BACK_TOKENS), 80);
+        assert_eq!(at_depth(1, 100_000), 1);
+    }
 
     #[test]
     fn one_prompt_gets_all() {
