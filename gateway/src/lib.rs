@@ -82,6 +82,9 @@ mod poison;
 /// HTTP connections.
 mod serve;
 
+/// Which protocol a client speaks.
+mod opened;
+
 /// What all requests share.
 mod state;
 

@@ -1,25 +1,28 @@
 //! HTTP connections: accepted up to a limit, closed when their headers don't come, drained at the
 //! end. `axum::serve` has no time limits, and a thousand idle sockets cost an attacker nothing.
 
+use crate::opened::Opened;
 use axum::Router;
 use axum::http::Request;
 use axum::response::Response;
 use axum::serve::Listener;
 use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
 use infra::net::PromptListener;
 use infra::tasks::Tasks;
 use std::convert::Infallible;
 use std::net::IpAddr;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::net::TcpStream;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
-use tower::{Service, ServiceExt};
+use tower::Service;
 
 /// Connections at once; further ones wait to be accepted.
 const CONNECTIONS_MAX: usize = 20_000;
@@ -46,21 +49,27 @@ impl Routes {
     }
 }
 
-impl<B> Service<Request<B>> for Routes
-where
-    Router: Service<Request<B>, Response = Response, Error = Infallible>,
-{
+/// The routes for one connection: each request is told whose it is.
+#[derive(Clone)]
+struct Told {
+    routes: Routes,
+    peer: Peer,
+}
+
+impl Service<Request<Incoming>> for Told {
     type Response = Response;
     type Error = Infallible;
-    type Future = <Router as Service<Request<B>>>::Future;
+    type Future = <Router as Service<Request<Incoming>>>::Future;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         // A router is always ready.
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<B>) -> Self::Future {
-        let mut router = self.0.read().unwrap_or_else(PoisonError::into_inner).clone();
+    fn call(&mut self, mut request: Request<Incoming>) -> Self::Future {
+        request.extensions_mut().insert(self.peer);
+        let routes = &self.routes.0;
+        let mut router = routes.read().unwrap_or_else(PoisonError::into_inner).clone();
         router.call(request)
     }
 }
@@ -76,36 +85,73 @@ pub(crate) async fn serve(mut listener: PromptListener, routes: Routes, stop: Ca
             () = stop.cancelled() => break,
             accepted = listener.accept() => accepted,
         };
-        let served = connection(stream, Peer(peer.ip()), routes.clone(), stop.clone());
-        connections.spawn("connection", async move {
-            served.await;
-            drop(place);
-        });
+        let peer = Peer(peer.ip());
+        connections
+            .spawn("connection", connection(stream, peer, routes.clone(), stop.clone(), place));
     }
     drop(listener);
     connections.finish().await;
 }
 
-async fn connection(stream: TcpStream, peer: Peer, routes: Routes, stop: CancellationToken) {
-    let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_SECONDS_MAX);
-    builder.http2().timer(TokioTimer::new());
-    let told = routes.map_request(move |mut request: Request<Incoming>| {
-        request.extensions_mut().insert(peer);
-        request
-    });
-    let service = TowerToHyperService::new(told);
-    let served = builder.serve_connection(TokioIo::new(stream), service);
-    tokio::pin!(served);
-    let ended = tokio::select! {
-        ended = served.as_mut() => ended,
-        () = stop.cancelled() => {
-            served.as_mut().graceful_shutdown();
-            served.await
-        }
+/// Serves one connection to its end; its place is free then.
+async fn connection(
+    stream: TcpStream,
+    peer: Peer,
+    routes: Routes,
+    stop: CancellationToken,
+    _place: OwnedSemaphorePermit,
+) {
+    let opened = tokio::select! {
+        opened = timeout(HEADER_SECONDS_MAX, Opened::read(stream)) => opened,
+        () = stop.cancelled() => return,
+    };
+    // Who says nothing is no client.
+    let Ok(Ok(opened)) = opened else { return };
+    let service = TowerToHyperService::new(Told { routes, peer });
+    let ended = match opened.speaks_http2() {
+        true => Box::pin(http2(opened, service, stop)).await,
+        false => http1(opened, service, stop).await,
     };
     if let Err(error) = ended {
         // Clients hang up all the time.
         tracing::debug!(%error, "a connection ended");
     }
+}
+
+async fn http1(
+    opened: Opened,
+    service: TowerToHyperService<Told>,
+    stop: CancellationToken,
+) -> hyper::Result<()> {
+    let mut builder = http1::Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(HEADER_SECONDS_MAX);
+    // Its buffer is there anyway: a list of the pieces that are to be written would come on top.
+    builder.writev(false);
+    let served = pin!(builder.serve_connection(TokioIo::new(opened), service));
+    until(served, stop, http1::Connection::graceful_shutdown).await
+}
+
+async fn http2(
+    opened: Opened,
+    service: TowerToHyperService<Told>,
+    stop: CancellationToken,
+) -> hyper::Result<()> {
+    let mut builder = http2::Builder::new(TokioExecutor::new());
+    builder.timer(TokioTimer::new());
+    let served = pin!(builder.serve_connection(TokioIo::new(opened), service));
+    until(served, stop, http2::Connection::graceful_shutdown).await
+}
+
+/// Lets a connection end by itself, or at `stop` after the request that it serves.
+async fn until<C: Future<Output = hyper::Result<()>>>(
+    mut served: Pin<&mut C>,
+    stop: CancellationToken,
+    shut_down: impl FnOnce(Pin<&mut C>),
+) -> hyper::Result<()> {
+    tokio::select! {
+        ended = served.as_mut() => return ended,
+        () = stop.cancelled() => {}
+    }
+    shut_down(served.as_mut());
+    served.await
 }

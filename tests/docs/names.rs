@@ -316,7 +316,7 @@ mod tests {
         let (told, wrong) = ("relay.rs` | 250 ms |", "relay.rs` | 251 ms |");
         assert_eq!(found(check, ARCHITECTURE, told, wrong).len(), 1);
         let (code, other) = ("FRAMES_WAITING_MAX: usize = 4_096", "FRAMES_WAITING_MAX: usize = 9");
-        assert_eq!(found(check, "gateway/src/exchange/mod.rs", code, other).len(), 1);
+        assert_eq!(found(check, "gateway/src/exchange/frames.rs", code, other).len(), 1);
         assert_eq!(readable("Duration::from_secs(2)"), "2 s");
     }
 }

@@ -107,13 +107,15 @@ async fn answer(
     auth::open(gateway, secret.as_deref())?;
     let body = incoming::body(gateway, &headers, body).await?;
     let asked: EmbeddingsRequest = incoming::json(&body)?;
+    drop((headers, body));
     let encoding = asked.encoding_format.unwrap_or(Encoding::Float);
     let chat = canonical(asked)?;
     counted.names(&chat.model);
     let (request, kind) = (request.clone(), JobKind::Embeddings);
     let (wishes, drop_params) = (Wishes::nothing(), None);
     let trace = counted.trace();
-    let call = Call { request, kind, chat, secret, wishes, drop_params, arrived, trace };
+    let call =
+        Call { request, kind, chat: Box::new(chat), secret, wishes, drop_params, arrived, trace };
     let mut answering = chat::chat(gateway, call).await?;
     let (choices, receipt) = outgoing::collect(&mut answering).await?;
     let answer = whole(&answering, choices, &receipt, encoding)?;

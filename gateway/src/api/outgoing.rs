@@ -163,19 +163,21 @@ pub(super) fn bytes(
     writer: impl Writer,
     counted: Counted,
 ) -> impl Stream<Item = Result<Bytes, Infallible>> + Send {
-    let state = Some((answering, Some(first), writer, counted));
+    // Boxed: a future that takes it and gives it back has room for it twice, as long as it runs.
+    let state = Some(Box::new((answering, Some(first), writer, counted)));
     futures::stream::unfold(state, |state| async move {
-        let (mut answering, first, mut writer, counted) = state?;
-        loop_until_written(&mut answering, first, &mut writer).await.map(|(out, ending)| {
-            let next = match ending {
-                Some(Ending(code)) => {
-                    counted.end(code);
-                    None
-                }
-                None => Some((answering, None, writer, counted)),
-            };
-            (Ok(Bytes::from(out)), next)
-        })
+        let mut state = state?;
+        let (answering, first, writer, _) = &mut *state;
+        let (out, ending) = loop_until_written(answering, first.take(), writer).await?;
+        let next = match ending {
+            Some(Ending(code)) => {
+                let (_, _, _, counted) = *state;
+                counted.end(code);
+                None
+            }
+            None => Some(state),
+        };
+        Some((Ok(Bytes::from(out)), next))
     })
 }
 

@@ -126,6 +126,8 @@ async fn answer<S: Surface>(
         Ok(said) => said,
         Err(problem) => return Err((problem.into(), counted)),
     };
+    // They are pieces of the connection's buffer: without them it is free for the next request.
+    drop(headers);
     let trace = counted.trace();
     let call = Call { request, kind, chat, secret, wishes, drop_params, arrived, trace };
     let answering = match chat::chat(gateway, call).await {
@@ -153,14 +155,15 @@ async fn read<S: Surface>(
     request: &RequestId,
     headers: &HeaderMap,
     body: Body,
-) -> Result<(ChatRequest, S), Problem> {
+) -> Result<(Box<ChatRequest>, S), Problem> {
     // A stranger's body isn't even read: it would cost memory for nothing.
     let secret = incoming::secret(headers);
     let key = auth::open(gateway, secret.as_deref())?;
     let (account, secret) = (&key.account, secret.as_deref().unwrap_or_default());
     let body = &incoming::body(gateway, headers, body).await?;
     let created = clock::unix_ms() / 1_000;
-    S::read(&Arrival { gateway, account, secret, request, created, headers, body }).await
+    let arrival = &Arrival { gateway, account, secret, request, created, headers, body };
+    S::read(arrival).await.map(|(chat, surface)| (Box::new(chat), surface))
 }
 
 async fn whole<S: Surface>(

@@ -7,6 +7,7 @@ use super::lead::Lead;
 use super::recall::KeptAnswer;
 use super::relay::Live;
 use crate::conversation::Answered;
+use crate::credits::prompt_tokens_estimate;
 use crate::exchange::stop_execution;
 use crate::state::Gateway;
 use infra::bus::ledger::Recorded;
@@ -17,7 +18,7 @@ use schemas::ids::RequestId;
 use schemas::job::Job;
 use schemas::ledger::{EventV1, Fact, Outcome, Use, Void, VoidReason, Writer};
 use schemas::money::MicroUsd;
-use schemas::openai::{AnswerChoice, ChunkChoice};
+use schemas::openai::{AnswerChoice, ChatRequest, ChunkChoice};
 use schemas::records::KeyRecordV1;
 use schemas::usage::{TokenSource, Usage, token_estimate};
 use schemas::{json, subjects};
@@ -38,9 +39,15 @@ const WRITE_PAUSE: Duration = Duration::from_millis(100);
 pub(super) struct Owed {
     produced: bool,
     output_tokens_estimate: u64,
+    /// Known once what was asked isn't kept any more.
+    input_tokens_estimate: Option<u64>,
 }
 
 impl Owed {
+    fn input_tokens_estimate(&self, chat: &ChatRequest) -> u64 {
+        self.input_tokens_estimate.unwrap_or_else(|| prompt_tokens_estimate(chat))
+    }
+
     pub(super) fn count_pieces(&mut self, choices: &[ChunkChoice]) {
         for choice in choices {
             let delta = &choice.delta;
@@ -123,6 +130,15 @@ pub(super) fn finish(gateway: &Arc<Gateway>, mut live: Live, model: &str, done: 
 }
 
 impl Live {
+    /// The first piece has come, and nobody is asked again: of the question only what is owed for
+    /// it is needed. A slow answer may take minutes.
+    pub(super) fn forget_question(&mut self) {
+        let routed = &mut self.published.held.routed;
+        let received = &mut routed.missed.masked.admitted.authenticated.received;
+        let chat = std::mem::take(&mut *received.chat);
+        self.owed.input_tokens_estimate = Some(prompt_tokens_estimate(&chat));
+    }
+
     /// The router learns who answered.
     fn remember(&self, gateway: &Arc<Gateway>, model: &str) {
         let published = &self.published;
@@ -294,7 +310,7 @@ async fn charge(gateway: &Arc<Gateway>, live: &Live, model: &str, client_left: b
     let held = &live.published.held;
     let authenticated = &held.routed.missed.masked.admitted.authenticated;
     let usage = Usage {
-        input: crate::credits::prompt_tokens_estimate(&authenticated.received.chat),
+        input: live.owed.input_tokens_estimate(&authenticated.received.chat),
         output: live.owed.output_tokens_estimate,
         ..Usage::default()
     };
@@ -355,7 +371,7 @@ impl Gateway {
 async fn write(gateway: &Gateway, event: &EventV1) -> Option<Recorded> {
     let mut pause = WRITE_PAUSE;
     for _ in 0..WRITE_ATTEMPTS_MAX {
-        match gateway.bus.record(event).await {
+        match Box::pin(gateway.bus.record(event)).await {
             Ok(recorded) => return Some(recorded),
             Err(error) => tracing::warn!(%error, "a ledger event is not confirmed yet"),
         }

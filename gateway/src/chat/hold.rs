@@ -170,7 +170,7 @@ impl Costs {
 
 fn worst(routed: &Routed, model: &Model, prompt_tokens_max: u64, max_tokens: u64) -> MicroUsd {
     let received = &routed.missed.masked.admitted.authenticated.received;
-    let asked = (&received.chat, prompt_tokens_max);
+    let asked = (&*received.chat, prompt_tokens_max);
     WorstCase::of(received.kind, asked, model, max_tokens).amount
 }
 

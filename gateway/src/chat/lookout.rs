@@ -53,6 +53,11 @@ impl Live {
         Some(if waiting { no_worker() } else { upstream_timeout() })
     }
 
+    /// Whether pieces come as they are made.
+    pub(super) fn streams(&self) -> bool {
+        self.received().chat.wants_stream()
+    }
+
     /// Whether a worker gives no sign of life.
     pub(super) fn is_silent(&self, gateway: &Gateway, execution: &Execution) -> bool {
         let pool = &self.published.model().pool;

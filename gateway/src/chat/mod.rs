@@ -84,7 +84,7 @@ pub struct Call {
     /// What it asks for.
     pub kind: JobKind,
     /// What is asked, in the canonical form.
-    pub chat: ChatRequest,
+    pub chat: Box<ChatRequest>,
     /// The key's secret, if one was sent.
     pub secret: Option<String>,
     /// What the client wants of kept answers.
@@ -320,7 +320,7 @@ pub async fn chat(gateway: &Arc<Gateway>, call: Call) -> Result<Answering, Refus
                 };
                 let routed = route::route(&way, missed).await?;
                 match hold::hold(&way, routed).await? {
-                    hold::Holding::Held(held) => break *held,
+                    hold::Holding::Held(held) => break held,
                     hold::Holding::Seen(seen) => recalled = seen.recall(&way, &following).await?,
                 }
             };

@@ -36,7 +36,8 @@ const HEADER_BYTES_MAX: usize = 1_024;
 
 /// A request in the queue.
 pub(super) struct Published {
-    pub(super) held: Held,
+    /// Boxed: it is large, and goes from step to step.
+    pub(super) held: Box<Held>,
     pub(super) seat: Seat,
     /// Which candidate it was published for.
     pub(super) candidate: usize,
@@ -152,7 +153,7 @@ impl Published {
 }
 
 /// Publishes for the first candidate whose wait is not too long.
-pub(super) async fn publish(gateway: &Arc<Gateway>, held: Held) -> Result<Published, Problem> {
+pub(super) async fn publish(gateway: &Arc<Gateway>, held: Box<Held>) -> Result<Published, Problem> {
     let authenticated = &held.routed.missed.masked.admitted.authenticated;
     let open = OpenHold {
         request: authenticated.received.request.clone(),

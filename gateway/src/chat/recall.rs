@@ -83,7 +83,7 @@ impl Seen {
     ) -> Result<Recalled, Problem> {
         let Self { masked, keep, look } = self;
         match keep {
-            Some(keep) => look_up(gateway, masked, keep, Some(look), follows).await,
+            Some(keep) => Box::pin(look_up(gateway, masked, keep, Some(look), follows)).await,
             None => Ok(missed(masked, None)),
         }
     }
@@ -194,7 +194,8 @@ pub(super) async fn recall(
         let (lead, keep, is_unseen) = (None, Some(keep), true);
         return Ok(Recalled::Missed(Box::new(Missed { masked, lead, keep, is_unseen })));
     }
-    look_up(gateway, masked, keep, None, follows).await
+    // Boxed: few come here, and all would have room for it.
+    Box::pin(look_up(gateway, masked, keep, None, follows)).await
 }
 
 /// Looks, from what somebody else has seen on.

@@ -35,7 +35,8 @@ const CACHE: &str = "cache";
 pub(super) struct Received {
     pub(super) request: RequestId,
     pub(super) kind: JobKind,
-    pub(super) chat: ChatRequest,
+    /// Boxed: it goes from step to step.
+    pub(super) chat: Box<ChatRequest>,
     pub(super) secret: Option<String>,
     pub(super) wishes: Wishes,
     pub(super) drop_params: DropParams,

@@ -142,7 +142,7 @@ impl Relay {
                 Signal::FramesClosed => Some(self.give_up(cut_off())),
                 Signal::StageChanged => self.stage_changed().await,
                 Signal::Turn(place) => {
-                    let sent = live.published.take_turn(&self.gateway, place).await;
+                    let sent = Box::pin(live.published.take_turn(&self.gateway, place)).await;
                     self.published(sent)
                 }
                 Signal::QueueRenewed => self.requeue().await,
@@ -226,6 +226,7 @@ impl Relay {
             let outcome = self.gateway.breakers.first_piece(waited);
             self.gateway.learn_outcome(&self.model, outcome);
         }
+        live.forget_question();
     }
 
     fn complete(&mut self, Complete { choices, done }: Complete) -> Option<Event> {
@@ -278,7 +279,7 @@ impl Relay {
                 observe(&self.gateway.metrics.queue_seconds, &live.published.model().pool, waited);
                 None
             }
-            Stage::Poisoned(None) if live.published.attempt < ATTEMPTS_MAX => {
+            Stage::Poisoned(None) if !live.begun && live.published.attempt < ATTEMPTS_MAX => {
                 self.again(None).await
             }
             Stage::Poisoned(_) => Some(self.give_up(poisoned())),
@@ -303,7 +304,8 @@ impl Relay {
         let live = self.live.as_mut()?;
         let candidate = candidate.into().unwrap_or(live.published.candidate);
         let before = live.published.attempt;
-        let sent = live.published.again(&self.gateway, candidate).await;
+        // Boxed: it is rare, and every stream would have room for it as long as it lasts.
+        let sent = Box::pin(live.published.again(&self.gateway, candidate)).await;
         if live.published.attempt != before {
             live.numbers = 0;
         }
@@ -391,7 +393,7 @@ impl Relay {
         let authenticated = &live.published.held.routed.missed.masked.admitted.authenticated;
         let request = authenticated.received.request.clone();
         let subject = subjects::ledger(&authenticated.key.account, "use", request.as_str());
-        let recorded = self.gateway.bus.recorded(&subject).await.ok().flatten();
+        let recorded = Box::pin(self.gateway.bus.recorded(&subject)).await.ok().flatten();
         let live = self.live.as_mut()?;
         live.doubt = Some(Doubt { ended: recorded.is_some(), ..Doubt::begin() });
         if !doubt.ended || recorded.is_none() {
@@ -460,10 +462,6 @@ impl Live {
     /// Whether another execution may still take the place of the one that runs.
     fn may_begin_anew(&self, gateway: &Gateway) -> bool {
         !self.begun && gateway.exchange.may_begin_anew(&self.received().request)
-    }
-
-    pub(super) fn streams(&self) -> bool {
-        self.received().chat.wants_stream()
     }
 
     /// The candidate to try after such a failure before the first piece, if there is one. Those

@@ -26,7 +26,7 @@ pub(super) struct Unmask {
     /// Absent when nothing was masked.
     vault: Option<Vault>,
     summary: String,
-    growing: BTreeMap<(u32, Place), Restorer>,
+    growing: BTreeMap<(u32, Place), Box<Restorer>>,
 }
 
 impl Unmask {
@@ -137,8 +137,8 @@ impl Unmask {
             return text.to_owned();
         }
         let restorer = self.growing.entry((index, place)).or_insert_with(|| match place {
-            Place::Call(_) => vault.json_restorer(),
-            Place::Content | Place::Refusal | Place::Reasoning => vault.restorer(),
+            Place::Call(_) => Box::new(vault.json_restorer()),
+            Place::Content | Place::Refusal | Place::Reasoning => Box::new(vault.restorer()),
         });
         restorer.push(text)
     }

@@ -4,6 +4,9 @@
 /// The answer to a claim.
 mod claims;
 
+/// Frames that wait for one client.
+mod frames;
+
 /// Jobs past the queue that found no room, or nobody.
 mod refusals;
 
@@ -11,6 +14,7 @@ use crate::fleet::{Slot, Taker};
 use crate::line::Place;
 use crate::state::Gateway;
 use bytes::Bytes;
+use frames::{Frames, Inlet};
 use futures::StreamExt;
 use infra::bus::BusError;
 use infra::store::holds::OpenHold;
@@ -18,17 +22,9 @@ use schemas::frame::Cancel;
 use schemas::ids::{RequestId, WorkerId};
 use schemas::subjects;
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
-use tokio::sync::{mpsc, watch};
-
-/// Frames that may wait for one client. A client that is slower than that is cut off: memory stays
-/// bounded, and what was produced is still charged.
-const FRAMES_WAITING_MAX: usize = 4_096;
-
-/// Bytes of frames that may wait for one client, when there is more than one frame.
-const FRAME_BYTES_WAITING_MAX: usize = 8 * 1024 * 1024;
+use tokio::sync::watch;
 
 /// Where a request stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,9 +80,7 @@ struct Entry {
     /// Its right to be in the queue, until a worker has it.
     place: Option<Place>,
     /// Absent once the client proved too slow.
-    frames: Option<mpsc::Sender<Bytes>>,
-    /// The bytes that wait in there.
-    waiting: Arc<AtomicUsize>,
+    frames: Option<Inlet>,
 }
 
 /// All requests under way.
@@ -111,29 +105,6 @@ pub(crate) struct Seat {
     pub(crate) renewals: watch::Receiver<u64>,
 }
 
-/// Frames that wait for a client, bounded in number and in bytes.
-pub(crate) struct Frames {
-    receiver: mpsc::Receiver<Bytes>,
-    waiting: Arc<AtomicUsize>,
-}
-
-impl Frames {
-    /// The next one; nothing when no more will come. Safe to drop at any point.
-    pub(crate) async fn recv(&mut self) -> Option<Bytes> {
-        let frame = self.receiver.recv().await?;
-        self.waiting.fetch_sub(frame.len(), Ordering::Relaxed);
-        Some(frame)
-    }
-}
-
-impl Entry {
-    /// Whether there is still room for a frame; it counts as waiting then.
-    fn has_room(&self, bytes: usize) -> bool {
-        let before = self.waiting.fetch_add(bytes, Ordering::Relaxed);
-        before == 0 || before + bytes <= FRAME_BYTES_WAITING_MAX
-    }
-}
-
 impl Exchange {
     fn table(&self) -> MutexGuard<'_, HashMap<RequestId, Entry>> {
         // A panic while holding the lock leaves a usable table: every change is one call.
@@ -143,9 +114,7 @@ impl Exchange {
     /// Takes a seat before the job is published.
     pub(crate) fn enter(&self, hold: OpenHold, deadline_ms: u64) -> Seat {
         let request = hold.request.clone();
-        let (sender, receiver) = mpsc::channel(FRAMES_WAITING_MAX);
-        let waiting = Arc::new(AtomicUsize::new(0));
-        let frames = Frames { receiver, waiting: Arc::clone(&waiting) };
+        let (inlet, frames) = frames::queue();
         let (stage, seen) = watch::channel(Stage::Waiting);
         let entry = Entry {
             hold,
@@ -156,8 +125,7 @@ impl Exchange {
             stage,
             slot: None,
             place: None,
-            frames: Some(sender),
-            waiting,
+            frames: Some(inlet),
         };
         self.table().insert(request, entry);
         Seat { frames, stage: seen, renewals: self.renewals.subscribe() }
@@ -296,8 +264,8 @@ impl Exchange {
         let mut table = self.table();
         let Some(entry) = table.get_mut(&request) else { return };
         let Some(frames) = &entry.frames else { return };
-        if !entry.has_room(frame.len()) || frames.try_send(frame).is_err() {
-            // Closing the channel tells the waiting side, after it has read what is there.
+        if !frames.put(frame) {
+            // Closing the queue tells the waiting side, after it has read what is there.
             entry.frames = None;
         }
     }
