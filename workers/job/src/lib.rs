@@ -105,8 +105,10 @@ impl JobOutcome {
 }
 
 /// The conductor of a job: all branching of the way stands here.
-async fn run_job(worker: Arc<Worker>, delivery: Delivery) -> JobOutcome {
-    let (kind, job) = match serde_json::from_slice::<Job>(&delivery.payload) {
+async fn run_job(worker: Arc<Worker>, mut delivery: Delivery) -> JobOutcome {
+    // Its bytes keep all that was read from NATS together with them: they go once they are read.
+    let read = serde_json::from_slice::<Job>(&std::mem::take(&mut delivery.payload));
+    let (kind, job) = match read {
         Ok(job) => job.open(),
         Err(error) => {
             // The error's own text may quote the job.

@@ -246,6 +246,8 @@ impl Provider {
             Some(Err(problem)) => return Ended::failed(problem),
             None => return Ended::failed(problem::stopped()),
         };
+        // It holds all that was asked, and a stream may take minutes.
+        drop(call);
         let mut relay = Relay::new(response, at.protocol.stream(choices_wanted(job)));
         let run = stop.run_until_cancelled(relay.run(&self.limits, sink)).await;
         relay.end(run.unwrap_or_else(|| Err(problem::stopped())), &self.tails)
