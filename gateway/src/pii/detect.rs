@@ -24,7 +24,7 @@ impl Detector {
         for pattern in patterns {
             recognizers.push(Box::new(Rule::new(Kind::Custom, Trust::Order, pattern)?));
         }
-        let tagger = Tagger::new().map_err(|_| SettingsError::Data("tagger.bin"))?;
+        let tagger = Tagger::new();
         let gate = Gate::new(recognizers.iter().map(|recognizer| recognizer.need()).collect());
         let gate = gate.map_err(|_| SettingsError::Data("patterns"))?;
         Ok(Self { recognizers, gate, tagger, public_figures: PublicFigures::new() })

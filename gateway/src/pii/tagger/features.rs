@@ -2,9 +2,10 @@
 //! trainer uses this very code, so a change here needs a new model. It must never see farther
 //! than its window: tagging stays linear.
 
-use super::lexicon::{ENTRY_CHARACTERS_MAX, HASH_START, Lexicon, Lists, mix};
+use super::lexicon::{ENTRY_CHARACTERS_MAX, Lexicon};
 use super::listed::{Longest, PERSON_BITS, Word, places};
 use super::model::{Model, Scores};
+use super::table::{HASH_START, Lists, mix};
 use super::tokens::{Class, Token};
 
 /// What is known of a token apart from its neighbours.
@@ -297,7 +298,7 @@ fn look_at_letters(word: &str, token: Token, lexicon: &Lexicon) -> Seen {
         _ => 4,
     };
     let possessive = word.strip_suffix("'s");
-    let bare = possessive.map_or(lower_hash, |bare| super::lexicon::hash(&bare.to_lowercase()));
+    let bare = possessive.map_or(lower_hash, |bare| super::table::hash(&bare.to_lowercase()));
     let tail = word
         .chars()
         .rev()

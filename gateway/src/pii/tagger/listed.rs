@@ -2,9 +2,10 @@
 //! begin, go on and end there, and the longest word that begins there. It must never look at more
 //! tokens than the longest listed word has.
 
-use super::lexicon::{
-    CITY, ENTRY_CHARACTERS_MAX, GIVEN, HASH_START, Lengths, Lexicon, Lists, NOUN, ORGANIZATION,
-    OTHER_PERSON, PLACE, SURNAME, WHOLE_NAME, mix,
+use super::lexicon::{ENTRY_CHARACTERS_MAX, Lengths, Lexicon};
+use super::table::{
+    CITY, GIVEN, HASH_START, Lists, NOUN, ORGANIZATION, OTHER_PERSON, PLACE, SURNAME, WHOLE_NAME,
+    mix,
 };
 use super::tokens::{Class, Token};
 

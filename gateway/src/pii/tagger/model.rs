@@ -1,11 +1,12 @@
 //! The trained weights: a sparse table from the hash of a feature to a weight for each label. The
 //! file is written by `tools/pii-train`. It must never be trusted to be whole: a broken file is an
-//! error at start, not a wrong answer.
+//! error of the build, not a wrong answer.
 
 use super::filter::Filter;
+use super::table::{self, HEAD_FLOATS, KEY_BITS, Laid, Line};
 
 /// Labels of the tagger.
-pub(in crate::pii) const LABELS: usize = 5;
+pub(in crate::pii) const LABELS: usize = table::LABELS;
 /// Nothing.
 pub(in crate::pii) const OUTSIDE: usize = 0;
 /// A person's name begins.
@@ -18,9 +19,8 @@ pub(in crate::pii) const ADDRESS_BEGINS: usize = 3;
 pub(in crate::pii) const ADDRESS_GOES_ON: usize = 4;
 
 /// Marks the format of the file.
-pub(in crate::pii) const MAGIC: &[u8; 8] = b"flypii01";
-/// Bytes of one entry: the hash's upper half, then a weight for each label.
-const ENTRY_BYTES: usize = 4 + LABELS;
+#[allow(dead_code, reason = "the trainer writes it")]
+pub(in crate::pii) const MAGIC: &[u8; 8] = table::MAGIC;
 
 /// Weights for each label and three times nothing: eight numbers are added at once.
 pub(in crate::pii) const LANES: usize = 8;
@@ -31,42 +31,15 @@ const KEYS: usize = 128;
 /// The scores of a token's labels, and of nothing.
 pub(in crate::pii) type Scores = [i32; LANES];
 
-/// One line of the table: the upper bits of its key below, a byte for each label above. Where the
-/// line stands tells the rest of the key, but for the few places that it may have been pushed on.
-/// 0 marks a free one: a line of no weights is not kept.
-#[derive(Clone, Copy, Default)]
-struct Entry(u64);
-
-/// How many bits of a key a line has, and how many it leaves to its place.
-const KEY_BITS: u32 = u64::BITS - 8 * LABELS as u32;
-const PLACE_BITS: u32 = u32::BITS - KEY_BITS;
-
-impl Entry {
-    fn new(key: u32, weights: [u8; LABELS]) -> Self {
-        let bytes = weights.iter().rev();
-        let weights = bytes.fold(0, |bits, weight| bits << 8 | u64::from(*weight));
-        Self(weights << KEY_BITS | u64::from(key >> PLACE_BITS))
-    }
-
-    fn is_free(self) -> bool {
-        self.0 == 0
-    }
-
-    fn has(self, key: u32) -> bool {
-        self.0 & ((1 << KEY_BITS) - 1) == u64::from(key >> PLACE_BITS)
-    }
-
-    /// A weight for each label, and nothing in the lanes behind them.
-    fn weights(self) -> [u8; LANES] {
-        (self.0 >> KEY_BITS).to_le_bytes()
-    }
+/// A weight for each label of a line, and nothing in the lanes behind them.
+fn weights(line: u64) -> [u8; LANES] {
+    (line >> KEY_BITS).to_le_bytes()
 }
 
 /// Weights, in steps of `scale`.
 pub(in crate::pii) struct Model {
-    entries: Vec<Entry>,
+    lines: &'static [Line],
     filter: Filter,
-    mask: usize,
     scale: f32,
     transitions: [[f32; LABELS]; LABELS],
 }
@@ -76,48 +49,30 @@ pub(in crate::pii) struct Model {
 pub(in crate::pii) struct BrokenModel;
 
 impl Model {
-    /// Reads a file.
-    pub(in crate::pii) fn read(bytes: &[u8]) -> Result<Self, BrokenModel> {
-        let rest = bytes.strip_prefix(MAGIC).ok_or(BrokenModel)?;
-        let mut floats = Vec::with_capacity(1 + LABELS * LABELS);
-        let mut rest = rest;
-        while floats.len() < 1 + LABELS * LABELS {
-            let (head, tail) = rest.split_first_chunk::<4>().ok_or(BrokenModel)?;
-            floats.push(f32::from_le_bytes(*head));
-            rest = tail;
-        }
-        let mut transitions = [[0.0; LABELS]; LABELS];
-        let values = transitions.iter_mut().flatten().zip(floats.iter().skip(1));
-        values.for_each(|(slot, value)| *slot = *value);
-        let count = rest.len() / ENTRY_BYTES;
-        if count == 0 || rest.len() % ENTRY_BYTES != 0 {
-            return Err(BrokenModel);
-        }
-        let size = (count * 2).next_power_of_two();
-        let scale = floats.first().copied().unwrap_or(1.0);
-        let (entries, filter) = (vec![Entry::default(); size], Filter::new());
-        let mut model = Self { entries, filter, mask: size - 1, scale, transitions };
-        if size < 1 << PLACE_BITS {
-            return Err(BrokenModel);
-        }
-        for entry in rest.chunks_exact(ENTRY_BYTES) {
-            let (key, weights) = entry.split_first_chunk::<4>().ok_or(BrokenModel)?;
-            let weights = weights.first_chunk().ok_or(BrokenModel)?;
-            model.insert(u32::from_le_bytes(*key), *weights);
-        }
-        Ok(model)
+    /// The embedded model.
+    pub(in crate::pii) fn new() -> Self {
+        let (lines, filter) = (made!("model").as_chunks().0, Filter::of(made!("model_filter")));
+        Self::of(made!("model_head"), lines, filter)
     }
 
-    fn insert(&mut self, key: u32, weights: [u8; LABELS]) {
-        let entry = Entry::new(key, weights);
-        let mut slot = key as usize & self.mask;
-        while self.entries.get(slot).is_some_and(|e| !e.is_free() && !e.has(key)) {
-            slot = (slot + 1) & self.mask;
-        }
-        if let Some(place) = self.entries.get_mut(slot) {
-            *place = entry;
-        }
-        self.filter.insert(key);
+    /// Reads a trained file. It stays in memory as long as the process lives.
+    #[allow(dead_code, reason = "the trainer tries what it made")]
+    pub(in crate::pii) fn read(trained: &[u8]) -> Result<Self, BrokenModel> {
+        let Laid { head, lines, filter } = table::laid(trained).ok_or(BrokenModel)?;
+        let head = head.try_into().map_err(|_| BrokenModel)?;
+        let filter: &'static [u8] = filter.leak();
+        let filter = Filter::of(filter.try_into().map_err(|_| BrokenModel)?);
+        let lines: &'static [u8] = lines.leak();
+        Ok(Self::of(&head, lines.as_chunks().0, filter))
+    }
+
+    fn of(head: &[u8; HEAD_FLOATS * 4], lines: &'static [Line], filter: Filter) -> Self {
+        let mut floats = head.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes));
+        let scale = floats.next().unwrap_or(1.0);
+        let mut transitions = [[0.0; LABELS]; LABELS];
+        let values = transitions.iter_mut().flatten().zip(floats);
+        values.for_each(|(slot, value)| *slot = value);
+        Self { lines, filter, scale, transitions }
     }
 
     /// The sum of the features' weights. Two passes: the first takes no turn that the processor
@@ -138,18 +93,18 @@ impl Model {
     }
 
     fn add(&self, key: u32, scores: &mut Scores) {
-        let mut slot = key as usize & self.mask;
-        while let Some(entry) = self.entries.get(slot) {
-            if entry.has(key) {
-                for (score, weight) in scores.iter_mut().zip(&entry.weights()) {
+        let mut place = table::line_place(self.lines.len(), key);
+        while let Some(line) = self.lines.get(place).copied().map(u64::from_le_bytes) {
+            if table::line_has(line, key) {
+                for (score, weight) in scores.iter_mut().zip(&weights(line)) {
                     *score += i32::from(weight.cast_signed());
                 }
                 return;
             }
-            if entry.is_free() {
+            if line == 0 {
                 return;
             }
-            slot = (slot + 1) & self.mask;
+            place = table::line_after(self.lines.len(), place);
         }
     }
 
@@ -171,13 +126,14 @@ pub(in crate::pii) fn key(hash: u64) -> u32 {
 
 #[cfg(test)]
 mod tests {
-    use super::{Entry, LABELS, LANES, MAGIC, Model};
+    use super::super::table::{line, line_has};
+    use super::{LABELS, LANES, MAGIC, Model, weights};
 
     #[test]
     fn a_line_gives_its_weights_back() {
-        let entry = Entry::new(0xFEDC_BA98, [1, 255, 0, 128, 127]);
-        assert_eq!(entry.weights(), [1, 255, 0, 128, 127, 0, 0, 0]);
-        assert!(entry.has(0xFEDC_BA98) && !entry.has(0xFEDD_BA98) && !entry.is_free());
+        let line = line(0xFEDC_BA98, [1, 255, 0, 128, 127]);
+        assert_eq!(weights(line), [1, 255, 0, 128, 127, 0, 0, 0]);
+        assert!(line_has(line, 0xFEDC_BA98) && !line_has(line, 0xFEDD_BA98));
     }
 
     #[test]
