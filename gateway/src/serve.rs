@@ -102,6 +102,8 @@ async fn connection(
     _place: OwnedSemaphorePermit,
 ) {
     let opened = tokio::select! {
+        // A request that is there already is answered, also at the end.
+        biased;
         opened = timeout(HEADER_SECONDS_MAX, Opened::read(stream)) => opened,
         () = stop.cancelled() => return,
     };
