@@ -44,6 +44,7 @@ use settle::End;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// What makes answers: a vendor's API or a model of our own.
@@ -215,8 +216,9 @@ async fn answer(worker: &Worker, execution: &Execution<'_>, reply: &mut Reply) -
     };
     let answered = AssertUnwindSafe(answered).catch_unwind();
     tokio::pin!(answered);
-    let mut alive = tokio::time::interval(worker.settings().alive_interval);
-    alive.tick().await;
+    // From the first interval's end on: waiting for a tick that is due at once takes a millisecond.
+    let interval = worker.settings().alive_interval;
+    let mut alive = tokio::time::interval_at(Instant::now() + interval, interval);
     let deadline = tokio::time::sleep(left);
     tokio::pin!(deadline);
     let (mut begun, mut late) = (false, false);
