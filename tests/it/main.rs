@@ -77,6 +77,8 @@ mod lots;
 #[cfg(test)]
 mod money;
 #[cfg(test)]
+mod near;
+#[cfg(test)]
 mod openai_surfaces;
 #[cfg(test)]
 mod openapi_answers;

@@ -13,6 +13,8 @@ use async_nats::HeaderMap;
 use async_nats::jetstream::context::PublishErrorKind;
 use bytes::Bytes;
 use infra::bus::delivery::LEFT_MS;
+use infra::bus::direct::DirectJob;
+use infra::bus::near::Handed;
 use infra::bus::seal::SEAL;
 use infra::clock;
 use infra::config::Model;
@@ -319,12 +321,19 @@ async fn hand_over(
         headers.insert(TRACEPARENT, context.header().as_str());
     }
     gateway.exchange.hand(request, taker);
-    gateway.metrics.jobs_sent_total.with_label_values(&["direct"]).inc();
-    let client = gateway.bus.client();
-    let sent = client.publish_with_reply_and_headers(subject, refuse, headers, body).await;
-    if let Err(error) = sent {
-        span.fail("unsent");
-        tracing::warn!(%error, "a job couldn't be handed over");
+    let job = DirectJob { refuse, headers, payload: body };
+    let way = match gateway.bus.hand(subject, job).await {
+        Ok(Handed::Near) => "near",
+        Ok(Handed::Sent) => "direct",
+        Ok(Handed::Refused) => "refused",
+        Err(error) => {
+            span.fail("unsent");
+            tracing::warn!(%error, "a job couldn't be handed over");
+            "refused"
+        }
+    };
+    gateway.metrics.jobs_sent_total.with_label_values(&[way]).inc();
+    if way == "refused" {
         gateway.exchange.refused(request, published.attempt);
     }
 }

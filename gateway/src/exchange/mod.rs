@@ -258,11 +258,9 @@ impl Exchange {
         self.renewals.send_modify(|count| *count += 1);
     }
 
-    fn hand_over(&self, subject: &str, frame: Bytes) {
-        let request = subjects::frames_request(subject).and_then(|r| RequestId::parse(r).ok());
-        let Some(request) = request else { return };
+    fn hand_over(&self, request: &RequestId, frame: Bytes) {
         let mut table = self.table();
-        let Some(entry) = table.get_mut(&request) else { return };
+        let Some(entry) = table.get_mut(request) else { return };
         let Some(frames) = &entry.frames else { return };
         if !frames.put(frame) {
             // Closing the queue tells the waiting side, after it has read what is there.
@@ -309,14 +307,22 @@ pub(crate) async fn serve(gateway: &Arc<Gateway>) -> Result<(), BusError> {
     let mut frames =
         subscribed.map_err(|error| BusError::request("listening for frames", error))?;
     let served = Arc::clone(gateway);
+    let near = Arc::clone(gateway);
+    let reachable = gateway.bus.hears_near(&gateway.id, move |request, frame| {
+        near.exchange.hand_over(request, frame);
+    });
     gateway.background.spawn_vital("frames", async move {
         let stop = served.background.stop().clone();
+        let _reachable = reachable;
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
                 message = frames.next() => {
                     let Some(message) = message else { return };
-                    served.exchange.hand_over(&message.subject, message.payload);
+                    let request = subjects::frames_request(&message.subject);
+                    if let Some(request) = request.and_then(|name| RequestId::parse(name).ok()) {
+                        served.exchange.hand_over(&request, message.payload);
+                    }
                 }
             }
         }

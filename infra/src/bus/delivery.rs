@@ -1,6 +1,7 @@
 //! A job as a worker gets it: out of the queue, or from a gateway past the queue. What is said
 //! about it goes back the way it came.
 
+use super::direct::DirectJob;
 use super::pull::Slot;
 use super::seal::SEAL;
 use crate::trace::{Context, TRACEPARENT};
@@ -44,14 +45,13 @@ impl Delivery {
         Some(Self { payload: job.payload, delivered, trace, seal, slot, way, client })
     }
 
-    /// Past the queue; nothing when the message is no such job.
-    pub(super) fn direct(job: Message, slot: Slot, client: async_nats::Client) -> Option<Self> {
-        let refuse = job.reply?.to_string();
-        let headers = job.headers?;
+    /// Past the queue; nothing when it doesn't say how much time it has.
+    pub(super) fn direct(job: DirectJob, slot: Slot, client: async_nats::Client) -> Option<Self> {
+        let DirectJob { refuse, headers, payload } = job;
         let left_ms = headers.get(LEFT_MS)?.as_str().parse().ok()?;
         let way = Way::Direct { refuse, left: Duration::from_millis(left_ms) };
         let (trace, seal) = (trace_of(&headers), seal_of(&headers));
-        Some(Self { payload: job.payload, delivered: 0, trace, seal, slot, way, client })
+        Some(Self { payload, delivered: 0, trace, seal, slot, way, client })
     }
 
     /// The subject that acknowledges it; empty past the queue.

@@ -6,9 +6,12 @@
 use super::delivery::{Delivery, refuse_direct};
 use super::pull::{PULLS_WAITING_MAX, Slots};
 use super::{Bus, BusError};
-use async_nats::{Message, Subscriber};
+use async_nats::{HeaderMap, Message, Subscriber};
+use bytes::Bytes;
 use futures::StreamExt;
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
 /// How long the end of the subscription may take: a round trip, when the connection holds.
@@ -21,9 +24,29 @@ const SLOTS_FOR_PULLS: u32 = PULLS_WAITING_MAX as u32;
 /// queue decides who is free: several gateways may have the same worker in mind.
 pub const DIRECT_SLOTS_FREE_MIN: u32 = 64;
 
+/// A job on its way past the queue.
+#[derive(Debug)]
+pub struct DirectJob {
+    /// Where its gateway hears that it was not taken.
+    pub refuse: String,
+    /// What goes with it.
+    pub headers: HeaderMap,
+    /// The job.
+    pub payload: Bytes,
+}
+
+impl DirectJob {
+    /// Nothing when the message is no such job.
+    fn of(message: Message) -> Option<Self> {
+        let refuse = message.reply?.to_string();
+        Some(Self { refuse, headers: message.headers?, payload: message.payload })
+    }
+}
+
 /// The jobs of one pool that are handed to one worker.
 pub struct Direct {
     bus: Bus,
+    subject: String,
     slots: Slots,
     jobs: Subscriber,
     linger: Duration,
@@ -41,16 +64,32 @@ impl Direct {
         slots: Slots,
         linger: Duration,
     ) -> Result<Self, BusError> {
-        let subscribed = bus.client().subscribe(subject).await;
+        let subscribed = bus.client().subscribe(subject.clone()).await;
         let jobs = subscribed.map_err(|error| BusError::request("listening for jobs", error))?;
-        Ok(Self { bus, slots, jobs, linger })
+        Ok(Self { bus, subject, slots, jobs, linger })
     }
 
     /// Starts jobs until `stop`, then those that were on their way.
-    pub async fn run(mut self, stop: CancellationToken, start: impl Fn(Delivery)) {
+    pub async fn run(
+        mut self,
+        stop: CancellationToken,
+        start: impl Fn(Delivery) + Send + Sync + 'static,
+    ) {
+        let start = Arc::new(start);
+        let reachable = self.bus.takes_near(&self.subject, {
+            let (slots, start) = (self.slots.clone(), Arc::clone(&start));
+            let (client, runtime) = (self.bus.client().clone(), Handle::current());
+            move |job| {
+                // A job runs where its worker does, whoever hands it over.
+                let _entered = runtime.enter();
+                take(job, &slots, &client, &*start)
+            }
+        });
         let linger = self.linger;
         let over = async {
             stop.cancelled().await;
+            // Within the process nothing is on its way.
+            drop(reachable);
             tokio::time::sleep(linger).await;
         };
         tokio::pin!(over);
@@ -59,7 +98,7 @@ impl Direct {
                 biased;
                 () = &mut over => break,
                 job = self.jobs.next() => match job {
-                    Some(job) => self.take(job, &start).await,
+                    Some(job) => self.take(job, &*start).await,
                     None => return tracing::debug!("no more jobs come past the queue"),
                 },
             }
@@ -69,7 +108,7 @@ impl Direct {
         }
         let rest = async {
             while let Some(job) = self.jobs.next().await {
-                self.take(job, &start).await;
+                self.take(job, &*start).await;
             }
         };
         if tokio::time::timeout(END_SECONDS_MAX, rest).await.is_err() {
@@ -78,16 +117,25 @@ impl Direct {
     }
 
     async fn take(&self, job: Message, start: &impl Fn(Delivery)) {
-        let client = self.bus.client();
-        let slot = (self.slots.free() > SLOTS_FOR_PULLS).then(|| self.slots.take()).flatten();
         let refuse = job.reply.as_ref().map(ToString::to_string);
-        match slot.and_then(|slot| Delivery::direct(job, slot, client.clone())) {
-            Some(delivery) => start(delivery),
-            None => {
-                if let Some(refuse) = refuse {
-                    refuse_direct(client, refuse).await;
-                }
-            }
+        let client = self.bus.client();
+        let taken = DirectJob::of(job).is_some_and(|job| take(job, &self.slots, client, start));
+        if let Some(refuse) = refuse.filter(|_| !taken) {
+            refuse_direct(client, refuse).await;
         }
     }
+}
+
+/// Starts a job if there is room for it.
+fn take(
+    job: DirectJob,
+    slots: &Slots,
+    client: &async_nats::Client,
+    start: &impl Fn(Delivery),
+) -> bool {
+    let slot = (slots.free() > SLOTS_FOR_PULLS).then(|| slots.take()).flatten();
+    let delivery = slot.and_then(|slot| Delivery::direct(job, slot, client.clone()));
+    let Some(delivery) = delivery else { return false };
+    start(delivery);
+    true
 }

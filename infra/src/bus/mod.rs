@@ -34,6 +34,9 @@ pub mod pull;
 /// Jobs past the queue, for a worker with many free slots.
 pub mod direct;
 
+/// Jobs and frames that need not leave the process.
+pub mod near;
+
 use crate::environment::{Environment, NATS_TLS_CA, NATS_TLS_CERT, NATS_TLS_KEY};
 use async_nats::jetstream;
 use futures::StreamExt;
@@ -114,6 +117,7 @@ pub struct Bus {
     connections: watch::Receiver<u64>,
     denials: watch::Receiver<Option<String>>,
     direct_denied: Arc<AtomicBool>,
+    near: Arc<near::Near>,
     sealer: seal::KnownSealer,
 }
 
@@ -190,8 +194,8 @@ impl Bus {
         }
         let mut jetstream = jetstream::new(client.clone());
         jetstream.set_timeout(REQUEST_SECONDS_MAX);
-        let sealer = seal::KnownSealer::default();
-        Ok(Self { name, client, jetstream, connections, denials, direct_denied, sealer })
+        let (near, sealer) = (Arc::default(), seal::KnownSealer::default());
+        Ok(Self { name, client, jetstream, connections, denials, direct_denied, near, sealer })
     }
 
     /// The name of this connection: the role's, and something that no other connection has.

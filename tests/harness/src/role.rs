@@ -27,7 +27,18 @@ pub(crate) struct Given {
     /// Where gateways hear of another one.
     pub(crate) configs: watch::Receiver<Arc<Config>>,
     pub(crate) nats_urls: NatsUrls,
+    /// One connection for gateways and workers, as in one process.
+    pub(crate) shared: Option<Bus>,
     pub(crate) redis_url: String,
+}
+
+impl Given {
+    async fn bus(&self, url: &str, name: &str) -> Result<Bus, String> {
+        match &self.shared {
+            Some(bus) => Ok(bus.clone()),
+            None => Bus::connect(url, name).await.map_err(text),
+        }
+    }
 }
 
 /// Where each role finds NATS: with a user of its own, or all with one that may do everything.
@@ -75,7 +86,7 @@ impl Role {
             let dependencies = Dependencies {
                 configs: given.configs.clone(),
                 config: Arc::clone(&given.config),
-                bus: Bus::connect(&given.nats_urls.gateway, "gateway").await.map_err(text)?,
+                bus: given.bus(&given.nats_urls.gateway, "gateway").await?,
                 store: store(&given).await?,
                 metrics,
                 admin_key: Some(Secret::new(ADMIN_KEY)),
@@ -96,8 +107,7 @@ impl Role {
     pub(crate) fn provider(given: &Given) -> Self {
         let given = given.clone();
         Self::start("provider", |metrics, stop| async move {
-            let bus = Bus::connect(&given.nats_urls.worker, "worker provider").await;
-            let bus = bus.map_err(text)?;
+            let bus = given.bus(&given.nats_urls.worker, "worker provider").await?;
             worker_provider::run(&given.config, bus, metrics, stop).await.map_err(text)
         })
     }

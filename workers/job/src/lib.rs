@@ -145,7 +145,7 @@ async fn run_job(worker: Arc<Worker>, mut delivery: Delivery) -> JobOutcome {
         }
     };
     Point::Claimed.pass().await;
-    let mut reply = Reply::new(worker.bus().clone(), &job, delivery.delivered);
+    let mut reply = Reply::new(worker.bus(), &job, delivery.delivered);
     let execution = Execution { kind, job: &job, delivery: &delivery, left, stop: running.stop() };
     let ended = trace::within(span.context(), answer(&worker, &execution, &mut reply)).await;
     tell_end(&mut span, &ended);

@@ -4,16 +4,16 @@
 
 use crate::meter::Meter;
 use infra::bus::Bus;
+use infra::bus::near::FrameWay;
 use schemas::frame::{Answer, Complete, Delta, Frame, FrameBody, FrameV1};
 use schemas::job::ChatJob;
 use schemas::openai::{AnswerChoice, ChunkChoice};
-use schemas::{json, subjects};
+use schemas::json;
 use tokio::sync::oneshot;
 
 /// The way back to the gateway.
 pub struct Reply {
-    bus: Bus,
-    subject: String,
+    way: FrameWay,
     attempt: u32,
     delivered: u64,
     number: u32,
@@ -26,10 +26,9 @@ pub struct Reply {
 }
 
 impl Reply {
-    pub(crate) fn new(bus: Bus, job: &ChatJob, delivered: u64) -> Self {
+    pub(crate) fn new(bus: &Bus, job: &ChatJob, delivered: u64) -> Self {
         Self {
-            bus,
-            subject: subjects::frames(&job.gateway, &job.request),
+            way: bus.frame_way(&job.gateway, &job.request),
             attempt: job.attempt,
             delivered,
             number: 0,
@@ -102,24 +101,22 @@ impl Reply {
         }
         self.number += 1;
         let (number, attempt, delivered) = (self.number, self.attempt, self.delivered);
-        publish(&self.bus, self.subject.clone(), FrameV1 { number, attempt, delivered, body })
-            .await;
+        publish(&self.way, FrameV1 { number, attempt, delivered, body }).await;
     }
 }
 
 /// Tells the gateway that a job which it handed over past the queue is alive, and says nothing yet.
 pub(crate) async fn sign_of_life(bus: &Bus, job: &ChatJob) {
-    let subject = subjects::frames(&job.gateway, &job.request);
-    let body = FrameBody::Alive;
-    publish(bus, subject, FrameV1 { number: 0, attempt: job.attempt, delivered: 0, body }).await;
+    let (way, body) = (bus.frame_way(&job.gateway, &job.request), FrameBody::Alive);
+    publish(&way, FrameV1 { number: 0, attempt: job.attempt, delivered: 0, body }).await;
 }
 
-async fn publish(bus: &Bus, subject: String, frame: FrameV1) {
+async fn publish(way: &FrameWay, frame: FrameV1) {
     let encoded = match json::to_vec(&Frame::V1(frame)) {
         Ok(encoded) => encoded,
         Err(error) => return tracing::error!(%error, "a frame can't be encoded"),
     };
-    if let Err(error) = bus.client().publish(subject, encoded.into()).await {
+    if let Err(error) = way.send(encoded.into()).await {
         // The gap in the numbers tells the gateway.
         tracing::warn!(%error, "a frame couldn't be sent");
     }

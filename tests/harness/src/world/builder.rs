@@ -23,6 +23,7 @@ pub struct WorldBuilder {
     sells: bool,
     has_own_users: bool,
     is_cluster: bool,
+    is_one_process: bool,
     change: Box<dyn FnOnce(&mut Config)>,
 }
 
@@ -37,6 +38,7 @@ impl WorldBuilder {
             sells: false,
             has_own_users: false,
             is_cluster: false,
+            is_one_process: false,
             change,
         }
     }
@@ -83,6 +85,14 @@ impl WorldBuilder {
         self
     }
 
+    /// Gateways and workers share a connection and hand each other what they have, as in the one
+    /// process of `fly-llm up`.
+    #[must_use]
+    pub fn one_process(mut self) -> Self {
+        self.is_one_process = true;
+        self
+    }
+
     /// Changes the configuration.
     #[must_use]
     pub fn config(mut self, change: impl FnOnce(&mut Config) + 'static) -> Self {
@@ -123,6 +133,7 @@ impl WorldBuilder {
             config,
             configs,
             nats_urls: nats_urls(&servers, self.has_own_users),
+            shared: self.is_one_process.then(|| bus.clone()),
             redis_url: servers.redis_url().to_owned(),
         };
         let mut world = World {
