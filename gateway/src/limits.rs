@@ -4,14 +4,68 @@
 use crate::chat::{LEASE_MS, Refused};
 use crate::credits;
 use crate::state::Gateway;
-use infra::store::limits::{Admission, Rates, Refusal};
+use infra::store::limits::{Admission, Rates, Refusal, Standing};
 use infra::store::spending::Spender;
 use schemas::error::{ErrorCode, Problem};
-use schemas::ids::RequestId;
+use schemas::ids::{KeyId, RequestId};
 use schemas::records::{AccountLimits, KeyRecordV1};
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 /// More than anybody takes in a minute: the highest limit that can be given.
 const UNLIMITED: u64 = 1_000_000_000_000;
+
+/// So long a key that had plenty of room is expected to have some.
+const ROOMY_FOR: Duration = Duration::from_secs(60);
+
+/// Keys with plenty of room that are remembered; when there are more, all are forgotten.
+const ROOMY_KEYS_MAX: usize = 8_192;
+
+/// A key with more than one part in so many of its minute left has plenty of room.
+const ROOMY_PARTS: u64 = 4;
+
+/// Keys that had plenty of room within their limits a moment ago. That is a guess, which decides
+/// only when the limits are asked.
+#[derive(Default)]
+pub(crate) struct Roomy(Mutex<HashMap<KeyId, (Instant, u64)>>);
+
+impl Roomy {
+    fn known(&self) -> MutexGuard<'_, HashMap<KeyId, (Instant, u64)>> {
+        // A panic while holding the lock leaves a usable table: every change is one call.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Learns where a key stands.
+    pub(crate) fn learn(&self, key: &KeyId, standing: &Standing) {
+        let plenty = |left: u64, max: u64| left.saturating_mul(ROOMY_PARTS) >= max;
+        let is_roomy = standing.refusal.is_none()
+            && plenty(standing.requests_left, standing.requests_max)
+            && plenty(standing.tokens_left, standing.tokens_max);
+        let mut known = self.known();
+        if !is_roomy {
+            known.remove(key);
+            return;
+        }
+        let learnt = (Instant::now(), standing.tokens_left);
+        if let Some(before) = known.get_mut(key) {
+            *before = learnt;
+            return;
+        }
+        if known.len() >= ROOMY_KEYS_MAX {
+            known.clear();
+        }
+        known.insert(key.clone(), learnt);
+    }
+
+    /// Whether a request that may take so many tokens is likely to pass.
+    pub(crate) fn has_room(&self, key: &KeyId, tokens: u64) -> bool {
+        let known = self.known();
+        known.get(key).is_some_and(|(since, left)| {
+            since.elapsed() < ROOMY_FOR && tokens.saturating_mul(ROOMY_PARTS) <= *left
+        })
+    }
+}
 
 impl Gateway {
     /// What is asked of the store for a request that may take so many tokens.
@@ -87,4 +141,47 @@ pub(crate) fn refused(refusal: Refusal, whose: Spender, wait_ms: u64) -> Problem
         format!("This {owner}'s limit of {english} is reached. Try again after retry-after."),
     )
     .retry_after_ms(wait_ms.max(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn standing(requests_left: u64, tokens_left: u64, refusal: Option<Refusal>) -> Standing {
+        Standing {
+            refusal: refusal.map(|refusal| (refusal, Spender::Key)),
+            wait_ms: 0,
+            requests_max: 100,
+            tokens_max: 1_000,
+            requests_left,
+            requests_reset_ms: 0,
+            tokens_left,
+            tokens_reset_ms: 0,
+        }
+    }
+
+    #[test]
+    fn only_a_key_with_plenty_of_room_is_expected_to_have_some() {
+        let (roomy, key) = (Roomy::default(), KeyId::fresh());
+        assert!(!roomy.has_room(&key, 1), "nothing is known of it");
+        roomy.learn(&key, &standing(25, 250, None));
+        assert!(roomy.has_room(&key, 62) && !roomy.has_room(&key, 63));
+        for (requests_left, tokens_left) in [(24, 250), (25, 249)] {
+            roomy.learn(&key, &standing(100, 1_000, None));
+            roomy.learn(&key, &standing(requests_left, tokens_left, None));
+            assert!(!roomy.has_room(&key, 1), "{requests_left} requests, {tokens_left} tokens");
+        }
+        roomy.learn(&key, &standing(100, 1_000, None));
+        roomy.learn(&key, &standing(100, 1_000, Some(Refusal::Parallel)));
+        assert!(!roomy.has_room(&key, 1), "it was refused");
+    }
+
+    #[test]
+    fn a_bounded_number_of_keys_is_remembered() {
+        let roomy = Roomy::default();
+        for _ in 0..=ROOMY_KEYS_MAX {
+            roomy.learn(&KeyId::fresh(), &standing(100, 1_000, None));
+        }
+        assert_eq!(roomy.known().len(), 1);
+    }
 }

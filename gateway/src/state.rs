@@ -9,6 +9,7 @@ use crate::chat::Leads;
 use crate::desk::Desk;
 use crate::exchange::Exchange;
 use crate::fleet::Fleet;
+use crate::limits::Roomy;
 use crate::line::Line;
 use crate::pii;
 use crate::portal::Front;
@@ -60,6 +61,7 @@ pub struct Gateway {
     pub(crate) masker: pii::Masker,
     pub(crate) makers: Makers,
     pub(crate) leads: Arc<Leads>,
+    pub(crate) roomy: Arc<Roomy>,
     pub(crate) desk: Arc<Desk>,
     pub(crate) front: Arc<Front>,
     /// Cancelled when the gateway accepts nothing new any more: what never ends by itself ends.
@@ -102,6 +104,7 @@ impl Gateway {
             masker,
             makers,
             leads: Arc::default(),
+            roomy: Arc::default(),
             desk,
             front,
             leaving,
@@ -136,6 +139,7 @@ impl Gateway {
             masker,
             makers,
             leads: Arc::clone(&self.leads),
+            roomy: Arc::clone(&self.roomy),
             desk: Arc::clone(&self.desk),
             front: Arc::clone(&self.front),
             leaving: self.leaving.clone(),

@@ -7,6 +7,7 @@ use infra::bus::ledger::Entry;
 use infra::children::redis::RedisServer;
 use infra::environment::Environment;
 use infra::store::Store;
+use infra::store::enter::Entered;
 use infra::store::answers::{Keeping, Leading, Look, Looking, Tenant};
 use infra::store::holds::{Reservation, Reserved, Sought};
 use infra::store::limits::{Admission, Rates, Refusal};
@@ -48,8 +49,8 @@ impl View {
         Tenant::Account(self.account.clone())
     }
 
-    async fn seek(&self, digest: &str, request: &RequestId, amount: i64) -> Sought {
-        let wanted = Reservation {
+    fn wanted(&self, request: &RequestId, amount: i64) -> Reservation {
+        Reservation {
             request: request.clone(),
             account: self.account.clone(),
             key: self.key.clone(),
@@ -58,19 +59,28 @@ impl View {
             lifetime_ms: LEASE_MS,
             budgets: Vec::new(),
             total_budget: Some(MicroUsd(100)),
-        };
-        let time_max = Duration::from_secs(30);
-        let looking = Looking { digest, request, lease_ms: LEASE_MS, time_max };
-        self.store.seek(&self.tenant(), looking, &wanted).await.unwrap()
+        }
+    }
+
+    async fn seek(&self, digest: &str, request: &RequestId, amount: i64) -> Sought {
+        let wanted = self.wanted(request, amount);
+        self.store.seek(&self.tenant(), looking(digest, request), &wanted).await.unwrap()
+    }
+
+    /// The same with the limits, which let one request pass at once.
+    async fn enter(&self, digest: &str, request: &RequestId, amount: i64) -> Entered {
+        let (admission, wanted) = (self.admission(request), self.wanted(request, amount));
+        let looking = looking(digest, request);
+        self.store.enter(&admission, &self.tenant(), looking, &wanted).await.unwrap()
     }
 
     async fn held(&self) -> MicroUsd {
         self.store.balance(&self.account).await.unwrap().held
     }
 
-    async fn admit(&self, request: &RequestId) -> Option<Refusal> {
+    fn admission(&self, request: &RequestId) -> Admission {
         let rates = Rates { requests_max: 1_000, tokens_max: 1_000, parallel_max: 1 };
-        let admission = Admission {
+        Admission {
             request: request.clone(),
             account: self.account.clone(),
             key: self.key.clone(),
@@ -78,9 +88,58 @@ impl View {
             lease_ms: LEASE_MS,
             of_key: rates,
             of_account: Some(rates),
-        };
+        }
+    }
+
+    async fn admit(&self, request: &RequestId) -> Option<Refusal> {
+        let admission = self.admission(request);
         self.store.admit(&admission).await.unwrap().refusal.map(|(limit, _)| limit)
     }
+}
+
+fn looking<'a>(digest: &'a str, request: &'a RequestId) -> Looking<'a> {
+    Looking { digest, request, lease_ms: LEASE_MS, time_max: Duration::from_secs(30) }
+}
+
+#[tokio::test]
+async fn who_is_refused_by_the_limits_neither_leads_nor_holds() {
+    let mut view = View::start().await;
+    let (first, second) = (RequestId::fresh(), RequestId::fresh());
+    let entered = view.enter("d", &first, 4).await;
+    let held = Sought::Lead(Reserved::Held(MicroUsd(4)));
+    assert!(matches!(&entered, Entered::Passed(standing, sought)
+        if standing.requests_left == 999 && *sought == held), "{entered:?}");
+    let entered = view.enter("e", &second, 4).await;
+    assert!(matches!(entered, Entered::Refused(standing)
+        if standing.refusal.unwrap().0 == Refusal::Parallel), "{entered:?}");
+    assert_eq!(view.held().await, MicroUsd(4));
+    view.store.leave(&view.account, &view.key, &first).await.unwrap();
+    let entered = view.enter("e", &second, 7).await;
+    let left = Sought::Lead(Reserved::Insufficient(MicroUsd(6)));
+    assert!(matches!(&entered, Entered::Passed(_, sought) if *sought == left), "{entered:?}");
+    view.store.leave(&view.account, &view.key, &second).await.unwrap();
+    let third = RequestId::fresh();
+    let entered = view.enter("d", &third, 4).await;
+    let follow = Sought::Known(Look::Follow(first.to_string()));
+    assert!(matches!(&entered, Entered::Passed(standing, sought)
+        if standing.requests_left == 997 && *sought == follow), "{entered:?}");
+    assert_eq!(view.held().await, MicroUsd(4), "who follows holds nothing");
+    view.server.stop(Duration::from_secs(10)).await;
+}
+
+#[tokio::test]
+async fn what_is_kept_and_spoiled_stops_nobody_at_the_limits() {
+    let mut view = View::start().await;
+    let first = RequestId::fresh();
+    let client = redis::Client::open(view.server.url()).unwrap();
+    let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+    let spoiled = infra::store::keys::answer(&view.tenant(), "d");
+    redis::cmd("RPUSH").arg(spoiled).arg("x").exec_async(&mut connection).await.unwrap();
+    let entered = view.enter("d", &first, 4).await;
+    assert!(matches!(entered, Entered::Spoiled(standing) if standing.requests_left == 999));
+    assert_eq!(view.held().await, MicroUsd::ZERO);
+    assert_eq!(view.admit(&RequestId::fresh()).await, Some(Refusal::Parallel), "it has passed");
+    view.server.stop(Duration::from_secs(10)).await;
 }
 
 #[tokio::test]

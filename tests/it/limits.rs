@@ -177,3 +177,29 @@ async fn a_request_that_credit_refuses_burns_nothing_of_the_minute() {
     assert_eq!(client.ask("fast", "x").await.error_code(), "rate_limit_exceeded");
     world.finish().await;
 }
+
+/// After a first request the limits of a key with plenty of room are asked together with its credit.
+#[tokio::test]
+async fn who_is_refused_together_with_the_credit_leaves_nothing() {
+    let world = World::builder().config(|config| config.limits.parallel = 1).start().await;
+    let key = world.key(1_000_000).await;
+    let client = world.client(&key);
+    assert_eq!(client.ask("fast", "first").await.status, 200);
+    let gate = Gate::new();
+    world.vendor().next("fast", Script::says(["x"]).after(&gate));
+    let refused = async {
+        world.vendor().wait_for_starts(2).await;
+        let refused = client.ask("fast", "third").await;
+        gate.open();
+        refused
+    };
+    let (second, refused) = tokio::join!(client.ask("fast", "second"), refused);
+    assert_eq!((second.status, refused.status), (200, 429), "{}", refused.text);
+    assert_ne!(refused.header("x-ratelimit-remaining-requests"), "");
+    wait_until("the place is free", async || client.ask("fast", "fourth").await.status == 200).await;
+    let blocked = client.ask("no-such-model", "fifth").await;
+    assert_eq!(blocked.status, 404);
+    assert_ne!(blocked.header("x-ratelimit-remaining-requests"), "");
+    world.wait_for_ends(3, 0).await;
+    world.finish().await;
+}

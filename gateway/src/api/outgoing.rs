@@ -99,7 +99,9 @@ fn named(fields: &[String]) -> String {
 /// Our own headers.
 pub(super) fn headers(answering: &Answering, receipt: Option<&Receipt>) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(HEADERS);
-    error::add_standing(&mut headers, &answering.standing);
+    if let Some(standing) = &answering.standing {
+        error::add_standing(&mut headers, standing);
+    }
     for (name, value) in told(answering, receipt) {
         headers.insert(HeaderName::from_static(name), header_value(&value));
     }

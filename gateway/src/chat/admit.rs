@@ -1,37 +1,109 @@
 //! Room within the limits of the key and its account: requests and tokens a minute, requests at
-//! once. All or nothing: a refused request takes nothing. When Redis is away nothing passes.
+//! once. All or nothing: a refused request takes nothing. When Redis is away nothing passes. A key
+//! that had plenty of room a moment ago is asked later, in one round trip with its credit.
 
 use super::Refused;
 use super::authenticate::Authenticated;
 use crate::credits;
-use crate::limits;
+use crate::limits::refused;
 use crate::state::Gateway;
 use infra::store::limits::{Admission, Standing};
+use schemas::error::Problem;
 use schemas::ids::{AccountId, KeyId, RequestId};
 use schemas::records::KeyRecordV1;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// How long a place is kept without a sign of its gateway, in milliseconds.
 pub(crate) const LEASE_MS: u64 = 20_000;
 
-/// A request that passed its key's limits.
+/// A longer request passes its limits before anything else is done for it.
+const ASKED_LATER_BYTES_MAX: u64 = 64 * 1024;
+
+/// A request that passed its key's limits, or is about to.
 pub(super) struct Admitted {
     pub(super) authenticated: Authenticated,
-    pub(super) standing: Standing,
+    pub(super) passage: Arc<Passage>,
     pub(super) place: Place,
 }
 
-/// What a request took of its key's and its account's minute.
-pub(super) struct Taken(Admission);
+/// What a request takes of its key's and its account's minute, and where that leaves them.
+pub(super) struct Passage {
+    admission: Admission,
+    /// What the limits said; nothing inside when they couldn't be asked.
+    told: OnceLock<Option<Standing>>,
+}
 
-impl Taken {
-    /// Nothing was started: what was taken is there again, and so the client is told.
-    pub(super) async fn give_back(self, gateway: &Gateway, taken: Standing) -> Standing {
-        let back = gateway.store.give_back(&self.0).await;
-        back.unwrap_or_else(|error| {
+impl Passage {
+    fn new(admission: Admission) -> Self {
+        Self { admission, told: OnceLock::new() }
+    }
+
+    /// What is to be asked of the limits, if nobody has asked them yet.
+    pub(super) fn unasked(&self) -> Option<&Admission> {
+        self.told.get().is_none().then_some(&self.admission)
+    }
+
+    /// Where the key stands, as far as that is known.
+    pub(super) fn standing(&self) -> Option<Standing> {
+        self.told.get().copied().flatten()
+    }
+
+    /// Whether one of the limits has refused the request: nothing was taken or held then.
+    pub(super) fn is_refused(&self) -> bool {
+        self.standing().is_some_and(|standing| standing.refusal.is_some())
+    }
+
+    /// Asks the limits, unless somebody has.
+    ///
+    /// # Errors
+    /// When one of them refuses, or Redis is away.
+    pub(super) async fn pass(&self, gateway: &Gateway) -> Result<(), Problem> {
+        match self.told.get() {
+            None => match gateway.store.admit(&self.admission).await {
+                Ok(standing) => self.hear(gateway, standing),
+                Err(error) => {
+                    tracing::error!(%error, "limits can't be asked");
+                    Err(self.unheard())
+                }
+            },
+            Some(Some(standing)) => verdict(standing),
+            Some(None) => Err(credits::away()),
+        }
+    }
+
+    /// What the limits said to who asked them together with something else.
+    ///
+    /// # Errors
+    /// When one of them refuses.
+    pub(super) fn hear(&self, gateway: &Gateway, standing: Standing) -> Result<(), Problem> {
+        gateway.roomy.learn(&self.admission.key, &standing);
+        verdict(self.told.get_or_init(|| Some(standing)).as_ref().unwrap_or(&standing))
+    }
+
+    /// They couldn't be asked.
+    pub(super) fn unheard(&self) -> Problem {
+        self.told.get_or_init(|| None);
+        credits::away()
+    }
+
+    /// The request is refused, and that costs nothing: what was taken of the minute is there again,
+    /// and so the client is told. Who asks too much hears of that first.
+    pub(super) async fn refuse(&self, gateway: &Gateway, problem: Problem) -> Refused {
+        if let Err(problem) = self.pass(gateway).await {
+            return Refused { problem, standing: self.standing() };
+        }
+        let back = gateway.store.give_back(&self.admission).await;
+        let standing = back.inspect_err(|error| {
             tracing::warn!(%error, "what a refused request took comes back only with the minute");
-            taken
-        })
+        });
+        Refused { problem, standing: standing.ok().or_else(|| self.standing()) }
+    }
+}
+
+fn verdict(standing: &Standing) -> Result<(), Problem> {
+    match standing.refusal {
+        Some((refusal, whose)) => Err(refused(refusal, whose, standing.wait_ms)),
+        None => Ok(()),
     }
 }
 
@@ -71,24 +143,21 @@ impl Drop for Place {
     }
 }
 
-/// Asks the limits, and says what the request took of them.
+/// Asks the limits, or leaves that to who holds the credit, when it is likely that they let it pass.
 pub(super) async fn admit(
     gateway: &Arc<Gateway>,
     authenticated: Authenticated,
-) -> Result<(Admitted, Taken), Refused> {
+) -> Result<Admitted, Refused> {
     let Authenticated { received, key } = &authenticated;
     let max_tokens = gateway.config.limits.max_tokens_per_request;
     let asked = received.chat.answer_tokens_max().unwrap_or(0).min(max_tokens);
     let answer = asked * u64::from(received.chat.n.unwrap_or(1));
     let tokens = credits::prompt_tokens_estimate(&received.chat) + answer;
-    let admission = gateway.admission(key, &received.request, tokens);
-    let standing = gateway.store.admit(&admission).await.map_err(|error| {
-        tracing::error!(%error, "limits can't be asked");
-        Refused::from(credits::away())
-    })?;
-    if let Some((refusal, whose)) = standing.refusal {
-        let problem = limits::refused(refusal, whose, standing.wait_ms);
-        return Err(Refused { problem, standing: Some(standing) });
+    let passage = Passage::new(gateway.admission(key, &received.request, tokens));
+    let is_small = credits::prompt_tokens_max(&received.chat) <= ASKED_LATER_BYTES_MAX;
+    if !is_small || !gateway.roomy.has_room(&key.key, tokens) {
+        let passed = passage.pass(gateway).await;
+        passed.map_err(|problem| Refused { problem, standing: passage.standing() })?;
     }
     let place = Place {
         gateway: Arc::clone(gateway),
@@ -96,5 +165,5 @@ pub(super) async fn admit(
         request: received.request.clone(),
         is_over: false,
     };
-    Ok((Admitted { authenticated, standing, place }, Taken(admission)))
+    Ok(Admitted { authenticated, passage: Arc::new(passage), place })
 }

@@ -5,12 +5,14 @@ use super::lead::Lead;
 use super::recall::Seen;
 use super::route::Routed;
 use crate::budgets;
+use crate::cache::AnswerKey;
 use crate::credits::{self, WorstCase};
 use crate::exchange::stop_execution;
 use crate::state::Gateway;
 use crate::tokens;
 use infra::config::Model;
 use infra::store::StoreError;
+use infra::store::enter::Entered;
 use infra::store::holds::{Reservation, Reserved, Sought};
 use infra::store::spending::Spender;
 use schemas::catalogue::Tokenizer;
@@ -90,11 +92,15 @@ pub(super) async fn hold(gateway: &Arc<Gateway>, mut routed: Routed) -> Result<H
         armed: true,
     };
     let mut costs = Costs::of(gateway, &routed);
-    let mut reserved = match seek(gateway, &mut routed, &costs).await? {
-        Sought::Lead(reserved) => reserved,
-        Sought::Known(look) => {
+    let mut reserved = match seek(gateway, &mut routed, &costs).await {
+        Ok(Sought::Lead(reserved)) => reserved,
+        Ok(Sought::Known(look)) => {
             guard.armed = false;
             return Ok(Holding::Seen(Box::new(routed.missed.seen(look))));
+        }
+        Err(problem) => {
+            guard.armed = !routed.missed.masked.admitted.passage.is_refused();
+            return Err(problem);
         }
     };
     // Bytes are an upper bound that costs nothing. Only who is refused by it is counted.
@@ -221,20 +227,17 @@ async fn seek(
 ) -> Result<Sought, Problem> {
     let keep = routed.missed.keep.as_ref().filter(|_| routed.missed.is_unseen);
     let Some(key) = keep.map(|keep| keep.key.clone()) else {
+        // Whoever has looked has asked the limits, too: nobody comes past them.
+        routed.missed.masked.admitted.passage.pass(gateway).await?;
         return reserve(gateway, routed, costs).await.map(Sought::Lead);
     };
     let wanted = wanted(gateway, routed, costs);
-    let looking = gateway.looking(&key, &wanted.request);
-    let sought = match gateway.store.seek(key.tenant(), looking, &wanted).await {
-        Ok(sought) => sought,
+    let Some(sought) = look_and_reserve(gateway, routed, &key, &wanted).await? else {
         // What is kept may be spoiled: that is no reason to refuse anybody.
-        Err(error) if error.is_refusal() => {
-            gateway.metrics.cache_total.with_label_values(&["away"]).inc();
-            tracing::warn!(%error, "the cache is away");
-            routed.missed.keep = None;
-            return reserve(gateway, routed, costs).await.map(Sought::Lead);
-        }
-        Err(error) => return Err(away(error)),
+        gateway.metrics.cache_total.with_label_values(&["away"]).inc();
+        tracing::warn!("the cache can't be read");
+        routed.missed.keep = None;
+        return reserve(gateway, routed, costs).await.map(Sought::Lead);
     };
     if matches!(sought, Sought::Lead(_)) {
         gateway.metrics.cache_total.with_label_values(&["miss"]).inc();
@@ -242,6 +245,35 @@ async fn seek(
         routed.missed.is_unseen = false;
     }
     Ok(sought)
+}
+
+/// The look and the reservation, and with them the limits if nobody has asked them yet; nothing
+/// when what is kept can't be read.
+async fn look_and_reserve(
+    gateway: &Gateway,
+    routed: &Routed,
+    key: &AnswerKey,
+    wanted: &Reservation,
+) -> Result<Option<Sought>, Problem> {
+    let looking = gateway.looking(key, &wanted.request);
+    let passage = &routed.missed.masked.admitted.passage;
+    let Some(admission) = passage.unasked() else {
+        return match gateway.store.seek(key.tenant(), looking, wanted).await {
+            Ok(sought) => Ok(Some(sought)),
+            Err(error) if error.is_refusal() => Ok(None),
+            Err(error) => Err(away(error)),
+        };
+    };
+    let (standing, sought) =
+        match gateway.store.enter(admission, key.tenant(), looking, wanted).await {
+            Ok(Entered::Passed(standing, sought)) => (standing, Some(sought)),
+            Ok(Entered::Spoiled(standing) | Entered::Refused(standing)) => (standing, None),
+            Err(error) => {
+                tracing::error!(%error, "neither limits nor credit can be asked");
+                return Err(passage.unheard());
+            }
+        };
+    passage.hear(gateway, standing).map(|()| sought)
 }
 
 async fn reserve(gateway: &Gateway, routed: &Routed, costs: &Costs) -> Result<Reserved, Problem> {

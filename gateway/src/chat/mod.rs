@@ -157,7 +157,7 @@ pub struct Figures {
 /// produced is charged.
 pub struct Answering {
     /// Where the key stands.
-    pub standing: LimitStanding,
+    pub standing: Option<LimitStanding>,
     /// Whether the answer had been kept.
     pub from_cache: bool,
     /// How many pieces of which kinds of personal data were masked, as `email=1,phone=2`.
@@ -296,20 +296,20 @@ impl Answering {
 pub async fn chat(gateway: &Arc<Gateway>, call: Call) -> Result<Answering, Refused> {
     let received = receive::receive(gateway, call)?;
     let authenticated = authenticate::authenticate(gateway, received)?;
-    let (admitted, taken) = admit::admit(gateway, authenticated).await?;
-    let standing = admitted.standing;
+    let admitted = admit::admit(gateway, authenticated).await?;
+    let passage = Arc::clone(&admitted.passage);
     let bytes = credits::prompt_tokens_max(&admitted.authenticated.received.chat);
     let masking = || mask::mask(gateway, admitted);
     let done = if bytes > MASKED_AT_ONCE_BYTES_MAX { long_work(masking) } else { masking() };
     let (masked, vault) = match done {
         Ok(masked) => masked,
-        Err(problem) => return Err(unburnt(gateway, taken, standing, problem).await),
+        Err(problem) => return Err(passage.refuse(gateway, problem).await),
     };
     let unmask = unmask::Unmask::new(vault);
     let hidden = unmask.summary().to_owned();
     let model = masked.admitted.authenticated.received.chat.model.clone();
     let (follows, way) = (Arc::new(AtomicBool::new(false)), Arc::clone(gateway));
-    let following = Arc::clone(&follows);
+    let (following, passing) = (Arc::clone(&follows), Arc::clone(&passage));
     let mut begin: Begin = Box::pin(async move {
         let begun = async {
             let mut recalled = recall::recall(&way, masked, &following).await?;
@@ -333,7 +333,7 @@ pub async fn chat(gateway: &Arc<Gateway>, call: Call) -> Result<Answering, Refus
         };
         match begun.await {
             Ok(begun) => Ok(begun),
-            Err(problem) => Err(unburnt(&way, taken, standing, problem).await),
+            Err(problem) => Err(passing.refuse(&way, problem).await),
         }
     });
     // A question that follows an equal one may take as long as that: its stream begins meanwhile.
@@ -347,16 +347,6 @@ pub async fn chat(gateway: &Arc<Gateway>, call: Call) -> Result<Answering, Refus
     };
     let (gateway, masked) = (Arc::clone(gateway), hidden);
     let Begun { reason, from_cache, source } = begun;
+    let standing = passage.standing();
     Ok(Answering { standing, reason, from_cache, masked, gateway, source, unmask })
-}
-
-/// A refusal that costs nothing: what the request took of its minute is there again.
-async fn unburnt(
-    gateway: &Gateway,
-    taken: admit::Taken,
-    standing: LimitStanding,
-    problem: Problem,
-) -> Refused {
-    let standing = Some(taken.give_back(gateway, standing).await);
-    Refused { problem, standing }
 }

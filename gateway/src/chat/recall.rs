@@ -177,23 +177,27 @@ impl Kept {
 
 /// Looks, and waits while an equal question is being asked: `follows` tells that. A kept answer is
 /// charged for before it is told. Where it is sure that credit is asked for next, the look is left
-/// to that.
+/// to that; else the limits have been asked when this returns.
 ///
 /// # Errors
-/// When a kept answer costs more than the credit covers.
+/// When a limit refuses, or a kept answer costs more than the credit covers.
 pub(super) async fn recall(
     gateway: &Arc<Gateway>,
     masked: Masked,
     follows: &AtomicBool,
 ) -> Result<Recalled, Problem> {
-    let Some(keep) = keep_of(gateway, &masked) else { return Ok(missed(masked, None)) };
-    if masked.admitted.authenticated.received.wishes.no_cache {
-        return Ok(missed(masked, Some(keep)));
-    }
-    if keep.similar.is_none() && masked.is_surely_routed(gateway) {
-        let (lead, keep, is_unseen) = (None, Some(keep), true);
+    let keep = keep_of(gateway, &masked);
+    let no_cache = masked.admitted.authenticated.received.wishes.no_cache;
+    let looks = |keep: &Keep| keep.similar.is_none() && !no_cache;
+    if keep.as_ref().is_some_and(looks) && masked.is_surely_routed(gateway) {
+        let (lead, is_unseen) = (None, true);
         return Ok(Recalled::Missed(Box::new(Missed { masked, lead, keep, is_unseen })));
     }
+    masked.admitted.passage.pass(gateway).await?;
+    let keep = match keep {
+        Some(keep) if !no_cache => keep,
+        keep => return Ok(missed(masked, keep)),
+    };
     // Boxed: few come here, and all would have room for it.
     Box::pin(look_up(gateway, masked, keep, None, follows)).await
 }

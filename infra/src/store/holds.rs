@@ -18,14 +18,17 @@ static RESERVE: LazyLock<Script> =
     LazyLock::new(|| Script::new(include_str!("scripts/reserve.lua")));
 
 /// The look for a kept answer and the reservation of who finds none, in one round trip.
-static SEEK: LazyLock<Script> = LazyLock::new(|| {
+static SEEK: LazyLock<Script> = LazyLock::new(|| Script::new(&seek_text()));
+
+/// The script of that.
+pub(super) fn seek_text() -> String {
     let (look, reserve) = (include_str!("scripts/look.lua"), include_str!("scripts/reserve.lua"));
     let then = include_str!("scripts/seek.lua");
-    Script::new(&format!(
+    format!(
         "local function look(KEYS, ARGV)\n{look}\nend\n\
          local function reserve(KEYS, ARGV)\n{reserve}\nend\n{then}"
-    ))
-});
+    )
+}
 
 static EXPIRED: LazyLock<Script> =
     LazyLock::new(|| Script::new(include_str!("scripts/expired.lua")));
@@ -131,6 +134,31 @@ fn keys_of(wanted: &Reservation) -> Vec<String> {
     named
 }
 
+/// What a look that may reserve reads and writes.
+pub(super) fn seek_keys(
+    tenant: &Tenant,
+    looking: Looking<'_>,
+    wanted: &Reservation,
+) -> Vec<String> {
+    let digest = looking.digest;
+    let mut named = vec![keys::answer(tenant, digest), keys::leader(tenant, digest)];
+    named.extend(keys_of(wanted));
+    named
+}
+
+/// What the script said of a look that may reserve.
+pub(super) fn sought(
+    wanted: &Reservation,
+    (said, found, amount, which): (String, Vec<u8>, i64, usize),
+) -> Result<Sought, StoreError> {
+    let text = |found: Vec<u8>| String::from_utf8_lossy(&found).into_owned();
+    match said.as_str() {
+        "kept" => Ok(Sought::Known(Look::Kept(found))),
+        "follow" => Ok(Sought::Known(Look::Follow(text(found)))),
+        _ => reserved(wanted, (text(found), amount, which)).map(Sought::Lead),
+    }
+}
+
 /// What the script said of a reservation.
 fn reserved(
     wanted: &Reservation,
@@ -175,20 +203,20 @@ impl Store {
         looking: Looking<'_>,
         wanted: &Reservation,
     ) -> Result<Sought, StoreError> {
-        let digest = looking.digest;
-        let mut named = vec![keys::answer(tenant, digest), keys::leader(tenant, digest)];
-        named.extend(keys_of(wanted));
-        let mut call = Call::new(&SEEK, &named);
+        let mut call = Call::new(&SEEK, &seek_keys(tenant, looking, wanted));
+        self.write_seek(&mut call, looking, wanted);
+        sought(wanted, call.ask(&mut self.connection()).await?)
+    }
+
+    /// Writes what a look that may reserve is given.
+    pub(super) fn write_seek(
+        &self,
+        call: &mut Call<'_>,
+        looking: Looking<'_>,
+        wanted: &Reservation,
+    ) {
         call.arg(looking.request.as_str()).arg(looking.lease_ms);
-        self.write(&mut call, wanted);
-        let answer: (String, Vec<u8>, i64, usize) = call.ask(&mut self.connection()).await?;
-        let (said, found, amount, which) = answer;
-        let text = |found: Vec<u8>| String::from_utf8_lossy(&found).into_owned();
-        match said.as_str() {
-            "kept" => Ok(Sought::Known(Look::Kept(found))),
-            "follow" => Ok(Sought::Known(Look::Follow(text(found)))),
-            _ => reserved(wanted, (text(found), amount, which)).map(Sought::Lead),
-        }
+        self.write(call, wanted);
     }
 
     /// Writes a reservation behind what a script is given.

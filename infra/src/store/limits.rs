@@ -8,7 +8,10 @@ use redis::Script;
 use schemas::ids::{AccountId, KeyId, RequestId};
 use std::sync::LazyLock;
 
-static ADMIT: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("scripts/admit.lua")));
+/// The script that lets a request pass.
+pub(super) const ADMIT_TEXT: &str = include_str!("scripts/admit.lua");
+
+static ADMIT: LazyLock<Script> = LazyLock::new(|| Script::new(ADMIT_TEXT));
 
 static GIVE_BACK: LazyLock<Script> =
     LazyLock::new(|| Script::new(include_str!("scripts/give_back.lua")));
@@ -45,9 +48,23 @@ pub struct Admission {
     pub of_account: Option<Rates>,
 }
 
+/// Whose limits are asked: with the names of its buckets and of its places.
+pub(super) type Owner = (Spender, Rates, String, String);
+
+/// The script's keys.
+pub(super) fn keys_of(owners: &[Owner]) -> Vec<String> {
+    let each = owners.iter().flat_map(|(_, _, rate, parallel)| [rate.clone(), parallel.clone()]);
+    each.collect()
+}
+
+/// How many arguments the script has.
+pub(super) fn arguments_of(owners: &[Owner]) -> usize {
+    3 + 3 * owners.len()
+}
+
 impl Admission {
-    /// Whose limits are asked, in their order: each with its buckets and its places.
-    fn owners(&self) -> Vec<(Spender, Rates, String, String)> {
+    /// Whose limits are asked, in their order.
+    pub(super) fn owners(&self) -> Vec<Owner> {
         let (account, key) = (&self.account, &self.key);
         let (rate, parallel) = (keys::rate(account, key), keys::parallel(account, key));
         let mut owners = vec![(Spender::Key, self.of_key, rate, parallel)];
@@ -56,6 +73,14 @@ impl Admission {
             (Spender::Account, rates, rate, parallel)
         }));
         owners
+    }
+
+    /// Writes what the script is given.
+    pub(super) fn write(&self, owners: &[Owner], call: &mut Call<'_>) {
+        call.arg(self.request.as_str()).arg(self.tokens).arg(self.lease_ms);
+        for (_, rates, ..) in owners {
+            call.arg(rates.requests_max).arg(rates.tokens_max).arg(rates.parallel_max);
+        }
     }
 }
 
@@ -93,7 +118,7 @@ pub struct Standing {
 
 impl Standing {
     /// The nearer of several owners' limits; `levels` has four numbers for each.
-    fn nearest(owners: &[(Spender, Rates, String, String)], levels: &[u64]) -> Option<Self> {
+    fn nearest(owners: &[Owner], levels: &[u64]) -> Option<Self> {
         let mut each = levels.as_chunks::<4>().0.iter().zip(owners).map(
             |([requests_left, requests_reset_ms, tokens_left, tokens_reset_ms], owner)| Self {
                 refusal: None,
@@ -121,23 +146,9 @@ impl Standing {
             nearest
         }))
     }
-}
 
-impl Store {
-    /// Lets a request pass the limits of its key and its account, or says which one refuses it.
-    ///
-    /// # Errors
-    /// When Redis is away: then the request must not pass.
-    pub async fn admit(&self, wanted: &Admission) -> Result<Standing, StoreError> {
-        let owners = wanted.owners();
-        let named: Vec<&String> =
-            owners.iter().flat_map(|(_, _, rate, parallel)| [rate, parallel]).collect();
-        let mut call = Call::new(&ADMIT, &named);
-        call.arg(wanted.request.as_str()).arg(wanted.tokens).arg(wanted.lease_ms);
-        for (_, rates, ..) in &owners {
-            call.arg(rates.requests_max).arg(rates.tokens_max).arg(rates.parallel_max);
-        }
-        let answer: Vec<redis::Value> = call.ask(&mut self.connection()).await?;
+    /// What the script says.
+    pub(super) fn read(owners: &[Owner], answer: &[redis::Value]) -> Result<Self, StoreError> {
         let unreadable = || StoreError::Unreadable("admit".into());
         let (said, numbers) = answer.split_first().ok_or_else(unreadable)?;
         let said: String = redis::from_redis_value(said.clone()).map_err(|_| unreadable())?;
@@ -152,9 +163,23 @@ impl Store {
             _ => return Err(unreadable()),
         };
         let whose = if *whose == 2 { Spender::Account } else { Spender::Key };
-        let standing = Standing::nearest(&owners, levels).ok_or_else(unreadable)?;
+        let standing = Self::nearest(owners, levels).ok_or_else(unreadable)?;
         let refusal = refusal.map(|refusal| (refusal, whose));
-        Ok(Standing { refusal, wait_ms: *wait_ms, ..standing })
+        Ok(Self { refusal, wait_ms: *wait_ms, ..standing })
+    }
+}
+
+impl Store {
+    /// Lets a request pass the limits of its key and its account, or says which one refuses it.
+    ///
+    /// # Errors
+    /// When Redis is away: then the request must not pass.
+    pub async fn admit(&self, wanted: &Admission) -> Result<Standing, StoreError> {
+        let owners = wanted.owners();
+        let mut call = Call::new(&ADMIT, &keys_of(&owners));
+        wanted.write(&owners, &mut call);
+        let answer: Vec<redis::Value> = call.ask(&mut self.connection()).await?;
+        Standing::read(&owners, &answer)
     }
 
     /// Gives back what a request took that was refused after it had passed, so that the

@@ -28,6 +28,9 @@ pub mod base;
 /// Requests and tokens a minute, requests at once.
 pub mod limits;
 
+/// Limits, a kept answer and the reservation together.
+pub mod enter;
+
 /// What was spent in a day, a week, a month.
 pub mod spending;
 
