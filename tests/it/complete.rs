@@ -105,15 +105,19 @@ async fn an_older_gateway_gets_the_answer_and_then_its_end() {
 #[tokio::test]
 async fn an_answer_goes_ahead_of_a_charge_that_takes_long() {
     let mut world = World::builder().gateways(0).billings(0).start().await;
-    let streams = world.bus().jetstream();
-    streams.delete_stream(subjects::LEDGER_STREAM).await.unwrap();
     let job = job_of(&GatewayId::fresh(), true);
     let fact = Fact::Grant { unique: "credit".to_owned(), note: String::new() };
     let (account, at_ms) = (job.account.clone(), clock::unix_ms());
     let credit = EventV1 { account, at_ms, amount: MicroUsd(1_000), fact };
+    world.bus().record(&credit).await.unwrap();
+    // A ledger that hears of nothing for a while.
+    let streams = world.bus().jetstream();
+    let ledger = streams.get_stream(subjects::LEDGER_STREAM).await.unwrap();
+    let mut deaf = ledger.cached_info().config.clone();
+    deaf.subjects = vec!["deaf".to_owned()];
+    streams.update_stream(deaf).await.unwrap();
     let heard = frames_of(&world, job, async || {
         world.bus().apply_streams(&world.config().queue, &["cloud".to_owned()]).await.unwrap();
-        world.bus().record(&credit).await.unwrap();
     })
     .await;
     assert!(matches!(heard.as_slice(), [FrameBody::Answer(_), FrameBody::Done(_)]), "{heard:?}");

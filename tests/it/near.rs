@@ -123,6 +123,8 @@ async fn who_drains_takes_nothing_new_from_within_the_process_either() {
     let first = listed["data"][0]["worker"].as_str().unwrap().to_owned();
     let place = format!("/api/workers/{first}/drain");
     assert_eq!(admin.post(&place, &serde_json::json!({})).await.status, 200);
+    let pulls = async || world.queue("cloud").await.waiting;
+    wait_until("the pulls that it had sent are over", async || pulls().await == 0).await;
     world.vendor().always("fast", Script::says(["next"]));
     let second = world.add_worker();
     assert_eq!(client.ask("fast", "hello again").await.content(), "next");
