@@ -37,7 +37,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         for (name, text) in texts.into_iter().chain([("mixed", mixed.as_str())]) {
             let text = text.repeat(3);
             mask(&masker, &text, &mut digest)?;
-            let [new, known] = [false, true].map(|is_known| least(&masker, &text, is_known));
+            let [new, known] = [false, true].map(|is_known| least(&masker, name, &text, is_known));
             let per_kib = |time: Duration| time.as_secs_f64() * 1e6 * 1024.0 / text.len() as f64;
             let line = serde_json::json!({
                 "text": name,
@@ -64,9 +64,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn least(masker: &Masker, text: &str, is_known: bool) -> Duration {
+fn least(masker: &Masker, name: &str, text: &str, is_known: bool) -> Duration {
     let time = |call| {
-        let account = if is_known { "known".to_owned() } else { format!("new {call}") };
+        let account = if is_known { "known".to_owned() } else { format!("new {name} {call}") };
         let masker = masker.for_key(&account, None);
         let start = Instant::now();
         std::hint::black_box(masker.detect(text));

@@ -39,7 +39,7 @@ impl Seen {
 }
 
 /// How many words to each side of its own a token looks at.
-const WORDS_AROUND: usize = 4;
+pub(in crate::pii) const WORDS_AROUND: usize = 4;
 
 /// The stretch of kanji, or of katakana joined by `・`, that a token is in.
 #[derive(Clone, Copy, Default)]
@@ -56,7 +56,7 @@ struct Run {
 }
 
 /// How far a token looks to each side.
-const WINDOW: usize = 6;
+pub(in crate::pii) const WINDOW: usize = 6;
 
 /// Tokens beyond which nothing on either side changes a token's features: four listed words, and
 /// one that covers the last token of the window.

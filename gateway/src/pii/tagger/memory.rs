@@ -4,11 +4,12 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::RandomState;
-use std::hash::{BuildHasher, Hasher};
+use std::hash::{BuildHasher, Hash, Hasher};
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
-use super::features::{CONTEXT_TOKENS, Register};
+use super::features::{CONTEXT_TOKENS, Register, WINDOW, WORDS_AROUND};
+use super::lexicon::ENTRY_CHARACTERS_MAX;
 use super::model::LABELS;
 use super::tokens::{Class, Token};
 
@@ -51,14 +52,60 @@ pub(super) fn sentences(text: &str, tokens: &[Token]) -> Vec<Range<usize>> {
     sentences
 }
 
-/// The sentences around one that the model may see: as many whole ones as it takes.
-pub(super) fn around(sentences: &[Range<usize>], index: usize) -> Range<usize> {
-    let Some(own) = sentences.get(index) else { return index..index };
-    let before = sentences.get(..index).unwrap_or_default().iter().rev();
-    let before = before.take_while(|other| other.end + CONTEXT_TOKENS > own.start).count();
-    let after = sentences.get(index + 1..).unwrap_or_default().iter();
-    let after = after.take_while(|other| other.start < own.end + CONTEXT_TOKENS).count();
-    index - before..index + after + 1
+/// A sentence with the tokens around it that the model may see. Both ends lie where no listed
+/// word goes on, so that it is cut into the same words whatever stands farther away; but where a
+/// word could go on for very long, it ends behind all that can be seen.
+pub(super) fn around(text: &str, tokens: &[Token], sentence: &Range<usize>) -> Range<usize> {
+    let goes_on = |at: usize| match tokens.get(at.wrapping_sub(1)..=at) {
+        Some([before, token]) => may_join(text, before) && may_join(text, token) && !token.spaced,
+        _ => false,
+    };
+    let mut start = sentence.start;
+    let mut seen = Seen::default();
+    while start > 0 && !seen.is_enough() {
+        start -= 1;
+        seen.add(!goes_on(start));
+    }
+    let mut end = sentence.end;
+    let mut seen = Seen::default();
+    while end < tokens.len() && !seen.is_enough() && end - sentence.end < CONTEXT_TOKENS {
+        end += 1;
+        seen.add(!goes_on(end));
+    }
+    start..end
+}
+
+/// Whether a token may be a part of a listed word of several.
+fn may_join(text: &str, token: &Token) -> bool {
+    match token.class {
+        Class::Kanji | Class::Hiragana | Class::Katakana => true,
+        Class::Sign => text.get(token.start..token.end) == Some("・"),
+        _ => false,
+    }
+}
+
+/// What the model sees on one side, at least.
+#[derive(Default)]
+struct Seen {
+    tokens: usize,
+    words: usize,
+    /// Tokens of a stretch that is not over.
+    open: usize,
+}
+
+impl Seen {
+    fn add(&mut self, is_over: bool) {
+        self.tokens += 1;
+        self.open += 1;
+        if is_over {
+            self.words += self.open.div_ceil(ENTRY_CHARACTERS_MAX);
+            self.open = 0;
+        }
+    }
+
+    fn is_enough(&self) -> bool {
+        self.open == 0 && self.tokens >= WINDOW && self.words >= WORDS_AROUND
+    }
 }
 
 /// By what a sentence between its neighbours is known again.
@@ -103,38 +150,25 @@ impl Memory {
         registers: &[Register],
         realm: &str,
     ) -> Vec<Key> {
-        let mut end = 0;
-        let hashes: Vec<Key> = sentences
-            .iter()
-            .map(|sentence| {
-                let start = end;
-                end = tokens.get(sentence.end - 1).map_or(start, |token| token.end);
-                let register = registers.get(sentence.start).copied().unwrap_or_default();
-                self.key(|hasher| {
-                    hasher.write(text.get(start..end).unwrap_or_default().as_bytes());
-                    hasher.write_u64(register);
-                })
-            })
-            .collect();
-        let key = |index| {
-            let around = around(sentences, index);
-            self.key(|hasher| {
-                hasher.write(realm.as_bytes());
-                hasher.write_usize(index - around.start);
-                for Key(hash) in hashes.get(around.clone()).unwrap_or_default() {
-                    hash.iter().for_each(|half| hasher.write_u64(*half));
-                }
-            })
+        let end = |count: usize| match count.checked_sub(1).and_then(|last| tokens.get(last)) {
+            Some(token) => token.end,
+            None => 0,
         };
-        (0..sentences.len()).map(key).collect()
-    }
-
-    fn key(&self, write: impl Fn(&mut dyn Hasher)) -> Key {
-        Key(self.hashers.each_ref().map(|hasher| {
-            let mut hasher = hasher.build_hasher();
-            write(&mut hasher);
-            hasher.finish()
-        }))
+        let key = |sentence: &Range<usize>| {
+            let around = around(text, tokens, sentence);
+            let start = end(around.start);
+            let seen = text.get(start..end(around.end)).unwrap_or_default();
+            let register = registers.get(sentence.start).copied().unwrap_or_default();
+            Key(self.hashers.each_ref().map(|hasher| {
+                let mut hasher = hasher.build_hasher();
+                realm.hash(&mut hasher);
+                register.hash(&mut hasher);
+                [end(sentence.start) - start, end(sentence.end) - start].hash(&mut hasher);
+                seen.hash(&mut hasher);
+                hasher.finish()
+            }))
+        };
+        sentences.iter().map(key).collect()
     }
 
     /// Puts what is known of the sentences where it belongs, and names those that are not known.
@@ -186,7 +220,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_token_is_in_one_sentence_and_neighbours_are_whole() {
+    fn every_token_is_in_one_sentence_and_what_is_seen_around_has_an_end() {
         let text = "山田花子です。\n\n東京都に住んでいます。Mr. Smith lives in London. Is it so?";
         let tokens = tokenize(text);
         let sentences = sentences(text, &tokens);
@@ -196,8 +230,18 @@ mod tests {
             end = sentence.end;
         }
         assert_eq!(end, tokens.len());
-        assert_eq!(around(&sentences, 0).start, 0);
-        assert_eq!(around(&sentences, sentences.len() - 1).end, sentences.len());
+        let seen = |text: &str, own: &Range<usize>| {
+            let tokens = tokenize(text);
+            let around = around(text, &tokens, own);
+            text[tokens[around.start].start..tokens[around.end - 1].end].to_owned()
+        };
+        assert_eq!(seen(text, &sentences[0]), "山田花子です。\n\n東京都に住んでいます。");
+        assert_eq!(seen("a b 、c d、e f g。h", &(9..10)), "c d、e f g。h");
+        let long = "あ".repeat(2 * CONTEXT_TOKENS);
+        let text = format!("a。{long}。b{long}");
+        let own = 2 * CONTEXT_TOKENS + 3..2 * CONTEXT_TOKENS + 4;
+        let end = "あ".repeat(CONTEXT_TOKENS);
+        assert_eq!(seen(&text, &own), format!("{long}。b{end}"));
     }
 
     #[test]

@@ -91,21 +91,21 @@ impl Tagger {
         let keys = self.memory.keys((text, tokens), &sentences, registers, realm);
         let mut worths = vec![[0; LABELS]; tokens.len()];
         let missing = self.memory.recall(&keys, &sentences, &mut worths);
+        let around = |index: &usize| match sentences.get(*index) {
+            Some(sentence) => memory::around(text, tokens, sentence),
+            None => 0..0,
+        };
         let mut rest = missing.as_slice();
         while let Some((first, others)) = rest.split_first() {
-            // Neighbours that overlap are looked at together, and once.
-            let mut around = memory::around(&sentences, *first);
-            let joined = others.iter().take_while(|index| {
-                let next = memory::around(&sentences, **index);
-                let touches = next.start <= around.end;
-                around.end = if touches { next.end } else { around.end };
+            // What overlaps is looked at together, and once.
+            let mut seen = around(first);
+            let joined = others.iter().map(around).take_while(|next| {
+                let touches = next.start <= seen.end;
+                seen.end = if touches { next.end } else { seen.end };
                 touches
             });
             let (group, later) = rest.split_at(1 + joined.count());
             rest = later;
-            let whole = sentences.get(around).unwrap_or_default();
-            let (Some(from), Some(to)) = (whole.first(), whole.last()) else { break };
-            let seen = from.start..to.end;
             let features = Features::new(
                 text,
                 tokens.get(seen.clone()).unwrap_or_default(),
