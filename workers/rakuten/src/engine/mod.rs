@@ -8,10 +8,14 @@ mod embedder;
 mod error;
 mod gguf;
 mod grammar;
+/// Passes that nobody wants any more.
+mod interrupt;
 mod logprobs;
 mod model;
 mod options;
 mod output;
+/// What the next step computes.
+mod plan;
 /// The processor's instructions.
 mod processor;
 mod request;
@@ -88,7 +92,7 @@ impl Engine {
         processor::check()?;
         let queue = usize::from(options.queue_requests_max);
         let model = Model::load(options)?;
-        let (counters, stop) = (Counters::default(), AtomicBool::new(false));
+        let (counters, stop) = (Counters::default(), Arc::new(AtomicBool::new(false)));
         let shared = Arc::new(Shared { model, counters, stop });
         // One place more than may wait, so that waking the thread never fails for lack of room.
         let (messages, inbox) = sync_channel(queue + 1);
@@ -220,8 +224,8 @@ impl Engine {
         }
     }
 
-    /// Cancels every answer and ends the thread; returns when it is gone. Blocks for one decode
-    /// step at most. Call it before the process exits.
+    /// Cancels every answer and ends the thread; returns when it is gone, which takes milliseconds
+    /// on a CPU. Call it before the process exits.
     pub fn stop(&self) {
         self.shared.stop.store(true, Relaxed);
         // A full channel means that the thread is awake and will see the flag.

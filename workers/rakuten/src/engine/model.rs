@@ -18,6 +18,7 @@ use llama_cpp_2::{LogOptions, send_logs_to_tracing};
 use super::error::EngineError;
 use super::gguf::Header;
 use super::grammar::Grammars;
+use super::interrupt;
 use super::options::EngineOptions;
 use super::options::{CONTEXT_TOKENS_MIN, CONTEXT_TOKENS_STEP, CacheLayout, CacheType};
 use super::vocabulary::Vocabulary;
@@ -35,6 +36,12 @@ const FLASH_ATTENTION_OFF: i32 = 0;
 /// llama.h's LLAMA_FLASH_ATTN_TYPE_ENABLED. Where keys and values are of two types there is one way
 /// only.
 const FLASH_ATTENTION_ON: i32 = 1;
+
+/// Multiplications of one operation for each thread: about 14 ms of a core with AVX2.
+const OPERATION_PRODUCTS_MAX: u64 = 800_000_000;
+/// Fewer tokens than this are not computed at once, however large the model: reading its weights
+/// for each piece would weigh more than the work.
+const PIECE_TOKENS_MIN: u64 = 64;
 
 /// What is known of a loaded model.
 #[derive(Debug, Clone, PartialEq)]
@@ -71,6 +78,8 @@ pub(super) struct Model {
     /// Tokens of one slot's context.
     pub(super) context_tokens: usize,
     cache_type: CacheType,
+    /// Tokens that llama.cpp computes at once.
+    piece_tokens: u32,
     pub(super) grammars: Grammars,
     pub(super) info: ModelInfo,
 }
@@ -108,6 +117,7 @@ impl Model {
             load_seconds: begun.elapsed().as_secs_f64(),
         };
         let cache_type = cache_type(options.cache_type, facts.head_width);
+        let piece_tokens = piece_tokens(&options, facts.widest_product);
         let grammars = Grammars::default();
         Ok(Self {
             llama,
@@ -116,6 +126,7 @@ impl Model {
             template,
             context_tokens,
             cache_type,
+            piece_tokens,
             grammars,
             info,
         })
@@ -136,7 +147,7 @@ impl Model {
         let parameters = LlamaContextParams::default()
             .with_n_ctx(NonZeroU32::new(per_slot.saturating_mul(slots)))
             .with_n_batch(batch)
-            .with_n_ubatch(batch)
+            .with_n_ubatch(self.piece_tokens.min(batch).max(slots))
             .with_n_seq_max(slots)
             .with_n_threads(threads)
             .with_n_threads_batch(threads)
@@ -145,11 +156,13 @@ impl Model {
             .with_flash_attention_policy(flash_attention)
             .with_kv_unified(self.options.cache_layout == CacheLayout::Unified)
             .with_no_perf(true);
-        self.llama.new_context(backend()?, parameters).map_err(|error| EngineError::Llama {
-            step: "make a context",
-            reason: format!(
-                "{error}: {slots} slots of {per_slot} tokens may need more memory than there is"
-            ),
+        self.llama.new_context(backend()?, interrupt::arm(parameters)).map_err(|error| {
+            EngineError::Llama {
+                step: "make a context",
+                reason: format!(
+                    "{error}: {slots} slots of {per_slot} tokens may need more memory than there is"
+                ),
+            }
         })
     }
 
@@ -186,6 +199,8 @@ struct Facts {
     adds_space: bool,
     /// Values of one attention head, where the file says.
     head_width: Option<u64>,
+    /// Multiplications of one token in the largest single operation, where the file says.
+    widest_product: Option<u64>,
 }
 
 impl Facts {
@@ -203,8 +218,12 @@ impl Facts {
         let number = |key: &str| header.number(&format!("{architecture}.{key}"));
         let (width, heads) = (number("embedding_length"), number("attention.head_count"));
         let even_share = width.zip(heads).and_then(|(width, heads)| width.checked_div(heads));
+        let experts = number("expert_feed_forward_length").zip(number("expert_used_count"));
+        let inner = [number("feed_forward_length"), experts.map(|(inner, used)| inner * used)];
+        let inner = inner.into_iter().flatten().max();
         Ok(Self {
             head_width: number("attention.key_length").or(even_share),
+            widest_product: inner.zip(width).map(|(inner, width)| inner.saturating_mul(width)),
             name,
             architecture,
             template: header.text("tokenizer.chat_template").map(str::to_owned),
@@ -252,6 +271,18 @@ fn cache_type(wanted: CacheType, head_width: Option<u64>) -> CacheType {
     }
 }
 
+/// How many tokens llama.cpp computes at once: so few that none of its operations, between which it
+/// can be interrupted, takes long. A GPU is quick and can't be.
+fn piece_tokens(options: &EngineOptions, widest_product: Option<u64>) -> u32 {
+    let Some(product) = widest_product.filter(|product| *product > 0 && options.gpu_layers == 0)
+    else {
+        return options.batch_tokens_max;
+    };
+    let threads = u64::try_from(options.thread_count()).unwrap_or(1);
+    let tokens = (threads * OPERATION_PRODUCTS_MAX / product).max(PIECE_TOKENS_MIN);
+    u32::try_from(tokens).unwrap_or(u32::MAX).min(options.batch_tokens_max)
+}
+
 /// A slot's context: what was asked for, but not beyond what the model was trained on.
 pub(super) fn context_tokens(options: &EngineOptions, trained: usize) -> usize {
     let least = usize::try_from(CONTEXT_TOKENS_MIN).unwrap_or(usize::MAX);
@@ -270,4 +301,20 @@ pub(super) fn backend() -> Result<&'static LlamaBackend, EngineError> {
     backend
         .as_ref()
         .map_err(|reason| EngineError::Llama { step: "start its backend", reason: reason.clone() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_operation_of_a_large_model_is_long_and_a_small_one_is_not_cut() {
+        let mut options = EngineOptions { threads: Some(2), ..EngineOptions::new("model.gguf") };
+        assert_eq!(piece_tokens(&options, Some(8_192 * 2_048)), 95);
+        assert_eq!(piece_tokens(&options, Some(1_536 * 576)), options.batch_tokens_max);
+        assert_eq!(piece_tokens(&options, Some(u64::MAX)), 64);
+        assert_eq!(piece_tokens(&options, None), options.batch_tokens_max);
+        options.gpu_layers = 1;
+        assert_eq!(piece_tokens(&options, Some(8_192 * 2_048)), options.batch_tokens_max);
+    }
 }

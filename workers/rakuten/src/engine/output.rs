@@ -62,6 +62,11 @@ impl Output {
         self.events.is_closed()
     }
 
+    /// What tells whether somebody will read the rest.
+    pub(super) fn reader(&self) -> Sender<Event> {
+        self.events.clone()
+    }
+
     /// Says that a slot has taken the request.
     pub(super) fn start(&self, prompt_tokens: u32, cached_prompt_tokens: u32) {
         // The channel is empty or abandoned: there is nothing else to do about a failure.

@@ -31,7 +31,7 @@ pub(super) enum Message {
 pub(super) struct Shared {
     pub(super) model: Model,
     pub(super) counters: Counters,
-    pub(super) stop: AtomicBool,
+    pub(super) stop: Arc<AtomicBool>,
 }
 
 /// Why the loop was left.
@@ -52,7 +52,7 @@ pub(super) fn run(
     let mut failures = 0;
     let mut is_first = true;
     while failures <= RESTARTS_MAX {
-        let made = Scheduler::new(&shared.model, &shared.counters, std::mem::take(&mut waiting));
+        let made = Scheduler::new(shared, std::mem::take(&mut waiting));
         let mut scheduler = match made {
             Ok(scheduler) => scheduler,
             Err(error) if is_first => return drop(ready.send(Err(error))),

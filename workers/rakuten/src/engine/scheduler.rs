@@ -1,21 +1,26 @@
 //! The decode loop's one step: every running answer gets its next token, and what is left of the
-//! step goes to prompts.
+//! step goes to prompts. A pass that mostly nobody wants any more is broken off.
 //!
 //! Must never hand llama.cpp a batch it would answer with an abort: more tokens than it was made
 //! for, or logits read where none were asked for.
 
 use std::collections::VecDeque;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use llama_cpp_2::context::LlamaContext;
 use llama_cpp_2::llama_batch::LlamaBatch;
 use llama_cpp_2::token::LlamaToken;
 
 use super::error::EngineError;
+use super::interrupt::{self, Pass, Watch};
 use super::logprobs;
 use super::model::Model;
+use super::options::CacheLayout;
+use super::plan::{Steps, Work};
 use super::request::{FinishReason, TokenLogprob};
 use super::reuse::{self, Source};
+use super::runner::Shared;
 use super::sampling::Scratch;
 use super::slot::{Answer, Job, Slot};
 use super::status::Counters;
@@ -23,57 +28,47 @@ use super::status::Counters;
 /// Each token belongs to one sequence.
 const SEQUENCES_PER_TOKEN: i32 = 1;
 
-/// After so many tokens of a prompt, looking back at them takes as long as the rest of the work on
-/// one. That is of the demo model on two processors; in larger models looking back weighs less, and
-/// their later steps are shorter than their first.
-const LOOKING_BACK_TOKENS: usize = 1_200;
-
-/// What a slot does in one step.
-struct Work {
-    slot: usize,
-    /// Tokens it puts into the batch.
-    tokens: Vec<i32>,
-    /// Where in the batch the logits of its next token will be, if this step gives them.
-    row: Option<i32>,
-    /// The tokens are of the prompt.
-    is_prompt: bool,
-}
-
 /// The slots and the context they share.
 pub(super) struct Scheduler<'model> {
     model: &'model Model,
     context: LlamaContext<'model>,
     batch: LlamaBatch<'static>,
-    batch_tokens_max: usize,
-    batch_tokens_busy: usize,
+    steps: Steps,
+    /// What a sequence holds can be cut at any token.
+    can_be_cut: bool,
     slots: Vec<Slot>,
     waiting: VecDeque<Job>,
     counters: &'model Counters,
     scratch: Scratch,
     started: u64,
+    stop: Arc<AtomicBool>,
 }
 
 impl<'model> Scheduler<'model> {
-    pub(super) fn new(
-        model: &'model Model,
-        counters: &'model Counters,
-        waiting: VecDeque<Job>,
-    ) -> Result<Self, EngineError> {
+    pub(super) fn new(shared: &'model Shared, waiting: VecDeque<Job>) -> Result<Self, EngineError> {
+        let model = &shared.model;
         let context = model.new_context()?;
-        let batch_tokens_max = usize::try_from(context.n_batch()).unwrap_or(0);
+        let tokens_max = usize::try_from(context.n_batch()).unwrap_or(0);
         let wanted = usize::try_from(model.options.batch_tokens_busy).unwrap_or(usize::MAX);
+        let steps = Steps {
+            tokens_max,
+            prompt_tokens_busy: wanted.min(tokens_max),
+            // With a buffer for each slot llama.cpp would take two passes for one batch.
+            in_one_pass: model.options.cache_layout == CacheLayout::Unified,
+        };
         let slots = (0..i32::from(model.options.slots)).map(Slot::new).collect();
         Ok(Self {
             model,
             context,
-            batch: LlamaBatch::new(batch_tokens_max, SEQUENCES_PER_TOKEN),
-            batch_tokens_max,
-            batch_tokens_busy: wanted.min(batch_tokens_max),
+            batch: LlamaBatch::new(tokens_max, SEQUENCES_PER_TOKEN),
+            steps,
+            can_be_cut: !model.llama.is_recurrent() && !model.llama.is_hybrid(),
             slots,
             waiting,
-            counters,
+            counters: &shared.counters,
             scratch: Scratch::default(),
             started: 0,
+            stop: Arc::clone(&shared.stop),
         })
     }
 
@@ -169,10 +164,15 @@ impl<'model> Scheduler<'model> {
     /// Drops what a slot holds beyond its first `tokens`; gives how many stay. Models that keep no
     /// token by itself can't be cut: of those nothing stays.
     fn keep(&mut self, index: usize, tokens: usize) -> Result<usize, EngineError> {
-        let slot = &mut self.slots[index];
-        if slot.cached.len() == tokens {
+        if self.slots[index].cached.len() == tokens {
             return Ok(tokens);
         }
+        self.cut(index, tokens)
+    }
+
+    /// The same where the context may hold more than `cached` says.
+    fn cut(&mut self, index: usize, tokens: usize) -> Result<usize, EngineError> {
+        let slot = &mut self.slots[index];
         let first = u32::try_from(tokens).unwrap_or(u32::MAX);
         let cut = self.context.kv_cache_seq_rm(slot.sequence, Some(first), None);
         if tokens > 0 && cut.is_ok() {
@@ -186,78 +186,67 @@ impl<'model> Scheduler<'model> {
         Ok(0)
     }
 
-    /// One decode of everything that has something to do.
+    /// Everything that has something to do comes on.
     pub(super) fn step(&mut self) -> Result<(), EngineError> {
-        let work = self.plan();
-        if work.is_empty() {
+        let passes = self.steps.next(&self.slots);
+        if passes.is_empty() {
             return Ok(());
         }
-        self.fill(&work)?;
-        self.context
-            .decode(&mut self.batch)
-            .map_err(|error| EngineError::Decode(error.to_string()))?;
-        self.counters.steps.fetch_add(1, Relaxed);
-        for work in work {
-            let slot = &mut self.slots[work.slot];
-            slot.cached.extend_from_slice(&work.tokens);
-            if let Some(answer) = &mut slot.answer {
-                answer.pending = None;
-                if work.is_prompt {
-                    answer.prompt_advanced(work.tokens.len());
-                }
+        for pass in passes {
+            if self.compute(&pass)? == Pass::BrokenOff {
+                // Slots have become free: what comes next is planned anew.
+                return self.undo(&pass);
             }
-            if let Some(row) = work.row {
-                self.advance(work.slot, row);
+            for work in pass {
+                self.come_on(work);
+            }
+        }
+        self.counters.steps.fetch_add(1, Relaxed);
+        Ok(())
+    }
+
+    fn compute(&mut self, pass: &[Work]) -> Result<Pass, EngineError> {
+        self.fill(pass)?;
+        let answers = pass.iter().filter_map(|work| {
+            self.slots[work.slot].answer.as_ref().map(|answer| (answer, work.tokens.len()))
+        });
+        let spared = !self.can_be_cut || answers.clone().any(|(answer, _)| answer.was_redone);
+        let shares = answers.map(|(answer, tokens)| (answer.wish(), tokens)).collect();
+        let watch = Watch::new(shares, spared, Arc::clone(&self.stop));
+        interrupt::watched(watch, || self.context.decode(&mut self.batch))
+            .map_err(|error| EngineError::Decode(error.to_string()))
+    }
+
+    /// Takes back what a pass that was broken off has left in the context.
+    fn undo(&mut self, pass: &[Work]) -> Result<(), EngineError> {
+        self.counters.broken_off.fetch_add(1, Relaxed);
+        for work in pass {
+            let held = self.slots[work.slot].cached.len();
+            self.cut(work.slot, held)?;
+            let slot = &self.slots[work.slot];
+            let held = self.context.kv_cache_seq_pos_max(slot.sequence) + 1;
+            debug_assert_eq!(usize::try_from(held).ok(), Some(slot.cached.len()));
+            if let Some(answer) = &mut self.slots[work.slot].answer {
+                answer.was_redone = !answer.is_unwanted();
             }
         }
         Ok(())
     }
 
-    /// The tokens of the next batch: one for each running answer, then the prompts.
-    fn plan(&self) -> Vec<Work> {
-        let mut row = 0;
-        let mut work = Vec::new();
-        for (slot, token) in self.slots.iter().enumerate().filter_map(|(index, slot)| {
-            slot.answer.as_ref().and_then(|answer| answer.pending).map(|token| (index, token))
-        }) {
-            work.push(Work { slot, tokens: vec![token], row: Some(row), is_prompt: false });
-            row += 1;
+    /// A slot's tokens are in the context.
+    fn come_on(&mut self, work: Work) {
+        let slot = &mut self.slots[work.slot];
+        slot.cached.extend_from_slice(&work.tokens);
+        if let Some(answer) = &mut slot.answer {
+            answer.pending = None;
+            answer.was_redone = false;
+            if work.is_prompt {
+                answer.prompt_advanced(work.tokens.len());
+            }
         }
-        let left = self.batch_tokens_max - work.len();
-        let prompts = self.prompts();
-        let budget = if work.is_empty() { left } else { self.busy_budget(&prompts).min(left) };
-        for (slot, share) in shares(&prompts, budget) {
-            let Some(answer) = &self.slots[slot].answer else { continue };
-            let tokens = answer.prompt[answer.computed..answer.computed + share].to_vec();
-            row += i32::try_from(share).unwrap_or(0);
-            let is_last = share == answer.prompt_left();
-            work.push(Work { slot, tokens, row: is_last.then_some(row - 1), is_prompt: true });
+        if let Some(row) = work.row {
+            self.advance(work.slot, row);
         }
-        work
-    }
-
-    /// Prompt tokens of a step while others are streaming: the more wait for their first token, the
-    /// longer a gap is fair, and large steps are cheaper. The deeper in its prompt a token is, the
-    /// more it looks back at, so its steps have fewer and take about as long as the first.
-    fn busy_budget(&self, prompts: &[(usize, usize)]) -> usize {
-        let answers = prompts.iter().filter_map(|(index, _)| self.slots[*index].answer.as_ref());
-        let depth = answers.map(|answer| answer.computed).max().unwrap_or(0);
-        let widest = self.batch_tokens_busy.max(self.batch_tokens_busy / 2 * prompts.len());
-        at_depth(widest, depth)
-    }
-
-    /// Slots with a prompt to compute and how much is left of it, the oldest request first.
-    fn prompts(&self) -> Vec<(usize, usize)> {
-        let mut prompts: Vec<(u64, usize, usize)> = self
-            .slots
-            .iter()
-            .enumerate()
-            .filter_map(|(index, slot)| slot.answer.as_ref().map(|answer| (index, answer)))
-            .filter(|(_, answer)| answer.has_begun && answer.prompt_left() > 0)
-            .map(|(index, answer)| (answer.number, index, answer.prompt_left()))
-            .collect();
-        prompts.sort_unstable();
-        prompts.into_iter().map(|(_, index, left)| (index, left)).collect()
     }
 
     fn fill(&mut self, work: &[Work]) -> Result<(), EngineError> {
@@ -388,62 +377,4 @@ fn choose(
     let token = answer.sampler.choose(logits, Some(guide.look()?), scratch);
     let is_complete = !model.is_end(token) && guide.accept(token)?;
     Ok((token, is_complete))
-}
-
-/// How many tokens, so deep in a prompt, take as long as these at its beginning.
-fn at_depth(tokens: usize, depth: usize) -> usize {
-    (tokens * LOOKING_BACK_TOKENS / (LOOKING_BACK_TOKENS + depth)).max(1)
-}
-
-/// Shares a step's room among prompts (slot, tokens left; the oldest first). Half goes to the
-/// oldest, so that a long one always moves; the rest in the order of length, so that a short one
-/// does not wait for a long one.
-fn shares(prompts: &[(usize, usize)], budget: usize) -> Vec<(usize, usize)> {
-    let mut given: Vec<(usize, usize)> = prompts.iter().map(|(slot, _)| (*slot, 0)).collect();
-    let mut by_length: Vec<usize> = (0..prompts.len()).collect();
-    by_length.sort_by_key(|index| prompts[*index].1);
-    let half_first = [(0, budget.div_ceil(2))].into_iter().take(prompts.len());
-    let mut left = budget;
-    for (index, most) in half_first.chain(by_length.into_iter().map(|index| (index, budget))) {
-        let share = (prompts[index].1 - given[index].1).min(most).min(left);
-        given[index].1 += share;
-        left -= share;
-    }
-    given.retain(|(_, share)| *share > 0);
-    given
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_step_has_fewer_tokens_the_deeper_it_is_and_never_none() {
-        assert_eq!(at_depth(160, 0), 160);
-        assert_eq!(at_depth(160, LOOKING_BACK_TOKENS), 80);
-        assert_eq!(at_depth(1, 100_000), 1);
-    }
-
-    #[test]
-    fn one_prompt_gets_all() {
-        assert_eq!(shares(&[(3, 1000)], 128), [(3, 128)]);
-        assert_eq!(shares(&[(3, 10)], 128), [(3, 10)]);
-        assert!(shares(&[], 128).is_empty());
-    }
-
-    #[test]
-    fn a_short_one_is_not_behind_a_long_one_and_the_long_one_moves() {
-        assert_eq!(shares(&[(0, 1000), (1, 20)], 128), [(0, 108), (1, 20)]);
-        assert_eq!(shares(&[(0, 1000), (1, 900), (2, 64)], 128), [(0, 64), (2, 64)]);
-        assert_eq!(shares(&[(0, 5), (1, 900)], 128), [(0, 5), (1, 123)]);
-    }
-
-    #[test]
-    fn never_more_than_there_is() {
-        for budget in 0..200 {
-            let given = shares(&[(0, 30), (1, 70), (2, 1)], budget);
-            let sum: usize = given.iter().map(|(_, share)| share).sum();
-            assert_eq!(sum, budget.min(101));
-        }
-    }
 }

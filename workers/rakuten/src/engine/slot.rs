@@ -5,11 +5,12 @@
 
 use std::time::Instant;
 
+use tokio::sync::mpsc::Sender;
 use tokio_util::sync::CancellationToken;
 
 use super::grammar::Guide;
 use super::output::Output;
-use super::request::{FinishReason, Finished, GenerateRequest, Timing, Usage};
+use super::request::{Event, FinishReason, Finished, GenerateRequest, Timing, Usage};
 use super::sampling::Sampler;
 
 /// A request on its way to a slot.
@@ -35,6 +36,24 @@ impl Job {
             usage: Usage::default(),
             timing: Timing { queue_seconds, ..Timing::default() },
         });
+    }
+}
+
+/// Whether somebody still wants an answer: what another may hold meanwhile.
+#[derive(Debug, Clone)]
+pub(super) struct Wish {
+    cancel: CancellationToken,
+    reader: Sender<Event>,
+}
+
+impl Wish {
+    pub(super) fn new(cancel: CancellationToken, reader: Sender<Event>) -> Self {
+        Self { cancel, reader }
+    }
+
+    /// True when nobody wants the answer any more.
+    pub(super) fn is_gone(&self) -> bool {
+        self.cancel.is_cancelled() || self.reader.is_closed()
     }
 }
 
@@ -87,6 +106,8 @@ pub(super) struct Answer {
     pub(super) completion_tokens_max: u32,
     /// Order of arrival among all requests.
     pub(super) number: u64,
+    /// Its last pass was broken off for others' sake: not again, before it has come on.
+    pub(super) was_redone: bool,
     cancel: CancellationToken,
     queued_at: Instant,
     started_at: Instant,
@@ -113,6 +134,7 @@ impl Answer {
             completion_tokens: 0,
             completion_tokens_max: request.tokens_max.unwrap_or(u32::MAX).min(left),
             number,
+            was_redone: false,
             cancel: request.cancel,
             queued_at,
             started_at: Instant::now(),
@@ -142,6 +164,10 @@ impl Answer {
     /// True when nobody wants the answer any more.
     pub(super) fn is_unwanted(&self) -> bool {
         self.cancel.is_cancelled() || self.output.is_abandoned()
+    }
+
+    pub(super) fn wish(&self) -> Wish {
+        Wish::new(self.cancel.clone(), self.output.reader())
     }
 
     fn summary(&self, reason: FinishReason, stop: Option<String>) -> Finished {

@@ -27,6 +27,8 @@ pub struct Status {
     pub answers_total: u64,
     /// Answers that were cancelled or abandoned.
     pub cancelled_total: u64,
+    /// Passes that were broken off because nobody wanted most of them any more.
+    pub broken_off_total: u64,
     /// Times the context was made anew after a failure.
     pub restarts_total: u64,
 }
@@ -43,6 +45,7 @@ pub(super) struct Counters {
     pub(super) steps: AtomicU64,
     pub(super) answers: AtomicU64,
     pub(super) cancelled: AtomicU64,
+    pub(super) broken_off: AtomicU64,
     pub(super) restarts: AtomicU64,
 }
 
@@ -59,6 +62,7 @@ impl Counters {
             steps_total: self.steps.load(Relaxed),
             answers_total: self.answers.load(Relaxed),
             cancelled_total: self.cancelled.load(Relaxed),
+            broken_off_total: self.broken_off.load(Relaxed),
             restarts_total: self.restarts.load(Relaxed),
         }
     }

@@ -4,13 +4,7 @@ use std::time::Instant;
 
 use worker_rakuten::engine::{Engine, EngineError, Event, FinishReason};
 
-use crate::support::{alone, chat, engine, greedy, options, read, run, wait_idle};
-
-/// What must not depend on the others: the text, and every probability to the last bit.
-fn content(answer: crate::support::Answer) -> (String, Vec<(i32, u32)>) {
-    let bits = answer.logprobs.iter().map(|entry| (entry.token, entry.logprob.to_bits()));
-    (answer.text, bits.collect())
-}
+use crate::support::{alone, chat, content, engine, greedy, options, read, run, wait_idle};
 
 #[test]
 fn sixteen_chats_at_once_are_the_chats_alone() {

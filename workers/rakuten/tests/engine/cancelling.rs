@@ -1,4 +1,5 @@
-//! Cancelling at any moment: the slot is free within a step, and nothing is left.
+//! Cancelling at any moment: the slot is free within a step, and nothing is left. What becomes of
+//! the step is in interrupting.rs.
 
 use std::time::{Duration, Instant};
 
@@ -110,6 +111,18 @@ fn a_thousand_random_cancels_leave_no_slot_busy() {
     let ended = after.answers_total + after.cancelled_total;
     assert_eq!(ended - before.answers_total - before.cancelled_total, CANCELS as u64);
     assert_eq!(after.restarts_total, 0);
+    // No cell of the context is lost: each slot still holds a whole one.
+    let long = "a long way to go ".repeat(200);
+    let streams: Vec<_> = (0..after.slots)
+        .map(|number| {
+            let prompt = engine.prompt_of_text(&format!("{number} {long}")).unwrap();
+            engine.generate(greedy(prompt, 9)).unwrap()
+        })
+        .collect();
+    for stream in streams {
+        let usage = read(stream).finished.usage;
+        assert!(usage.prompt_tokens + usage.completion_tokens > 1_000, "{usage:?}");
+    }
     engine.stop();
 }
 

@@ -77,11 +77,23 @@ pub(crate) struct Answer {
     pub(crate) events: usize,
 }
 
+/// What must not depend on others: the text, and every probability to the last bit.
+pub(crate) fn content(answer: Answer) -> (String, Vec<(i32, u32)>) {
+    let bits = answer.logprobs.iter().map(|entry| (entry.token, entry.logprob.to_bits()));
+    (answer.text, bits.collect())
+}
+
 /// Reads an answer to its end; every answer must begin with `Started` and end with `Finished`.
-pub(crate) fn read(mut events: Receiver<Event>) -> Answer {
+pub(crate) fn read(events: Receiver<Event>) -> Answer {
+    read_on(Vec::new(), events)
+}
+
+/// The same of an answer whose first events were read before.
+pub(crate) fn read_on(before: Vec<Event>, mut events: Receiver<Event>) -> Answer {
     let (mut text, mut logprobs, mut count) = (String::new(), Vec::new(), 0);
     let mut has_started = false;
-    while let Some(event) = events.blocking_recv() {
+    let mut before = before.into_iter();
+    while let Some(event) = before.next().or_else(|| events.blocking_recv()) {
         count += 1;
         match event {
             Event::Started { .. } => {
