@@ -48,9 +48,19 @@ pub(super) struct Setting {
     pub(super) json: bool,
 }
 
-/// Whether a placeholder could begin with this byte: the quick test of every position.
-pub(super) fn may_begin(byte: u8) -> bool {
-    matches!(byte, b'[' | b'<' | b'{' | b'\\' | b'&' | 0xE3 | 0xEF | b'A'..=b'Z')
+/// Where in a text a placeholder could begin first; its length where none could. The quick test of
+/// every place.
+pub(super) fn may_begin_at(text: &str) -> usize {
+    let bytes = text.as_bytes();
+    let begins = |(at, byte): (usize, &u8)| match byte {
+        b'[' | b'<' | b'{' | b'\\' | b'&' | 0xEF | b'A'..=b'Z' => true,
+        // 〈《【〔, which begin as kana do.
+        0xE3 => {
+            matches!(bytes.get(at + 1..at + 3), Some([0x80, 0x88 | 0x8A | 0x90 | 0x94]))
+        }
+        _ => false,
+    };
+    bytes.iter().enumerate().position(begins).unwrap_or(bytes.len())
 }
 
 /// Reads a placeholder at the beginning of a text.
@@ -66,9 +76,30 @@ pub(super) fn read(text: &str, setting: Setting) -> Found {
     }
 }
 
-/// Every number that the beginning of a text, or a part of it that something else may cut off,
-/// could be read as: what the input spells must never be issued.
+/// Every number that could be read anywhere in a text, or in a part of it that something else may
+/// cut off: what the input spells must never be issued.
 pub(super) fn spelled(text: &str, mut report: impl FnMut(Kind, u32)) {
+    let seconds = &*SECONDS;
+    let bytes = text.as_bytes();
+    for (at, byte) in bytes.iter().enumerate() {
+        let may_spell = match letter(*byte).and_then(|first| seconds.get(first)) {
+            // Hardly any prose begins like a placeholder's word.
+            Some(seconds) => match bytes.get(at + 1) {
+                Some(second) if second.is_ascii() => {
+                    letter(*second).is_some_and(|second| seconds >> second & 1 == 1)
+                }
+                _ => true,
+            },
+            // Full-width letters, and what is invisible between letters, are looked at one by one.
+            None => *byte == 0xEF,
+        };
+        if may_spell {
+            spelled_here(text.get(at..).unwrap_or_default(), &mut report);
+        }
+    }
+}
+
+fn spelled_here(text: &str, report: &mut impl FnMut(Kind, u32)) {
     let mut cursor = Cursor { text, at: 0 };
     let Ok(kind) = cursor.tag(false) else { return };
     cursor.skip_gap(true);
@@ -101,19 +132,6 @@ static SECONDS: LazyLock<[u32; 26]> = LazyLock::new(|| {
 fn letter(byte: u8) -> Option<usize> {
     let upper = byte.to_ascii_uppercase();
     upper.is_ascii_uppercase().then(|| usize::from(upper - b'A'))
-}
-
-/// Whether a placeholder's word could begin with these bytes: hardly any prose does, and who looks
-/// at every letter of a text must be told quickly.
-pub(super) fn may_spell(text: &[u8]) -> bool {
-    let Some((first, rest)) = text.split_first() else { return false };
-    // Full-width letters, and what is invisible between letters, are looked at one by one.
-    if !first.is_ascii() {
-        return *first == 0xEF;
-    }
-    let Some(second) = rest.first().filter(|second| second.is_ascii()) else { return true };
-    let seconds = letter(*first).and_then(|first| SECONDS.get(first)).copied().unwrap_or(0);
-    letter(*second).is_some_and(|second| seconds >> second & 1 == 1)
 }
 
 enum Stop {
@@ -276,4 +294,22 @@ impl Cursor<'_> {
 
 fn is_invisible(character: char) -> bool {
     matches!(character, '\u{200B}'..='\u{200D}' | '\u{2060}' | '\u{FEFF}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kana_begin_no_placeholder() {
+        let setting = Setting { before: None, complete: false, json: false };
+        for character in '\u{3000}'..='\u{3FFF}' {
+            let text = format!("{character}EMAIL_1] ");
+            if may_begin_at(&text) > 0 {
+                assert_eq!(read(&text, setting), Found::Nothing, "{text:?}");
+            }
+        }
+        assert_eq!(may_begin_at("にa。【"), "にa。".len());
+        assert_eq!(may_begin_at("に。、〇"), "に。、〇".len());
+    }
 }

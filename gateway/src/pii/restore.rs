@@ -48,32 +48,34 @@ impl Restorer {
         let mut shown = String::with_capacity(text.len());
         let mut at = 0;
         let json = self.escape == Escape::Json;
-        while let Some(character) = text.get(at..).and_then(|rest| rest.chars().next()) {
+        loop {
+            // Most of an answer begins no placeholder: it is copied as it is.
             let rest = text.get(at..).unwrap_or_default();
-            let candidate = rest.as_bytes().first().is_some_and(|b| placeholder::may_begin(*b));
-            if candidate {
-                let setting = Setting { before: self.before, complete, json };
-                match placeholder::read(rest, setting) {
-                    Found::Unfinished => {
-                        rest.clone_into(&mut self.held);
-                        return shown;
-                    }
-                    Found::Placeholder { length, kind, number } => {
-                        if let Some(value) = self.values.get(kind, number) {
-                            self.show(value, &mut shown);
-                            self.before = rest.get(..length).and_then(|p| p.chars().next_back());
-                            at += length;
-                            continue;
-                        }
-                    }
-                    Found::Nothing => {}
+            let (plain, rest) = rest.split_at(placeholder::may_begin_at(rest));
+            shown.push_str(plain);
+            self.before = plain.chars().next_back().or(self.before);
+            at += plain.len();
+            let Some(character) = rest.chars().next() else { return shown };
+            let setting = Setting { before: self.before, complete, json };
+            match placeholder::read(rest, setting) {
+                Found::Unfinished => {
+                    rest.clone_into(&mut self.held);
+                    return shown;
                 }
+                Found::Placeholder { length, kind, number } => {
+                    if let Some(value) = self.values.get(kind, number) {
+                        self.show(value, &mut shown);
+                        self.before = rest.get(..length).and_then(|p| p.chars().next_back());
+                        at += length;
+                        continue;
+                    }
+                }
+                Found::Nothing => {}
             }
             shown.push(character);
             self.before = Some(character);
             at += character.len_utf8();
         }
-        shown
     }
 
     fn show(&self, value: &str, shown: &mut String) {

@@ -104,14 +104,9 @@ pub(super) struct Issuer {
 impl Issuer {
     /// Keeps free what the input itself spells like a placeholder.
     pub(super) fn reserve(&mut self, text: &str) {
-        for (offset, _) in text.char_indices() {
-            let rest = text.get(offset..).unwrap_or_default();
-            if placeholder::may_spell(rest.as_bytes()) {
-                placeholder::spelled(rest, |kind, number| {
-                    self.taken.insert((kind, number));
-                });
-            }
-        }
+        placeholder::spelled(text, |kind, number| {
+            self.taken.insert((kind, number));
+        });
     }
 
     /// The placeholder for a value: the same for the same value.

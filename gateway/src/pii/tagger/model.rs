@@ -85,27 +85,35 @@ impl Model {
             keys[count % KEYS] = key;
             count += usize::from(self.filter.may_hold(key));
         }
+        // All are fetched before one is looked at: memory is slow, but many answers come at once.
+        let mut lines = [0_u64; FEATURES];
+        for (line, key) in lines.iter_mut().zip(&keys).take(count) {
+            *line = self.line(table::line_place(self.lines.len(), *key));
+        }
         let mut scores = Scores::default();
-        for key in keys.iter().take(count) {
-            self.add(*key, &mut scores);
+        for (line, key) in lines.iter().zip(&keys).take(count) {
+            let line = if table::line_has(*line, *key) { *line } else { self.pushed(*line, *key) };
+            for (score, weight) in scores.iter_mut().zip(&weights(line)) {
+                *score += i32::from(weight.cast_signed());
+            }
         }
         scores
     }
 
-    fn add(&self, key: u32, scores: &mut Scores) {
+    /// The line at a place.
+    #[inline(always)]
+    fn line(&self, place: usize) -> u64 {
+        self.lines.get(place).map_or(0, |line| u64::from_le_bytes(*line))
+    }
+
+    /// The line of a key that another stands in the place of; none where that place is free.
+    fn pushed(&self, mut line: u64, key: u32) -> u64 {
         let mut place = table::line_place(self.lines.len(), key);
-        while let Some(line) = self.lines.get(place).copied().map(u64::from_le_bytes) {
-            if table::line_has(line, key) {
-                for (score, weight) in scores.iter_mut().zip(&weights(line)) {
-                    *score += i32::from(weight.cast_signed());
-                }
-                return;
-            }
-            if line == 0 {
-                return;
-            }
+        while line != 0 && !table::line_has(line, key) {
             place = table::line_after(self.lines.len(), place);
+            line = self.line(place);
         }
+        line
     }
 
     /// What one step of a weight is worth.

@@ -210,6 +210,12 @@ pub(super) fn laid(trained: &[u8]) -> Option<Laid> {
         return None;
     }
     let (mut lines, mut filter) = (vec![0_u64; size], vec![0_u64; FILTER_WORDS]);
+    // What weighs much is mostly what is often met: it gets the place that is looked at first.
+    let mut entries: Vec<_> = entries.iter().collect();
+    entries.sort_by_key(|[_, _, _, _, weights @ ..]| {
+        let weight: u32 = weights.iter().map(|w| u32::from(w.cast_signed().unsigned_abs())).sum();
+        std::cmp::Reverse(weight)
+    });
     for [a, b, c, d, weights @ ..] in entries {
         let key = u32::from_le_bytes([*a, *b, *c, *d]);
         let mut place = line_place(size, key);
