@@ -7,8 +7,8 @@ use infra::bus::ledger::Entry;
 use infra::children::redis::RedisServer;
 use infra::environment::Environment;
 use infra::store::Store;
-use infra::store::enter::Entered;
 use infra::store::answers::{Keeping, Leading, Look, Looking, Tenant};
+use infra::store::enter::Entered;
 use infra::store::holds::{Reservation, Reserved, Sought};
 use infra::store::limits::{Admission, Rates, Refusal};
 use schemas::ids::{AccountId, KeyId, RequestId};
@@ -107,11 +107,17 @@ async fn who_is_refused_by_the_limits_neither_leads_nor_holds() {
     let (first, second) = (RequestId::fresh(), RequestId::fresh());
     let entered = view.enter("d", &first, 4).await;
     let held = Sought::Lead(Reserved::Held(MicroUsd(4)));
-    assert!(matches!(&entered, Entered::Passed(standing, sought)
-        if standing.requests_left == 999 && *sought == held), "{entered:?}");
+    assert!(
+        matches!(&entered, Entered::Passed(standing, sought)
+        if standing.requests_left == 999 && *sought == held),
+        "{entered:?}"
+    );
     let entered = view.enter("e", &second, 4).await;
-    assert!(matches!(entered, Entered::Refused(standing)
-        if standing.refusal.unwrap().0 == Refusal::Parallel), "{entered:?}");
+    assert!(
+        matches!(entered, Entered::Refused(standing)
+        if standing.refusal.unwrap().0 == Refusal::Parallel),
+        "{entered:?}"
+    );
     assert_eq!(view.held().await, MicroUsd(4));
     view.store.leave(&view.account, &view.key, &first).await.unwrap();
     let entered = view.enter("e", &second, 7).await;
@@ -121,8 +127,11 @@ async fn who_is_refused_by_the_limits_neither_leads_nor_holds() {
     let third = RequestId::fresh();
     let entered = view.enter("d", &third, 4).await;
     let follow = Sought::Known(Look::Follow(first.to_string()));
-    assert!(matches!(&entered, Entered::Passed(standing, sought)
-        if standing.requests_left == 997 && *sought == follow), "{entered:?}");
+    assert!(
+        matches!(&entered, Entered::Passed(standing, sought)
+        if standing.requests_left == 997 && *sought == follow),
+        "{entered:?}"
+    );
     assert_eq!(view.held().await, MicroUsd(4), "who follows holds nothing");
     view.server.stop(Duration::from_secs(10)).await;
 }

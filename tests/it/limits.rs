@@ -196,7 +196,8 @@ async fn who_is_refused_together_with_the_credit_leaves_nothing() {
     let (second, refused) = tokio::join!(client.ask("fast", "second"), refused);
     assert_eq!((second.status, refused.status), (200, 429), "{}", refused.text);
     assert_ne!(refused.header("x-ratelimit-remaining-requests"), "");
-    wait_until("the place is free", async || client.ask("fast", "fourth").await.status == 200).await;
+    wait_until("the place is free", async || client.ask("fast", "fourth").await.status == 200)
+        .await;
     let blocked = client.ask("no-such-model", "fifth").await;
     assert_eq!(blocked.status, 404);
     assert_ne!(blocked.header("x-ratelimit-remaining-requests"), "");

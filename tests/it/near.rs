@@ -129,10 +129,8 @@ async fn who_drains_takes_nothing_new_from_within_the_process_either() {
     let second = world.add_worker();
     assert_eq!(client.ask("fast", "hello again").await.content(), "next");
     let done = "fly_llm_jobs_total{outcome=\"done\",pool=\"cloud\"}";
-    wait_until("the second has done it", async || {
-        world.worker_metrics(second).value(done) == 1.0
-    })
-    .await;
+    wait_until("the second has done it", async || world.worker_metrics(second).value(done) == 1.0)
+        .await;
     gate.open();
     stream.rest().await;
     assert!(stream.is_done() && stream.text() == "東京です", "{}", stream.text());

@@ -7,8 +7,8 @@ use infra::bus::Bus;
 use infra::bus::near::FrameWay;
 use schemas::frame::{Answer, Complete, Delta, Frame, FrameBody, FrameV1};
 use schemas::job::ChatJob;
-use schemas::openai::{AnswerChoice, ChunkChoice};
 use schemas::json;
+use schemas::openai::{AnswerChoice, ChunkChoice};
 use tokio::sync::oneshot;
 
 /// The way back to the gateway.

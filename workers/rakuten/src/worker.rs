@@ -20,8 +20,8 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use worker_job::{Backend, Ended, Pool, Reply, Worker, WorkerError, WorkerSettings};
 
-/// Prompt tokens in one step while others are being answered, in sixteenths of a whole step.
-const BUSY_SIXTEENTHS: u32 = 5;
+/// Prompt tokens in one step while others are being answered, in thirty-seconds of a whole step.
+const BUSY_THIRTY_SECONDS: u32 = 9;
 
 /// Whether this build can give layers to a GPU.
 const HAS_GPU: bool = cfg!(any(feature = "cuda", feature = "metal", feature = "vulkan"));
@@ -172,7 +172,7 @@ fn options(
         slots,
         context_tokens_per_slot: u32::try_from(model.context).unwrap_or(u32::MAX),
         batch_tokens_max: llama.batch_tokens_max.max(llama.slots),
-        batch_tokens_busy: (llama.batch_tokens_max * BUSY_SIXTEENTHS / 16).max(1),
+        batch_tokens_busy: (llama.batch_tokens_max * BUSY_THIRTY_SECONDS / 32).max(1),
         threads: llama.threads.and_then(|threads| u16::try_from(threads).ok()),
         ..EngineOptions::new(file)
     })

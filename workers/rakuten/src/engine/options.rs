@@ -63,7 +63,7 @@ pub struct EngineOptions {
     /// Most prompt tokens in one decode step while others are streaming, for one or two newcomers
     /// at their beginning, and fewer the deeper they are; half of it for each newcomer when they
     /// are more. Smaller keeps the streams smoother, larger answers a newcomer sooner. 1 to
-    /// `batch_tokens_max`. Default 160.
+    /// `batch_tokens_max`. Default 144.
     pub batch_tokens_busy: u32,
     /// Threads of one decode step; `None` takes every core. 1 to [`THREADS_MAX`].
     pub threads: Option<u16>,
@@ -89,7 +89,7 @@ impl EngineOptions {
             slots: 4,
             context_tokens_per_slot: 4_096,
             batch_tokens_max: 512,
-            batch_tokens_busy: 160,
+            batch_tokens_busy: 144,
             threads: None,
             queue_requests_max: 64,
             gpu_layers: 0,

@@ -62,13 +62,12 @@ impl Steps {
     }
 
     /// Prompt tokens of a step while others are streaming: the more wait for their first token, the
-    /// longer a gap is fair, and large steps are cheaper. The deeper in its prompt a token is, the
-    /// more it looks back at, so its steps have fewer and take about as long as the first.
+    /// longer a gap is fair, and large steps are cheaper.
     fn busy_budget(&self, slots: &[Slot], prompts: &[(usize, usize)]) -> usize {
         let answers = prompts.iter().filter_map(|(index, _)| slots[*index].answer.as_ref());
         let depth = answers.map(|answer| answer.computed).max().unwrap_or(0);
         let widest = self.prompt_tokens_busy.max(self.prompt_tokens_busy / 2 * prompts.len());
-        at_depth(widest, depth)
+        even_piece(prompts.iter().map(|(_, left)| left).sum(), depth, widest)
     }
 }
 
@@ -97,9 +96,25 @@ fn prompts(slots: &[Slot]) -> Vec<(usize, usize)> {
     prompts.into_iter().map(|(_, index, left)| (index, left)).collect()
 }
 
-/// How many tokens, so deep in a prompt, take as long as these at its beginning.
-fn at_depth(tokens: usize, depth: usize) -> usize {
-    (tokens * LOOKING_BACK_TOKENS / (LOOKING_BACK_TOKENS + depth)).max(1)
+/// How long so many tokens take so deep in a prompt, in halves of a token at its beginning, times
+/// [`LOOKING_BACK_TOKENS`].
+fn weight(tokens: usize, depth: usize) -> usize {
+    tokens * (2 * (LOOKING_BACK_TOKENS + depth) + tokens)
+}
+
+/// Tokens of the next piece of what is left of a prompt. There are as few pieces as may be when none
+/// takes longer than `widest` tokens at a beginning, and they take equally long: full pieces and a
+/// rest would end no sooner, and each full one would be a longer gap. The deeper in its prompt a
+/// token is, the more it looks back at, so later pieces have fewer.
+fn even_piece(left: usize, depth: usize, widest: usize) -> usize {
+    let whole = weight(left, depth);
+    let pieces = whole.div_ceil(weight(widest, 0).max(1)).max(1);
+    let wanted = whole.div_ceil(pieces);
+    // The smallest number of tokens whose weight is what is wanted.
+    let base = LOOKING_BACK_TOKENS + depth;
+    let tokens = (base * base + wanted).isqrt() - base;
+    let is_enough = weight(tokens, depth) >= wanted;
+    (tokens + usize::from(!is_enough)).max(1)
 }
 
 /// Shares a step's room among prompts (slot, tokens left; the oldest first). Half goes to the
@@ -158,7 +173,7 @@ mod tests {
         let answers = [work(0, &[7], Some(0), false), work(2, &[8], Some(1), false)];
         let [first, second] = steps.next(&slots).try_into().unwrap();
         assert_eq!(first, answers);
-        assert_eq!(second, [work(1, &[1, 2], None, true)]);
+        assert_eq!(second, [work(1, &[1, 2, 3], None, true)]);
         (steps.prompt_tokens_busy, steps.in_one_pass) = (8, true);
         let [only] = steps.next(&slots).try_into().unwrap();
         assert_eq!(only[..2], answers);
@@ -166,11 +181,39 @@ mod tests {
         assert!(steps.next(&slots[3..]).is_empty());
     }
 
+    /// The pieces of a whole prompt.
+    fn pieces(prompt: usize, widest: usize) -> Vec<usize> {
+        let (mut pieces, mut depth) = (Vec::new(), 0);
+        while depth < prompt {
+            pieces.push(even_piece(prompt - depth, depth, widest));
+            depth += pieces[pieces.len() - 1];
+        }
+        assert_eq!(depth, prompt);
+        pieces
+    }
+
     #[test]
-    fn a_step_has_fewer_tokens_the_deeper_it_is_and_never_none() {
-        assert_eq!(at_depth(160, 0), 160);
-        assert_eq!(at_depth(160, LOOKING_BACK_TOKENS), 80);
-        assert_eq!(at_depth(1, 100_000), 1);
+    fn pieces_of_a_prompt_take_equally_long_and_are_not_more_than_need_be() {
+        assert!(pieces(0, 144).is_empty());
+        assert_eq!(pieces(144, 144), [144]);
+        assert_eq!(pieces(1, 1), [1]);
+        let long = pieces(1_000, 144);
+        assert_eq!((long.len(), long[0], long[9]), (10, 135, 78));
+        for prompt in 1..1_500 {
+            let pieces = pieces(prompt, 100);
+            let depths = pieces.iter().scan(0, |depth, piece| {
+                *depth += piece;
+                Some(*depth - piece)
+            });
+            let weights: Vec<_> =
+                pieces.iter().zip(depths).map(|(piece, depth)| weight(*piece, depth)).collect();
+            // A token more than fits at most.
+            let most = weight(101, 0) + 2 * prompt;
+            assert!(weights.iter().all(|each| *each <= most), "{prompt}: {pieces:?}");
+            assert_eq!(pieces.len(), weight(prompt, 0).div_ceil(weight(100, 0)), "{prompt}");
+            let last = weights[weights.len() - 1];
+            assert!(last * 10 >= weights[0] * 8, "{prompt}: {pieces:?}");
+        }
     }
 
     #[test]
