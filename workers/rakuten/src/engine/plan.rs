@@ -102,7 +102,7 @@ fn weight(tokens: usize, depth: usize) -> usize {
     tokens * (2 * (LOOKING_BACK_TOKENS + depth) + tokens)
 }
 
-/// Tokens of the next piece of what is left of a prompt. There are as few pieces as may be when none
+/// Tokens of the next piece of what is left of a prompt. The pieces are as few as may be when none
 /// takes longer than `widest` tokens at a beginning, and they take equally long: full pieces and a
 /// rest would end no sooner, and each full one would be a longer gap. The deeper in its prompt a
 /// token is, the more it looks back at, so later pieces have fewer.
