@@ -32,6 +32,25 @@ pub struct FrameV1 {
     pub body: FrameBody,
 }
 
+/// What a part of a frame takes beside its texts, in bytes: about as much as encoded.
+const PART_BYTES: usize = 64;
+
+impl FrameV1 {
+    /// About how large it is, encoded, in bytes.
+    pub fn text_bytes(&self) -> usize {
+        match &self.body {
+            FrameBody::Delta(Delta { choices }) => {
+                choices.iter().map(ChunkChoice::text_bytes).sum::<usize>() + PART_BYTES
+            }
+            FrameBody::Answer(Answer { choices })
+            | FrameBody::Complete(Complete { choices, .. }) => {
+                choices.iter().map(AnswerChoice::text_bytes).sum::<usize>() + PART_BYTES
+            }
+            FrameBody::Alive | FrameBody::Done(_) | FrameBody::Failed(_) => PART_BYTES,
+        }
+    }
+}
+
 /// What a frame says.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -178,7 +178,7 @@ async fn a_request_that_credit_refuses_burns_nothing_of_the_minute() {
     world.finish().await;
 }
 
-/// After a first request the limits of a key with plenty of room are asked together with its credit.
+/// After a first request the limits of a key with room are asked together with its credit.
 #[tokio::test]
 async fn who_is_refused_together_with_the_credit_leaves_nothing() {
     let world = World::builder().config(|config| config.limits.parallel = 1).start().await;

@@ -143,7 +143,7 @@ impl Drop for Place {
     }
 }
 
-/// Asks the limits, or leaves that to who holds the credit, when it is likely that they let it pass.
+/// Asks the limits, or leaves that to who holds the credit when they are likely to let it pass.
 pub(super) async fn admit(
     gateway: &Arc<Gateway>,
     authenticated: Authenticated,

@@ -13,7 +13,7 @@ use crate::state::Gateway;
 use infra::bus::ledger::Recorded;
 use infra::clock;
 use infra::store::answers::{Keeping, Similar};
-use schemas::frame::{Complete, Done, Frame, FrameBody};
+use schemas::frame::{Complete, Done, FrameBody};
 use schemas::ids::RequestId;
 use schemas::job::Job;
 use schemas::ledger::{EventV1, Fact, Outcome, Use, Void, VoidReason, Writer};
@@ -276,7 +276,7 @@ async fn settle(gateway: &Arc<Gateway>, mut live: Live, model: &str, client_left
         tokio::select! {
             frame = live.published.seat.frames.recv() => {
                 let Some(frame) = frame else { break };
-                let Ok(Frame::V1(frame)) = serde_json::from_slice(&frame) else { break };
+                let Ok(frame) = frame.read() else { break };
                 if (frame.attempt, frame.delivered) != (execution.attempt, execution.delivered) {
                     continue;
                 }

@@ -8,15 +8,14 @@ use super::publish::Published;
 use super::{Collector, Event, Figures, Receipt};
 use crate::breaker::Outcome;
 use crate::broken::{cut_off, interrupted, poisoned};
-use crate::exchange::{Execution, Stage, replace_execution};
+use crate::exchange::{Arrived, Execution, Stage, replace_execution};
 use crate::line::{Place, Ticket};
 use crate::state::Gateway;
-use bytes::Bytes;
 use infra::clock;
 use infra::config::Model;
 use infra::metrics::observe;
 use schemas::error::{ErrorCode, Problem};
-use schemas::frame::{Complete, Done, Failed, Frame, FrameBody, FrameV1};
+use schemas::frame::{Complete, Done, Failed, FrameBody, FrameV1};
 use schemas::ledger::VoidReason;
 use schemas::subjects;
 use std::pin::Pin;
@@ -64,7 +63,7 @@ pub(super) struct Live {
 
 /// What woke the relay.
 enum Signal {
-    Frame(Bytes),
+    Frame(Arrived),
     FramesClosed,
     StageChanged,
     Turn(Place),
@@ -138,7 +137,7 @@ impl Relay {
         loop {
             let Some(live) = self.live.as_mut() else { return Event::Failed(interrupted()) };
             let event = match live.wait().await {
-                Signal::Frame(frame) => self.frame(&frame).await,
+                Signal::Frame(frame) => self.frame(frame).await,
                 Signal::FramesClosed => Some(self.give_up(cut_off())),
                 Signal::StageChanged => self.stage_changed().await,
                 Signal::Turn(place) => {
@@ -158,10 +157,10 @@ impl Relay {
         }
     }
 
-    async fn frame(&mut self, frame: &[u8]) -> Option<Event> {
+    async fn frame(&mut self, frame: Arrived) -> Option<Event> {
         let live = self.live.as_mut()?;
-        let frame = match serde_json::from_slice(frame) {
-            Ok(Frame::V1(frame)) => frame,
+        let frame = match frame.read() {
+            Ok(frame) => frame,
             Err(error) => {
                 // The error's own text may quote the answer.
                 tracing::error!(column = error.column(), "a frame can't be read");

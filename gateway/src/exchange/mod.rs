@@ -13,7 +13,7 @@ mod refusals;
 use crate::fleet::{Slot, Taker};
 use crate::line::Place;
 use crate::state::Gateway;
-use bytes::Bytes;
+pub(crate) use frames::Arrived;
 use frames::{Frames, Inlet};
 use futures::StreamExt;
 use infra::bus::BusError;
@@ -258,7 +258,7 @@ impl Exchange {
         self.renewals.send_modify(|count| *count += 1);
     }
 
-    fn hand_over(&self, request: &RequestId, frame: Bytes) {
+    fn hand_over(&self, request: &RequestId, frame: Arrived) {
         let mut table = self.table();
         let Some(entry) = table.get_mut(request) else { return };
         let Some(frames) = &entry.frames else { return };
@@ -309,7 +309,7 @@ pub(crate) async fn serve(gateway: &Arc<Gateway>) -> Result<(), BusError> {
     let served = Arc::clone(gateway);
     let near = Arc::clone(gateway);
     let reachable = gateway.bus.hears_near(&gateway.id, move |request, frame| {
-        near.exchange.hand_over(request, frame);
+        near.exchange.hand_over(request, Arrived::Made(Box::new(frame)));
     });
     gateway.background.spawn_vital("frames", async move {
         let stop = served.background.stop().clone();
@@ -321,7 +321,7 @@ pub(crate) async fn serve(gateway: &Arc<Gateway>) -> Result<(), BusError> {
                     let Some(message) = message else { return };
                     let request = subjects::frames_request(&message.subject);
                     if let Some(request) = request.and_then(|name| RequestId::parse(name).ok()) {
-                        served.exchange.hand_over(&request, message.payload);
+                        served.exchange.hand_over(&request, Arrived::Encoded(message.payload));
                     }
                 }
             }

@@ -1,14 +1,14 @@
 //! Jobs and frames that need not leave the process. A gateway and a worker of `fly-llm up` share
 //! one connection to NATS; what they have for each other goes from hand to hand: the same messages
-//! under the same names, without two trips through sockets. Who isn't in this process is reached
+//! under the same names, without two trips through sockets, and frames without their encoding. Who isn't in this process is reached
 //! through NATS.
 
-use super::Bus;
 use super::direct::DirectJob;
+use super::{Bus, BusError};
 use async_nats::PublishError;
-use bytes::Bytes;
+use schemas::frame::{Frame, FrameV1};
 use schemas::ids::{GatewayId, RequestId};
-use schemas::subjects;
+use schemas::{json, subjects};
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -16,7 +16,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 type TakeJob = dyn Fn(DirectJob) -> bool + Send + Sync;
 
 /// Hears a frame of a request.
-type HearFrame = dyn Fn(&RequestId, Bytes) + Send + Sync;
+type HearFrame = dyn Fn(&RequestId, FrameV1) + Send + Sync;
 
 /// Whoever is in this process, by name.
 struct Present<T: ?Sized>(RwLock<HashMap<String, Arc<T>>>);
@@ -91,15 +91,18 @@ impl FrameWay {
     /// Gives a frame on; frames come in the order in which they were given.
     ///
     /// # Errors
-    /// When NATS doesn't take it.
-    pub async fn send(&self, frame: Bytes) -> Result<(), PublishError> {
-        match &self.to {
+    /// When it can't be encoded, or NATS doesn't take it.
+    pub async fn send(&self, frame: FrameV1) -> Result<(), BusError> {
+        let (client, subject) = match &self.to {
             To::Near(hear) => {
                 hear(&self.request, frame);
-                Ok(())
+                return Ok(());
             }
-            To::Nats { client, subject } => client.publish(subject.clone(), frame).await,
-        }
+            To::Nats { client, subject } => (client, subject.clone()),
+        };
+        let failed = |error: &dyn std::fmt::Display| BusError::request("sending a frame", error);
+        let encoded = json::to_vec(&Frame::V1(frame)).map_err(|error| failed(&error))?;
+        client.publish(subject, encoded.into()).await.map_err(|error| failed(&error))
     }
 }
 
@@ -118,7 +121,7 @@ impl Bus {
     pub fn hears_near(
         &self,
         gateway: &GatewayId,
-        hear: impl Fn(&RequestId, Bytes) + Send + Sync + 'static,
+        hear: impl Fn(&RequestId, FrameV1) + Send + Sync + 'static,
     ) -> Reachable {
         let name = subjects::frames_all(gateway);
         self.near.gateways.enter(&name, Arc::new(hear));

@@ -131,7 +131,44 @@ pub struct DeltaMessage {
     pub rest: Map<String, Value>,
 }
 
+/// What a choice takes beside its texts, in bytes: about as much as encoded.
+const CHOICE_BYTES: usize = 64;
+
+/// About how large texts and values are, encoded.
+fn sizes(
+    texts: [&Option<String>; 3],
+    logprobs: &Option<Value>,
+    calls: &Option<Vec<Value>>,
+) -> usize {
+    let texts: usize = texts.into_iter().flatten().map(String::len).sum();
+    let values = logprobs.iter().chain(calls.iter().flatten());
+    // Most pieces have neither.
+    let values: usize = values.map(|value| value.to_string().len()).sum();
+    texts + values + CHOICE_BYTES
+}
+
+/// The same of what is passed on as it came.
+fn rest_size(rest: &Map<String, Value>) -> usize {
+    rest.iter().map(|(name, value)| name.len() + value.to_string().len()).sum()
+}
+
+impl AnswerChoice {
+    /// About how large it is, encoded, in bytes.
+    pub fn text_bytes(&self) -> usize {
+        let AnswerMessage { content, refusal, reasoning_content, tool_calls, rest, .. } =
+            &self.message;
+        sizes([content, refusal, reasoning_content], &self.logprobs, tool_calls) + rest_size(rest)
+    }
+}
+
 impl ChunkChoice {
+    /// About how large it is, encoded, in bytes.
+    pub fn text_bytes(&self) -> usize {
+        let DeltaMessage { content, refusal, reasoning_content, tool_calls, rest, .. } =
+            &self.delta;
+        sizes([content, refusal, reasoning_content], &self.logprobs, tool_calls) + rest_size(rest)
+    }
+
     /// A piece of text for a choice.
     pub fn text(index: u32, text: impl Into<String>) -> Self {
         let delta = DeltaMessage { content: Some(text.into()), ..DeltaMessage::default() };

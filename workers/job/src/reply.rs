@@ -5,9 +5,8 @@
 use crate::meter::Meter;
 use infra::bus::Bus;
 use infra::bus::near::FrameWay;
-use schemas::frame::{Answer, Complete, Delta, Frame, FrameBody, FrameV1};
+use schemas::frame::{Answer, Complete, Delta, FrameBody, FrameV1};
 use schemas::job::ChatJob;
-use schemas::json;
 use schemas::openai::{AnswerChoice, ChunkChoice};
 use tokio::sync::oneshot;
 
@@ -112,11 +111,7 @@ pub(crate) async fn sign_of_life(bus: &Bus, job: &ChatJob) {
 }
 
 async fn publish(way: &FrameWay, frame: FrameV1) {
-    let encoded = match json::to_vec(&Frame::V1(frame)) {
-        Ok(encoded) => encoded,
-        Err(error) => return tracing::error!(%error, "a frame can't be encoded"),
-    };
-    if let Err(error) = way.send(encoded.into()).await {
+    if let Err(error) = way.send(frame).await {
         // The gap in the numbers tells the gateway.
         tracing::warn!(%error, "a frame couldn't be sent");
     }
