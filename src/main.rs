@@ -19,6 +19,9 @@ mod local_models;
 /// How their threads wait.
 mod openmp;
 
+/// Who gives out memory.
+mod allocator;
+
 /// The configuration file while a process runs.
 mod reload;
 
@@ -32,11 +35,6 @@ use clap::Parser;
 use command_line::{Command, CommandLine, Worker};
 use infra::environment::Environment;
 use std::process::ExitCode;
-
-/// Its settings are those of `.cargo/config.toml`.
-#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
-#[global_allocator]
-static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
     let environment = match Environment::of_process().with_files() {
