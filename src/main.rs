@@ -54,8 +54,5 @@ fn main() -> ExitCode {
     let ended = runtime.block_on(role::run(command_line, environment));
     // A blocked read of standard input must not keep a process that has ended.
     runtime.shutdown_background();
-    match ended {
-        Ok(code) => code,
-        Err(failure) => failure.report(),
-    }
+    ended.unwrap_or_else(|failure| failure.report())
 }

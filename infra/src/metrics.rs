@@ -90,8 +90,8 @@ metrics! {
     charged_micro_usd_total: IntCounterVec["model"],
     /// Reservations, by what came of them.
     holds_total: IntCounterVec["result"],
-    /// Jobs sent to workers: through the queue, or direct to one with many free slots; refused are
-    /// direct ones that found no room and went to the queue.
+    /// Jobs sent to workers: through the queue, or direct to one with many free slots (near when it
+    /// is in the same process); refused are those that found no room and went to the queue.
     jobs_sent_total: IntCounterVec["way"],
     /// Claims of workers, by the answer given.
     claims_total: IntCounterVec["answer"],

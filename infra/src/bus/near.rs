@@ -1,7 +1,7 @@
 //! Jobs and frames that need not leave the process. A gateway and a worker of `fly-llm up` share
 //! one connection to NATS; what they have for each other goes from hand to hand: the same messages
-//! under the same names, without two trips through sockets, and frames without their encoding. Who isn't in this process is reached
-//! through NATS.
+//! under the same names, without two trips through sockets, and frames without their encoding. Who
+//! isn't in this process is reached through NATS.
 
 use super::direct::DirectJob;
 use super::{Bus, BusError};
