@@ -22,6 +22,9 @@ use tokio::task::JoinSet;
 /// What it says that a question was long.
 pub(crate) const INPUT_TOKENS: u64 = 250;
 
+/// Connections that may wait until they are accepted.
+const CONNECTIONS_WAITING_MAX: i32 = 4_096;
+
 /// What times in tokens count from.
 static EPOCH: LazyLock<Instant> = LazyLock::new(Instant::now);
 
@@ -38,6 +41,9 @@ struct Question<'a> {
 pub(crate) fn start() -> SocketAddr {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
+    // The standard library's 128 overflow when all of a load's connections come at once, and who
+    // was not heard asks again after a second.
+    socket2::SockRef::from(&listener).listen(CONNECTIONS_WAITING_MAX).unwrap();
     listener.set_nonblocking(true).unwrap();
     LazyLock::force(&EPOCH);
     let thread = std::thread::Builder::new().name("vendor".to_owned());

@@ -14,6 +14,10 @@ const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 /// How long sent bytes may stay unread by the other side, or a silent connection unproven.
 const UNREAD_SECONDS_MAX: Duration = Duration::from_secs(60);
 
+/// Connections that may wait until they are accepted, if the system allows as many. Of a burst of
+/// clients those beyond the library's 128 would not be heard, and ask again after a second.
+const CONNECTIONS_WAITING_MAX: i32 = 4_096;
+
 /// A listener whose accepted sockets have TCP_NODELAY set; `axum::serve` alone doesn't set it.
 pub struct PromptListener(TcpListener);
 
@@ -23,11 +27,13 @@ impl PromptListener {
     /// # Errors
     /// When the address is taken or not ours; the text says what to do.
     pub async fn bind(address: SocketAddr) -> io::Result<Self> {
-        TcpListener::bind(address).await.map(Self).map_err(|error| {
+        let listener = TcpListener::bind(address).await.map_err(|error| {
             let hint = "another program may use it: choose another with --listen HOST:PORT, \
                         or HOST:0 for a free one";
             io::Error::new(error.kind(), format!("can't listen at {address}: {error} ({hint})"))
-        })
+        })?;
+        socket2::SockRef::from(&listener).listen(CONNECTIONS_WAITING_MAX)?;
+        Ok(Self(listener))
     }
 
     /// Where it listens.
@@ -118,6 +124,18 @@ mod tests {
             tokio::join!(tokio::net::TcpStream::connect(address), listener.accept());
         client.unwrap();
         assert!(accepted.nodelay().unwrap());
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn a_burst_of_clients_is_heard_before_anybody_is_accepted() {
+        let most = std::fs::read_to_string("/proc/sys/net/core/somaxconn").unwrap();
+        let clients = most.trim().parse::<usize>().unwrap().min(600);
+        let listener = PromptListener::bind(([127, 0, 0, 1], 0).into()).await.unwrap();
+        let address = listener.local_address().unwrap();
+        let connect = || std::net::TcpStream::connect_timeout(&address, Duration::from_millis(900));
+        let heard: Vec<_> = (0..clients).map(|_| connect().unwrap()).collect();
+        assert_eq!(heard.len(), clients);
     }
 
     #[tokio::test]
