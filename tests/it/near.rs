@@ -11,6 +11,9 @@ use std::time::Duration;
 /// Free slots of the pool as the gateway knows them.
 const SLOTS_FREE: &str = "fly_llm_slots_free{pool=\"cloud\"}";
 
+/// Rounds in which some must find room and some none.
+const ROUNDS_MAX: usize = 10;
+
 fn one_process(slots: u32) -> WorldBuilder {
     World::builder().one_process().config(move |c| c.workers.provider_slots = slots)
 }
@@ -68,8 +71,6 @@ async fn a_client_that_hangs_up_stops_the_vendor_and_pays_what_was_said() {
 async fn who_finds_no_room_is_answered_through_the_queue() {
     let world = one_process(40).start().await;
     let key = world.key(1_000_000).await;
-    let gate = Gate::new();
-    world.vendor().always("fast", Script::says(["x"]).after(&gate));
     let client = world.client(&key);
     let mut adverts = world.bus().client().subscribe(subjects::HEALTH_SUBJECTS).await.unwrap();
     let Advert::V1(mut advert) =
@@ -85,27 +86,36 @@ async fn who_finds_no_room_is_answered_through_the_queue() {
             world.bus().client().publish(subject, body).await.unwrap();
         }
     };
+    // In some rounds the worker's own advert may be believed just then.
     let asked = async {
-        wait_until("the gateway believes it", async || {
-            world.scrape(0).await.value(SLOTS_FREE) > 900_000.0
-        })
-        .await;
-        let asked = futures::future::join_all((0..20).map(|_| client.ask("fast", "x")));
-        let opened = async {
-            world.vendor().wait_for_starts(20).await;
-            gate.open();
-        };
-        futures::join!(asked, opened).0
+        for round in 1..=ROUNDS_MAX {
+            wait_until("the gateway believes it", async || {
+                world.scrape(0).await.value(SLOTS_FREE) > 900_000.0
+            })
+            .await;
+            let gate = Gate::new();
+            world.vendor().always("fast", Script::says(["x"]).after(&gate));
+            let asked = futures::future::join_all((0..20).map(|_| client.ask("fast", "x")));
+            let opened = async {
+                world.vendor().wait_for_starts(20 * round).await;
+                gate.open();
+            };
+            let answers = futures::join!(asked, opened).0;
+            assert!(answers.iter().all(|answer| answer.status == 200));
+            let [near, _, refused, _] = sent(&world).await;
+            if near > 0.0 && refused > 0.0 {
+                return 20 * round;
+            }
+        }
+        panic!("in no round was there room for some and none for others");
     };
-    let answers = tokio::select! {
-        answers = asked => answers,
+    let answered = tokio::select! {
+        answered = asked => answered,
         () = bragging => unreachable!("it brags for ever"),
     };
-    assert!(answers.iter().all(|answer| answer.status == 200));
-    let [near, direct, refused, queued] = sent(&world).await;
-    assert!(near > 0.0 && refused > 0.0, "{near} found room, {refused} did not");
-    assert!(direct == 0.0 && near + queued == 20.0, "{near} + {queued}");
-    assert_eq!(world.uses().await.len(), 20);
+    let [near, direct, _, queued] = sent(&world).await;
+    assert_eq!((direct, near + queued), (0.0, answered as f64), "{near} near, {queued} queued");
+    assert_eq!(world.uses().await.len(), answered);
     world.finish().await;
 }
 
