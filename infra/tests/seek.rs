@@ -7,7 +7,7 @@ use infra::bus::ledger::Entry;
 use infra::children::redis::RedisServer;
 use infra::environment::Environment;
 use infra::store::Store;
-use infra::store::answers::{Keeping, Leading, Look, Looking, Tenant};
+use infra::store::answers::{Keeping, Leading, Look, Looking, Similar, Tenant};
 use infra::store::enter::Entered;
 use infra::store::holds::{Reservation, Reserved, Sought};
 use infra::store::limits::{Admission, Rates, Refusal};
@@ -19,6 +19,9 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 const LEASE_MS: u64 = 60_000;
+
+/// Far longer than any look takes.
+const LONG: Duration = Duration::from_secs(30);
 
 struct View {
     _folder: TempDir,
@@ -74,6 +77,12 @@ impl View {
         self.store.enter(&admission, &self.tenant(), looking, &wanted).await.unwrap()
     }
 
+    async fn ask(&self, command: &redis::Cmd) {
+        let client = redis::Client::open(self.server.url()).unwrap();
+        let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+        command.exec_async(&mut connection).await.unwrap();
+    }
+
     async fn held(&self) -> MicroUsd {
         self.store.balance(&self.account).await.unwrap().held
     }
@@ -98,7 +107,7 @@ impl View {
 }
 
 fn looking<'a>(digest: &'a str, request: &'a RequestId) -> Looking<'a> {
-    Looking { digest, request, lease_ms: LEASE_MS, time_max: Duration::from_secs(30) }
+    Looking { digest, request, lease_ms: LEASE_MS, time_max: LONG }
 }
 
 #[tokio::test]
@@ -140,10 +149,8 @@ async fn who_is_refused_by_the_limits_neither_leads_nor_holds() {
 async fn what_is_kept_and_spoiled_stops_nobody_at_the_limits() {
     let mut view = View::start().await;
     let first = RequestId::fresh();
-    let client = redis::Client::open(view.server.url()).unwrap();
-    let mut connection = client.get_multiplexed_async_connection().await.unwrap();
     let spoiled = infra::store::keys::answer(&view.tenant(), "d");
-    redis::cmd("RPUSH").arg(spoiled).arg("x").exec_async(&mut connection).await.unwrap();
+    view.ask(redis::cmd("RPUSH").arg(spoiled).arg("x")).await;
     let entered = view.enter("d", &first, 4).await;
     assert!(matches!(entered, Entered::Spoiled(standing) if standing.requests_left == 999));
     assert_eq!(view.held().await, MicroUsd::ZERO);
@@ -173,6 +180,18 @@ async fn only_who_has_to_ask_holds_credit() {
     view.server.stop(Duration::from_secs(10)).await;
 }
 
+fn keeping<'a>(view: &'a View, request: &'a RequestId) -> Keeping<'a> {
+    Keeping {
+        digest: "d",
+        request,
+        answer: b"answer",
+        ttl_seconds: 300,
+        tenant_bytes_max: 1_000,
+        similar: None,
+        place: Some((&view.account, &view.key)),
+    }
+}
+
 #[tokio::test]
 async fn a_kept_answer_gives_back_what_its_request_had() {
     let mut view = View::start().await;
@@ -180,20 +199,49 @@ async fn a_kept_answer_gives_back_what_its_request_had() {
     assert_eq!(view.admit(&first).await, None);
     assert_eq!(view.admit(&second).await, Some(Refusal::Parallel));
     view.seek("d", &first, 4).await;
-    let keeping = Keeping {
-        digest: "d",
-        request: &first,
-        answer: b"answer",
-        ttl_seconds: 300,
-        tenant_bytes_max: 1_000,
-        similar: None,
-        place: Some((&view.account, &view.key)),
-    };
-    assert_eq!(view.store.keep_answer(&view.tenant(), keeping).await.unwrap(), 0);
+    // Redis may have forgotten the script at any time.
+    view.ask(redis::cmd("SCRIPT").arg("FLUSH")).await;
+    let kept = view.store.keep_answer(&view.tenant(), keeping(&view, &first)).await;
+    assert_eq!(kept.unwrap(), 0);
     assert_eq!(view.admit(&second).await, None, "the place is free");
     let kept = Sought::Known(Look::Kept(b"answer".to_vec()));
     assert_eq!(view.seek("d", &second, 4).await, kept);
     assert_eq!(view.held().await, MicroUsd(4), "the first alone holds");
+    view.server.stop(Duration::from_secs(10)).await;
+}
+
+#[tokio::test]
+async fn what_is_not_kept_gives_back_too() {
+    let mut view = View::start().await;
+    let (first, second) = (RequestId::fresh(), RequestId::fresh());
+    assert_eq!(view.admit(&first).await, None);
+    view.seek("d", &first, 4).await;
+    let too_large = Keeping { tenant_bytes_max: 5, ..keeping(&view, &first) };
+    assert_eq!(view.store.keep_answer(&view.tenant(), too_large).await.unwrap(), 0);
+    assert_eq!(view.admit(&second).await, None, "the place is free");
+    assert_eq!(view.seek("d", &second, 1).await, Sought::Lead(Reserved::Held(MicroUsd(1))));
+    // Without its place among wordings it fits.
+    let similar = Some(Similar { digest: "s", vector: &[7; 1_000] });
+    let wordy = Keeping { similar, ..keeping(&view, &second) };
+    assert_eq!(view.store.keep_answer(&view.tenant(), wordy).await.unwrap(), 0);
+    let found = view.store.look_for_similar(&view.tenant(), "s", LONG, |_| Some(1.0)).await;
+    assert_eq!(found.unwrap(), None);
+    let kept = Sought::Known(Look::Kept(b"answer".to_vec()));
+    assert_eq!(view.seek("d", &RequestId::fresh(), 1).await, kept);
+    view.server.stop(Duration::from_secs(10)).await;
+}
+
+/// Of an answer that no index knows a tenant could not be rid.
+#[tokio::test]
+async fn an_answer_that_no_index_knows_is_not_kept() {
+    let mut view = View::start().await;
+    let (first, second) = (RequestId::fresh(), RequestId::fresh());
+    view.seek("d", &first, 4).await;
+    let index = infra::store::keys::answers(&view.tenant());
+    view.ask(redis::cmd("SET").arg(index).arg("spoiled")).await;
+    let kept = view.store.keep_answer(&view.tenant(), keeping(&view, &first)).await;
+    kept.unwrap_err();
+    assert_eq!(view.seek("d", &second, 4).await, Sought::Lead(Reserved::Held(MicroUsd(4))));
     view.server.stop(Duration::from_secs(10)).await;
 }
 

@@ -3,7 +3,7 @@
 
 use super::call::Call;
 use super::{Store, StoreError, keys};
-use redis::Script;
+use redis::{Cmd, Script};
 use schemas::ids::{AccountId, KeyId, RequestId};
 use std::fmt;
 use std::sync::LazyLock;
@@ -11,7 +11,11 @@ use std::time::Duration;
 
 static KEEP: LazyLock<Script> =
     LazyLock::new(|| Script::new(include_str!("scripts/keep_answer.lua")));
-static LOOK: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("scripts/look.lua")));
+/// The function that looks for a kept answer.
+pub(super) const LOOK_TEXT: &str = include_str!("scripts/look.lua");
+
+static LOOK: LazyLock<Script> =
+    LazyLock::new(|| Script::new(&format!("{LOOK_TEXT}return {{look(ARGV[1], 1, 2)}}")));
 static LEAD_ON: LazyLock<Script> =
     LazyLock::new(|| Script::new(include_str!("scripts/lead_on.lua")));
 static LOOK_SIMILAR: LazyLock<Script> =
@@ -116,6 +120,13 @@ pub struct Similar<'a> {
     pub vector: &'a [u8],
 }
 
+impl Similar<'_> {
+    /// What a question takes among its wordings.
+    fn bytes(&self, own: &str) -> usize {
+        self.digest.len() + self.vector.len() + 2 * own.len()
+    }
+}
+
 impl Store {
     /// Looks for a kept answer. When there is none the first that looks leads.
     ///
@@ -168,28 +179,47 @@ impl Store {
         tenant: &Tenant,
         keeping: Keeping<'_>,
     ) -> Result<u64, StoreError> {
-        let similar = keeping.similar.unwrap_or(Similar { digest: "", vector: &[] });
+        let Keeping { digest, answer, ttl_seconds, tenant_bytes_max, .. } = keeping;
+        let ttl_seconds = ttl_seconds.max(1);
         let mut named = vec![
-            keys::answer(tenant, keeping.digest),
             keys::answers(tenant),
             keys::answer_sizes(tenant),
-            keys::leader(tenant, keeping.digest),
+            keys::leader(tenant, digest),
+            keys::answer(tenant, ""),
             keys::similar(tenant, ""),
             keys::similars(tenant),
         ];
         if let Some((account, key)) = keeping.place {
             named.extend([keys::parallel(account, key), keys::account_parallel(account)]);
         }
+        let fits = answer.len() <= tenant_bytes_max;
         let mut call = Call::new(&KEEP, &named);
-        call.arg(keeping.digest)
-            .arg(keeping.answer)
-            .arg(keeping.ttl_seconds.max(1))
-            .arg(keeping.tenant_bytes_max)
-            .arg(keeping.request.as_str())
-            .arg(similar.digest)
-            .arg(similar.vector)
-            .arg(WORDINGS_MAX);
-        Ok(call.ask(&mut self.connection()).await?)
+        call.arg(digest)
+            .arg(if fits { answer.len().to_string() } else { String::new() })
+            .arg(ttl_seconds)
+            .arg(tenant_bytes_max)
+            .arg(keeping.request.as_str());
+        if let Some(similar) = keeping.similar
+            && let bytes = similar.bytes(digest)
+            && answer.len() + bytes <= tenant_bytes_max
+        {
+            call.arg(similar.digest).arg(similar.vector).arg(WORDINGS_MAX).arg(bytes);
+        }
+        let mut connection = self.connection();
+        if !fits {
+            return Ok(call.ask(&mut connection).await?);
+        }
+        // Lua would look at each byte of it, so it passes by the script.
+        let name = keys::answer(tenant, digest);
+        let mut keep = Cmd::with_capacity(5, name.len() + answer.len() + 32);
+        keep.arg("SET").arg(&name).arg(answer).arg("EX").arg(ttl_seconds);
+        let kept = call.ask_and(keep, &mut connection).await;
+        if kept.is_err() {
+            // An index that can't be written knows nothing of the answer: it would outlive a
+            // tenant's wish to be forgotten.
+            Cmd::del(name).exec_async(&mut connection).await?;
+        }
+        Ok(kept?)
     }
 
     /// The kept answer to the wording that `judge` says is the nearest, and what it said; it says

@@ -1,15 +1,13 @@
 //! Ledger events → balances, holds, usage and last requests, each exactly once: the watermark moves
 //! in the same script. Several billing workers may apply the same events; the compare is the fence.
 
-use super::balances::RequestRow;
-use super::{Store, StoreError, keys, lots, spending};
+use super::batch::Batch;
+use super::call::Call;
+use super::{Store, StoreError, keys, spending};
 use crate::bus::ledger::Entry;
-use crate::{clock, counted};
+use crate::clock;
 use redis::Script;
-use schemas::ledger::{EventV1, Fact};
 use schemas::subjects;
-use serde::Serialize;
-use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 static APPLY: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("scripts/apply.lua")));
@@ -51,38 +49,6 @@ pub struct Standing {
     pub base: u64,
     /// Of a base that is being laid: which one, and the number of the next piece.
     pub laying: Option<(u64, u64)>,
-}
-
-/// One event as the script reads it. Amounts are strings: Lua would round them.
-#[derive(Serialize)]
-struct Change<'a> {
-    sequence: u64,
-    /// None for a refused event: it moves the watermark and nothing else.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    account: Option<&'a str>,
-    amount: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    key: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    request: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    spent: Option<String>,
-    /// What counts in calendar periods alone, because the base has the rest.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    period_spent: Option<String>,
-    /// The counters of the calendar periods in which it was spent.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    periods: Vec<String>,
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    counters: BTreeMap<String, String>,
-    /// The request in the list of the last ones, as JSON within the JSON.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    row: Option<String>,
-    /// The lot that it makes, and when that ends.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    lot: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    lot_ends: Option<String>,
 }
 
 impl Store {
@@ -147,34 +113,48 @@ impl Store {
         base: u64,
         entries: &[Entry],
     ) -> Result<Applied, StoreError> {
-        let now_ms = clock::unix_ms();
-        let changes: Result<Vec<Change<'_>>, _> = entries
-            .iter()
-            .map(|entry| {
-                change_above(entry, base, |at_ms| {
-                    spending::fields_at(at_ms, now_ms, self.time_zone)
-                })
-            })
-            .collect();
-        let changes = changes.and_then(|changes| serde_json::to_string(&changes));
-        let changes = changes.map_err(|_| StoreError::Unreadable("a batch of events".into()))?;
-        let at: i64 = APPLY
-            .prepare_invoke()
-            .key(keys::watermark(partition))
-            .key(keys::holds(partition))
-            .key(keys::total(partition))
-            .key(keys::lots(partition))
-            .arg(keys::partition_prefix(partition).to_string())
+        let last = entries.last().map_or(before, |entry| entry.sequence);
+        let (mut before, now_ms) = (before, clock::unix_ms());
+        loop {
+            let mut batch = Batch::default();
+            for entry in entries.iter().filter(|entry| entry.sequence > before) {
+                let periods = |at_ms| spending::fields_at(at_ms, now_ms, self.time_zone);
+                batch.add(entry, base, periods)?;
+            }
+            let at = self.apply_batch(partition, (before, last), base, &batch).await?;
+            match u64::try_from(at) {
+                Err(_) => return Ok(Applied::Reseek),
+                Ok(at) if at >= last => return Ok(Applied::At(at)),
+                // Another worker has applied some of them: the rest is added up anew.
+                Ok(at) => before = at,
+            }
+        }
+    }
+
+    async fn apply_batch(
+        &self,
+        partition: u16,
+        (before, last): (u64, u64),
+        base: u64,
+        batch: &Batch,
+    ) -> Result<i64, StoreError> {
+        let named = [
+            keys::watermark(partition),
+            keys::holds(partition),
+            keys::total(partition),
+            keys::lots(partition),
+        ];
+        let mut call = Call::new(&APPLY, &named);
+        call.arg(keys::partition_prefix(partition).to_string())
             .arg(before)
-            .arg(TOMBSTONE_SECONDS)
-            .arg(changes)
-            .arg(-1 - REQUESTS_MAX)
-            .arg(COUNTERS_MAX)
-            .arg(VIEW_VERSION)
+            .arg(last)
             .arg(base)
-            .invoke_async(&mut self.connection())
-            .await?;
-        Ok(u64::try_from(at).map_or(Applied::Reseek, Applied::At))
+            .arg(VIEW_VERSION)
+            .arg(TOMBSTONE_SECONDS)
+            .arg(COUNTERS_MAX)
+            .arg(-1 - REQUESTS_MAX);
+        batch.write(&mut call)?;
+        Ok(call.ask(&mut self.connection()).await?)
     }
 
     /// Declares a part's view complete once it has reached a sequence. Returns whether it has.
@@ -267,104 +247,4 @@ impl Store {
 /// The part of the ledger that a whole store covers.
 pub fn partitions() -> std::ops::Range<u16> {
     0..subjects::LEDGER_PARTITIONS
-}
-
-/// A late end of a request charges nothing. Its hold is given back all the same, because no other
-/// end can be written.
-fn free<'a>(change: &mut Change<'a>, late: &'a EventV1) {
-    let (key, request) = match &late.fact {
-        Fact::Use(fact) => (&fact.key, &fact.request),
-        Fact::Void(fact) => (&fact.key, &fact.request),
-        _ => return,
-    };
-    change.account = Some(late.account.as_str());
-    change.amount = "0".to_owned();
-    change.key = Some(key.as_str());
-    change.request = Some(request.as_str());
-}
-
-/// What an event changes in a view that has all up to `base` in its sums.
-fn change_above(
-    entry: &Entry,
-    base: u64,
-    periods: impl Fn(u64) -> Vec<String>,
-) -> Result<Change<'_>, serde_json::Error> {
-    let mut change = change_of(entry)?;
-    if let (Some(event), Some(_)) = (&entry.event, &change.spent) {
-        change.periods = periods(event.at_ms);
-    }
-    if entry.sequence <= base {
-        again(&mut change);
-    }
-    Ok(change)
-}
-
-/// What a view has from its base is not added a second time.
-fn again(change: &mut Change<'_>) {
-    if change.account.is_some() {
-        change.amount = "0".to_owned();
-    }
-    if let Some(spent) = &mut change.spent {
-        change.period_spent = Some(std::mem::replace(spent, "0".to_owned()));
-    }
-    change.counters.clear();
-    (change.lot, change.lot_ends) = (None, None);
-}
-
-fn change_of(entry: &Entry) -> Result<Change<'_>, serde_json::Error> {
-    let mut change = Change {
-        sequence: entry.sequence,
-        account: None,
-        amount: String::new(),
-        key: None,
-        request: None,
-        spent: None,
-        period_spent: None,
-        periods: Vec::new(),
-        counters: BTreeMap::new(),
-        lot: None,
-        lot_ends: None,
-        row: None,
-    };
-    if let Some(late) = &entry.late {
-        free(&mut change, late);
-    }
-    let event = entry.event.as_ref().filter(|event| event.is_of_an_account());
-    let Some(event) = event else { return Ok(change) };
-    change.account = Some(event.account.as_str());
-    change.amount = event.amount.0.to_string();
-    change.row = RequestRow::of(event).map(|row| serde_json::to_string(&row)).transpose()?;
-    if let Some(lot) = lots::lot_of(event) {
-        let (lot, ends) = lot?;
-        (change.lot, change.lot_ends) = (Some(lot), Some(ends.to_string()));
-    }
-    match &event.fact {
-        Fact::Use(fact) => {
-            let charge = event.amount.negated().0;
-            if let Some((row, counts)) = counted::count(event) {
-                let fields = counted::fields(&row, &counts);
-                change.counters = fields.map(|(name, n)| (name, n.to_string())).collect();
-            }
-            change.key = Some(fact.key.as_str());
-            change.request = Some(fact.request.as_str());
-            change.spent = Some(charge.to_string());
-        }
-        Fact::Void(fact) => {
-            change.key = Some(fact.key.as_str());
-            change.request = Some(fact.request.as_str());
-        }
-        // The amount says it all.
-        Fact::Grant { .. }
-        | Fact::TopUp(_)
-        | Fact::Bonus { .. }
-        | Fact::Refund { .. }
-        | Fact::RefundFailed { .. }
-        | Fact::Dispute { .. }
-        | Fact::Expiry { .. }
-        | Fact::Snapshot(_)
-        | Fact::Counted(_)
-        | Fact::Cut(_)
-        | Fact::Closing(_) => {}
-    }
-    Ok(change)
 }

@@ -2,7 +2,10 @@
 //! and argument apart before it does, and a request sends about a hundred of them.
 
 use redis::aio::ConnectionLike;
-use redis::{Cmd, ErrorKind, FromRedisValue, RedisResult, Script, ServerErrorKind, ToRedisArgs};
+use redis::{
+    Cmd, ErrorKind, FromRedisValue, Pipeline, RedisError, RedisResult, Script, ServerErrorKind,
+    ToRedisArgs,
+};
 
 /// Room for about so many arguments beside the keys.
 const ARGUMENTS: usize = 24;
@@ -34,17 +37,42 @@ impl<'a> Call<'a> {
         self
     }
 
+    /// Asks, and tells Redis the script first when it doesn't know it. In the same transaction `then`
+    /// is done after it, whatever the script says: it is never between them that anybody looks.
+    pub(super) async fn ask_and<T: FromRedisValue>(
+        self,
+        then: Cmd,
+        connection: &mut impl ConnectionLike,
+    ) -> RedisResult<T> {
+        let Self { script, command } = self;
+        let mut both = Pipeline::with_capacity(2);
+        both.atomic().add_command(command).add_command(then).ignore();
+        let (answer,): (T,) = match both.query_async(connection).await {
+            Err(error) if is_unknown(&error) => {
+                script.load_async(connection).await?;
+                both.query_async(connection).await?
+            }
+            answer => answer?,
+        };
+        Ok(answer)
+    }
+
     /// Asks, and tells Redis the script first when it doesn't know it.
     pub(super) async fn ask<T: FromRedisValue>(
         &self,
         connection: &mut impl ConnectionLike,
     ) -> RedisResult<T> {
         match self.command.query_async(connection).await {
-            Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
+            Err(error) if is_unknown(&error) => {
                 self.script.load_async(connection).await?;
                 self.command.query_async(connection).await
             }
             answer => answer,
         }
     }
+}
+
+/// Whether Redis doesn't know the script.
+fn is_unknown(error: &RedisError) -> bool {
+    error.kind() == ErrorKind::Server(ServerErrorKind::NoScript)
 }

@@ -10,12 +10,8 @@ use redis::Script;
 use std::sync::LazyLock;
 
 static ENTER: LazyLock<Script> = LazyLock::new(|| {
-    let (admit, seek) = (limits::ADMIT_TEXT, holds::seek_text());
-    let then = include_str!("scripts/enter.lua");
-    Script::new(&format!(
-        "local function admit(KEYS, ARGV)\n{admit}\nend\n\
-         local function seek(KEYS, ARGV)\n{seek}\nend\n{then}"
-    ))
+    let (seek, then) = (holds::seek_text(), include_str!("scripts/enter.lua"));
+    Script::new(&format!("{}{}{seek}{then}", limits::CLOCK_TEXT, limits::ADMIT_TEXT))
 });
 
 /// What came of it.
@@ -43,10 +39,8 @@ impl Store {
     ) -> Result<Entered, StoreError> {
         let owners = admission.owners();
         let mut named = limits::keys_of(&owners);
-        let keys = named.len();
         named.extend(holds::seek_keys(tenant, looking, wanted));
         let mut call = Call::new(&ENTER, &named);
-        call.arg(keys).arg(limits::arguments_of(&owners));
         admission.write(&owners, &mut call);
         self.write_seek(&mut call, looking, wanted);
         let (standing, sought): (Vec<redis::Value>, (String, Vec<u8>, i64, usize)) =

@@ -1,8 +1,9 @@
 //! Reserving credit before work begins, and finding the holds that nobody settled. A hold is
 //! released by the ledger event of its request alone (see `apply`).
 
-use super::answers::{Look, Looking, Tenant};
+use super::answers::{LOOK_TEXT, Look, Looking, Tenant};
 use super::call::Call;
+use super::limits::CLOCK_TEXT;
 use super::spending::{self, Spender};
 use super::{Store, StoreError, keys};
 use crate::calendar::Period;
@@ -14,20 +15,21 @@ use schemas::subjects;
 use serde::Serialize;
 use std::sync::LazyLock;
 
-static RESERVE: LazyLock<Script> =
-    LazyLock::new(|| Script::new(include_str!("scripts/reserve.lua")));
+static RESERVE: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(&format!("{CLOCK_TEXT}{RESERVE_TEXT}return {{reserve(ARGV[1], 1, 2)}}"))
+});
+
+/// The function that reserves.
+const RESERVE_TEXT: &str = include_str!("scripts/reserve.lua");
 
 /// The look for a kept answer and the reservation of who finds none, in one round trip.
-static SEEK: LazyLock<Script> = LazyLock::new(|| Script::new(&seek_text()));
+static SEEK: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(&format!("{CLOCK_TEXT}{}return seek(ARGV[1], 1, 2)", seek_text()))
+});
 
-/// The script of that.
+/// The function of that, after those that it calls. The clock comes before them.
 pub(super) fn seek_text() -> String {
-    let (look, reserve) = (include_str!("scripts/look.lua"), include_str!("scripts/reserve.lua"));
-    let then = include_str!("scripts/seek.lua");
-    format!(
-        "local function look(KEYS, ARGV)\n{look}\nend\n\
-         local function reserve(KEYS, ARGV)\n{reserve}\nend\n{then}"
-    )
+    format!("{LOOK_TEXT}{RESERVE_TEXT}{}", include_str!("scripts/seek.lua"))
 }
 
 static EXPIRED: LazyLock<Script> =
@@ -187,6 +189,7 @@ impl Store {
     /// When Redis is away: then nothing may be started.
     pub async fn reserve(&self, wanted: &Reservation) -> Result<Reserved, StoreError> {
         let mut call = Call::new(&RESERVE, &keys_of(wanted));
+        call.arg(wanted.request.as_str());
         self.write(&mut call, wanted);
         let answer = call.ask(&mut self.connection()).await?;
         reserved(wanted, answer)
@@ -204,18 +207,19 @@ impl Store {
         wanted: &Reservation,
     ) -> Result<Sought, StoreError> {
         let mut call = Call::new(&SEEK, &seek_keys(tenant, looking, wanted));
+        call.arg(wanted.request.as_str());
         self.write_seek(&mut call, looking, wanted);
         sought(wanted, call.ask(&mut self.connection()).await?)
     }
 
-    /// Writes what a look that may reserve is given.
+    /// Writes what a look that may reserve is given after the request.
     pub(super) fn write_seek(
         &self,
         call: &mut Call<'_>,
         looking: Looking<'_>,
         wanted: &Reservation,
     ) {
-        call.arg(looking.request.as_str()).arg(looking.lease_ms);
+        call.arg(looking.lease_ms);
         self.write(call, wanted);
     }
 
@@ -223,8 +227,7 @@ impl Store {
     fn write(&self, call: &mut Call<'_>, wanted: &Reservation) {
         let partition = subjects::partition(&wanted.account);
         let budget = |amount: Option<MicroUsd>| amount.map_or(String::new(), |a| a.0.to_string());
-        call.arg(wanted.request.as_str())
-            .arg(wanted.amount.0)
+        call.arg(wanted.amount.0)
             .arg(wanted.enough.0)
             .arg(wanted.lifetime_ms)
             .arg(wanted.account.as_str())
@@ -234,8 +237,8 @@ impl Store {
         let now_ms = clock::unix_ms();
         for Budget { spender, period, max } in &wanted.budgets {
             let owner = match spender {
-                Spender::Account => 2,
-                Spender::Key => 3,
+                Spender::Account => 1,
+                Spender::Key => 2,
             };
             let spent_in = |period: Period| {
                 spending::field(period, period.end_seconds(now_ms, self.time_zone))

@@ -8,10 +8,14 @@ use redis::Script;
 use schemas::ids::{AccountId, KeyId, RequestId};
 use std::sync::LazyLock;
 
-/// The script that lets a request pass.
+/// What scripts begin with that ask for the time.
+pub(super) const CLOCK_TEXT: &str = include_str!("scripts/clock.lua");
+
+/// The function that lets a request pass.
 pub(super) const ADMIT_TEXT: &str = include_str!("scripts/admit.lua");
 
-static ADMIT: LazyLock<Script> = LazyLock::new(|| Script::new(ADMIT_TEXT));
+static ADMIT: LazyLock<Script> =
+    LazyLock::new(|| Script::new(&format!("{CLOCK_TEXT}{ADMIT_TEXT}return admit(ARGV[1], 1, 2)")));
 
 static GIVE_BACK: LazyLock<Script> =
     LazyLock::new(|| Script::new(include_str!("scripts/give_back.lua")));
@@ -57,11 +61,6 @@ pub(super) fn keys_of(owners: &[Owner]) -> Vec<String> {
     each.collect()
 }
 
-/// How many arguments the script has.
-pub(super) fn arguments_of(owners: &[Owner]) -> usize {
-    3 + 3 * owners.len()
-}
-
 impl Admission {
     /// Whose limits are asked, in their order.
     pub(super) fn owners(&self) -> Vec<Owner> {
@@ -75,9 +74,10 @@ impl Admission {
         owners
     }
 
-    /// Writes what the script is given.
+    /// Writes what the script is given: the request first.
     pub(super) fn write(&self, owners: &[Owner], call: &mut Call<'_>) {
-        call.arg(self.request.as_str()).arg(self.tokens).arg(self.lease_ms);
+        call.arg(self.request.as_str());
+        call.arg(self.tokens).arg(self.lease_ms).arg(owners.len());
         for (_, rates, ..) in owners {
             call.arg(rates.requests_max).arg(rates.tokens_max).arg(rates.parallel_max);
         }

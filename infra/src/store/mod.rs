@@ -22,6 +22,9 @@ pub mod lots;
 /// Ledger events → balances, exactly once.
 pub mod apply;
 
+/// What a batch of them comes to.
+mod batch;
+
 /// What an empty view begins with.
 pub mod base;
 
@@ -85,6 +88,12 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// Whether Redis is there, and still reads its file.
+    pub fn is_loading(&self) -> bool {
+        let loading = redis::ErrorKind::Server(redis::ServerErrorKind::BusyLoading);
+        matches!(self, Self::Away(error) if error.kind() == loading)
+    }
+
     /// Whether Redis is there, and refuses what it was asked.
     pub fn is_refusal(&self) -> bool {
         matches!(self, Self::Away(error) if error.code().is_some())

@@ -1,127 +1,112 @@
 -- Applies a batch of ledger events of one part, each exactly once: the watermark moves with them.
+-- The caller has added them up, so the view must be where it says. When another worker has applied
+-- some of them, nothing is done, and the caller adds up those that are left.
 -- KEYS: watermark, holds, total, lots
--- ARGV: prefix of the part, the sequence applied before this batch, seconds a tombstone stays,
---       events as JSON: [{sequence, account, amount, key, request, spent, counters: {field: n}, row,
---       lot, lot_ends}],
---       and in each the names of the counters of its calendar periods, and what counts there alone,
+-- ARGV: prefix of the part, the sequence applied before this batch, its last one, the cut that the
+--       view was begun from, version of the view, seconds a tombstone stays,
+--       counters that a key or an account has before old ones are forgotten,
 --       the rank, from the newest, of the first row that an account no longer keeps (-1 - rows kept),
---       counters that a key or an account has before old ones are forgotten, version of the view,
---       the cut that the view was begun from
+--       and then, each list after the number of its entries:
+--       the hashes that count: name, '1' when old counters of it may go, how many fields, the
+--         fields, what each counts more;
+--       the requests that end: name, account, key;
+--       the lists of last requests: name, how many rows, for each its sequence and itself;
+--       the lots: when it ends, itself
 -- No command below may fail once another has written: numbers are checked by the caller.
--- Answers the new watermark, or -1 when the view isn't where the caller thinks: it must start anew.
+-- Answers the new watermark; the watermark that is there, when it isn't where the batch begins; or -1
+-- when the view lacks what was applied before: it must start anew.
 local watermark, holds, total, lots = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local prefix, before = ARGV[1], tonumber(ARGV[2])
 local at = tonumber(redis.call('GET', watermark) or '0')
 if at < before then return -1 end
 -- Begun from another cut, or not begun to its end: the caller's changes are of another view.
-local marks = redis.call('HMGET', total, 'base', 'laying')
-if (marks[1] or '0') ~= ARGV[8] or marks[2] then return -1 end
+local marks = redis.call('HMGET', total, 'base', 'laying', 'version')
+if (marks[1] or '0') ~= ARGV[4] or marks[2] then return -1 end
+if at > before then return at end
 
--- Counts of a whole batch are added up here, then written once for each of their hashes. Sums stay
--- far below 2^53, where Lua's numbers stop being exact: what is larger goes to HINCRBY as it is.
+-- Amounts are strings on their way to HINCRBY where Lua's numbers stop being exact.
 local EXACT_MAX = 2 ^ 53
-local FIELDS_AT_ONCE_MAX = 1000
-local sums = {}
-local function add(name, field, text)
-  local count = tonumber(text)
-  if math.abs(count) > 1e12 then return redis.call('HINCRBY', name, field, text) end
-  local counters = sums[name]
-  if not counters then
-    counters = {}
-    sums[name] = counters
-  end
-  counters[field] = (counters[field] or 0) + count
+local word = 8
+
+local function take()
+  word = word + 1
+  return ARGV[word]
 end
 
--- '-0' is no integer for HINCRBY.
-local function text_of(sum) return sum == 0 and '0' or string.format('%.0f', sum) end
-
 -- Adds to some counters of a hash. One of nothing is there all the same afterwards.
-local function write(name, fields, counters)
-  local before, written = redis.call('HMGET', name, unpack(fields)), {}
-  for index, field in ipairs(fields) do
-    local was = tonumber(before[index] or '0')
-    local now = was + counters[field]
-    if math.abs(was) < EXACT_MAX and math.abs(now) < EXACT_MAX then
-      written[#written + 1], written[#written + 2] = field, text_of(now)
+local function count(name, fields)
+  local field = word
+  word = word + 2 * fields
+  local before, written = redis.call('HMGET', name, unpack(ARGV, field + 1, field + fields)), {}
+  for index = 1, fields do
+    local more = ARGV[field + fields + index]
+    local was, by = tonumber(before[index] or '0'), tonumber(more)
+    local now = was + by
+    if math.max(math.abs(was), math.abs(by), math.abs(now)) < EXACT_MAX then
+      written[#written + 1], written[#written + 2] = ARGV[field + index], string.format('%d', now)
     else
-      redis.call('HINCRBY', name, field, text_of(counters[field]))
+      redis.call('HINCRBY', name, ARGV[field + index], more)
     end
   end
   if #written > 0 then redis.call('HSET', name, unpack(written)) end
 end
 
-local function settle(event)
-  local hold = prefix .. 'hold:' .. event.request
-  local seen = redis.call('HMGET', hold, 'state', 'amount')
-  if seen[1] == 'done' then return end
-  if seen[1] == 'held' then
-    local back = '-' .. seen[2]
-    add(prefix .. 'account:' .. event.account, 'held', back)
-    add(prefix .. 'key:' .. event.key, 'held', back)
-    add(total, 'held', back)
-    redis.call('ZREM', holds, event.request)
-  end
-  -- The tombstone keeps a late RESERVE of the same request from leaking a hold.
-  redis.call('HSET', hold, 'state', 'done', 'account', event.account)
-  redis.call('EXPIRE', hold, ARGV[3])
-end
-
-local clock = redis.call('TIME')
 -- Counters of periods that ended two days ago are of no use to any budget.
 local function forget(name)
+  local now = tonumber(redis.call('TIME')[1])
   for _, field in ipairs(redis.call('HKEYS', name)) do
     local ended = tonumber(string.match(field, '|(%d+)$') or '')
-    if ended and ended + 172800 < tonumber(clock[1]) then redis.call('HDEL', name, field) end
+    if ended and ended + 172800 < now then redis.call('HDEL', name, field) end
   end
 end
 
-local spenders, lists = {}, {}
-local function spend(event)
-  for _, name in ipairs({prefix .. 'key:' .. event.key, prefix .. 'account:' .. event.account}) do
-    add(name, 'spent', event.spent)
-    for _, period in ipairs(event.periods or {}) do add(name, period, event.period_spent or event.spent) end
-    spenders[name] = true
-  end
-  add(total, 'spent', event.spent)
+for _ = 1, take() do
+  local name, spends = take(), take()
+  count(name, tonumber(take()))
+  if spends == '1' and redis.call('HLEN', name) > tonumber(ARGV[7]) then forget(name) end
 end
 
-for _, event in ipairs(cjson.decode(ARGV[4])) do
-  if event.sequence > at then
-    at = event.sequence
-    -- A refused event has no account: it moves the watermark and nothing else.
-    if event.account then
-      add(prefix .. 'account:' .. event.account, 'balance', event.amount)
-    end
-    if event.request then settle(event) end
-    if event.spent then spend(event) end
-    if event.counters then
-      local usage = prefix .. 'usage:' .. event.account
-      for field, count in pairs(event.counters) do add(usage, field, count) end
-    end
-    if event.lot then redis.call('ZADD', lots, event.lot_ends, event.lot) end
-    if event.row then
-      local requests = prefix .. 'requests:' .. event.account
-      redis.call('ZADD', requests, string.format('%.0f', event.sequence), event.row)
-      lists[requests] = true
-    end
+-- What ended requests had held, by whose it was: written once for each.
+local held, ended = {}, {}
+local function give_back(name, amount)
+  local sum = (held[name] or 0) + tonumber(amount)
+  if sum < EXACT_MAX then
+    held[name] = sum
+  else
+    redis.call('HINCRBY', name, 'held', '-' .. amount)
   end
 end
-for name, counters in pairs(sums) do
-  local fields = {}
-  for field in pairs(counters) do
-    fields[#fields + 1] = field
-    if #fields == FIELDS_AT_ONCE_MAX then
-      write(name, fields, counters)
-      fields = {}
-    end
+
+for _ = 1, take() do
+  local request, account, key = take(), take(), take()
+  local hold = prefix .. 'hold:' .. request
+  local seen = redis.call('HMGET', hold, 'state', 'amount')
+  -- The tombstone keeps a late RESERVE of the same request from leaking a hold.
+  if seen[1] == 'held' then
+    give_back(account, seen[2])
+    give_back(key, seen[2])
+    give_back(total, seen[2])
+    ended[#ended + 1] = request
+    redis.call('HSET', hold, 'state', 'done')
+    redis.call('EXPIRE', hold, ARGV[6])
+  elseif seen[1] ~= 'done' then
+    redis.call('HSET', hold, 'state', 'done', 'account', string.match(account, '[^:]*$'))
+    redis.call('EXPIRE', hold, ARGV[6])
   end
-  if #fields > 0 then write(name, fields, counters) end
 end
-for name in pairs(lists) do redis.call('ZREMRANGEBYRANK', name, 0, ARGV[5]) end
-for name in pairs(spenders) do
-  if redis.call('HLEN', name) > tonumber(ARGV[6]) then forget(name) end
+for name, sum in pairs(held) do
+  redis.call('HINCRBY', name, 'held', string.format('%d', -sum))
 end
-redis.call('HSET', total, 'version', ARGV[7])
-redis.call('SET', watermark, string.format('%.0f', at))
-return at
+if #ended > 0 then redis.call('ZREM', holds, unpack(ended)) end
+
+for _ = 1, take() do
+  local name, rows = take(), tonumber(take())
+  redis.call('ZADD', name, unpack(ARGV, word + 1, word + 2 * rows))
+  redis.call('ZREMRANGEBYRANK', name, 0, ARGV[8])
+  word = word + 2 * rows
+end
+local made = tonumber(take())
+if made > 0 then redis.call('ZADD', lots, unpack(ARGV, word + 1, word + 2 * made)) end
+if marks[3] ~= ARGV[5] then redis.call('HSET', total, 'version', ARGV[5]) end
+redis.call('SET', watermark, ARGV[3])
+return tonumber(ARGV[3])

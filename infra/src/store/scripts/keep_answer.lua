@@ -1,73 +1,77 @@
--- Keeps one answer of a tenant and makes room for it: what has ended goes first, then what ends
--- soonest. Those that follow its question find it: the request that asked leads no more.
--- KEYS: the answer, the tenant's index (digests by the time they end), their sizes, who leads,
---       the beginning of the names of wordings, under which of them each answer stands; then the
---       running requests of its key and of its account: it is none of them any more
--- ARGV: the digest, the answer, seconds to keep it, bytes that the tenant's answers may take,
---       the request that has asked; what its wordings have in common (or nothing), its own
---       vector, how many wordings stand together at most
+-- Makes room for an answer of a tenant that is kept right after this in the same transaction: what
+-- has ended goes first, then what ends soonest. Those that follow its question find it: the request
+-- that asked leads no more. The answer itself never comes here: Lua would look at each of its bytes.
+-- KEYS: the tenant's index (digests by the time they end), their sizes, who leads, the beginning of the
+--       names of answers, the beginning of the names of wordings, under which of them each answer
+--       stands; then the running requests of its key and of its account: it is none of them any more
+-- ARGV: the digest, the answer's bytes (nothing when there is none to keep), seconds to keep it,
+--       bytes that the tenant's answers may take, the request that has asked; and if its question has
+--       other wordings, what they have in common, its own vector, how many wordings stand together at
+--       most, the bytes that it takes among them
 -- Answers how many answers had to go before their time.
-local digest, answer, ttl, bytes_max = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
-local names = string.sub(KEYS[1], 1, #KEYS[1] - #digest)
-local now = tonumber(redis.call('TIME')[1])
+local index, sizes, leader = KEYS[1], KEYS[2], KEYS[3]
+local digest, bytes, ttl, bytes_max = ARGV[1], tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4])
 
-if redis.call('GET', KEYS[4]) == ARGV[5] then redis.call('DEL', KEYS[4]) end
-for index = 7, #KEYS do redis.call('ZREM', KEYS[index], ARGV[5]) end
+if redis.call('GET', leader) == ARGV[5] then redis.call('DEL', leader) end
+for place = 7, #KEYS do redis.call('ZREM', KEYS[place], ARGV[5]) end
+if not bytes then return 0 end
 
-local function total()
-  return tonumber(redis.call('HGET', KEYS[3], 'total') or '0')
-end
-
+local clock = redis.call('TIME')
 local function forget(old)
-  local bytes = redis.call('HGET', KEYS[3], old)
-  redis.call('DEL', names .. old)
-  redis.call('ZREM', KEYS[2], old)
-  redis.call('HDEL', KEYS[3], old)
+  local bytes = redis.call('HGET', sizes, old)
+  redis.call('DEL', KEYS[4] .. old)
+  redis.call('ZREM', index, old)
+  redis.call('HDEL', sizes, old)
   local wordings = redis.call('HGET', KEYS[6], old)
   if wordings then
     redis.call('HDEL', KEYS[5] .. wordings, old)
     redis.call('HDEL', KEYS[6], old)
   end
   -- '-0' is no integer for HINCRBY.
-  if bytes and bytes ~= '0' then redis.call('HINCRBY', KEYS[3], 'total', '-' .. bytes) end
+  if bytes and bytes ~= '0' then redis.call('HINCRBY', sizes, 'total', '-' .. bytes) end
 end
 
-for _, old in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', now, 'LIMIT', 0, 256)) do
-  forget(old)
-end
-local sizes = redis.call('HMGET', KEYS[3], 'total', digest)
-local taken = tonumber(sizes[1] or '0')
-if sizes[2] then
+local function total() return redis.call('HGET', sizes, 'total') or 0 end
+
+local seen = redis.call('HMGET', sizes, 'total', digest)
+local taken = seen[1] or 0
+if seen[2] then
   forget(digest)
   taken = total()
 end
-local wordings, bytes = KEYS[5] .. ARGV[6], #answer
-local is_similar = ARGV[6] ~= '' and redis.call('HLEN', wordings) < tonumber(ARGV[8])
-if is_similar then bytes = bytes + #ARGV[6] + #ARGV[7] + 2 * #digest end
-if bytes > bytes_max then return 0 end
+-- What has ended is looked for when there is no room, and else now and then.
+if taken + bytes > bytes_max or clock[2] % 16 == 0 then
+  local ended = redis.call('ZRANGEBYSCORE', index, '-inf', clock[1], 'LIMIT', '0', '256')
+  for _, old in ipairs(ended) do forget(old) end
+  taken = total()
+end
+local wordings = ARGV[6] and KEYS[5] .. ARGV[6]
+local is_similar = wordings and redis.call('HLEN', wordings) < tonumber(ARGV[8])
+if is_similar then bytes = bytes + ARGV[9] end
 local gone = 0
 while taken + bytes > bytes_max do
-  local soonest = redis.call('ZRANGE', KEYS[2], 0, 0)[1]
+  local soonest = redis.call('ZRANGE', index, '0', '0')[1]
   if not soonest then
     -- The index was lost without its sizes: what they counted is gone, too.
-    redis.call('DEL', KEYS[3])
+    redis.call('DEL', sizes)
     taken = 0
     break
   end
   forget(soonest)
   gone, taken = gone + 1, total()
 end
-redis.call('SET', KEYS[1], answer, 'EX', ttl)
-redis.call('ZADD', KEYS[2], now + ttl, digest)
-redis.call('HSET', KEYS[3], digest, bytes, 'total', string.format('%.0f', taken + bytes))
+-- With its microseconds it stands behind those before it, and not among them by its digest.
+redis.call('ZADD', index, string.format('%d.%06d', clock[1] + ttl, clock[2]), digest)
+redis.call('HSET', sizes, digest, string.format('%d', bytes),
+           'total', string.format('%d', taken + bytes))
 -- Sizes live as long as the index.
 local lists = {}
-if redis.call('TTL', KEYS[2]) < ttl then lists = {KEYS[2], KEYS[3]} end
+if redis.call('TTL', index) < tonumber(ttl) then lists = {index, sizes} end
 if is_similar then
   redis.call('HSET', wordings, digest, ARGV[7])
   redis.call('HSET', KEYS[6], digest, ARGV[6])
   for _, list in ipairs({KEYS[6], wordings}) do
-    if redis.call('TTL', list) < ttl then lists[#lists + 1] = list end
+    if redis.call('TTL', list) < tonumber(ttl) then lists[#lists + 1] = list end
   end
 end
 for _, list in ipairs(lists) do redis.call('EXPIRE', list, ttl) end
