@@ -197,6 +197,8 @@ fn redis_keeps_what_it_is_told() {
         "--appendonly yes",
         "--appendfsync everysec",
         "--maxmemory-policy noeviction",
+        "--auto-aof-rewrite-min-size 256mb --auto-aof-rewrite-percentage 200",
+        "--rdbcompression no --zset-max-ziplist-entries 32",
         "--requirepass \"$REDIS_PASSWORD\"",
     ] {
         assert!(command.contains(setting), "{setting}: {command}");
