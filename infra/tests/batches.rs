@@ -1,5 +1,5 @@
-//! Batches of ledger events on a real redis-server: however they are added up, a view holds what the
-//! events say one by one, exactly, and every hold of theirs is given back once.
+//! Batches of ledger events on a real redis-server: however they are added up, a view holds what
+//! the events say one by one, exactly, and every hold of theirs is given back once.
 
 #![expect(clippy::unwrap_used, reason = "a test ends by panicking")]
 

@@ -16,11 +16,11 @@ use tokio::time::Instant;
 const NAME: &str = "redis-server";
 
 /// How it keeps its data. Its file is written anew when it has grown to three times what was there
-/// the last time, and not below 256 MB: kept answers of hours and holds of a day are most of it, and
-/// what is copied too often is soon gone. So the file takes up to four times what there is on the
-/// disk, and a start reads three times that (measured: 160 MB a second). To compress the copy would
-/// cost more than everything else of it. Sets beyond 32 entries aren't searched from one end (by
-/// the setting's older name, which all versions know).
+/// the last time, and not below 256 MB: kept answers of hours and holds of a day are most of it,
+/// and what is copied too often is soon gone. So the file takes up to four times what there is on
+/// the disk, and a start reads three times that (measured: 160 MB a second). To compress the copy
+/// would cost more than everything else of it. Sets beyond 32 entries aren't searched from one end
+/// (by the setting's older name, which all versions know).
 const SETTINGS: &str = "appendonly yes\nappendfsync everysec\nsave \"\"\nlogfile redis.log\n\
     auto-aof-rewrite-min-size 256mb\nauto-aof-rewrite-percentage 200\nrdbcompression no\n\
     zset-max-ziplist-entries 32\n";

@@ -37,8 +37,8 @@ impl<'a> Call<'a> {
         self
     }
 
-    /// Asks, and tells Redis the script first when it doesn't know it. In the same transaction `then`
-    /// is done after it, whatever the script says: it is never between them that anybody looks.
+    /// Asks, and tells Redis the script first when it doesn't know it. In the same transaction
+    /// `then` is done after it, whatever the script says, so nobody looks between them.
     pub(super) async fn ask_and<T: FromRedisValue>(
         self,
         then: Cmd,
