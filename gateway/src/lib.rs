@@ -40,6 +40,9 @@ mod credits;
 /// Tokens as a model's own tokenizer counts them.
 mod tokens;
 
+/// How many begin at once.
+mod entrance;
+
 /// What may be taken in a minute and at once.
 mod limits;
 

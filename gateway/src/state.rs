@@ -7,6 +7,7 @@ use crate::breaker::{Breakers, Outcome};
 use crate::cache::Makers;
 use crate::chat::Leads;
 use crate::desk::Desk;
+use crate::entrance::Entrance;
 use crate::exchange::Exchange;
 use crate::fleet::Fleet;
 use crate::limits::Roomy;
@@ -62,6 +63,7 @@ pub struct Gateway {
     pub(crate) makers: Makers,
     pub(crate) leads: Arc<Leads>,
     pub(crate) roomy: Arc<Roomy>,
+    pub(crate) entrance: Arc<Entrance>,
     pub(crate) desk: Arc<Desk>,
     pub(crate) front: Arc<Front>,
     /// Cancelled when the gateway accepts nothing new any more: what never ends by itself ends.
@@ -105,6 +107,7 @@ impl Gateway {
             makers,
             leads: Arc::default(),
             roomy: Arc::default(),
+            entrance: Arc::default(),
             desk,
             front,
             leaving,
@@ -140,6 +143,7 @@ impl Gateway {
             makers,
             leads: Arc::clone(&self.leads),
             roomy: Arc::clone(&self.roomy),
+            entrance: Arc::clone(&self.entrance),
             desk: Arc::clone(&self.desk),
             front: Arc::clone(&self.front),
             leaving: self.leaving.clone(),

@@ -84,6 +84,9 @@ metrics! {
     queue_seconds: HistogramVec["pool"],
     /// Requests that are being answered.
     requests_running: IntGaugeVec[],
+    /// Requests that wait at this gateway's entrance: so many came at once that it masks, admits
+    /// and holds for others first.
+    entrance_waiting: IntGaugeVec[],
     /// Tokens charged, by model and bucket.
     tokens_total: IntCounterVec["model", "bucket"],
     /// Charged, in micro-USD, by model.

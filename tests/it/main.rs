@@ -51,6 +51,8 @@ mod edges;
 #[cfg(test)]
 mod embeddings;
 #[cfg(test)]
+mod entrance;
+#[cfg(test)]
 mod errors;
 #[cfg(test)]
 mod failover;

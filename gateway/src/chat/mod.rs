@@ -71,7 +71,6 @@ use schemas::openai::{AnswerChoice, ChatRequest, ChunkChoice};
 use schemas::usage::Usage;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// A longer request is masked while other tasks of its thread go on: about 10 ms of work.
@@ -296,6 +295,7 @@ impl Answering {
 pub async fn chat(gateway: &Arc<Gateway>, call: Call) -> Result<Answering, Refused> {
     let received = receive::receive(gateway, call)?;
     let authenticated = authenticate::authenticate(gateway, received)?;
+    let turn = Arc::new(gateway.entrance.turn(&gateway.metrics).await?);
     let admitted = admit::admit(gateway, authenticated).await?;
     let passage = Arc::clone(&admitted.passage);
     let bytes = credits::prompt_tokens_max(&admitted.authenticated.received.chat);
@@ -308,11 +308,10 @@ pub async fn chat(gateway: &Arc<Gateway>, call: Call) -> Result<Answering, Refus
     let unmask = unmask::Unmask::new(vault);
     let hidden = unmask.summary().to_owned();
     let model = masked.admitted.authenticated.received.chat.model.clone();
-    let (follows, way) = (Arc::new(AtomicBool::new(false)), Arc::clone(gateway));
-    let (following, passing) = (Arc::clone(&follows), Arc::clone(&passage));
+    let (taken, way, passing) = (Arc::clone(&turn), Arc::clone(gateway), Arc::clone(&passage));
     let mut begin: Begin = Box::pin(async move {
         let begun = async {
-            let mut recalled = recall::recall(&way, masked, &following).await?;
+            let mut recalled = recall::recall(&way, masked, &taken).await?;
             let held = loop {
                 let missed = match recalled {
                     recall::Recalled::Kept(kept) => return Ok(Begun::kept(kept)),
@@ -321,9 +320,10 @@ pub async fn chat(gateway: &Arc<Gateway>, call: Call) -> Result<Answering, Refus
                 let routed = route::route(&way, missed).await?;
                 match hold::hold(&way, routed).await? {
                     hold::Holding::Held(held) => break held,
-                    hold::Holding::Seen(seen) => recalled = seen.recall(&way, &following).await?,
+                    hold::Holding::Seen(seen) => recalled = seen.recall(&way, &taken).await?,
                 }
             };
+            taken.end();
             let reason = held.routed.reason.clone();
             Point::Held.pass().await;
             let published = publish::publish(&way, held).await?;
@@ -341,7 +341,7 @@ pub async fn chat(gateway: &Arc<Gateway>, call: Call) -> Result<Answering, Refus
     let begun = loop {
         match tokio::time::timeout(patience, &mut begin).await {
             Ok(begun) => break begun?,
-            Err(_) if follows.load(Ordering::Relaxed) => break Begun::coming(model, begin),
+            Err(_) if turn.has_followed() => break Begun::coming(model, begin),
             Err(_) => {}
         }
     };

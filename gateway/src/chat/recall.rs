@@ -9,6 +9,7 @@ use super::similar;
 use super::{Event, Figures, Receipt};
 use crate::abilities;
 use crate::cache::{self, AnswerKey, Question, SimilarKey, Wishes};
+use crate::entrance::Turn;
 use crate::state::Gateway;
 use infra::clock;
 use infra::config::Model;
@@ -23,7 +24,6 @@ use schemas::usage::{TokenSource, Usage};
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// Between the first two looks while an equal question is asked; each pause is twice the last.
@@ -79,11 +79,11 @@ impl Seen {
     pub(super) async fn recall(
         self,
         gateway: &Arc<Gateway>,
-        follows: &AtomicBool,
+        turn: &Turn,
     ) -> Result<Recalled, Problem> {
         let Self { masked, keep, look } = self;
         match keep {
-            Some(keep) => Box::pin(look_up(gateway, masked, keep, Some(look), follows)).await,
+            Some(keep) => Box::pin(look_up(gateway, masked, keep, Some(look), turn)).await,
             None => Ok(missed(masked, None)),
         }
     }
@@ -175,16 +175,16 @@ impl Kept {
     }
 }
 
-/// Looks, and waits while an equal question is being asked: `follows` tells that. A kept answer is
-/// charged for before it is told. Where it is sure that credit is asked for next, the look is left
-/// to that; else the limits have been asked when this returns.
+/// Looks, and waits while an equal question is being asked: its `turn` is over then. A kept answer
+/// is charged for before it is told. Where it is sure that credit is asked for next, the look is
+/// left to that; else the limits have been asked when this returns.
 ///
 /// # Errors
 /// When a limit refuses, or a kept answer costs more than the credit covers.
 pub(super) async fn recall(
     gateway: &Arc<Gateway>,
     masked: Masked,
-    follows: &AtomicBool,
+    turn: &Turn,
 ) -> Result<Recalled, Problem> {
     let keep = keep_of(gateway, &masked);
     let no_cache = masked.admitted.authenticated.received.wishes.no_cache;
@@ -199,7 +199,7 @@ pub(super) async fn recall(
         keep => return Ok(missed(masked, keep)),
     };
     // Boxed: few come here, and all would have room for it.
-    Box::pin(look_up(gateway, masked, keep, None, follows)).await
+    Box::pin(look_up(gateway, masked, keep, None, turn)).await
 }
 
 /// Looks, from what somebody else has seen on.
@@ -208,11 +208,11 @@ async fn look_up(
     masked: Masked,
     keep: Keep,
     seen: Option<Look>,
-    follows: &AtomicBool,
+    turn: &Turn,
 ) -> Result<Recalled, Problem> {
     let received = &masked.admitted.authenticated.received;
     let count = |result| gateway.metrics.cache_total.with_label_values(&[result]).inc();
-    let kept = match find(gateway, &keep.key, received, seen, follows).await {
+    let kept = match find(gateway, &keep.key, received, seen, turn).await {
         Ok(Found::Kept(kept)) => usable(gateway, &kept, received),
         Ok(Found::Lead(lead)) => {
             if let Some((answer, model, similarity)) = reworded(gateway, &keep, received).await {
@@ -270,7 +270,7 @@ async fn find(
     key: &AnswerKey,
     received: &Received,
     mut seen: Option<Look>,
-    follows: &AtomicBool,
+    turn: &Turn,
 ) -> Result<Found, StoreError> {
     let looking = gateway.looking(key, &received.request);
     let mut followed: Vec<String> = Vec::new();
@@ -295,7 +295,7 @@ async fn find(
                 }
             }
         }
-        follows.store(true, Ordering::Relaxed);
+        turn.follow();
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(FOLLOW_PAUSE_MAX);
     }
