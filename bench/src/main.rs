@@ -46,6 +46,7 @@ use report::Measured;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
+use vendor::Vendor;
 
 /// Measures Fly-LLM beside the direct way to the vendor.
 #[derive(Debug, Parser)]
@@ -82,16 +83,23 @@ struct Arguments {
     ledger_events: u64,
 }
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+fn main() -> ExitCode {
     processes::open_many_files();
-    let vendor = vendor::start();
-    let product = Product::start(&arguments, vendor).await;
-    let direct = Target::direct(vendor);
+    if std::env::args().nth(1).as_deref() == Some(vendor::FLAG) {
+        vendor::be();
+        return ExitCode::SUCCESS;
+    }
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    builder.enable_all().build().unwrap().block_on(measure(&Arguments::parse()))
+}
+
+async fn measure(arguments: &Arguments) -> ExitCode {
+    let vendor = Vendor::start();
+    let product = Product::start(arguments, vendor.address).await;
+    let direct = Target::direct(vendor.address);
     let time = Duration::from_secs(arguments.seconds);
     let mut rows = Vec::new();
-    for cell in cells(&arguments) {
+    for cell in cells(arguments) {
         let alone = load::run(std::slice::from_ref(&direct), &cell, time).await;
         let (before, idle) = (product.spent(), product.memory());
         let load = load::run(product.targets(), &cell, time);

@@ -1,6 +1,7 @@
-//! A double of a vendor in OpenAI's protocol, on a thread of its own. Each token is a write of its
-//! own, as vendors flush, and carries its number and the time at which it was sent, so that whoever
-//! reads it knows how long it was on its way.
+//! A double of a vendor in OpenAI's protocol, in a process of its own: with the load's they could
+//! not hold 10,000 connections. Each token is a write of its own, as vendors flush, and carries its
+//! number and the time at which it was sent, so that whoever reads it knows how long it was on its
+//! way.
 
 use crate::cell::Answer;
 use bytes::Bytes;
@@ -11,11 +12,13 @@ use hyper::body::{Frame, Incoming};
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
+use rustix::time::{ClockId, clock_gettime};
 use serde::Deserialize;
 use std::convert::Infallible;
+use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
-use std::sync::LazyLock;
-use std::time::{Duration, Instant};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
@@ -25,8 +28,8 @@ pub(crate) const INPUT_TOKENS: u64 = 250;
 /// Connections that may wait until they are accepted.
 const CONNECTIONS_WAITING_MAX: i32 = 4_096;
 
-/// What times in tokens count from.
-static EPOCH: LazyLock<Instant> = LazyLock::new(Instant::now);
+/// What makes this program the double.
+pub(crate) const FLAG: &str = "--vendor";
 
 type Body = UnsyncBoxBody<Bytes, Infallible>;
 
@@ -37,15 +40,43 @@ struct Question<'a> {
     stream: bool,
 }
 
-/// Starts it; it ends with the program.
-pub(crate) fn start() -> SocketAddr {
+/// The double as a process; it ends with this value.
+pub(crate) struct Vendor {
+    process: Child,
+    /// Where it is.
+    pub(crate) address: SocketAddr,
+}
+
+impl Vendor {
+    /// Starts it.
+    pub(crate) fn start() -> Self {
+        let program = std::env::current_exe().unwrap();
+        let mut command = Command::new(program);
+        command.arg(FLAG).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut process = command.spawn().unwrap();
+        let mut address = String::new();
+        let told = process.stdout.take().unwrap();
+        BufReader::new(told).read_line(&mut address).unwrap();
+        Self { process, address: address.trim().parse().unwrap() }
+    }
+}
+
+impl Drop for Vendor {
+    fn drop(&mut self) {
+        // It may be gone already.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// Is the double, until whoever started it is gone: then its standard input ends.
+pub(crate) fn be() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
     // The standard library's 128 overflow when all of a load's connections come at once, and who
     // was not heard asks again after a second.
     socket2::SockRef::from(&listener).listen(CONNECTIONS_WAITING_MAX).unwrap();
     listener.set_nonblocking(true).unwrap();
-    LazyLock::force(&EPOCH);
+    println!("{}", listener.local_addr().unwrap());
     let thread = std::thread::Builder::new().name("vendor".to_owned());
     let serving = thread.spawn(move || {
         let mut builder = tokio::runtime::Builder::new_current_thread();
@@ -54,7 +85,13 @@ pub(crate) fn start() -> SocketAddr {
     });
     // It serves until the program ends.
     drop(serving.unwrap());
-    address
+    std::io::copy(&mut std::io::stdin(), &mut std::io::sink()).unwrap();
+}
+
+/// Nanoseconds of the clock that all processes of a machine share.
+fn now_nanos() -> u64 {
+    let now = clock_gettime(ClockId::Monotonic);
+    now.tv_sec.unsigned_abs() * 1_000_000_000 + now.tv_nsec.unsigned_abs()
 }
 
 async fn serve(listener: TcpListener) {
@@ -103,7 +140,7 @@ fn usage(answer: Answer) -> String {
 
 /// The text of a token: its number and when it was sent, in nanoseconds.
 fn token(number: u64) -> String {
-    format!("w{number}@{} ", EPOCH.elapsed().as_nanos())
+    format!("w{number}@{} ", now_nanos())
 }
 
 /// How long a token was on its way; `None` when it isn't this token.
@@ -111,7 +148,7 @@ pub(crate) fn on_its_way(text: &str, number: u64) -> Option<Duration> {
     let (name, at) = text.strip_suffix(' ')?.split_once('@')?;
     let sent: u64 = at.parse().ok()?;
     let is_it = name.strip_prefix('w')?.parse() == Ok(number);
-    is_it.then(|| EPOCH.elapsed().saturating_sub(Duration::from_nanos(sent)))
+    is_it.then(|| Duration::from_nanos(now_nanos().saturating_sub(sent)))
 }
 
 fn plain() -> String {
