@@ -26,12 +26,10 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry \
     && scripts/image-root /target/release/fly-llm /image
 
 FROM source AS build-rakuten
-# llama.cpp compiles for this processor: x86-64-v3 has AVX2, without which it is many times slower.
-# Every cloud's machines of the last ten years have it. For arm64 or older machines: generic.
-ARG TARGET_CPU=x86-64-v3
+# Compiled for every processor of its kind: which instructions the model is computed with is decided
+# where the image runs (workers/rakuten/src/engine/kernels.rs).
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/target,id=fly-llm-rakuten,sharing=locked \
-    RUSTFLAGS="$RUSTFLAGS -C target-cpu=$TARGET_CPU" \
     cargo build --locked --release --package fly-llm \
     && scripts/image-root /target/release/fly-llm /image \
     && mv /image/models /models

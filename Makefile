@@ -1,7 +1,7 @@
 # The few commands of this repository. Each is a script in scripts/, which also runs without make.
 
 .DEFAULT_GOAL := help
-.PHONY: help up test test-clients test-browser test-compose soak sbom fuzz chaos
+.PHONY: help up test test-clients test-browser test-compose test-processors soak sbom fuzz chaos
 .PHONY: bench bench-steps bench-cache bench-queue bench-llama bench-charges bench-masking profile
 .PHONY: router-eval semantic-eval test-tools fmt lint deny clean
 
@@ -69,6 +69,9 @@ soak: ## 長く動かして記憶と台帳を見る / Run for SECONDS under load
 
 sbom: ## 部品表 (CycloneDX) を表示 / Print what the program is made of, as CycloneDX
 	@scripts/sbom
+
+test-processors: ## 古い CPU で試す / Try the local model on older processors (by qemu)
+	@scripts/test-processors
 
 test-compose: ## コンテナーで全体を試す / Run everything in containers (exit 69: no engine; ARGS=--own-engine)
 	@scripts/test-compose $(ARGS)

@@ -165,6 +165,8 @@ metrics! {
     engine_prompt_seconds: HistogramVec["pool"],
     /// From its computed prompt to its end, by pool.
     engine_answer_seconds: HistogramVec["pool"],
+    /// 1 for the instructions that the local model computes with on the CPU, by pool.
+    engine_instructions: IntGaugeVec["pool", "instructions"],
     /// Time the local model took to load, by pool.
     engine_load_seconds: HistogramVec["pool"],
     /// Jobs run by this worker, by pool and how they ended.

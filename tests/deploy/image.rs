@@ -76,9 +76,11 @@ fn the_images_run_the_program_as_nobody_and_know_their_health() {
         let made = format!("COPY --from=build-{name} /image/ /");
         assert!(copies.contains(&&made), "{name}: {copies:?}");
     }
-    assert!(!stage("build-gateway").lines.join(" ").contains("target-cpu"));
+    // An image runs on whatever it is put on: what is computed with is chosen there.
+    for name in ["build-gateway", "build-rakuten"] {
+        assert!(!stage(name).lines.join(" ").contains("target-cpu"), "{name}");
+    }
     assert!(stage("build-gateway").lines.join(" ").contains("--no-default-features"));
-    assert!(stage("build-rakuten").lines.join(" ").contains("-C target-cpu=$TARGET_CPU"));
     assert_eq!(stage("rakuten-root").from, "rakuten");
 }
 

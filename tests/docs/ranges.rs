@@ -46,6 +46,7 @@ const LLAMA: &str = "    llama:
       slots: 4
       threads: 1
       batch_tokens_max: 512
+      instructions: auto
       gpu_layers: 0
       temperature: 1
       top_p: 1

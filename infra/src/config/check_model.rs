@@ -232,6 +232,7 @@ fn check_llama(written: FileLlama, environment: &Environment) -> Result<Llama, S
         slots: written.slots,
         threads: written.threads,
         batch_tokens_max: written.batch_tokens_max,
+        instructions: written.instructions,
         gpu_layers: written.gpu_layers,
         system_prompt: written.system_prompt,
         temperature: written.temperature,

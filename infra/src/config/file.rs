@@ -3,6 +3,7 @@
 
 use super::guards::FileGuards;
 use super::idempotency::Idempotency;
+use super::model::Instructions;
 use super::sections::{
     Auto, Breaker, Budget, Cache, Coupon, Gateway, Limits, Plan, Privacy, Queue, Responses, Stripe,
     Workers,
@@ -122,6 +123,7 @@ pub(super) struct FileLlama {
     pub(super) slots: u32,
     pub(super) threads: Option<u32>,
     pub(super) batch_tokens_max: u32,
+    pub(super) instructions: Instructions,
     pub(super) gpu_layers: u32,
     pub(super) system_prompt: Option<String>,
     pub(super) temperature: Option<f32>,
@@ -136,6 +138,7 @@ impl Default for FileLlama {
             slots: 4,
             threads: None,
             batch_tokens_max: 512,
+            instructions: Instructions::Auto,
             gpu_layers: 0,
             system_prompt: None,
             temperature: None,

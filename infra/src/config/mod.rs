@@ -51,7 +51,7 @@ pub use changes::{Change, changes};
 pub use guards::{BlockRule, Guards};
 pub use idempotency::Idempotency;
 pub use load::{ConfigError, DEFAULT_CONFIG, read};
-pub use model::{Catalogue, Deployment, Llama, Model};
+pub use model::{Catalogue, Deployment, Instructions, Llama, Model};
 pub use sections::{
     Auto, Breaker, Budget, Cache, Coupon, DropParams, Gateway, Limits, Plan, PoolLimits, Privacy,
     PrivacyMedia, PrivacyMode, Queue, Responses, SemanticCache, Stripe, Workers,

@@ -3,6 +3,7 @@
 use crate::secret::Secret;
 use schemas::catalogue::{Capability, Preset, Tier, Tokenizer, Vendor};
 use schemas::money::Price;
+use serde::Deserialize;
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -109,6 +110,27 @@ impl Deployment {
     }
 }
 
+/// The instructions that a CPU computes a local model with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+pub enum Instructions {
+    /// The best that the processor has.
+    #[default]
+    #[serde(rename = "auto")]
+    Auto,
+    /// SSE4.2, which processors have since 2011 at the latest.
+    #[serde(rename = "sse4.2")]
+    Sse42,
+    /// AVX2 and its company.
+    #[serde(rename = "avx2")]
+    Avx2,
+    /// AVX-VNNI besides.
+    #[serde(rename = "avx-vnni")]
+    AvxVnni,
+    /// AVX-512 with its VNNI.
+    #[serde(rename = "avx512")]
+    Avx512,
+}
+
 /// How our own worker runs a model.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Llama {
@@ -120,6 +142,8 @@ pub struct Llama {
     pub threads: Option<u32>,
     /// Tokens decoded in one step at most.
     pub batch_tokens_max: u32,
+    /// The instructions that a CPU computes with.
+    pub instructions: Instructions,
     /// Layers that a GPU computes.
     pub gpu_layers: u32,
     /// A system message for requests that have none.

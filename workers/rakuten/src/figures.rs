@@ -26,6 +26,10 @@ impl Figures {
         let info = engine.model();
         let room = info.context_tokens * info.slots;
         self.metrics.engine_context_tokens_max.with_label_values(&[&self.pool]).set(signed(room));
+        if let Some(set) = info.instructions {
+            let labels = [self.pool.as_str(), set.name()];
+            self.metrics.engine_instructions.with_label_values(&labels).set(1);
+        }
         let load = Duration::from_secs_f64(info.load_seconds.max(0.0));
         observe(&self.metrics.engine_load_seconds, &self.pool, load);
         let mut seen = Status::default();

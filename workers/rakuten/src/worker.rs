@@ -4,12 +4,12 @@
 
 use crate::decode;
 use crate::embed::VectorModel;
-use crate::engine::{Engine, EngineError, EngineOptions, Sampling};
+use crate::engine::{Engine, EngineError, EngineOptions, Instructions, Sampling};
 use crate::figures::Figures;
 use crate::translate;
 use futures::future::BoxFuture;
 use infra::bus::Bus;
-use infra::config::{Config, Llama, Model};
+use infra::config::{self, Config, Llama, Model};
 use infra::metrics::Metrics;
 use infra::trace::{self, Kind, Span};
 use schemas::catalogue::Capability;
@@ -168,6 +168,7 @@ fn options(
     }
     let slots = u16::try_from(llama.slots).unwrap_or(u16::MAX);
     Ok(EngineOptions {
+        instructions: instructions(llama.instructions),
         gpu_layers: llama.gpu_layers,
         slots,
         context_tokens_per_slot: u32::try_from(model.context).unwrap_or(u32::MAX),
@@ -176,6 +177,17 @@ fn options(
         threads: llama.threads.and_then(|threads| u16::try_from(threads).ok()),
         ..EngineOptions::new(file)
     })
+}
+
+/// The configuration's word in the engine's.
+fn instructions(wanted: config::Instructions) -> Option<Instructions> {
+    match wanted {
+        config::Instructions::Auto => None,
+        config::Instructions::Sse42 => Some(Instructions::Sse42),
+        config::Instructions::Avx2 => Some(Instructions::Avx2),
+        config::Instructions::AvxVnni => Some(Instructions::AvxVnni),
+        config::Instructions::Avx512 => Some(Instructions::Avx512),
+    }
 }
 
 fn sampling(llama: &Llama) -> Sampling {

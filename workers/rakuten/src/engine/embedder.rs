@@ -24,7 +24,7 @@ use super::error::EngineError;
 use super::gguf::Header;
 use super::model::{backend, context_tokens, names};
 use super::options::EngineOptions;
-use super::{STACK_BYTES, processor};
+use super::{STACK_BYTES, kernels};
 
 /// llama.h's LLAMA_POOLING_TYPE_NONE: a vector for each token, which nobody asks for.
 const POOLING_NONE: u64 = 0;
@@ -89,7 +89,7 @@ impl Embedder {
     /// # Errors
     /// As [`super::Engine::load`], and for a file that ranks instead of making vectors.
     pub fn load(options: EngineOptions) -> Result<Self, EngineError> {
-        processor::check()?;
+        kernels::take(options.instructions)?;
         let queue = usize::from(options.queue_requests_max);
         let model = Arc::new(Model::load(options)?);
         let (messages, inbox) = sync_channel(queue);

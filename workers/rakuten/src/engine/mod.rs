@@ -10,14 +10,14 @@ mod gguf;
 mod grammar;
 /// Passes that nobody wants any more.
 mod interrupt;
+/// Which instructions the CPU computes with.
+mod kernels;
 mod logprobs;
 mod model;
 mod options;
 mod output;
 /// What the next step computes.
 mod plan;
-/// The processor's instructions.
-mod processor;
 mod request;
 mod reuse;
 mod runner;
@@ -43,6 +43,7 @@ pub use embedder::{Embedder, EmbedderInfo};
 pub use error::EngineError;
 pub(crate) use grammar::put_style;
 pub use grammar::{FORM_BYTES_MAX, FORM_DEPTH_MAX, Form, Grammar};
+pub use kernels::Instructions;
 pub use model::ModelInfo;
 pub use options::{
     BATCH_TOKENS_MAX, CONTEXT_TOKENS_MIN, CacheLayout, CacheType, EngineOptions,
@@ -89,9 +90,9 @@ impl Engine {
     /// A missing, cut or foreign file, an option outside its range, too little memory, or a
     /// processor that is too old.
     pub fn load(options: EngineOptions) -> Result<Self, EngineError> {
-        processor::check()?;
+        let instructions = kernels::take(options.instructions)?;
         let queue = usize::from(options.queue_requests_max);
-        let model = Model::load(options)?;
+        let model = Model::load(options, instructions)?;
         let (counters, stop) = (Counters::default(), Arc::new(AtomicBool::new(false)));
         let shared = Arc::new(Shared { model, counters, stop });
         // One place more than may wait, so that waking the thread never fails for lack of room.

@@ -19,6 +19,7 @@ use super::error::EngineError;
 use super::gguf::Header;
 use super::grammar::Grammars;
 use super::interrupt;
+use super::kernels::Instructions;
 use super::options::EngineOptions;
 use super::options::{CONTEXT_TOKENS_MIN, CONTEXT_TOKENS_STEP, CacheLayout, CacheType};
 use super::vocabulary::Vocabulary;
@@ -64,6 +65,8 @@ pub struct ModelInfo {
     pub has_template: bool,
     /// Answers written side by side.
     pub slots: usize,
+    /// What it computes with on the CPU; none where there is no choice.
+    pub instructions: Option<Instructions>,
     /// Time it took to load, seconds.
     pub load_seconds: f64,
 }
@@ -86,7 +89,10 @@ pub(super) struct Model {
 
 impl Model {
     /// Checks the options and the file, then loads it.
-    pub(super) fn load(options: EngineOptions) -> Result<Self, EngineError> {
+    pub(super) fn load(
+        options: EngineOptions,
+        instructions: Option<Instructions>,
+    ) -> Result<Self, EngineError> {
         let begun = Instant::now();
         options.validate()?;
         let header = Header::read(&options.model_file)?;
@@ -114,6 +120,7 @@ impl Model {
             weight_bytes: llama.size(),
             has_template: template.is_some(),
             slots: usize::from(options.slots),
+            instructions,
             load_seconds: begun.elapsed().as_secs_f64(),
         };
         let cache_type = cache_type(options.cache_type, facts.head_width);

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::thread::available_parallelism;
 
 use super::error::EngineError;
+use super::kernels::Instructions;
 
 /// Most requests that can be decoded side by side; llama.cpp's own ceiling is higher.
 pub const SLOTS_MAX: u16 = 64;
@@ -70,6 +71,9 @@ pub struct EngineOptions {
     /// Requests that may wait for a slot before [`EngineError::Busy`], 1 to
     /// [`QUEUE_REQUESTS_MAX`]. Default 64.
     pub queue_requests_max: u16,
+    /// The instructions to compute with on the CPU; `None` takes the best that the processor has.
+    /// One process has one: a second engine is refused another.
+    pub instructions: Option<Instructions>,
     /// Layers to put on a GPU, where the build has one; 0 keeps all on the CPU. Default 0.
     pub gpu_layers: u32,
     /// How attention's memory is stored.
@@ -92,6 +96,7 @@ impl EngineOptions {
             batch_tokens_busy: 144,
             threads: None,
             queue_requests_max: 64,
+            instructions: None,
             gpu_layers: 0,
             cache_type: CacheType::default(),
             cache_layout: CacheLayout::default(),

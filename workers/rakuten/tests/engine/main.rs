@@ -11,6 +11,7 @@ mod cancelling;
 mod embedding;
 mod forms;
 mod gguf;
+mod instructions;
 mod interrupting;
 mod limits;
 mod loading;

@@ -6,8 +6,8 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use serde_json::{Value, json};
 use tokio::sync::mpsc::Receiver;
 use worker_rakuten::engine::{
-    Engine, EngineError, EngineOptions, Event, Finished, GenerateRequest, Prompt, Sampling,
-    TokenLogprob,
+    Engine, EngineError, EngineOptions, Event, Finished, GenerateRequest, Instructions, Prompt,
+    Sampling, TokenLogprob,
 };
 use worker_rakuten::template::PromptOptions;
 
@@ -28,12 +28,23 @@ pub(crate) fn model_file() -> PathBuf {
     file
 }
 
+/// Names the instructions that a test shall compute with.
+pub(crate) const INSTRUCTIONS: &str = "FLY_LLM_TEST_INSTRUCTIONS";
+
+/// Those that are named.
+#[expect(clippy::disallowed_methods, reason = "the environment says what a test is run with")]
+pub(crate) fn wanted_instructions() -> Option<Instructions> {
+    let name = std::env::var(INSTRUCTIONS).ok()?;
+    Some(Instructions::of_name(&name).expect("a set of instructions"))
+}
+
 /// Options for a test: small, so that several engines fit into a small machine.
 pub(crate) fn options() -> EngineOptions {
     EngineOptions {
         slots: 4,
         context_tokens_per_slot: 1_024,
         threads: Some(2),
+        instructions: wanted_instructions(),
         queue_requests_max: 64,
         ..EngineOptions::new(model_file())
     }
