@@ -95,7 +95,7 @@ fn main() -> ExitCode {
 
 async fn measure(arguments: &Arguments) -> ExitCode {
     let vendor = Vendor::start();
-    let product = Product::start(arguments, vendor.address).await;
+    let product = Product::start(arguments, &vendor).await;
     let direct = Target::direct(vendor.address);
     let time = Duration::from_secs(arguments.seconds);
     let mut rows = Vec::new();

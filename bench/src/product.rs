@@ -5,7 +5,7 @@ use crate::Arguments;
 use crate::cell::{Answer, Arrival, Cell};
 use crate::load::Target;
 use crate::processes::{self, Spent};
-use crate::vendor::INPUT_TOKENS;
+use crate::vendor::{INPUT_TOKENS, Vendor};
 use clap::ValueEnum;
 use futures::{StreamExt, stream};
 use gateway::auth::issue::{self, NewKey};
@@ -83,6 +83,8 @@ pub(crate) struct Product {
     store: Store,
     bus: Bus,
     account: AccountId,
+    /// The double's process, which is none of ours.
+    vendor: u32,
 }
 
 /// Where the parts are.
@@ -94,10 +96,10 @@ struct Places {
 
 impl Product {
     /// Starts it, with one key that has credit.
-    pub(crate) async fn start(arguments: &Arguments, vendor: SocketAddr) -> Self {
+    pub(crate) async fn start(arguments: &Arguments, vendor: &Vendor) -> Self {
         let folder = TempDir::new().unwrap();
         let config = folder.path().join("bench.yaml");
-        std::fs::write(&config, config_text(vendor, arguments)).unwrap();
+        std::fs::write(&config, config_text(vendor.address, arguments)).unwrap();
         let (servers, roles, places) = match arguments.form {
             Form::Processes => start_processes(arguments, folder.path(), &config).await,
             Form::Up => start_up(arguments, folder.path(), &config).await,
@@ -114,7 +116,8 @@ impl Product {
         let authorization = format!("Bearer {}", issued.secret.reveal());
         let target = |address| Target { address, authorization: authorization.clone() };
         let targets = places.gateways.into_iter().map(target).collect();
-        let product = Self { _folder: folder, servers, roles, targets, store, bus, account };
+        let (_folder, vendor) = (folder, vendor.id());
+        let product = Self { _folder, servers, roles, targets, store, bus, account, vendor };
         product.wait_until_it_answers().await;
         product
     }
@@ -152,6 +155,9 @@ impl Product {
             self.roles.iter().filter_map(|(name, child)| Some((child.id()?, name))).collect();
         let mut all = Vec::new();
         for (comm, id) in processes::children(ours) {
+            if id == self.vendor {
+                continue;
+            }
             all.push((names.get(&id).map_or(comm, |name| (*name).clone()), id));
             all.extend(processes::children(id));
         }

@@ -59,6 +59,11 @@ impl Vendor {
         BufReader::new(told).read_line(&mut address).unwrap();
         Self { process, address: address.trim().parse().unwrap() }
     }
+
+    /// Its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.process.id()
+    }
 }
 
 impl Drop for Vendor {
