@@ -12,11 +12,11 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 /// Requests that are inside at once. Enough to keep Redis busy while each waits for it; few enough
-/// that one that has what it needs runs on within milliseconds.
-const TURNS: usize = 128;
+/// that each hears what Redis says soon, on a machine that gives us a tenth of a processor, too.
+const TURNS: usize = 32;
 
-/// A turn that is over within this shows that others come through. Redis is given up after as long
-/// as that.
+/// A turn that comes to nothing within this shows that others get an answer all the same. Redis is
+/// given up after as long as that.
 const TURN_TIME_MAX: Duration = Duration::from_secs(1);
 
 /// Who waits is refused when nobody has come through for so long.
@@ -75,6 +75,10 @@ impl Entrance {
             }
         }
     }
+
+    fn pass(&self) {
+        *self.passed.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+    }
 }
 
 /// A request's turn. It is over when it is dropped, at the latest.
@@ -86,7 +90,10 @@ pub(crate) struct Turn {
 impl Turn {
     /// The request has what it came for.
     pub(crate) fn end(&self) {
-        drop(self.held.lock().unwrap_or_else(PoisonError::into_inner).take());
+        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(held) = held {
+            held.entrance.pass();
+        }
     }
 
     /// It waits for the answer of an equal one: nobody else shall wait for that.
@@ -126,8 +133,7 @@ struct Held {
 impl Drop for Held {
     fn drop(&mut self) {
         if self.since.elapsed() < TURN_TIME_MAX {
-            let mut passed = self.entrance.passed.lock().unwrap_or_else(PoisonError::into_inner);
-            *passed = Instant::now();
+            self.entrance.pass();
         }
     }
 }
