@@ -1,9 +1,10 @@
 //! Our engine beside llama.cpp's own server: the same model file, threads and questions, one after
 //! the other in each cell. Prints one JSON line for each cell, then a Markdown table.
 //!
-//! For `scripts/bench-llama`: `bench_llama MODEL SERVER THREADS [ROUNDS [CELLS [CACHE]]]`. CELLS
-//! are `streams`, `alone` (one of these), `prefixes`, `newcomer`, `forms`, `cancel` or `all`; CACHE
-//! is `q8`, our default, or `f16`. Never part of the product.
+//! For `scripts/bench-llama`:
+//! `bench_llama MODEL SERVER THREADS [ROUNDS [CELLS [CACHE [INSTRUCTIONS]]]]`. CELLS are `streams`,
+//! `alone` (one of these), `prefixes`, `newcomer`, `forms`, `cancel` or `all`; CACHE is `q8`, our
+//! default, or `f16`; INSTRUCTIONS are those of `llama.instructions`. Never part of the product.
 
 #![allow(
     clippy::print_stdout,
@@ -22,7 +23,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use serde_json::json;
-use worker_rakuten::engine::CacheType;
+use worker_rakuten::engine::{CacheType, Instructions};
 
 /// Slots of both sides.
 const SLOTS: u16 = 16;
@@ -117,7 +118,7 @@ impl Cell {
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
     let [_, model, program, threads, rest @ ..] = arguments.as_slice() else {
-        panic!("bench_llama MODEL SERVER THREADS [ROUNDS [CELLS [CACHE]]]")
+        panic!("bench_llama MODEL SERVER THREADS [ROUNDS [CELLS [CACHE [INSTRUCTIONS]]]]")
     };
     let (model, threads) = (PathBuf::from(model), threads.parse().unwrap());
     let rounds = rest.first().map_or(2, |rounds| rounds.parse().unwrap());
@@ -127,7 +128,11 @@ fn main() {
         "f16" => CacheType::F16,
         other => panic!("CACHE is q8 or f16, not {other}"),
     };
-    let ours = ours::Ours::load(&model, threads, cache_type);
+    let instructions = match rest.get(3).map_or("auto", String::as_str) {
+        "auto" => None,
+        name => Some(Instructions::of_name(name).expect("a set of instructions")),
+    };
+    let ours = ours::Ours::load(&model, threads, cache_type, instructions);
     let server = server::Server::start(program, &model, threads);
     let measured = cells::measure(&ours, &server, rounds, wanted);
     measured.iter().for_each(Cell::print);

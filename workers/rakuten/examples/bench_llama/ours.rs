@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use worker_rakuten::engine::{
-    CacheType, Engine, EngineOptions, Event, Form, GenerateRequest, Sampling,
+    CacheType, Engine, EngineOptions, Event, Form, GenerateRequest, Instructions, Sampling,
 };
 
 use crate::{CONTEXT_TOKENS, Question, SLOTS, Side, Times};
@@ -14,8 +14,14 @@ pub(crate) struct Ours {
 }
 
 impl Ours {
-    pub(crate) fn load(model: &Path, threads: u16, cache_type: CacheType) -> Self {
+    pub(crate) fn load(
+        model: &Path,
+        threads: u16,
+        cache_type: CacheType,
+        instructions: Option<Instructions>,
+    ) -> Self {
         let options = EngineOptions {
+            instructions,
             slots: SLOTS,
             context_tokens_per_slot: CONTEXT_TOKENS,
             threads: Some(threads),

@@ -21,7 +21,7 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use super::error::EngineError;
-use super::gguf::Header;
+use super::gguf::{FILE_TYPE, Header};
 use super::model::{backend, context_tokens, names};
 use super::options::EngineOptions;
 use super::{STACK_BYTES, kernels};
@@ -89,7 +89,6 @@ impl Embedder {
     /// # Errors
     /// As [`super::Engine::load`], and for a file that ranks instead of making vectors.
     pub fn load(options: EngineOptions) -> Result<Self, EngineError> {
-        kernels::take(options.instructions)?;
         let queue = usize::from(options.queue_requests_max);
         let model = Arc::new(Model::load(options)?);
         let (messages, inbox) = sync_channel(queue);
@@ -173,6 +172,7 @@ impl Model {
         options.validate()?;
         let header = Header::read(&options.model_file)?;
         let (name, architecture) = names(&header, &options)?;
+        kernels::take(options.instructions, header.number(FILE_TYPE))?;
         let pooling = match header.number(&format!("{architecture}.pooling_type")) {
             Some(POOLING_RANK) => {
                 return Err(EngineError::ModelFileInvalid {

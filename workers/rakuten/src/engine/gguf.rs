@@ -11,6 +11,9 @@ use std::path::Path;
 
 use super::error::EngineError;
 
+/// Of which kind most weights are, as `llama_ftype` of llama.h numbers them.
+pub(super) const FILE_TYPE: &str = "general.file_type";
+
 /// Format versions that llama.cpp reads.
 const VERSIONS: std::ops::RangeInclusive<u32> = 2..=3;
 /// Most entries of a header; real files have tens of keys and hundreds of tensors.

@@ -90,9 +90,8 @@ impl Engine {
     /// A missing, cut or foreign file, an option outside its range, too little memory, or a
     /// processor that is too old.
     pub fn load(options: EngineOptions) -> Result<Self, EngineError> {
-        let instructions = kernels::take(options.instructions)?;
         let queue = usize::from(options.queue_requests_max);
-        let model = Model::load(options, instructions)?;
+        let model = Model::load(options)?;
         let (counters, stop) = (Counters::default(), Arc::new(AtomicBool::new(false)));
         let shared = Arc::new(Shared { model, counters, stop });
         // One place more than may wait, so that waking the thread never fails for lack of room.

@@ -16,10 +16,10 @@ use llama_cpp_2::token::LlamaToken;
 use llama_cpp_2::{LogOptions, send_logs_to_tracing};
 
 use super::error::EngineError;
-use super::gguf::Header;
+use super::gguf::{FILE_TYPE, Header};
 use super::grammar::Grammars;
 use super::interrupt;
-use super::kernels::Instructions;
+use super::kernels::{self, Instructions};
 use super::options::EngineOptions;
 use super::options::{CONTEXT_TOKENS_MIN, CONTEXT_TOKENS_STEP, CacheLayout, CacheType};
 use super::vocabulary::Vocabulary;
@@ -89,14 +89,12 @@ pub(super) struct Model {
 
 impl Model {
     /// Checks the options and the file, then loads it.
-    pub(super) fn load(
-        options: EngineOptions,
-        instructions: Option<Instructions>,
-    ) -> Result<Self, EngineError> {
+    pub(super) fn load(options: EngineOptions) -> Result<Self, EngineError> {
         let begun = Instant::now();
         options.validate()?;
         let header = Header::read(&options.model_file)?;
         let facts = Facts::of(&header, &options)?;
+        let instructions = kernels::take(options.instructions, header.number(FILE_TYPE))?;
         let parameters = LlamaModelParams::default().with_n_gpu_layers(options.gpu_layers);
         let llama = LlamaModel::load_from_file(backend()?, &options.model_file, &parameters)
             .map_err(|error| EngineError::Llama {
