@@ -300,7 +300,13 @@ pub async fn chat(gateway: &Arc<Gateway>, call: Call) -> Result<Answering, Refus
     let passage = Arc::clone(&admitted.passage);
     let bytes = credits::prompt_tokens_max(&admitted.authenticated.received.chat);
     let masking = || mask::mask(gateway, admitted);
-    let done = if bytes > MASKED_AT_ONCE_BYTES_MAX { long_work(masking) } else { masking() };
+    let done = if bytes > MASKED_AT_ONCE_BYTES_MAX {
+        // It computes for long beside others, who shall not wait for that.
+        turn.end();
+        long_work(masking)
+    } else {
+        masking()
+    };
     let (masked, vault) = match done {
         Ok(masked) => masked,
         Err(problem) => return Err(passage.refuse(gateway, problem).await),
