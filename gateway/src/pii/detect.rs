@@ -26,7 +26,6 @@ impl Detector {
         }
         let tagger = Tagger::new();
         let gate = Gate::new(recognizers.iter().map(|recognizer| recognizer.need()).collect());
-        let gate = gate.map_err(|_| SettingsError::Data("patterns"))?;
         Ok(Self { recognizers, gate, tagger, public_figures: PublicFigures::new() })
     }
 
@@ -35,8 +34,8 @@ impl Detector {
     pub(super) fn detect(&self, text: &str, realm: &str) -> Vec<Span> {
         let shadow = Shadow::new(text);
         let mut findings = Vec::new();
-        let open = self.gate.open(shadow.text());
         let digits = Digits::of(shadow.text());
+        let open = self.gate.open(shadow.text(), &digits);
         for (index, recognizer) in self.recognizers.iter().enumerate() {
             if open.holds(index) {
                 recognizer.find(shadow.text(), &digits, &mut findings);

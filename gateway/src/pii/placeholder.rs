@@ -76,27 +76,67 @@ pub(super) fn read(text: &str, setting: Setting) -> Found {
     }
 }
 
+/// Letters of the longest word of a placeholder.
+const TAG_LETTERS_MAX: usize = 9;
+/// Bytes of the longest character that reads as a letter, or is passed over.
+const LETTER_BYTES_MAX: usize = 3;
+/// So many bytes before the first digit of its number a placeholder begins at the earliest.
+const LEAD_BYTES_MAX: usize = (TAG_LETTERS_MAX + 2 * GAP_CHARACTERS_MAX) * LETTER_BYTES_MAX;
+/// Bytes that are looked at together.
+const BLOCK_BYTES: usize = 32;
+
 /// Every number that could be read anywhere in a text, or in a part of it that something else may
-/// cut off: what the input spells must never be issued.
+/// cut off: what the input spells must never be issued. Only what stands before digits is read.
 pub(super) fn spelled(text: &str, mut report: impl FnMut(Kind, u32)) {
-    let seconds = &*SECONDS;
     let bytes = text.as_bytes();
-    for (at, byte) in bytes.iter().enumerate() {
-        let may_spell = match letter(*byte).and_then(|first| seconds.get(first)) {
-            // Hardly any prose begins like a placeholder's word.
-            Some(seconds) => match bytes.get(at + 1) {
-                Some(second) if second.is_ascii() => {
-                    letter(*second).is_some_and(|second| seconds >> second & 1 == 1)
+    let mut read = 0;
+    for (block, start) in bytes.chunks(BLOCK_BYTES).zip((0..).step_by(BLOCK_BYTES)) {
+        let may_hold_digit = block.iter().fold(false, |any, byte| any | may_begin_digit(*byte));
+        if !may_hold_digit {
+            continue;
+        }
+        for at in start..start + block.len() {
+            if begins_digit(bytes.get(at..).unwrap_or_default()) {
+                for begin in read.max(at.saturating_sub(LEAD_BYTES_MAX))..at {
+                    if may_spell(bytes, begin) {
+                        spelled_here(text.get(begin..).unwrap_or_default(), &mut report);
+                    }
                 }
-                _ => true,
-            },
-            // Full-width letters, and what is invisible between letters, are looked at one by one.
-            None => *byte == 0xEF,
-        };
-        if may_spell {
-            spelled_here(text.get(at..).unwrap_or_default(), &mut report);
+                read = at;
+            }
         }
     }
+}
+
+/// Whether a byte is a digit, or the first of a wide or mathematical one.
+fn may_begin_digit(byte: u8) -> bool {
+    byte.is_ascii_digit() | (byte >= 0xEF)
+}
+
+fn begins_digit(bytes: &[u8]) -> bool {
+    match bytes {
+        [0xEF, second, ..] => *second == 0xBC,
+        [byte, ..] => may_begin_digit(*byte),
+        [] => false,
+    }
+}
+
+/// Hardly any prose begins like a placeholder's word.
+fn may_spell(bytes: &[u8], at: usize) -> bool {
+    match bytes.get(at..) {
+        Some([first, second, ..]) if first.is_ascii() && second.is_ascii() => {
+            begins_tag(*first, *second)
+        }
+        // Full-width letters, and what is invisible between letters, are looked at one by one.
+        Some([first, ..]) => *first == 0xEF || letter(*first).is_some(),
+        _ => false,
+    }
+}
+
+/// Whether a kind's word begins with these letters, in any case.
+fn begins_tag(first: u8, second: u8) -> bool {
+    let seconds = letter(first).and_then(|first| SECONDS.get(first));
+    seconds.zip(letter(second)).is_some_and(|(seconds, second)| seconds >> second & 1 == 1)
 }
 
 fn spelled_here(text: &str, report: &mut impl FnMut(Kind, u32)) {
@@ -242,6 +282,13 @@ impl Cursor<'_> {
     }
 
     fn tag(&mut self, exact: bool) -> Result<Kind, Stop> {
+        if let [first, second, ..] = self.rest().as_bytes()
+            && first.is_ascii()
+            && second.is_ascii()
+            && !begins_tag(*first, *second)
+        {
+            return Err(Stop::Other);
+        }
         let mut candidates = [true; Kind::ALL.len()];
         let mut invisible = 0;
         let mut index = 0;
@@ -299,6 +346,51 @@ fn is_invisible(character: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn before_digits_all_that_is_spelled_is_read() {
+        const PIECES: [&str; 22] = [
+            "PERSON",
+            "insurance",
+            "ＩＮＳＵＲＡＮＣＥ",
+            "e\u{200b}MAIL",
+            "Ip",
+            "S",
+            "ſSN",
+            "\u{FEFF}",
+            "ＳＳＮ",
+            "_",
+            "-",
+            "　",
+            "\u{2060}\u{200d}",
+            " ",
+            "1",
+            "２",
+            "０",
+            "𝟛",
+            "、",
+            "a",
+            "[",
+            "ＩＮＳ",
+        ];
+        assert_eq!(Kind::ALL.map(|kind| kind.tag().len()).into_iter().max(), Some(TAG_LETTERS_MAX));
+        let (mut dice, mut count) = (7_u64, 0);
+        for _ in 0..20_000 {
+            let mut text = String::new();
+            for _ in 0..12 {
+                dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_041);
+                text.push_str(PIECES[usize::try_from(dice >> 33).unwrap() % PIECES.len()]);
+            }
+            let (mut all, mut read) = (Vec::new(), Vec::new());
+            for at in (0..text.len()).filter(|at| may_spell(text.as_bytes(), *at)) {
+                spelled_here(&text[at..], &mut |kind, number| all.push((kind, number)));
+            }
+            spelled(&text, |kind, number| read.push((kind, number)));
+            assert_eq!(read, all, "{text:?}");
+            count += read.len();
+        }
+        assert!(count > 1_000, "{count}");
+    }
 
     #[test]
     fn kana_begin_no_placeholder() {

@@ -23,11 +23,19 @@ pub(super) fn add(text: &str, spans: &mut Vec<Span>) {
         return;
     }
     let marks = Marks::of(&heads);
+    let few = Few::of(&heads);
     let mut found = Vec::new();
-    let mut start = 0;
+    let (mut start, mut looked) = (0, 0);
     for (known, end) in spans.iter().map(|s| (s.start, s.end)).chain([(text.len(), text.len())]) {
         let mut at = start;
         while at < known {
+            if at >= looked {
+                looked = at + BLOCK_BYTES;
+                if few.as_ref().is_some_and(|few| few.none_begins(text.as_bytes(), at)) {
+                    at = looked;
+                    continue;
+                }
+            }
             let may_begin = text.is_char_boundary(at) && marks.hold(text.as_bytes(), at);
             match may_begin.then(|| repeat_at(text, at, &heads)).flatten() {
                 Some(span) if span.end <= known => {
@@ -42,6 +50,31 @@ pub(super) fn add(text: &str, spans: &mut Vec<Span>) {
     if !found.is_empty() {
         spans.extend(found);
         spans.sort_by_key(|span| span.start);
+    }
+}
+
+/// Bytes that are looked at together.
+const BLOCK_BYTES: usize = 32;
+/// More heads are not looked for one after the other.
+const FEW_MAX: usize = 6;
+
+/// The first and the last byte of a few heads: in most stretches of a text no head begins.
+struct Few(Vec<[u8; 2]>);
+
+impl Few {
+    fn of(heads: &Heads) -> Option<Self> {
+        let ends = |head: &&[u8]| head.first_chunk().map(|[a, .., b]: &[u8; HEAD_BYTES]| [*a, *b]);
+        (heads.len() <= FEW_MAX).then(|| Self(heads.keys().filter_map(ends).collect()))
+    }
+
+    /// Whether no head begins in the block at this place.
+    fn none_begins(&self, text: &[u8], at: usize) -> bool {
+        let block = |at: usize| text.get(at..).and_then(|rest| rest.first_chunk::<BLOCK_BYTES>());
+        let Some((starts, ends)) = block(at).zip(block(at + HEAD_BYTES - 1)) else { return false };
+        self.0.iter().all(|[first, last]| {
+            let pairs = starts.iter().zip(ends);
+            !pairs.fold(false, |any, (start, end)| any | (start == first) & (end == last))
+        })
     }
 }
 

@@ -68,7 +68,4 @@ pub enum SettingsError {
     /// A pattern is not a regular expression, or too large.
     #[error("privacy: a pattern can't be used: {0}")]
     Pattern(#[from] regex::Error),
-    /// The embedded name data can't be read: a broken build.
-    #[error("privacy: the embedded data can't be read: {0}")]
-    Data(&'static str),
 }

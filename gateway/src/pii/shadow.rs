@@ -2,80 +2,143 @@
 //! folded so that one pattern fits all of them, and every byte remembers where it came from.
 //! It must never be sent anywhere: only the original text, with its own offsets, is cut.
 
-/// A folded copy of a text with the way back to the original's byte offsets.
-pub(super) struct Shadow {
-    text: String,
-    origins: Vec<u32>,
+/// A folded copy of a text with the way back to the original's byte offsets. A text in which
+/// nothing is to be folded is not copied.
+pub(super) struct Shadow<'a> {
+    source: &'a str,
+    folded: String,
+    turns: Vec<Turn>,
+    /// What of the original is copied, or left out.
+    copied: usize,
+}
+
+/// From here on so many bytes of the original are so many of the folded text.
+struct Turn {
+    at: u32,
+    origin: u32,
+    bytes: u8,
+    folded_bytes: u8,
+}
+
+impl Turn {
+    fn origin(&self, offset: usize) -> usize {
+        let characters = (offset - self.at as usize) / usize::from(self.folded_bytes);
+        self.origin as usize + characters * usize::from(self.bytes)
+    }
 }
 
 /// Longer inputs are refused before they get here: offsets are kept in 32 bits.
 pub(super) const TEXT_BYTES_MAX: usize = 64 * 1024 * 1024;
 
-impl Shadow {
+impl<'a> Shadow<'a> {
     /// Folds a text.
-    pub(super) fn new(source: &str) -> Self {
-        let mut shadow = Self {
-            text: String::with_capacity(source.len()),
-            origins: Vec::with_capacity(source.len() + 1),
-        };
+    pub(super) fn new(source: &'a str) -> Self {
+        let mut shadow = Self { source, folded: String::new(), turns: Vec::new(), copied: 0 };
         let mut at = 0;
         while let Some(rest) = source.get(at..).filter(|rest| !rest.is_empty()) {
             let ascii = rest.bytes().position(|byte| !byte.is_ascii()).unwrap_or(rest.len());
-            shadow.push_ascii(rest.get(..ascii).unwrap_or_default(), at);
-            at = shadow.push_others(source, at + ascii);
+            at = shadow.fold_others(at + ascii);
         }
-        shadow.origins.push(offset32(source.len()));
+        if shadow.copied > 0 {
+            shadow.copy(source.len());
+        }
         shadow
     }
 
-    fn push_ascii(&mut self, text: &str, origin: usize) {
-        self.text.push_str(text);
-        self.origins.extend((origin..origin + text.len()).map(offset32));
-    }
-
     /// Folds what is not ASCII from here on; says where that ends.
-    fn push_others(&mut self, source: &str, start: usize) -> usize {
-        let rest = source.get(start..).unwrap_or_default();
+    fn fold_others(&mut self, start: usize) -> usize {
+        let rest = self.source.get(start..).unwrap_or_default();
         let mut characters = rest.char_indices().peekable();
         while let Some((offset, character)) = characters.next() {
             let offset = start + offset;
             if character.is_ascii() {
                 return offset;
             }
-            if is_invisible(character) {
+            let next = characters.peek().map(|(_, next)| *next);
+            if is_common(character) && !next.is_some_and(is_voicing) {
                 continue;
             }
-            let next = characters.peek().map(|(_, next)| *next);
+            let mut end = offset + character.len_utf8();
+            if is_invisible(character) {
+                self.copy(offset);
+                self.copied = end;
+                continue;
+            }
             let (folded, both) = compose(widen(character), next);
             if both {
+                end += next.map_or(0, char::len_utf8);
                 characters.next();
             }
-            let folded =
-                if is_long_vowel(folded) && self.is_between_digits(next) { '-' } else { folded };
-            self.push(folded, offset);
+            let joins = is_long_vowel(folded) && self.is_between_digits(offset, next);
+            let folded = if joins { '-' } else { folded };
+            if both || folded != character {
+                self.copy(offset);
+                self.turn(offset, end - offset, folded.len_utf8());
+                self.folded.push(folded);
+                self.copied = end;
+            }
         }
-        source.len()
+        self.source.len()
+    }
+
+    /// Copies the original up to here.
+    fn copy(&mut self, end: usize) {
+        if self.folded.capacity() == 0 {
+            self.folded.reserve(self.source.len());
+        }
+        if self.copied < end {
+            self.turn(self.copied, 1, 1);
+            self.folded.push_str(self.source.get(self.copied..end).unwrap_or_default());
+        }
+    }
+
+    /// What comes next in the folded text stands at a place of the original.
+    fn turn(&mut self, origin: usize, bytes: usize, folded_bytes: usize) {
+        let is_same = bytes == folded_bytes;
+        let (bytes, folded_bytes) =
+            if is_same { (1, 1) } else { (bytes as u8, folded_bytes as u8) };
+        let goes_on = self.turns.last().is_some_and(|turn| {
+            let is_alike = turn.bytes == bytes && turn.folded_bytes == folded_bytes;
+            is_alike && turn.origin(self.folded.len()) == origin
+        });
+        if !goes_on {
+            let (at, origin) = (offset32(self.folded.len()), offset32(origin));
+            self.turns.push(Turn { at, origin, bytes, folded_bytes });
+        }
     }
 
     /// The folded text.
     pub(super) fn text(&self) -> &str {
-        &self.text
+        if self.copied == 0 { self.source } else { &self.folded }
     }
 
-    /// Where in the original the byte at this offset of the folded text came from.
+    /// Where in the original the character at this offset of the folded text came from.
     pub(super) fn origin(&self, offset: usize) -> usize {
-        self.origins.get(offset).or(self.origins.last()).map_or(0, |origin| *origin as usize)
+        if offset >= self.text().len() {
+            return self.source.len();
+        }
+        let turn = self.turns.partition_point(|turn| turn.at as usize <= offset).checked_sub(1);
+        turn.and_then(|turn| self.turns.get(turn)).map_or(offset, |turn| turn.origin(offset))
     }
 
-    fn push(&mut self, character: char, origin: usize) {
-        self.text.push(character);
-        self.origins.resize(self.text.len(), offset32(origin));
+    fn is_between_digits(&self, at: usize, next: Option<char>) -> bool {
+        let is_digit = |character: char| widen(character).is_ascii_digit();
+        next.is_some_and(is_digit) && {
+            let copied = self.source.get(self.copied..at).unwrap_or_default();
+            let before = copied.chars().next_back().or(self.folded.chars().next_back());
+            before.is_some_and(|before| before.is_ascii_digit())
+        }
     }
+}
 
-    fn is_between_digits(&self, next: Option<char>) -> bool {
-        let before = self.text.chars().next_back().is_some_and(|c| c.is_ascii_digit());
-        before && next.is_some_and(|c| widen(c).is_ascii_digit())
-    }
+/// What most of a Japanese text is made of, and stays as it is.
+fn is_common(character: char) -> bool {
+    matches!(character, 'ぁ'..='ゖ' | 'ァ'..='ヺ' | '一'..='鿿' | '、' | '。' | '「' | '」' | '・')
+}
+
+/// A mark that voices the kana before it.
+fn is_voicing(character: char) -> bool {
+    matches!(character, '\u{3099}' | '\u{309A}' | '\u{FF9E}' | '\u{FF9F}')
 }
 
 fn offset32(offset: usize) -> u32 {

@@ -11,12 +11,16 @@ const BYTES_MAX: usize = 256;
 const CHARACTER_BYTES_MAX: usize = 4;
 
 /// Shorter words are hardly what a pattern without blanks looks for.
-const WORD_BYTES_MIN: usize = 8;
+pub(super) const WORD_BYTES_MIN: usize = 8;
 
 /// The digits of a text, and its long words of visible ASCII: where each run is.
 pub(in crate::pii) struct Digits {
     runs: Vec<Range<usize>>,
     words: Vec<Range<usize>>,
+    /// How many digits there are.
+    pub(super) count: usize,
+    /// How long the longest word is, be it ever so short.
+    pub(super) longest: usize,
 }
 
 /// Where a pattern may fit.
@@ -182,23 +186,29 @@ pub(super) struct Window {
 impl Digits {
     /// Looks at a text once.
     pub(in crate::pii) fn of(text: &str) -> Self {
-        let mut runs: Vec<Range<usize>> = Vec::new();
-        for (at, _) in text.bytes().enumerate().filter(|(_, byte)| byte.is_ascii_digit()) {
-            match runs.last_mut() {
-                Some(run) if run.end == at => run.end += 1,
-                _ => runs.push(at..at + 1),
-            }
+        let mut all = Self { runs: Vec::new(), words: Vec::new(), count: 0, longest: 0 };
+        let (mut digits, mut visible) = (Open::default(), Open::default());
+        for (block, start) in text.as_bytes().chunks(BLOCK_BYTES).zip((0..).step_by(BLOCK_BYTES)) {
+            let marks = Marks::of(block);
+            digits.go_on(marks.digits, start, |run| {
+                all.count += run.len();
+                all.runs.push(run);
+            });
+            visible.go_on(marks.visible, start, |word| {
+                all.longest = all.longest.max(word.len());
+                if word.len() >= WORD_BYTES_MIN {
+                    all.words.push(word);
+                }
+            });
         }
-        let mut words = Vec::new();
-        let mut start = 0;
-        let ends = text.bytes().enumerate().filter(|(_, byte)| !byte.is_ascii_graphic());
-        for (end, _) in ends.chain([(text.len(), 0)]) {
-            if end - start >= WORD_BYTES_MIN {
-                words.push(start..end);
-            }
-            start = end + 1;
-        }
-        Self { runs, words }
+        all.count += digits.end(text.len(), &mut all.runs, 1);
+        all.longest = all.longest.max(visible.end(text.len(), &mut all.words, WORD_BYTES_MIN));
+        all
+    }
+
+    /// Stretches in which each byte is visible ASCII, of at least so many bytes.
+    pub(super) fn stretches(&self, least: usize) -> impl Iterator<Item = Range<usize>> + '_ {
+        self.words.iter().filter(move |word| word.len() >= least).cloned()
     }
 
     /// Words of at least so many bytes, with what stands beside them.
@@ -238,6 +248,87 @@ impl Digits {
                 }
             }
         })
+    }
+}
+
+/// Bytes that are looked at together: a bit each.
+const BLOCK_BYTES: usize = u64::BITS as usize;
+
+/// Which bytes of a block are digits, and which are visible ASCII.
+#[derive(Default)]
+struct Marks {
+    digits: u64,
+    visible: u64,
+}
+
+impl Marks {
+    fn of(block: &[u8]) -> Self {
+        let (words, rest) = block.as_chunks();
+        let mut last = [0; WORD_BYTES];
+        last.iter_mut().zip(rest).for_each(|(slot, byte)| *slot = *byte);
+        let mut marks = Self::default();
+        for (word, shift) in words.iter().chain([&last]).zip((0..).step_by(WORD_BYTES)) {
+            let word = u64::from_le_bytes(*word);
+            // A whole block has no rest, and no room for it.
+            let at = |bits: u64| bits.checked_shl(shift).unwrap_or(0);
+            marks.digits |= at(within(word, b'0', b'9'));
+            marks.visible |= at(within(word, b'!', b'~'));
+        }
+        marks
+    }
+}
+
+/// Bytes that one step looks at.
+const WORD_BYTES: usize = 8;
+
+/// A bit for each of eight bytes that is ASCII and between two others.
+fn within(word: u64, least: u8, most: u8) -> u64 {
+    const EACH: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x80 * EACH;
+    const TOGETHER: u64 = 0x0002_0408_1020_4081;
+    let low = word & !HIGH;
+    let reaches = |byte: u8| low + u64::from(0x80 - byte) * EACH;
+    let inside = reaches(least) & !reaches(most + 1) & !word & HIGH;
+    inside.wrapping_mul(TOGETHER) >> (u64::BITS - 8)
+}
+
+/// A run of marked bytes that may go on in the next block.
+#[derive(Default)]
+struct Open(Option<usize>);
+
+impl Open {
+    /// Visits the runs that end in a block.
+    fn go_on(&mut self, mut marks: u64, start: usize, mut visit: impl FnMut(Range<usize>)) {
+        let mut at = 0;
+        loop {
+            let begin = match self.0 {
+                Some(begin) => begin,
+                None if marks == 0 => return,
+                None => {
+                    let skipped = marks.trailing_zeros();
+                    at += skipped;
+                    marks >>= skipped;
+                    start + at as usize
+                }
+            };
+            let length = marks.trailing_ones();
+            if at + length >= u64::BITS {
+                self.0 = Some(begin);
+                return;
+            }
+            at += length;
+            marks >>= length;
+            self.0 = None;
+            visit(begin..start + at as usize);
+        }
+    }
+
+    /// Adds a run that goes on up to the end, if it is long enough; says how long it is.
+    fn end(&self, end: usize, runs: &mut Vec<Range<usize>>, least: usize) -> usize {
+        let run = self.0.map(|begin| begin..end).filter(|run| !run.is_empty());
+        let length = run.as_ref().map_or(0, Range::len);
+        runs.extend(run.filter(|_| length >= least));
+        length
     }
 }
 

@@ -2,8 +2,8 @@
 //! text must hold for a pattern is worked out from the pattern itself, an operator's own as well.
 //! It must never close before a text that a pattern fits.
 
-use super::digits::Where;
-use aho_corasick::{AhoCorasick, BuildError};
+use super::digits::{Digits, WORD_BYTES_MIN, Where};
+use super::words::Words as Search;
 use regex_syntax::hir::{Class, Hir, HirKind, Repetition};
 
 /// Patterns beyond this many are always tried.
@@ -44,9 +44,12 @@ pub(super) fn place(pattern: &str) -> Where {
 pub(in crate::pii) struct Gate {
     counts: Vec<(usize, usize)>,
     free: u128,
-    letters: Vec<(u128, u128)>,
-    search: AhoCorasick,
-    words: Vec<u128>,
+    letters: Vec<(u8, u128)>,
+    anywhere: Search,
+    /// What is looked for in long stretches alone, and how long they are at least: a pattern that
+    /// is visible ASCII lies in one, with the words that it needs.
+    in_stretches: Search,
+    stretch: usize,
 }
 
 /// The patterns that may fit a text.
@@ -62,76 +65,58 @@ impl Open {
 
 impl Gate {
     /// A gate for patterns of these needs, by their index.
-    pub(in crate::pii) fn new(needs: Vec<Need>) -> Result<Self, BuildError> {
-        let (mut free, mut letters, mut listed, mut words) =
-            (0, Vec::new(), Vec::new(), Vec::new());
+    pub(in crate::pii) fn new(needs: Vec<Need>) -> Self {
+        let (mut free, mut stretch, mut letters) = (0, usize::MAX, Vec::<(u8, u128)>::new());
+        let (mut anywhere, mut in_stretches) = (Vec::new(), Vec::new());
         let mut counts = Vec::with_capacity(needs.len());
         for (index, need) in needs.into_iter().take(GATED_MAX).enumerate() {
+            let mark = 1 << index;
             counts.push((need.digits, need.run));
             let Some(any) = need.any else {
-                free |= 1 << index;
+                free |= mark;
                 continue;
             };
+            let is_long = need.run >= WORD_BYTES_MIN;
+            stretch = if is_long { stretch.min(need.run) } else { stretch };
             for word in any {
                 match word.as_slice() {
-                    [letter] if letter.is_ascii() => {
-                        letters.push((either_case(*letter), 1 << index))
-                    }
-                    _ => {
-                        listed.push(word);
-                        words.push(1 << index);
-                    }
+                    [letter] => match letters.iter_mut().find(|(known, _)| known == letter) {
+                        Some((_, marks)) => *marks |= mark,
+                        None => letters.push((*letter, mark)),
+                    },
+                    _ if is_long => in_stretches.push((word, mark)),
+                    _ => anywhere.push((word, mark)),
                 }
             }
         }
-        let search = AhoCorasick::builder().ascii_case_insensitive(true).build(listed)?;
-        Ok(Self { counts, free, letters, search, words })
+        let (anywhere, in_stretches) = (Search::new(anywhere), Search::new(in_stretches));
+        Self { counts, free, letters, anywhere, in_stretches, stretch }
     }
 
-    /// Looks at a text once.
-    pub(in crate::pii) fn open(&self, text: &str) -> Open {
-        let marks = Marks::of(text.as_bytes());
+    /// Looks at a text with these digits once.
+    pub(in crate::pii) fn open(&self, text: &str, digits: &Digits) -> Open {
+        let mut wanted = u128::MAX;
+        for (index, (count, run)) in self.counts.iter().enumerate() {
+            if digits.count < *count || digits.longest < *run {
+                wanted &= !(1 << index);
+            }
+        }
+        let bytes = text.as_bytes();
         let mut met = self.free;
-        for (letters, pattern) in &self.letters {
-            if marks.ascii & letters != 0 {
-                met |= pattern;
+        for (letter, marks) in &self.letters {
+            let is_missing = marks & wanted & !met != 0;
+            let upper = letter.to_ascii_uppercase();
+            if is_missing && (bytes.contains(letter) || upper != *letter && bytes.contains(&upper))
+            {
+                met |= marks;
             }
         }
-        for found in self.search.find_overlapping_iter(text) {
-            met |= self.words.get(found.pattern().as_usize()).copied().unwrap_or_default();
+        met |= self.anywhere.marks(bytes, wanted & !met);
+        for stretch in digits.stretches(self.stretch) {
+            let stretch = bytes.get(stretch).unwrap_or_default();
+            met |= self.in_stretches.marks(stretch, wanted & !met);
         }
-        for (index, (digits, run)) in self.counts.iter().enumerate() {
-            if marks.digits < *digits || marks.run < *run {
-                met &= !(1 << index);
-            }
-        }
-        Open(met)
-    }
-}
-
-fn either_case(letter: u8) -> u128 {
-    1 << letter.to_ascii_lowercase() | 1 << letter.to_ascii_uppercase()
-}
-
-/// What a text holds.
-struct Marks {
-    ascii: u128,
-    digits: usize,
-    run: usize,
-}
-
-impl Marks {
-    fn of(text: &[u8]) -> Self {
-        let mut met = [false; 256];
-        let (mut run, mut longest) = (0_usize, 0);
-        for byte in text {
-            met[usize::from(*byte)] = true;
-            run = if byte.is_ascii_graphic() { run + 1 } else { 0 };
-            longest = longest.max(run);
-        }
-        let digits = text.iter().filter(|byte| byte.is_ascii_digit()).count();
-        let ascii = (0..128).zip(met).fold(0, |all, (byte, met)| all | u128::from(met) << byte);
-        Self { ascii, digits, run: longest }
+        Open(met & wanted)
     }
 }
 
@@ -258,7 +243,7 @@ fn better(one: Option<Vec<Vec<u8>>>, other: Option<Vec<Vec<u8>>>) -> Option<Vec<
 
 #[cfg(test)]
 mod tests {
-    use super::{Gate, Need};
+    use super::{Digits, Gate, Need};
 
     fn any(pattern: &str) -> Option<Vec<String>> {
         let words = Need::of(pattern).any?;
@@ -281,8 +266,11 @@ mod tests {
     #[test]
     fn a_gate_opens_for_what_may_fit() {
         let needs = ["(?i)key: ?([a-z]{4,})", "[0-9]{4}", "x*", "@[a-z]+"].map(Need::of);
-        let gate = Gate::new(needs.into()).unwrap();
-        let open = |text: &str| [0, 1, 2, 3].map(|index| gate.open(text).holds(index));
+        let gate = Gate::new(needs.into());
+        let open = |text: &str| {
+            let open = gate.open(text, &Digits::of(text));
+            [0, 1, 2, 3].map(|index| open.holds(index))
+        };
         assert_eq!(open("KEY: abcd"), [true, false, true, false]);
         assert_eq!(open("12 34@x"), [false, true, true, true]);
         assert_eq!(open(""), [false, false, true, false]);

@@ -25,6 +25,7 @@ mod rule;
 mod secret_format;
 mod secret_labelled;
 mod us_ssn;
+mod words;
 
 pub(super) use digits::Digits;
 pub(super) use gate::{Gate, Need};

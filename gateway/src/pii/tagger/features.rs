@@ -4,7 +4,7 @@
 
 use super::lexicon::{ENTRY_CHARACTERS_MAX, Lexicon};
 use super::listed::{Longest, PERSON_BITS, Word, places};
-use super::model::{Model, Scores};
+use super::model::{Model, Room, Scores};
 use super::table::{HASH_START, Lists, mix};
 use super::tokens::{Class, Token};
 
@@ -107,8 +107,13 @@ impl Features {
     }
 
     /// What the labels of the token at this index are worth, in the model's steps.
-    pub(in crate::pii) fn score(&self, index: usize, model: &Model) -> Scores {
-        self.of(index).map(|hashes| model.scores(&hashes)).unwrap_or_default()
+    pub(in crate::pii) fn score(
+        &self,
+        index: usize,
+        model: &Model,
+        room: &mut Room<FEATURES>,
+    ) -> Scores {
+        self.of(index).map(|hashes| model.scores(&hashes, room)).unwrap_or_default()
     }
 
     /// The hash of each feature of the token at this index.

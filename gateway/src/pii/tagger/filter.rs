@@ -1,7 +1,7 @@
 //! A filter in front of a hash table that is larger than the processor's near memory: most of what
 //! is looked up is absent, and two bits tell so. It must never say "absent" of what is there.
 
-use super::table::{FILTER_WORDS, filter_bits, filter_word};
+use super::table::{FILTER_WORDS, filter_has, filter_word};
 
 /// Two bits of one word for each hash; the upper bits of the hash choose the word.
 pub(in crate::pii) struct Filter {
@@ -18,6 +18,6 @@ impl Filter {
     /// Whether the hash may be there.
     #[inline(always)]
     pub(in crate::pii) fn may_hold(&self, hash: u32) -> bool {
-        !u64::from_le_bytes(self.words[filter_word(hash)]) & filter_bits(hash) == 0
+        filter_has(u64::from_le_bytes(self.words[filter_word(hash)]), hash)
     }
 }

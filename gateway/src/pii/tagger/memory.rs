@@ -3,14 +3,14 @@
 //! around it; kept are that hash and numbers, never a letter.
 
 use std::collections::HashMap;
-use std::collections::hash_map::RandomState;
-use std::hash::{BuildHasher, Hash, Hasher};
+use std::hash::{BuildHasherDefault, Hash, Hasher};
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
 use super::features::{CONTEXT_TOKENS, Register, WINDOW, WORDS_AROUND};
 use super::lexicon::ENTRY_CHARACTERS_MAX;
 use super::model::LABELS;
+use super::secrets::Secrets;
 use super::tokens::{Class, Token};
 
 /// What each label of a token is worth. The sum of all its features' weights has room in it.
@@ -109,14 +109,40 @@ impl Seen {
 }
 
 /// By what a sentence between its neighbours is known again.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct Key([u64; 2]);
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Key(u128);
+
+impl Hash for Key {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64((self.0 >> u64::BITS) as u64);
+    }
+}
+
+/// Keys are hashes already.
+#[derive(Default)]
+struct AsItIs(u64);
+
+impl Hasher for AsItIs {
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.write_u64(u64::from(*byte)));
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        self.0 = (self.0 ^ number).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(32);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
+type Kept = HashMap<Key, Box<[Worth]>, BuildHasherDefault<AsItIs>>;
 
 /// Two generations: what was of use in the last one is of the newer.
 #[derive(Default)]
 struct Generations {
-    young: HashMap<Key, Box<[Worth]>>,
-    old: HashMap<Key, Box<[Worth]>>,
+    young: Kept,
+    old: Kept,
     young_tokens: usize,
 }
 
@@ -133,23 +159,24 @@ impl Generations {
     }
 }
 
-/// What is kept, and the secrets of its hashes.
+/// What is kept, and the secrets of its keys.
 #[derive(Default)]
 pub(super) struct Memory {
-    hashers: [RandomState; 2],
+    secrets: Secrets,
     kept: Mutex<Generations>,
 }
 
 impl Memory {
-    /// A key for each sentence. The realm keeps what different accounts send apart: how long their
-    /// requests take tells them nothing of each other.
+    /// A key for each sentence; none for one of too many bytes. The realm keeps what different
+    /// accounts send apart: how long their requests take tells them nothing of each other.
     pub(super) fn keys(
         &self,
         (text, tokens): (&str, &[Token]),
         sentences: &[Range<usize>],
         registers: &[Register],
         realm: &str,
-    ) -> Vec<Key> {
+    ) -> Vec<Option<Key>> {
+        let realm = self.secrets.realm(realm);
         let end = |count: usize| match count.checked_sub(1).and_then(|last| tokens.get(last)) {
             Some(token) => token.end,
             None => 0,
@@ -159,14 +186,10 @@ impl Memory {
             let start = end(around.start);
             let seen = text.get(start..end(around.end)).unwrap_or_default();
             let register = registers.get(sentence.start).copied().unwrap_or_default();
-            Key(self.hashers.each_ref().map(|hasher| {
-                let mut hasher = hasher.build_hasher();
-                realm.hash(&mut hasher);
-                register.hash(&mut hasher);
-                [end(sentence.start) - start, end(sentence.end) - start].hash(&mut hasher);
-                seen.hash(&mut hasher);
-                hasher.finish()
-            }))
+            let place = [end(sentence.start) - start, end(sentence.end) - start];
+            let sum =
+                self.secrets.sum(seen.as_bytes(), [register, place[0] as u64, place[1] as u64]);
+            sum.map(|sum| Key(sum.wrapping_add(realm)))
         };
         sentences.iter().map(key).collect()
     }
@@ -174,18 +197,18 @@ impl Memory {
     /// Puts what is known of the sentences where it belongs, and names those that are not known.
     pub(super) fn recall(
         &self,
-        keys: &[Key],
+        keys: &[Option<Key>],
         sentences: &[Range<usize>],
         worths: &mut [Worth],
     ) -> Vec<usize> {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let mut missing = Vec::new();
         for (index, (key, sentence)) in keys.iter().zip(sentences).enumerate() {
-            if let Some(aged) = kept.old.remove(key) {
-                kept.insert(*key, aged);
+            if let Some((key, aged)) = key.and_then(|key| Some((key, kept.old.remove(&key)?))) {
+                kept.insert(key, aged);
             }
             let slots = worths.get_mut(sentence.clone());
-            match kept.young.get(key).zip(slots) {
+            match key.and_then(|key| kept.young.get(&key)).zip(slots) {
                 Some((known, slots)) if known.len() == slots.len() => slots.copy_from_slice(known),
                 _ => missing.push(index),
             }
@@ -197,18 +220,18 @@ impl Memory {
     pub(super) fn keep(
         &self,
         missing: &[usize],
-        keys: &[Key],
+        keys: &[Option<Key>],
         sentences: &[Range<usize>],
         worths: &[Worth],
     ) {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         for index in missing {
-            let Some((key, sentence)) = keys.get(*index).zip(sentences.get(*index)) else {
-                continue;
-            };
-            let Some(worths) = worths.get(sentence.clone()) else { continue };
-            if worths.len() <= SENTENCE_TOKENS_MAX {
-                kept.insert(*key, worths.into());
+            let key = keys.get(*index).copied().flatten();
+            let worths = sentences.get(*index).and_then(|sentence| worths.get(sentence.clone()));
+            if let Some((key, worths)) = key.zip(worths)
+                && worths.len() <= SENTENCE_TOKENS_MAX
+            {
+                kept.insert(key, worths.into());
             }
         }
     }
@@ -250,10 +273,10 @@ mod tests {
         let sentence = || vec![[0; LABELS]; 100].into_boxed_slice();
         let per_generation = GENERATION_TOKENS_MAX / (100 + SENTENCE_TOKENS);
         for number in 0..5 * per_generation as u64 {
-            kept.insert(Key([number, 0]), sentence());
+            kept.insert(Key(u128::from(number)), sentence());
             assert!(kept.young.len() + kept.old.len() <= 2 * per_generation);
         }
-        let last = Key([5 * per_generation as u64 - 1, 0]);
+        let last = Key(5 * per_generation as u128 - 1);
         assert!(kept.young.contains_key(&last));
     }
 }

@@ -18,6 +18,7 @@ mod listed;
 mod lists;
 mod memory;
 pub(in crate::pii) mod model;
+mod secrets;
 #[allow(dead_code, reason = "the build makes what this only looks up")]
 mod table;
 pub(in crate::pii) mod tokens;
@@ -26,8 +27,8 @@ use features::{Features, NARRATIVE, Register, registers};
 use lexicon::Lexicon;
 use memory::{Memory, Worth};
 use model::{
-    ADDRESS_BEGINS, ADDRESS_GOES_ON, BrokenModel, LABELS, LANES, Model, OUTSIDE, PERSON_BEGINS,
-    PERSON_GOES_ON,
+    ADDRESS_BEGINS, ADDRESS_GOES_ON, BrokenModel, LABELS, Model, OUTSIDE, PERSON_BEGINS,
+    PERSON_GOES_ON, Room,
 };
 use tokens::{Token, tokenize};
 
@@ -95,7 +96,7 @@ impl Tagger {
             Some(sentence) => memory::around(text, tokens, sentence),
             None => 0..0,
         };
-        let mut rest = missing.as_slice();
+        let (mut rest, mut room) = (missing.as_slice(), Room::default());
         while let Some((first, others)) = rest.split_first() {
             // What overlaps is looked at together, and once.
             let mut seen = around(first);
@@ -114,8 +115,7 @@ impl Tagger {
             );
             for index in group.iter().filter_map(|index| sentences.get(*index)).cloned().flatten() {
                 if let Some(slot) = worths.get_mut(index) {
-                    let scores = features.score(index - seen.start, &self.model);
-                    *slot = std::array::from_fn(|label| scores[label] as i16);
+                    *slot = features.score(index - seen.start, &self.model, &mut room);
                 }
             }
         }
@@ -124,30 +124,29 @@ impl Tagger {
     }
 
     /// The best labels for all tokens (Viterbi). Labels stand side by side with three that are
-    /// none, so that all of them are worked out at once.
+    /// none, so that all of them are worked out at once. Where each came from is worked out again
+    /// for those alone that it leads to.
     fn decode(&self, worths: &[Worth], registers: &[Register]) -> Vec<u8> {
         let transitions = self.model.transitions().map(padded);
         let scale = self.model.scale();
-        let mut best = [0.0_f32; LANES];
-        let mut origins: Vec<[u8; LABELS]> = Vec::with_capacity(worths.len());
-        for (worth, register) in worths.iter().zip(registers) {
+        let mut totals: Vec<[f32; LANES]> = Vec::with_capacity(worths.len());
+        let mut values = transitions[OUTSIDE];
+        for ([outside, a, b, c, d], register) in worths.iter().zip(registers) {
             let bonus = if *register == NARRATIVE { &NARRATIVE_BONUS } else { &BONUS };
-            let (values, from) = if origins.is_empty() {
-                (transitions[OUTSIDE], [0; LANES])
-            } else {
-                best_origins(&best, &transitions)
-            };
-            let [outside, a, b, c, d] = *worth;
-            let worth = [outside, a, b, c, d, 0, 0, 0];
-            for (label, next) in best.iter_mut().enumerate() {
-                *next = values[label] + f32::from(worth[label]) * scale + bonus[label];
+            let worth = [*outside, *a, *b, *c, *d, 0, 0, 0];
+            let mut total = [0.0; LANES];
+            for (label, total) in total.iter_mut().enumerate() {
+                *total = values[label] + f32::from(worth[label]) * scale + bonus[label];
             }
-            origins.push(std::array::from_fn(|label| from[label] as u8));
+            values = best_ways(&total, &transitions);
+            totals.push(total);
         }
-        let best: [f32; LABELS] = std::array::from_fn(|label| best[label]);
-        trace_back(&best, &origins)
+        trace_back(&totals, self.model.transitions())
     }
 }
+
+/// A number for each label and three times nothing: eight are added at once.
+const LANES: usize = 8;
 
 /// A label's bonus.
 const BONUS: [f32; LANES] = padded([0.0, FOUND_BONUS, FOUND_BONUS, FOUND_BONUS, FOUND_BONUS]);
@@ -164,31 +163,44 @@ const fn padded([outside, a, b, c, d]: [f32; LABELS]) -> [f32; LANES] {
     [outside, a, b, c, d, 0.0, 0.0, 0.0]
 }
 
-/// For each label the first of the best labels before it, and what both are worth.
-fn best_origins(
-    best: &[f32; LANES],
-    transitions: &[[f32; LANES]; LABELS],
-) -> ([f32; LANES], [u32; LANES]) {
-    let mut values = [f32::NEG_INFINITY; LANES];
-    let mut origins = [0_u32; LANES];
-    for (from, (worth, row)) in (0..).zip(best.iter().zip(transitions)) {
+/// What each label and the best of those before it are worth.
+#[inline(always)]
+fn best_ways(total: &[f32; LANES], transitions: &[[f32; LANES]; LABELS]) -> [f32; LANES] {
+    let mut best = [f32::NEG_INFINITY; LANES];
+    for (from, row) in transitions.iter().enumerate() {
         for label in 0..LANES {
-            let total = worth + row[label];
-            let better = total > values[label];
-            values[label] = if better { total } else { values[label] };
-            origins[label] = if better { from } else { origins[label] };
+            let way = total[from] + row[label];
+            best[label] = if way > best[label] { way } else { best[label] };
         }
     }
-    (values, origins)
+    best
 }
 
-fn trace_back(best: &[f32; LABELS], origins: &[[u8; LABELS]]) -> Vec<u8> {
-    let last = (0_u8..).zip(best).max_by(|(_, a), (_, b)| a.total_cmp(b));
+/// The labels on the way to the best of the last ones. Of equal ways the first label's is taken.
+fn trace_back(totals: &[[f32; LANES]], transitions: &[[f32; LABELS]; LABELS]) -> Vec<u8> {
+    let mut rest = totals.iter().rev();
+    let Some(last) = rest.next().and_then(|total| total.first_chunk::<LABELS>()) else {
+        return Vec::new();
+    };
+    let last = (0_u8..).zip(last).max_by(|(_, a), (_, b)| a.total_cmp(b));
     let mut label = last.map_or(0, |(label, _)| label);
-    let mut labels = Vec::with_capacity(origins.len());
-    for origin in origins.iter().rev() {
+    let mut labels = Vec::with_capacity(totals.len());
+    labels.push(label);
+    for total in rest {
+        let way = |from: usize, to: usize| total[from] + transitions[from][to];
+        // Nearly all words are nobody's name. This is a turn that the processor guesses right: it
+        // need not wait for the label before.
+        let stays = |from: usize| way(from, OUTSIDE) <= way(OUTSIDE, OUTSIDE);
+        if usize::from(label) != OUTSIDE || !(1..LABELS).all(stays) {
+            let to = usize::from(label);
+            label = 0;
+            for from in 1..LABELS {
+                if way(from, to) > way(usize::from(label), to) {
+                    label = from as u8;
+                }
+            }
+        }
         labels.push(label);
-        label = origin.get(usize::from(label)).copied().unwrap_or(0);
     }
     labels.reverse();
     labels

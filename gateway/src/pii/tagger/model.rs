@@ -22,18 +22,44 @@ pub(in crate::pii) const ADDRESS_GOES_ON: usize = 4;
 #[allow(dead_code, reason = "the trainer writes it")]
 pub(in crate::pii) const MAGIC: &[u8; 8] = table::MAGIC;
 
-/// Weights for each label and three times nothing: eight numbers are added at once.
-pub(in crate::pii) const LANES: usize = 8;
+/// The scores of a token's labels.
+pub(in crate::pii) type Scores = [i16; LABELS];
 
-/// Room for the keys of one token.
-const KEYS: usize = 128;
+/// Room for one token's keys and lines, for one token after another.
+pub(in crate::pii) struct Room<const FEATURES: usize> {
+    keys: [u32; FEATURES],
+    lines: [u64; FEATURES],
+}
 
-/// The scores of a token's labels, and of nothing.
-pub(in crate::pii) type Scores = [i32; LANES];
+impl<const FEATURES: usize> Default for Room<FEATURES> {
+    fn default() -> Self {
+        Self { keys: [0; FEATURES], lines: [0; FEATURES] }
+    }
+}
 
-/// A weight for each label of a line, and nothing in the lanes behind them.
-fn weights(line: u64) -> [u8; LANES] {
-    (line >> KEY_BITS).to_le_bytes()
+/// Sums of weights in lanes of 16 bits: of the labels 0, 2 and 4, and of 1 and 3. Weights are taken
+/// to be larger than they are by half of what a byte holds, so that none is below nothing.
+#[derive(Default)]
+struct Sums([u64; 2]);
+
+impl Sums {
+    const LANES: u64 = 0x00FF_00FF_00FF;
+    const HALF: u64 = 0x80_8080_8080;
+
+    #[inline(always)]
+    fn add(&mut self, line: u64) {
+        let weights = (line >> KEY_BITS) ^ Self::HALF;
+        self.0[0] += weights & Self::LANES;
+        self.0[1] += weights >> 8 & Self::LANES;
+    }
+
+    /// What so many lines are worth.
+    fn of(self, count: usize) -> Scores {
+        std::array::from_fn(|label| {
+            let lane = self.0[label % 2] >> (label / 2 * 16) & 0xFFFF;
+            (lane as i32 - 0x80 * count as i32) as i16
+        })
+    }
 }
 
 /// Weights, in steps of `scale`.
@@ -77,27 +103,31 @@ impl Model {
 
     /// The sum of the features' weights. Two passes: the first takes no turn that the processor
     /// would have to guess, and leaves little to the second.
-    pub(in crate::pii) fn scores<const FEATURES: usize>(&self, hashes: &[u64; FEATURES]) -> Scores {
-        let mut keys = [0_u32; KEYS];
+    #[inline(always)]
+    pub(in crate::pii) fn scores<const FEATURES: usize>(
+        &self,
+        hashes: &[u64; FEATURES],
+        room: &mut Room<FEATURES>,
+    ) -> Scores {
+        const { assert!(FEATURES * (u8::MAX as usize) < 1 << 16, "a sum has no room in its lane") };
         let mut count = 0;
         for hash in hashes {
             let key = key(*hash);
-            keys[count % KEYS] = key;
-            count += usize::from(self.filter.may_hold(key));
+            if let Some(slot) = room.keys.get_mut(count) {
+                *slot = key;
+            }
+            count += self.filter.may_hold(key) as usize;
         }
+        let (keys, lines) = (room.keys.iter().take(count), room.lines.iter_mut());
         // All are fetched before one is looked at: memory is slow, but many answers come at once.
-        let mut lines = [0_u64; FEATURES];
-        for (line, key) in lines.iter_mut().zip(&keys).take(count) {
+        for (line, key) in lines.zip(keys) {
             *line = self.line(table::line_place(self.lines.len(), *key));
         }
-        let mut scores = Scores::default();
-        for (line, key) in lines.iter().zip(&keys).take(count) {
-            let line = if table::line_has(*line, *key) { *line } else { self.pushed(*line, *key) };
-            for (score, weight) in scores.iter_mut().zip(&weights(line)) {
-                *score += i32::from(weight.cast_signed());
-            }
+        let mut sums = Sums::default();
+        for (line, key) in room.lines.iter().zip(&room.keys).take(count) {
+            sums.add(if table::line_has(*line, *key) { *line } else { self.pushed(*line, *key) });
         }
-        scores
+        sums.of(count)
     }
 
     /// The line at a place.
@@ -135,13 +165,21 @@ pub(in crate::pii) fn key(hash: u64) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::super::table::{line, line_has};
-    use super::{LABELS, LANES, MAGIC, Model, weights};
+    use super::{LABELS, MAGIC, Model, Room, Sums};
 
     #[test]
     fn a_line_gives_its_weights_back() {
-        let line = line(0xFEDC_BA98, [1, 255, 0, 128, 127]);
-        assert_eq!(weights(line), [1, 255, 0, 128, 127, 0, 0, 0]);
-        assert!(line_has(line, 0xFEDC_BA98) && !line_has(line, 0xFEDD_BA98));
+        let one = line(0xFEDC_BA98, [1, 255, 0, 128, 127]);
+        let mut sums = Sums::default();
+        sums.add(one);
+        assert_eq!(sums.of(1), [1, -1, 0, -128, 127]);
+        assert!(line_has(one, 0xFEDC_BA98) && !line_has(one, 0xFEDD_BA98));
+        let mut sums = Sums::default();
+        for weights in [[128, 127, 0, 255, 1], [128, 127, 1, 3, 255]] {
+            (0..40).for_each(|_| sums.add(line(7, weights)));
+        }
+        sums.add(0);
+        assert_eq!(sums.of(81), [-10_240, 10_160, 40, 80, 0]);
     }
 
     #[test]
@@ -155,11 +193,11 @@ mod tests {
         }
         let model = Model::read(&file).unwrap();
         for (number, key) in keys().enumerate() {
-            let first = i32::from((number as u8 | 1).cast_signed());
-            let scores = model.scores(&[u64::from(key) << 32]);
-            assert_eq!(scores, [first, 2, 3, 4, 5, 0, 0, 0], "{key}");
+            let first = i16::from((number as u8 | 1).cast_signed());
+            let scores = model.scores(&[u64::from(key) << 32], &mut Room::default());
+            assert_eq!(scores, [first, 2, 3, 4, 5], "{key}");
         }
-        assert_eq!(model.scores(&[7_u64 << 32]), [0; LANES]);
+        assert_eq!(model.scores(&[7_u64 << 32], &mut Room::default()), [0; LABELS]);
         assert!(Model::read(&file[..file.len() - 1]).is_err());
     }
 }

@@ -100,6 +100,12 @@ pub(super) fn filter_bits(hash: u32) -> u64 {
     1 << (hash & 63) | 1 << (hash >> 6 & 63)
 }
 
+/// Whether a word has both of them.
+#[inline(always)]
+pub(super) fn filter_has(word: u64, hash: u32) -> bool {
+    (word >> (hash & 63)) & (word >> (hash >> 6 & 63)) & 1 == 1
+}
+
 /// How many bits of a first character's hash tell its lengths, and of the first two characters'.
 pub(super) const LENGTH_BITS: [u32; 2] = [14, 17];
 

@@ -38,24 +38,46 @@ pub(in crate::pii) struct Token {
 
 /// Cuts a shadow text.
 pub(in crate::pii) fn tokenize(text: &str) -> Vec<Token> {
+    let bytes = text.as_bytes();
     let mut tokens: Vec<Token> = Vec::with_capacity(text.len() / 3 + 1);
-    let mut spaced = false;
-    for (start, character) in text.char_indices() {
-        let end = start + character.len_utf8();
-        let Some(class) = class_of(character, tokens.last(), start) else {
+    let (mut at, mut spaced) = (0, false);
+    let (mut touching, mut has_jumble) = (0, false);
+    while let Some(byte) = bytes.get(at) {
+        let start = at;
+        let class = if byte.is_ascii() {
+            let class = class_of_ascii(*byte, tokens.last(), start);
+            at += 1;
+            if class == Some(Class::Latin) {
+                let rest = bytes.get(at..).unwrap_or_default();
+                at += rest.iter().take_while(|byte| byte.is_ascii_alphabetic()).count();
+            }
+            class
+        } else {
+            let character = text.get(start..).and_then(|rest| rest.chars().next());
+            let character = character.unwrap_or(char::REPLACEMENT_CHARACTER);
+            at += character.len_utf8();
+            class_of(character, tokens.last(), start)
+        };
+        let Some(class) = class else {
             spaced = true;
             continue;
         };
         let runs = matches!(class, Class::Katakana | Class::Latin | Class::Digits);
         match tokens.last_mut() {
             Some(last) if runs && !spaced && last.class == class && last.end == start => {
-                last.end = end;
+                last.end = at;
             }
-            _ => tokens.push(Token { start, end, class, spaced }),
+            last => {
+                let touches = last.is_some_and(|last| last.end == start && is_alphanumeric(last));
+                touching = if touches { touching + 1 } else { 1 };
+                let token = Token { start, end: at, class, spaced };
+                has_jumble |= touching >= JUMBLE_RUNS_MIN && is_alphanumeric(&token);
+                tokens.push(token);
+            }
         }
         spaced = false;
     }
-    join_jumbles(tokens)
+    if has_jumble { join_jumbles(tokens) } else { tokens }
 }
 
 /// So many runs of letters and digits that touch are no words and numbers any more.
@@ -90,22 +112,92 @@ fn is_alphanumeric(token: &Token) -> bool {
     matches!(token.class, Class::Latin | Class::Digits)
 }
 
+fn class_of_ascii(byte: u8, last: Option<&Token>, start: usize) -> Option<Class> {
+    Some(match byte {
+        b'a'..=b'z' | b'A'..=b'Z' => Class::Latin,
+        b'\n' => Class::Line,
+        b' ' | b'\t' | b'\r' | b'\x0B' | b'\x0C' => return None,
+        b'0'..=b'9' => Class::Digits,
+        b'\'' if goes_on(last, start) => Class::Latin,
+        _ => Class::Sign,
+    })
+}
+
+/// An apostrophe inside of a word is a letter of it.
+fn goes_on(last: Option<&Token>, start: usize) -> bool {
+    last.is_some_and(|last| last.class == Class::Latin && last.end == start)
+}
+
 fn class_of(character: char, last: Option<&Token>, start: usize) -> Option<Class> {
     Some(match character {
-        '\n' => Class::Line,
-        '0'..='9' => Class::Digits,
-        'a'..='z' | 'A'..='Z' => Class::Latin,
-        // An apostrophe inside of a word is a letter of it.
-        '\'' | '\u{2019}' if last.is_some_and(|l| l.class == Class::Latin && l.end == start) => {
-            Class::Latin
-        }
         'ぁ'..='ゖ' => Class::Hiragana,
         'ァ'..='ヺ' | 'ー' => Class::Katakana,
         '一'..='鿿' | '㐀'..='䶿' | '豈'..='﫿' | '々' | '〆' | '\u{20000}'..='\u{2FFFF}' => {
             Class::Kanji
         }
+        // What these are would take long to look up.
+        '、'..='〃' | '〈'..='〠' | '・' => Class::Sign,
+        '\u{2019}' if goes_on(last, start) => Class::Latin,
         c if c.is_whitespace() => return None,
         c if c.is_alphabetic() => Class::Latin,
         _ => Class::Sign,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Class, class_of, class_of_ascii, tokenize};
+
+    #[test]
+    fn every_character_is_of_one_class() {
+        for character in '\0'..=char::MAX {
+            let class = match u8::try_from(character) {
+                Ok(byte) if byte.is_ascii() => class_of_ascii(byte, None, 0),
+                _ => class_of(character, None, 0),
+            };
+            let is_blank = character.is_whitespace() && character != '\n';
+            assert_eq!(class.is_none(), is_blank, "{character:?}");
+            match class {
+                Some(Class::Sign) => assert!(!character.is_alphabetic(), "{character:?}"),
+                Some(Class::Latin) => assert!(character.is_alphabetic(), "{character:?}"),
+                _ => {}
+            }
+        }
+    }
+
+    #[test]
+    fn runs_are_tokens_and_jumbles_are_one() {
+        let cut = |text: &str| -> Vec<String> {
+            let tokens = tokenize(text);
+            tokens.iter().map(|t| format!("{:?} {}", t.class, &text[t.start..t.end])).collect()
+        };
+        assert_eq!(
+            cut("It's é’s 12a3 b7、ミカ'x"),
+            [
+                "Latin It's",
+                "Latin é’s",
+                "Jumble 12a3",
+                "Latin b",
+                "Digits 7",
+                "Sign 、",
+                "Katakana ミカ",
+                "Sign '",
+                "Latin x"
+            ]
+        );
+        assert_eq!(
+            cut("1あa1 a1\n1a"),
+            [
+                "Digits 1",
+                "Hiragana あ",
+                "Latin a",
+                "Digits 1",
+                "Latin a",
+                "Digits 1",
+                "Line \n",
+                "Digits 1",
+                "Latin a"
+            ]
+        );
+    }
 }
