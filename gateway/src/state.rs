@@ -19,6 +19,7 @@ use infra::config::{Config, Privacy};
 use infra::metrics::Metrics;
 use infra::secret::Secret;
 use infra::store::Store;
+use infra::store::together::Together;
 use infra::tasks::Tasks;
 use schemas::ids::GatewayId;
 use std::collections::BTreeMap;
@@ -51,6 +52,7 @@ pub struct Gateway {
     pub config: Arc<Config>,
     pub(crate) bus: Bus,
     pub(crate) store: Store,
+    pub(crate) together: Arc<Together>,
     pub(crate) metrics: Metrics,
     pub(crate) admin_key: Option<Secret>,
     pub(crate) keys: Arc<KeyTable>,
@@ -90,11 +92,13 @@ impl Gateway {
         let desk = Arc::new(Desk::new(&given.config)?);
         let front = Arc::new(Front::new(given.admin_key.as_ref()));
         let makers = Makers::of(&given.config.models);
+        let together = Arc::new(Together::start(&given.store, &background));
         Ok(Self::known(Self {
             id: GatewayId::fresh(),
             config: given.config,
             bus: given.bus,
             store: given.store,
+            together,
             metrics: given.metrics,
             admin_key: given.admin_key,
             keys: Arc::default(),
@@ -131,6 +135,7 @@ impl Gateway {
             config,
             bus: self.bus.clone(),
             store: self.store.clone(),
+            together: Arc::clone(&self.together),
             metrics: self.metrics.clone(),
             admin_key: self.admin_key.clone(),
             keys: Arc::clone(&self.keys),

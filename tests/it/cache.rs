@@ -6,7 +6,8 @@ use harness::{Answer, World};
 use infra::config::Config;
 use infra::environment::Environment;
 use infra::store::StoreError;
-use infra::store::answers::{Keeping, Look, Looking, Similar, Tenant};
+use infra::store::answers::{Look, Looking, Tenant};
+use infra::store::keep::{Keeping, Similar};
 use reqwest::Method;
 use rustix::process::Signal;
 use schemas::ids::{AccountId, RequestId};
@@ -221,9 +222,17 @@ async fn what_is_too_much_makes_room() {
         let request = &RequestId::fresh();
         let (answer, tenant_bytes_max) = (&answer, 100);
         let (similar, place) = (None, None);
-        let keeping =
-            Keeping { digest, request, answer, ttl_seconds, tenant_bytes_max, similar, place };
-        world.store().keep_answer(tenant, keeping).await.unwrap()
+        let keeping = Keeping {
+            tenant,
+            digest,
+            request,
+            answer,
+            ttl_seconds,
+            tenant_bytes_max,
+            similar,
+            place,
+        };
+        world.store().keep_answer(keeping).await.unwrap()
     };
     let is_kept = async |tenant: &Tenant, digest: &str| {
         matches!(look(&world, tenant, digest).await, Ok(Look::Kept(_)))
@@ -352,6 +361,7 @@ async fn tenants_are_apart_in_a_fuzzed_key_space() {
                 let text = format!("{at} {digest} {round}");
                 let request = &RequestId::fresh();
                 let keeping = Keeping {
+                    tenant,
                     digest,
                     request,
                     answer: text.as_bytes(),
@@ -360,7 +370,7 @@ async fn tenants_are_apart_in_a_fuzzed_key_space() {
                     similar: Some(Similar { digest, vector: text.as_bytes() }),
                     place: None,
                 };
-                world.store().keep_answer(tenant, keeping).await.unwrap();
+                world.store().keep_answer(keeping).await.unwrap();
                 model.insert((at, digest), text);
             }
             6..9 => {

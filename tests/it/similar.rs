@@ -5,7 +5,8 @@ use harness::client::question_to;
 use harness::{Answer, Client, Key, World, wait_until};
 use infra::config::{Config, SemanticCache};
 use infra::store::StoreError;
-use infra::store::answers::{Keeping, Similar, Tenant};
+use infra::store::answers::Tenant;
+use infra::store::keep::{Keeping, Similar};
 use schemas::ids::{AccountId, RequestId};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -233,6 +234,7 @@ async fn the_index_goes_with_its_answers() {
     let tenant = Tenant::Account(AccountId::parse("acct_a").unwrap());
     let keep = async |digest: &str, similar: &str, tenant_bytes_max: usize| {
         let keeping = Keeping {
+            tenant: &tenant,
             digest,
             request: &RequestId::fresh(),
             answer: digest.as_bytes(),
@@ -241,7 +243,7 @@ async fn the_index_goes_with_its_answers() {
             similar: Some(Similar { digest: similar, vector: digest.as_bytes() }),
             place: None,
         };
-        world.store().keep_answer(&tenant, keeping).await.unwrap()
+        world.store().keep_answer(keeping).await.unwrap()
     };
     let find = async |similar: &str, most: f64| {
         let judge = |vector: &[u8]| {

@@ -12,7 +12,7 @@ use crate::exchange::stop_execution;
 use crate::state::Gateway;
 use infra::bus::ledger::Recorded;
 use infra::clock;
-use infra::store::answers::{Keeping, Similar};
+use infra::store::keep::{Keeping, Similar};
 use schemas::frame::{Complete, Done, FrameBody};
 use schemas::ids::RequestId;
 use schemas::job::Job;
@@ -108,6 +108,7 @@ pub(super) fn finish(gateway: &Arc<Gateway>, mut live: Live, model: &str, done: 
         let vector = similar.as_ref().map(|similar| similar.vector().to_bytes());
         let similar = similar.as_ref().zip(vector.as_deref());
         let keeping = Keeping {
+            tenant: key.tenant(),
             digest: key.digest(),
             request: &request,
             answer: &body,
@@ -116,7 +117,7 @@ pub(super) fn finish(gateway: &Arc<Gateway>, mut live: Live, model: &str, done: 
             similar: similar.map(|(key, vector)| Similar { digest: key.digest(), vector }),
             place: Some(place.owner()),
         };
-        match gateway.store.keep_answer(key.tenant(), keeping).await {
+        match gateway.together.keep_answer(keeping).await {
             Ok(gone) => {
                 lead.into_iter().for_each(Lead::end);
                 place.end();

@@ -12,7 +12,7 @@ use crate::state::Gateway;
 use crate::tokens;
 use infra::config::Model;
 use infra::store::StoreError;
-use infra::store::enter::Entered;
+use infra::store::enter::{Entered, Entering};
 use infra::store::holds::{Reservation, Reserved, Sought};
 use infra::store::spending::Spender;
 use schemas::catalogue::Tokenizer;
@@ -264,15 +264,15 @@ async fn look_and_reserve(
             Err(error) => Err(away(error)),
         };
     };
-    let (standing, sought) =
-        match gateway.store.enter(admission, key.tenant(), looking, wanted).await {
-            Ok(Entered::Passed(standing, sought)) => (standing, Some(sought)),
-            Ok(Entered::Spoiled(standing) | Entered::Refused(standing)) => (standing, None),
-            Err(error) => {
-                tracing::error!(%error, "neither limits nor credit can be asked");
-                return Err(passage.unheard());
-            }
-        };
+    let entering = Entering { admission, tenant: key.tenant(), looking, wanted };
+    let (standing, sought) = match gateway.together.enter(entering).await {
+        Ok(Entered::Passed(standing, sought)) => (standing, Some(sought)),
+        Ok(Entered::Spoiled(standing) | Entered::Refused(standing)) => (standing, None),
+        Err(error) => {
+            tracing::error!(%error, "neither limits nor credit can be asked");
+            return Err(passage.unheard());
+        }
+    };
     passage.hear(gateway, standing).map(|()| sought)
 }
 

@@ -1,21 +1,22 @@
 //! Answers kept for equal questions, for each tenant. Only masked text is kept. When Redis is away
 //! or slow the cache is simply empty: it never fails a request.
 
-use super::call::Call;
+use super::call::Words;
 use super::{Store, StoreError, keys};
-use redis::{Cmd, Script};
-use schemas::ids::{AccountId, KeyId, RequestId};
+use redis::Script;
+use schemas::ids::{AccountId, RequestId};
 use std::fmt;
 use std::sync::LazyLock;
 use std::time::Duration;
 
-static KEEP: LazyLock<Script> =
-    LazyLock::new(|| Script::new(include_str!("scripts/keep_answer.lua")));
 /// The function that looks for a kept answer.
 pub(super) const LOOK_TEXT: &str = include_str!("scripts/look.lua");
 
+/// It alone.
+const LOOK_ALONE_TEXT: &str = "return {look(ARGV[1], KEYS[1], KEYS[2], ARGV[2])}";
+
 static LOOK: LazyLock<Script> =
-    LazyLock::new(|| Script::new(&format!("{LOOK_TEXT}return {{look(ARGV[1], 1, 2)}}")));
+    LazyLock::new(|| Script::new(&format!("{LOOK_TEXT}{LOOK_ALONE_TEXT}")));
 static LEAD_ON: LazyLock<Script> =
     LazyLock::new(|| Script::new(include_str!("scripts/lead_on.lua")));
 static LOOK_SIMILAR: LazyLock<Script> =
@@ -25,9 +26,6 @@ static FORGET: LazyLock<Script> =
 
 /// Answers that one script call forgets at most.
 const FORGOTTEN_AT_ONCE_MAX: usize = 500;
-
-/// Wordings of one question that are told apart; answers to further ones serve equal ones alone.
-const WORDINGS_MAX: usize = 8;
 
 /// Who shares kept answers.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -81,6 +79,13 @@ pub struct Looking<'a> {
     pub time_max: Duration,
 }
 
+impl Looking<'_> {
+    /// The names of the answer, and of who asks for it now.
+    pub(super) fn write_keys(&self, tenant: &Tenant, keys: &mut Words) {
+        keys.add(keys::answer(tenant, self.digest)).add(keys::leader(tenant, self.digest));
+    }
+}
+
 /// A request that leads those that ask the same.
 #[derive(Debug, Clone, Copy)]
 pub struct Leading<'a> {
@@ -90,41 +95,6 @@ pub struct Leading<'a> {
     pub digest: &'a str,
     /// Which request.
     pub request: &'a RequestId,
-}
-
-/// An answer to keep.
-#[derive(Debug, Clone, Copy)]
-pub struct Keeping<'a> {
-    /// Under what.
-    pub digest: &'a str,
-    /// Which request has asked: if it leads those that ask the same, it ends its lead.
-    pub request: &'a RequestId,
-    /// The answer.
-    pub answer: &'a [u8],
-    /// For so many seconds.
-    pub ttl_seconds: u64,
-    /// All answers of the tenant together take no more, in bytes.
-    pub tenant_bytes_max: usize,
-    /// Where it is found by other wordings of its question, if it may be.
-    pub similar: Option<Similar<'a>>,
-    /// Whose request it was, if its place among those at once is to be given back with it.
-    pub place: Option<(&'a AccountId, &'a KeyId)>,
-}
-
-/// A question among its wordings.
-#[derive(Debug, Clone, Copy)]
-pub struct Similar<'a> {
-    /// What the wordings have in common.
-    pub digest: &'a str,
-    /// What is its own: a vector.
-    pub vector: &'a [u8],
-}
-
-impl Similar<'_> {
-    /// What a question takes among its wordings.
-    fn bytes(&self, own: &str) -> usize {
-        self.digest.len() + self.vector.len() + 2 * own.len()
-    }
 }
 
 impl Store {
@@ -167,59 +137,6 @@ impl Store {
             script.key(keys::leader(tenant, digest)).arg(request.as_str());
         }
         Ok(script.invoke_async(&mut self.connection()).await?)
-    }
-
-    /// Keeps an answer, and gives back what its request had: its lead and its place among the
-    /// requests at once. Returns how many of the tenant's others had to go for it.
-    ///
-    /// # Errors
-    /// When Redis is away: the answer is simply not kept, and nothing is given back.
-    pub async fn keep_answer(
-        &self,
-        tenant: &Tenant,
-        keeping: Keeping<'_>,
-    ) -> Result<u64, StoreError> {
-        let Keeping { digest, answer, ttl_seconds, tenant_bytes_max, .. } = keeping;
-        let ttl_seconds = ttl_seconds.max(1);
-        let mut named = vec![
-            keys::answers(tenant),
-            keys::answer_sizes(tenant),
-            keys::leader(tenant, digest),
-            keys::answer(tenant, ""),
-            keys::similar(tenant, ""),
-            keys::similars(tenant),
-        ];
-        if let Some((account, key)) = keeping.place {
-            named.extend([keys::parallel(account, key), keys::account_parallel(account)]);
-        }
-        let fits = answer.len() <= tenant_bytes_max;
-        let mut call = Call::new(&KEEP, &named);
-        call.arg(digest)
-            .arg(if fits { answer.len().to_string() } else { String::new() })
-            .arg(ttl_seconds)
-            .arg(tenant_bytes_max)
-            .arg(keeping.request.as_str());
-        if let Some(similar) = keeping.similar
-            && let bytes = similar.bytes(digest)
-            && answer.len() + bytes <= tenant_bytes_max
-        {
-            call.arg(similar.digest).arg(similar.vector).arg(WORDINGS_MAX).arg(bytes);
-        }
-        let mut connection = self.connection();
-        if !fits {
-            return Ok(call.ask(&mut connection).await?);
-        }
-        // Lua would look at each byte of it, so it passes by the script.
-        let name = keys::answer(tenant, digest);
-        let mut keep = Cmd::with_capacity(5, name.len() + answer.len() + 32);
-        keep.arg("SET").arg(&name).arg(answer).arg("EX").arg(ttl_seconds);
-        let kept = call.ask_and(keep, &mut connection).await;
-        if kept.is_err() {
-            // An index that can't be written knows nothing of the answer: it would outlive a
-            // tenant's wish to be forgotten.
-            Cmd::del(name).exec_async(&mut connection).await?;
-        }
-        Ok(kept?)
     }
 
     /// The kept answer to the wording that `judge` says is the nearest, and what it said; it says

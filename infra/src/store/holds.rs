@@ -2,11 +2,11 @@
 //! released by the ledger event of its request alone (see `apply`).
 
 use super::answers::{LOOK_TEXT, Look, Looking, Tenant};
-use super::call::Call;
+use super::call::{Call, Words};
 use super::limits::CLOCK_TEXT;
 use super::spending::{self, Spender};
 use super::{Store, StoreError, keys};
-use crate::calendar::Period;
+use crate::calendar::{Period, TimeZone};
 use crate::clock;
 use redis::Script;
 use schemas::ids::{AccountId, KeyId, RequestId};
@@ -15,22 +15,20 @@ use schemas::subjects;
 use serde::Serialize;
 use std::sync::LazyLock;
 
-static RESERVE: LazyLock<Script> = LazyLock::new(|| {
-    Script::new(&format!("{CLOCK_TEXT}{RESERVE_TEXT}return {{reserve(ARGV[1], 1, 2)}}"))
-});
+/// The functions that reserve.
+pub(super) const RESERVE_TEXT: &str = include_str!("scripts/reserve.lua");
 
-/// The function that reserves.
-const RESERVE_TEXT: &str = include_str!("scripts/reserve.lua");
+/// Reserves for one request.
+static RESERVE: LazyLock<Script> = LazyLock::new(|| {
+    let hold = include_str!("scripts/hold.lua");
+    Script::new(&format!("{CLOCK_TEXT}{RESERVE_TEXT}{hold}"))
+});
 
 /// The look for a kept answer and the reservation of who finds none, in one round trip.
 static SEEK: LazyLock<Script> = LazyLock::new(|| {
-    Script::new(&format!("{CLOCK_TEXT}{}return seek(ARGV[1], 1, 2)", seek_text()))
+    let seek = include_str!("scripts/seek.lua");
+    Script::new(&format!("{CLOCK_TEXT}{LOOK_TEXT}{RESERVE_TEXT}{seek}"))
 });
-
-/// The function of that, after those that it calls. The clock comes before them.
-pub(super) fn seek_text() -> String {
-    format!("{LOOK_TEXT}{RESERVE_TEXT}{}", include_str!("scripts/seek.lua"))
-}
 
 static EXPIRED: LazyLock<Script> =
     LazyLock::new(|| Script::new(include_str!("scripts/expired.lua")));
@@ -122,30 +120,53 @@ pub struct ExpiredHold {
     pub key: KeyId,
 }
 
-/// What a reservation reads and writes.
-fn keys_of(wanted: &Reservation) -> Vec<String> {
-    let (account, partition) = (&wanted.account, subjects::partition(&wanted.account));
-    let mut named = vec![
-        keys::live(partition),
-        keys::account(account),
-        keys::key(account, &wanted.key),
-        keys::hold(account, &wanted.request),
-        keys::holds(partition),
-    ];
-    named.extend((0..subjects::LEDGER_PARTITIONS).map(keys::total));
-    named
-}
+impl Reservation {
+    /// The names of what there is to reserve from.
+    pub(super) fn write_purse_keys(&self, keys: &mut Words) {
+        let (account, partition) = (&self.account, subjects::partition(&self.account));
+        keys.add(keys::live(partition))
+            .add(keys::account(account))
+            .add(keys::key(account, &self.key))
+            .add(keys::holds(partition));
+        for partition in 0..subjects::LEDGER_PARTITIONS {
+            keys.add(keys::total(partition));
+        }
+    }
 
-/// What a look that may reserve reads and writes.
-pub(super) fn seek_keys(
-    tenant: &Tenant,
-    looking: Looking<'_>,
-    wanted: &Reservation,
-) -> Vec<String> {
-    let digest = looking.digest;
-    let mut named = vec![keys::answer(tenant, digest), keys::leader(tenant, digest)];
-    named.extend(keys_of(wanted));
-    named
+    /// The name of the hold.
+    pub(super) fn write_hold_key(&self, keys: &mut Words) {
+        keys.add(keys::hold(&self.account, &self.request));
+    }
+
+    /// What the script is given of what there is to reserve from. Days end by the clocks of a place.
+    pub(super) fn write_purse(&self, time_zone: TimeZone, words: &mut Words) {
+        let partition = subjects::partition(&self.account);
+        let total_budget = self.total_budget.map_or(String::new(), |most| most.0.to_string());
+        words
+            .add(self.lifetime_ms)
+            .add(self.account.as_str())
+            .add(self.key.as_str())
+            .add(total_budget)
+            .add(subjects::LEDGER_PARTITIONS)
+            .add(partition + 1)
+            .add(self.budgets.len());
+        let now_ms = clock::unix_ms();
+        for Budget { spender, period, max } in &self.budgets {
+            let owner = match spender {
+                Spender::Account => 1,
+                Spender::Key => 2,
+            };
+            let spent_in =
+                |period: Period| spending::field(period, period.end_seconds(now_ms, time_zone));
+            let field = period.map_or_else(|| spending::TOTAL.to_owned(), spent_in);
+            words.add(owner).add(field).add(max.0);
+        }
+    }
+
+    /// What it is given of how much is wanted.
+    pub(super) fn write_amounts(&self, words: &mut Words) {
+        words.add(self.amount.0).add(self.enough.0);
+    }
 }
 
 /// What the script said of a look that may reserve.
@@ -188,10 +209,14 @@ impl Store {
     /// # Errors
     /// When Redis is away: then nothing may be started.
     pub async fn reserve(&self, wanted: &Reservation) -> Result<Reserved, StoreError> {
-        let mut call = Call::new(&RESERVE, &keys_of(wanted));
-        call.arg(wanted.request.as_str());
-        self.write(&mut call, wanted);
-        let answer = call.ask(&mut self.connection()).await?;
+        let (mut keys, mut words) = (Words::default(), Words::default());
+        wanted.write_purse_keys(&mut keys);
+        wanted.write_hold_key(&mut keys);
+        wanted.write_purse(self.time_zone, &mut words);
+        words.add(wanted.request.as_str());
+        wanted.write_amounts(&mut words);
+        let mut call = Call::with_keys(&RESERVE, [&keys].into_iter());
+        let answer = call.arg(&words).ask(&mut self.connection()).await?;
         reserved(wanted, answer)
     }
 
@@ -206,46 +231,15 @@ impl Store {
         looking: Looking<'_>,
         wanted: &Reservation,
     ) -> Result<Sought, StoreError> {
-        let mut call = Call::new(&SEEK, &seek_keys(tenant, looking, wanted));
-        call.arg(wanted.request.as_str());
-        self.write_seek(&mut call, looking, wanted);
-        sought(wanted, call.ask(&mut self.connection()).await?)
-    }
-
-    /// Writes what a look that may reserve is given after the request.
-    pub(super) fn write_seek(
-        &self,
-        call: &mut Call<'_>,
-        looking: Looking<'_>,
-        wanted: &Reservation,
-    ) {
-        call.arg(looking.lease_ms);
-        self.write(call, wanted);
-    }
-
-    /// Writes a reservation behind what a script is given.
-    fn write(&self, call: &mut Call<'_>, wanted: &Reservation) {
-        let partition = subjects::partition(&wanted.account);
-        let budget = |amount: Option<MicroUsd>| amount.map_or(String::new(), |a| a.0.to_string());
-        call.arg(wanted.amount.0)
-            .arg(wanted.enough.0)
-            .arg(wanted.lifetime_ms)
-            .arg(wanted.account.as_str())
-            .arg(wanted.key.as_str())
-            .arg(budget(wanted.total_budget))
-            .arg(partition + 1);
-        let now_ms = clock::unix_ms();
-        for Budget { spender, period, max } in &wanted.budgets {
-            let owner = match spender {
-                Spender::Account => 1,
-                Spender::Key => 2,
-            };
-            let spent_in = |period: Period| {
-                spending::field(period, period.end_seconds(now_ms, self.time_zone))
-            };
-            let field = period.map_or_else(|| spending::TOTAL.to_owned(), spent_in);
-            call.arg(owner).arg(field).arg(max.0);
-        }
+        let (mut keys, mut words) = (Words::default(), Words::default());
+        wanted.write_purse_keys(&mut keys);
+        looking.write_keys(tenant, &mut keys);
+        wanted.write_hold_key(&mut keys);
+        wanted.write_purse(self.time_zone, &mut words);
+        words.add(wanted.request.as_str()).add(looking.lease_ms);
+        wanted.write_amounts(&mut words);
+        let mut call = Call::with_keys(&SEEK, [&keys].into_iter());
+        sought(wanted, call.arg(&words).ask(&mut self.connection()).await?)
     }
 
     /// The holds of a part that are past their time, at most 256 of them.

@@ -1,7 +1,7 @@
 //! Requests and tokens a minute and requests at once, for each key and for an account's keys
 //! together, in one script that takes all or nothing.
 
-use super::call::Call;
+use super::call::{Call, Words};
 use super::spending::Spender;
 use super::{Store, StoreError, keys};
 use redis::Script;
@@ -11,11 +11,14 @@ use std::sync::LazyLock;
 /// What scripts begin with that ask for the time.
 pub(super) const CLOCK_TEXT: &str = include_str!("scripts/clock.lua");
 
-/// The function that lets a request pass.
+/// The functions that let requests pass.
 pub(super) const ADMIT_TEXT: &str = include_str!("scripts/admit.lua");
 
-static ADMIT: LazyLock<Script> =
-    LazyLock::new(|| Script::new(&format!("{CLOCK_TEXT}{ADMIT_TEXT}return admit(ARGV[1], 1, 2)")));
+/// Lets one pass.
+static ADMIT: LazyLock<Script> = LazyLock::new(|| {
+    let pass = include_str!("scripts/pass.lua");
+    Script::new(&format!("{CLOCK_TEXT}{ADMIT_TEXT}{pass}"))
+});
 
 static GIVE_BACK: LazyLock<Script> =
     LazyLock::new(|| Script::new(include_str!("scripts/give_back.lua")));
@@ -56,9 +59,10 @@ pub struct Admission {
 pub(super) type Owner = (Spender, Rates, String, String);
 
 /// The script's keys.
-pub(super) fn keys_of(owners: &[Owner]) -> Vec<String> {
-    let each = owners.iter().flat_map(|(_, _, rate, parallel)| [rate.clone(), parallel.clone()]);
-    each.collect()
+pub(super) fn write_keys(owners: &[Owner], keys: &mut Words) {
+    for (_, _, rate, parallel) in owners {
+        keys.add(rate).add(parallel);
+    }
 }
 
 impl Admission {
@@ -74,13 +78,17 @@ impl Admission {
         owners
     }
 
-    /// Writes what the script is given: the request first.
-    pub(super) fn write(&self, owners: &[Owner], call: &mut Call<'_>) {
-        call.arg(self.request.as_str());
-        call.arg(self.tokens).arg(self.lease_ms).arg(owners.len());
+    /// Writes what the script is given of the limits.
+    pub(super) fn write_limits(&self, owners: &[Owner], words: &mut Words) {
+        words.add(self.lease_ms).add(owners.len());
         for (_, rates, ..) in owners {
-            call.arg(rates.requests_max).arg(rates.tokens_max).arg(rates.parallel_max);
+            words.add(rates.requests_max).add(rates.tokens_max).add(rates.parallel_max);
         }
+    }
+
+    /// Writes what it is given of the request.
+    pub(super) fn write_request(&self, words: &mut Words) {
+        words.add(self.request.as_str()).add(self.tokens);
     }
 }
 
@@ -176,9 +184,12 @@ impl Store {
     /// When Redis is away: then the request must not pass.
     pub async fn admit(&self, wanted: &Admission) -> Result<Standing, StoreError> {
         let owners = wanted.owners();
-        let mut call = Call::new(&ADMIT, &keys_of(&owners));
-        wanted.write(&owners, &mut call);
-        let answer: Vec<redis::Value> = call.ask(&mut self.connection()).await?;
+        let (mut keys, mut words) = (Words::default(), Words::default());
+        write_keys(&owners, &mut keys);
+        wanted.write_limits(&owners, &mut words);
+        wanted.write_request(&mut words);
+        let mut call = Call::with_keys(&ADMIT, [&keys].into_iter());
+        let answer: Vec<redis::Value> = call.arg(&words).ask(&mut self.connection()).await?;
         Standing::read(&owners, &answer)
     }
 

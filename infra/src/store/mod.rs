@@ -34,6 +34,9 @@ pub mod limits;
 /// Limits, a kept answer and the reservation together.
 pub mod enter;
 
+/// What several requests ask at the same time.
+pub mod together;
+
 /// What was spent in a day, a week, a month.
 pub mod spending;
 
@@ -42,6 +45,9 @@ pub mod balances;
 
 /// Answers kept for equal questions.
 pub mod answers;
+
+/// Keeping them.
+pub mod keep;
 
 /// Responses kept for those who asked.
 pub mod responses;

@@ -1,10 +1,8 @@
 -- Looks for a kept answer; when there is none, whoever looks first is to ask, and the others follow.
--- KEYS, from the first on: the answer, who asks for it now
--- ARGV, from the first on: for how many milliseconds it leads without a sign of life
+-- Whoever leads does so for `lease_ms` milliseconds without a sign of life.
 -- Answers what there is ('kept', 'lead' or 'follow') and with it the answer, or who leads.
-local function look(request, first_key, first_word)
-  local leader, lease_ms = KEYS[first_key + 1], ARGV[first_word]
-  local kept = redis.call('GET', KEYS[first_key])
+local function look(request, answer, leader, lease_ms)
+  local kept = redis.call('GET', answer)
   if kept then return 'kept', kept end
   if redis.call('SET', leader, request, 'NX', 'PX', lease_ms) then return 'lead', request end
   -- No lead is longer than that, unless the clock went back.

@@ -1,11 +1,14 @@
--- After `look` and `reserve`: looks for a kept answer, and reserves only when there is none and nobody
--- asks for it.
--- KEYS, from the first on: those of `look` (2), then those of `reserve`
--- ARGV, from the first on: that of `look`, then those of `reserve`
+-- The end of a script that begins with `look` and `reserve`: looks for a kept answer, and reserves
+-- only when there is none and nobody asks for it.
+-- KEYS: those of `purse`, then the answer, who leads, the hold
+-- ARGV: those of `purse`, then the request, for how many milliseconds it leads, amount, enough
 -- Answers four: what `look` says, with two zeros; or 'lead' and what `reserve` says.
-local function seek(request, first_key, first_word)
-  local said, found = look(request, first_key, first_word)
-  if said ~= 'lead' then return {said, found, 0, 0} end
-  return {'lead', reserve(request, first_key + 2, first_word + 1)}
-end
-
+local keys, words = #KEYS - 3, #ARGV - 4
+local request = ARGV[words + 1]
+local said, found = look(request, KEYS[keys + 1], KEYS[keys + 2], ARGV[words + 2])
+if said ~= 'lead' then return {said, found, 0, 0} end
+local from = purse(1, 1)
+local amount, enough = tonumber(ARGV[words + 3]), tonumber(ARGV[words + 4])
+local what, held, which = reserve(from, request, KEYS[keys + 3], amount, enough)
+close(from)
+return {'lead', what, held, which}

@@ -1,8 +1,6 @@
 //! A Redis that still reads its file: it is there, and takes no command. That is told apart from
 //! one that is away, so that whoever started it waits for it.
 
-#![expect(clippy::unwrap_used, reason = "a test ends by panicking")]
-
 use infra::store::Store;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};

@@ -1,86 +1,26 @@
 //! Batches of ledger events on a real redis-server: however they are added up, a view holds what
 //! the events say one by one, exactly, and every hold of theirs is given back once.
 
-#![expect(clippy::unwrap_used, reason = "a test ends by panicking")]
-
+use crate::view::View;
 use infra::bus::ledger::Entry;
-use infra::children::redis::RedisServer;
-use infra::environment::Environment;
-use infra::store::Store;
 use infra::store::apply::Applied;
-use infra::store::holds::{Reservation, Reserved};
-use schemas::ids::{AccountId, KeyId, RequestId};
-use schemas::ledger::{EventV1, Fact, Void, VoidReason, Writer};
+use infra::store::holds::Reserved;
+use schemas::ids::RequestId;
+use schemas::ledger::{Fact, Void, VoidReason, Writer};
 use schemas::money::MicroUsd;
-use schemas::subjects;
-use std::time::Duration;
-use tempfile::TempDir;
 
 /// Beyond it a double doesn't tell whole numbers apart.
 const EXACT_MAX: i64 = 1 << 53;
 
-struct View {
-    _folder: TempDir,
-    server: RedisServer,
-    store: Store,
-    account: AccountId,
-    key: KeyId,
-}
-
 impl View {
-    async fn start() -> Self {
-        let folder = TempDir::new().unwrap();
-        let environment = Environment::of_process();
-        let server = RedisServer::start(folder.path(), 0, &environment).await.unwrap();
-        let store = Store::connect(server.url()).await.unwrap();
-        Self { _folder: folder, server, store, account: AccountId::fresh(), key: KeyId::fresh() }
-    }
-
-    fn part(&self) -> u16 {
-        subjects::partition(&self.account)
-    }
-
-    fn entry(&self, sequence: u64, amount: i64, fact: Fact) -> Entry {
-        let (account, amount) = (self.account.clone(), MicroUsd(amount));
-        Entry { sequence, event: Some(EventV1 { account, at_ms: 1, amount, fact }), late: None }
-    }
-
-    fn grant(&self, sequence: u64, amount: i64) -> Entry {
-        let fact = Fact::Grant { unique: sequence.to_string(), note: String::new() };
-        self.entry(sequence, amount, fact)
-    }
-
     fn void(&self, sequence: u64, request: &RequestId) -> Entry {
         let (request, key) = (request.clone(), self.key.clone());
         let (reason, writer) = (VoidReason::Failed, Writer::Gateway);
         self.entry(sequence, 0, Fact::Void(Void { request, key, reason, writer }))
     }
 
-    async fn apply(&self, before: u64, entries: &[Entry]) -> Applied {
-        self.store.apply(self.part(), before, 0, entries).await.unwrap()
-    }
-
     async fn reserve(&self, request: &RequestId, amount: i64) -> Reserved {
-        let wanted = Reservation {
-            request: request.clone(),
-            account: self.account.clone(),
-            key: self.key.clone(),
-            amount: MicroUsd(amount),
-            enough: MicroUsd(amount),
-            lifetime_ms: 60_000,
-            budgets: Vec::new(),
-            total_budget: None,
-        };
-        self.store.reserve(&wanted).await.unwrap()
-    }
-
-    async fn stands(&self) -> (i64, i64) {
-        let balance = self.store.balance(&self.account).await.unwrap();
-        (balance.balance.0, balance.held.0)
-    }
-
-    async fn stop(mut self) {
-        self.server.stop(Duration::from_secs(10)).await;
+        self.store.reserve(&self.wanted(request, amount)).await.unwrap()
     }
 }
 

@@ -1,0 +1,190 @@
+//! What several requests ask of Redis at the same time, asked together: who comes while others are
+//! being asked for waits for those, and all who wait are asked for at once. Who comes alone waits for
+//! nobody. A script that serves a dozen requests of one key reads and writes what they share once.
+
+use super::enter::{self, Entered, Entering};
+use super::keep::{self, Keeping};
+use super::{COMMAND_TIME_MAX, Store, StoreError};
+use crate::tasks::Tasks;
+use futures::future::join_all;
+use redis::{RedisError, RedisResult};
+use std::sync::Arc;
+use tokio::sync::{Semaphore, mpsc, oneshot};
+
+/// Requests that one script is asked for at most: nobody else is served meanwhile.
+const TOGETHER_MAX: usize = 32;
+
+/// Requests that wait at most; who finds no room is asked for alone.
+const WAITING_MAX: usize = 1_024;
+
+/// What may be asked for together with others of its kind.
+trait Asked: Sized + Send + Sync + 'static {
+    /// What is said of one.
+    type Said: Send + 'static;
+
+    /// Whether both may be asked for in one call.
+    fn goes_with(&self, other: &Self) -> bool;
+
+    /// Asks for all of them, which go with the first. As many are answered, in this order.
+    fn ask(
+        store: &Store,
+        all: &[Self],
+    ) -> impl Future<Output = RedisResult<Vec<Self::Said>>> + Send;
+}
+
+impl Asked for enter::Entry {
+    type Said = enter::Said;
+
+    fn goes_with(&self, other: &Self) -> bool {
+        self.goes_with(other)
+    }
+
+    async fn ask(store: &Store, all: &[Self]) -> RedisResult<Vec<Self::Said>> {
+        store.enter_together(all).await
+    }
+}
+
+impl Asked for keep::Entry {
+    type Said = u64;
+
+    fn goes_with(&self, other: &Self) -> bool {
+        self.goes_with(other)
+    }
+
+    async fn ask(store: &Store, all: &[Self]) -> RedisResult<Vec<u64>> {
+        store.keep_together(all).await
+    }
+}
+
+/// Asks for several at once.
+pub struct Together {
+    store: Store,
+    entering: Gathering<enter::Entry>,
+    keeping: Gathering<keep::Entry>,
+}
+
+impl Together {
+    /// Asks for those who wait in tasks, until these are to end. After that everybody is asked for
+    /// alone.
+    pub fn start(store: &Store, tasks: &Tasks) -> Self {
+        Self {
+            store: store.clone(),
+            entering: Gathering::start("enter together", store, tasks),
+            keeping: Gathering::start("keep together", store, tasks),
+        }
+    }
+
+    /// Does what [`Store::enter`] does.
+    ///
+    /// # Errors
+    /// When Redis is away, or takes too long: then nothing may be started.
+    pub async fn enter(&self, entering: Entering<'_>) -> Result<Entered, StoreError> {
+        let (entry, owners) = entering.write(&self.store);
+        entering.read(&owners, self.entering.ask(&self.store, entry).await?)
+    }
+
+    /// Does what [`Store::keep_answer`] does.
+    ///
+    /// # Errors
+    /// When Redis is away, or takes too long: then the answer is as a rule not kept.
+    pub async fn keep_answer(&self, keeping: Keeping<'_>) -> Result<u64, StoreError> {
+        self.keeping.ask(&self.store, keeping.write()).await
+    }
+}
+
+/// Those who ask for the same.
+struct Gathering<A: Asked> {
+    /// Who has it, asks.
+    asking: Arc<Semaphore>,
+    waiting: mpsc::Sender<Waiting<A>>,
+}
+
+/// One that waits, and where it hears what was said.
+struct Waiting<A: Asked> {
+    asked: A,
+    teller: oneshot::Sender<RedisResult<A::Said>>,
+}
+
+impl<A: Asked> Gathering<A> {
+    fn start(name: &'static str, store: &Store, tasks: &Tasks) -> Self {
+        let (waiting, inbox) = mpsc::channel(WAITING_MAX);
+        let asking = Arc::new(Semaphore::new(1));
+        let (store, permits, stop) = (store.clone(), Arc::clone(&asking), tasks.stop().clone());
+        tasks.spawn(name, async move {
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = ask_on(&store, &permits, inbox) => {}
+            }
+        });
+        Self { asking, waiting }
+    }
+
+    async fn ask(&self, store: &Store, asked: A) -> Result<A::Said, StoreError> {
+        if let Ok(_permit) = self.asking.try_acquire() {
+            return alone(store, asked).await;
+        }
+        let (teller, told) = oneshot::channel();
+        if let Err(refused) = self.waiting.try_send(Waiting { asked, teller }) {
+            return alone(store, refused.into_inner().asked).await;
+        }
+        match tokio::time::timeout(COMMAND_TIME_MAX, told).await {
+            Ok(Ok(said)) => Ok(said?),
+            Ok(Err(_)) | Err(_) => Err(StoreError::Slow),
+        }
+    }
+}
+
+async fn alone<A: Asked>(store: &Store, asked: A) -> Result<A::Said, StoreError> {
+    let said = A::ask(store, &[asked]).await?.pop();
+    said.ok_or_else(|| StoreError::Unreadable("what was asked alone".into()))
+}
+
+/// Asks for those who wait, again and again.
+async fn ask_on<A: Asked>(
+    store: &Store,
+    asking: &Semaphore,
+    mut inbox: mpsc::Receiver<Waiting<A>>,
+) {
+    let mut all = Vec::with_capacity(TOGETHER_MAX);
+    while inbox.recv_many(&mut all, 1).await > 0 {
+        // It is closed nowhere.
+        let Ok(_permit) = asking.acquire().await else { return };
+        while all.len() < TOGETHER_MAX
+            && let Ok(next) = inbox.try_recv()
+        {
+            all.push(next);
+        }
+        // Who has left since is not asked for.
+        all.retain(|waiting| !waiting.teller.is_closed());
+        join_all(groups(&mut all).into_iter().map(|group| ask_for(store, group))).await;
+    }
+}
+
+/// Those that can be asked for in one call each, in the order in which they came.
+fn groups<A: Asked>(all: &mut Vec<Waiting<A>>) -> Vec<Vec<Waiting<A>>> {
+    let mut groups: Vec<Vec<Waiting<A>>> = Vec::new();
+    for waiting in all.drain(..) {
+        let takes = |group: &&mut Vec<Waiting<A>>| {
+            group.first().is_some_and(|first| first.asked.goes_with(&waiting.asked))
+        };
+        match groups.iter_mut().find(takes) {
+            Some(group) => group.push(waiting),
+            None => groups.push(vec![waiting]),
+        }
+    }
+    groups
+}
+
+async fn ask_for<A: Asked>(store: &Store, group: Vec<Waiting<A>>) {
+    let (all, tellers): (Vec<A>, Vec<_>) =
+        group.into_iter().map(|waiting| (waiting.asked, waiting.teller)).unzip();
+    let said: Box<dyn Iterator<Item = RedisResult<A::Said>> + Send> =
+        match A::ask(store, &all).await {
+            Ok(said) => Box::new(said.into_iter().map(Ok)),
+            Err(error) => Box::new(std::iter::repeat_with(move || Err(RedisError::clone(&error)))),
+        };
+    for (teller, said) in tellers.into_iter().zip(said) {
+        // Who hears nothing has left.
+        teller.send(said).ok();
+    }
+}

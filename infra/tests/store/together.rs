@@ -1,0 +1,276 @@
+//! What is asked for together is what comes of asking one by one: limits, credit, kept answers.
+//! Here the first asks alone, and all that come before it hears an answer wait for the same call.
+
+use crate::view::{LONG, View, looking};
+use futures::future::join_all;
+use infra::store::answers::{Look, Tenant};
+use infra::store::enter::{Entered, Entering};
+use infra::store::holds::{Budget, Reservation, Reserved, Sought};
+use infra::store::keep::{Keeping, Similar};
+use infra::store::limits::{Admission, Rates, Refusal};
+use infra::store::spending::Spender;
+use infra::store::together::Together;
+use infra::tasks::Tasks;
+use schemas::ids::{KeyId, RequestId};
+use schemas::money::MicroUsd;
+use std::time::Duration;
+
+/// More than are asked for in one call, and than two.
+const REQUESTS: usize = 80;
+
+const PLENTY: Rates = Rates { requests_max: 10_000, tokens_max: 10_000, parallel_max: 10_000 };
+
+/// One that enters.
+struct Guest {
+    admission: Admission,
+    wanted: Reservation,
+    digest: String,
+}
+
+impl Guest {
+    fn entering<'a>(&'a self, tenant: &'a Tenant) -> Entering<'a> {
+        let Self { admission, wanted, digest } = self;
+        let looking = looking(digest, &admission.request);
+        Entering { admission, tenant, looking, wanted }
+    }
+}
+
+impl View {
+    fn guest(&self, digest: &str, rates: Rates, amount: i64) -> Guest {
+        let request = RequestId::fresh();
+        let wanted = self.wanted(&request, amount);
+        Guest { admission: self.admission(&request, rates), wanted, digest: digest.into() }
+    }
+
+    /// All enter at once.
+    async fn enter_all(&self, together: &Together, guests: &[Guest]) -> Vec<Entered> {
+        let tenant = &self.tenant();
+        let all = guests.iter().map(|guest| together.enter(guest.entering(tenant)));
+        join_all(all).await.into_iter().map(Result::unwrap).collect()
+    }
+
+    async fn count(&self, command: &str, name: &str) -> usize {
+        self.ask(&[command, name]).await
+    }
+}
+
+fn guests(view: &View, rates: Rates, amount: i64) -> Vec<Guest> {
+    (0..REQUESTS).map(|number| view.guest(&number.to_string(), rates, amount)).collect()
+}
+
+fn has_entered(entered: &Entered) -> bool {
+    matches!(entered, Entered::Passed(_, Sought::Lead(Reserved::Held(_))))
+}
+
+fn refused_by(entered: &[Entered], limit: Refusal) -> usize {
+    let is_refused = |entered: &&Entered| {
+        matches!(entered, Entered::Refused(standing)
+            if standing.refusal.is_some_and(|(by, _)| by == limit))
+    };
+    entered.iter().filter(is_refused).count()
+}
+
+#[tokio::test]
+async fn no_more_pass_than_the_limits_and_the_credit_let() {
+    let view = View::with_credit(100).await;
+    let together = Together::start(&view.store, &Tasks::new());
+    // Twenty by the minute, then so many as are there at once, then by credit and by budget.
+    let requests = Rates { requests_max: 20, ..PLENTY };
+    let entered = view.enter_all(&together, &guests(&view, requests, 1)).await;
+    assert_eq!(entered.iter().filter(|entered| has_entered(entered)).count(), 20);
+    assert_eq!(refused_by(&entered, Refusal::Requests), REQUESTS - 20);
+    let left = entered.iter().filter_map(|entered| match entered {
+        Entered::Passed(standing, _) => Some(standing.requests_left),
+        Entered::Spoiled(_) | Entered::Refused(_) => None,
+    });
+    assert!(left.eq((0..20).rev()), "each is told where it stands");
+    assert_eq!(view.stands().await, (100, 20));
+
+    let rate = infra::store::keys::rate(&view.account, &view.key);
+    view.ask::<i64>(&["DEL", &rate]).await;
+    let at_once = Rates { parallel_max: 50, ..PLENTY };
+    let mut others = guests(&view, at_once, 2);
+    others.iter_mut().for_each(|guest| guest.digest.insert(0, 'b'));
+    let entered = view.enter_all(&together, &others).await;
+    assert_eq!(entered.iter().filter(|entered| has_entered(entered)).count(), 30);
+    assert_eq!(refused_by(&entered, Refusal::Parallel), REQUESTS - 30);
+    assert_eq!(view.stands().await, (100, 80));
+
+    let mut others = guests(&view, PLENTY, 3);
+    others.iter_mut().for_each(|guest| guest.digest.insert(0, 'c'));
+    let entered = view.enter_all(&together, &others).await;
+    assert_eq!(entered.iter().filter(|entered| has_entered(entered)).count(), 6);
+    let insufficient = Sought::Lead(Reserved::Insufficient(MicroUsd(2)));
+    let is_poor = |entered: &&Entered| matches!(entered, Entered::Passed(_, sought) if *sought == insufficient);
+    assert_eq!(entered.iter().filter(is_poor).count(), REQUESTS - 6);
+    assert_eq!(view.stands().await, (100, 98));
+    assert_eq!(view.store.open_holds().await.unwrap(), 56);
+    view.stop().await;
+}
+
+#[tokio::test]
+async fn a_budget_is_shared_and_what_is_left_is_taken_if_it_is_enough() {
+    let view = View::with_credit(1_000).await;
+    let together = Together::start(&view.store, &Tasks::new());
+    let mut all = guests(&view, PLENTY, 4);
+    for guest in &mut all {
+        guest.wanted.enough = MicroUsd(1);
+        let max = MicroUsd(101);
+        guest.wanted.budgets = vec![Budget { spender: Spender::Key, period: None, max }];
+        guest.wanted.total_budget = Some(MicroUsd(500));
+    }
+    let entered = view.enter_all(&together, &all).await;
+    let held = |amount| {
+        let held = Sought::Lead(Reserved::Held(MicroUsd(amount)));
+        let is = |entered: &&Entered| matches!(entered, Entered::Passed(_, is) if *is == held);
+        entered.iter().filter(is).count()
+    };
+    assert_eq!((held(4), held(1)), (25, 1));
+    let over = |entered: &&Entered| {
+        matches!(entered, Entered::Passed(_, Sought::Lead(Reserved::Budget(_, MicroUsd(0)))))
+    };
+    assert_eq!(entered.iter().filter(over).count(), REQUESTS - 26);
+    assert_eq!(view.stands().await, (1_000, 101));
+    view.stop().await;
+}
+
+#[tokio::test]
+async fn equal_questions_have_one_leader_and_a_request_is_held_for_once() {
+    let view = View::with_credit(1_000).await;
+    let together = Together::start(&view.store, &Tasks::new());
+    let mut all: Vec<Guest> = (0..REQUESTS).map(|_| view.guest("same", PLENTY, 1)).collect();
+    // The last two are one request, of another question.
+    all[REQUESTS - 2].digest = "other".into();
+    all[REQUESTS - 1].digest = "once more".into();
+    all[REQUESTS - 1].admission = all[REQUESTS - 2].admission.clone();
+    all[REQUESTS - 1].wanted = all[REQUESTS - 2].wanted.clone();
+    let entered = view.enter_all(&together, &all).await;
+    let leader = all[0].admission.request.to_string();
+    assert!(has_entered(&entered[0]), "{:?}", entered[0]);
+    for other in &entered[1..REQUESTS - 2] {
+        let follow = Sought::Known(Look::Follow(leader.clone()));
+        assert!(matches!(other, Entered::Passed(_, sought) if *sought == follow), "{other:?}");
+    }
+    assert!(has_entered(&entered[REQUESTS - 2]) && has_entered(&entered[REQUESTS - 1]));
+    assert_eq!(view.stands().await, (1_000, 2));
+    view.stop().await;
+}
+
+#[tokio::test]
+async fn keys_are_told_apart_and_a_spoiled_answer_is_one_requests_alone() {
+    let view = View::with_credit(1_000).await;
+    let together = Together::start(&view.store, &Tasks::new());
+    let one = Rates { requests_max: 1, ..PLENTY };
+    let mut all = guests(&view, one, 1);
+    for guest in &mut all {
+        guest.admission.key = KeyId::fresh();
+        guest.wanted.key = guest.admission.key.clone();
+    }
+    let spoiled = infra::store::keys::answer(&view.tenant(), &all[9].digest);
+    view.ask::<i64>(&["RPUSH", &spoiled, "x"]).await;
+    let entered = view.enter_all(&together, &all).await;
+    assert_eq!(entered.iter().filter(|entered| has_entered(entered)).count(), REQUESTS - 1);
+    assert!(matches!(entered[9], Entered::Spoiled(_)), "{:?}", entered[9]);
+    assert_eq!(view.stands().await.1, i64::try_from(REQUESTS).unwrap() - 1);
+    // The same key once more, beside others of another: of those no more is known than before.
+    let again = view.enter_all(&together, &all[..3]).await;
+    assert_eq!(refused_by(&again, Refusal::Requests), 3);
+    view.stop().await;
+}
+
+/// Keeps twelve bytes.
+fn keeping<'a>(
+    tenant: &'a Tenant,
+    digest: &'a str,
+    request: &'a RequestId,
+    tenant_bytes_max: usize,
+) -> Keeping<'a> {
+    let (answer, ttl_seconds) = (&b"twelve bytes"[..], 300);
+    let (similar, place) = (None, None);
+    Keeping { tenant, digest, request, answer, ttl_seconds, tenant_bytes_max, similar, place }
+}
+
+#[tokio::test]
+async fn answers_that_are_kept_together_make_room_and_give_back() {
+    let view = View::with_credit(1_000).await;
+    let together = Together::start(&view.store, &Tasks::new());
+    let all = guests(&view, PLENTY, 1);
+    view.enter_all(&together, &all).await;
+    let (tenant, parallel) =
+        (view.tenant(), infra::store::keys::parallel(&view.account, &view.key));
+    assert_eq!(view.count("ZCARD", &parallel).await, REQUESTS);
+    // Room for ten answers: of 80 the last ten stay.
+    let place = Some((&view.account, &view.key));
+    let keep = all.iter().map(|Guest { digest, admission, .. }| {
+        let keeping = keeping(&tenant, digest, &admission.request, 125);
+        together.keep_answer(Keeping { place, ..keeping })
+    });
+    let gone = join_all(keep).await;
+    let gone: u64 = gone.into_iter().map(Result::unwrap).sum();
+    assert_eq!(gone, u64::try_from(REQUESTS).unwrap() - 10);
+    assert_eq!(view.count("ZCARD", &parallel).await, 0, "all places are free");
+    let index = infra::store::keys::answers(&tenant);
+    assert_eq!(view.count("ZCARD", &index).await, 10);
+    let mut kept = 0;
+    for Guest { digest, .. } in &all {
+        let request = RequestId::fresh();
+        let look = view.store.look_for_answer(&tenant, looking(digest, &request)).await.unwrap();
+        kept += usize::from(matches!(look, Look::Kept(_)));
+    }
+    assert_eq!(kept, 10, "what the index doesn't know is not there");
+    let sizes = infra::store::keys::answer_sizes(&tenant);
+    assert_eq!(view.ask::<u64>(&["HGET", &sizes, "total"]).await, 120);
+    assert_eq!(view.store.forget_answers(&tenant).await.unwrap(), 10);
+    assert_eq!(view.count("EXISTS", &index).await + view.count("EXISTS", &sizes).await, 0);
+    view.stop().await;
+}
+
+#[tokio::test]
+async fn answers_to_one_question_replace_each_other_and_wordings_stand_together() {
+    let view = View::start().await;
+    let together = Together::start(&view.store, &Tasks::new());
+    let (tenant, request) = (view.tenant(), RequestId::fresh());
+    let digests: Vec<String> = (0..12).map(|number| format!("w{}", number % 6)).collect();
+    let similar = Some(Similar { digest: "common", vector: b"v" });
+    let keep = digests.iter().map(|digest| {
+        let keeping = keeping(&tenant, digest, &request, 1_000);
+        together.keep_answer(Keeping { similar, ..keeping })
+    });
+    assert!(join_all(keep).await.into_iter().all(|gone| gone.unwrap() == 0));
+    let sizes = infra::store::keys::answer_sizes(&tenant);
+    // Twelve bytes each, and as wordings: "common", "v" and twice "w0".
+    assert_eq!(view.ask::<u64>(&["HGET", &sizes, "total"]).await, 6 * (12 + 6 + 1 + 4));
+    assert_eq!(view.count("ZCARD", &infra::store::keys::answers(&tenant)).await, 6);
+    let similar = infra::store::keys::similar(&tenant, "common");
+    assert_eq!(view.count("HLEN", &similar).await, 6);
+    view.stop().await;
+}
+
+#[tokio::test]
+async fn who_leaves_is_not_asked_for_and_others_are() {
+    let view = View::with_credit(1_000).await;
+    let together = Together::start(&view.store, &Tasks::new());
+    let (all, tenant) = (guests(&view, PLENTY, 1), &view.tenant());
+    // All wait but the first, which asks; half of them leave before it is answered.
+    let mut waiting: Vec<_> =
+        all.iter().map(|guest| Box::pin(together.enter(guest.entering(tenant)))).collect();
+    for one in &mut waiting {
+        assert!(futures::poll!(one).is_pending());
+    }
+    let stay: Vec<_> = waiting.into_iter().step_by(2).collect();
+    let entered = tokio::time::timeout(LONG, join_all(stay)).await.unwrap();
+    assert!(entered.iter().all(|entered| has_entered(entered.as_ref().unwrap())));
+    assert_eq!(view.stands().await.1, i64::try_from(REQUESTS / 2).unwrap());
+    view.stop().await;
+}
+
+#[tokio::test]
+async fn after_the_end_of_its_tasks_everybody_is_asked_for_alone() {
+    let (view, tasks) = (View::with_credit(1_000).await, Tasks::new());
+    let together = Together::start(&view.store, &tasks);
+    tasks.stop().cancel();
+    assert!(tasks.finish_within(Duration::from_secs(10)).await);
+    let entered = view.enter_all(&together, &guests(&view, PLENTY, 1)).await;
+    assert!(entered.iter().all(has_entered));
+    view.stop().await;
+}
