@@ -1,5 +1,5 @@
-//! What the next step computes: a token for each running answer, then prompts, as far as there is
-//! room.
+//! What the next step computes: prompts, as far as there is room, then a token for each running
+//! answer.
 //!
 //! Must never plan more tokens than a batch has room for, nor two things for one slot.
 
@@ -34,41 +34,46 @@ pub(super) struct Steps {
 }
 
 impl Steps {
-    /// The passes of the next step, in their order; none when there is nothing to do.
-    pub(super) fn next(&self, slots: &[Slot]) -> Vec<Vec<Work>> {
-        let mut answers = Vec::new();
-        for (slot, token) in slots.iter().enumerate().filter_map(|(index, slot)| {
-            slot.answer.as_ref().and_then(|answer| answer.pending).map(|token| (index, token))
-        }) {
-            answers.push(Work { slot, tokens: vec![token], row: None, is_prompt: false });
-        }
-        let left = self.tokens_max - answers.len();
-        let waiting = prompts(slots);
-        let is_quiet = answers.is_empty();
-        let budget = if is_quiet { left } else { self.busy_budget(slots, &waiting).min(left) };
-        let mut prompts = Vec::new();
-        for (slot, share) in shares(&waiting, budget) {
+    /// The first pass of the next step: prompts, and where all is computed in one pass, answers
+    /// before them. Prompts that join answers which are already written have a bounded share.
+    pub(super) fn prompts(&self, slots: &[Slot]) -> Vec<Work> {
+        let is_quiet = !slots.iter().any(Slot::is_writing);
+        let mut pass = if self.in_one_pass { tokens_of_answers(slots) } else { Vec::new() };
+        let room = self.tokens_max - pass.len();
+        let waiting = waiting(slots);
+        let budget = if is_quiet { room } else { self.busy_budget(&waiting, room) };
+        for (slot, share) in shares(&waiting, budget, room) {
             let Some(answer) = &slots[slot].answer else { continue };
             let tokens = answer.prompt[answer.computed..answer.computed + share].to_vec();
-            prompts.push(Work { slot, tokens, row: None, is_prompt: true });
+            pass.push(Work { slot, tokens, row: None, is_prompt: true });
         }
-        if self.in_one_pass {
-            answers.append(&mut prompts);
-        }
-        let mut passes = vec![answers, prompts];
-        passes.retain(|pass| !pass.is_empty());
-        passes.iter_mut().for_each(|pass| number_rows(pass, slots));
-        passes
+        // llama.cpp computes at once what is of neighbouring slots in their order.
+        pass.sort_by_key(|work| (work.is_prompt, work.slot));
+        number_rows(&mut pass, slots);
+        pass
+    }
+
+    /// The second pass: a token of every answer, also of those whose prompt the first has ended.
+    pub(super) fn answers(&self, slots: &[Slot]) -> Vec<Work> {
+        let mut pass = if self.in_one_pass { Vec::new() } else { tokens_of_answers(slots) };
+        number_rows(&mut pass, slots);
+        pass
     }
 
     /// Prompt tokens of a step while others are streaming: the more wait for their first token, the
     /// longer a gap is fair, and large steps are cheaper.
-    fn busy_budget(&self, slots: &[Slot], prompts: &[(usize, usize)]) -> usize {
-        let answers = prompts.iter().filter_map(|(index, _)| slots[*index].answer.as_ref());
-        let depth = answers.map(|answer| answer.computed).max().unwrap_or(0);
-        let widest = self.prompt_tokens_busy.max(self.prompt_tokens_busy / 2 * prompts.len());
-        even_piece(prompts.iter().map(|(_, left)| left).sum(), depth, widest)
+    fn busy_budget(&self, waiting: &[Waiting], room: usize) -> usize {
+        let widest = self.prompt_tokens_busy.max(self.prompt_tokens_busy / 2 * waiting.len());
+        even_piece(waiting, widest.min(room)).min(room)
     }
+}
+
+/// The last token of each answer that is being written.
+fn tokens_of_answers(slots: &[Slot]) -> Vec<Work> {
+    let pending = |slot: &Slot| slot.answer.as_ref().and_then(|answer| answer.pending);
+    let pending = slots.iter().enumerate().filter_map(|(slot, held)| Some((slot, pending(held)?)));
+    let work = |(slot, token)| Work { slot, tokens: vec![token], row: None, is_prompt: false };
+    pending.map(work).collect()
 }
 
 /// Notes where in its batch each work's logits will be: at its last token, unless a part of the
@@ -83,17 +88,29 @@ fn number_rows(pass: &mut [Work], slots: &[Slot]) {
     }
 }
 
-/// Slots with a prompt to compute and how much is left of it, the oldest request first.
-fn prompts(slots: &[Slot]) -> Vec<(usize, usize)> {
-    let mut prompts: Vec<(u64, usize, usize)> = slots
-        .iter()
-        .enumerate()
-        .filter_map(|(index, slot)| slot.answer.as_ref().map(|answer| (index, answer)))
+/// A prompt that is not yet computed as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Waiting {
+    slot: usize,
+    /// Tokens that are still to be computed.
+    left: usize,
+    /// Tokens before them.
+    depth: usize,
+}
+
+/// The prompts to compute, the oldest request first.
+fn waiting(slots: &[Slot]) -> Vec<Waiting> {
+    let answers = slots.iter().enumerate();
+    let answers = answers.filter_map(|(slot, held)| held.answer.as_ref().map(|held| (slot, held)));
+    let mut waiting: Vec<(u64, Waiting)> = answers
         .filter(|(_, answer)| answer.has_begun && answer.prompt_left() > 0)
-        .map(|(index, answer)| (answer.number, index, answer.prompt_left()))
+        .map(|(slot, answer)| {
+            let (left, depth) = (answer.prompt_left(), answer.computed);
+            (answer.number, Waiting { slot, left, depth })
+        })
         .collect();
-    prompts.sort_unstable();
-    prompts.into_iter().map(|(_, index, left)| (index, left)).collect()
+    waiting.sort_unstable_by_key(|(number, _)| *number);
+    waiting.into_iter().map(|(_, waiting)| waiting).collect()
 }
 
 /// How long so many tokens take so deep in a prompt, in halves of a token at its beginning, times
@@ -102,37 +119,55 @@ fn weight(tokens: usize, depth: usize) -> usize {
     tokens * (2 * (LOOKING_BACK_TOKENS + depth) + tokens)
 }
 
-/// Tokens of the next piece of what is left of a prompt. The pieces are as few as may be when none
+/// Tokens of the next piece of what is left of prompts. The pieces are as few as may be when none
 /// takes longer than `widest` tokens at a beginning, and they take equally long: full pieces and a
 /// rest would end no sooner, and each full one would be a longer gap. The deeper in its prompt a
-/// token is, the more it looks back at, so later pieces have fewer.
-fn even_piece(left: usize, depth: usize, widest: usize) -> usize {
-    let whole = weight(left, depth);
+/// token is, the more it looks back at, so later pieces have fewer; of several prompts that share
+/// a piece the deepest counts.
+fn even_piece(waiting: &[Waiting], widest: usize) -> usize {
+    let whole: usize = waiting.iter().map(|prompt| weight(prompt.left, prompt.depth)).sum();
     let pieces = whole.div_ceil(weight(widest, 0).max(1)).max(1);
-    let wanted = whole.div_ceil(pieces);
-    // The smallest number of tokens whose weight is what is wanted.
+    let count = waiting.len().max(1);
+    // A prompt's part of the piece: the smallest number of tokens whose weight is what is wanted.
+    let wanted = whole.div_ceil(pieces * count);
+    let depth = waiting.iter().map(|prompt| prompt.depth).max().unwrap_or(0);
     let base = LOOKING_BACK_TOKENS + depth;
     let tokens = (base * base + wanted).isqrt() - base;
     let is_enough = weight(tokens, depth) >= wanted;
-    (tokens + usize::from(!is_enough)).max(1)
+    (count * (tokens + usize::from(!is_enough))).max(1)
 }
 
-/// Shares a step's room among prompts (slot, tokens left; the oldest first). Half goes to the
-/// oldest, so that a long one always moves; the rest in the order of length, so that a short one
-/// does not wait for a long one.
-fn shares(prompts: &[(usize, usize)], budget: usize) -> Vec<(usize, usize)> {
-    let mut given: Vec<(usize, usize)> = prompts.iter().map(|(slot, _)| (*slot, 0)).collect();
-    let mut by_length: Vec<usize> = (0..prompts.len()).collect();
-    by_length.sort_by_key(|index| prompts[*index].1);
-    let half_first = [(0, budget.div_ceil(2))].into_iter().take(prompts.len());
+/// Shares a step's tokens among prompts (the oldest first); gives slots and tokens. Half goes to
+/// the oldest, so that a long one always moves; the rest in the order of length, so that a short
+/// one does not wait for a long one. Each prompt that is cut costs a pass over the weights: where
+/// an eighth of the step more computes one to its end, it is computed, and less than an eighth
+/// begins none.
+fn shares(waiting: &[Waiting], budget: usize, room: usize) -> Vec<(usize, usize)> {
+    let eighth = budget / 8;
+    let mut given = vec![0; waiting.len()];
+    let mut by_length: Vec<usize> = (0..waiting.len()).collect();
+    by_length.sort_by_key(|index| waiting[*index].left);
     let mut left = budget;
-    for (index, most) in half_first.chain(by_length.into_iter().map(|index| (index, budget))) {
-        let share = (prompts[index].1 - given[index].1).min(most).min(left);
-        given[index].1 += share;
-        left -= share;
+    let mut more = eighth.min(room.saturating_sub(budget));
+    if let Some(oldest) = waiting.first() {
+        given[0] = oldest.left.min(budget.div_ceil(2));
+        left -= given[0];
     }
-    given.retain(|(_, share)| *share > 0);
-    given
+    for index in by_length {
+        let rest = waiting[index].left - given[index];
+        let share = if rest <= left + more {
+            more -= rest.saturating_sub(left);
+            rest
+        } else if left > eighth || given[index] > 0 {
+            left
+        } else {
+            0
+        };
+        given[index] += share;
+        left = left.saturating_sub(share);
+    }
+    let shares = waiting.iter().zip(given).map(|(prompt, share)| (prompt.slot, share));
+    shares.filter(|(_, share)| *share > 0).collect()
 }
 
 #[cfg(test)]
@@ -159,8 +194,12 @@ mod tests {
         Slot { answer: Some(answer), ..Slot::new(number) }
     }
 
+    fn steps(prompt_tokens_busy: usize) -> Steps {
+        Steps { tokens_max: 64, prompt_tokens_busy, in_one_pass: false }
+    }
+
     #[test]
-    fn answers_come_first_and_a_prompt_has_logits_at_its_end_only() {
+    fn prompts_and_answers_are_passes_and_a_prompt_has_logits_at_its_end_only() {
         let slots =
             [slot(0, 4, 4, Some(7)), slot(1, 6, 1, None), slot(2, 4, 4, Some(8)), Slot::new(3)];
         let work = |slot, tokens: &[i32], row, is_prompt| Work {
@@ -169,23 +208,51 @@ mod tests {
             row,
             is_prompt,
         };
-        let mut steps = Steps { tokens_max: 64, prompt_tokens_busy: 3, in_one_pass: false };
+        let mut steps = steps(3);
         let answers = [work(0, &[7], Some(0), false), work(2, &[8], Some(1), false)];
-        let [first, second] = steps.next(&slots).try_into().unwrap();
-        assert_eq!(first, answers);
-        assert_eq!(second, [work(1, &[1, 2, 3], None, true)]);
+        assert_eq!(steps.prompts(&slots), [work(1, &[1, 2, 3], None, true)]);
+        assert_eq!(steps.answers(&slots), answers);
         (steps.prompt_tokens_busy, steps.in_one_pass) = (8, true);
-        let [only] = steps.next(&slots).try_into().unwrap();
+        let only = steps.prompts(&slots);
         assert_eq!(only[..2], answers);
         assert_eq!(only[2..], [work(1, &[1, 2, 3, 4, 5], Some(6), true)]);
-        assert!(steps.next(&slots[3..]).is_empty());
+        assert!(steps.answers(&slots).is_empty());
+        assert!(steps.prompts(&slots[3..]).is_empty());
+    }
+
+    /// Slots and tokens of the step's first pass.
+    fn planned(steps: Steps, slots: &[Slot]) -> Vec<(usize, usize)> {
+        steps.prompts(slots).iter().map(|work| (work.slot, work.tokens.len())).collect()
+    }
+
+    #[test]
+    fn a_pass_is_in_the_order_of_slots_whichever_request_is_older() {
+        let older_last = |number: i32| {
+            let mut slot = slot(number, 10, 0, None);
+            slot.answer.as_mut().unwrap().number = 9 - u64::from(number.unsigned_abs());
+            slot
+        };
+        let slots = [older_last(0), older_last(1), older_last(2)];
+        assert_eq!(planned(steps(16), &slots), [(0, 10), (1, 10), (2, 10)]);
+    }
+
+    #[test]
+    fn a_burst_beside_an_answer_is_computed_in_as_few_steps_as_there_is_room() {
+        let all = || (1..16).map(|number| slot(number, 64, 0, None));
+        let slots: Vec<Slot> = [slot(0, 4, 4, Some(7))].into_iter().chain(all()).collect();
+        let steps = Steps { tokens_max: 512, prompt_tokens_busy: 144, in_one_pass: false };
+        let first: Vec<_> = (1..9).map(|slot| (slot, 64)).collect();
+        assert_eq!(planned(steps, &slots), first, "eight whole ones of fifteen");
+        let rest: Vec<Slot> = [slot(0, 4, 4, Some(7))].into_iter().chain(all().skip(8)).collect();
+        assert_eq!(planned(steps, &rest).len(), 7);
     }
 
     /// The pieces of a whole prompt.
     fn pieces(prompt: usize, widest: usize) -> Vec<usize> {
         let (mut pieces, mut depth) = (Vec::new(), 0);
         while depth < prompt {
-            pieces.push(even_piece(prompt - depth, depth, widest));
+            let left = [Waiting { slot: 0, left: prompt - depth, depth }];
+            pieces.push(even_piece(&left, widest));
             depth += pieces[pieces.len() - 1];
         }
         assert_eq!(depth, prompt);
@@ -217,25 +284,55 @@ mod tests {
     }
 
     #[test]
+    fn many_prompts_make_no_longer_piece_than_one() {
+        let prompt = |left, depth| Waiting { slot: 0, left, depth };
+        assert_eq!(even_piece(&[], 144), 1);
+        assert_eq!(even_piece(&[prompt(64, 0), prompt(64, 0)], 144), 128);
+        for (left, depth) in [(1_000, 0), (400, 600), (64, 0)] {
+            let piece = even_piece(&[prompt(left, depth); 3], 216);
+            let longest = weight(216, 0) + 3 * weight(1, depth + left);
+            assert!(3 * weight(piece / 3, depth) <= longest, "{left} {depth}: {piece}");
+        }
+    }
+
+    /// The shares of prompts with so much left, by slot.
+    fn shared(left: &[(usize, usize)], budget: usize, room: usize) -> Vec<(usize, usize)> {
+        let prompt = |(slot, left): &(usize, usize)| Waiting { slot: *slot, left: *left, depth: 0 };
+        shares(&left.iter().map(prompt).collect::<Vec<_>>(), budget, room)
+    }
+
+    #[test]
     fn one_prompt_gets_all() {
-        assert_eq!(shares(&[(3, 1000)], 128), [(3, 128)]);
-        assert_eq!(shares(&[(3, 10)], 128), [(3, 10)]);
-        assert!(shares(&[], 128).is_empty());
+        assert_eq!(shared(&[(3, 1000)], 128, 512), [(3, 128)]);
+        assert_eq!(shared(&[(3, 10)], 128, 512), [(3, 10)]);
+        assert!(shared(&[], 128, 512).is_empty());
     }
 
     #[test]
     fn a_short_one_is_not_behind_a_long_one_and_the_long_one_moves() {
-        assert_eq!(shares(&[(0, 1000), (1, 20)], 128), [(0, 108), (1, 20)]);
-        assert_eq!(shares(&[(0, 1000), (1, 900), (2, 64)], 128), [(0, 64), (2, 64)]);
-        assert_eq!(shares(&[(0, 5), (1, 900)], 128), [(0, 5), (1, 123)]);
+        assert_eq!(shared(&[(0, 1000), (1, 20)], 128, 512), [(0, 108), (1, 20)]);
+        assert_eq!(shared(&[(0, 1000), (1, 900), (2, 64)], 128, 512), [(0, 64), (2, 64)]);
+        assert_eq!(shared(&[(0, 5), (1, 900)], 128, 512), [(0, 5), (1, 123)]);
     }
 
     #[test]
-    fn never_more_than_there_is() {
-        for budget in 0..200 {
-            let given = shares(&[(0, 30), (1, 70), (2, 1)], budget);
-            let sum: usize = given.iter().map(|(_, share)| share).sum();
-            assert_eq!(sum, budget.min(101));
+    fn no_prompt_is_cut_for_the_sake_of_few_tokens() {
+        let four = [(0, 40), (1, 40), (2, 40), (3, 40)];
+        assert_eq!(shared(&four, 110, 512), [(0, 40), (1, 40), (2, 40)], "ten more");
+        assert_eq!(shared(&four, 110, 115), [(0, 40), (1, 40), (2, 30)], "no room for them");
+        assert_eq!(shared(&four, 90, 512), [(0, 40), (1, 40)], "ten left");
+        assert_eq!(shared(&four, 100, 512), [(0, 40), (1, 40), (2, 20)], "twenty left");
+    }
+
+    #[test]
+    fn never_more_than_there_is_room_and_nearly_all_of_what_is_wanted() {
+        for budget in 1..200 {
+            for room in [budget, budget + 2, 300] {
+                let given = shared(&[(0, 30), (1, 70), (2, 1)], budget, room);
+                let sum: usize = given.iter().map(|(_, share)| share).sum();
+                assert!(sum <= room && sum <= budget + budget / 8, "{budget} {room}: {given:?}");
+                assert!(sum >= (budget - budget / 8).min(101), "{budget} {room}: {given:?}");
+            }
         }
     }
 }

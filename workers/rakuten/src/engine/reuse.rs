@@ -4,6 +4,8 @@
 //! Must never claim a token that a slot does not hold, and never all of a prompt: its last token
 //! has to be computed for the answer's first.
 
+use std::cmp::Reverse;
+
 use super::slot::Slot;
 
 /// A prefix that is shorter than this is computed faster than copied between sequences, tokens.
@@ -25,16 +27,28 @@ fn common(left: &[i32], right: &[i32]) -> usize {
     left.iter().zip(right).take_while(|(left, right)| left == right).count()
 }
 
-/// The free slot for a prompt: the one whose tokens it mostly continues, else the one that was
-/// used the longest ago, so that a beginning which others may need is copied and not cut off.
+/// The free slot for a prompt: the one whose tokens it mostly continues. Else it is one of the half
+/// that was used the longest ago, so that a beginning which others may need is copied and not cut
+/// off; of these the one with the most busy neighbours, because llama.cpp computes at once what is
+/// of neighbours, and each gap costs a pass over the weights.
 pub(super) fn place(slots: &[Slot], prompt: &[i32]) -> Option<usize> {
-    let free = || slots.iter().enumerate().filter(|(_, slot)| slot.answer.is_none());
-    let continued = free()
-        .map(|(index, slot)| (common(&slot.cached, prompt), index))
+    let mut free: Vec<usize> =
+        (0..slots.len()).filter(|index| slots[*index].answer.is_none()).collect();
+    let continued = free
+        .iter()
+        .map(|index| (common(&slots[*index].cached, prompt), *index))
         .filter(|(shared, index)| *shared > 0 && shared * 2 >= slots[*index].cached.len())
         .max();
-    let oldest = || free().min_by_key(|(_, slot)| slot.used);
-    continued.map(|(_, index)| index).or_else(|| oldest().map(|(index, _)| index))
+    if let Some((_, index)) = continued {
+        return Some(index);
+    }
+    let is_busy = |index: usize| slots.get(index).is_some_and(|slot| slot.answer.is_some());
+    let neighbours = |index: usize| {
+        usize::from(is_busy(index.wrapping_sub(1))) + usize::from(is_busy(index + 1))
+    };
+    free.sort_by_key(|index| slots[*index].used);
+    free.truncate(free.len().div_ceil(2));
+    free.into_iter().min_by_key(|index| (Reverse(neighbours(*index)), *index))
 }
 
 /// Where the prompt of the slot `index`, which has not begun, gets its beginning.
@@ -97,10 +111,28 @@ mod tests {
     fn a_growing_chat_goes_on_in_its_slot_and_a_stranger_takes_the_oldest() {
         let slots = slots(&[tokens(0, 100), tokens(500, 600), tokens(700, 800)]);
         assert_eq!(place(&slots, &tokens(0, 150)), Some(0));
-        assert_eq!(place(&slots, &tokens(900, 950)), Some(2), "used the longest ago");
+        assert_eq!(place(&slots, &tokens(900, 950)), Some(1), "not the one that was used last");
         // Only a fifth would stay of what the first holds: that is left whole for its own chat.
-        assert_eq!(place(&slots, &tokens(0, 20)), Some(2));
+        assert_eq!(place(&slots, &tokens(0, 20)), Some(1));
         assert_eq!(place(&[], &tokens(0, 20)), None);
+    }
+
+    #[test]
+    fn strangers_become_neighbours_and_leave_what_was_used_lately() {
+        let mut slots = slots(&[const { Vec::new() }; 8]);
+        for (slot, used) in slots.iter_mut().zip([6, 7, 8, 1, 2, 3, 4, 5]) {
+            slot.used = used;
+        }
+        let mut taken = Vec::new();
+        for number in 0..6 {
+            let place = place(&slots, &tokens(0, 10)).unwrap();
+            slots[place].answer = Some(answer(tokens(0, 10), number));
+            taken.push(place);
+        }
+        // The last two of the seven are left while there is another beside a busy one.
+        assert_eq!(taken, [3, 4, 5, 6, 7, 0]);
+        (slots[4].answer, slots[4].used) = (None, 2);
+        assert_eq!(place(&slots, &tokens(0, 10)), Some(4), "it has two");
     }
 
     #[test]

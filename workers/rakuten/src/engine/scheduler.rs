@@ -42,6 +42,8 @@ pub(super) struct Scheduler<'model> {
     scratch: Scratch,
     started: u64,
     stop: Arc<AtomicBool>,
+    /// Prompts were broken off before answers had their turn: the next step is theirs.
+    owes_answers: bool,
 }
 
 impl<'model> Scheduler<'model> {
@@ -69,6 +71,7 @@ impl<'model> Scheduler<'model> {
             scratch: Scratch::default(),
             started: 0,
             stop: Arc::clone(&shared.stop),
+            owes_answers: false,
         })
     }
 
@@ -186,23 +189,39 @@ impl<'model> Scheduler<'model> {
         Ok(0)
     }
 
-    /// Everything that has something to do comes on.
+    /// Everything that has something to do comes on: prompts, then the answers, if there were any
+    /// before. Fresh answers let a burst's other prompts pass them once, and go on together.
     pub(super) fn step(&mut self) -> Result<(), EngineError> {
-        let passes = self.steps.next(&self.slots);
-        if passes.is_empty() {
-            return Ok(());
-        }
-        for pass in passes {
-            if self.compute(&pass)? == Pass::BrokenOff {
+        let is_writing = self.slots.iter().any(Slot::is_writing);
+        if !(std::mem::take(&mut self.owes_answers) && is_writing) {
+            let pass = self.steps.prompts(&self.slots);
+            if self.come_on(pass)? == Pass::BrokenOff {
                 // Slots have become free: what comes next is planned anew.
-                return self.undo(&pass);
+                self.owes_answers = is_writing && !self.steps.in_one_pass;
+                return Ok(());
             }
-            for work in pass {
-                self.come_on(work);
+        }
+        if is_writing {
+            let pass = self.steps.answers(&self.slots);
+            if self.come_on(pass)? == Pass::BrokenOff {
+                return Ok(());
             }
         }
         self.counters.steps.fetch_add(1, Relaxed);
         Ok(())
+    }
+
+    /// Computes a pass, if there is something in it, and what follows from it.
+    fn come_on(&mut self, pass: Vec<Work>) -> Result<Pass, EngineError> {
+        if pass.is_empty() {
+            return Ok(Pass::Done);
+        }
+        let end = self.compute(&pass)?;
+        match end {
+            Pass::BrokenOff => self.undo(&pass)?,
+            Pass::Done => pass.into_iter().for_each(|work| self.take_over(work)),
+        }
+        Ok(end)
     }
 
     fn compute(&mut self, pass: &[Work]) -> Result<Pass, EngineError> {
@@ -234,7 +253,7 @@ impl<'model> Scheduler<'model> {
     }
 
     /// A slot's tokens are in the context.
-    fn come_on(&mut self, work: Work) {
+    fn take_over(&mut self, work: Work) {
         let slot = &mut self.slots[work.slot];
         slot.cached.extend_from_slice(&work.tokens);
         if let Some(answer) = &mut slot.answer {

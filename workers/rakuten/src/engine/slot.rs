@@ -74,6 +74,11 @@ impl Slot {
         Self { sequence, cached: Vec::new(), used: 0, answer: None }
     }
 
+    /// True when an answer has its first token, and the next is to be computed.
+    pub(super) fn is_writing(&self) -> bool {
+        self.answer.as_ref().is_some_and(|answer| answer.pending.is_some())
+    }
+
     /// Ends the answer, if there is one, and leaves the slot free.
     pub(super) fn finish(&mut self, reason: FinishReason, stop: Option<String>) -> Option<Usage> {
         let answer = self.answer.take()?;
