@@ -9,7 +9,7 @@ use infra::bus::ledger::Recorded;
 use infra::bus::pull::Puller;
 use infra::tasks::Tasks;
 use schemas::ids::RequestId;
-use schemas::job::{ChatJob, Job};
+use schemas::job::ChatJob;
 use schemas::ledger::{Event as LedgerEvent, EventV1, Fact, Outcome, Use, Writer};
 use schemas::money::MicroUsd;
 use schemas::subjects;
@@ -352,8 +352,8 @@ async fn a_worker_ends_no_request_but_its_own_and_for_no_more_than_was_held() {
         world.vendor().wait_for_starts(1).await;
         let pulling = tasks.spawn("pull", puller.run(stop.clone()));
         let taken = async {
-            let job = jobs.recv().await.unwrap();
-            let (_, read) = serde_json::from_slice::<Job>(&job.payload).unwrap().open();
+            let mut job = jobs.recv().await.unwrap();
+            let (_, read) = std::mem::take(&mut job.job).read().unwrap().open();
             let (hold, seal) = (read.hold.negated(), job.seal.as_deref());
             let invented = RequestId::fresh();
             let more = MicroUsd(hold.0 - 1);

@@ -13,7 +13,7 @@ use async_nats::HeaderMap;
 use async_nats::jetstream::context::PublishErrorKind;
 use bytes::Bytes;
 use infra::bus::delivery::LEFT_MS;
-use infra::bus::direct::DirectJob;
+use infra::bus::direct::{DirectJob, JobBody};
 use infra::bus::near::Handed;
 use infra::bus::seal::SEAL;
 use infra::clock;
@@ -244,22 +244,22 @@ async fn send(gateway: &Arc<Gateway>, published: &Published) -> Result<Option<u6
     let model = published.model();
     let job = job_of(gateway, published);
     let left_ms = job.deadline_ms.saturating_sub(clock::steady_ms());
-    let kind = published.held.routed.missed.masked.admitted.authenticated.received.kind;
-    let body = json::to_vec(&Job::new(kind, job)).map_err(|error| {
-        tracing::error!(%error, "a job can't be encoded");
-        unavailable()
-    })?;
+    let job = Job::new(published.received().kind, job);
     let bytes_max = gateway.bus.payload_bytes_max().saturating_sub(HEADER_BYTES_MAX);
-    if body.len() > bytes_max {
-        return Err(too_large(bytes_max));
-    }
     let mut headers = sealed(gateway, published).await?;
-    gateway.breakers.begin(&model.name, Instant::now());
     if let Some(taker) = ample_worker(gateway, published) {
+        let subject = subjects::direct(&model.pool, &taker.worker);
+        let job = match gateway.bus.is_near(&subject) {
+            true => JobBody::Whole(Box::new(job)),
+            false => JobBody::Encoded(encoded(&job, bytes_max)?),
+        };
+        gateway.breakers.begin(&model.name, Instant::now());
         headers.insert(LEFT_MS, left_ms.to_string().as_str());
-        hand_over(gateway, published, taker, headers, body.into()).await;
+        hand_over(gateway, published, (subject, taker), headers, job).await;
         return Ok(None);
     }
+    let body = encoded(&job, bytes_max)?;
+    gateway.breakers.begin(&model.name, Instant::now());
     let ttl_seconds = left_ms.div_ceil(1_000).max(TTL_SECONDS_MIN);
     headers.insert(async_nats::header::NATS_MESSAGE_TTL, ttl_seconds.to_string().as_str());
     let subject = subjects::chat(&model.pool, &model.name);
@@ -268,7 +268,7 @@ async fn send(gateway: &Arc<Gateway>, published: &Published) -> Result<Option<u6
         headers.insert(TRACEPARENT, context.header().as_str());
     }
     gateway.metrics.jobs_sent_total.with_label_values(&["queue"]).inc();
-    let message = Message { subject, headers, body: body.into() };
+    let message = Message { subject, headers, body };
     let put = put(gateway, published, message).await.map_err(|failed| {
         span.fail("unqueued");
         match failed {
@@ -278,6 +278,18 @@ async fn send(gateway: &Arc<Gateway>, published: &Published) -> Result<Option<u6
         }
     });
     put.map(Some)
+}
+
+/// A job as NATS takes it, if it isn't larger than that.
+fn encoded(job: &Job, bytes_max: usize) -> Result<Bytes, Problem> {
+    let body = json::to_vec(job).map_err(|error| {
+        tracing::error!(%error, "a job can't be encoded");
+        unavailable()
+    })?;
+    if body.len() > bytes_max {
+        return Err(too_large(bytes_max));
+    }
+    Ok(body.into())
 }
 
 /// The job's first header: what its end is to be written under.
@@ -308,20 +320,18 @@ fn ample_worker(gateway: &Gateway, published: &Published) -> Option<Taker> {
 async fn hand_over(
     gateway: &Gateway,
     published: &Published,
-    taker: Taker,
+    (subject, taker): (String, Taker),
     mut headers: HeaderMap,
-    body: Bytes,
+    job: JobBody,
 ) {
     let request = &published.received().request;
-    let pool = &published.model().pool;
-    let subject = subjects::direct(pool, &taker.worker);
     let refuse = subjects::direct_refused(&gateway.id, request, published.attempt);
     let mut span = traced(published, &subject);
     if let Some(context) = span.context() {
         headers.insert(TRACEPARENT, context.header().as_str());
     }
     gateway.exchange.hand(request, taker);
-    let job = DirectJob { refuse, headers, payload: body };
+    let job = DirectJob { refuse, headers, job };
     let way = match gateway.bus.hand(subject, job).await {
         Ok(Handed::Near) => "near",
         Ok(Handed::Sent) => "direct",

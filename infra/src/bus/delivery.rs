@@ -1,7 +1,7 @@
 //! A job as a worker gets it: out of the queue, or from a gateway past the queue. What is said
 //! about it goes back the way it came.
 
-use super::direct::DirectJob;
+use super::direct::{DirectJob, JobBody};
 use super::pull::Slot;
 use super::seal::SEAL;
 use crate::trace::{Context, TRACEPARENT};
@@ -15,7 +15,7 @@ pub const LEFT_MS: &str = "Fly-Left-Ms";
 /// A job. Dropping it says nothing: it comes back after the acknowledgement wait.
 pub struct Delivery {
     /// The job.
-    pub payload: Bytes,
+    pub job: JobBody,
     /// How often the queue has handed it out, this time included; 0 past the queue.
     pub delivered: u64,
     /// The span that sent it.
@@ -41,17 +41,17 @@ impl Delivery {
         let delivered = deliveries_of(&acknowledge);
         let headers = job.headers.unwrap_or_default();
         let (trace, seal) = (trace_of(&headers), seal_of(&headers));
-        let way = Way::Queue { acknowledge };
-        Some(Self { payload: job.payload, delivered, trace, seal, slot, way, client })
+        let (way, job) = (Way::Queue { acknowledge }, JobBody::Encoded(job.payload));
+        Some(Self { job, delivered, trace, seal, slot, way, client })
     }
 
     /// Past the queue; nothing when it doesn't say how much time it has.
     pub(super) fn direct(job: DirectJob, slot: Slot, client: async_nats::Client) -> Option<Self> {
-        let DirectJob { refuse, headers, payload } = job;
+        let DirectJob { refuse, headers, job } = job;
         let left_ms = headers.get(LEFT_MS)?.as_str().parse().ok()?;
         let way = Way::Direct { refuse, left: Duration::from_millis(left_ms) };
         let (trace, seal) = (trace_of(&headers), seal_of(&headers));
-        Some(Self { payload, delivered: 0, trace, seal, slot, way, client })
+        Some(Self { job, delivered: 0, trace, seal, slot, way, client })
     }
 
     /// The subject that acknowledges it; empty past the queue.

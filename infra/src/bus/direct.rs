@@ -9,6 +9,7 @@ use super::{Bus, BusError};
 use async_nats::{HeaderMap, Message, Subscriber};
 use bytes::Bytes;
 use futures::StreamExt;
+use schemas::job::Job;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Handle;
@@ -32,14 +33,44 @@ pub struct DirectJob {
     /// What goes with it.
     pub headers: HeaderMap,
     /// The job.
-    pub payload: Bytes,
+    pub job: JobBody,
+}
+
+/// A job: as it came from NATS, or as it is, from within the process.
+#[derive(Debug)]
+pub enum JobBody {
+    /// Encoded.
+    Encoded(Bytes),
+    /// As it is.
+    Whole(Box<Job>),
+}
+
+impl JobBody {
+    /// The job.
+    ///
+    /// # Errors
+    /// When what came is none.
+    pub fn read(self) -> serde_json::Result<Job> {
+        match self {
+            Self::Encoded(bytes) => serde_json::from_slice(&bytes),
+            Self::Whole(job) => Ok(*job),
+        }
+    }
+}
+
+impl Default for JobBody {
+    /// None: no job is so short.
+    fn default() -> Self {
+        Self::Encoded(Bytes::new())
+    }
 }
 
 impl DirectJob {
     /// Nothing when the message is no such job.
     fn of(message: Message) -> Option<Self> {
         let refuse = message.reply?.to_string();
-        Some(Self { refuse, headers: message.headers?, payload: message.payload })
+        let job = JobBody::Encoded(message.payload);
+        Some(Self { refuse, headers: message.headers?, job })
     }
 }
 

@@ -1,9 +1,9 @@
 //! Jobs and frames that need not leave the process. A gateway and a worker of `fly-llm up` share
 //! one connection to NATS; what they have for each other goes from hand to hand: the same messages
-//! under the same names, without two trips through sockets, and frames without their encoding. Who
-//! isn't in this process is reached through NATS.
+//! under the same names, without two trips through sockets and without their encoding. Who isn't in
+//! this process is reached through NATS.
 
-use super::direct::DirectJob;
+use super::direct::{DirectJob, JobBody};
 use super::{Bus, BusError};
 use async_nats::PublishError;
 use schemas::frame::{Frame, FrameV1};
@@ -128,6 +128,11 @@ impl Bus {
         Reachable { near: Arc::clone(&self.near), name }
     }
 
+    /// Whether the worker that listens on a subject is in this process: it takes a job as it is.
+    pub fn is_near(&self, subject: &str) -> bool {
+        self.near.workers.find(subject).is_some()
+    }
+
     /// Hands a job to the worker that listens on a subject. What is sent may be refused later, on
     /// the job's own subject for that.
     ///
@@ -137,7 +142,12 @@ impl Bus {
         if let Some(take) = self.near.workers.find(&subject) {
             return Ok(if take(job) { Handed::Near } else { Handed::Refused });
         }
-        let DirectJob { refuse, headers, payload } = job;
+        let DirectJob { refuse, headers, job } = job;
+        let payload = match job {
+            JobBody::Encoded(payload) => payload,
+            // It was near a moment ago.
+            JobBody::Whole(_) => return Ok(Handed::Refused),
+        };
         let sent = self.client.publish_with_reply_and_headers(subject, refuse, headers, payload);
         sent.await.map(|()| Handed::Sent)
     }

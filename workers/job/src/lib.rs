@@ -38,7 +38,7 @@ use infra::bus::delivery::Delivery;
 use infra::crash::Point;
 use infra::trace::{self, Kind, Span};
 use schemas::error::{ErrorCode, Problem};
-use schemas::job::{ChatJob, Job, JobKind};
+use schemas::job::{ChatJob, JobKind};
 use schemas::usage::{TokenSource, Usage};
 use settle::End;
 use std::panic::AssertUnwindSafe;
@@ -108,8 +108,7 @@ impl JobOutcome {
 /// The conductor of a job: all branching of the way stands here.
 async fn run_job(worker: Arc<Worker>, mut delivery: Delivery) -> JobOutcome {
     // Its bytes keep all that was read from NATS together with them: they go once they are read.
-    let read = serde_json::from_slice::<Job>(&std::mem::take(&mut delivery.payload));
-    let (kind, job) = match read {
+    let (kind, job) = match std::mem::take(&mut delivery.job).read() {
         Ok(job) => job.open(),
         Err(error) => {
             // The error's own text may quote the job.
