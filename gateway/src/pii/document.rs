@@ -70,6 +70,8 @@ impl Document {
 
     fn append(&mut self, text: &str) -> Place {
         let start = self.text.len();
+        // With the line's end.
+        self.text.reserve(text.len() + 1);
         self.text.push_str(text);
         Place { start, end: self.text.len() }
     }

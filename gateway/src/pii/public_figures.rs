@@ -6,6 +6,7 @@ use std::collections::HashSet;
 
 use super::finding::Finding;
 use super::kind::Kind;
+use super::recognizers::small;
 
 const NAMES: &str = include_str!("data/public_figures.txt");
 /// How far around a name the line is looked at.
@@ -86,7 +87,7 @@ impl PublicFigures {
     }
 
     fn is_topic(&self, text: &str, finding: Finding, others: &[usize]) -> bool {
-        let value = text.get(finding.start..finding.end).unwrap_or_default().to_lowercase();
+        let value = small(text.get(finding.start..finding.end).unwrap_or_default());
         let value = value.trim_end_matches("'s");
         if !self.names.contains(value) && !self.begins(value) {
             return false;

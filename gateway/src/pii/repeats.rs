@@ -2,7 +2,7 @@
 //! also where nothing around it gives it away, and also inside of a longer number. It must never
 //! take a part of a longer word, and its cost must not grow with the number of values.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::BTreeMap;
 
 use super::finding::Span;
 use super::kind::Kind;
@@ -63,8 +63,8 @@ struct Few(Vec<[u8; 2]>);
 
 impl Few {
     fn of(heads: &Heads) -> Option<Self> {
-        let ends = |head: &&[u8]| head.first_chunk().map(|[a, .., b]: &[u8; HEAD_BYTES]| [*a, *b]);
-        (heads.len() <= FEW_MAX).then(|| Self(heads.keys().filter_map(ends).collect()))
+        let ends = |[first, .., last]: &[u8; HEAD_BYTES]| [*first, *last];
+        (heads.len() <= FEW_MAX).then(|| Self(heads.keys().map(ends).collect()))
     }
 
     /// Whether no head begins in the block at this place.
@@ -84,7 +84,7 @@ struct Marks([u64; 64]);
 impl Marks {
     fn of(heads: &Heads) -> Self {
         let mut marks = [0_u64; 64];
-        for head in heads.keys().filter_map(|head| head.first_chunk()) {
+        for head in heads.keys() {
             let place = Self::place(head);
             if let Some(word) = marks.get_mut(place >> 6) {
                 *word |= 1 << (place & 63);
@@ -106,20 +106,19 @@ impl Marks {
     }
 }
 
-type Heads<'a> = HashMap<&'a [u8], Vec<(&'a str, Kind)>>;
+/// By the first bytes the values that begin so.
+type Heads<'a> = BTreeMap<[u8; HEAD_BYTES], Vec<(&'a str, Kind)>>;
 
 fn heads<'a>(text: &'a str, spans: &[Span]) -> Heads<'a> {
     let mut heads = Heads::new();
-    let mut seen = HashSet::new();
     for span in spans {
         let value = text.get(span.start..span.end).unwrap_or_default();
         let least = if value.is_ascii() { ASCII_BYTES_MIN } else { WIDE_BYTES_MIN };
-        if value.len() < least || !seen.insert(value) {
+        let Some(head) = value.as_bytes().first_chunk().filter(|_| value.len() >= least) else {
             continue;
-        }
-        let Some(head) = value.as_bytes().get(..HEAD_BYTES) else { continue };
-        let alike = heads.entry(head).or_default();
-        if alike.len() < ALIKE_MAX {
+        };
+        let alike = heads.entry(*head).or_default();
+        if alike.len() < ALIKE_MAX && !alike.iter().any(|(known, _)| *known == value) {
             alike.push((value, span.kind));
         }
     }
@@ -130,7 +129,7 @@ fn heads<'a>(text: &'a str, spans: &[Span]) -> Heads<'a> {
 
 fn repeat_at(text: &str, at: usize, heads: &Heads) -> Option<Span> {
     let rest = text.get(at..)?;
-    let alike = heads.get(rest.as_bytes().get(..HEAD_BYTES)?)?;
+    let alike = heads.get(rest.as_bytes().first_chunk()?)?;
     let before = text.get(..at)?.chars().next_back();
     alike.iter().find_map(|(value, kind)| {
         let after = rest.strip_prefix(value)?.chars().next();

@@ -2,7 +2,7 @@
 //! gateway's memory only. It must never be printed, logged, cached or published, so it has
 //! neither Debug nor Display nor Serialize.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::kind::Kind;
@@ -19,7 +19,7 @@ pub struct Vault {
 /// What restorers share.
 #[derive(Default)]
 pub(super) struct Values {
-    values: HashMap<(Kind, u32), String>,
+    values: BTreeMap<(Kind, u32), String>,
 }
 
 impl Values {
@@ -47,10 +47,8 @@ impl Vault {
 
     /// Each value beside its placeholder and kind, for whoever sent it and nobody else.
     pub(crate) fn pairs(&self) -> Vec<(Kind, String, &str)> {
-        let mut order: Vec<_> = self.values.values.iter().collect();
-        order.sort_unstable();
-        let mut pairs = Vec::with_capacity(order.len());
-        for ((kind, number), value) in order {
+        let mut pairs = Vec::with_capacity(self.values.values.len());
+        for ((kind, number), value) in &self.values.values {
             pairs.push((*kind, placeholder::write(*kind, *number), value.as_str()));
         }
         pairs
@@ -95,9 +93,9 @@ pub(super) struct Exhausted;
 /// Hands out placeholders in the order of appearance.
 #[derive(Default)]
 pub(super) struct Issuer {
-    numbers: HashMap<(Kind, String), u32>,
-    last: HashMap<Kind, u32>,
-    taken: HashSet<(Kind, u32)>,
+    numbers: BTreeMap<(Kind, String), u32>,
+    last: [u32; Kind::ALL.len()],
+    taken: BTreeSet<(Kind, u32)>,
     local_only: bool,
 }
 
@@ -115,7 +113,7 @@ impl Issuer {
         if let Some(number) = self.numbers.get(&key) {
             return Ok(placeholder::write(kind, *number));
         }
-        let last = self.last.entry(kind).or_insert(0);
+        let last = self.last.get_mut(kind as usize).ok_or(Exhausted)?;
         loop {
             *last += 1;
             if *last > NUMBER_MAX {

@@ -1,6 +1,6 @@
 //! Dates of birth: dates that the text calls so. Must never take any other date.
 
-use super::rule::{Hit, Pattern, Rule};
+use super::rule::{Hit, Pattern, Rule, small};
 use super::{Digits, Need, Recognizer, Recognizers};
 use crate::pii::finding::{Finding, Trust};
 use crate::pii::kind::Kind;
@@ -81,7 +81,7 @@ fn is_birth(hit: &Hit) -> bool {
         "birth",
     ];
     const AFTER: [&str; 5] = ["生まれ", "に生まれ", "うまれ", "誕生", "出生"];
-    let before = hit.text_before(BEFORE_BYTES).to_lowercase();
+    let before = small(hit.text_before(BEFORE_BYTES));
     // Another date in between takes the label for itself.
     let label = BEFORE.iter().filter_map(|word| before.rfind(word).map(|at| at + word.len())).max();
     let gap = label.and_then(|at| before.get(at..));

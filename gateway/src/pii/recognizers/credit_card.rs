@@ -2,7 +2,7 @@
 //! the text calls something else.
 
 use super::Recognizers;
-use super::rule::{Hit, Rule};
+use super::rule::{Hit, Rule, small};
 use crate::pii::finding::Trust;
 use crate::pii::kind::Kind;
 
@@ -24,7 +24,7 @@ fn is_card(hit: &Hit) -> bool {
     if !hit.stands_alone() || hit.before() == Some('+') || !passes_luhn(&digits) {
         return false;
     }
-    let before = hit.text_before(CONTEXT_BYTES).to_lowercase();
+    let before = small(hit.text_before(CONTEXT_BYTES));
     if is_called_card(&before) {
         return true;
     }

@@ -186,7 +186,9 @@ pub(super) struct Window {
 impl Digits {
     /// Looks at a text once.
     pub(in crate::pii) fn of(text: &str) -> Self {
-        let mut all = Self { runs: Vec::new(), words: Vec::new(), count: 0, longest: 0 };
+        let room = text.len() / BYTES_A_WORD;
+        let words = Vec::with_capacity(room);
+        let mut all = Self { runs: Vec::with_capacity(room), words, count: 0, longest: 0 };
         let (mut digits, mut visible) = (Open::default(), Open::default());
         for (block, start) in text.as_bytes().chunks(BLOCK_BYTES).zip((0..).step_by(BLOCK_BYTES)) {
             let marks = Marks::of(block);
@@ -277,6 +279,9 @@ impl Marks {
         marks
     }
 }
+
+/// Of so many bytes one is hardly more than one long word, or number.
+const BYTES_A_WORD: usize = 32;
 
 /// Bytes that one step looks at.
 const WORD_BYTES: usize = 8;

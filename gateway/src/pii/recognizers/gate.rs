@@ -13,6 +13,9 @@ const CLASS_CHARACTERS_MAX: usize = 4;
 /// A longer word is hardly rarer.
 const TELLING_BYTES: usize = 4;
 
+/// More words are hardly looked for quicker than the pattern.
+const FEW_MAX: usize = 3;
+
 /// What every text that a pattern fits holds.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(in crate::pii) struct Need {
@@ -30,6 +33,16 @@ impl Need {
         let Ok(hir) = regex_syntax::parse(pattern) else { return Self::default() };
         let run = if is_visible(&hir) { hir.properties().minimum_len().unwrap_or(0) } else { 0 };
         Self { digits: digits(&hir), run, any: words(&hir).any }
+    }
+
+    /// The words of which one is needed, where they are so few and so written that to look for them
+    /// first is quicker than to try the pattern; else none.
+    pub(super) fn few(self) -> Vec<String> {
+        let any = self.any.unwrap_or_default();
+        let words = any.iter().filter_map(|word| std::str::from_utf8(word).ok());
+        let plain = words.filter(|word| !word.bytes().any(|byte| byte.is_ascii_alphabetic()));
+        let plain: Vec<String> = plain.map(ToOwned::to_owned).collect();
+        if plain.len() == any.len() && any.len() <= FEW_MAX { plain } else { Vec::new() }
     }
 }
 
@@ -236,7 +249,10 @@ fn better(one: Option<Vec<Vec<u8>>>, other: Option<Vec<Vec<u8>>>) -> Option<Vec<
     let worth = |words: &Option<Vec<Vec<u8>>>| {
         let words = words.as_ref()?;
         let shortest = words.iter().map(Vec::len).min()?;
-        Some((shortest.min(TELLING_BYTES), std::cmp::Reverse(words.len())))
+        let is_digit = |word: &Vec<u8>| word.len() == 1 && word.iter().all(u8::is_ascii_digit);
+        // Where patterns with digits are tried there are digits.
+        let telling = if words.iter().any(is_digit) { 0 } else { shortest.min(TELLING_BYTES) };
+        Some((telling, std::cmp::Reverse(words.len())))
     };
     if worth(&other) > worth(&one) { other } else { one }
 }

@@ -4,7 +4,7 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::Recognizers;
-use super::rule::{Hit, Rule};
+use super::rule::{Hit, Rule, small};
 use crate::pii::finding::Trust;
 use crate::pii::kind::Kind;
 
@@ -78,9 +78,9 @@ fn is_called_version(hit: &Hit) -> bool {
         "android",
         "更新",
     ];
-    let before = hit.text_before(CONTEXT_BYTES).to_lowercase();
+    let before = small(hit.text_before(CONTEXT_BYTES));
     let line = before.rsplit('\n').next().unwrap_or_default();
-    let after = hit.text_after(CONTEXT_BYTES).to_lowercase();
+    let after = small(hit.text_after(CONTEXT_BYTES));
     let after = after.split('\n').next().unwrap_or_default();
     let last = |words: &[&str]| words.iter().filter_map(|word| line.rfind(word)).max();
     match (last(&VERSION), last(&ADDRESS)) {

@@ -29,7 +29,7 @@ mod words;
 
 pub(super) use digits::Digits;
 pub(super) use gate::{Gate, Need};
-pub(super) use rule::Rule;
+pub(super) use rule::{Rule, small};
 
 use super::finding::Finding;
 

@@ -2,7 +2,7 @@
 //! or a run of digits that nothing calls a phone number.
 
 use super::Recognizers;
-use super::rule::{Hit, Rule};
+use super::rule::{Hit, Rule, small};
 use crate::pii::finding::Trust;
 use crate::pii::kind::Kind;
 
@@ -54,34 +54,38 @@ fn is_spoken_of(hit: &Hit) -> bool {
     ];
     const AFTER: [&str; 6] = ["-office", "-fax", "-mobile", " office", " fax", " mobile"];
     let digits = hit.digits();
-    if !(7..=13).contains(&digits.len()) || is_toll_free(&digits) || hit.is_called_otherwise() {
+    let touched = hit.before().is_some_and(|c| c.is_ascii_alphanumeric() || "+-.".contains(c));
+    if touched || !(7..=13).contains(&digits.len()) || is_toll_free(&digits) {
         return false;
     }
-    let before = hit.text_before(CONTEXT_BYTES).to_lowercase();
-    let after = hit.text_after(8).to_lowercase();
+    let before = small(hit.text_before(CONTEXT_BYTES));
+    let after = small(hit.text_after(8));
     let dotted = hit.value().contains('.');
     if dotted && groups(hit.value()).iter().any(|length| *length > 4) {
         return false;
     }
     let tail = before.rsplit(|c: char| c.is_ascii_digit()).next().unwrap_or_default();
     let near = tail.matches('\n').count() < 2;
-    let touched = hit.before().is_some_and(|c| c.is_ascii_alphanumeric() || "+-.".contains(c));
-    let spoken = BEFORE.iter().any(|word| tail.contains(word));
-    !touched && ((spoken && near) || AFTER.iter().any(|word| after.starts_with(word)))
+    let spoken = near && BEFORE.iter().any(|word| tail.contains(word));
+    (spoken || AFTER.iter().any(|word| after.starts_with(word))) && !hit.is_called_otherwise()
 }
 
 fn is_phone(hit: &Hit) -> bool {
     let value = hit.value().split(['x', 'e']).next().unwrap_or_default();
     let digits: Vec<u8> =
         value.bytes().filter(u8::is_ascii_digit).map(|byte| byte - b'0').collect();
-    if !is_apart(hit) || is_toll_free(&digits) || hit.is_called_otherwise() {
+    if !is_apart(hit) || is_toll_free(&digits) {
         return false;
     }
     let separated = value.bytes().any(|byte| !byte.is_ascii_digit());
-    if value.starts_with('+') {
-        return (8..=15).contains(&digits.len());
-    }
-    is_japanese(&digits, value, separated, hit) || is_american(&digits, value, separated, hit)
+    let fits = match value.starts_with('+') {
+        true => (8..=15).contains(&digits.len()),
+        false => {
+            is_japanese(&digits, value, separated, hit)
+                || is_american(&digits, value, separated, hit)
+        }
+    };
+    fits && !hit.is_called_otherwise()
 }
 
 /// A word may follow after a hyphen (`-Fax`), a digit may not.
@@ -143,7 +147,7 @@ fn is_called_phone(hit: &Hit) -> bool {
         "電話", "携帯", "tel", "phone", "連絡", "自宅", "fax", "mobile", "call", "着信", "cell",
         "text me",
     ];
-    let before = hit.text_before(CONTEXT_BYTES * 2).to_lowercase();
-    let after = hit.text_after(CONTEXT_BYTES).to_lowercase();
+    let before = small(hit.text_before(CONTEXT_BYTES * 2));
+    let after = small(hit.text_after(CONTEXT_BYTES));
     WORDS.iter().any(|word| before.contains(word) || after.contains(word))
 }

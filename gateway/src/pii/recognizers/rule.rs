@@ -1,7 +1,7 @@
 //! A rule: a pattern, what it finds, and a check of the value and its surroundings. A rule must
 //! never be given a pattern with nested unbounded repeats around an optional end.
 
-use regex::{Match, Regex, RegexBuilder};
+use regex::{CaptureLocations, Regex, RegexBuilder};
 use std::ops::Range;
 
 use super::digits::{Digits, Where, Window};
@@ -106,7 +106,7 @@ impl<'a> Hit<'a> {
             "part number",
             "桁の数",
         ];
-        let before = self.text_before(CALLED_BYTES).to_lowercase();
+        let before = small(self.text_before(CALLED_BYTES));
         let line = before.rsplit('\n').next().unwrap_or_default();
         WORDS.iter().any(|word| line.contains(word))
     }
@@ -115,6 +115,13 @@ impl<'a> Hit<'a> {
         let mut rest = self.text_after(5).chars();
         rest.next() == Some('.') && rest.next().is_none_or(|c| !c.is_ascii_alphanumeric())
     }
+}
+
+/// A text in small letters. Letters that have no capitals are most of a Japanese text.
+pub(in crate::pii) fn small(text: &str) -> String {
+    let has_no_case = |byte: u8| byte.is_ascii() || matches!(byte, 0x80..=0xBF | 0xE3..=0xE9);
+    let plain = text.bytes().fold(true, |plain, byte| plain & has_no_case(byte));
+    if plain { text.to_ascii_lowercase() } else { text.to_lowercase() }
 }
 
 /// A pattern for one kind. The value is the pattern's first group, or all of it.
@@ -167,12 +174,16 @@ impl Recognizer for Rule {
 pub(super) struct Pattern {
     regex: Regex,
     place: Where,
+    has_group: bool,
+    /// One of these is in every window with a match. None: this says nothing.
+    any: Vec<String>,
 }
 
 impl Pattern {
     pub(super) fn new(pattern: &str) -> Result<Self, regex::Error> {
         let regex = RegexBuilder::new(pattern).size_limit(PATTERN_BYTES_MAX).build()?;
-        Ok(Self { regex, place: gate::place(pattern) })
+        let (has_group, any) = (regex.captures_len() > 1, Need::of(pattern).few());
+        Ok(Self { regex, place: gate::place(pattern), has_group, any })
     }
 
     /// What a text must hold for it.
@@ -193,6 +204,9 @@ impl Pattern {
     /// Visits the first group, or all, of every match.
     pub(super) fn find(&self, text: &str, digits: &Digits, mut visit: impl FnMut(usize, usize)) {
         match self.place {
+            Where::Anywhere if !self.has_group => {
+                self.regex.find_iter(text).for_each(|found| visit(found.start(), found.end()));
+            }
             Where::Anywhere => {
                 for captures in self.regex.captures_iter(text) {
                     let found = captures.get(1).or_else(|| captures.get(0));
@@ -211,35 +225,54 @@ impl Pattern {
         windows: impl Iterator<Item = Window>,
         mut visit: impl FnMut(usize, usize),
     ) {
-        let mut at = 0;
+        let (mut at, mut groups) = (0, None);
         for window in windows {
             let start = window.all.start;
             let part = text.get(window.all).unwrap_or_default();
+            if !self.any.is_empty() && !self.any.iter().any(|word| part.contains(word.as_str())) {
+                continue;
+            }
             at = window.from.max(at);
-            while let Some((found, all)) = self.found_at(part, at - start) {
+            while let Some((found, all)) = self.found_at(part, at - start, &mut groups) {
                 if start + all.start >= window.until {
                     break;
                 }
-                visit(start + found.start(), start + found.end());
+                visit(start + found.start, start + found.end);
                 at = start + all.end;
             }
         }
     }
 
-    /// The first group, or all, of the next match, and where all of it is.
-    fn found_at<'a>(&self, text: &'a str, at: usize) -> Option<(Match<'a>, Range<usize>)> {
-        if self.regex.captures_len() == 1 {
-            return self.regex.find_at(text, at).map(|found| (found, found.range()));
+    /// The first group, or all, of the next match, and where all of it is. Room for the groups is
+    /// made once.
+    fn found_at(
+        &self,
+        text: &str,
+        at: usize,
+        groups: &mut Option<CaptureLocations>,
+    ) -> Option<(Range<usize>, Range<usize>)> {
+        if !self.has_group {
+            return self.regex.find_at(text, at).map(|found| (found.range(), found.range()));
         }
-        let captures = self.regex.captures_at(text, at)?;
-        let all = captures.get(0)?;
-        Some((captures.get(1).unwrap_or(all), all.range()))
+        let groups = groups.get_or_insert_with(|| self.regex.capture_locations());
+        let all = self.regex.captures_read_at(groups, text, at)?.range();
+        let first = groups.get(1).map(|(start, end)| start..end);
+        Some((first.unwrap_or(all.clone()), all))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Digits, Pattern};
+    use super::{Digits, Pattern, small};
+
+    #[test]
+    fn small_letters_are_those_of_unicode() {
+        for character in '\0'..=char::MAX {
+            let text = format!("A電{character}Σ");
+            assert_eq!(small(&text), text.to_lowercase());
+            assert_eq!(small(&text[..text.len() - 2]), text[..text.len() - 2].to_lowercase());
+        }
+    }
 
     /// What a search of the whole text finds.
     fn all(pattern: &str, text: &str) -> Vec<(usize, usize)> {

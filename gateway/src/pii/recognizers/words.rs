@@ -16,9 +16,42 @@ pub(super) struct Words {
     filter: Box<[u64; FILTER_WORDS]>,
     /// Where each bucket of `words` ends.
     ends: Vec<u16>,
-    words: Vec<(Box<[u8]>, u128)>,
+    words: Vec<Word>,
     /// Words that are shorter than a head.
-    short: Vec<(Box<[u8]>, u128)>,
+    short: Vec<Word>,
+}
+
+struct Word {
+    /// Its first bytes, and which of them it has: most words are told apart by them.
+    begin: u64,
+    mask: u64,
+    word: Box<[u8]>,
+    marks: u128,
+}
+
+impl Word {
+    fn new(word: Vec<u8>, marks: u128) -> Self {
+        let mask = begin(&vec![u8::MAX; word.len()]);
+        Self { begin: begin(&word) & mask, mask, word: word.into_boxed_slice(), marks }
+    }
+
+    /// Whether a text that begins so begins with the word.
+    fn begins(&self, text: &[u8], begin: u64) -> bool {
+        let whole = || text.get(..self.word.len());
+        begin & self.mask == self.begin
+            && whole().is_some_and(|whole| whole.eq_ignore_ascii_case(&self.word))
+    }
+}
+
+/// The first bytes of a text, the same in either case.
+fn begin(text: &[u8]) -> u64 {
+    let whole = text.first_chunk().copied();
+    let bytes = whole.unwrap_or_else(|| {
+        let mut bytes = [0; 8];
+        bytes.iter_mut().zip(text).for_each(|(slot, byte)| *slot = *byte);
+        bytes
+    });
+    u64::from_le_bytes(bytes) | 0x2020_2020_2020_2020
 }
 
 impl Words {
@@ -34,23 +67,23 @@ impl Words {
         });
         let (mut words, mut short) = (Vec::new(), Vec::new());
         for (word, marks) in listed {
-            let word = word.into_boxed_slice();
-            match *word {
+            let shorter = match *word {
                 [a, b, c, ..] => {
                     mark(hash([a, b, c]));
-                    words.push((word, marks));
+                    false
                 }
                 [a, b] => {
                     (0..=u8::MAX).for_each(|c| mark(hash([a, b, c])));
-                    short.push((word, marks));
+                    true
                 }
                 _ => {
                     (0..1 << HASH_BITS).for_each(&mut mark);
-                    short.push((word, marks));
+                    true
                 }
-            }
+            };
+            if shorter { &mut short } else { &mut words }.push(Word::new(word, marks));
         }
-        let bucket = |(word, _): &(Box<[u8]>, u128)| word.first_chunk().map_or(0, |h| bucket(*h));
+        let bucket = |word: &Word| word.word.first_chunk().map_or(0, |head| bucket(*head));
         words.sort_by_key(bucket);
         let end = |number| words.partition_point(|word| bucket(word) <= number) as u16;
         let ends = (0..1 << BUCKET_BITS).map(end).collect();
@@ -100,13 +133,10 @@ impl Words {
             let end = self.ends.get(bucket).copied().unwrap_or_default();
             self.words.get(usize::from(start.unwrap_or_default())..usize::from(end))
         });
-        let mut met = 0;
-        for (word, marks) in listed.unwrap_or_default().iter().chain(&self.short) {
-            let begins = |word: &[u8]| {
-                text.get(..word.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(word))
-            };
-            if marks & wanted & !met != 0 && begins(word) {
-                met |= marks;
+        let (mut met, begin) = (0, begin(text));
+        for word in listed.unwrap_or_default().iter().chain(&self.short) {
+            if word.marks & wanted & !met != 0 && word.begins(text, begin) {
+                met |= word.marks;
             }
         }
         met
