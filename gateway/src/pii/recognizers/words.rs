@@ -103,8 +103,8 @@ impl Words {
             let mut hits = 0;
             let places = text.get(start..end + HEAD_BYTES).unwrap_or_default();
             for (place, window) in places.windows(HEAD_BYTES + 1).enumerate() {
-                let &[a, b, c, _] = window else { continue };
-                hits |= self.may_begin([a, b, c]) << place;
+                let head = window.first_chunk().map_or(0, |bytes| u32::from_le_bytes(*bytes));
+                hits |= self.may_begin(head) << place;
             }
             while hits != 0 {
                 let at = start + hits.trailing_zeros() as usize;
@@ -119,9 +119,10 @@ impl Words {
         met
     }
 
+    /// Whether a word may begin with a head. The byte behind it counts for nothing.
     #[inline(always)]
-    fn may_begin(&self, head: [u8; HEAD_BYTES]) -> u64 {
-        let hash = hash(head);
+    fn may_begin(&self, head: u32) -> u64 {
+        let hash = hash_of(head);
         self.filter[(hash >> u64::BITS.ilog2()) as usize] >> (hash & 63) & 1
     }
 
@@ -144,10 +145,13 @@ impl Words {
 }
 
 /// The hash of a head: the same in either case.
-#[inline(always)]
 fn hash([a, b, c]: [u8; HEAD_BYTES]) -> u32 {
-    let head = u32::from_le_bytes([a, b, c, 0]) | 0x0020_2020;
-    head.wrapping_mul(0x9E37_79B1) >> (u32::BITS - HASH_BITS)
+    hash_of(u32::from_le_bytes([a, b, c, 0]))
+}
+
+#[inline(always)]
+fn hash_of(head: u32) -> u32 {
+    (head << 8 | 0x2020_2000).wrapping_mul(0x9E37_79B1) >> (u32::BITS - HASH_BITS)
 }
 
 fn bucket(head: [u8; HEAD_BYTES]) -> usize {

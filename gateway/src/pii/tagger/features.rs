@@ -63,7 +63,7 @@ pub(in crate::pii) const WINDOW: usize = 6;
 pub(in crate::pii) const CONTEXT_TOKENS: usize = (WORDS_AROUND + 1) * ENTRY_CHARACTERS_MAX;
 
 /// How a line speaks.
-pub(in crate::pii) type Register = u64;
+pub(in crate::pii) type Register = u8;
 
 /// How many features a token has.
 pub(in crate::pii) const FEATURES: usize = 78;
@@ -98,7 +98,7 @@ impl Features {
             let listed = places.get(index).copied().unwrap_or(0);
             if let Some(slot) = seen.get_mut(index + WINDOW) {
                 *slot = look(word, *token, listed, lexicon);
-                slot.register = registers.get(index).copied().unwrap_or(0);
+                slot.register = registers.get(index).copied().unwrap_or(0).into();
             }
         }
         let words = find_words(&longest, &mut seen);
@@ -474,7 +474,7 @@ pub(in crate::pii) fn registers(text: &str, tokens: &[Token]) -> Vec<Register> {
             register = if SPEAKING.iter().any(|word| line.contains(word)) {
                 1
             } else {
-                NARRATIVE * u64::from(line.contains('。') && line.len() > LONG_BYTES)
+                NARRATIVE * u8::from(line.contains('。') && line.len() > LONG_BYTES)
             };
         }
         registers.push(register);

@@ -56,9 +56,10 @@ pub(super) fn sentences(text: &str, tokens: &[Token]) -> Vec<Range<usize>> {
 /// word goes on, so that it is cut into the same words whatever stands farther away; but where a
 /// word could go on for very long, it ends behind all that can be seen.
 pub(super) fn around(text: &str, tokens: &[Token], sentence: &Range<usize>) -> Range<usize> {
-    let goes_on = |at: usize| match tokens.get(at.wrapping_sub(1)..=at) {
-        Some([before, token]) => may_join(text, before) && may_join(text, token) && !token.spaced,
-        _ => false,
+    let goes_on = |at: usize| {
+        let before = at.checked_sub(1).and_then(|before| tokens.get(before));
+        let both = before.zip(tokens.get(at)).filter(|(_, token)| !token.spaced);
+        both.is_some_and(|(before, token)| may_join(text, before) && may_join(text, token))
     };
     let mut start = sentence.start;
     let mut seen = Seen::default();
@@ -186,9 +187,9 @@ impl Memory {
             let start = end(around.start);
             let seen = text.get(start..end(around.end)).unwrap_or_default();
             let register = registers.get(sentence.start).copied().unwrap_or_default();
-            let place = [end(sentence.start) - start, end(sentence.end) - start];
-            let sum =
-                self.secrets.sum(seen.as_bytes(), [register, place[0] as u64, place[1] as u64]);
+            let place = [sentence.start, sentence.end].map(|at| (end(at) - start) as u64);
+            let beside = [u64::from(register), place[0], place[1]];
+            let sum = self.secrets.sum(seen.as_bytes(), beside);
             sum.map(|sum| Key(sum.wrapping_add(realm)))
         };
         sentences.iter().map(key).collect()

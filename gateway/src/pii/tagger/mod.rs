@@ -34,6 +34,7 @@ use tokens::{Token, tokenize};
 
 use super::finding::{Finding, Trust};
 use super::kind::Kind;
+use std::hint::black_box;
 
 /// Finds names and addresses.
 pub(super) struct Tagger {
@@ -123,30 +124,43 @@ impl Tagger {
         worths
     }
 
-    /// The best labels for all tokens (Viterbi). Labels stand side by side with three that are
-    /// none, so that all of them are worked out at once. Where each came from is worked out again
-    /// for those alone that it leads to.
+    /// The best labels for all tokens (Viterbi). Where each came from is worked out again for those
+    /// alone that it leads to.
     fn decode(&self, worths: &[Worth], registers: &[Register]) -> Vec<u8> {
-        let transitions = self.model.transitions().map(padded);
+        // Were it known that some lanes are never used, they would be left out, one by one.
+        let transitions = black_box(self.model.transitions().map(padded));
+        let [bonus, narrative_bonus] = &black_box([BONUS, NARRATIVE_BONUS]);
         let scale = self.model.scale();
-        let mut totals: Vec<[f32; LANES]> = Vec::with_capacity(worths.len());
+        let mut totals = vec![[0.0; LANES]; worths.len()];
         let mut values = transitions[OUTSIDE];
-        for ([outside, a, b, c, d], register) in worths.iter().zip(registers) {
-            let bonus = if *register == NARRATIVE { &NARRATIVE_BONUS } else { &BONUS };
-            let worth = [*outside, *a, *b, *c, *d, 0, 0, 0];
+        for (index, (slot, register)) in totals.iter_mut().zip(registers).enumerate() {
+            let worth = worth_lanes(worths, index);
+            let bonus = if *register == NARRATIVE { narrative_bonus } else { bonus };
             let mut total = [0.0; LANES];
-            for (label, total) in total.iter_mut().enumerate() {
-                *total = values[label] + f32::from(worth[label]) * scale + bonus[label];
+            for label in 0..LANES {
+                total[label] = values[label] + f32::from(worth[label]) * scale + bonus[label];
             }
             values = best_ways(&total, &transitions);
-            totals.push(total);
+            *slot = total;
         }
         trace_back(&totals, self.model.transitions())
     }
 }
 
-/// A number for each label and three times nothing: eight are added at once.
+/// The worths of a token's labels, and behind them whatever comes next: nobody looks at it.
+#[inline(always)]
+fn worth_lanes(worths: &[Worth], index: usize) -> [i16; LANES] {
+    let rest = worths.as_flattened().get(index * LABELS..).unwrap_or_default();
+    rest.first_chunk().copied().unwrap_or_else(|| {
+        let mut lanes = [0; LANES];
+        lanes.iter_mut().zip(rest).for_each(|(lane, worth)| *lane = *worth);
+        lanes
+    })
+}
+
+/// A number for each label and three more that count for nothing: eight are added at once.
 const LANES: usize = 8;
+type Lanes = [f32; LANES];
 
 /// A label's bonus.
 const BONUS: [f32; LANES] = padded([0.0, FOUND_BONUS, FOUND_BONUS, FOUND_BONUS, FOUND_BONUS]);
@@ -165,19 +179,30 @@ const fn padded([outside, a, b, c, d]: [f32; LABELS]) -> [f32; LANES] {
 
 /// What each label and the best of those before it are worth.
 #[inline(always)]
-fn best_ways(total: &[f32; LANES], transitions: &[[f32; LANES]; LABELS]) -> [f32; LANES] {
-    let mut best = [f32::NEG_INFINITY; LANES];
-    for (from, row) in transitions.iter().enumerate() {
+fn best_ways(total: &Lanes, transitions: &[Lanes; LABELS]) -> Lanes {
+    let way = |from: usize| {
+        let mut way = [0.0; LANES];
         for label in 0..LANES {
-            let way = total[from] + row[label];
-            best[label] = if way > best[label] { way } else { best[label] };
+            way[label] = total[from] + transitions[from][label];
         }
+        way
+    };
+    // In few steps one after the other, since the next token waits for this.
+    larger(&larger(&way(0), &way(1)), &larger(&larger(&way(2), &way(3)), &way(4)))
+}
+
+#[inline(always)]
+fn larger(some: &Lanes, others: &Lanes) -> Lanes {
+    let mut larger = [0.0; LANES];
+    for label in 0..LANES {
+        let (one, other) = (some[label], others[label]);
+        larger[label] = if other > one { other } else { one };
     }
-    best
+    larger
 }
 
 /// The labels on the way to the best of the last ones. Of equal ways the first label's is taken.
-fn trace_back(totals: &[[f32; LANES]], transitions: &[[f32; LABELS]; LABELS]) -> Vec<u8> {
+fn trace_back(totals: &[Lanes], transitions: &[[f32; LABELS]; LABELS]) -> Vec<u8> {
     let mut rest = totals.iter().rev();
     let Some(last) = rest.next().and_then(|total| total.first_chunk::<LABELS>()) else {
         return Vec::new();
@@ -241,6 +266,9 @@ fn collect(tokens: &[Token], labels: &[u8], findings: &mut Vec<Finding>) {
     let mut open: Option<Finding> = None;
     for (token, label) in tokens.iter().zip(labels) {
         let label = usize::from(*label);
+        if label == OUTSIDE && open.is_none() {
+            continue;
+        }
         let kind = match label {
             PERSON_BEGINS | PERSON_GOES_ON => Some(Kind::Person),
             ADDRESS_BEGINS | ADDRESS_GOES_ON => Some(Kind::Address),

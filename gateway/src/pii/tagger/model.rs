@@ -27,13 +27,18 @@ pub(in crate::pii) type Scores = [i16; LABELS];
 
 /// Room for one token's keys and lines, for one token after another.
 pub(in crate::pii) struct Room<const FEATURES: usize> {
-    keys: [u32; FEATURES],
+    keys: [u32; KEYS],
     lines: [u64; FEATURES],
 }
 
+/// Room for the keys of one token.
+const KEYS: usize = 128;
+/// Features that are looked at without a turn between them.
+const STEP: usize = 4;
+
 impl<const FEATURES: usize> Default for Room<FEATURES> {
     fn default() -> Self {
-        Self { keys: [0; FEATURES], lines: [0; FEATURES] }
+        Self { keys: [0; KEYS], lines: [0; FEATURES] }
     }
 }
 
@@ -111,13 +116,19 @@ impl Model {
     ) -> Scores {
         const { assert!(FEATURES * (u8::MAX as usize) < 1 << 16, "a sum has no room in its lane") };
         let mut count = 0;
-        for hash in hashes {
+        let (steps, rest) = hashes.as_chunks::<STEP>();
+        let mut look = |hash: &u64| {
             let key = key(*hash);
-            if let Some(slot) = room.keys.get_mut(count) {
-                *slot = key;
-            }
-            count += self.filter.may_hold(key) as usize;
+            room.keys[count % KEYS] = key;
+            count += usize::from(self.filter.may_hold(key));
+        };
+        for [a, b, c, d] in steps {
+            look(a);
+            look(b);
+            look(c);
+            look(d);
         }
+        rest.iter().for_each(look);
         let (keys, lines) = (room.keys.iter().take(count), room.lines.iter_mut());
         // All are fetched before one is looked at: memory is slow, but many answers come at once.
         for (line, key) in lines.zip(keys) {
