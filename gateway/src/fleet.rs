@@ -15,12 +15,16 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
+use tokio::time::MissedTickBehavior;
 
 /// How long a model stays offered after its last worker was seen.
 const OFFER_MEMORY: Duration = Duration::from_secs(60);
 
 /// An advert that comes so soon after a claim may not know of it.
 const CLAIM_SHADOW: Duration = Duration::from_millis(250);
+
+/// A gateway that comes to its sweep so long after the last one got no processor between them.
+const LATE: Duration = Duration::from_millis(2 * ADVERT_INTERVAL_MS);
 
 /// How long a gateway that starts waits for the first advert.
 const FIRST_ADVERT_MAX: Duration = Duration::from_millis(1_000);
@@ -112,10 +116,26 @@ pub(crate) struct Taker {
     pub(crate) losses: u64,
 }
 
-#[derive(Default)]
 struct Known {
     workers: HashMap<(String, WorkerId), Seen>,
     offers: HashMap<String, Instant>,
+    /// When the gateway itself last listened in time: who is late can't say who is silent.
+    listened: Instant,
+}
+
+impl Default for Known {
+    fn default() -> Self {
+        Self { workers: HashMap::new(), offers: HashMap::new(), listened: Instant::now() }
+    }
+}
+
+impl Known {
+    /// Whether a worker is heard. What it said while we got no processor isn't read yet.
+    fn hears(&self, seen: &Seen, now: Instant) -> bool {
+        let is_late = now.saturating_duration_since(self.listened) > LATE;
+        let until = if is_late { self.listened } else { now };
+        until.saturating_duration_since(seen.at) < Duration::from_millis(ADVERT_LIFETIME_MS)
+    }
 }
 
 /// All workers seen.
@@ -186,11 +206,18 @@ impl Fleet {
         }
     }
 
-    fn forget_silent(&self) {
+    /// Who is silent is gone. The time that we were late is nobody's silence.
+    fn sweep(&self, now: Instant) {
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        let known = &mut *known;
+        let since = now.saturating_duration_since(known.listened);
+        if since > LATE {
+            known.workers.values_mut().for_each(|seen| seen.at = (seen.at + since).min(now));
+        }
+        known.listened = now;
         let lifetime = Duration::from_millis(ADVERT_LIFETIME_MS);
-        known.workers.retain(|_, seen| seen.at.elapsed() < lifetime);
-        known.offers.retain(|_, seen| seen.elapsed() < OFFER_MEMORY);
+        known.workers.retain(|_, seen| now.saturating_duration_since(seen.at) < lifetime);
+        known.offers.retain(|_, at| now.saturating_duration_since(*at) < OFFER_MEMORY);
     }
 
     /// Whether somebody serves a model, or did a moment ago.
@@ -205,9 +232,12 @@ impl Fleet {
 
     /// Whether a worker gives signs of life.
     pub(crate) fn is_alive(&self, pool: &str, worker: &WorkerId) -> bool {
-        let lifetime = Duration::from_millis(ADVERT_LIFETIME_MS);
-        let name = (pool.to_owned(), worker.clone());
-        self.known().workers.get(&name).is_some_and(|seen| seen.at.elapsed() < lifetime)
+        self.is_alive_at(pool, worker, Instant::now())
+    }
+
+    fn is_alive_at(&self, pool: &str, worker: &WorkerId, now: Instant) -> bool {
+        let (known, name) = (self.known(), (pool.to_owned(), worker.clone()));
+        known.workers.get(&name).is_some_and(|seen| known.hears(seen, now))
     }
 
     /// Whether a known worker's connection was lost since its last sign of life, or since it had
@@ -314,6 +344,7 @@ pub(crate) async fn watch(gateway: &Arc<Gateway>) -> Result<(), BusError> {
     gateway.background.spawn_vital("fleet", async move {
         let stop = watched.background.stop().clone();
         let mut sweep = tokio::time::interval(Duration::from_millis(ADVERT_INTERVAL_MS));
+        sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
@@ -321,7 +352,7 @@ pub(crate) async fn watch(gateway: &Arc<Gateway>) -> Result<(), BusError> {
                     if !watched.bus.is_connected() {
                         watched.fleet.pardon();
                     }
-                    watched.fleet.forget_silent();
+                    watched.fleet.sweep(Instant::now());
                     for pool in watched.config.models.pools() {
                         tell_line(&watched, &pool);
                     }
@@ -373,102 +404,4 @@ fn tell_line(gateway: &Gateway, pool: &str) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn advert(leaving: bool) -> AdvertV1 {
-        AdvertV1 {
-            worker: WorkerId::parse("wk_1").unwrap(),
-            pool: "cloud".into(),
-            models: vec!["m".into()],
-            slots: 4,
-            slots_free: 3,
-            draining: false,
-            connection: Some("worker 1".into()),
-            direct: true,
-            leaving,
-            version: "0".into(),
-        }
-    }
-
-    #[test]
-    fn a_claim_takes_a_slot_at_once_and_an_advert_in_its_shadow_gives_none_back() {
-        let fleet = Fleet::default();
-        assert!(fleet.learn(advert(false)), "it was unknown");
-        let slot = fleet.claimed("cloud", &advert(false).worker);
-        assert_eq!(fleet.pool("cloud"), (1, 4, 2));
-        assert!(!fleet.learn(advert(false)));
-        assert_eq!(fleet.pool("cloud"), (1, 4, 2));
-        drop(slot);
-        assert_eq!(fleet.pool("cloud"), (1, 4, 2), "only its worker knows when it is free");
-        assert!(!fleet.learn(advert(false)));
-        assert_eq!(fleet.pool("cloud"), (1, 4, 3));
-    }
-
-    #[test]
-    fn what_has_ended_takes_no_slot_however_much_there_was() {
-        let fleet = Fleet::default();
-        let roomy = || AdvertV1 { slots: 1_000, slots_free: 900, ..advert(false) };
-        fleet.learn(roomy());
-        let long: Vec<_> = (0..100).map(|_| fleet.take_ample("cloud", "m").unwrap()).collect();
-        for round in 0..3 {
-            let short: Vec<_> = (0..64).map(|_| fleet.take_ample("cloud", "m").unwrap()).collect();
-            assert_eq!(fleet.pool("cloud").2, 900 - 100 - 64, "round {round}");
-            drop(short);
-        }
-        // It knows of none of them, or of all.
-        fleet.learn(roomy());
-        assert_eq!(fleet.pool("cloud").2, 800);
-        fleet.learn(AdvertV1 { slots_free: 800, ..roomy() });
-        assert_eq!(fleet.pool("cloud").2, 800);
-        drop(long);
-        fleet.learn(roomy());
-        assert_eq!(fleet.pool("cloud").2, 900);
-    }
-
-    #[test]
-    fn a_job_past_the_queue_is_for_a_worker_with_many_free_slots() {
-        let fleet = Fleet::default();
-        let with = |free, worker: &str| AdvertV1 {
-            worker: WorkerId::parse(worker).unwrap(),
-            slots: 1_000,
-            slots_free: free,
-            ..advert(false)
-        };
-        fleet.learn(with(DIRECT_SLOTS_FREE_MIN + 1, "wk_1"));
-        fleet.learn(with(DIRECT_SLOTS_FREE_MIN, "wk_2"));
-        fleet.learn(with(DIRECT_SLOTS_FREE_MIN - 1, "wk_3"));
-        fleet.learn(AdvertV1 { draining: true, ..with(900, "wk_4") });
-        fleet.learn(AdvertV1 { direct: false, ..with(900, "wk_5") });
-        assert!(fleet.take_ample("cloud", "another model").is_none());
-        assert!(fleet.take_ample("elsewhere", "m").is_none());
-        let taken: Vec<_> = (0..4).map(|_| fleet.take_ample("cloud", "m")).collect();
-        let taken: Vec<_> = taken.iter().flatten().map(|taker| taker.worker.as_str()).collect();
-        assert_eq!(taken.len(), 3, "each taken slot counts");
-        assert!(taken.contains(&"wk_1") && taken.contains(&"wk_2"));
-        assert_eq!(taken[0], "wk_1");
-    }
-
-    #[test]
-    fn a_goodbye_ends_the_worker_but_not_its_offer_at_once() {
-        let fleet = Fleet::default();
-        assert!(!fleet.offers("m"));
-        fleet.learn(advert(false));
-        assert!(fleet.offers("m") && fleet.is_alive("cloud", &advert(false).worker));
-        assert_eq!(fleet.pool("cloud"), (1, 4, 3));
-        fleet.departed("worker 2");
-        assert!(!fleet.has_lost("cloud", &advert(false).worker, Some(0)));
-        fleet.departed("worker 1");
-        assert!(fleet.has_lost("cloud", &advert(false).worker, Some(0)));
-        assert!(fleet.is_alive("cloud", &advert(false).worker), "its next advert may still come");
-        fleet.learn(advert(false));
-        assert!(!fleet.has_lost("cloud", &advert(false).worker, Some(1)), "it is here again");
-        assert!(
-            fleet.has_lost("cloud", &advert(false).worker, Some(0)),
-            "what it was sent before is not"
-        );
-        fleet.learn(advert(true));
-        assert!(fleet.offers("m") && !fleet.is_alive("cloud", &advert(false).worker));
-        assert_eq!(fleet.size(), 0);
-    }
-}
+mod tests;
