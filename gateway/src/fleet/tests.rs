@@ -1,3 +1,5 @@
+//! What the fleet makes of adverts, claims and lost connections.
+
 use super::*;
 
 fn advert(leaving: bool) -> AdvertV1 {

@@ -14,8 +14,8 @@ const ARGUMENTS: usize = 24;
 /// And for about so many bytes of them.
 const ARGUMENT_BYTES: usize = 512;
 
-/// Some of a script's keys or arguments, in one piece of memory. Two are equal when they are word for
-/// word.
+/// Some of a script's keys or arguments, in one piece of memory. Two are equal when they are so
+/// word for word.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Words {
     bytes: Vec<u8>,

@@ -138,7 +138,7 @@ impl Reservation {
         keys.add(keys::hold(&self.account, &self.request));
     }
 
-    /// What the script is given of what there is to reserve from. Days end by the clocks of a place.
+    /// What the script is given of what there is to reserve from. Days end by a place's clocks.
     pub(super) fn write_purse(&self, time_zone: TimeZone, words: &mut Words) {
         let partition = subjects::partition(&self.account);
         let total_budget = self.total_budget.map_or(String::new(), |most| most.0.to_string());

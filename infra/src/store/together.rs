@@ -1,6 +1,7 @@
 //! What several requests ask of Redis at the same time, asked together: who comes while others are
-//! being asked for waits for those, and all who wait are asked for at once. Who comes alone waits for
-//! nobody. A script that serves a dozen requests of one key reads and writes what they share once.
+//! being asked for waits for those, and all who wait are asked for at once. Who comes alone waits
+//! for nobody. A script that serves a dozen requests of one key reads and writes what they share
+//! once.
 
 use super::enter::{self, Entered, Entering};
 use super::keep::{self, Keeping};

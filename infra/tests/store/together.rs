@@ -101,7 +101,10 @@ async fn no_more_pass_than_the_limits_and_the_credit_let() {
     let entered = view.enter_all(&together, &others).await;
     assert_eq!(entered.iter().filter(|entered| has_entered(entered)).count(), 6);
     let insufficient = Sought::Lead(Reserved::Insufficient(MicroUsd(2)));
-    let is_poor = |entered: &&Entered| matches!(entered, Entered::Passed(_, sought) if *sought == insufficient);
+    let is_poor = |entered: &&Entered| match entered {
+        Entered::Passed(_, sought) => *sought == insufficient,
+        Entered::Refused(_) | Entered::Spoiled(_) => false,
+    };
     assert_eq!(entered.iter().filter(is_poor).count(), REQUESTS - 6);
     assert_eq!(view.stands().await, (100, 98));
     assert_eq!(view.store.open_holds().await.unwrap(), 56);
