@@ -11,6 +11,7 @@ use futures::future::join_all;
 use redis::{RedisError, RedisResult};
 use std::sync::Arc;
 use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
 
 /// Requests that one script is asked for at most: nobody else is served meanwhile.
 const TOGETHER_MAX: usize = 32;
@@ -111,12 +112,7 @@ impl<A: Asked> Gathering<A> {
         let (waiting, inbox) = mpsc::channel(WAITING_MAX);
         let asking = Arc::new(Semaphore::new(1));
         let (store, permits, stop) = (store.clone(), Arc::clone(&asking), tasks.stop().clone());
-        tasks.spawn(name, async move {
-            tokio::select! {
-                () = stop.cancelled() => {}
-                () = ask_on(&store, &permits, inbox) => {}
-            }
-        });
+        tasks.spawn(name, async move { ask_on(&store, &permits, inbox, &stop).await });
         Self { asking, waiting }
     }
 
@@ -140,14 +136,25 @@ async fn alone<A: Asked>(store: &Store, asked: A) -> Result<A::Said, StoreError>
     said.ok_or_else(|| StoreError::Unreadable("what was asked alone".into()))
 }
 
-/// Asks for those who wait, again and again.
+/// Asks for those who wait, again and again; from `stop` on for those alone who wait already.
 async fn ask_on<A: Asked>(
     store: &Store,
     asking: &Semaphore,
     mut inbox: mpsc::Receiver<Waiting<A>>,
+    stop: &CancellationToken,
 ) {
     let mut all = Vec::with_capacity(TOGETHER_MAX);
-    while inbox.recv_many(&mut all, 1).await > 0 {
+    loop {
+        let came = tokio::select! {
+            () = stop.cancelled(), if !inbox.is_closed() => {
+                inbox.close();
+                continue;
+            }
+            came = inbox.recv_many(&mut all, 1) => came,
+        };
+        if came == 0 {
+            return;
+        }
         // It is closed nowhere.
         let Ok(_permit) = asking.acquire().await else { return };
         while all.len() < TOGETHER_MAX

@@ -7,6 +7,7 @@ use infra::store::answers::{Look, Tenant};
 use infra::store::enter::{Entered, Entering};
 use infra::store::holds::{Budget, Reservation, Reserved, Sought};
 use infra::store::keep::{Keeping, Similar};
+use infra::store::keys;
 use infra::store::limits::{Admission, Rates, Refusal};
 use infra::store::spending::Spender;
 use infra::store::together::Together;
@@ -86,7 +87,7 @@ async fn no_more_pass_than_the_limits_and_the_credit_let() {
     assert!(left.eq((0..20).rev()), "each is told where it stands");
     assert_eq!(view.stands().await, (100, 20));
 
-    let rate = infra::store::keys::rate(&view.account, &view.key);
+    let rate = keys::rate(&view.account, &view.key);
     view.ask::<i64>(&["DEL", &rate]).await;
     let at_once = Rates { parallel_max: 50, ..PLENTY };
     let mut others = guests(&view, at_once, 2);
@@ -169,7 +170,7 @@ async fn keys_are_told_apart_and_a_spoiled_answer_is_one_requests_alone() {
         guest.admission.key = KeyId::fresh();
         guest.wanted.key = guest.admission.key.clone();
     }
-    let spoiled = infra::store::keys::answer(&view.tenant(), &all[9].digest);
+    let spoiled = keys::answer(&view.tenant(), &all[9].digest);
     view.ask::<i64>(&["RPUSH", &spoiled, "x"]).await;
     let entered = view.enter_all(&together, &all).await;
     assert_eq!(entered.iter().filter(|entered| has_entered(entered)).count(), REQUESTS - 1);
@@ -199,8 +200,7 @@ async fn answers_that_are_kept_together_make_room_and_give_back() {
     let together = Together::start(&view.store, &Tasks::new());
     let all = guests(&view, PLENTY, 1);
     view.enter_all(&together, &all).await;
-    let (tenant, parallel) =
-        (view.tenant(), infra::store::keys::parallel(&view.account, &view.key));
+    let (tenant, parallel) = (view.tenant(), keys::parallel(&view.account, &view.key));
     assert_eq!(view.count("ZCARD", &parallel).await, REQUESTS);
     // Room for ten answers: of 80 the last ten stay.
     let place = Some((&view.account, &view.key));
@@ -212,7 +212,7 @@ async fn answers_that_are_kept_together_make_room_and_give_back() {
     let gone: u64 = gone.into_iter().map(Result::unwrap).sum();
     assert_eq!(gone, u64::try_from(REQUESTS).unwrap() - 10);
     assert_eq!(view.count("ZCARD", &parallel).await, 0, "all places are free");
-    let index = infra::store::keys::answers(&tenant);
+    let index = keys::answers(&tenant);
     assert_eq!(view.count("ZCARD", &index).await, 10);
     let mut kept = 0;
     for Guest { digest, .. } in &all {
@@ -221,10 +221,33 @@ async fn answers_that_are_kept_together_make_room_and_give_back() {
         kept += usize::from(matches!(look, Look::Kept(_)));
     }
     assert_eq!(kept, 10, "what the index doesn't know is not there");
-    let sizes = infra::store::keys::answer_sizes(&tenant);
+    let sizes = keys::answer_sizes(&tenant);
     assert_eq!(view.ask::<u64>(&["HGET", &sizes, "total"]).await, 120);
     assert_eq!(view.store.forget_answers(&tenant).await.unwrap(), 10);
     assert_eq!(view.count("EXISTS", &index).await + view.count("EXISTS", &sizes).await, 0);
+    view.stop().await;
+}
+
+#[tokio::test]
+async fn an_answer_that_is_still_to_be_kept_alone_is_forgotten_with_the_others() {
+    let view = View::start().await;
+    let tenant = view.tenant();
+    let (index, sizes) = (keys::answers(&tenant), keys::answer_sizes(&tenant));
+    let (name, similar) = (keys::answer(&tenant, ""), keys::similar(&tenant, ""));
+    let similars = keys::similars(&tenant);
+    // Room for one: whoever keeps the two dies before it keeps the second one alone.
+    let script = include_str!("../../src/store/scripts/keep_answer.lua");
+    let names = ["EVAL", script, "7", &index, &sizes, &name, &similar, &similars, "l1", "l2"];
+    let words =
+        ["2", "300", "15", "8", "one", "12", "r1", "", "", "", "two", "12", "r2", "", "", ""];
+    let said: Vec<i64> = view.ask(&[&names[..], &words[..]].concat()).await;
+    assert_eq!(said, [0, -1]);
+    for digest in ["one", "two"] {
+        view.ask::<()>(&["SET", &keys::answer(&tenant, digest), "twelve bytes"]).await;
+    }
+    assert_eq!(view.ask::<u64>(&["HGET", &sizes, "total"]).await, 12);
+    assert_eq!(view.store.forget_answers(&tenant).await.unwrap(), 2);
+    assert_eq!(view.ask::<usize>(&["DBSIZE"]).await, 0);
     view.stop().await;
 }
 
@@ -240,11 +263,11 @@ async fn answers_to_one_question_replace_each_other_and_wordings_stand_together(
         together.keep_answer(Keeping { similar, ..keeping })
     });
     assert!(join_all(keep).await.into_iter().all(|gone| gone.unwrap() == 0));
-    let sizes = infra::store::keys::answer_sizes(&tenant);
+    let sizes = keys::answer_sizes(&tenant);
     // Twelve bytes each, and as wordings: "common", "v" and twice "w0".
     assert_eq!(view.ask::<u64>(&["HGET", &sizes, "total"]).await, 6 * (12 + 6 + 1 + 4));
-    assert_eq!(view.count("ZCARD", &infra::store::keys::answers(&tenant)).await, 6);
-    let similar = infra::store::keys::similar(&tenant, "common");
+    assert_eq!(view.count("ZCARD", &keys::answers(&tenant)).await, 6);
+    let similar = keys::similar(&tenant, "common");
     assert_eq!(view.count("HLEN", &similar).await, 6);
     view.stop().await;
 }
@@ -264,6 +287,23 @@ async fn who_leaves_is_not_asked_for_and_others_are() {
     let entered = tokio::time::timeout(LONG, join_all(stay)).await.unwrap();
     assert!(entered.iter().all(|entered| has_entered(entered.as_ref().unwrap())));
     assert_eq!(view.stands().await.1, i64::try_from(REQUESTS / 2).unwrap());
+    view.stop().await;
+}
+
+#[tokio::test]
+async fn who_waits_when_its_tasks_are_to_end_is_asked_for_all_the_same() {
+    let (view, tasks) = (View::with_credit(1_000).await, Tasks::new());
+    let together = Together::start(&view.store, &tasks);
+    let (all, tenant) = (guests(&view, PLENTY, 1), &view.tenant());
+    let mut waiting: Vec<_> =
+        all.iter().map(|guest| Box::pin(together.enter(guest.entering(tenant)))).collect();
+    for one in &mut waiting {
+        assert!(futures::poll!(one).is_pending());
+    }
+    tasks.stop().cancel();
+    let entered = tokio::time::timeout(LONG, join_all(waiting)).await.unwrap();
+    assert!(entered.iter().all(|entered| has_entered(entered.as_ref().unwrap())));
+    assert!(tasks.finish_within(Duration::from_secs(10)).await);
     view.stop().await;
 }
 

@@ -65,6 +65,15 @@ local function make_room(bytes)
   return gone
 end
 
+-- Notes that one is there for so many seconds. With its microseconds it stands behind those before
+-- it, and not among them by its digest.
+local function note(digest, bytes, seconds)
+  is_ours[digest] = true
+  ended[#ended + 1] = string.format('%d.%06d', clock[1] + seconds, clock[2])
+  ended[#ended + 1] = digest
+  written[#written + 1], written[#written + 2] = digest, string.format('%d', bytes)
+end
+
 -- Keeps one. Answers how many answers had to go for it.
 local function keep(at, bytes)
   local word = 6 * at - 1
@@ -80,7 +89,12 @@ local function keep(at, bytes)
   local is_similar = wordings and redis.call('HLEN', wordings) < tonumber(ARGV[4])
   if is_similar then bytes = bytes + ARGV[word + 5] end
   local gone = make_room(bytes)
-  if not gone then return -1 end
+  if not gone then
+    -- It comes all the same, and whoever is to keep it alone may die before: the index knows it, so
+    -- that it can be forgotten. It takes nothing yet, and goes for none of the others.
+    note(digest, 0, ttl + 1)
+    return -1
+  end
   if is_similar then
     redis.call('HSET', wordings, digest, ARGV[word + 4])
     redis.call('HSET', similars, digest, ARGV[word + 3])
@@ -88,11 +102,8 @@ local function keep(at, bytes)
       if redis.call('TTL', list) < tonumber(ttl) then redis.call('EXPIRE', list, ttl) end
     end
   end
-  taken, ours, is_ours[digest] = taken + bytes, ours + bytes, true
-  -- With its microseconds it stands behind those before it, and not among them by its digest.
-  ended[#ended + 1] = string.format('%d.%06d', clock[1] + ttl, clock[2])
-  ended[#ended + 1] = digest
-  written[#written + 1], written[#written + 2] = digest, string.format('%d', bytes)
+  taken, ours = taken + bytes, ours + bytes
+  note(digest, bytes, ttl)
   return gone
 end
 
