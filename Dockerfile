@@ -13,9 +13,15 @@ RUN apt-get update \
     && apt-get install --yes --no-install-recommends ca-certificates g++ make cmake libclang-dev \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
+# All crates are linked as one: a request takes a tenth less CPU then. The link takes 3.3 GB; a builder
+# with less is given LTO=thin and CODEGEN_UNITS=4.
+ARG LTO=fat
+ARG CODEGEN_UNITS=1
 # The lock file names every byte of every crate; no path of the builder is left in the program.
 ENV CARGO_TARGET_DIR=/target \
     CARGO_PROFILE_RELEASE_STRIP=symbols \
+    CARGO_PROFILE_RELEASE_LTO=${LTO} \
+    CARGO_PROFILE_RELEASE_CODEGEN_UNITS=${CODEGEN_UNITS} \
     RUSTFLAGS="--remap-path-prefix=/src=. --remap-path-prefix=/usr/local/cargo=cargo"
 COPY . .
 
