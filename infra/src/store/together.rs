@@ -136,7 +136,7 @@ async fn alone<A: Asked>(store: &Store, asked: A) -> Result<A::Said, StoreError>
     said.ok_or_else(|| StoreError::Unreadable("what was asked alone".into()))
 }
 
-/// Asks for those who wait, again and again; from `stop` on for those alone who wait already.
+/// Asks for those who wait, again and again; from `stop` on only for those who wait already.
 async fn ask_on<A: Asked>(
     store: &Store,
     asking: &Semaphore,
