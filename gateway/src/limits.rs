@@ -99,7 +99,7 @@ impl Gateway {
     pub(crate) async fn count_request(&self, key: &KeyRecordV1) -> Result<(), Refused> {
         let request = RequestId::fresh();
         let admission = self.admission(key, &request, 0);
-        let standing = self.store.admit(&admission).await.map_err(|error| {
+        let standing = self.together.admit(&admission).await.map_err(|error| {
             tracing::error!(%error, "limits can't be asked");
             Refused::from(credits::away())
         })?;
@@ -107,7 +107,7 @@ impl Gateway {
             let problem = refused(refusal, whose, standing.wait_ms);
             return Err(Refused { problem, standing: Some(standing) });
         }
-        if let Err(error) = self.store.leave(&key.account, &key.key, &request).await {
+        if let Err(error) = self.together.leave(&key.account, &key.key, &request).await {
             tracing::warn!(%error, "a place comes back only after its lease");
         }
         Ok(())

@@ -1,6 +1,7 @@
 //! Names as types, so that an account can never be passed where a key is meant. They are safe as
 //! NATS subject tokens and Redis key parts by construction; they never carry secrets.
 
+use crate::subjects;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -19,16 +20,25 @@ fn check(text: &str) -> Result<(), InvalidIdentifier> {
 }
 
 macro_rules! identifier {
-    ($(#[$doc:meta])* $name:ident, $prefix:literal) => {
+    ($(#[$doc:meta])* $name:ident, $prefix:literal $(, $follows:ident: $kind:ty = $from:path)?) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
         #[serde(try_from = "String", into = "String")]
-        pub struct $name(String);
+        pub struct $name {
+            name: String,
+            $($follows: $kind,)?
+        }
 
         impl $name {
+            fn of(name: String) -> Self {
+                Self { $($follows: $from(&name),)? name }
+            }
+
             /// A new name that nobody else has: a prefix and a time-ordered UUID (version 7).
             pub fn fresh() -> Self {
-                Self(format!(concat!($prefix, "{}"), uuid::Uuid::now_v7().simple()))
+                let mut digits = [0; uuid::fmt::Simple::LENGTH];
+                let digits = uuid::Uuid::now_v7().simple().encode_lower(&mut digits);
+                Self::of([$prefix, digits].concat())
             }
 
             /// Takes a name from outside.
@@ -37,18 +47,18 @@ macro_rules! identifier {
             /// When it is empty, longer than 64 bytes or not made of `[A-Za-z0-9_-]`.
             pub fn parse(text: impl Into<String>) -> Result<Self, InvalidIdentifier> {
                 let text = text.into();
-                check(&text).map(|()| Self(text))
+                check(&text).map(|()| Self::of(text))
             }
 
             /// The name as text.
             pub fn as_str(&self) -> &str {
-                &self.0
+                &self.name
             }
         }
 
         impl fmt::Display for $name {
             fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str(&self.0)
+                formatter.write_str(&self.name)
             }
         }
 
@@ -61,7 +71,7 @@ macro_rules! identifier {
 
         impl From<$name> for String {
             fn from(name: $name) -> String {
-                name.0
+                name.name
             }
         }
     };
@@ -75,8 +85,17 @@ identifier!(
 identifier!(
     /// Who pays.
     AccountId,
-    "acct_"
+    "acct_",
+    partition: u16 = subjects::partition_of
 );
+
+impl AccountId {
+    /// The part of the ledger that it lives in.
+    pub(crate) fn partition(&self) -> u16 {
+        self.partition
+    }
+}
+
 identifier!(
     /// One API key (its public name, never the secret).
     KeyId,
@@ -96,14 +115,14 @@ identifier!(
 impl AccountId {
     /// Stands for a whole part of the ledger where a fact is of no account. Real ones are longer.
     pub fn of_part() -> Self {
-        Self("_".to_owned())
+        Self::of("_".to_owned())
     }
 }
 
 impl RequestId {
     /// When the request was made, in milliseconds since 1970 (UTC); `None` for a foreign form.
     pub fn created_ms(&self) -> Option<u64> {
-        let uuid = uuid::Uuid::try_parse(self.0.strip_prefix("req_")?).ok()?;
+        let uuid = uuid::Uuid::try_parse(self.name.strip_prefix("req_")?).ok()?;
         let (seconds, nanoseconds) = uuid.get_timestamp()?.to_unix();
         Some(seconds * 1000 + u64::from(nanoseconds) / 1_000_000)
     }

@@ -36,9 +36,13 @@ pub const LEDGER_PARTITIONS: u16 = 4;
 
 /// A free text as one subject token: everything outside `[A-Za-z0-9_-]` as `%XX`.
 pub fn token(text: &str) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    if text.bytes().all(is_plain) {
+        return text.to_owned();
+    }
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_' {
+        if is_plain(byte) {
             encoded.push(byte as char);
         } else {
             let _ = write!(encoded, "%{byte:02X}");
@@ -128,10 +132,16 @@ pub fn health(pool: &str, worker: &WorkerId) -> String {
     format!("health.{}.{worker}", token(pool))
 }
 
-/// The part of the ledger that an account lives in (FNV-1a over its name).
+/// The part of the ledger that an account lives in.
 pub fn partition(account: &AccountId) -> u16 {
+    account.partition()
+}
+
+/// The part by an account's name (FNV-1a over it). The account remembers it, because a request asks
+/// about twenty times.
+pub(crate) fn partition_of(name: &str) -> u16 {
     let mut hash: u32 = 0x811c_9dc5;
-    for byte in account.as_str().bytes() {
+    for byte in name.bytes() {
         hash = (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193);
     }
     (hash % u32::from(LEDGER_PARTITIONS)) as u16

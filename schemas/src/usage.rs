@@ -60,11 +60,11 @@ pub enum TokenSource {
 /// Latin scripts, one for Japanese, Chinese and Korean. For cut streams only; a hold uses
 /// [`token_upper_bound`].
 pub fn token_estimate(text: &str) -> u64 {
-    let (mut wide, mut narrow) = (0u64, 0u64);
-    for character in text.chars() {
-        if (character as u32) < 0x2E80 { narrow += 1 } else { wide += 1 }
-    }
-    wide + narrow.div_ceil(4)
+    // From U+2E80 on characters are wide: in UTF-8 they begin with E2 BA, or with more than E2.
+    let (bytes, count) = (text.as_bytes(), |these: usize| these as u64);
+    let after_e2 = bytes.windows(2).filter(|pair| matches!(pair, [0xE2, 0xBA..=0xFF])).count();
+    let wide = count(after_e2 + bytes.iter().filter(|byte| **byte > 0xE2).count());
+    wide + (count(text.chars().count()) - wide).div_ceil(4)
 }
 
 /// An upper bound of the tokens of a text under any byte-level or byte-fallback tokenizer: a token
@@ -83,5 +83,14 @@ mod tests {
             assert!(token_estimate(text) <= token_upper_bound(text), "{text}");
         }
         assert_eq!(token_estimate("日本"), 2);
+        // The last narrow one and the first wide one, those with the same first byte, and the last.
+        for (text, tokens) in [
+            ("\u{2E7F}", 1),
+            ("\u{2E80}", 1),
+            ("\u{2E7F}".repeat(5).as_str(), 2),
+            ("\u{2E80}\u{2FFF}\u{3000}\u{10FFFF}é—", 5),
+        ] {
+            assert_eq!(token_estimate(text), tokens, "{text}");
+        }
     }
 }

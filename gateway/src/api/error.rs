@@ -166,12 +166,20 @@ pub(super) async fn method_not_allowed() -> ApiError {
 }
 
 /// Gives every request a name, on its answer and to the handler; and says how long it took.
-pub(super) async fn name_request(mut request: Request, next: Next) -> Response {
+pub(super) async fn name_request(request: Request, next: Next) -> Response {
+    named(request, |request| next.run(request)).await
+}
+
+/// The same around whatever answers.
+pub(super) async fn named<A: Future<Output = Response>>(
+    mut request: Request,
+    answer: impl FnOnce(Request) -> A,
+) -> Response {
     let arrived = Instant::now();
     let is_api = request.uri().path().starts_with("/v1/");
     let name = RequestId::fresh();
     request.extensions_mut().insert(name.clone());
-    let mut response = next.run(request).await;
+    let mut response = answer(request).await;
     let headers = response.headers_mut();
     headers.insert(X_REQUEST_ID, header_value(name.as_str()));
     if is_api {

@@ -107,8 +107,10 @@ mod golden;
 use crate::portal;
 use crate::state::Gateway;
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
+use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderName, HeaderValue, Method, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, patch, post};
 use std::sync::Arc;
 use std::time::Duration;
@@ -190,14 +192,24 @@ pub(crate) fn router(gateway: &Arc<Gateway>) -> Router {
         .route("/ready", get(health::ready))
         .fallback(error::not_found)
         .method_not_allowed_fallback(error::method_not_allowed)
-        .layer(axum::middleware::from_fn_with_state(Arc::clone(gateway), idempotency::once))
-        .layer(RequestDecompressionLayer::new())
-        .layer(axum::middleware::from_fn(incoming::known_encoding))
-        .layer(axum::middleware::from_fn(error::name_request))
+        .layer(axum::middleware::from_fn_with_state(Arc::clone(gateway), enter))
+        .layer(RequestDecompressionLayer::new().pass_through_unaccepted(true))
         .layer(cross_origin())
         .merge(portal::routes().layer(axum::middleware::from_fn(error::name_request)))
         .layer(DefaultBodyLimit::disable())
         .with_state(Arc::clone(gateway))
+}
+
+/// What every call of the API passes before its handler. It is one layer, because each costs a copy
+/// of all that lies below it.
+async fn enter(State(gateway): State<Arc<Gateway>>, request: Request, next: Next) -> Response {
+    let answer = |request: Request| async move {
+        match incoming::is_unpacked(request.headers()) {
+            Ok(()) => idempotency::once(&gateway, request, next).await,
+            Err(problem) => error::ApiError::from(problem).into_response(),
+        }
+    };
+    error::named(request, answer).await
 }
 
 /// Browsers on other sites may call the API: a key is needed anyway, and no cookie is.

@@ -126,7 +126,7 @@ pub(super) async fn collect(
         match answering.next().await {
             Event::Waiting | Event::Queued(_) => {}
             Event::Pieces(pieces) => collector.add(&pieces),
-            Event::Whole(choices) => collector.add_whole(&choices),
+            Event::Whole(choices) => collector.add_whole(choices),
             Event::Done(receipt) => break receipt,
             Event::Failed(problem) => return Err(problem),
         }

@@ -24,14 +24,9 @@ pub(crate) fn sha256_hex(bytes: &[u8]) -> String {
 
 /// Two digits for each byte.
 pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
-    const DIGITS: [char; 16] =
-        ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
-    let digit = |four: u8| DIGITS[usize::from(four & 15)];
-    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut hex, byte| {
-        hex.push(digit(byte >> 4));
-        hex.push(digit(*byte));
-        hex
-    })
+    let digit = |four: u8| four + if four < 10 { b'0' } else { b'a' - 10 };
+    let digits = bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]);
+    String::from_utf8(digits.collect()).unwrap_or_default()
 }
 
 /// The live key of a secret, for every surface that needs one, with what its account allows.

@@ -24,6 +24,8 @@ pub(super) struct Admitted {
     pub(super) authenticated: Authenticated,
     pub(super) passage: Arc<Passage>,
     pub(super) place: Place,
+    /// About how many bytes are to be masked.
+    pub(super) bytes: u64,
 }
 
 /// What a request takes of its key's and its account's minute, and where that leaves them.
@@ -59,7 +61,7 @@ impl Passage {
     /// When one of them refuses, or Redis is away.
     pub(super) async fn pass(&self, gateway: &Gateway) -> Result<(), Problem> {
         match self.told.get() {
-            None => match gateway.store.admit(&self.admission).await {
+            None => match gateway.together.admit(&self.admission).await {
                 Ok(standing) => self.hear(gateway, standing),
                 Err(error) => {
                     tracing::error!(%error, "limits can't be asked");
@@ -136,7 +138,7 @@ impl Drop for Place {
         let (gateway, key) = (Arc::clone(&self.gateway), Arc::clone(&self.key));
         let request = self.request.clone();
         self.gateway.settlements.spawn("give a place back", async move {
-            if let Err(error) = gateway.store.leave(&key.account, &key.key, &request).await {
+            if let Err(error) = gateway.together.leave(&key.account, &key.key, &request).await {
                 tracing::warn!(%error, "a place comes back only after its lease");
             }
         });
@@ -154,8 +156,8 @@ pub(super) async fn admit(
     let answer = asked * u64::from(received.chat.n.unwrap_or(1));
     let tokens = credits::prompt_tokens_estimate(&received.chat) + answer;
     let passage = Passage::new(gateway.admission(key, &received.request, tokens));
-    let is_small = credits::prompt_tokens_max(&received.chat) <= ASKED_LATER_BYTES_MAX;
-    if !is_small || !gateway.roomy.has_room(&key.key, tokens) {
+    let bytes = credits::prompt_tokens_max(&received.chat);
+    if bytes > ASKED_LATER_BYTES_MAX || !gateway.roomy.has_room(&key.key, tokens) {
         let passed = passage.pass(gateway).await;
         passed.map_err(|problem| Refused { problem, standing: passage.standing() })?;
     }
@@ -165,5 +167,5 @@ pub(super) async fn admit(
         request: received.request.clone(),
         is_over: false,
     };
-    Ok(Admitted { authenticated, passage: Arc::new(passage), place })
+    Ok(Admitted { authenticated, passage: Arc::new(passage), place, bytes })
 }

@@ -40,17 +40,17 @@ impl Collector {
     }
 
     /// Takes whole choices as they are.
-    pub fn add_whole(&mut self, choices: &[AnswerChoice]) {
-        for whole in choices {
-            let calls = whole.message.tool_calls.clone().unwrap_or_default();
+    pub fn add_whole(&mut self, choices: Vec<AnswerChoice>) {
+        for AnswerChoice { index, mut message, logprobs, finish_reason } in choices {
+            let calls = message.tool_calls.take().unwrap_or_default();
             let choice = Choice {
-                message: AnswerMessage { tool_calls: None, ..whole.message.clone() },
+                message,
                 calls: calls.into_iter().enumerate().map(|(at, call)| (at as u64, call)).collect(),
                 thoughts: BTreeMap::new(),
-                logprobs: whole.logprobs.clone(),
-                finish_reason: Some(whole.finish_reason),
+                logprobs,
+                finish_reason: Some(finish_reason),
             };
-            self.choices.insert(whole.index, Box::new(choice));
+            self.choices.insert(index, Box::new(choice));
         }
     }
 

@@ -226,20 +226,16 @@ async fn seek(
     costs: &Costs,
 ) -> Result<Sought, Problem> {
     let keep = routed.missed.keep.as_ref().filter(|_| routed.missed.is_unseen);
-    let Some(key) = keep.map(|keep| keep.key.clone()) else {
-        // Whoever has looked has asked the limits, too: nobody comes past them.
-        routed.missed.masked.admitted.passage.pass(gateway).await?;
-        return reserve(gateway, routed, costs).await.map(Sought::Lead);
-    };
+    let key = keep.map(|keep| keep.key.clone());
     let wanted = wanted(gateway, routed, costs);
-    let Some(sought) = look_and_reserve(gateway, routed, &key, &wanted).await? else {
+    let Some(sought) = look_and_reserve(gateway, routed, key.as_ref(), &wanted).await? else {
         // What is kept may be spoiled: that is no reason to refuse anybody.
         gateway.metrics.cache_total.with_label_values(&["away"]).inc();
         tracing::warn!("the cache can't be read");
         routed.missed.keep = None;
         return reserve(gateway, routed, costs).await.map(Sought::Lead);
     };
-    if matches!(sought, Sought::Lead(_)) {
+    if let Some(key) = key.filter(|_| matches!(sought, Sought::Lead(_))) {
         gateway.metrics.cache_total.with_label_values(&["miss"]).inc();
         routed.missed.lead = Some(Lead::keep(gateway, &key, &wanted.request));
         routed.missed.is_unseen = false;
@@ -247,33 +243,34 @@ async fn seek(
     Ok(sought)
 }
 
-/// The look and the reservation, and with them the limits if nobody has asked them yet; nothing
-/// when what is kept can't be read.
+/// The look for what is kept under a key, if there may be anything, and the reservation; with them
+/// the limits if nobody has asked them yet. Nothing when what is kept can't be read.
 async fn look_and_reserve(
     gateway: &Gateway,
     routed: &Routed,
-    key: &AnswerKey,
+    key: Option<&AnswerKey>,
     wanted: &Reservation,
 ) -> Result<Option<Sought>, Problem> {
-    let looking = gateway.looking(key, &wanted.request);
+    let looking = key.map(|key| (key.tenant(), gateway.looking(key, &wanted.request)));
     let passage = &routed.missed.masked.admitted.passage;
-    let Some(admission) = passage.unasked() else {
-        return match gateway.store.seek(key.tenant(), looking, wanted).await {
-            Ok(sought) => Ok(Some(sought)),
-            Err(error) if error.is_refusal() => Ok(None),
-            Err(error) => Err(away(error)),
+    let admission = passage.unasked();
+    let (standing, sought) =
+        match gateway.together.enter(Entering { admission, looking, wanted }).await {
+            Ok(Entered::Passed(standing, sought)) => (standing, Some(sought)),
+            Ok(Entered::Spoiled(standing)) => (standing, None),
+            Ok(Entered::Refused(standing)) => (Some(standing), None),
+            Err(error) if admission.is_some() => {
+                tracing::error!(%error, "neither limits nor credit can be asked");
+                return Err(passage.unheard());
+            }
+            Err(error) => return Err(away(error)),
         };
-    };
-    let entering = Entering { admission, tenant: key.tenant(), looking, wanted };
-    let (standing, sought) = match gateway.together.enter(entering).await {
-        Ok(Entered::Passed(standing, sought)) => (standing, Some(sought)),
-        Ok(Entered::Spoiled(standing) | Entered::Refused(standing)) => (standing, None),
-        Err(error) => {
-            tracing::error!(%error, "neither limits nor credit can be asked");
-            return Err(passage.unheard());
-        }
-    };
-    passage.hear(gateway, standing).map(|()| sought)
+    match standing {
+        Some(standing) => passage.hear(gateway, standing)?,
+        // Whoever couldn't ask them has not passed.
+        None => passage.pass(gateway).await?,
+    }
+    Ok(sought)
 }
 
 async fn reserve(gateway: &Gateway, routed: &Routed, costs: &Costs) -> Result<Reserved, Problem> {

@@ -56,7 +56,6 @@ pub(crate) use admit::LEASE_MS;
 pub(crate) use lead::{Leads, keep_leads};
 
 use crate::cache::Wishes;
-use crate::credits;
 pub use crate::line::Standing;
 use crate::state::Gateway;
 use infra::config::DropParams;
@@ -298,7 +297,7 @@ pub async fn chat(gateway: &Arc<Gateway>, call: Call) -> Result<Answering, Refus
     let turn = Arc::new(gateway.entrance.turn(&gateway.metrics).await?);
     let admitted = admit::admit(gateway, authenticated).await?;
     let passage = Arc::clone(&admitted.passage);
-    let bytes = credits::prompt_tokens_max(&admitted.authenticated.received.chat);
+    let bytes = admitted.bytes;
     let masking = || mask::mask(gateway, admitted);
     let done = if bytes > MASKED_AT_ONCE_BYTES_MAX {
         // It computes for long beside others, who shall not wait for that.

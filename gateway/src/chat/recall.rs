@@ -188,9 +188,10 @@ pub(super) async fn recall(
 ) -> Result<Recalled, Problem> {
     let keep = keep_of(gateway, &masked);
     let no_cache = masked.admitted.authenticated.received.wishes.no_cache;
-    let looks = |keep: &Keep| keep.similar.is_none() && !no_cache;
-    if keep.as_ref().is_some_and(looks) && masked.is_surely_routed(gateway) {
-        let (lead, is_unseen) = (None, true);
+    // Other wordings of a question are looked for here.
+    let looks_later = no_cache || keep.as_ref().is_none_or(|keep| keep.similar.is_none());
+    if looks_later && masked.is_surely_routed(gateway) {
+        let (lead, is_unseen) = (None, keep.is_some() && !no_cache);
         return Ok(Recalled::Missed(Box::new(Missed { masked, lead, keep, is_unseen })));
     }
     masked.admitted.passage.pass(gateway).await?;

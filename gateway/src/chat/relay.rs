@@ -199,7 +199,7 @@ impl Relay {
                 let live = self.live.as_mut()?;
                 live.owed.count_whole(&answer.choices);
                 if let Some(collector) = &mut live.collector {
-                    collector.add_whole(&answer.choices);
+                    collector.add_whole(answer.choices.clone());
                 }
                 Some(Event::Whole(answer.choices))
             }
@@ -231,7 +231,7 @@ impl Relay {
     fn complete(&mut self, Complete { choices, done }: Complete) -> Option<Event> {
         self.begin();
         if let Some(collector) = &mut self.live.as_mut()?.collector {
-            collector.add_whole(&choices);
+            collector.add_whole(choices.clone());
         }
         self.end = Some(self.done(&done));
         Some(Event::Whole(choices))

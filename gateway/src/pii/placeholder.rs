@@ -48,19 +48,40 @@ pub(super) struct Setting {
     pub(super) json: bool,
 }
 
+/// Bytes that are looked at together for the beginning of a placeholder.
+const LOOKED_AT_TOGETHER: usize = 64;
+
 /// Where in a text a placeholder could begin first; its length where none could. The quick test of
-/// every place.
+/// every place: what many places next to each other have is asked without a turn for each.
 pub(super) fn may_begin_at(text: &str) -> usize {
     let bytes = text.as_bytes();
-    let begins = |(at, byte): (usize, &u8)| match byte {
-        b'[' | b'<' | b'{' | b'\\' | b'&' | 0xEF | b'A'..=b'Z' => true,
-        // 〈《【〔, which begin as kana do.
-        0xE3 => {
-            matches!(bytes.get(at + 1..at + 3), Some([0x80, 0x88 | 0x8A | 0x90 | 0x94]))
+    let mut at = 0;
+    while let Some(these) = bytes.get(at..at + LOOKED_AT_TOGETHER + 2) {
+        if these
+            .array_windows()
+            .fold(false, |any, &[first, second, third]| any | begins(first, second, third))
+        {
+            break;
         }
-        _ => false,
-    };
-    bytes.iter().enumerate().position(begins).unwrap_or(bytes.len())
+        at += LOOKED_AT_TOGETHER;
+    }
+    let rest = bytes.get(at..).unwrap_or_default();
+    let byte = |at: usize| rest.get(at).copied().unwrap_or_default();
+    let first =
+        (0..rest.len()).find(|place| begins(byte(*place), byte(place + 1), byte(place + 2)));
+    first.map_or(bytes.len(), |place| at + place)
+}
+
+/// Whether a placeholder could begin with these bytes. Without a turn, so that the processor asks
+/// this of many places at once.
+fn begins(first: u8, second: u8, third: u8) -> bool {
+    let is_bracket = (first == b'[') | (first == b'<') | (first == b'{');
+    let is_escape = (first == b'\\') | (first == b'&');
+    // A letter of a bare one, and what wide signs and letters begin with.
+    let is_letter = first.is_ascii_uppercase() | (first == 0xEF);
+    // 〈《【〔, which begin as kana do.
+    let is_mark = (third == 0x88) | (third == 0x8A) | (third == 0x90) | (third == 0x94);
+    is_bracket | is_escape | is_letter | ((first == 0xE3) & (second == 0x80) & is_mark)
 }
 
 /// Reads a placeholder at the beginning of a text.

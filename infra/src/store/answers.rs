@@ -43,15 +43,19 @@ impl Tenant {
             Self::Account(name) | Self::Group(name) => name,
         }
     }
+
+    /// What stands before its name: no name has a point in it, so a group never is an account.
+    pub(super) fn mark(&self) -> &'static str {
+        match self {
+            Self::Account(_) => "",
+            Self::Group(_) => "group.",
+        }
+    }
 }
 
-/// No name has a point in it, so a group never is an account.
 impl fmt::Display for Tenant {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Account(account) => write!(formatter, "{account}"),
-            Self::Group(group) => write!(formatter, "group.{group}"),
-        }
+        write!(formatter, "{}{}", self.mark(), self.name())
     }
 }
 

@@ -145,7 +145,7 @@ impl Store {
             keys::lots(partition),
         ];
         let mut call = Call::new(&APPLY, &named);
-        call.arg(keys::partition_prefix(partition).to_string())
+        call.arg(keys::partition_prefix(partition))
             .arg(before)
             .arg(last)
             .arg(base)
@@ -236,7 +236,7 @@ impl Store {
             .key(keys::holds(partition))
             .key(keys::total(partition))
             .key(keys::lots(partition))
-            .arg(keys::partition_prefix(partition).to_string())
+            .arg(keys::partition_prefix(partition))
             .arg(watermark)
             .invoke_async(&mut self.connection())
             .await?;

@@ -1,9 +1,9 @@
 //! The limits, the look for a kept answer and the reservation in one round trip, for requests of
-//! which it is known that they come to all three.
+//! which it is known that they come to the last of them.
 
 use super::answers::{Looking, Tenant};
 use super::call::{Call, Words};
-use super::holds::{Reservation, Sought};
+use super::holds::{Reservation, Reserved, Sought};
 use super::limits::{Admission, Owner, Standing};
 use super::{Store, StoreError, answers, holds, limits};
 use redis::{RedisResult, Script};
@@ -21,26 +21,24 @@ const SHARED_WORDS: usize = 16;
 /// Those of one request.
 const OWN_WORDS: usize = 4;
 
-/// What came of it.
+/// What came of it, with where the key stands if the limits were asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Entered {
     /// The limits refuse the request; nothing else was done.
     Refused(Standing),
     /// It has passed.
-    Passed(Standing, Sought),
+    Passed(Option<Standing>, Sought),
     /// It has passed, and what is kept can't be read: nothing is reserved.
-    Spoiled(Standing),
+    Spoiled(Option<Standing>),
 }
 
-/// A request that wants to pass.
+/// A request that wants to reserve credit.
 #[derive(Debug, Clone, Copy)]
 pub struct Entering<'a> {
-    /// Its limits.
-    pub admission: &'a Admission,
-    /// Who shares its answer.
-    pub tenant: &'a Tenant,
-    /// Its look for a kept answer.
-    pub looking: Looking<'a>,
+    /// Its limits; nothing when it has passed them.
+    pub admission: Option<&'a Admission>,
+    /// Its look for a kept answer and who shares that; nothing when it may have none.
+    pub looking: Option<(&'a Tenant, Looking<'a>)>,
     /// What it reserves.
     pub wanted: &'a Reservation,
 }
@@ -52,26 +50,35 @@ pub(super) type Said = (Vec<redis::Value>, (String, Vec<u8>, i64, usize));
 #[derive(Debug)]
 pub(super) struct Entry {
     /// What other requests of its key have in common with it, as a rule.
-    shared: [Words; 2],
+    pub(super) shared: [Words; 2],
     own: [Words; 2],
 }
 
 impl Entering<'_> {
     /// What the script is given, and whose limits are asked.
     pub(super) fn write(&self, store: &Store) -> (Entry, Vec<Owner>) {
-        let Self { admission, tenant, looking, wanted } = self;
-        let owners = admission.owners();
+        let Self { admission, looking, wanted } = *self;
+        let owners = admission.map(Admission::owners).unwrap_or_default();
         let room = Words::with_capacity;
         let (mut keys, mut words) = (room(SHARED_WORDS), room(SHARED_WORDS));
         limits::write_keys(&owners, &mut keys);
-        admission.write_limits(&owners, &mut words);
+        limits::write_limits(
+            admission.map_or(0, |admission| admission.lease_ms),
+            &owners,
+            &mut words,
+        );
         wanted.write_purse_keys(&mut keys);
-        words.add(looking.lease_ms);
+        words.add(looking.map_or(0, |(_, looking)| looking.lease_ms));
         wanted.write_purse(store.time_zone, &mut words);
         let (mut own_keys, mut own_words) = (room(OWN_WORDS), room(OWN_WORDS));
-        looking.write_keys(tenant, &mut own_keys);
+        match looking {
+            Some((tenant, looking)) => looking.write_keys(tenant, &mut own_keys),
+            // In a cluster all names have to be of one part.
+            None => (0..2).for_each(|_| wanted.write_hold_key(&mut own_keys)),
+        }
         wanted.write_hold_key(&mut own_keys);
-        admission.write_request(&mut own_words);
+        own_words.add(wanted.request.as_str());
+        own_words.add(admission.map_or(0, |admission| admission.tokens));
         wanted.write_amounts(&mut own_words);
         (Entry { shared: [keys, words], own: [own_keys, own_words] }, owners)
     }
@@ -82,24 +89,19 @@ impl Entering<'_> {
         owners: &[Owner],
         (standing, sought): Said,
     ) -> Result<Entered, StoreError> {
-        let standing = Standing::read(owners, &standing)?;
-        match sought.0.as_str() {
-            "refused" => Ok(Entered::Refused(standing)),
-            "spoiled" => Ok(Entered::Spoiled(standing)),
+        let standing = self.admission.map(|_| Standing::read(owners, &standing)).transpose()?;
+        match (sought.0.as_str(), standing) {
+            ("refused", Some(standing)) => Ok(Entered::Refused(standing)),
+            ("spoiled", _) => Ok(Entered::Spoiled(standing)),
             _ => Ok(Entered::Passed(standing, holds::sought(self.wanted, sought)?)),
         }
     }
 }
 
-impl Entry {
-    /// Whether both may be asked for in one call.
-    pub(super) fn goes_with(&self, other: &Self) -> bool {
-        self.shared == other.shared
-    }
-}
-
 impl Store {
-    /// Does what [`Store::admit`] and then [`Store::seek`] do.
+    /// Lets a request pass as [`Store::admit`] does, and looks as [`Store::look_for_answer`] does; who
+    /// passes and finds no answer, and nobody to follow, reserves. For the look Redis has as long as
+    /// for the reservation. Repeating it is safe, but for the limits.
     ///
     /// # Errors
     /// When Redis is away: then nothing may be started.
@@ -108,6 +110,17 @@ impl Store {
         let mut said = self.enter_together(&[entry]).await?;
         let said = said.pop().ok_or_else(|| StoreError::Unreadable("enter".into()))?;
         entering.read(&owners, said)
+    }
+
+    /// Reserves the worst case of a request. Repeating it is safe.
+    ///
+    /// # Errors
+    /// When Redis is away: then nothing may be started.
+    pub async fn reserve(&self, wanted: &Reservation) -> Result<Reserved, StoreError> {
+        match self.enter(Entering { admission: None, looking: None, wanted }).await? {
+            Entered::Passed(_, Sought::Lead(reserved)) => Ok(reserved),
+            _ => Err(StoreError::Unreadable("reserve".into())),
+        }
     }
 
     /// Asks for several that go with the first, one after the other in this order. As many are

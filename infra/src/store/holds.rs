@@ -1,9 +1,8 @@
 //! Reserving credit before work begins, and finding the holds that nobody settled. A hold is
 //! released by the ledger event of its request alone (see `apply`).
 
-use super::answers::{LOOK_TEXT, Look, Looking, Tenant};
-use super::call::{Call, Words};
-use super::limits::CLOCK_TEXT;
+use super::answers::Look;
+use super::call::Words;
 use super::spending::{self, Spender};
 use super::{Store, StoreError, keys};
 use crate::calendar::{Period, TimeZone};
@@ -17,18 +16,6 @@ use std::sync::LazyLock;
 
 /// The functions that reserve.
 pub(super) const RESERVE_TEXT: &str = include_str!("scripts/reserve.lua");
-
-/// Reserves for one request.
-static RESERVE: LazyLock<Script> = LazyLock::new(|| {
-    let hold = include_str!("scripts/hold.lua");
-    Script::new(&format!("{CLOCK_TEXT}{RESERVE_TEXT}{hold}"))
-});
-
-/// The look for a kept answer and the reservation of who finds none, in one round trip.
-static SEEK: LazyLock<Script> = LazyLock::new(|| {
-    let seek = include_str!("scripts/seek.lua");
-    Script::new(&format!("{CLOCK_TEXT}{LOOK_TEXT}{RESERVE_TEXT}{seek}"))
-});
 
 static EXPIRED: LazyLock<Script> =
     LazyLock::new(|| Script::new(include_str!("scripts/expired.lua")));
@@ -204,44 +191,6 @@ fn reserved(
 }
 
 impl Store {
-    /// Reserves the worst case of a request. Repeating it is safe.
-    ///
-    /// # Errors
-    /// When Redis is away: then nothing may be started.
-    pub async fn reserve(&self, wanted: &Reservation) -> Result<Reserved, StoreError> {
-        let (mut keys, mut words) = (Words::default(), Words::default());
-        wanted.write_purse_keys(&mut keys);
-        wanted.write_hold_key(&mut keys);
-        wanted.write_purse(self.time_zone, &mut words);
-        words.add(wanted.request.as_str());
-        wanted.write_amounts(&mut words);
-        let mut call = Call::with_keys(&RESERVE, [&keys].into_iter());
-        let answer = call.arg(&words).ask(&mut self.connection()).await?;
-        reserved(wanted, answer)
-    }
-
-    /// Looks for a kept answer; who finds none, and nobody to follow, reserves as
-    /// [`Store::reserve`] does. For the look Redis has as long as for the reservation.
-    ///
-    /// # Errors
-    /// When Redis is away: then nothing may be started.
-    pub async fn seek(
-        &self,
-        tenant: &Tenant,
-        looking: Looking<'_>,
-        wanted: &Reservation,
-    ) -> Result<Sought, StoreError> {
-        let (mut keys, mut words) = (Words::default(), Words::default());
-        wanted.write_purse_keys(&mut keys);
-        looking.write_keys(tenant, &mut keys);
-        wanted.write_hold_key(&mut keys);
-        wanted.write_purse(self.time_zone, &mut words);
-        words.add(wanted.request.as_str()).add(looking.lease_ms);
-        wanted.write_amounts(&mut words);
-        let mut call = Call::with_keys(&SEEK, [&keys].into_iter());
-        sought(wanted, call.arg(&words).ask(&mut self.connection()).await?)
-    }
-
     /// The holds of a part that are past their time, at most 256 of them.
     ///
     /// # Errors
@@ -250,7 +199,7 @@ impl Store {
         let found: Vec<(String, String, String)> = EXPIRED
             .prepare_invoke()
             .key(keys::holds(partition))
-            .arg(keys::partition_prefix(partition).to_string())
+            .arg(keys::partition_prefix(partition))
             .arg(EXPIRED_HOLDS_MAX)
             .invoke_async(&mut self.connection())
             .await?;
@@ -281,7 +230,7 @@ impl Store {
             .prepare_invoke()
             .key(keys::holds(partition))
             .key(keys::total(partition))
-            .arg(keys::partition_prefix(partition).to_string())
+            .arg(keys::partition_prefix(partition))
             .arg(lifetime_ms)
             .arg(open)
             .invoke_async(&mut self.connection())

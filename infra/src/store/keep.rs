@@ -61,7 +61,7 @@ impl Similar<'_> {
 pub(super) struct Entry {
     /// What other answers have in common with it, as a rule: names of the tenant's, those of the
     /// request's places, and words.
-    shared: [Words; 3],
+    pub(super) shared: [Words; 3],
     leader: Words,
     words: Words,
     /// Its name, and whether it is there to be kept.
@@ -102,13 +102,6 @@ impl Keeping<'_> {
         set.arg("SET").arg(&name).arg(answer).arg("EX").arg(ttl_seconds);
         let set = fits.then_some(set);
         Entry { shared: [names, places, shared], leader, words, name, set }
-    }
-}
-
-impl Entry {
-    /// Whether both may be asked for in one call.
-    pub(super) fn goes_with(&self, other: &Self) -> bool {
-        self.shared == other.shared
     }
 }
 

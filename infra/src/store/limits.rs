@@ -4,7 +4,7 @@
 use super::call::{Call, Words};
 use super::spending::Spender;
 use super::{Store, StoreError, keys};
-use redis::Script;
+use redis::{RedisResult, Script};
 use schemas::ids::{AccountId, KeyId, RequestId};
 use std::sync::LazyLock;
 
@@ -55,6 +55,12 @@ pub struct Admission {
     pub of_account: Option<Rates>,
 }
 
+/// Keys of the limits, and what their script is given of them.
+const WORDS: usize = 8;
+
+/// What the script says of one.
+pub(super) type Said = Vec<redis::Value>;
+
 /// Whose limits are asked: with the names of its buckets and of its places.
 pub(super) type Owner = (Spender, Rates, String, String);
 
@@ -77,18 +83,47 @@ impl Admission {
         }));
         owners
     }
+}
 
-    /// Writes what the script is given of the limits.
-    pub(super) fn write_limits(&self, owners: &[Owner], words: &mut Words) {
-        words.add(self.lease_ms).add(owners.len());
-        for (_, rates, ..) in owners {
-            words.add(rates.requests_max).add(rates.tokens_max).add(rates.parallel_max);
-        }
+/// What a script is given of the limits.
+pub(super) fn write_limits(lease_ms: u64, owners: &[Owner], words: &mut Words) {
+    words.add(lease_ms).add(owners.len());
+    for (_, rates, ..) in owners {
+        words.add(rates.requests_max).add(rates.tokens_max).add(rates.parallel_max);
     }
+}
 
-    /// Writes what it is given of the request.
-    pub(super) fn write_request(&self, words: &mut Words) {
-        words.add(self.request.as_str()).add(self.tokens);
+/// A request that wants to pass, as the script is given it.
+#[derive(Debug)]
+pub(super) struct Passing {
+    /// What other requests of its key have in common with it.
+    pub(super) shared: [Words; 2],
+    own: Words,
+}
+
+impl Passing {
+    pub(super) fn of(wanted: &Admission, owners: &[Owner]) -> Self {
+        let room = Words::with_capacity;
+        let (mut keys, mut words, mut own) = (room(WORDS), room(WORDS), room(2));
+        write_keys(owners, &mut keys);
+        write_limits(wanted.lease_ms, owners, &mut words);
+        own.add(wanted.request.as_str()).add(wanted.tokens);
+        Self { shared: [keys, words], own }
+    }
+}
+
+/// A running request that leaves its place.
+#[derive(Debug)]
+pub(super) struct Leaving {
+    /// The running requests of its key, and of its account.
+    pub(super) places: [String; 2],
+    request: RequestId,
+}
+
+impl Leaving {
+    pub(super) fn of(account: &AccountId, key: &KeyId, request: &RequestId) -> Self {
+        let places = [keys::parallel(account, key), keys::account_parallel(account)];
+        Self { places, request: request.clone() }
     }
 }
 
@@ -184,13 +219,20 @@ impl Store {
     /// When Redis is away: then the request must not pass.
     pub async fn admit(&self, wanted: &Admission) -> Result<Standing, StoreError> {
         let owners = wanted.owners();
-        let (mut keys, mut words) = (Words::default(), Words::default());
-        write_keys(&owners, &mut keys);
-        wanted.write_limits(&owners, &mut words);
-        wanted.write_request(&mut words);
-        let mut call = Call::with_keys(&ADMIT, [&keys].into_iter());
-        let answer: Vec<redis::Value> = call.arg(&words).ask(&mut self.connection()).await?;
-        Standing::read(&owners, &answer)
+        let said = self.pass_together(&[Passing::of(wanted, &owners)]).await?;
+        Standing::read(&owners, said.first().map(Vec::as_slice).unwrap_or_default())
+    }
+
+    /// Lets several pass that go with the first, one after the other. As many are answered.
+    pub(super) async fn pass_together(&self, all: &[Passing]) -> RedisResult<Vec<Said>> {
+        let Some(first) = all.first() else { return Ok(Vec::new()) };
+        let [keys, words] = &first.shared;
+        let mut call = Call::with_keys(&ADMIT, std::iter::once(keys));
+        call.arg(all.len()).arg(words);
+        for passing in all {
+            call.arg(&passing.own);
+        }
+        call.ask(&mut self.connection()).await
     }
 
     /// Gives back what a request took that was refused after it had passed, so that the
@@ -240,15 +282,17 @@ impl Store {
         key: &KeyId,
         request: &RequestId,
     ) -> Result<(), StoreError> {
-        redis::pipe()
-            .cmd("ZREM")
-            .arg(keys::parallel(account, key))
-            .arg(request.as_str())
-            .cmd("ZREM")
-            .arg(keys::account_parallel(account))
-            .arg(request.as_str())
-            .exec_async(&mut self.connection())
-            .await?;
-        Ok(())
+        Ok(self.leave_together(&[Leaving::of(account, key, request)]).await?)
+    }
+
+    /// Lets several leave that go with the first.
+    pub(super) async fn leave_together(&self, all: &[Leaving]) -> RedisResult<()> {
+        let Some(first) = all.first() else { return Ok(()) };
+        let mut both = redis::pipe();
+        for place in &first.places {
+            let names = all.iter().map(|leaving| leaving.request.as_str());
+            both.cmd("ZREM").arg(place).arg(names.collect::<Vec<_>>());
+        }
+        both.exec_async(&mut self.connection()).await
     }
 }

@@ -3,12 +3,15 @@
 //! for nobody. A script that serves a dozen requests of one key reads and writes what they share
 //! once.
 
+use super::call::Words;
 use super::enter::{self, Entered, Entering};
 use super::keep::{self, Keeping};
+use super::limits::{self, Admission, Leaving, Passing, Standing};
 use super::{COMMAND_TIME_MAX, Store, StoreError};
 use crate::tasks::Tasks;
 use futures::future::join_all;
 use redis::{RedisError, RedisResult};
+use schemas::ids::{AccountId, KeyId, RequestId};
 use std::sync::Arc;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -21,11 +24,13 @@ const WAITING_MAX: usize = 1_024;
 
 /// What may be asked for together with others of its kind.
 trait Asked: Sized + Send + Sync + 'static {
+    /// What all have in common that are asked for in one call.
+    type Shared: PartialEq;
+
     /// What is said of one.
     type Said: Send + 'static;
 
-    /// Whether both may be asked for in one call.
-    fn goes_with(&self, other: &Self) -> bool;
+    fn shared(&self) -> &Self::Shared;
 
     /// Asks for all of them, which go with the first. As many are answered, in this order.
     fn ask(
@@ -34,23 +39,38 @@ trait Asked: Sized + Send + Sync + 'static {
     ) -> impl Future<Output = RedisResult<Vec<Self::Said>>> + Send;
 }
 
-impl Asked for enter::Entry {
-    type Said = enter::Said;
+impl Asked for Passing {
+    type Shared = [Words; 2];
+    type Said = limits::Said;
 
-    fn goes_with(&self, other: &Self) -> bool {
-        self.goes_with(other)
+    fn shared(&self) -> &[Words; 2] {
+        &self.shared
     }
 
-    async fn ask(store: &Store, all: &[Self]) -> RedisResult<Vec<Self::Said>> {
+    async fn ask(store: &Store, all: &[Self]) -> RedisResult<Vec<limits::Said>> {
+        store.pass_together(all).await
+    }
+}
+
+impl Asked for enter::Entry {
+    type Shared = [Words; 2];
+    type Said = enter::Said;
+
+    fn shared(&self) -> &[Words; 2] {
+        &self.shared
+    }
+
+    async fn ask(store: &Store, all: &[Self]) -> RedisResult<Vec<enter::Said>> {
         store.enter_together(all).await
     }
 }
 
 impl Asked for keep::Entry {
+    type Shared = [Words; 3];
     type Said = u64;
 
-    fn goes_with(&self, other: &Self) -> bool {
-        self.goes_with(other)
+    fn shared(&self) -> &[Words; 3] {
+        &self.shared
     }
 
     async fn ask(store: &Store, all: &[Self]) -> RedisResult<Vec<u64>> {
@@ -58,11 +78,27 @@ impl Asked for keep::Entry {
     }
 }
 
+impl Asked for Leaving {
+    type Shared = [String; 2];
+    type Said = ();
+
+    fn shared(&self) -> &[String; 2] {
+        &self.places
+    }
+
+    async fn ask(store: &Store, all: &[Self]) -> RedisResult<Vec<()>> {
+        store.leave_together(all).await?;
+        Ok(vec![(); all.len()])
+    }
+}
+
 /// Asks for several at once.
 pub struct Together {
     store: Store,
+    passing: Gathering<Passing>,
     entering: Gathering<enter::Entry>,
     keeping: Gathering<keep::Entry>,
+    leaving: Gathering<Leaving>,
 }
 
 impl Together {
@@ -71,9 +107,21 @@ impl Together {
     pub fn start(store: &Store, tasks: &Tasks) -> Self {
         Self {
             store: store.clone(),
+            passing: Gathering::start("pass together", store, tasks),
             entering: Gathering::start("enter together", store, tasks),
             keeping: Gathering::start("keep together", store, tasks),
+            leaving: Gathering::start("leave together", store, tasks),
         }
+    }
+
+    /// Does what [`Store::admit`] does.
+    ///
+    /// # Errors
+    /// When Redis is away, or takes too long: then the request must not pass.
+    pub async fn admit(&self, wanted: &Admission) -> Result<Standing, StoreError> {
+        let owners = wanted.owners();
+        let said = self.passing.ask(&self.store, Passing::of(wanted, &owners)).await?;
+        Standing::read(&owners, &said)
     }
 
     /// Does what [`Store::enter`] does.
@@ -91,6 +139,19 @@ impl Together {
     /// When Redis is away, or takes too long: then the answer is as a rule not kept.
     pub async fn keep_answer(&self, keeping: Keeping<'_>) -> Result<u64, StoreError> {
         self.keeping.ask(&self.store, keeping.write()).await
+    }
+
+    /// Does what [`Store::leave`] does.
+    ///
+    /// # Errors
+    /// When Redis is away, or takes too long: the place comes back by itself after its lease.
+    pub async fn leave(
+        &self,
+        account: &AccountId,
+        key: &KeyId,
+        request: &RequestId,
+    ) -> Result<(), StoreError> {
+        self.leaving.ask(&self.store, Leaving::of(account, key, request)).await
     }
 }
 
@@ -173,7 +234,7 @@ fn groups<A: Asked>(all: &mut Vec<Waiting<A>>) -> Vec<Vec<Waiting<A>>> {
     let mut groups: Vec<Vec<Waiting<A>>> = Vec::new();
     for waiting in all.drain(..) {
         let takes = |group: &&mut Vec<Waiting<A>>| {
-            group.first().is_some_and(|first| first.asked.goes_with(&waiting.asked))
+            group.first().is_some_and(|first| first.asked.shared() == waiting.asked.shared())
         };
         match groups.iter_mut().find(takes) {
             Some(group) => group.push(waiting),

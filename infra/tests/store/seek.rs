@@ -17,16 +17,22 @@ impl View {
     }
 
     async fn seek(&self, digest: &str, request: &RequestId, amount: i64) -> Sought {
-        let wanted = self.wanted_of_all(request, amount);
-        self.store.seek(&self.tenant(), looking(digest, request), &wanted).await.unwrap()
+        let (tenant, wanted) = (self.tenant(), self.wanted_of_all(request, amount));
+        let looking = Some((&tenant, looking(digest, request)));
+        let entering = Entering { admission: None, looking, wanted: &wanted };
+        match self.store.enter(entering).await.unwrap() {
+            Entered::Passed(None, sought) => sought,
+            other => panic!("{other:?}"),
+        }
     }
 
     /// The same with the limits, which let one request pass at once.
     async fn enter(&self, digest: &str, request: &RequestId, amount: i64) -> Entered {
         let (admission, wanted) = (self.one_at_once(request), self.wanted_of_all(request, amount));
-        let (tenant, looking) = (self.tenant(), looking(digest, request));
-        let (admission, tenant, wanted) = (&admission, &tenant, &wanted);
-        self.store.enter(Entering { admission, tenant, looking, wanted }).await.unwrap()
+        let tenant = self.tenant();
+        let looking = Some((&tenant, looking(digest, request)));
+        let (admission, wanted) = (Some(&admission), &wanted);
+        self.store.enter(Entering { admission, looking, wanted }).await.unwrap()
     }
 
     async fn held(&self) -> MicroUsd {
@@ -52,7 +58,7 @@ async fn who_is_refused_by_the_limits_neither_leads_nor_holds() {
     let entered = view.enter("d", &first, 4).await;
     let held = Sought::Lead(Reserved::Held(MicroUsd(4)));
     assert!(
-        matches!(&entered, Entered::Passed(standing, sought)
+        matches!(&entered, Entered::Passed(Some(standing), sought)
         if standing.requests_left == 999 && *sought == held),
         "{entered:?}"
     );
@@ -72,7 +78,7 @@ async fn who_is_refused_by_the_limits_neither_leads_nor_holds() {
     let entered = view.enter("d", &third, 4).await;
     let follow = Sought::Known(Look::Follow(first.to_string()));
     assert!(
-        matches!(&entered, Entered::Passed(standing, sought)
+        matches!(&entered, Entered::Passed(Some(standing), sought)
         if standing.requests_left == 997 && *sought == follow),
         "{entered:?}"
     );
@@ -87,7 +93,7 @@ async fn what_is_kept_and_spoiled_stops_nobody_at_the_limits() {
     let spoiled = infra::store::keys::answer(&view.tenant(), "d");
     view.ask::<i64>(&["RPUSH", &spoiled, "x"]).await;
     let entered = view.enter("d", &first, 4).await;
-    assert!(matches!(entered, Entered::Spoiled(standing) if standing.requests_left == 999));
+    assert!(matches!(entered, Entered::Spoiled(Some(standing)) if standing.requests_left == 999));
     assert_eq!(view.held().await, MicroUsd::ZERO);
     assert_eq!(view.admit(&RequestId::fresh()).await, Some(Refusal::Parallel), "it has passed");
     view.stop().await;

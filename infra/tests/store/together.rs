@@ -31,8 +31,8 @@ struct Guest {
 impl Guest {
     fn entering<'a>(&'a self, tenant: &'a Tenant) -> Entering<'a> {
         let Self { admission, wanted, digest } = self;
-        let looking = looking(digest, &admission.request);
-        Entering { admission, tenant, looking, wanted }
+        let looking = Some((tenant, looking(digest, &admission.request)));
+        Entering { admission: Some(admission), looking, wanted }
     }
 }
 
@@ -81,7 +81,7 @@ async fn no_more_pass_than_the_limits_and_the_credit_let() {
     assert_eq!(entered.iter().filter(|entered| has_entered(entered)).count(), 20);
     assert_eq!(refused_by(&entered, Refusal::Requests), REQUESTS - 20);
     let left = entered.iter().filter_map(|entered| match entered {
-        Entered::Passed(standing, _) => Some(standing.requests_left),
+        Entered::Passed(standing, _) => standing.map(|standing| standing.requests_left),
         Entered::Spoiled(_) | Entered::Refused(_) => None,
     });
     assert!(left.eq((0..20).rev()), "each is told where it stands");
@@ -135,6 +135,72 @@ async fn a_budget_is_shared_and_what_is_left_is_taken_if_it_is_enough() {
     };
     assert_eq!(entered.iter().filter(over).count(), REQUESTS - 26);
     assert_eq!(view.stands().await, (1_000, 101));
+    view.stop().await;
+}
+
+/// Their answers are not kept, or they have passed their limits already.
+#[tokio::test]
+async fn who_looks_for_nothing_and_who_has_passed_hold_credit_together() {
+    let view = View::with_credit(100).await;
+    let together = Together::start(&view.store, &Tasks::new());
+    let few = Rates { parallel_max: 30, ..PLENTY };
+    let (unkept, passed) = (guests(&view, few, 1), guests(&view, PLENTY, 1));
+    let entering = unkept.iter().map(|Guest { admission, wanted, .. }| {
+        together.enter(Entering { admission: Some(admission), looking: None, wanted })
+    });
+    let entered: Vec<Entered> = join_all(entering).await.into_iter().map(Result::unwrap).collect();
+    assert_eq!(entered.iter().filter(|entered| has_entered(entered)).count(), 30);
+    assert_eq!(refused_by(&entered, Refusal::Parallel), REQUESTS - 30);
+    assert_eq!(view.stands().await, (100, 30), "who is refused holds nothing");
+    assert_eq!(view.ask::<Vec<String>>(&["KEYS", "*leader*"]).await, [""; 0], "nobody leads");
+
+    let entering = passed.iter().map(|Guest { wanted, .. }| {
+        together.enter(Entering { admission: None, looking: None, wanted })
+    });
+    let entered: Vec<Entered> = join_all(entering).await.into_iter().map(Result::unwrap).collect();
+    let held = |entered: &&Entered| {
+        matches!(entered, Entered::Passed(None, Sought::Lead(Reserved::Held(MicroUsd(1)))))
+    };
+    let none_left = |entered: &&Entered| {
+        matches!(entered, Entered::Passed(None, Sought::Lead(Reserved::Insufficient(MicroUsd(0)))))
+    };
+    assert_eq!(entered.iter().filter(held).count(), 70);
+    assert_eq!(entered.iter().filter(none_left).count(), REQUESTS - 70);
+    assert_eq!(view.stands().await, (100, 100));
+    let parallel = keys::parallel(&view.account, &view.key);
+    assert_eq!(view.count("ZCARD", &parallel).await, 30, "who has passed takes no second place");
+    view.stop().await;
+}
+
+#[tokio::test]
+async fn no_more_pass_together_than_the_limits_let_and_all_places_come_back() {
+    let view = View::start().await;
+    let together = Together::start(&view.store, &Tasks::new());
+    let few = Rates { parallel_max: 30, ..PLENTY };
+    let all = guests(&view, Rates { parallel_max: 50, ..PLENTY }, 1);
+    let whole =
+        all.iter().map(|guest| Admission { of_account: Some(few), ..guest.admission.clone() });
+    let whole: Vec<Admission> = whole.collect();
+    let standings = join_all(whole.iter().map(|admission| together.admit(admission))).await;
+    let standings: Vec<_> = standings.into_iter().map(Result::unwrap).collect();
+    let refused = standings.iter().filter_map(|standing| standing.refusal);
+    let refused: Vec<_> = refused.collect();
+    assert_eq!(refused.len(), REQUESTS - 30);
+    assert!(refused.iter().all(|refusal| *refusal == (Refusal::Parallel, Spender::Account)));
+    // The minute goes by meanwhile.
+    let least = standings.iter().map(|standing| standing.requests_left).min().unwrap();
+    assert!((10_000 - 30..10_000 - 20).contains(&least), "thirty have taken one each: {least}");
+    let places = [keys::parallel(&view.account, &view.key), keys::account_parallel(&view.account)];
+    for place in &places {
+        assert_eq!(view.count("ZCARD", place).await, 30);
+    }
+    // Who has none leaves, too: nothing comes of it.
+    let leave =
+        all.iter().map(|guest| together.leave(&view.account, &view.key, &guest.admission.request));
+    assert!(join_all(leave).await.into_iter().all(|left| left.is_ok()));
+    for place in &places {
+        assert_eq!(view.count("ZCARD", place).await, 0);
+    }
     view.stop().await;
 }
 

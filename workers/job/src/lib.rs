@@ -213,8 +213,7 @@ async fn answer(worker: &Worker, execution: &Execution<'_>, reply: &mut Reply) -
         JobKind::Chat => worker.backend().answer(job, reply, stop),
         JobKind::Embeddings => worker.backend().embed(job, reply, stop),
     };
-    let answered = AssertUnwindSafe(answered).catch_unwind();
-    tokio::pin!(answered);
+    let mut answered = Box::pin(AssertUnwindSafe(answered).catch_unwind());
     // From the first interval's end on: waiting for a tick that is due at once takes a millisecond.
     let interval = worker.settings().alive_interval;
     let mut alive = tokio::time::interval_at(Instant::now() + interval, interval);

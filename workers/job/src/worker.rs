@@ -230,9 +230,9 @@ impl Worker {
         move |delivery| {
             let (worker, name) = (Arc::clone(&worker), name.clone());
             jobs.spawn("job", async move {
-                let metrics = worker.metrics.clone();
-                let outcome = run_job(worker, delivery).await;
-                metrics.jobs_total.with_label_values(&[&name, outcome.as_str()]).inc();
+                // Boxed: a task is copied on its way to where it runs.
+                let outcome = Box::pin(run_job(Arc::clone(&worker), delivery)).await;
+                worker.metrics.jobs_total.with_label_values(&[&name, outcome.as_str()]).inc();
             });
         }
     }

@@ -15,7 +15,7 @@ use super::error::ApiError;
 use super::messages;
 use crate::state::Gateway;
 use axum::body::Body;
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::{Method, request::Parts};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -66,31 +66,32 @@ struct Call {
 }
 
 /// Lets a request that wants to run once do so, and all others pass.
-pub(super) async fn once(
-    State(gateway): State<Arc<Gateway>>,
-    request: Request,
-    next: Next,
-) -> Response {
-    let id = request.extensions().get::<RequestId>().cloned();
+pub(super) async fn once(gateway: &Arc<Gateway>, request: Request, next: Next) -> Response {
     let is_creating = request.method() == Method::POST && request.uri().path().starts_with("/v1/");
-    let Some(id) = id.filter(|_| is_creating) else { return next.run(request).await };
+    if !is_creating {
+        return next.run(request).await;
+    }
+    let wanted = name::wanted(gateway, request.headers());
+    let Some(wanted) = wanted.transpose() else { return next.run(request).await };
+    let Some(id) = request.extensions().get::<RequestId>().cloned() else {
+        return next.run(request).await;
+    };
     let path = request.uri().path().to_owned();
-    let wanted = match name::wanted(&gateway, request.headers()) {
-        Ok(Some(wanted)) => wanted,
-        Ok(None) => return next.run(request).await,
+    let wanted = match wanted {
+        Ok(wanted) => wanted,
         Err(problem) => return refusal(&path, problem, &id),
     };
     if super::incoming::secret(request.headers())
-        .is_none_or(|secret| crate::auth::open(&gateway, Some(&secret)).is_err())
+        .is_none_or(|secret| crate::auth::open(gateway, Some(&secret)).is_err())
     {
         return next.run(request).await;
     }
     let (parts, body) = request.into_parts();
-    let body = match super::incoming::read(&gateway, body).await {
+    let body = match super::incoming::read(gateway, body).await {
         Ok(body) => body,
         Err(problem) => return refusal(&path, problem, &id),
     };
-    run(&gateway, (id, path), wanted, (parts, body, next)).await
+    run(gateway, (id, path), wanted, (parts, body, next)).await
 }
 
 async fn run(

@@ -19,50 +19,95 @@ local clock = redis.call('TIME')
 local requests, digests = {}, {}
 for at = 1, count do
   local word = 6 * at - 1
-  local request = ARGV[word + 2]
-  if redis.call('GET', KEYS[5 + at]) == request then redis.call('DEL', KEYS[5 + at]) end
-  requests[at], digests[at] = request, ARGV[word]
+  requests[at], digests[at] = ARGV[word + 2], ARGV[word]
 end
+local leaders, led = redis.call('MGET', unpack(KEYS, 6, 5 + count)), {}
+for at = 1, count do
+  if leaders[at] == requests[at] then led[#led + 1] = KEYS[5 + at] end
+end
+if #led > 0 then redis.call('DEL', unpack(led)) end
 for place = 6 + count, #KEYS do redis.call('ZREM', KEYS[place], unpack(requests)) end
 
 local seen = redis.call('HMGET', sizes, 'total', unpack(digests))
 -- What all answers take, and those of this call among them.
-local taken, ours = tonumber(seen[1] or 0), 0
+local taken, ours, is_lost = tonumber(seen[1] or 0), 0, false
 local is_ours, ended, written = {}, {}, {}
 
-local function forget(old)
-  local bytes = redis.call('HGET', sizes, old)
-  redis.call('DEL', KEYS[3] .. old)
-  redis.call('ZREM', index, old)
-  redis.call('HDEL', sizes, old)
-  local wordings = redis.call('HGET', similars, old)
+-- Those that have gone. What they took is free at once, and the rest is written for many together.
+local is_gone, gone, gone_answers, is_less = {}, {}, {}, false
+
+local function write_gone()
+  if #gone == 0 then return end
+  redis.call('DEL', unpack(gone_answers))
+  redis.call('ZREM', index, unpack(gone))
+  redis.call('HDEL', sizes, unpack(gone))
+  gone, gone_answers = {}, {}
+end
+
+-- Lets one go, of which this is known. Answers whether it was there.
+local function forget(old, bytes, wordings)
+  if is_gone[old] then return false end
+  is_gone[old] = true
+  gone[#gone + 1], gone_answers[#gone_answers + 1] = old, KEYS[3] .. old
   if wordings then
     redis.call('HDEL', KEYS[4] .. wordings, old)
     redis.call('HDEL', similars, old)
   end
-  if bytes then
-    taken = taken - bytes
-    redis.call('HSET', sizes, 'total', string.format('%d', taken - ours))
-  end
+  if bytes then taken, is_less = taken - bytes, true end
+  -- No more than Lua hands to a command.
+  if #gone == 256 then write_gone() end
+  return true
+end
+
+-- What is known of some.
+local function known(olds)
+  return redis.call('HMGET', sizes, unpack(olds)), redis.call('HMGET', similars, unpack(olds))
+end
+
+-- Lets those go that have ended. There are as a rule no more of them afterwards.
+local are_no_more = false
+local function forget_ended()
+  local olds = redis.call('ZRANGEBYSCORE', index, '-inf', clock[1], 'LIMIT', '0', '256')
+  are_no_more = #olds < 256
+  if #olds == 0 then return end
+  local bytes, wordings = known(olds)
+  for place, old in ipairs(olds) do forget(old, bytes[place], wordings[place]) end
+  write_gone()
+end
+
+-- Those that end soonest, read as many at a time as answers come.
+local soonest, soonest_bytes, soonest_wordings, at_soonest = {}, nil, nil, 0
+
+-- Lets the one go that ends soonest. Answers whether there was one.
+local function forget_soonest()
+  repeat
+    at_soonest = at_soonest + 1
+    if at_soonest > #soonest then
+      write_gone()
+      soonest, at_soonest = redis.call('ZRANGE', index, '0', string.format('%d', count - 1)), 1
+      if #soonest == 0 then return false end
+      soonest_bytes, soonest_wordings = known(soonest)
+    end
+    local bytes, wordings = soonest_bytes[at_soonest], soonest_wordings[at_soonest]
+  until forget(soonest[at_soonest], bytes, wordings)
+  return true
 end
 
 -- Makes room for so many bytes. Answers how many answers had to go; nothing when that isn't enough.
 local function make_room(bytes)
-  local gone = 0
+  local before_time = 0
   while taken + bytes > bytes_max do
-    local soonest = redis.call('ZRANGE', index, '0', '0')[1]
-    if soonest then
-      forget(soonest)
-      gone = gone + 1
+    if forget_soonest() then
+      before_time = before_time + 1
     elseif taken > ours then
       -- The index was lost without its sizes: what they counted is gone, too.
       redis.call('DEL', sizes)
-      taken = ours
+      taken, is_less, is_lost = ours, false, true
     else
       return nil
     end
   end
-  return gone
+  return before_time
 end
 
 -- Notes that one is there for so many seconds. With its microseconds it stands behind those before
@@ -79,17 +124,15 @@ local function keep(at, bytes)
   local word = 6 * at - 1
   local digest = ARGV[word]
   if is_ours[digest] then return -1 end
-  if seen[at + 1] then forget(digest) end
+  local before = seen[at + 1]
+  if before then forget(digest, not is_lost and before, redis.call('HGET', similars, digest)) end
   -- What has ended is looked for when there is no room, and else now and then.
-  if taken + bytes > bytes_max or clock[2] % 16 == at then
-    local over = redis.call('ZRANGEBYSCORE', index, '-inf', clock[1], 'LIMIT', '0', '256')
-    for _, old in ipairs(over) do forget(old) end
-  end
+  if not are_no_more and (taken + bytes > bytes_max or clock[2] % 16 == at) then forget_ended() end
   local wordings = ARGV[word + 3] ~= '' and KEYS[4] .. ARGV[word + 3]
   local is_similar = wordings and redis.call('HLEN', wordings) < tonumber(ARGV[4])
   if is_similar then bytes = bytes + ARGV[word + 5] end
-  local gone = make_room(bytes)
-  if not gone then
+  local before_time = make_room(bytes)
+  if not before_time then
     -- It comes all the same, and whoever is to keep it alone may die before: the index knows it, so
     -- that it can be forgotten. It takes nothing yet, and goes for none of the others.
     note(digest, 0, ttl + 1)
@@ -104,7 +147,7 @@ local function keep(at, bytes)
   end
   taken, ours = taken + bytes, ours + bytes
   note(digest, bytes, ttl)
-  return gone
+  return before_time
 end
 
 local said = {}
@@ -112,6 +155,7 @@ for at = 1, count do
   local bytes = tonumber(ARGV[6 * at])
   said[at] = bytes and keep(at, bytes) or 0
 end
+write_gone()
 if #ended > 0 then
   redis.call('ZADD', index, unpack(ended))
   redis.call('HSET', sizes, 'total', string.format('%d', taken), unpack(written))
@@ -120,5 +164,7 @@ if #ended > 0 then
     redis.call('EXPIRE', index, ttl)
     redis.call('EXPIRE', sizes, ttl)
   end
+elseif is_less then
+  redis.call('HSET', sizes, 'total', string.format('%d', taken))
 end
 return said
