@@ -54,12 +54,11 @@ const LOOKED_AT_TOGETHER: usize = 64;
 /// Where in a text a placeholder could begin first; its length where none could. The quick test of
 /// every place: what many places next to each other have is asked without a turn for each.
 pub(super) fn may_begin_at(text: &str) -> usize {
-    let bytes = text.as_bytes();
-    let mut at = 0;
-    while let Some(these) = bytes.get(at..at + LOOKED_AT_TOGETHER + 2) {
-        if these
-            .array_windows()
-            .fold(false, |any, &[first, second, third]| any | begins(first, second, third))
+    let (bytes, mut at) = (text.as_bytes(), 0);
+    let block = |from: usize| bytes.get(from..from + LOOKED_AT_TOGETHER);
+    while let (Some(first), Some(second), Some(third)) = (block(at), block(at + 1), block(at + 2)) {
+        let places = first.iter().zip(second).zip(third);
+        if places.fold(false, |any, ((first, second), third)| any | begins(*first, *second, *third))
         {
             break;
         }

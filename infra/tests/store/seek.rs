@@ -20,10 +20,9 @@ impl View {
         let (tenant, wanted) = (self.tenant(), self.wanted_of_all(request, amount));
         let looking = Some((&tenant, looking(digest, request)));
         let entering = Entering { admission: None, looking, wanted: &wanted };
-        match self.store.enter(entering).await.unwrap() {
-            Entered::Passed(None, sought) => sought,
-            other => panic!("{other:?}"),
-        }
+        let entered = self.store.enter(entering).await.unwrap();
+        let Entered::Passed(None, sought) = entered else { unreachable!("{entered:?}") };
+        sought
     }
 
     /// The same with the limits, which let one request pass at once.

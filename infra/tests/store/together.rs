@@ -338,6 +338,38 @@ async fn answers_to_one_question_replace_each_other_and_wordings_stand_together(
     view.stop().await;
 }
 
+/// Room for ten of eighty: each call lets many go, those of calls before it and their wordings.
+#[tokio::test]
+async fn an_answer_that_goes_takes_its_wordings_with_it() {
+    let view = View::start().await;
+    let together = Together::start(&view.store, &Tasks::new());
+    let (tenant, request) = (view.tenant(), RequestId::fresh());
+    let named = |letter| (0..REQUESTS).map(move |number| format!("{letter}{:02}", number));
+    let (digests, wordings): (Vec<_>, Vec<_>) = (named('d').collect(), named('w').collect());
+    for round in digests.chunks(16).zip(wordings.chunks(16)) {
+        let keep = round.0.iter().zip(round.1).map(|(digest, wording)| {
+            let similar = Some(Similar { digest: wording, vector: b"v" });
+            // Twelve bytes, and as wordings: "w00", "v" and twice "d00".
+            let keeping = keeping(&tenant, digest, &request, 10 * 22);
+            together.keep_answer(Keeping { similar, ..keeping })
+        });
+        assert!(join_all(keep).await.iter().all(Result::is_ok));
+    }
+    assert_eq!(view.count("ZCARD", &keys::answers(&tenant)).await, 10);
+    let sizes = keys::answer_sizes(&tenant);
+    assert_eq!(view.ask::<u64>(&["HGET", &sizes, "total"]).await, 220);
+    assert_eq!(view.count("HLEN", &sizes).await, 10 + 1, "one each, and what all take");
+    assert_eq!(view.count("HLEN", &keys::similars(&tenant)).await, 10);
+    let (gone, stay) = wordings.split_at(REQUESTS - 10);
+    for wording in gone {
+        assert_eq!(view.count("EXISTS", &keys::similar(&tenant, wording)).await, 0, "{wording}");
+    }
+    for wording in stay {
+        assert_eq!(view.count("HLEN", &keys::similar(&tenant, wording)).await, 1, "{wording}");
+    }
+    view.stop().await;
+}
+
 #[tokio::test]
 async fn who_leaves_is_not_asked_for_and_others_are() {
     let view = View::with_credit(1_000).await;
