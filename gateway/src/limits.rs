@@ -10,7 +10,7 @@ use schemas::error::{ErrorCode, Problem};
 use schemas::ids::{KeyId, RequestId};
 use schemas::records::{AccountLimits, KeyRecordV1};
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// More than anybody takes in a minute: the highest limit that can be given.
@@ -96,7 +96,10 @@ impl Gateway {
     ///
     /// # Errors
     /// When there is none left, or Redis is away.
-    pub(crate) async fn count_request(&self, key: &KeyRecordV1) -> Result<(), Refused> {
+    pub(crate) async fn count_request(
+        self: &Arc<Self>,
+        key: &Arc<KeyRecordV1>,
+    ) -> Result<(), Refused> {
         let request = RequestId::fresh();
         let admission = self.admission(key, &request, 0);
         let standing = self.together.admit(&admission).await.map_err(|error| {
@@ -107,10 +110,18 @@ impl Gateway {
             let problem = refused(refusal, whose, standing.wait_ms);
             return Err(Refused { problem, standing: Some(standing) });
         }
-        if let Err(error) = self.together.leave(&key.account, &key.key, &request).await {
-            tracing::warn!(%error, "a place comes back only after its lease");
-        }
+        self.leave(key, request);
         Ok(())
+    }
+
+    /// Gives a request's place back, also when its client has left.
+    pub(crate) fn leave(self: &Arc<Self>, key: &Arc<KeyRecordV1>, request: RequestId) {
+        let (gateway, key) = (Arc::clone(self), Arc::clone(key));
+        self.settlements.spawn("give a place back", async move {
+            if let Err(error) = gateway.together.leave(&key.account, &key.key, &request).await {
+                tracing::warn!(%error, "a place may come back only after its lease");
+            }
+        });
     }
 }
 

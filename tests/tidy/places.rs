@@ -23,7 +23,10 @@ pub(crate) fn redis_keys_are_spelled_once(tree: &Tree) -> Vec<Violation> {
 /// Finds strings that begin as a name of `home` does, up to its first `mark`, in other code.
 fn spelled_once(tree: &Tree, home: &str, mark: char, instead: &str) -> Vec<Violation> {
     let heads: BTreeSet<&str> = match tree.file(home) {
-        Some(file) => code_strings(file).filter_map(|(_, text)| head(text, mark)).collect(),
+        Some(file) => {
+            let named = |text| head(text, mark).or_else(|| begun(text, mark));
+            code_strings(file).filter_map(|(_, text)| named(text)).collect()
+        }
         None => BTreeSet::new(),
     };
     if heads.is_empty() {
@@ -53,13 +56,21 @@ fn head(text: &str, mark: char) -> Option<&str> {
         name = after.trim_start_matches(['}', mark]);
     }
     let (head, rest) = name.split_once(mark)?;
-    let is_name = !head.is_empty()
-        && head.chars().all(|letter| letter.is_ascii_lowercase() || letter == '_')
+    let is_name = is_word(head)
         && !rest.is_empty()
         && !rest.starts_with('/')
         && !rest.contains(char::is_whitespace)
         && !text.starts_with(NO_SUBJECT);
     is_name.then_some(head)
+}
+
+/// The first word of a name that is joined of parts: `hold:` and what comes next.
+fn begun(text: &str, mark: char) -> Option<&str> {
+    text.strip_suffix(mark).filter(|head| is_word(head))
+}
+
+fn is_word(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|letter| letter.is_ascii_lowercase() || letter == '_')
 }
 
 /// The folders of somebody's machine, and whether prose may speak of them.
@@ -160,7 +171,15 @@ mod tests {
 
     #[test]
     fn a_key_spelled_again_is_found() {
-        let home = (KEYS, "fn hold(r: &str) -> String { format!(\"{}hold:{r}\", prefix()) }");
+        for written in ["format!(\"{}hold:{r}\", prefix())", "[prefix(), \"hold:\", r].concat()"] {
+            a_key_is_found_again(written);
+        }
+        assert_eq!(found(redis_keys_are_spelled_once, &[]), [KEYS]);
+    }
+
+    fn a_key_is_found_again(written: &str) {
+        let home = format!("fn hold(r: &str) -> String {{ {written} }}");
+        let home = (KEYS, home.as_str());
         let code = "\
             a(\"hold: the worst case\", \"data: {}\", \"https://a\", \"{hold:\", \"{}\")\n\
             b(\"hold:{}\")\n\
@@ -168,7 +187,6 @@ mod tests {
             d(\"{{{part}}}:hold:{id}\")\n";
         let places = found(redis_keys_are_spelled_once, &[home, ("a.rs", code)]);
         assert_eq!(places, ["a.rs:2", "a.rs:3", "a.rs:4"]);
-        assert_eq!(found(redis_keys_are_spelled_once, &[]), [KEYS]);
     }
 
     #[test]

@@ -24,7 +24,8 @@ const SECRET_BYTES_MAX: usize = 512;
 const X_FLY_DROP_PARAMS: &str = "x-fly-drop-params";
 
 /// Refuses a body that is packed in a way we can't unpack: what we can was unpacked before, and
-/// isn't named any more. Its size is limited unpacked.
+/// isn't named any more. Of two headers the first counts; what was packed twice is no JSON then.
+/// The size is limited unpacked.
 pub(super) fn is_unpacked(headers: &HeaderMap) -> Result<(), Problem> {
     let is_plain = |encoding: &HeaderValue| encoding.as_bytes().eq_ignore_ascii_case(b"identity");
     if headers.get_all(header::CONTENT_ENCODING).iter().all(is_plain) {

@@ -116,7 +116,7 @@ pub(crate) async fn statement(
 }
 
 async fn whose(
-    gateway: &Gateway,
+    gateway: &Arc<Gateway>,
     headers: &HeaderMap,
     query: UsageQuery,
 ) -> Result<AccountId, ApiError> {

@@ -153,7 +153,7 @@ pub(super) fn asker(gateway: &Gateway, headers: &HeaderMap) -> Result<Asker, Pro
 
 /// The same for what reads a whole ledger: it takes one of a key's requests of the minute.
 pub(super) async fn counted_asker(
-    gateway: &Gateway,
+    gateway: &Arc<Gateway>,
     headers: &HeaderMap,
 ) -> Result<Asker, ApiError> {
     if incoming::is_admin(gateway.admin_key.as_ref(), headers) {

@@ -132,16 +132,9 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        if self.is_over {
-            return;
+        if !self.is_over {
+            self.gateway.leave(&self.key, self.request.clone());
         }
-        let (gateway, key) = (Arc::clone(&self.gateway), Arc::clone(&self.key));
-        let request = self.request.clone();
-        self.gateway.settlements.spawn("give a place back", async move {
-            if let Err(error) = gateway.together.leave(&key.account, &key.key, &request).await {
-                tracing::warn!(%error, "a place comes back only after its lease");
-            }
-        });
     }
 }
 

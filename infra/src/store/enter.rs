@@ -73,7 +73,7 @@ impl Entering<'_> {
         let (mut own_keys, mut own_words) = (room(OWN_WORDS), room(OWN_WORDS));
         match looking {
             Some((tenant, looking)) => looking.write_keys(tenant, &mut own_keys),
-            // In a cluster all names have to be of one part.
+            // The mark of one that looks for none.
             None => (0..2).for_each(|_| wanted.write_hold_key(&mut own_keys)),
         }
         wanted.write_hold_key(&mut own_keys);
@@ -99,9 +99,9 @@ impl Entering<'_> {
 }
 
 impl Store {
-    /// Lets a request pass as [`Store::admit`] does, and looks as [`Store::look_for_answer`] does; who
-    /// passes and finds no answer, and nobody to follow, reserves. For the look Redis has as long as
-    /// for the reservation. Repeating it is safe, but for the limits.
+    /// Lets a request pass as [`Store::admit`] does, and looks as [`Store::look_for_answer`] does;
+    /// who passes and finds no answer, and nobody to follow, reserves. For the look Redis has as
+    /// long as for the reservation. Repeating it is safe, but for the limits.
     ///
     /// # Errors
     /// When Redis is away: then nothing may be started.

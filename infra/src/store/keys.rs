@@ -13,9 +13,9 @@ pub fn prefix(account: &AccountId) -> &'static str {
     partition_prefix(subjects::partition(account))
 }
 
-/// What all keys of a part begin with; nothing for a part that isn't there.
+/// What all keys of a part begin with; for a part that isn't there what no key begins with.
 pub fn partition_prefix(partition: u16) -> &'static str {
-    PREFIXES.get(usize::from(partition)).copied().unwrap_or_default()
+    PREFIXES.get(usize::from(partition)).copied().unwrap_or("{none}:")
 }
 
 /// What the operator did lately, the newest first. It belongs to no part.

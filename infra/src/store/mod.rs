@@ -99,11 +99,6 @@ impl StoreError {
         let loading = redis::ErrorKind::Server(redis::ServerErrorKind::BusyLoading);
         matches!(self, Self::Away(error) if error.kind() == loading)
     }
-
-    /// Whether Redis is there, and refuses what it was asked.
-    pub fn is_refusal(&self) -> bool {
-        matches!(self, Self::Away(error) if error.code().is_some())
-    }
 }
 
 /// A connection to Redis. Cheap to clone; it reconnects by itself.

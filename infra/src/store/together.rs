@@ -19,6 +19,9 @@ use tokio_util::sync::CancellationToken;
 /// Requests that one script is asked for at most: nobody else is served meanwhile.
 const TOGETHER_MAX: usize = 32;
 
+/// Requests of all keys that are asked for in one round of calls: the next round waits for it.
+const ROUND_MAX: usize = 256;
+
 /// Requests that wait at most; who finds no room is asked for alone.
 const WAITING_MAX: usize = 1_024;
 
@@ -29,6 +32,9 @@ trait Asked: Sized + Send + Sync + 'static {
 
     /// What is said of one.
     type Said: Send + 'static;
+
+    /// Whether one is not asked for when nobody waits for it any more.
+    const IS_LEFT_OUT: bool = true;
 
     fn shared(&self) -> &Self::Shared;
 
@@ -81,6 +87,9 @@ impl Asked for keep::Entry {
 impl Asked for Leaving {
     type Shared = [String; 2];
     type Said = ();
+
+    /// A place comes back however long Redis takes.
+    const IS_LEFT_OUT: bool = false;
 
     fn shared(&self) -> &[String; 2] {
         &self.places
@@ -204,7 +213,7 @@ async fn ask_on<A: Asked>(
     mut inbox: mpsc::Receiver<Waiting<A>>,
     stop: &CancellationToken,
 ) {
-    let mut all = Vec::with_capacity(TOGETHER_MAX);
+    let mut all = Vec::with_capacity(ROUND_MAX);
     loop {
         let came = tokio::select! {
             () = stop.cancelled(), if !inbox.is_closed() => {
@@ -218,13 +227,12 @@ async fn ask_on<A: Asked>(
         }
         // It is closed nowhere.
         let Ok(_permit) = asking.acquire().await else { return };
-        while all.len() < TOGETHER_MAX
+        while all.len() < ROUND_MAX
             && let Ok(next) = inbox.try_recv()
         {
             all.push(next);
         }
-        // Who has left since is not asked for.
-        all.retain(|waiting| !waiting.teller.is_closed());
+        all.retain(|waiting| !A::IS_LEFT_OUT || !waiting.teller.is_closed());
         join_all(groups(&mut all).into_iter().map(|group| ask_for(store, group))).await;
     }
 }
@@ -234,7 +242,8 @@ fn groups<A: Asked>(all: &mut Vec<Waiting<A>>) -> Vec<Vec<Waiting<A>>> {
     let mut groups: Vec<Vec<Waiting<A>>> = Vec::new();
     for waiting in all.drain(..) {
         let takes = |group: &&mut Vec<Waiting<A>>| {
-            group.first().is_some_and(|first| first.asked.shared() == waiting.asked.shared())
+            let shared = group.first().map(|first| first.asked.shared());
+            group.len() < TOGETHER_MAX && shared == Some(waiting.asked.shared())
         };
         match groups.iter_mut().find(takes) {
             Some(group) => group.push(waiting),

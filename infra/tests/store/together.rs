@@ -14,7 +14,7 @@ use infra::store::together::Together;
 use infra::tasks::Tasks;
 use schemas::ids::{KeyId, RequestId};
 use schemas::money::MicroUsd;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// More than are asked for in one call, and than two.
 const REQUESTS: usize = 80;
@@ -249,6 +249,35 @@ async fn keys_are_told_apart_and_a_spoiled_answer_is_one_requests_alone() {
 }
 
 /// Keeps twelve bytes.
+/// Redis is silent for longer than anybody waits for it.
+#[tokio::test]
+async fn places_come_back_also_of_who_waits_no_longer() {
+    let view = View::start().await;
+    let together = Together::start(&view.store, &Tasks::new());
+    let all = guests(&view, PLENTY, 1);
+    for guest in &all {
+        assert!(together.admit(&guest.admission).await.unwrap().refusal.is_none());
+    }
+    let parallel = keys::parallel(&view.account, &view.key);
+    assert_eq!(view.count("ZCARD", &parallel).await, REQUESTS);
+    let speaks = Instant::now() + Duration::from_millis(2_500);
+    view.ask::<()>(&["CLIENT", "PAUSE", "2500", "ALL"]).await;
+    let leaving = all.iter().map(|guest| {
+        let left = together.leave(&view.account, &view.key, &guest.admission.request);
+        // Some don't wait at all.
+        let patience = Duration::from_millis(if guest.digest.len() == 1 { 0 } else { 5_000 });
+        tokio::time::timeout(patience, left)
+    });
+    assert!(join_all(leaving).await.iter().all(|left| !matches!(left, Ok(Ok(())))), "silent");
+    tokio::time::sleep_until(speaks.into()).await;
+    let deadline = Instant::now() + LONG;
+    while view.count("ZCARD", &parallel).await > 0 {
+        assert!(Instant::now() < deadline, "places are lost");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    view.stop().await;
+}
+
 fn keeping<'a>(
     tenant: &'a Tenant,
     digest: &'a str,

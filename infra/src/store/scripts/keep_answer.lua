@@ -34,7 +34,7 @@ local taken, ours, is_lost = tonumber(seen[1] or 0), 0, false
 local is_ours, ended, written = {}, {}, {}
 
 -- Those that have gone. What they took is free at once, and the rest is written for many together.
-local is_gone, gone, gone_answers, is_less = {}, {}, {}, false
+local is_gone, gone, gone_answers = {}, {}, {}
 
 local function write_gone()
   if #gone == 0 then return end
@@ -53,7 +53,7 @@ local function forget(old, bytes, wordings)
     redis.call('HDEL', KEYS[4] .. wordings, old)
     redis.call('HDEL', similars, old)
   end
-  if bytes then taken, is_less = taken - bytes, true end
+  if bytes then taken = taken - bytes end
   -- No more than Lua hands to a command.
   if #gone == 256 then write_gone() end
   return true
@@ -102,7 +102,7 @@ local function make_room(bytes)
     elseif taken > ours then
       -- The index was lost without its sizes: what they counted is gone, too.
       redis.call('DEL', sizes)
-      taken, is_less, is_lost = ours, false, true
+      taken, is_lost = ours, true
     else
       return nil
     end
@@ -164,7 +164,5 @@ if #ended > 0 then
     redis.call('EXPIRE', index, ttl)
     redis.call('EXPIRE', sizes, ttl)
   end
-elseif is_less then
-  redis.call('HSET', sizes, 'total', string.format('%d', taken))
 end
 return said
