@@ -176,8 +176,8 @@ impl Kept {
 }
 
 /// Looks, and waits while an equal question is being asked: its `turn` is over then. A kept answer
-/// is charged for before it is told. Where it is sure that credit is asked for next, the look and the
-/// limits are left to that; else the limits have been asked when this returns.
+/// is charged for before it is told. Where it is sure that credit is asked for next, the look and
+/// the limits are left to that; else the limits have been asked when this returns.
 ///
 /// # Errors
 /// When a limit refuses, or a kept answer costs more than the credit covers.
