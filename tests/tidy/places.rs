@@ -22,11 +22,9 @@ pub(crate) fn redis_keys_are_spelled_once(tree: &Tree) -> Vec<Violation> {
 
 /// Finds strings that begin as a name of `home` does, up to its first `mark`, in other code.
 fn spelled_once(tree: &Tree, home: &str, mark: char, instead: &str) -> Vec<Violation> {
+    let named = |text| head(text, mark).or_else(|| begun(text, mark));
     let heads: BTreeSet<&str> = match tree.file(home) {
-        Some(file) => {
-            let named = |text| head(text, mark).or_else(|| begun(text, mark));
-            code_strings(file).filter_map(|(_, text)| named(text)).collect()
-        }
+        Some(file) => code_strings(file).filter_map(|(_, text)| named(text)).collect(),
         None => BTreeSet::new(),
     };
     if heads.is_empty() {
@@ -35,7 +33,7 @@ fn spelled_once(tree: &Tree, home: &str, mark: char, instead: &str) -> Vec<Viola
     let mut violations = Vec::new();
     for file in tree.files.iter().filter(|file| file.path != home) {
         for (line, text) in code_strings(file) {
-            if head(text, mark).is_some_and(|head| heads.contains(head)) {
+            if named(text).is_some_and(|head| heads.contains(head)) {
                 let what = format!("\"{text}\" is spelled in {home} alone: {instead}");
                 violations.push(Violation::at(&file.path, line, what));
             }
@@ -184,9 +182,10 @@ mod tests {
             a(\"hold: the worst case\", \"data: {}\", \"https://a\", \"{hold:\", \"{}\")\n\
             b(\"hold:{}\")\n\
             c(\"{}hold:{}\")\n\
-            d(\"{{{part}}}:hold:{id}\")\n";
+            d(\"{{{part}}}:hold:{id}\")\n\
+            e([part, \"hold:\", id].concat())\n";
         let places = found(redis_keys_are_spelled_once, &[home, ("a.rs", code)]);
-        assert_eq!(places, ["a.rs:2", "a.rs:3", "a.rs:4"]);
+        assert_eq!(places, ["a.rs:2", "a.rs:3", "a.rs:4", "a.rs:5"]);
     }
 
     #[test]
