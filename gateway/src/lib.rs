@@ -85,9 +85,6 @@ mod poison;
 /// HTTP connections.
 mod serve;
 
-/// Which protocol a client speaks.
-mod opened;
-
 /// What all requests share.
 mod state;
 

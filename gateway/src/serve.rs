@@ -1,23 +1,38 @@
 //! HTTP connections: accepted up to a limit, closed when their headers don't come, drained at the
 //! end. `axum::serve` has no time limits, and a thousand idle sockets cost an attacker nothing.
 
-use crate::opened::Opened;
+/// Which protocol a client speaks.
+mod opened;
+
+/// HTTP/1 by hyper, up to an answer that streams.
+mod takeover;
+
+/// An answer that streams.
+mod chunked;
+
+#[cfg(test)]
+mod tests;
+
+use self::opened::Opened;
+use self::takeover::Served;
 use axum::Router;
+use axum::body::{Bytes, HttpBody};
 use axum::http::Request;
 use axum::response::Response;
 use axum::serve::Listener;
 use hyper::body::Incoming;
-use hyper::server::conn::{http1, http2};
+use hyper::server::conn::http2;
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
 use infra::net::PromptListener;
 use infra::tasks::Tasks;
 use std::convert::Infallible;
+use std::io;
 use std::net::IpAddr;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, PoisonError, RwLock};
-use std::task::{Context, Poll};
 use std::time::Duration;
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
@@ -47,30 +62,22 @@ impl Routes {
     pub(crate) fn set(&self, router: Router) {
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = router;
     }
-}
 
-/// The routes for one connection: each request is told whose it is.
-#[derive(Clone)]
-struct Told {
-    routes: Routes,
-    peer: Peer,
-}
-
-impl Service<Request<Incoming>> for Told {
-    type Response = Response;
-    type Error = Infallible;
-    type Future = <Router as Service<Request<Incoming>>>::Future;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        // A router is always ready.
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, mut request: Request<Incoming>) -> Self::Future {
-        request.extensions_mut().insert(self.peer);
-        let routes = &self.routes.0;
-        let mut router = routes.read().unwrap_or_else(PoisonError::into_inner).clone();
-        router.call(request)
+    /// Answers a request, which is told whose it is.
+    fn answer<B>(
+        &self,
+        mut request: Request<B>,
+        peer: Peer,
+    ) -> impl Future<Output = Response> + use<B>
+    where
+        B: HttpBody<Data = Bytes> + Send + 'static,
+        B::Error: Into<axum::BoxError>,
+    {
+        request.extensions_mut().insert(peer);
+        let mut router = self.0.read().unwrap_or_else(PoisonError::into_inner).clone();
+        // A router is always ready, and never fails.
+        let answered = router.call(request);
+        async move { answered.await.unwrap_or_else(|never| match never {}) }
     }
 }
 
@@ -109,10 +116,9 @@ async fn connection(
     };
     // Who says nothing is no client.
     let Ok(Ok(opened)) = opened else { return };
-    let service = TowerToHyperService::new(Told { routes, peer });
     let ended = match opened.speaks_http2() {
-        true => Box::pin(http2(opened, service, stop)).await,
-        false => http1(opened, service, stop).await,
+        true => Box::pin(http2(opened, &routes, peer, &stop)).await.map_err(io::Error::other),
+        false => http1(opened, &routes, peer, &stop).await,
     };
     if let Err(error) = ended {
         // Clients hang up all the time.
@@ -120,24 +126,38 @@ async fn connection(
     }
 }
 
+/// One request after the other; while an answer streams, nothing of hyper's is kept.
 async fn http1(
-    opened: Opened,
-    service: TowerToHyperService<Told>,
-    stop: CancellationToken,
-) -> hyper::Result<()> {
-    let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(HEADER_SECONDS_MAX);
-    // Its buffer is there anyway: a list of the pieces that are to be written would come on top.
-    builder.writev(false);
-    let served = pin!(builder.serve_connection(TokioIo::new(opened), service));
-    until(served, stop, http1::Connection::graceful_shutdown).await
+    mut opened: Opened,
+    routes: &Routes,
+    peer: Peer,
+    stop: &CancellationToken,
+) -> io::Result<()> {
+    loop {
+        let answer = |request| routes.answer(request, peer);
+        // Boxed: else its room is kept while the answer streams.
+        let served = Box::pin(takeover::serve(opened, answer, stop)).await;
+        let Served::Streams(streaming) = served.map_err(io::Error::other)? else { return Ok(()) };
+        let stays_open = streaming.stays_open && !stop.is_cancelled();
+        opened = streaming.opened;
+        chunked::write(&mut opened, streaming.answer, stays_open).await?;
+        if !stays_open || stop.is_cancelled() {
+            return opened.shutdown().await;
+        }
+    }
 }
 
 async fn http2(
     opened: Opened,
-    service: TowerToHyperService<Told>,
-    stop: CancellationToken,
+    routes: &Routes,
+    peer: Peer,
+    stop: &CancellationToken,
 ) -> hyper::Result<()> {
+    let routes = routes.clone();
+    let service = service_fn(move |request: Request<Incoming>| {
+        let routes = routes.clone();
+        async move { Ok::<_, Infallible>(routes.answer(request, peer).await) }
+    });
     let mut builder = http2::Builder::new(TokioExecutor::new());
     builder.timer(TokioTimer::new());
     let served = pin!(builder.serve_connection(TokioIo::new(opened), service));
@@ -147,7 +167,7 @@ async fn http2(
 /// Lets a connection end by itself, or at `stop` after the request that it serves.
 async fn until<C: Future<Output = hyper::Result<()>>>(
     mut served: Pin<&mut C>,
-    stop: CancellationToken,
+    stop: &CancellationToken,
     shut_down: impl FnOnce(Pin<&mut C>),
 ) -> hyper::Result<()> {
     tokio::select! {

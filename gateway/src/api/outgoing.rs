@@ -170,7 +170,7 @@ pub(super) fn bytes(
     futures::stream::unfold(state, |state| async move {
         let mut state = state?;
         let (answering, first, writer, _) = &mut *state;
-        let (out, ending) = loop_until_written(answering, first.take(), writer).await?;
+        let (out, ending) = loop_until_written(answering, first, writer).await?;
         let next = match ending {
             Some(Ending(code)) => {
                 let (_, _, _, counted) = *state;
@@ -185,7 +185,7 @@ pub(super) fn bytes(
 
 async fn loop_until_written(
     answering: &mut Answering,
-    mut first: Option<Event>,
+    first: &mut Option<Event>,
     writer: &mut impl Writer,
 ) -> Option<(Vec<u8>, Option<Ending>)> {
     loop {

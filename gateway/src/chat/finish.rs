@@ -97,7 +97,8 @@ pub(super) fn finish(gateway: &Arc<Gateway>, mut live: Live, model: &str, done: 
     let place = live.published.held.routed.missed.masked.admitted.place;
     let gateway = Arc::clone(gateway);
     let tasks = gateway.settlements.clone();
-    tasks.spawn("keep an answer", async move {
+    // Boxed: a task is copied on its way to where it runs.
+    let keeping = Box::pin(async move {
         // Those that follow must find the answer when the lead ends.
         let (lead, place) = (lead, place);
         let Ok(body) = json::to_vec(&kept) else { return };
@@ -128,6 +129,7 @@ pub(super) fn finish(gateway: &Arc<Gateway>, mut live: Live, model: &str, done: 
             Err(error) => tracing::warn!(%error, "an answer couldn't be kept"),
         }
     });
+    tasks.spawn("keep an answer", keeping);
 }
 
 impl Live {
@@ -136,7 +138,7 @@ impl Live {
     pub(super) fn forget_question(&mut self) {
         let routed = &mut self.published.held.routed;
         let received = &mut routed.missed.masked.admitted.authenticated.received;
-        let chat = std::mem::take(&mut *received.chat);
+        let Some(chat) = received.chat.forget() else { return };
         self.owed.input_tokens_estimate = Some(prompt_tokens_estimate(&chat));
     }
 

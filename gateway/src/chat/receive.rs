@@ -11,6 +11,8 @@ use schemas::ids::RequestId;
 use schemas::job::JobKind;
 use schemas::openai::ChatRequest;
 use serde_json::Value;
+use std::ops::{Deref, DerefMut};
+use std::sync::LazyLock;
 use std::time::Instant;
 
 /// Messages of one request.
@@ -35,8 +37,7 @@ const CACHE: &str = "cache";
 pub(super) struct Received {
     pub(super) request: RequestId,
     pub(super) kind: JobKind,
-    /// Boxed: it goes from step to step.
-    pub(super) chat: Box<ChatRequest>,
+    pub(super) chat: Question,
     pub(super) secret: Option<String>,
     pub(super) wishes: Wishes,
     pub(super) drop_params: DropParams,
@@ -45,6 +46,32 @@ pub(super) struct Received {
     pub(super) deadline_ms: u64,
     /// The span that it is.
     pub(super) trace: Option<infra::trace::Context>,
+}
+
+/// What is asked, until it is forgotten: it reads as empty then. It goes from step to step, and a
+/// stream may outlive it by minutes.
+pub(super) struct Question(Option<Box<ChatRequest>>);
+
+impl Question {
+    /// Forgets it. It is given back, if nobody has forgotten it before.
+    pub(super) fn forget(&mut self) -> Option<Box<ChatRequest>> {
+        self.0.take()
+    }
+}
+
+impl Deref for Question {
+    type Target = ChatRequest;
+
+    fn deref(&self) -> &ChatRequest {
+        static EMPTY: LazyLock<ChatRequest> = LazyLock::new(ChatRequest::default);
+        self.0.as_deref().unwrap_or(&EMPTY)
+    }
+}
+
+impl DerefMut for Question {
+    fn deref_mut(&mut self) -> &mut ChatRequest {
+        self.0.get_or_insert_default()
+    }
 }
 
 /// Checks.
@@ -59,7 +86,7 @@ pub(super) fn receive(gateway: &Gateway, mut call: Call) -> Result<Received, Pro
     Ok(Received {
         request: call.request,
         kind: call.kind,
-        chat: call.chat,
+        chat: Question(Some(call.chat)),
         secret: call.secret,
         wishes: call.wishes,
         drop_params: said.unwrap_or(gateway.config.gateway.drop_params),

@@ -205,7 +205,8 @@ impl Relay {
             }
             FrameBody::Complete(complete) => self.complete(complete),
             FrameBody::Done(done) => Some(self.done(&done)),
-            FrameBody::Failed(failed) => self.failed(failed).await,
+            // Boxed as all that is rare: every stream would have room for it as long as it lasts.
+            FrameBody::Failed(failed) => Box::pin(self.failed(failed)).await,
             FrameBody::Alive => None,
         }
     }
@@ -303,7 +304,6 @@ impl Relay {
         let live = self.live.as_mut()?;
         let candidate = candidate.into().unwrap_or(live.published.candidate);
         let before = live.published.attempt;
-        // Boxed: it is rare, and every stream would have room for it as long as it lasts.
         let sent = Box::pin(live.published.again(&self.gateway, candidate)).await;
         if live.published.attempt != before {
             live.numbers = 0;
@@ -343,7 +343,7 @@ impl Relay {
                     self.gateway.learn_outcome(&self.model, outcome);
                 }
                 if let Some(next) = live.next_after(problem.code) {
-                    self.stop(&stage).await;
+                    Box::pin(self.stop(&stage)).await;
                     return self.again(next).await;
                 }
             }
@@ -362,7 +362,7 @@ impl Relay {
             if lost && may_again && live.may_begin_anew(&self.gateway) {
                 tracing::warn!(worker = %execution.worker, "a worker is gone before its start");
                 // It may only have lost its network, and would work for nobody.
-                self.stop(&stage).await;
+                Box::pin(self.stop(&stage)).await;
                 return self.again(None).await;
             }
             // Frames of a worker that only lost its network may still come: it gets an advert's

@@ -1,21 +1,30 @@
 //! Which protocol a client speaks: its first bytes tell. They are given on together with what came
 //! behind them, because a reader that is given the few bytes alone makes its buffer twice as large
-//! for the rest, and keeps it as long as the connection lives. It reads no request.
+//! for the rest. What a client says while its answer streams is kept in the same way. It reads no
+//! request.
 
+use bytes::{Buf, BytesMut};
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 /// What an HTTP/2 connection begins with.
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// A connection whose first bytes are known.
-pub(crate) struct Opened {
+/// What a client may say in one breath before its answer has ended; it isn't listened to further.
+const EARLY_BYTES_MAX: usize = 512;
+
+/// A connection of which some bytes are read already.
+pub(super) struct Opened {
     stream: TcpStream,
-    first: [u8; PREFACE.len()],
-    count: usize,
+    /// What was read, and is given on first.
+    early: BytesMut,
+    /// Whether all that was written before has left since somebody last unset it.
+    is_flushed: Arc<AtomicBool>,
 }
 
 impl Opened {
@@ -23,25 +32,53 @@ impl Opened {
     ///
     /// # Errors
     /// When the connection breaks.
-    pub(crate) async fn read(stream: TcpStream) -> io::Result<Self> {
-        let mut opened = Self { stream, first: [0; PREFACE.len()], count: 0 };
-        while opened.count < PREFACE.len() && PREFACE.starts_with(opened.known()) {
-            let read = opened.stream.read(&mut opened.first[opened.count..]).await?;
+    pub(super) async fn read(mut stream: TcpStream) -> io::Result<Self> {
+        let mut first = [0; PREFACE.len()];
+        let mut count = 0;
+        while count < PREFACE.len() && PREFACE.starts_with(&first[..count]) {
+            let read = stream.read(&mut first[count..]).await?;
             if read == 0 {
                 break;
             }
-            opened.count += read;
+            count += read;
         }
-        Ok(opened)
+        Ok(Self { stream, early: BytesMut::from(&first[..count]), is_flushed: Arc::default() })
     }
 
     /// Whether it is HTTP/2; all else is HTTP/1.
-    pub(crate) fn speaks_http2(&self) -> bool {
-        self.known() == PREFACE
+    pub(super) fn speaks_http2(&self) -> bool {
+        self.early == PREFACE[..]
     }
 
-    fn known(&self) -> &[u8] {
-        &self.first[..self.count]
+    /// Set when all that a writer had is written.
+    pub(super) fn is_flushed(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.is_flushed)
+    }
+
+    /// Takes back what a reader has read and not used.
+    pub(super) fn unread(&mut self, bytes: &[u8]) {
+        if !bytes.is_empty() {
+            let later = std::mem::replace(&mut self.early, BytesMut::from(bytes));
+            self.early.extend_from_slice(&later);
+        }
+    }
+
+    /// Ready with the reason when the client is gone. What it says instead is kept for the next
+    /// reader; then it isn't listened to.
+    pub(super) fn poll_hang_up(&mut self, context: &mut Context<'_>) -> Poll<io::Error> {
+        if !self.early.is_empty() {
+            return Poll::Pending;
+        }
+        let mut room = [0; EARLY_BYTES_MAX];
+        let mut read = ReadBuf::new(&mut room);
+        match ready!(Pin::new(&mut self.stream).poll_read(context, &mut read)) {
+            Err(error) => Poll::Ready(error),
+            Ok(()) if read.filled().is_empty() => Poll::Ready(io::ErrorKind::UnexpectedEof.into()),
+            Ok(()) => {
+                self.early.extend_from_slice(read.filled());
+                Poll::Pending
+            }
+        }
     }
 }
 
@@ -51,13 +88,16 @@ impl AsyncRead for Opened {
         context: &mut Context<'_>,
         out: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let given = self.count.min(out.remaining());
+        let given = self.early.len().min(out.remaining());
         if given == 0 {
             return Pin::new(&mut self.stream).poll_read(context, out);
         }
-        out.put_slice(&self.first[..given]);
-        self.first.copy_within(given.., 0);
-        self.count -= given;
+        out.put_slice(&self.early[..given]);
+        self.early.advance(given);
+        if !self.early.is_empty() {
+            return Poll::Ready(Ok(()));
+        }
+        self.early = BytesMut::new();
         // What isn't there yet is read the next time.
         match Pin::new(&mut self.stream).poll_read(context, out) {
             Poll::Ready(read) => Poll::Ready(read),
@@ -76,7 +116,11 @@ impl AsyncWrite for Opened {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
+        let flushed = Pin::new(&mut self.stream).poll_flush(context);
+        if flushed.is_ready() {
+            self.is_flushed.store(true, Ordering::Release);
+        }
+        flushed
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
