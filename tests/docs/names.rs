@@ -112,7 +112,6 @@ fn keys_spelled() -> Option<Spelled> {
         ("account_rate", keys::account_rate(&account)),
         ("account_parallel", keys::account_parallel(&account)),
         ("answer", keys::answer(&tenant, "DIGEST")),
-        ("leader", keys::leader(&tenant, "DIGEST")),
         ("answers", keys::answers(&tenant)),
         ("answer_sizes", keys::answer_sizes(&tenant)),
         ("similar", keys::similar(&tenant, "DIGEST")),

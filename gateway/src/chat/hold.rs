@@ -228,13 +228,7 @@ async fn seek(
     let keep = routed.missed.keep.as_ref().filter(|_| routed.missed.is_unseen);
     let key = keep.map(|keep| keep.key.clone());
     let wanted = wanted(gateway, routed, costs);
-    let Some(sought) = look_and_reserve(gateway, routed, key.as_ref(), &wanted).await? else {
-        // What is kept may be spoiled: that is no reason to refuse anybody.
-        gateway.metrics.cache_total.with_label_values(&["away"]).inc();
-        tracing::warn!("the cache can't be read");
-        routed.missed.keep = None;
-        return reserve(gateway, routed, costs).await.map(Sought::Lead);
-    };
+    let sought = look_and_reserve(gateway, routed, key.as_ref(), &wanted).await?;
     if let Some(key) = key.filter(|_| matches!(sought, Sought::Lead(_))) {
         gateway.metrics.cache_total.with_label_values(&["miss"]).inc();
         routed.missed.lead = Some(Lead::keep(gateway, &key, &wanted.request));
@@ -244,33 +238,34 @@ async fn seek(
 }
 
 /// The look for what is kept under a key, if there may be anything, and the reservation; with them
-/// the limits if nobody has asked them yet. Nothing when what is kept can't be read.
+/// the limits if nobody has asked them yet.
 async fn look_and_reserve(
     gateway: &Gateway,
     routed: &Routed,
     key: Option<&AnswerKey>,
     wanted: &Reservation,
-) -> Result<Option<Sought>, Problem> {
+) -> Result<Sought, Problem> {
     let looking = key.map(|key| (key.tenant(), gateway.looking(key, &wanted.request)));
     let passage = &routed.missed.masked.admitted.passage;
     let admission = passage.unasked();
-    let (standing, sought) =
-        match gateway.together.enter(Entering { admission, looking, wanted }).await {
-            Ok(Entered::Passed(standing, sought)) => (standing, Some(sought)),
-            Ok(Entered::Spoiled(standing)) => (standing, None),
-            Ok(Entered::Refused(standing)) => (Some(standing), None),
-            Err(error) if admission.is_some() => {
-                tracing::error!(%error, "neither limits nor credit can be asked");
-                return Err(passage.unheard());
+    match gateway.together.enter(Entering { admission, looking, wanted }).await {
+        Ok(Entered::Passed(standing, sought)) => {
+            match standing {
+                Some(standing) => passage.hear(gateway, standing)?,
+                // Whoever couldn't ask them has not passed.
+                None => passage.pass(gateway).await?,
             }
-            Err(error) => return Err(away(error)),
-        };
-    match standing {
-        Some(standing) => passage.hear(gateway, standing)?,
-        // Whoever couldn't ask them has not passed.
-        None => passage.pass(gateway).await?,
+            Ok(sought)
+        }
+        Ok(Entered::Refused(standing)) => {
+            Err(passage.hear(gateway, standing).err().unwrap_or_else(credits::away))
+        }
+        Err(error) if admission.is_some() => {
+            tracing::error!(%error, "neither limits nor credit can be asked");
+            Err(passage.unheard())
+        }
+        Err(error) => Err(away(error)),
     }
-    Ok(sought)
 }
 
 async fn reserve(gateway: &Gateway, routed: &Routed, costs: &Costs) -> Result<Reserved, Problem> {

@@ -1,7 +1,6 @@
 //! Answers kept for equal questions, for each tenant. Only masked text is kept. When Redis is away
 //! or slow the cache is simply empty: it never fails a request.
 
-use super::call::Words;
 use super::{Store, StoreError, keys};
 use redis::Script;
 use schemas::ids::{AccountId, RequestId};
@@ -9,20 +8,30 @@ use std::fmt;
 use std::sync::LazyLock;
 use std::time::Duration;
 
-/// The function that looks for a kept answer.
+/// How a lead is told from an answer, whose place it has: [`LEAD_MARK`].
+pub(super) const ASKS_TEXT: &str = include_str!("scripts/asks.lua");
+
+/// What a lead begins with, and no answer does.
+const LEAD_MARK: u8 = 0;
+
+/// The functions that look for a kept answer, after [`ASKS_TEXT`].
 pub(super) const LOOK_TEXT: &str = include_str!("scripts/look.lua");
 
-/// It alone.
-const LOOK_ALONE_TEXT: &str = "return {look(ARGV[1], KEYS[1], KEYS[2], ARGV[2])}";
+/// They alone.
+const LOOK_ALONE_TEXT: &str = "\
+local what, found = look(ARGV[1], KEYS[1], redis.call('MGET', KEYS[1])[1], ARGV[2])
+lead(ARGV[2])
+return {what, found}";
 
 static LOOK: LazyLock<Script> =
-    LazyLock::new(|| Script::new(&format!("{LOOK_TEXT}{LOOK_ALONE_TEXT}")));
+    LazyLock::new(|| Script::new(&[ASKS_TEXT, LOOK_TEXT, LOOK_ALONE_TEXT].concat()));
 static LEAD_ON: LazyLock<Script> =
-    LazyLock::new(|| Script::new(include_str!("scripts/lead_on.lua")));
+    LazyLock::new(|| Script::new(&[ASKS_TEXT, include_str!("scripts/lead_on.lua")].concat()));
 static LOOK_SIMILAR: LazyLock<Script> =
-    LazyLock::new(|| Script::new(include_str!("scripts/look_similar.lua")));
-static FORGET: LazyLock<Script> =
-    LazyLock::new(|| Script::new(include_str!("scripts/forget_answers.lua")));
+    LazyLock::new(|| Script::new(&[ASKS_TEXT, include_str!("scripts/look_similar.lua")].concat()));
+static FORGET: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(&[ASKS_TEXT, include_str!("scripts/forget_answers.lua")].concat())
+});
 
 /// Answers that one script call forgets at most.
 const FORGOTTEN_AT_ONCE_MAX: usize = 500;
@@ -83,13 +92,6 @@ pub struct Looking<'a> {
     pub time_max: Duration,
 }
 
-impl Looking<'_> {
-    /// The names of the answer, and of who asks for it now.
-    pub(super) fn write_keys(&self, tenant: &Tenant, keys: &mut Words) {
-        keys.add(keys::answer(tenant, self.digest)).add(keys::leader(tenant, self.digest));
-    }
-}
-
 /// A request that leads those that ask the same.
 #[derive(Debug, Clone, Copy)]
 pub struct Leading<'a> {
@@ -114,8 +116,7 @@ impl Store {
         let Looking { digest, request, lease_ms, time_max } = looking;
         let mut connection = self.connection();
         let mut script = LOOK.prepare_invoke();
-        script.key(keys::answer(tenant, digest)).key(keys::leader(tenant, digest));
-        script.arg(request.as_str()).arg(lease_ms);
+        script.key(keys::answer(tenant, digest)).arg(request.as_str()).arg(lease_ms);
         let look = tokio::time::timeout(time_max, script.invoke_async(&mut connection)).await;
         let (state, found): (String, Vec<u8>) = look.map_err(|_| StoreError::Slow)??;
         match state.as_str() {
@@ -138,7 +139,7 @@ impl Store {
         let mut script = LEAD_ON.prepare_invoke();
         script.arg(lease_ms);
         for Leading { tenant, digest, request } in leading {
-            script.key(keys::leader(tenant, digest)).arg(request.as_str());
+            script.key(keys::answer(tenant, digest)).arg(request.as_str());
         }
         Ok(script.invoke_async(&mut self.connection()).await?)
     }
@@ -170,6 +171,7 @@ impl Store {
             let name = keys::answer(tenant, &own);
             let answer: Option<Vec<u8>> =
                 redis::cmd("GET").arg(name).query_async(&mut connection).await?;
+            let answer = answer.filter(|answer| answer.first() != Some(&LEAD_MARK));
             Ok(answer.map(|answer| (answer, likeness)))
         };
         tokio::time::timeout(time_max, look).await.map_err(|_| StoreError::Slow)?

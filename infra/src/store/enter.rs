@@ -5,21 +5,26 @@ use super::answers::{Looking, Tenant};
 use super::call::{Call, Words};
 use super::holds::{Reservation, Reserved, Sought};
 use super::limits::{Admission, Owner, Standing};
-use super::{Store, StoreError, answers, holds, limits};
+use super::{Store, StoreError, answers, holds, keys, limits};
 use redis::{RedisResult, Script};
+use std::iter;
 use std::sync::LazyLock;
 
 static ENTER: LazyLock<Script> = LazyLock::new(|| {
     let enter = include_str!("scripts/enter.lua");
-    let functions = [limits::ADMIT_TEXT, answers::LOOK_TEXT, holds::RESERVE_TEXT].concat();
-    Script::new(&format!("{}{functions}{enter}", limits::CLOCK_TEXT))
+    let look = [answers::ASKS_TEXT, answers::LOOK_TEXT].concat();
+    let functions = [limits::ADMIT_TEXT, &look, holds::RESERVE_TEXT].concat();
+    Script::new(&[limits::CLOCK_TEXT, &functions, enter].concat())
 });
 
 /// Keys and arguments that requests of one key have in common, about.
 const SHARED_WORDS: usize = 16;
 
-/// Those of one request.
+/// Arguments of one request.
 const OWN_WORDS: usize = 4;
+
+/// The name of an answer or of a hold takes as much as two words.
+const KEY_WORDS: usize = 2;
 
 /// What came of it, with where the key stands if the limits were asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,8 +33,6 @@ pub enum Entered {
     Refused(Standing),
     /// It has passed.
     Passed(Option<Standing>, Sought),
-    /// It has passed, and what is kept can't be read: nothing is reserved.
-    Spoiled(Option<Standing>),
 }
 
 /// A request that wants to reserve credit.
@@ -51,7 +54,10 @@ pub(super) type Said = (Vec<redis::Value>, (String, Vec<u8>, i64, usize));
 pub(super) struct Entry {
     /// What other requests of its key have in common with it, as a rule.
     pub(super) shared: [Words; 2],
-    own: [Words; 2],
+    /// The name of its answer, or again of its hold when it looks for none.
+    answer: Words,
+    hold: Words,
+    words: Words,
 }
 
 impl Entering<'_> {
@@ -60,27 +66,26 @@ impl Entering<'_> {
         let Self { admission, looking, wanted } = *self;
         let owners = admission.map(Admission::owners).unwrap_or_default();
         let room = Words::with_capacity;
-        let (mut keys, mut words) = (room(SHARED_WORDS), room(SHARED_WORDS));
-        limits::write_keys(&owners, &mut keys);
+        let (mut names, mut words) = (room(SHARED_WORDS), room(SHARED_WORDS));
+        limits::write_keys(&owners, &mut names);
         limits::write_limits(
             admission.map_or(0, |admission| admission.lease_ms),
             &owners,
             &mut words,
         );
-        wanted.write_purse_keys(&mut keys);
+        wanted.write_purse_keys(&mut names);
         words.add(looking.map_or(0, |(_, looking)| looking.lease_ms));
         wanted.write_purse(store.time_zone, &mut words);
-        let (mut own_keys, mut own_words) = (room(OWN_WORDS), room(OWN_WORDS));
+        let (mut answer, mut hold, mut own) = (room(KEY_WORDS), room(KEY_WORDS), room(OWN_WORDS));
+        wanted.write_hold_key(&mut hold);
         match looking {
-            Some((tenant, looking)) => looking.write_keys(tenant, &mut own_keys),
-            // The mark of one that looks for none.
-            None => (0..2).for_each(|_| wanted.write_hold_key(&mut own_keys)),
-        }
-        wanted.write_hold_key(&mut own_keys);
-        own_words.add(wanted.request.as_str());
-        own_words.add(admission.map_or(0, |admission| admission.tokens));
-        wanted.write_amounts(&mut own_words);
-        (Entry { shared: [keys, words], own: [own_keys, own_words] }, owners)
+            Some((tenant, looking)) => answer.add(keys::answer(tenant, looking.digest)),
+            None => answer.add(&hold),
+        };
+        own.add(wanted.request.as_str());
+        own.add(admission.map_or(0, |admission| admission.tokens));
+        wanted.write_amounts(&mut own);
+        (Entry { shared: [names, words], answer, hold, words: own }, owners)
     }
 
     /// What the script said, which asked those limits.
@@ -92,7 +97,6 @@ impl Entering<'_> {
         let standing = self.admission.map(|_| Standing::read(owners, &standing)).transpose()?;
         match (sought.0.as_str(), standing) {
             ("refused", Some(standing)) => Ok(Entered::Refused(standing)),
-            ("spoiled", _) => Ok(Entered::Spoiled(standing)),
             _ => Ok(Entered::Passed(standing, holds::sought(self.wanted, sought)?)),
         }
     }
@@ -128,11 +132,12 @@ impl Store {
     pub(super) async fn enter_together(&self, entries: &[Entry]) -> RedisResult<Vec<Said>> {
         let Some(first) = entries.first() else { return Ok(Vec::new()) };
         let [keys, words] = &first.shared;
-        let own = entries.iter().map(|entry| &entry.own[0]);
-        let mut call = Call::with_keys(&ENTER, std::iter::once(keys).chain(own));
+        let answers = entries.iter().map(|entry| &entry.answer);
+        let holds = entries.iter().map(|entry| &entry.hold);
+        let mut call = Call::with_keys(&ENTER, iter::once(keys).chain(answers).chain(holds));
         call.arg(entries.len()).arg(words);
         for entry in entries {
-            call.arg(&entry.own[1]);
+            call.arg(&entry.words);
         }
         call.ask(&mut self.connection()).await
     }

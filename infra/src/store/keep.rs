@@ -1,6 +1,6 @@
 //! Answers are kept, and what their requests had is given back.
 
-use super::answers::Tenant;
+use super::answers::{ASKS_TEXT, Tenant};
 use super::call::{Call, Words};
 use super::{Store, StoreError, keys};
 use redis::{Cmd, RedisResult, Script};
@@ -8,7 +8,7 @@ use schemas::ids::{AccountId, KeyId, RequestId};
 use std::sync::LazyLock;
 
 static KEEP: LazyLock<Script> =
-    LazyLock::new(|| Script::new(include_str!("scripts/keep_answer.lua")));
+    LazyLock::new(|| Script::new(&[ASKS_TEXT, include_str!("scripts/keep_answer.lua")].concat()));
 
 /// Wordings of one question that are told apart; answers to further ones serve equal ones alone.
 const WORDINGS_MAX: usize = 8;
@@ -62,7 +62,6 @@ pub(super) struct Entry {
     /// What other answers have in common with it, as a rule: names of the tenant's, those of the
     /// request's places, and words.
     pub(super) shared: [Words; 3],
-    leader: Words,
     words: Words,
     /// Its name, and whether it is there to be kept.
     name: String,
@@ -86,8 +85,7 @@ impl Keeping<'_> {
         }
         let ttl_seconds = self.ttl_seconds.max(1);
         shared.add(ttl_seconds).add(tenant_bytes_max).add(WORDINGS_MAX);
-        let (mut leader, mut words) = (room(1), room(WORDS));
-        leader.add(keys::leader(tenant, digest));
+        let mut words = room(WORDS);
         let fits = answer.len() <= tenant_bytes_max;
         let bytes = if fits { answer.len().to_string() } else { String::new() };
         words.add(digest).add(bytes).add(self.request.as_str());
@@ -101,7 +99,7 @@ impl Keeping<'_> {
         let mut set = Cmd::with_capacity(5, name.len() + answer.len() + 32);
         set.arg("SET").arg(&name).arg(answer).arg("EX").arg(ttl_seconds);
         let set = fits.then_some(set);
-        Entry { shared: [names, places, shared], leader, words, name, set }
+        Entry { shared: [names, places, shared], words, name, set }
     }
 }
 
@@ -131,8 +129,7 @@ impl Store {
     async fn keep_at_once(&self, entries: &[Entry]) -> RedisResult<Vec<i64>> {
         let Some(first) = entries.first() else { return Ok(Vec::new()) };
         let [names, places, shared] = &first.shared;
-        let keys = std::iter::once(names).chain(entries.iter().map(|entry| &entry.leader));
-        let mut call = Call::with_keys(&KEEP, keys.chain([places]));
+        let mut call = Call::with_keys(&KEEP, [names, places].into_iter());
         call.arg(entries.len()).arg(shared);
         for entry in entries {
             call.arg(&entry.words);

@@ -108,14 +108,10 @@ pub fn account_parallel(account: &AccountId) -> String {
     [prefix(account), "account_parallel:", account.as_str()].concat()
 }
 
-/// An answer kept for a tenant; `digest` covers everything that changes the answer.
+/// An answer kept for a tenant, or which request asks for it now; equal ones follow that. `digest`
+/// covers everything that changes the answer.
 pub fn answer(tenant: &Tenant, digest: &str) -> String {
     [prefix(tenant.name()), "answer:", tenant.mark(), tenant.name().as_str(), ":", digest].concat()
-}
-
-/// Which request asks for an answer that is to be kept; equal ones follow it.
-pub fn leader(tenant: &Tenant, digest: &str) -> String {
-    [prefix(tenant.name()), "leader:", tenant.mark(), tenant.name().as_str(), ":", digest].concat()
 }
 
 /// The digests of a tenant's kept answers by the time they end.

@@ -97,7 +97,7 @@ async fn leads_of_gateways_that_are_gone_end_in_their_time() {
         view.store.look_for_answer(&tenant, looking("d", request)).await.unwrap();
     };
     look(&first).await;
-    let leader = keys::leader(&tenant, "d");
+    let leader = keys::answer(&tenant, "d");
     let later = (HOUR_MS + LEASE_MS).to_string();
     view.ask::<i64>(&["PEXPIRE", &leader, &later]).await;
     look(&second).await;

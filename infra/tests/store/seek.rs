@@ -9,6 +9,7 @@ use infra::store::keep::{Keeping, Similar};
 use infra::store::limits::{Admission, Rates, Refusal};
 use schemas::ids::RequestId;
 use schemas::money::MicroUsd;
+use std::time::Duration;
 
 impl View {
     /// Against a budget of everybody's.
@@ -86,15 +87,14 @@ async fn who_is_refused_by_the_limits_neither_leads_nor_holds() {
 }
 
 #[tokio::test]
-async fn what_is_kept_and_spoiled_stops_nobody_at_the_limits() {
+async fn what_is_kept_and_of_another_kind_is_asked_for_anew() {
     let view = View::with_credit(10).await;
-    let first = RequestId::fresh();
-    let spoiled = infra::store::keys::answer(&view.tenant(), "d");
-    view.ask::<i64>(&["RPUSH", &spoiled, "x"]).await;
-    let entered = view.enter("d", &first, 4).await;
-    assert!(matches!(entered, Entered::Spoiled(Some(standing)) if standing.requests_left == 999));
-    assert_eq!(view.held().await, MicroUsd::ZERO);
-    assert_eq!(view.admit(&RequestId::fresh()).await, Some(Refusal::Parallel), "it has passed");
+    let (first, second) = (RequestId::fresh(), RequestId::fresh());
+    let another_kind = infra::store::keys::answer(&view.tenant(), "d");
+    view.ask::<i64>(&["RPUSH", &another_kind, "x"]).await;
+    assert_eq!(view.seek("d", &first, 4).await, Sought::Lead(Reserved::Held(MicroUsd(4))));
+    let follow = Sought::Known(Look::Follow(first.to_string()));
+    assert_eq!(view.seek("d", &second, 4).await, follow);
     view.stop().await;
 }
 
@@ -186,6 +186,63 @@ async fn an_answer_that_no_index_knows_is_not_kept() {
     let kept = view.store.keep_answer(keeping(&view, &tenant, &first)).await;
     kept.unwrap_err();
     assert_eq!(view.seek("d", &second, 4).await, Sought::Lead(Reserved::Held(MicroUsd(4))));
+    view.stop().await;
+}
+
+/// It stands where the answer will stand.
+#[tokio::test]
+async fn a_lead_is_no_answer_and_ends_with_any() {
+    let view = View::with_credit(10).await;
+    let tenant = view.tenant();
+    let (first, second) = (RequestId::fresh(), RequestId::fresh());
+    let similar = Some(Similar { digest: "s", vector: b"v" });
+    let keeping = |request| Keeping { similar, place: None, ..keeping(&view, &tenant, request) };
+    view.store.keep_answer(keeping(&first)).await.unwrap();
+    let near = async || view.store.look_for_similar(&tenant, "s", LONG, |_| Some(1.0)).await;
+    assert_eq!(near().await.unwrap(), Some((b"answer".to_vec(), 1.0)));
+    // The answer has ended, and somebody asks anew, twice: its own lead stops nobody.
+    let name = infra::store::keys::answer(&tenant, "d");
+    view.ask::<i64>(&["DEL", &name]).await;
+    for _ in 0..2 {
+        let sought = view.seek("d", &first, 4).await;
+        assert_eq!(sought, Sought::Lead(Reserved::Held(MicroUsd(4))));
+    }
+    assert_eq!(near().await.unwrap(), None);
+    assert!(view.ask::<u64>(&["PTTL", &name]).await <= LEASE_MS);
+    assert_eq!(view.store.forget_answers(&tenant).await.unwrap(), 0);
+    let leading = Leading { tenant: &tenant, digest: "d", request: &first };
+    assert_eq!(view.store.lead_on(&[leading], LEASE_MS).await.unwrap(), [true]);
+    // Who wanted no kept answer has one of its own, which all others find.
+    view.store.keep_answer(keeping(&second)).await.unwrap();
+    assert_eq!(view.store.lead_on(&[leading], LEASE_MS).await.unwrap(), [false]);
+    assert_eq!(view.store.lead_on(&[leading], 0).await.unwrap(), [false]);
+    let kept = Sought::Known(Look::Kept(b"answer".to_vec()));
+    assert_eq!(view.seek("d", &RequestId::fresh(), 1).await, kept);
+    assert!(view.ask::<u64>(&["PTTL", &name]).await > LEASE_MS);
+    view.stop().await;
+}
+
+/// What has ended by itself leaves the index, and not who asks for it anew.
+#[tokio::test]
+async fn a_lead_outlives_the_answer_before_it() {
+    let view = View::with_credit(10).await;
+    let (tenant, first) = (view.tenant(), RequestId::fresh());
+    let long =
+        Keeping { place: None, tenant_bytes_max: 1 << 20, ..keeping(&view, &tenant, &first) };
+    view.store.keep_answer(Keeping { digest: "other", ..long }).await.unwrap();
+    view.store.keep_answer(Keeping { ttl_seconds: 1, ..long }).await.unwrap();
+    let name = infra::store::keys::answer(&tenant, "d");
+    while view.ask::<u64>(&["EXISTS", &name]).await == 1 {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(view.seek("d", &first, 4).await, Sought::Lead(Reserved::Held(MicroUsd(4))));
+    // The index is looked through now and then.
+    let index = infra::store::keys::answers(&tenant);
+    while view.ask::<Option<String>>(&["ZSCORE", &index, "d"]).await.is_some() {
+        view.store.keep_answer(Keeping { digest: "other", ..long }).await.unwrap();
+    }
+    let leading = Leading { tenant: &tenant, digest: "d", request: &first };
+    assert_eq!(view.store.lead_on(&[leading], LEASE_MS).await.unwrap(), [true]);
     view.stop().await;
 }
 

@@ -6,7 +6,10 @@
 local some = redis.call('ZRANGE', KEYS[2], 0, tonumber(ARGV[1]) - 1)
 local gone = 0
 for _, digest in ipairs(some) do
-  gone = gone + redis.call('DEL', KEYS[1] .. digest)
+  -- Where an answer has ended, somebody may be asking for another.
+  if redis.pcall('GETRANGE', KEYS[1] .. digest, 0, 0) ~= ASKS then
+    gone = gone + redis.call('DEL', KEYS[1] .. digest)
+  end
   local wordings = redis.call('HGET', KEYS[5], digest)
   if wordings then redis.call('HDEL', KEYS[4] .. wordings, digest) end
 end

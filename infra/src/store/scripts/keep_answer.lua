@@ -1,11 +1,11 @@
 -- Makes room for answers of a tenant that are kept right after this in the same transaction: what
--- has ended goes first, then what ends soonest. Those that follow a question find its answer: the
--- request that asked leads no more. The answers themselves never come here: Lua would look at each of
--- their bytes.
+-- has ended goes first, then what ends soonest. The answer takes the place of who asked for it; where
+-- there is none to keep, nobody leads any more. The answers themselves never come here: Lua would
+-- look at each of their bytes.
 -- KEYS: the tenant's index (digests by the time they end), their sizes, the beginning of the names of
 --       answers, the beginning of the names of wordings, under which of them each answer stands; then
---       for each answer who leads; then the running requests of the key and of the account, if the
---       requests that have asked are to be none of them any more
+--       the running requests of the key and of the account, if the requests that have asked are to be
+--       none of them any more
 -- ARGV: how many answers, seconds to keep them, bytes that the tenant's answers may take, how many
 --       wordings stand together at most; then for each answer the digest, its bytes (nothing when there
 --       is none to keep), the request that has asked, and if its question has other wordings, what they
@@ -21,12 +21,7 @@ for at = 1, count do
   local word = 6 * at - 1
   requests[at], digests[at] = ARGV[word + 2], ARGV[word]
 end
-local leaders, led = redis.call('MGET', unpack(KEYS, 6, 5 + count)), {}
-for at = 1, count do
-  if leaders[at] == requests[at] then led[#led + 1] = KEYS[5 + at] end
-end
-if #led > 0 then redis.call('DEL', unpack(led)) end
-for place = 6 + count, #KEYS do redis.call('ZREM', KEYS[place], unpack(requests)) end
+for place = 6, #KEYS do redis.call('ZREM', KEYS[place], unpack(requests)) end
 
 local seen = redis.call('HMGET', sizes, 'total', unpack(digests))
 -- What all answers take, and those of this call among them.
@@ -38,17 +33,19 @@ local is_gone, gone, gone_answers = {}, {}, {}
 
 local function write_gone()
   if #gone == 0 then return end
-  redis.call('DEL', unpack(gone_answers))
+  if #gone_answers > 0 then redis.call('DEL', unpack(gone_answers)) end
   redis.call('ZREM', index, unpack(gone))
   redis.call('HDEL', sizes, unpack(gone))
   gone, gone_answers = {}, {}
 end
 
--- Lets one go, of which this is known. Answers whether it was there.
-local function forget(old, bytes, wordings)
+-- Lets one go, of which this is known. Answers whether it was there. Where one has ended by itself,
+-- somebody may be asking for another.
+local function forget(old, bytes, wordings, has_ended)
   if is_gone[old] then return false end
   is_gone[old] = true
-  gone[#gone + 1], gone_answers[#gone_answers + 1] = old, KEYS[3] .. old
+  gone[#gone + 1] = old
+  if not has_ended then gone_answers[#gone_answers + 1] = KEYS[3] .. old end
   if wordings then
     redis.call('HDEL', KEYS[4] .. wordings, old)
     redis.call('HDEL', similars, old)
@@ -71,7 +68,7 @@ local function forget_ended()
   are_no_more = #olds < 256
   if #olds == 0 then return end
   local bytes, wordings = known(olds)
-  for place, old in ipairs(olds) do forget(old, bytes[place], wordings[place]) end
+  for place, old in ipairs(olds) do forget(old, bytes[place], wordings[place], true) end
   write_gone()
 end
 
@@ -119,6 +116,13 @@ local function note(digest, bytes, seconds)
   written[#written + 1], written[#written + 2] = digest, string.format('%d', bytes)
 end
 
+-- Ends the lead of a request whose answer isn't kept. Answers that nothing had to go for it.
+local function let_go(at)
+  local answer = KEYS[3] .. digests[at]
+  if redis.call('MGET', answer)[1] == ASKS .. requests[at] then redis.call('DEL', answer) end
+  return 0
+end
+
 -- Keeps one. Answers how many answers had to go for it.
 local function keep(at, bytes)
   local word = 6 * at - 1
@@ -153,7 +157,7 @@ end
 local said = {}
 for at = 1, count do
   local bytes = tonumber(ARGV[6 * at])
-  said[at] = bytes and keep(at, bytes) or 0
+  said[at] = bytes and keep(at, bytes) or let_go(at)
 end
 write_gone()
 if #ended > 0 then

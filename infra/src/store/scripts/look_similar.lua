@@ -4,7 +4,9 @@
 local found = redis.call('HGETALL', KEYS[1])
 local kept = {}
 for at = 1, #found, 2 do
-  if redis.call('EXISTS', KEYS[2] .. found[at]) == 1 then
+  local first = redis.pcall('GETRANGE', KEYS[2] .. found[at], 0, 0)
+  -- One that is being asked for is gone as well, and so is what is none.
+  if type(first) == 'string' and first ~= '' and first ~= ASKS then
     kept[#kept + 1] = {found[at], found[at + 1]}
   else
     redis.call('HDEL', KEYS[1], found[at])
