@@ -7,6 +7,7 @@ use async_nats::jetstream::consumer::{DeliverPolicy, pull};
 use async_nats::jetstream::context::PublishErrorKind;
 use async_nats::jetstream::message::StreamMessage;
 use async_nats::jetstream::stream::LastRawMessageErrorKind;
+use futures::future::BoxFuture;
 use futures::{Stream, StreamExt};
 use schemas::ledger::{Event, EventV1, Fact};
 use schemas::subjects;
@@ -206,18 +207,24 @@ impl Bus {
             .map_or_else(Standing::Refused, |event| Standing::Event(Box::new(event))))
     }
 
-    async fn last_on(&self, subject: &str) -> Result<Option<StreamMessage>, BusError> {
+    /// Boxed: it is rare, and whoever writes an event would have room for it.
+    fn last_on<'a>(
+        &'a self,
+        subject: &'a str,
+    ) -> BoxFuture<'a, Result<Option<StreamMessage>, BusError>> {
         use async_nats::jetstream::stream::DirectGetErrorKind;
-        let stream = self
-            .jetstream()
-            .get_stream_no_info(subjects::LEDGER_STREAM)
-            .await
-            .map_err(|error| BusError::request("reading the ledger", error))?;
-        match stream.direct_get_last_for_subject(subject).await {
-            Ok(message) => Ok(Some(message)),
-            Err(error) if error.kind() == DirectGetErrorKind::NotFound => Ok(None),
-            Err(error) => Err(BusError::request("reading the ledger", error)),
-        }
+        Box::pin(async move {
+            let stream = self
+                .jetstream()
+                .get_stream_no_info(subjects::LEDGER_STREAM)
+                .await
+                .map_err(|error| BusError::request("reading the ledger", error))?;
+            match stream.direct_get_last_for_subject(subject).await {
+                Ok(message) => Ok(Some(message)),
+                Err(error) if error.kind() == DirectGetErrorKind::NotFound => Ok(None),
+                Err(error) => Err(BusError::request("reading the ledger", error)),
+            }
+        })
     }
 
     /// The sequence of the last event under a filter; 0 when there is none.

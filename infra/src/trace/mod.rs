@@ -145,8 +145,11 @@ tokio::task_local! {
 }
 
 /// Runs a future in which [`current`] is this.
-pub async fn within<F: Future>(context: Option<Context>, future: F) -> F::Output {
-    CURRENT.scope(context, future).await
+pub fn within<F: Future>(
+    context: Option<Context>,
+    future: F,
+) -> impl Future<Output = F::Output> + use<F> {
+    CURRENT.scope(context, future)
 }
 
 /// The span in which this task runs, if it runs in one.

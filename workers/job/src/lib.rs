@@ -161,7 +161,8 @@ async fn run_job(worker: Arc<Worker>, mut delivery: Delivery) -> JobOutcome {
     }
     Point::Answered.pass().await;
     let end = End { cancelled, seal: delivery.seal.as_deref() };
-    settle::settle(&worker, &job, &mut reply, ended, end).await;
+    // Boxed: it takes a moment, and a stream would have room for it as long as it lasts.
+    Box::pin(settle::settle(&worker, &job, &mut reply, ended, end)).await;
     if failed { JobOutcome::Failed } else { JobOutcome::Done }
 }
 

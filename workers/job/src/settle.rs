@@ -12,6 +12,7 @@ use schemas::error::{ErrorCode, Problem};
 use schemas::frame::{Done, Failed, FrameBody};
 use schemas::job::ChatJob;
 use schemas::ledger::{EventV1, Fact, Outcome, Use, Writer};
+use std::pin::pin;
 use std::time::Duration;
 
 /// How often an unconfirmed charge is written again before the gateway is left with it.
@@ -86,8 +87,7 @@ async fn write_beside(
     seal: Option<&str>,
     reply: &mut Reply,
 ) -> Option<Recorded> {
-    let writing = write(worker, event, seal);
-    tokio::pin!(writing);
+    let mut writing = pin!(write(worker, event, seal));
     if reply.is_waited_for() {
         if let Ok(recorded) = tokio::time::timeout(ANSWER_WAITS_MAX, &mut writing).await {
             return recorded;

@@ -14,6 +14,7 @@ use schemas::catalogue::Vendor;
 use schemas::error::{ErrorCode, Problem};
 use schemas::job::ChatJob;
 use std::collections::HashMap;
+use std::pin::{Pin, pin};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
@@ -149,7 +150,8 @@ impl Provider {
             let ended = if job.stream {
                 self.answer_streamed(job, deployment, &mut watched, stop).await
             } else {
-                let answer = self.answer_whole(job, deployment, &mut watched);
+                // Pinned: what takes a future as a value and waits for it has room for it twice.
+                let answer = pin!(self.answer_whole(job, deployment, &mut watched));
                 self.within_limits(answer, stop).await
             };
             let seen = (job.stream, watched.first());
@@ -183,7 +185,7 @@ impl Provider {
                     Err(problem) => Ended::failed(problem),
                 }
             };
-            let ended = self.within_limits(embedding, stop).await;
+            let ended = self.within_limits(pin!(embedding), stop).await;
             let seen = (false, watched.first());
             self.count(deployment, &job.model, &ended, seen.1.is_some());
             if !called.end(&ended, seen, &self.limits.cool_down) {
@@ -197,7 +199,7 @@ impl Provider {
     /// What comes at once, within the limit of whole answers and until `stop`.
     async fn within_limits(
         &self,
-        answer: impl Future<Output = Ended>,
+        answer: Pin<&mut impl Future<Output = Ended>>,
         stop: &CancellationToken,
     ) -> Ended {
         match stop.run_until_cancelled(timeout(self.limits.whole, answer)).await {
@@ -240,8 +242,11 @@ impl Provider {
             Err(problem) => return Ended::failed(problem),
         };
         let wait = self.limits.first_byte;
-        let opening = open(&self.caller, at.protocol, &call, &at.keys, wait);
-        let (response, _key) = match stop.run_until_cancelled(opening).await {
+        let opened = {
+            let opening = pin!(open(&self.caller, at.protocol, &call, &at.keys, wait));
+            stop.run_until_cancelled(opening).await
+        };
+        let (response, _key) = match opened {
             Some(Ok(opened)) => opened,
             Some(Err(problem)) => return Ended::failed(problem),
             None => return Ended::failed(problem::stopped()),
@@ -249,7 +254,10 @@ impl Provider {
         // It holds all that was asked, and a stream may take minutes.
         drop(call);
         let mut relay = Relay::new(response, at.protocol.stream(choices_wanted(job)));
-        let run = stop.run_until_cancelled(relay.run(&self.limits, sink)).await;
+        let run = {
+            let running = pin!(relay.run(&self.limits, sink));
+            stop.run_until_cancelled(running).await
+        };
         relay.end(run.unwrap_or_else(|| Err(problem::stopped())), &self.tails)
     }
 }
