@@ -116,9 +116,9 @@ async fn write(worker: &Worker, event: &EventV1, seal: Option<&str>) -> Option<R
 
 /// The last frame: what the ledger says, also when somebody else had written first.
 fn end_of(recorded: Recorded, ours: &EventV1, problem: Option<Problem>) -> FrameBody {
-    let event = match recorded {
-        Recorded::Written(_) => ours.clone(),
-        Recorded::Before(before) => *before,
+    let event = match &recorded {
+        Recorded::Written(_) => ours,
+        Recorded::Before(before) => before,
     };
     let Fact::Use(charged) = &event.fact else {
         // Void: the gateway or the sweeper had given up on this job.
