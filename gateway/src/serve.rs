@@ -32,7 +32,6 @@ use std::net::IpAddr;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
-use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
@@ -142,7 +141,7 @@ async fn http1(
         opened = streaming.opened;
         chunked::write(&mut opened, streaming.answer, stays_open).await?;
         if !stays_open || stop.is_cancelled() {
-            return opened.shutdown().await;
+            return opened.end().await;
         }
     }
 }

@@ -12,7 +12,8 @@ use std::task::{Context, Poll, ready};
 use std::time::SystemTime;
 use tokio::io::AsyncWrite;
 
-/// From so many bytes on that the client hasn't taken, no more of the answer is asked for.
+/// So many bytes are gathered for a write, and the piece that makes them more: no more of the
+/// answer is asked for until the client has taken them.
 const UNSENT_BYTES_MAX: usize = 65_536;
 
 /// Whether an answer is one that streams.
@@ -56,7 +57,10 @@ impl Writing {
             return Poll::Ready(Err(error));
         }
         loop {
-            self.gather(context)?;
+            // Of what is partly sent the rest goes first: that bounds what is kept.
+            if self.sent == 0 {
+                self.gather(context)?;
+            }
             if self.unsent.is_empty() {
                 return if self.is_ended { Poll::Ready(Ok(())) } else { Poll::Pending };
             }
@@ -74,7 +78,7 @@ impl Writing {
 
     /// Takes what there is of the answer.
     fn gather(&mut self, context: &mut Context<'_>) -> io::Result<()> {
-        while !self.is_ended && self.unsent.len() - self.sent < UNSENT_BYTES_MAX {
+        while !self.is_ended && self.unsent.len() < UNSENT_BYTES_MAX {
             match Pin::new(&mut self.body).poll_frame(context) {
                 Poll::Pending => break,
                 Poll::Ready(Some(frame)) => {
@@ -126,5 +130,49 @@ fn head(answer: &response::Parts, stays_open: bool) -> Vec<u8> {
 fn line(name: &[u8], value: &[u8], out: &mut Vec<u8>) {
     for part in [name, b": ", value, b"\r\n"] {
         out.extend_from_slice(part);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures::{StreamExt, stream};
+    use std::convert::Infallible;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpSocket;
+
+    /// A socket that takes little at a time: the answer is never wholly sent before its end.
+    #[tokio::test]
+    async fn no_more_is_kept_than_a_writes_worth() {
+        const PIECE: &[u8] = &[b'x'; 5_000];
+        const PIECES: usize = 2_000;
+        let (server, client) = (TcpSocket::new_v4().unwrap(), TcpSocket::new_v4().unwrap());
+        server.set_send_buffer_size(8 << 10).unwrap();
+        client.set_recv_buffer_size(8 << 10).unwrap();
+        server.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let listener = server.listen(1).unwrap();
+        let connecting = client.connect(listener.local_addr().unwrap());
+        let (client, accepted) = tokio::join!(connecting, listener.accept());
+        let mut client = client.unwrap();
+        client.write_all(b"GET").await.unwrap();
+        let mut opened = Opened::read(accepted.unwrap().0).await.unwrap();
+        opened.read_exact(&mut [0; 3]).await.unwrap();
+        let pieces = stream::repeat(Ok::<_, Infallible>(PIECE)).take(PIECES);
+        let mut writing = Writing::new(Response::new(Body::from_stream(pieces)), true);
+        let mut kept_most = 0;
+        let written = poll_fn(|context| {
+            let written = writing.poll(&mut opened, context);
+            kept_most = kept_most.max(writing.unsent.capacity());
+            written
+        });
+        let read = async {
+            let (mut room, mut count) = (vec![0; 4 << 10], 0);
+            while count < PIECE.len() * PIECES {
+                count += client.read(&mut room).await.unwrap();
+            }
+        };
+        let (written, ()) = tokio::join!(written, read);
+        written.unwrap();
+        assert!(kept_most <= 2 * (UNSENT_BYTES_MAX + PIECE.len()), "{kept_most} bytes were kept");
     }
 }

@@ -9,14 +9,22 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 
 /// What an HTTP/2 connection begins with.
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// What a client may say in one breath before its answer has ended; it isn't listened to further.
 const EARLY_BYTES_MAX: usize = 512;
+
+/// What a client may go on saying after the end of its connection's last answer.
+const LATE_BYTES_MAX: u64 = 1_048_576;
+
+/// How long it may do so.
+const LATE_SECONDS_MAX: Duration = Duration::from_secs(2);
 
 /// A connection of which some bytes are read already.
 pub(super) struct Opened {
@@ -61,6 +69,22 @@ impl Opened {
             let later = std::mem::replace(&mut self.early, BytesMut::from(bytes));
             self.early.extend_from_slice(&later);
         }
+    }
+
+    /// Ends the connection after its last answer. A socket that is closed while something is unread
+    /// resets the connection, and the client loses what it hasn't read: so who has said more is
+    /// listened to a little longer.
+    ///
+    /// # Errors
+    /// When the connection breaks.
+    pub(super) async fn end(mut self) -> io::Result<()> {
+        self.stream.shutdown().await?;
+        if !self.early.is_empty() {
+            let mut rest = self.stream.take(LATE_BYTES_MAX);
+            let mut sink = tokio::io::sink();
+            let _ = timeout(LATE_SECONDS_MAX, tokio::io::copy(&mut rest, &mut sink)).await;
+        }
+        Ok(())
     }
 
     /// Ready with the reason when the client is gone. What it says instead is kept for the next

@@ -6,7 +6,7 @@
 use super::chunked;
 use super::opened::Opened;
 use axum::body::Body;
-use axum::http::{HeaderMap, Method, Version, header, request};
+use axum::http::{HeaderMap, Method, Version, header};
 use axum::response::Response;
 use hyper::Request;
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
@@ -49,16 +49,16 @@ pub(super) async fn serve<F>(
 where
     F: Future<Output = Response>,
 {
-    let progress = Arc::new(Progress::new(&opened));
+    let progress = Progress::new(&opened);
     let service = service_fn(|request| {
-        let (request, stays_open) = progress.begin(request);
+        let (request, begun) = progress.begin(request);
         let answered = answer(request);
         let progress = &progress;
         async move {
             let answered = answered.await;
-            match stays_open {
-                Some(stays_open) if progress.is_clear() && chunked::streams(&answered) => {
-                    *progress.taken() = Some((answered, stays_open));
+            match begun {
+                Some(begun) if progress.is_clear(&begun) && chunked::streams(&answered) => {
+                    *progress.taken() = Some((answered, begun.stays_open));
                     Err(Taken)
                 }
                 _ => Ok(answered),
@@ -95,34 +95,40 @@ impl fmt::Display for Taken {
 
 impl Error for Taken {}
 
-/// How far the request under way is: what must be over before its socket may be taken.
+/// What the requests of a connection have in common.
 struct Progress {
-    /// Its body is read to the end, so what follows in hyper's buffer is another request.
-    is_read: AtomicBool,
     /// All that earlier answers left in hyper's buffer is written.
     is_flushed: Arc<AtomicBool>,
     taken: Mutex<Option<(Response, bool)>>,
 }
 
+/// A request whose answer may be taken.
+struct Begun {
+    /// Whether the connection stays open after it.
+    stays_open: bool,
+    /// Its body is read to the end, so what follows in hyper's buffer is another request.
+    is_read: Arc<AtomicBool>,
+}
+
 impl Progress {
     fn new(opened: &Opened) -> Self {
-        let (is_read, is_flushed) = (AtomicBool::new(false), opened.is_flushed());
-        Self { is_read, is_flushed, taken: Mutex::new(None) }
+        Self { is_flushed: opened.is_flushed(), taken: Mutex::new(None) }
     }
 
-    /// A request begins. Told besides: nothing if hyper must answer it in any case, else whether
-    /// the connection stays open after it.
-    fn begin(self: &Arc<Self>, request: Request<Incoming>) -> (Request<Body>, Option<bool>) {
-        let (parts, body) = request.into_parts();
-        self.is_read.store(body.is_end_stream(), Ordering::Release);
+    /// A request begins. Nothing is told besides when hyper must answer it in any case.
+    fn begin(&self, request: Request<Incoming>) -> (Request<Body>, Option<Begun>) {
+        if !is_plain(&request) {
+            return (request.map(Body::new), None);
+        }
+        let stays_open = !asks_to_close(request.headers());
+        let is_read = Arc::new(AtomicBool::new(request.body().is_end_stream()));
         self.is_flushed.store(false, Ordering::Release);
-        let stays_open = is_plain(&parts).then(|| !asks_to_close(&parts.headers));
-        let body = Body::new(Watched { body, progress: Arc::clone(self) });
-        (Request::from_parts(parts, body), stays_open)
+        let begun = Begun { stays_open, is_read: Arc::clone(&is_read) };
+        (request.map(|body| Body::new(Watched { body, is_read })), Some(begun))
     }
 
-    fn is_clear(&self) -> bool {
-        self.is_read.load(Ordering::Acquire) && self.is_flushed.load(Ordering::Acquire)
+    fn is_clear(&self, begun: &Begun) -> bool {
+        begun.is_read.load(Ordering::Acquire) && self.is_flushed.load(Ordering::Acquire)
     }
 
     fn taken(&self) -> std::sync::MutexGuard<'_, Option<(Response, bool)>> {
@@ -130,13 +136,14 @@ impl Progress {
     }
 }
 
-/// Whether all about the connection is as usual: HTTP/1.1, no change of protocol, and nothing that
-/// is said before the answer (`100 Continue`).
-fn is_plain(request: &request::Parts) -> bool {
-    let odd = [header::EXPECT, header::UPGRADE];
-    request.version == Version::HTTP_11
-        && request.method != Method::HEAD
-        && !odd.iter().any(|name| request.headers.contains_key(name))
+/// Whether all about the connection is as usual: HTTP/1.1, no change of protocol, nothing that is
+/// said before the answer (`100 Continue`), and a body whose length is told. Where both a length
+/// and chunks are told the connection must end after the answer, and hyper alone knows of both.
+fn is_plain<B>(request: &Request<B>) -> bool {
+    let odd = [header::EXPECT, header::UPGRADE, header::TRANSFER_ENCODING];
+    request.version() == Version::HTTP_11
+        && request.method() != Method::HEAD
+        && !odd.iter().any(|name| request.headers().contains_key(name))
 }
 
 /// Whether the client wants no further answer on this connection (RFC 9112 §9.3).
@@ -149,7 +156,7 @@ fn asks_to_close(headers: &HeaderMap) -> bool {
 /// A request's body that tells when it is read to its end.
 struct Watched {
     body: Incoming,
-    progress: Arc<Progress>,
+    is_read: Arc<AtomicBool>,
 }
 
 impl HttpBody for Watched {
@@ -162,7 +169,7 @@ impl HttpBody for Watched {
     ) -> Poll<Option<hyper::Result<Frame<bytes::Bytes>>>> {
         let frame = Pin::new(&mut self.body).poll_frame(context);
         if matches!(frame, Poll::Ready(None)) || self.body.is_end_stream() {
-            self.progress.is_read.store(true, Ordering::Release);
+            self.is_read.store(true, Ordering::Release);
         }
         frame
     }

@@ -6,7 +6,7 @@ use axum::extract::State;
 use axum::http::header;
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::mpsc;
 use tokio_stream::StreamExt;
 use tokio_stream::wrappers::ReceiverStream;
@@ -173,6 +173,47 @@ async fn who_asks_to_close_is_closed() {
     for asked in ["Close", "keep-alive, close"] {
         let mut client = server.client().await;
         client.say(&ASK.replace("host: a", &format!("host: a\r\nconnection: {asked}"))).await;
+        drop(server.pieces().await);
+        let head = client.until("\r\n\r\n").await;
+        assert!(head.contains("\r\nconnection: close\r\n"), "{head}");
+        client.until("0\r\n\r\n").await;
+        assert!(client.is_closed().await);
+    }
+}
+
+/// A socket that is closed with something unread takes back what its client hasn't read.
+#[tokio::test]
+async fn who_said_too_much_has_its_answer_whole_before_it_is_closed() {
+    let mut server = Server::start().await;
+    let mut client = server.client().await;
+    let ask = ASK.replace("host: a", "host: a\r\nconnection: close");
+    client.say(&[ask, "x".repeat(20_000)].concat()).await;
+    let pieces = server.pieces().await;
+    let piece = Bytes::from(vec![b'y'; 60_000]);
+    for _ in 0..20 {
+        pieces.try_send(piece.clone()).unwrap();
+    }
+    pieces.try_send(Bytes::from_static(b"#end#")).unwrap();
+    drop(pieces);
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    client.until("\r\n\r\n").await;
+    assert_eq!(client.until("#end#").await.matches('y').count(), 20 * 60_000);
+    client.until("0\r\n\r\n").await;
+    drop(client);
+    // It isn't listened to for ever.
+    server.stop.cancel();
+    timeout(Duration::from_secs(5), server.ended).await.unwrap().unwrap();
+}
+
+/// RFC 9112 §6.1: what follows could be meant as a part of the body.
+#[tokio::test]
+async fn who_tells_two_lengths_is_closed() {
+    let mut server = Server::start().await;
+    for (one, other) in [(0, 1), (1, 0)] {
+        let lengths = ["content-length: 4\r\n", "transfer-encoding: chunked\r\n"];
+        let head = ["POST /stream HTTP/1.1\r\nhost: a\r\n", lengths[one], lengths[other]].concat();
+        let mut client = server.client().await;
+        client.say(&[&head, "\r\n2\r\n{}\r\n0\r\n\r\n", WHOLE].concat()).await;
         drop(server.pieces().await);
         let head = client.until("\r\n\r\n").await;
         assert!(head.contains("\r\nconnection: close\r\n"), "{head}");
