@@ -1,5 +1,5 @@
 //! HTTP/1 by hyper until an answer begins to stream: the answer and its socket are then taken from
-//! it, and with it go its two buffers, its headers and its state, 13 KB for a stream that may last
+//! it, and with it go its two buffers, its headers and its state, 8 KB for a stream that may last
 //! for minutes ([ADR 0030](../../../docs/adr/0030-a-stream-without-hypers-buffers.md)). All that is
 //! read, all that is whole and all that is odd stays hyper's.
 
