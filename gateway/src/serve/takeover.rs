@@ -97,7 +97,8 @@ impl Error for Taken {}
 
 /// What the requests of a connection have in common.
 struct Progress {
-    /// All that earlier answers left in hyper's buffer is written.
+    /// All that earlier answers left in hyper's buffer is written. No hyper was seen that begins a
+    /// request before that, but none promises so, and what is left would be lost with it.
     is_flushed: Arc<AtomicBool>,
     taken: Mutex<Option<(Response, bool)>>,
 }

@@ -52,7 +52,7 @@ async fn prompt(State(begun): Begun, _: Bytes) -> Response {
 const LARGE_BYTES: usize = 200 << 10;
 const LARGE_END: &str = "#end#";
 
-/// Answers before it reads: only then hyper begins a request before the last answer is written.
+/// Answers before it reads.
 async fn large() -> String {
     ["x".repeat(LARGE_BYTES - LARGE_END.len()), LARGE_END.to_owned()].concat()
 }
@@ -265,7 +265,7 @@ async fn the_end_of_the_server_waits_for_the_end_of_a_stream() {
 }
 
 #[tokio::test]
-async fn a_client_that_reads_slowly_gets_all_and_holds_the_answer_back() {
+async fn a_client_that_reads_slowly_gets_all() {
     let mut server = Server::start().await;
     let mut client = server.client().await;
     client.say(ASK).await;
