@@ -35,6 +35,9 @@ mod product;
 /// JSON lines and the table.
 mod report;
 
+/// Shares of a processor.
+mod share;
+
 /// The double of a vendor.
 mod vendor;
 
@@ -69,6 +72,10 @@ struct Arguments {
     /// Provider workers, in the form of processes.
     #[arg(long, default_value_t = 1)]
     workers: usize,
+    /// Hundredths of a processor that each gateway and each worker gets at most, from 10 on: what
+    /// they would do on machines of their own. Linux and an administrator's rights are needed.
+    #[arg(long)]
+    share: Option<u32>,
     /// Models that are configured beside those in use.
     #[arg(long, default_value_t = 0)]
     other_models: usize,
@@ -96,6 +103,14 @@ fn main() -> ExitCode {
 async fn measure(arguments: &Arguments) -> ExitCode {
     let vendor = Vendor::start();
     let product = Product::start(arguments, &vendor).await;
+    let shares = match arguments.share.map(|percent| product.hold_to(percent)).transpose() {
+        Ok(shares) => shares,
+        Err(error) => {
+            eprintln!("no share of a processor can be given: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    println!("{}", serde_json::json!({"fresh_mb": product.fresh()}));
     let direct = Target::direct(vendor.address);
     let time = Duration::from_secs(arguments.seconds);
     let mut rows = Vec::new();
@@ -115,6 +130,7 @@ async fn measure(arguments: &Arguments) -> ExitCode {
     println!("{}", serde_json::json!({"answers": count, "difference": sums.as_ref().err()}));
     println!("\n{}", report::table(&rows));
     product.stop().await;
+    drop(shares);
     let wrong: u64 = rows.iter().map(|row| row.through.failed()).sum();
     if let Err(difference) = &sums {
         eprintln!("the sums don't agree: {difference}");

@@ -5,6 +5,7 @@ use crate::Arguments;
 use crate::cell::{Answer, Arrival, Cell};
 use crate::load::Target;
 use crate::processes::{self, Spent};
+use crate::share::Share;
 use crate::vendor::{INPUT_TOKENS, Vendor};
 use clap::ValueEnum;
 use futures::{StreamExt, stream};
@@ -23,6 +24,7 @@ use schemas::money::MicroUsd;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt::Write;
+use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -49,8 +51,14 @@ const FILLED_AT_ONCE: usize = 256;
 /// Accounts that the events of others are of.
 const OTHER_ACCOUNTS: usize = 1_000;
 
+/// The roles of which there may be more.
+const GROWING: [&str; 2] = ["gateway", "worker"];
+
 /// Between two looks.
 const POLL: Duration = Duration::from_millis(50);
+
+/// How long a process that has just started is left alone, before its memory is read.
+const SETTLED: Duration = Duration::from_secs(2);
 
 /// How long a process may take to end.
 const END_SECONDS_MAX: Duration = Duration::from_secs(10);
@@ -85,6 +93,8 @@ pub(crate) struct Product {
     account: AccountId,
     /// The double's process, which is none of ours.
     vendor: u32,
+    /// What was resident before the first question, in megabytes.
+    fresh: BTreeMap<String, f64>,
 }
 
 /// Where the parts are.
@@ -117,7 +127,11 @@ impl Product {
         let target = |address| Target { address, authorization: authorization.clone() };
         let targets = places.gateways.into_iter().map(target).collect();
         let (_folder, vendor) = (folder, vendor.id());
-        let product = Self { _folder, servers, roles, targets, store, bus, account, vendor };
+        let fresh = BTreeMap::new();
+        let mut product =
+            Self { _folder, servers, roles, targets, store, bus, account, vendor, fresh };
+        product.wait_until_it_listens().await;
+        product.fresh = product.memory();
         product.wait_until_it_answers().await;
         product
     }
@@ -149,6 +163,21 @@ impl Product {
         self.memory()
     }
 
+    /// What was resident before anything was asked, in megabytes.
+    pub(crate) fn fresh(&self) -> &BTreeMap<String, f64> {
+        &self.fresh
+    }
+
+    /// Holds each gateway and each provider worker to so many hundredths of a processor.
+    ///
+    /// # Errors
+    /// As [`Share::of`].
+    pub(crate) fn hold_to(&self, percent: u32) -> io::Result<Vec<Share>> {
+        let growing = self.roles.iter().filter(|(name, _)| GROWING.contains(&name.as_str()));
+        let ids = growing.filter_map(|(_, child)| child.id());
+        ids.map(|id| Share::of(id, percent)).collect()
+    }
+
     fn processes(&self) -> Vec<(String, u32)> {
         let ours = std::process::id();
         let names: BTreeMap<u32, &String> =
@@ -162,6 +191,18 @@ impl Product {
             all.extend(processes::children(id));
         }
         all
+    }
+
+    /// Until every gateway takes connections, and has settled.
+    async fn wait_until_it_listens(&self) {
+        let until = Instant::now() + PATIENCE;
+        for target in &self.targets {
+            while let Err(error) = tokio::net::TcpStream::connect(target.address).await {
+                assert!(Instant::now() < until, "no gateway: {error}");
+                tokio::time::sleep(POLL).await;
+            }
+        }
+        tokio::time::sleep(SETTLED).await;
     }
 
     /// Until a gateway that has just started knows the key, its credit and a worker.
