@@ -185,7 +185,7 @@ metrics! {
     /// Saved cards that billing charged for auto-recharge, by what came of it: `paid`, `stopped`,
     /// `lost`, or `away` for a look that is repeated.
     stripe_recharges_total: IntCounterVec["outcome"],
-    /// Holds that nobody settled and the sweeper voided.
+    /// Holds that nobody settled and the sweeper voided or gave back.
     holds_swept_total: IntCounterVec[],
     /// Whether this process is connected to NATS: 1 or 0.
     nats_connected: IntGaugeVec[],

@@ -2,6 +2,7 @@
 
 use harness::vendor::script::Counts;
 use harness::{Gate, Script, Step, World, wait_until};
+use infra::store::holds::{Reservation, Reserved};
 use schemas::ledger::{Outcome, Writer};
 use schemas::money::MicroUsd;
 use schemas::usage::TokenSource;
@@ -131,6 +132,34 @@ async fn what_runs_is_held_and_what_ended_is_not() {
     assert_eq!(world.uses().await.remove(0).0.hold.0, held);
     wait_until("the hold is released", async || world.held(&key).await == 0).await;
     assert_eq!(world.balance(&key).await, 1_000_000 - 20);
+    world.finish().await;
+}
+
+/// As when a gateway that stood still for long goes on at last: the view has forgotten the end.
+#[tokio::test]
+async fn what_is_held_long_after_a_requests_end_comes_back_at_its_time() {
+    let world = World::start().await;
+    let key = world.key(1_000_000).await;
+    assert_eq!(world.client(&key).chat(&question()).await.status, 200);
+    world.wait_until_applied().await;
+    let request = world.uses().await.remove(0).0.request;
+    assert_eq!(world.forget_redis(request.as_str()).await, 1);
+    let (account, amount) = (key.account.clone(), MicroUsd(500_000));
+    let wanted = Reservation {
+        request,
+        account,
+        key: key.id.clone(),
+        amount,
+        enough: amount,
+        lifetime_ms: 1_500,
+        budgets: Vec::new(),
+        total_budget: None,
+    };
+    assert_eq!(world.store().reserve(&wanted).await.unwrap(), Reserved::Held(amount));
+    assert_eq!(world.held(&key).await, amount.0);
+    wait_until("it is given back", async || world.held(&key).await == 0).await;
+    assert_eq!(world.balance(&key).await, 1_000_000 - 20);
+    assert_eq!((world.uses().await.len(), world.voids().await), (1, 0));
     world.finish().await;
 }
 

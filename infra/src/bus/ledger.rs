@@ -235,6 +235,20 @@ impl Bus {
         Ok(self.last_message(filter).await?.map_or(0, |message| message.sequence))
     }
 
+    /// The sequence of what stands for the end of an event's request, in its own place or in the
+    /// second one; 0 when there is nothing.
+    ///
+    /// # Errors
+    /// When NATS can't be asked.
+    pub async fn last_end(&self, event: &EventV1) -> Result<u64, BusError> {
+        let subject = event.subject();
+        let first = self.last_recorded(&subject).await?;
+        match subjects::amended(&subject) {
+            Some(second) => Ok(first.max(self.last_recorded(&second).await?)),
+            None => Ok(first),
+        }
+    }
+
     /// The last event under a filter.
     ///
     /// # Errors

@@ -15,8 +15,10 @@ static GO_LIVE: LazyLock<Script> =
     LazyLock::new(|| Script::new(include_str!("scripts/go_live.lua")));
 static WIPE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("scripts/wipe.lua")));
 
-/// How long a settled request is remembered, so that a late reservation of it can't leak a hold.
-const TOMBSTONE_SECONDS: u64 = 86_400;
+/// How long a settled request is remembered, so that a late reservation of it holds nothing. What
+/// comes still later is given back when its hold expires ([`Store::return_hold`]). No request lasts
+/// so long.
+pub(super) const TOMBSTONE_SECONDS: u64 = 900;
 
 /// Events that one script call applies at most: keeps Redis responsive beside it.
 pub const BATCH_EVENTS_MAX: usize = 256;
@@ -119,7 +121,7 @@ impl Store {
             let mut batch = Batch::default();
             for entry in entries.iter().filter(|entry| entry.sequence > before) {
                 let periods = |at_ms| spending::fields_at(at_ms, now_ms, self.time_zone);
-                batch.add(entry, base, periods)?;
+                batch.add(entry, base, now_ms, periods)?;
             }
             let at = self.apply_batch(partition, (before, last), base, &batch).await?;
             match u64::try_from(at) {

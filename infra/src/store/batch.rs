@@ -1,6 +1,7 @@
 //! What a batch of ledger events comes to: what each counter grows by, which requests end, which
 //! rows and lots there are. It is added up here, because a script reads each byte that it is given.
 
+use super::apply::TOMBSTONE_SECONDS;
 use super::balances::RequestRow;
 use super::call::Call;
 use super::spending::TOTAL;
@@ -19,11 +20,20 @@ const FIELDS_AT_ONCE_MAX: usize = 1_000;
 #[derive(Debug, Default)]
 pub(super) struct Batch {
     hashes: BTreeMap<String, Counters>,
-    /// Requests that end, with the names of what their account and their key has.
-    ended: Vec<[String; 3]>,
+    ended: Vec<Ended>,
     /// The lists of last requests.
     rows: BTreeMap<String, Vec<(u64, String)>>,
     lots: Vec<(u64, String)>,
+}
+
+/// A request that ends.
+#[derive(Debug)]
+struct Ended {
+    request: String,
+    /// The names of what its account and its key has.
+    owners: [String; 2],
+    /// Whether it ended so lately that somebody may still reserve for it.
+    is_fresh: bool,
 }
 
 /// What is counted in a hash.
@@ -36,12 +46,13 @@ struct Counters {
 }
 
 impl Batch {
-    /// Adds an event. Of one up to `base` the view has the sums already: it counts in the calendar
-    /// periods that `periods` names, and its request ends.
+    /// Adds an event, at a time in milliseconds since 1970. Of one up to `base` the view has the
+    /// sums already: it counts in the calendar periods that `periods` names, and its request ends.
     pub(super) fn add(
         &mut self,
         entry: &Entry,
         base: u64,
+        now_ms: u64,
         periods: impl Fn(u64) -> Vec<String>,
     ) -> Result<(), StoreError> {
         let event = entry.event.as_ref().filter(|event| event.is_of_an_account());
@@ -49,7 +60,7 @@ impl Batch {
             // A late end of a request charges nothing. Its hold is given back all the same,
             // because no other end can be written. What else is refused moves the watermark alone.
             if let Some(late) = &entry.late
-                && self.end(late)
+                && self.end(late, now_ms)
             {
                 self.count(keys::account(&late.account), "balance", 0);
             }
@@ -58,7 +69,7 @@ impl Batch {
         let is_new = entry.sequence > base;
         let counts = |amount: i64| if is_new { amount } else { 0 };
         self.count(keys::account(&event.account), "balance", counts(event.amount.0));
-        self.end(event);
+        self.end(event, now_ms);
         if let Fact::Use(fact) = &event.fact {
             let charge = event.amount.negated().0;
             self.spend(event, &fact.key, (counts(charge), charge), periods(event.at_ms));
@@ -82,7 +93,7 @@ impl Batch {
     }
 
     /// The request of an event ends, if it has one.
-    fn end(&mut self, event: &EventV1) -> bool {
+    fn end(&mut self, event: &EventV1, now_ms: u64) -> bool {
         let (request, key): (&RequestId, &KeyId) = match &event.fact {
             Fact::Use(fact) => (&fact.request, &fact.key),
             Fact::Void(fact) => (&fact.request, &fact.key),
@@ -100,8 +111,9 @@ impl Batch {
             | Fact::Closing(_) => return false,
         };
         let account: &AccountId = &event.account;
-        let of_key = keys::key(account, key);
-        self.ended.push([request.to_string(), keys::account(account), of_key]);
+        let owners = [keys::account(account), keys::key(account, key)];
+        let is_fresh = now_ms.saturating_sub(event.at_ms) < TOMBSTONE_SECONDS * 1_000;
+        self.ended.push(Ended { request: request.to_string(), owners, is_fresh });
         true
     }
 
@@ -150,8 +162,8 @@ impl Batch {
             }
         }
         call.arg(self.ended.len());
-        for word in self.ended.iter().flatten() {
-            call.arg(word);
+        for Ended { request, owners: [account, key], is_fresh } in &self.ended {
+            call.arg(request).arg(account).arg(key).arg(i32::from(*is_fresh));
         }
         call.arg(self.rows.len());
         for (name, rows) in &self.rows {

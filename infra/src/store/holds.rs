@@ -1,7 +1,9 @@
 //! Reserving credit before work begins, and finding the holds that nobody settled. A hold is
-//! released by the ledger event of its request alone (see `apply`).
+//! released by the ledger event of its request alone: when that is applied (see `apply`), or, when
+//! it was made after that, at its own end.
 
 use super::answers::Look;
+use super::apply::TOMBSTONE_SECONDS;
 use super::call::Words;
 use super::spending::{self, Spender};
 use super::{Store, StoreError, keys};
@@ -20,6 +22,8 @@ pub(super) const RESERVE_TEXT: &str = include_str!("scripts/reserve.lua");
 static EXPIRED: LazyLock<Script> =
     LazyLock::new(|| Script::new(include_str!("scripts/expired.lua")));
 static RENEW: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("scripts/renew.lua")));
+static RETURN: LazyLock<Script> =
+    LazyLock::new(|| Script::new(include_str!("scripts/return_hold.lua")));
 
 /// Expired holds that one look finds at most.
 const EXPIRED_HOLDS_MAX: isize = 256;
@@ -212,6 +216,27 @@ impl Store {
             })
         };
         found.into_iter().map(named).collect()
+    }
+
+    /// Gives a hold back whose request has ended in the ledger with the event at a sequence, if the
+    /// view has that already. Returns whether it was given back.
+    ///
+    /// # Errors
+    /// When Redis is away.
+    pub async fn return_hold(&self, hold: &ExpiredHold, end: u64) -> Result<bool, StoreError> {
+        let partition = subjects::partition(&hold.account);
+        let returned: i64 = RETURN
+            .prepare_invoke()
+            .key(keys::watermark(partition))
+            .key(keys::holds(partition))
+            .key(keys::total(partition))
+            .arg(keys::partition_prefix(partition))
+            .arg(hold.request.as_str())
+            .arg(end)
+            .arg(TOMBSTONE_SECONDS)
+            .invoke_async(&mut self.connection())
+            .await?;
+        Ok(returned == 1)
     }
 
     /// Puts holds of one part back that the view has forgotten. Returns how many it had.

@@ -6,23 +6,10 @@ use infra::bus::ledger::Entry;
 use infra::store::apply::Applied;
 use infra::store::holds::Reserved;
 use schemas::ids::RequestId;
-use schemas::ledger::{Fact, Void, VoidReason, Writer};
 use schemas::money::MicroUsd;
 
 /// Beyond it a double doesn't tell whole numbers apart.
 const EXACT_MAX: i64 = 1 << 53;
-
-impl View {
-    fn void(&self, sequence: u64, request: &RequestId) -> Entry {
-        let (request, key) = (request.clone(), self.key.clone());
-        let (reason, writer) = (VoidReason::Failed, Writer::Gateway);
-        self.entry(sequence, 0, Fact::Void(Void { request, key, reason, writer }))
-    }
-
-    async fn reserve(&self, request: &RequestId, amount: i64) -> Reserved {
-        self.store.reserve(&self.wanted(request, amount)).await.unwrap()
-    }
-}
 
 /// The sum passes what Lua tells exactly, and what Redis counts with, on its way.
 #[tokio::test]

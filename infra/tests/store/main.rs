@@ -4,6 +4,7 @@
 
 mod batches;
 mod clock_back;
+mod ends;
 mod loading;
 mod reseek;
 mod seek;

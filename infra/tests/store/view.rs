@@ -2,15 +2,16 @@
 
 use infra::bus::ledger::Entry;
 use infra::children::redis::RedisServer;
+use infra::clock;
 use infra::environment::Environment;
 use infra::store::Store;
 use infra::store::answers::{Looking, Tenant};
 use infra::store::apply::Applied;
-use infra::store::holds::Reservation;
+use infra::store::holds::{Reservation, Reserved};
 use infra::store::limits::{Admission, Rates};
 use redis::aio::MultiplexedConnection;
 use schemas::ids::{AccountId, KeyId, RequestId};
-use schemas::ledger::{EventV1, Fact};
+use schemas::ledger::{EventV1, Fact, Void, VoidReason, Writer};
 use schemas::money::MicroUsd;
 use schemas::subjects;
 use std::time::Duration;
@@ -29,6 +30,8 @@ pub(crate) struct View {
     redis: MultiplexedConnection,
     pub(crate) account: AccountId,
     pub(crate) key: KeyId,
+    /// When all of its events were.
+    at_ms: u64,
 }
 
 impl View {
@@ -41,7 +44,8 @@ impl View {
         let client = redis::Client::open(server.url()).unwrap();
         let redis = client.get_multiplexed_async_connection().await.unwrap();
         let (account, key) = (AccountId::fresh(), KeyId::fresh());
-        Self { _folder: folder, server, store, redis, account, key }
+        let at_ms = clock::unix_ms();
+        Self { _folder: folder, server, store, redis, account, key, at_ms }
     }
 
     /// An account with a credit.
@@ -61,13 +65,20 @@ impl View {
     }
 
     pub(crate) fn entry(&self, sequence: u64, amount: i64, fact: Fact) -> Entry {
-        let (account, amount) = (self.account.clone(), MicroUsd(amount));
-        Entry { sequence, event: Some(EventV1 { account, at_ms: 1, amount, fact }), late: None }
+        let (account, amount, at_ms) = (self.account.clone(), MicroUsd(amount), self.at_ms);
+        Entry { sequence, event: Some(EventV1 { account, at_ms, amount, fact }), late: None }
     }
 
     pub(crate) fn grant(&self, sequence: u64, amount: i64) -> Entry {
         let fact = Fact::Grant { unique: sequence.to_string(), note: String::new() };
         self.entry(sequence, amount, fact)
+    }
+
+    /// A request's end without a charge.
+    pub(crate) fn void(&self, sequence: u64, request: &RequestId) -> Entry {
+        let (request, key) = (request.clone(), self.key.clone());
+        let (reason, writer) = (VoidReason::Failed, Writer::Gateway);
+        self.entry(sequence, 0, Fact::Void(Void { request, key, reason, writer }))
     }
 
     pub(crate) async fn apply(&self, before: u64, entries: &[Entry]) -> Applied {
@@ -86,6 +97,10 @@ impl View {
             budgets: Vec::new(),
             total_budget: None,
         }
+    }
+
+    pub(crate) async fn reserve(&self, request: &RequestId, amount: i64) -> Reserved {
+        self.store.reserve(&self.wanted(request, amount)).await.unwrap()
     }
 
     /// A request that wants one token, of a key with limits of its own alone.

@@ -450,6 +450,16 @@ impl World {
         names.len()
     }
 
+    /// Forgets what Redis keeps under such names. Returns how many there were.
+    pub async fn forget_redis(&self, part: &str) -> usize {
+        let names = self.redis_texts().await.into_keys().filter(|name| name.contains(part));
+        let names: Vec<String> = names.collect();
+        for name in &names {
+            redis::pipe().del(name).exec_async(&mut self.redis.clone()).await.unwrap();
+        }
+        names.len()
+    }
+
     /// Redis answers nobody for so many milliseconds.
     pub async fn pause_redis(&self, milliseconds: u64) {
         let mut pause = redis::cmd("CLIENT");

@@ -1,7 +1,9 @@
 //! Holds that nobody settled: their gateway and worker are both gone. They are voided on the same
-//! ledger subject that a charge would take, so a late charge and a void can't both exist.
+//! ledger subject that a charge would take, so a late charge and a void can't both exist. A hold
+//! that was made when its request had ended long ago is given back.
 
 use crate::Billing;
+use infra::bus::BusError;
 use infra::bus::ledger::Recorded;
 use infra::clock;
 use infra::store::StoreError;
@@ -75,25 +77,51 @@ impl Watch {
 
 async fn void(billing: &Billing, hold: ExpiredHold) {
     let event = EventV1 {
-        account: hold.account,
+        account: hold.account.clone(),
         at_ms: clock::unix_ms(),
         amount: MicroUsd::ZERO,
         fact: Fact::Void(Void {
-            request: hold.request,
-            key: hold.key,
+            request: hold.request.clone(),
+            key: hold.key.clone(),
             reason: VoidReason::Expired,
             writer: Writer::Sweeper,
         }),
     };
     match billing.bus.record(&event).await {
-        // Settled meanwhile: it only waits to be applied.
-        Ok(Recorded::Before(_)) => {}
+        Ok(Recorded::Before(_)) => match return_late(billing, &hold, &event).await {
+            // As a rule its end has come meanwhile, and only waits to be applied.
+            Ok(false) => {}
+            Ok(true) => {
+                let request = &hold.request;
+                tracing::info!(%request, "a hold from after its request's end is back");
+                billing.metrics.holds_swept_total.with_label_values::<&str>(&[]).inc();
+            }
+            Err(error) => tracing::warn!(%error, "an expired hold could not be given back yet"),
+        },
         Ok(Recorded::Written(_)) => {
             tracing::info!(request = ?event.request(), "a hold that nobody settled was voided");
             billing.metrics.holds_swept_total.with_label_values::<&str>(&[]).inc();
         }
         Err(error) => tracing::warn!(%error, "an expired hold could not be voided yet"),
     }
+}
+
+/// Gives a hold back whose request has ended, if that was before it was made.
+async fn return_late(
+    billing: &Billing,
+    hold: &ExpiredHold,
+    end: &EventV1,
+) -> Result<bool, NotReturned> {
+    let end = billing.bus.last_end(end).await?;
+    Ok(billing.store.return_hold(hold, end).await?)
+}
+
+#[derive(Debug, thiserror::Error)]
+enum NotReturned {
+    #[error(transparent)]
+    Bus(#[from] BusError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@
 --       and then, each list after the number of its entries:
 --       the hashes that count: name, '1' when old counters of it may go, how many fields, the
 --         fields, what each counts more;
---       the requests that end: name, account, key;
+--       the requests that end: name, account, key, '1' when it has ended just now;
 --       the lists of last requests: name, how many rows, for each its sequence and itself;
 --       the lots: when it ends, itself
 -- No command below may fail once another has written: numbers are checked by the caller.
@@ -78,10 +78,10 @@ local function give_back(name, amount)
 end
 
 for _ = 1, take() do
-  local request, account, key = take(), take(), take()
+  local request, account, key, is_fresh = take(), take(), take(), take()
   local hold = prefix .. 'hold:' .. request
   local seen = redis.call('HMGET', hold, 'state', 'amount')
-  -- The tombstone keeps a late RESERVE of the same request from leaking a hold.
+  -- The tombstone keeps a late RESERVE of the same request from holding anything.
   if seen[1] == 'held' then
     give_back(account, seen[2])
     give_back(key, seen[2])
@@ -89,7 +89,7 @@ for _ = 1, take() do
     ended[#ended + 1] = request
     redis.call('HSET', hold, 'state', 'done')
     redis.call('EXPIRE', hold, ARGV[6])
-  elseif seen[1] ~= 'done' then
+  elseif seen[1] ~= 'done' and is_fresh == '1' then
     redis.call('HSET', hold, 'state', 'done', 'account', string.match(account, '[^:]*$'))
     redis.call('EXPIRE', hold, ARGV[6])
   end
