@@ -229,8 +229,29 @@ async fn a_request_that_breaks_a_rule_is_refused_without_its_words() {
             assert!(!refused.text.contains(said), "{}", refused.text);
         }
     }
+    // In JSON that is a text, however its letters are written, and as a name in a schema.
+    let escaped = r#"{"a": {"b": ["\u6975\u79d8\u8a08\u753b"]}}"#;
+    let twice = json!({"q": escaped}).to_string();
+    let named = r#"{"\u6975\u79d8\u8a08\u753b": 1}"#;
+    for said in [escaped, twice.as_str(), named] {
+        let function = json!({"name": "f", "arguments": said});
+        let call = json!({"id": "call_1", "type": "function", "function": function});
+        let messages = json!([
+            {"role": "user", "content": "hello"},
+            {"role": "assistant", "tool_calls": [call]},
+            {"role": "tool", "tool_call_id": "call_1", "content": said},
+        ]);
+        let refused = client.chat(&json!({"model": "fast", "messages": messages})).await;
+        assert_eq!((refused.status, refused.error_code().as_str()), (400, "content_blocked"));
+    }
+    let parameters = json!({"type": "object", "properties": {"極秘計画": {"type": "string"}}});
+    let function = json!({"name": "f", "parameters": parameters});
+    let messages = json!([{"role": "user", "content": "hello"}]);
+    let tools = json!([{"type": "function", "function": function}]);
+    let body = json!({"model": "fast", "messages": messages, "tools": tools});
+    assert_eq!(client.chat(&body).await.error_code(), "content_blocked");
     let scrape = world.scrape(0).await;
-    assert_eq!(scrape.value("fly_llm_blocked_total{rule=\"project-x\"}"), 6.0);
+    assert_eq!(scrape.value("fly_llm_blocked_total{rule=\"project-x\"}"), 10.0);
     let fine = client.ask("fast", "about project y").await;
     assert_eq!(fine.status, 200, "{}", fine.text);
     assert_eq!(world.vendor().starts(), 1);

@@ -75,9 +75,7 @@ impl Choice {
                 Value::Array(pieces) if name == THINKING_BLOCKS => {
                     pieces.iter().for_each(|piece| self.add_thought(piece));
                 }
-                _ => {
-                    self.message.rest.insert(name.clone(), value.clone());
-                }
+                _ => add_rest(&mut self.message.rest, name, value),
             }
         }
     }
@@ -151,13 +149,32 @@ fn append(text: &mut Option<String>, more: Option<&str>) {
     }
 }
 
-/// A call's `arguments` grow, its `index` vanishes, everything else is told once.
+/// What is passed on: lists get longer, objects grow like calls, and all else is told anew.
+fn add_rest(rest: &mut Map<String, Value>, name: &str, more: &Value) {
+    match (rest.get_mut(name), more) {
+        (Some(Value::Array(known)), Value::Array(more)) => {
+            let room = CALLS_MAX.saturating_sub(known.len());
+            known.extend(more.iter().take(room).cloned());
+        }
+        (Some(known @ Value::Object(_)), Value::Object(_)) => merge(known, more),
+        _ => {
+            rest.insert(name.to_owned(), more.clone());
+        }
+    }
+}
+
+/// The texts of calls and of sound that come in pieces.
+const GROWING: [&str; 4] = ["arguments", "input", "transcript", "data"];
+
+/// A call's texts grow, its `index` vanishes, everything else is told once.
 fn merge(call: &mut Value, piece: &Value) {
     let (Value::Object(call), Value::Object(piece)) = (call, piece) else { return };
     for (name, value) in piece {
         match (call.get_mut(name), value) {
             _ if name == "index" => {}
-            (Some(Value::String(known)), Value::String(more)) if name == "arguments" => {
+            (Some(Value::String(known)), Value::String(more))
+                if GROWING.contains(&name.as_str()) =>
+            {
                 known.push_str(more);
             }
             (Some(known @ Value::Object(_)), Value::Object(_)) => merge(known, value),
@@ -173,6 +190,26 @@ fn merge(call: &mut Value, piece: &Value) {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn what_is_passed_on_grows_too() {
+        let mut collector = Collector::default();
+        for (part, end) in [("a", None), ("b", None), ("c", Some("stop"))] {
+            let delta = json!({
+                "function_call": {"name": "f", "arguments": part},
+                "audio": {"id": "x", "transcript": part, "data": part},
+                "annotations": [part],
+                "tool_calls": [{"index": 0, "type": "custom", "custom": {"input": part}}],
+            });
+            collector.add(&pieces(json!([{"index": 0, "delta": delta, "finish_reason": end}])));
+        }
+        let message = collector.whole().unwrap().remove(0).message;
+        assert_eq!(message.rest["function_call"], json!({"name": "f", "arguments": "abc"}));
+        let sound = json!({"id": "x", "transcript": "abc", "data": "abc"});
+        assert_eq!(message.rest["audio"], sound);
+        assert_eq!(message.rest["annotations"], json!(["a", "b", "c"]));
+        assert_eq!(message.tool_calls.unwrap()[0]["custom"]["input"], "abc");
+    }
 
     fn pieces(value: Value) -> Vec<ChunkChoice> {
         serde_json::from_value(value).unwrap()

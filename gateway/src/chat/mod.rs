@@ -310,9 +310,10 @@ pub async fn chat(gateway: &Arc<Gateway>, call: Call) -> Result<Answering, Refus
         Ok(masked) => masked,
         Err(problem) => return Err(passage.refuse(gateway, problem).await),
     };
-    let unmask = unmask::Unmask::new(vault);
+    let chat = &masked.admitted.authenticated.received.chat;
+    let unmask = unmask::Unmask::new(vault, chat);
     let hidden = unmask.summary().to_owned();
-    let model = masked.admitted.authenticated.received.chat.model.clone();
+    let model = chat.model.clone();
     let (taken, way, passing) = (Arc::clone(&turn), Arc::clone(gateway), Arc::clone(&passage));
     let mut begin: Begin = Box::pin(async move {
         let begun = async {
