@@ -103,14 +103,23 @@ fn wants_signatures(model: &str) -> bool {
     model.starts_with("gemini-") && !["gemini-1", "gemini-2"].iter().any(|g| model.starts_with(g))
 }
 
-/// What a tool gave back: an object, because the API takes nothing else; then what isn't text.
+/// What was called, by the id that results name.
+pub(super) struct Called {
+    /// The function.
+    pub(super) name: String,
+    /// Its place among the calls of its message.
+    pub(super) number: usize,
+}
+
+/// What a tool gave back, with the place of its call: an object, because the API takes nothing
+/// else; then what isn't text.
 pub(super) fn result(
     message: &Message,
-    called: &HashMap<String, String>,
+    called: &HashMap<String, Called>,
     place: &str,
-) -> Result<Vec<Value>, Problem> {
+) -> Result<(usize, Vec<Value>), Problem> {
     let id = message.tool_call_id.as_deref().unwrap_or_default();
-    let Some(name) = called.get(id) else {
+    let Some(Called { name, number }) = called.get(id) else {
         return Err(problem::cannot(
             format!("{place}.tool_call_id"),
             "tool_call_id が前の tool_calls のどれとも一致しません",
@@ -128,5 +137,5 @@ pub(super) fn result(
         let others = parts::parts(content, place)?.into_iter();
         parts.extend(others.filter(|part| part.get("text").is_none()));
     }
-    Ok(parts)
+    Ok((*number, parts))
 }

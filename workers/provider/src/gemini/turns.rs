@@ -1,7 +1,9 @@
 //! The conversation: instructions hoisted, messages as turns of parts. A tool's result names its
-//! function, which only the call before it tells.
+//! function, which only the call before it tells. Neither carries an id: Gemini pairs the two by
+//! their order, so results stand in the order of their calls, whatever the order they came in.
 
-use super::{parts, tools};
+use super::parts;
+use super::tools::{self, Called};
 use crate::problem;
 use schemas::error::Problem;
 use schemas::openai::{Message, Role};
@@ -15,9 +17,13 @@ pub(super) fn turns(
 ) -> Result<(Vec<Value>, Vec<Value>), Problem> {
     let mut system = Vec::new();
     let mut turns: Vec<(&str, Vec<Value>)> = Vec::new();
-    let mut called: HashMap<String, String> = HashMap::new();
+    let mut called: HashMap<String, Called> = HashMap::new();
+    let mut results: Vec<(usize, Vec<Value>)> = Vec::new();
     for (number, message) in messages.iter().enumerate() {
         let place = format!("messages[{number}]");
+        if message.role != Role::Tool {
+            give_back(&mut turns, &mut results);
+        }
         match message.role {
             Role::System | Role::Developer => system.extend(said(message, &place)?),
             Role::User => speak(&mut turns, "user", said(message, &place)?),
@@ -26,15 +32,16 @@ pub(super) fn turns(
                 for (number, call) in message.tool_calls.iter().flatten().enumerate() {
                     let place = format!("{place}.tool_calls[{number}]");
                     let (part, id, name) = tools::call(call, number == 0, model, &place)?;
-                    called.insert(id, name);
+                    called.insert(id, Called { name, number });
                     parts.push(part);
                 }
                 speak(&mut turns, "model", parts);
             }
-            Role::Tool => speak(&mut turns, "user", tools::result(message, &called, &place)?),
+            Role::Tool => results.push(tools::result(message, &called, &place)?),
             Role::Function => return Err(old_function(&place)),
         }
     }
+    give_back(&mut turns, &mut results);
     if turns.is_empty() {
         return Err(problem::cannot(
             "messages",
@@ -44,6 +51,14 @@ pub(super) fn turns(
     }
     let turn = |(role, parts): (&str, Vec<Value>)| json!({"role": role, "parts": parts});
     Ok((system, turns.into_iter().map(turn).collect()))
+}
+
+/// Adds the results that came one after the other, in the order of their calls.
+fn give_back(turns: &mut Vec<(&str, Vec<Value>)>, results: &mut Vec<(usize, Vec<Value>)>) {
+    results.sort_by_key(|(number, _)| *number);
+    for (_, parts) in results.drain(..) {
+        speak(turns, "user", parts);
+    }
 }
 
 /// Adds parts to the turn of this side; blank messages make no turn.
