@@ -8,6 +8,7 @@ mod error;
 mod parts;
 mod request;
 mod stream;
+mod thinking;
 mod tools;
 mod turns;
 

@@ -1,7 +1,7 @@
 //! The job as Anthropic's request: the top-level fields. The API refuses fields that it doesn't
 //! know, so only those that it documents are ever sent.
 
-use super::{VERSION, answer_tool, tools, turns};
+use super::{VERSION, answer_tool, thinking, tools, turns};
 use crate::problem;
 use crate::translate::{Call, choices_wanted, output_limit};
 use crate::upstream::Upstream;
@@ -39,9 +39,10 @@ fn body(job: &ChatJob, upstream: &Upstream) -> Result<MessagesRequest, Problem> 
         tools.get_or_insert_default().push(tool);
         tool_choice = Some(answer_tool::choice(chat, tool_choice));
     }
+    let max_tokens = output_limit(job)?;
     Ok(MessagesRequest {
         model: upstream.name.clone(),
-        max_tokens: output_limit(job)?,
+        max_tokens,
         system,
         messages,
         stop_sequences: stop_sequences(chat),
@@ -52,7 +53,7 @@ fn body(job: &ChatJob, upstream: &Upstream) -> Result<MessagesRequest, Problem> 
         top_k: chat.rest.get("top_k").and_then(Value::as_u64),
         tools,
         tool_choice,
-        thinking: chat.rest.get("thinking").filter(|thinking| thinking.is_object()).cloned(),
+        thinking: thinking::within(chat, max_tokens)?,
         metadata: user(chat).map(|user_id| Metadata { user_id: Some(user_id) }),
         rest: carried(chat, upstream.takes_schemas),
     })
