@@ -228,6 +228,35 @@ async fn chinese_characters_alone_take_the_locale_that_is_told() {
 }
 
 #[tokio::test]
+async fn preferences_bind_on_every_surface_and_reach_no_vendor() {
+    let world = World::start().await;
+    let key = world.key(1_000_000).await;
+    let client = world.client(&key);
+    let messages = json!([{"role": "user", "content": EASY}]);
+    let questions = [
+        ("/v1/chat/completions", json!({"model": "auto", "messages": messages})),
+        ("/v1/completions", json!({"model": "auto", "prompt": EASY})),
+        ("/v1/responses", json!({"model": "auto", "input": EASY})),
+        ("/v1/messages", json!({"model": "auto", "max_tokens": 50, "messages": messages})),
+    ];
+    for (path, mut body) in questions {
+        body["user_preferences"] = json!({"max_cost": 0});
+        let refused = client.post(path, &body).await;
+        assert_eq!(refused.status, 400, "{path}: {}", refused.text);
+        body["user_preferences"] = json!({"prefer_quality": false});
+        let answer = client.post(path, &body).await;
+        assert_eq!(answer.status, 200, "{path}: {}", answer.text);
+    }
+    let body = json!({"model": "embedder", "input": "x", "user_preferences": {"max_cost": 0.1}});
+    let vectors = client.post("/v1/embeddings", &body).await;
+    assert_eq!(vectors.status, 200, "{}", vectors.text);
+    let seen = world.vendor().seen();
+    assert_eq!(seen.len(), 5);
+    assert!(seen.iter().all(|request| request.body.get("user_preferences").is_none()));
+    world.finish().await;
+}
+
+#[tokio::test]
 async fn the_best_that_the_credit_affords_is_taken_and_said() {
     let world = World::builder().config(three_tiers).start().await;
     // 1,000 tokens of an answer are 2,000 micro-USD on fast and 15,000 on claude.

@@ -3,7 +3,7 @@
 
 use super::counted::Counted;
 use super::error::ApiError;
-use super::fields::wrong;
+use super::fields::{refuse_canonical, wrong};
 use super::{incoming, outgoing};
 use crate::auth;
 use crate::cache::Wishes;
@@ -20,6 +20,7 @@ use schemars::JsonSchema;
 use schemas::error::Problem;
 use schemas::ids::RequestId;
 use schemas::job::JobKind;
+use schemas::openai::request::UserPreferences;
 use schemas::openai::{AnswerChoice, ChatRequest, Content, EMBEDDING, Message, Part, Role, TOKENS};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -38,6 +39,8 @@ pub(super) struct EmbeddingsRequest {
     encoding_format: Option<Encoding>,
     #[serde(default)]
     dimensions: Option<u32>,
+    #[serde(default)]
+    user_preferences: Option<UserPreferences>,
     /// Everything else, for the vendor.
     #[serde(flatten)]
     rest: Map<String, Value>,
@@ -136,6 +139,7 @@ fn canonical(asked: EmbeddingsRequest) -> Result<ChatRequest, Problem> {
         return Err(wrong_input());
     }
     let mut rest = asked.rest;
+    refuse_canonical(&mut rest)?;
     if let Some(dimensions) = asked.dimensions {
         if dimensions == 0 {
             return Err(wrong("dimensions", "1 以上の整数", "a whole number from 1"));
@@ -143,7 +147,8 @@ fn canonical(asked: EmbeddingsRequest) -> Result<ChatRequest, Problem> {
         rest.insert("dimensions".into(), dimensions.into());
     }
     let messages = inputs.into_iter().map(message).collect::<Result<_, _>>()?;
-    Ok(ChatRequest { model: asked.model, messages, rest, ..ChatRequest::default() })
+    let (model, user_preferences) = (asked.model, asked.user_preferences);
+    Ok(ChatRequest { model, messages, user_preferences, rest, ..ChatRequest::default() })
 }
 
 fn message(input: Value) -> Result<Message, Problem> {
@@ -234,8 +239,10 @@ mod tests {
             let problem = read(json!({"model": "m", "input": input})).unwrap_err();
             assert_eq!(problem.parameter.as_deref(), Some("input"));
         }
-        let problem = read(json!({"model": "m", "input": "x", "dimensions": 0})).unwrap_err();
-        assert_eq!(problem.parameter.as_deref(), Some("dimensions"));
+        for (field, value) in [("dimensions", json!(0)), ("messages", json!([])), ("n", json!(2))] {
+            let problem = read(json!({"model": "m", "input": "x", field: value})).unwrap_err();
+            assert_eq!(problem.parameter.as_deref(), Some(field));
+        }
     }
 
     #[test]

@@ -4,6 +4,31 @@
 use schemas::error::{ErrorCode, Problem};
 use serde_json::{Map, Value};
 
+/// The canonical form's own fields. What a surface left in `rest` under such a name would be that
+/// field to whoever reads the form again, and nobody has checked it or held credit for it.
+const CANONICAL: [&str; 20] = [
+    "model",
+    "messages",
+    "stream",
+    "stream_options",
+    "max_tokens",
+    "max_completion_tokens",
+    "temperature",
+    "top_p",
+    "n",
+    "stop",
+    "seed",
+    "presence_penalty",
+    "frequency_penalty",
+    "logit_bias",
+    "logprobs",
+    "top_logprobs",
+    "response_format",
+    "tools",
+    "tool_choice",
+    "user_preferences",
+];
+
 /// A field that isn't what it should be.
 pub(super) fn wrong(field: &str, japanese: &str, english: &str) -> Problem {
     Problem::new(
@@ -32,4 +57,23 @@ pub(super) fn refuse(fields: &mut Map<String, Value>, names: &[&str]) -> Result<
         }
     }
     Ok(())
+}
+
+/// Refuses fields of the canonical form that a surface knows nothing of.
+pub(super) fn refuse_canonical(rest: &mut Map<String, Value>) -> Result<(), Problem> {
+    refuse(rest, &CANONICAL)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use schemas::openai::ChatRequest;
+
+    #[test]
+    fn every_field_of_the_canonical_form_is_known() {
+        let schema = schemars::schema_for!(ChatRequest).to_value();
+        let fields: Vec<&str> =
+            schema["properties"].as_object().unwrap().keys().map(String::as_str).collect();
+        assert_eq!(fields, CANONICAL);
+    }
 }

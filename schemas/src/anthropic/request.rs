@@ -1,5 +1,6 @@
 //! The Messages request. Fields that we read are typed; all others are kept as they came.
 
+use crate::openai::request::UserPreferences;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -49,6 +50,9 @@ pub struct MessagesRequest {
     /// Who asks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metadata: Option<Metadata>,
+    /// Our own: how `auto` should choose. It never reaches a vendor.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_preferences: Option<UserPreferences>,
     /// Everything else, as it came and in its order.
     #[serde(flatten)]
     pub rest: Map<String, Value>,

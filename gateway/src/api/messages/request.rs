@@ -2,6 +2,7 @@
 //! travels in `rest` under Anthropic's own name; hints that change no answer are left out.
 
 use super::{tools, turns};
+use crate::api::fields::refuse_canonical;
 use schemas::anthropic::MessagesRequest;
 use schemas::error::Problem;
 use schemas::openai::{ChatRequest, Stop};
@@ -26,6 +27,7 @@ const SCHEMA_NAME: &str = "answer";
 /// Translates.
 pub(super) fn chat(request: MessagesRequest) -> Result<ChatRequest, Problem> {
     let mut rest = request.rest;
+    refuse_canonical(&mut rest)?;
     for field in HINTS.iter().chain(&ASKS_NOTHING) {
         rest.shift_remove(*field);
     }
@@ -54,6 +56,7 @@ pub(super) fn chat(request: MessagesRequest) -> Result<ChatRequest, Problem> {
         response_format,
         tools: tools::tools(request.tools)?,
         tool_choice,
+        user_preferences: request.user_preferences,
         rest,
         ..ChatRequest::default()
     })

@@ -55,6 +55,7 @@ fn body(job: &ChatJob, upstream: &Upstream) -> Result<MessagesRequest, Problem> 
         tool_choice,
         thinking: thinking::within(chat, max_tokens)?,
         metadata: user(chat).map(|user_id| Metadata { user_id: Some(user_id) }),
+        user_preferences: None,
         rest: carried(chat, upstream.takes_schemas),
     })
 }

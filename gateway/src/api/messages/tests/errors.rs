@@ -74,6 +74,10 @@ fn each_wrong_field_is_named() {
         ("mcp_servers", with("mcp_servers", json!([{"url": "x"}]))),
         ("container", with("container", json!("c_1"))),
         ("inference_geo", with("inference_geo", json!("us"))),
+        ("user_preferences.of_tomorrow", with("user_preferences", json!({"of_tomorrow": 1}))),
+        ("n", with("n", json!(128))),
+        ("max_completion_tokens", with("max_completion_tokens", json!(100_000))),
+        ("seed", with("seed", json!("x"))),
     ];
     for (place, body) in wrongs {
         let problem = read(&body, Version::June2023).expect_err(&body.to_string());
