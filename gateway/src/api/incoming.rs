@@ -11,6 +11,7 @@ use infra::config::DropParams;
 use infra::secret::Secret;
 use schemas::error::{ErrorCode, Problem};
 use serde::de::DeserializeOwned;
+use serde_path_to_error::Segment;
 use sha2::{Digest, Sha256};
 use std::time::Duration;
 
@@ -96,19 +97,38 @@ pub(crate) fn json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     }
     // The slower reader only runs when there is something to explain.
     let reader = &mut serde_json::Deserializer::from_slice(body);
-    match serde_path_to_error::deserialize(reader) {
-        Ok(value) => Ok(value),
-        Err(error) => {
-            let place = error.path().to_string();
-            let cause: String = error.inner().to_string().chars().take(300).collect();
-            let problem = Problem::new(
-                ErrorCode::InvalidRequest,
-                format!("JSON を読めません: {cause}"),
-                format!("The JSON body can't be read: {cause}."),
-            );
-            Err(if place == "." { problem } else { problem.at(place) })
+    let read = serde_path_to_error::deserialize(&mut *reader);
+    let value = read.map_err(|error| {
+        let problem = unreadable(error.inner());
+        match place(error.path()) {
+            place if place.is_empty() => problem,
+            place => problem.at(place),
         }
+    })?;
+    // It stops where the value does: what follows is for this to see.
+    reader.end().map_err(|error| unreadable(&error))?;
+    Ok(value)
+}
+
+fn unreadable(error: &serde_json::Error) -> Problem {
+    let cause: String = error.to_string().chars().take(300).collect();
+    Problem::new(
+        ErrorCode::InvalidRequest,
+        format!("JSON を読めません: {cause}"),
+        format!("The JSON body can't be read: {cause}."),
+    )
+}
+
+/// Where reading stopped, as far as it is known: inside of what is broken no field has a name.
+fn place(path: &serde_path_to_error::Path) -> String {
+    let mut place = String::new();
+    for segment in path.iter().take_while(|segment| !matches!(segment, Segment::Unknown)) {
+        if !place.is_empty() && !matches!(segment, Segment::Seq { .. }) {
+            place.push('.');
+        }
+        place.push_str(&segment.to_string());
     }
+    place
 }
 
 /// The secret of `Authorization: Bearer …`, or of `x-api-key`.
@@ -200,7 +220,23 @@ mod tests {
         let read = |text: &str| json::<ChatRequest>(text.as_bytes()).unwrap_err();
         let wrong_role = r#"{"model":"m","messages":[{"role":"robot","content":"x"}]}"#;
         assert_eq!(read(wrong_role).parameter.as_deref(), Some("messages[0].role"));
-        assert_eq!(read("[1,2]").code, ErrorCode::InvalidRequest);
-        assert_eq!(read("").code, ErrorCode::InvalidRequest);
+        for broken in ["[1,2]", "", "{", "{bad", "{\"model\":\"m\",x}"] {
+            let problem = read(broken);
+            assert_eq!((problem.code, problem.parameter), (ErrorCode::InvalidRequest, None));
+        }
+        let broken_inside = r#"{"model":"m","messages":[{"role":"user",x}]}"#;
+        assert_eq!(read(broken_inside).parameter.as_deref(), Some("messages[0]"));
+    }
+
+    #[test]
+    fn nothing_may_follow_the_json_but_space() {
+        let body = r#"{"model":"m","messages":[{"role":"user","content":"x"}]}"#;
+        let read = |after: &str| json::<ChatRequest>(format!("{body}{after}").as_bytes());
+        assert!(read(" \r\n\t").is_ok());
+        for after in [" garbage", "}", body, "\0", ",", " 1"] {
+            let problem = read(after).unwrap_err();
+            assert_eq!((problem.code, problem.parameter), (ErrorCode::InvalidRequest, None));
+        }
+        assert!(json::<ChatRequest>(br#"{"model":"m","model":"n","messages":[]}"#).is_err());
     }
 }

@@ -111,7 +111,8 @@ fn check(chat: &ChatRequest) -> Result<(), Problem> {
         return Err(wrong("model", "モデル名か \"auto\"", "a model's name, or \"auto\""));
     }
     if chat.messages.is_empty() || chat.messages.len() > MESSAGES_MAX {
-        return Err(wrong("messages", "1件以上のメッセージ", "one message or more"));
+        let japanese = format!("1 – {MESSAGES_MAX} 件のメッセージ");
+        return Err(wrong("messages", &japanese, &format!("1 – {MESSAGES_MAX} messages")));
     }
     let ranges = [
         ("temperature", chat.temperature, 0.0, 2.0),
@@ -183,5 +184,9 @@ mod tests {
             let chat: ChatRequest = serde_json::from_value(body).unwrap();
             assert_eq!(check(&chat).unwrap_err().parameter.as_deref(), Some(field));
         }
+        let many = vec![json!({"role": "user", "content": "x"}); MESSAGES_MAX + 1];
+        let chat = json!({"model": "m", "messages": many});
+        let problem = check(&serde_json::from_value(chat).unwrap()).unwrap_err();
+        assert!(problem.message.contains("10000"), "{}", problem.message);
     }
 }
