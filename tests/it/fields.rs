@@ -64,6 +64,30 @@ async fn the_request_says_what_becomes_of_them() {
 }
 
 #[tokio::test]
+async fn what_only_anthropics_own_api_knows_is_told_as_left_out() {
+    let world = World::start().await;
+    let key = world.key(1_000_000).await;
+    let client = world.client(&key);
+    let edits = json!({"edits": [{"type": "clear_tool_uses_20250919"}]});
+    for model in ["claude", "fast"] {
+        let mut body = asked(model, &json!({"max_tokens": 9, "context_management": edits}));
+        let answer = client.post("/v1/messages", &body).await;
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        assert_eq!(answer.header(DROPPED), "context_management", "{model}");
+        let sent = world.vendor().seen().pop().unwrap().body;
+        assert!(sent.get("context_management").is_none(), "{sent}");
+        let strict = client.request(reqwest::Method::POST, "/v1/messages").json(&body);
+        let strict = client.send(strict.header("x-fly-drop-params", "never")).await;
+        assert_eq!(strict.status, 400, "{model}: {}", strict.text);
+        body["context_management"] = json!({"edits": []});
+        body["speed"] = json!("standard");
+        let nothing = client.post("/v1/messages", &body).await;
+        assert_eq!((nothing.status, nothing.header(DROPPED)), (200, ""), "{model}");
+    }
+    world.finish().await;
+}
+
+#[tokio::test]
 async fn the_operator_says_it_otherwise() {
     let strict = World::builder().config(|config| config.gateway.drop_params = DropParams::Never);
     let world = strict.start().await;

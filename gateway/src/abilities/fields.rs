@@ -36,6 +36,10 @@ const TYPED: [&str; 11] = [
     "stop",
 ];
 
+/// What no vendor is told by us: their own APIs know it, in a form that isn't the canonical one's.
+pub(crate) const NOBODYS: [&str; 5] =
+    ["context_management", "speed", "diagnostics", "user_profile_id", "workspace_id"];
+
 /// What a protocol knows.
 enum Known {
     /// These and nothing else, beside what every chat has.
@@ -223,6 +227,7 @@ fn known(model: &Model) -> Known {
 pub(super) fn unknown_to(model: &Model, chat: &ChatRequest) -> Vec<String> {
     let known = known(model);
     let is_unknown = |name: &str| match known {
+        _ if NOBODYS.contains(&name) => true,
         Known::Only(names) => !names.contains(&name),
         Known::AllBut(names) => names.contains(&name),
     };

@@ -14,6 +14,7 @@ mod lifetimes;
 /// What can't be asked for together.
 mod conflicts;
 
+pub(crate) use fields::NOBODYS;
 pub(crate) use lifetimes::keeps_an_hour;
 
 use infra::config::{DropParams, Model};

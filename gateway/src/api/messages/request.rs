@@ -1,25 +1,20 @@
 //! The request as the canonical form: the top-level fields. What only Anthropic's models understand
-//! travels in `rest` under Anthropic's own name; hints that change no answer are left out.
+//! travels in `rest` under Anthropic's own name; what asks for nothing is left out.
 
 use super::{tools, turns};
+use crate::abilities::NOBODYS;
 use crate::api::fields::refuse_canonical;
 use schemas::anthropic::MessagesRequest;
 use schemas::error::Problem;
 use schemas::openai::{ChatRequest, Stop};
 use serde_json::{Map, Value, json};
 
-/// Hints on speed, price and housekeeping: they change no answer, and strict servers refuse them.
-const HINTS: [&str; 6] = [
-    "service_tier",
-    "speed",
-    "context_management",
-    "diagnostics",
-    "user_profile_id",
-    "workspace_id",
-];
+/// What was checked elsewhere to ask for nothing, and a tier that costs what the price list says:
+/// no other is asked for.
+const ASKS_NOTHING: [&str; 4] = ["container", "mcp_servers", "inference_geo", "service_tier"];
 
-/// What was checked elsewhere to ask for nothing.
-const ASKS_NOTHING: [&str; 3] = ["container", "mcp_servers", "inference_geo"];
+/// What a request for the usual speed says.
+const USUAL_SPEED: &str = "standard";
 
 /// The name that OpenAI's form wants of a schema and Anthropic's doesn't have.
 const SCHEMA_NAME: &str = "answer";
@@ -28,9 +23,11 @@ const SCHEMA_NAME: &str = "answer";
 pub(super) fn chat(request: MessagesRequest) -> Result<ChatRequest, Problem> {
     let mut rest = request.rest;
     refuse_canonical(&mut rest)?;
-    for field in HINTS.iter().chain(&ASKS_NOTHING) {
-        rest.shift_remove(*field);
+    for field in ASKS_NOTHING {
+        rest.shift_remove(field);
     }
+    // What says something is told as left out when a model is chosen.
+    rest.retain(|name, value| !NOBODYS.contains(&name.as_str()) || says_something(value));
     let response_format = format(&mut rest);
     let (tool_choice, one_call) = tools::choice(request.tool_choice);
     if one_call {
@@ -60,6 +57,15 @@ pub(super) fn chat(request: MessagesRequest) -> Result<ChatRequest, Problem> {
         rest,
         ..ChatRequest::default()
     })
+}
+
+fn says_something(value: &Value) -> bool {
+    match value {
+        Value::Null => false,
+        Value::Array(items) => items.iter().any(says_something),
+        Value::Object(fields) => fields.values().any(says_something),
+        value => value != USUAL_SPEED,
+    }
 }
 
 /// The schema of the answer out of `output_config`, or out of the older `output_format`; what else

@@ -33,7 +33,7 @@ const FOREIGN: [&str; 12] = [
 ];
 
 /// What changes no answer here: nothing is cut off, and only the client's own tools are called.
-const HINTS: [&str; 4] = ["truncation", "max_tool_calls", "stream_options", "context_management"];
+const HINTS: [&str; 3] = ["truncation", "max_tool_calls", "stream_options"];
 
 /// What an answer includes only if it was asked for: how likely its tokens were.
 const LOGPROBS: &str = "message.output_text.logprobs";
