@@ -97,7 +97,7 @@ struct ErrorObject<'a> {
     message: &'a str,
     #[serde(rename = "type")]
     kind: &'a str,
-    #[schemars(required)]
+    #[schemars(required, extend("type" = ["string", "null"]))]
     param: Option<&'a str>,
     /// Always a text, because a number breaks some clients.
     code: &'a str,

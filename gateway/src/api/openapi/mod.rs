@@ -121,6 +121,8 @@ mod tests {
         assert!(chat["properties"]["max_completion_tokens"].is_object());
         let error = &description["components"]["schemas"]["ErrorObject"];
         assert_eq!(error["required"], json!(["message", "type", "param", "code"]));
+        let kinds = ["param", "code"].map(|field| error["properties"][field]["type"].clone());
+        assert_eq!(kinds, [json!(["string", "null"]), json!("string")]);
     }
 
     #[test]
