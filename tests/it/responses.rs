@@ -62,7 +62,8 @@ async fn a_conversation_goes_on_at_another_gateway() {
     assert_eq!(told(&world).len(), 5);
     let (_, items) = send(&second, Method::GET, &path(&three, "/input_items?order=asc")).await;
     assert_eq!(items["data"].as_array().unwrap().len(), 1, "only what came with it");
-    assert_eq!(items["data"][0]["content"], "面積は？");
+    let part = json!({"type": "input_text", "text": "面積は？"});
+    assert_eq!(items["data"][0]["content"], json!([part]));
     assert_eq!(items["first_id"], items["data"][0]["id"]);
     assert_eq!(items["has_more"], false);
     world.finish().await;

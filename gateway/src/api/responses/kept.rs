@@ -227,12 +227,25 @@ pub(super) fn items(input: &Value, bare: &str) -> Vec<Value> {
     };
     for (number, item) in items.iter_mut().enumerate().filter(|(_, item)| item.is_object()) {
         let (kind, prefix) = input::kind_and_prefix(item);
+        if kind == "message" {
+            write_parts(item);
+        }
         item["type"] = kind.into();
         if item.get("id").is_none_or(|id| !id.is_string()) {
             item["id"] = format!("{prefix}_{bare}_in{number}").into();
         }
     }
     items
+}
+
+/// A message's content as a list of parts, as it is always listed: a text alone is one of them.
+fn write_parts(message: &mut Value) {
+    let Some(text) = message["content"].as_str() else { return };
+    let part = match message["role"].as_str() {
+        Some("assistant") => json!({"type": "output_text", "text": text, "annotations": []}),
+        _ => json!({"type": "input_text", "text": text}),
+    };
+    message["content"] = json!([part]);
 }
 
 pub(super) fn no_such_response() -> Problem {
@@ -265,4 +278,26 @@ fn not_said() -> Problem {
 
 fn away(error: &infra::store::StoreError) -> Problem {
     crate::api::keys::away(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_message_is_listed_with_parts() {
+        let said = json!([
+            {"role": "developer", "content": "d"},
+            {"type": "message", "role": "assistant", "content": "a"},
+            {"role": "user", "content": [{"type": "input_image", "image_url": "u"}]},
+            {"type": "function_call_output", "call_id": "c", "output": "o"},
+        ]);
+        let items = items(&said, "1");
+        let content: Vec<&Value> = items.iter().map(|item| &item["content"]).collect();
+        let told = json!({"type": "output_text", "text": "a", "annotations": []});
+        assert_eq!(content[0], &json!([{"type": "input_text", "text": "d"}]));
+        assert_eq!(content[1], &json!([told]));
+        assert_eq!((content[2], content[3]), (&said[2]["content"], &Value::Null));
+        assert_eq!(items[3]["output"], "o");
+    }
 }
