@@ -275,6 +275,10 @@ async fn models_are_listed_when_somebody_serves_them() {
         listed["data"].as_array().unwrap().iter().map(|m| m["id"].as_str().unwrap()).collect();
     let expected = ["fast", "backup", "claude", "keyed", "embedder", "gem", "auto"];
     assert_eq!(ids, expected, "keyless has no key");
+    for model in listed["data"].as_array().unwrap() {
+        let path = format!("/v1/models/{}", model["id"].as_str().unwrap());
+        assert_eq!(&client.get(&path).await.json(), model, "{path}");
+    }
     let one = client.get("/v1/models/fast").await.json();
     assert_eq!(one["price_usd_per_million_tokens"]["output"], 2.0);
     assert_eq!(one["context_length"], 100_000);

@@ -151,6 +151,29 @@ async fn what_is_no_json_is_refused() {
 }
 
 #[tokio::test]
+async fn a_url_that_cannot_be_read_is_refused_like_all_else() {
+    let world = World::start().await;
+    let key = world.key(0).await;
+    let client = world.client(&key);
+    for path in [
+        "/v1/models/%ff",
+        "/v1/responses/%ff",
+        "/v1/responses/%ff/input_items",
+        "/api/receipts/%ff",
+        "/api/statements/%ff",
+        "/api/usage?key_id=a&key_id=b",
+        "/api/usage.csv?account=a&account=b",
+        "/v1/responses/resp_1?stream=a&stream=b",
+    ] {
+        let answer = client.get(path).await;
+        assert_refused(&answer, 400, "invalid_request", None);
+    }
+    let key = world.admin().delete("/api/keys/%ff").await;
+    assert_refused(&key, 400, "invalid_request", None);
+    world.finish().await;
+}
+
+#[tokio::test]
 async fn without_credit_nothing_starts_and_a_retry_is_not_asked_for() {
     let world = World::start().await;
     let key = world.key(10).await;

@@ -1,5 +1,6 @@
 //! `/api/accounts`: what an account's keys may do together, shown to and changed by the operator.
 
+use super::asked::Path;
 use super::error::ApiError;
 use super::incoming;
 use super::keys::{
@@ -10,7 +11,7 @@ use crate::auth::issue::{self, AccountEdit, BudgetsEdit};
 use crate::state::Gateway;
 use axum::Json;
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::HeaderMap;
 use infra::clock;
 use infra::store::spending::Spending;

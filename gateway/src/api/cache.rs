@@ -1,6 +1,7 @@
 //! `DELETE /api/cache`: forgets kept answers, those of one tenant at a time. A key reaches its own
 //! tenant's; the operator any.
 
+use super::asked::Query;
 use super::error::ApiError;
 use super::keys::away;
 use super::shapes::ForgottenAnswers;
@@ -8,7 +9,7 @@ use super::usage;
 use crate::cache;
 use crate::state::Gateway;
 use axum::Json;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::HeaderMap;
 use infra::store::answers::Tenant;
 use schemas::error::{ErrorCode, Problem};

@@ -3,6 +3,7 @@
 //! credited here only as a webhook would: the first of the two writes, the other finds it
 //! written.
 
+use super::asked::Query;
 use super::error::ApiError;
 use super::incoming;
 use super::shapes::{Checkout, List, PlanOffer};
@@ -12,7 +13,7 @@ use crate::portal::checkout::{self as pages, NewKey};
 use crate::portal::{Language, Look};
 use crate::state::Gateway;
 use axum::body::Body;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
 use axum::routing::{get, post};

@@ -5,6 +5,7 @@ use crate::auth;
 use crate::cache::Wishes;
 use crate::state::Gateway;
 use axum::body::Body;
+use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, header};
 use bytes::Bytes;
 use infra::config::DropParams;
@@ -23,6 +24,18 @@ const SECRET_BYTES_MAX: usize = 512;
 
 /// What the client wants of fields that the model can't honour.
 const X_FLY_DROP_PARAMS: &str = "x-fly-drop-params";
+
+/// Spells the encoding that we can unpack as what unpacks it wants: names of encodings have no
+/// case, and one has an old name (RFC 9110, 8.4.1).
+pub(super) fn spell_encoding(mut request: Request) -> Request {
+    if let Some(encoding) = request.headers_mut().get_mut(header::CONTENT_ENCODING) {
+        let name = encoding.as_bytes().trim_ascii();
+        if name.eq_ignore_ascii_case(b"gzip") || name.eq_ignore_ascii_case(b"x-gzip") {
+            *encoding = HeaderValue::from_static("gzip");
+        }
+    }
+    request
+}
 
 /// Refuses a body that is packed in a way we can't unpack: what we can was unpacked before, and
 /// isn't named any more. Of two headers the first counts; what was packed twice is no JSON then.

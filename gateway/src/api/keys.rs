@@ -1,6 +1,7 @@
 //! `/api/keys`: made, listed, changed and deleted by the operator. A secret is in the answer to its
 //! making and nowhere else.
 
+use super::asked::Path;
 use super::error::ApiError;
 use super::incoming;
 use super::shapes::{Allowance, ApiKey, DeletedKey, List};
@@ -10,7 +11,7 @@ use crate::pii::Kind;
 use crate::state::Gateway;
 use axum::Json;
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::HeaderMap;
 use infra::bus::records::StoredKey;
 use infra::clock;

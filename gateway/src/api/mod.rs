@@ -87,6 +87,9 @@ mod shapes;
 /// A problem as OpenAI's error object.
 pub(crate) mod error;
 
+/// What a path and a query ask for.
+pub(crate) mod asked;
+
 /// A bounded JSON body, and who sends it.
 pub(crate) mod incoming;
 
@@ -114,6 +117,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, patch, post};
 use std::sync::Arc;
 use std::time::Duration;
+use tower::util::MapRequestLayer;
 use tower_http::cors::{AllowHeaders, Any, CorsLayer};
 use tower_http::decompression::RequestDecompressionLayer;
 
@@ -124,7 +128,7 @@ const PREFLIGHT_SECONDS: Duration = Duration::from_secs(3_600);
 pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// What a browser's script may read of an answer.
-const EXPOSED_HEADERS: [HeaderName; 26] = [
+const EXPOSED_HEADERS: [HeaderName; 28] = [
     X_REQUEST_ID,
     messages::REQUEST_ID,
     header::RETRY_AFTER,
@@ -140,9 +144,11 @@ const EXPOSED_HEADERS: [HeaderName; 26] = [
     HeaderName::from_static("x-fly-provider"),
     HeaderName::from_static("x-fly-route-reason"),
     HeaderName::from_static("x-fly-cache"),
+    HeaderName::from_static("x-fly-similarity"),
     HeaderName::from_static("x-fly-masked"),
     HeaderName::from_static("x-fly-cost-usd"),
     HeaderName::from_static("x-fly-hold-usd"),
+    HeaderName::from_static("x-fly-queue-position"),
     HeaderName::from_static("x-fly-queue-ms"),
     HeaderName::from_static("x-fly-ttft-ms"),
     HeaderName::from_static("x-fly-overhead-ms"),
@@ -193,7 +199,11 @@ pub(crate) fn router(gateway: &Arc<Gateway>) -> Router {
         .fallback(error::not_found)
         .method_not_allowed_fallback(error::method_not_allowed)
         .layer(axum::middleware::from_fn_with_state(Arc::clone(gateway), enter))
-        .layer(RequestDecompressionLayer::new().pass_through_unaccepted(true))
+        // A pair is one layer, the first outside.
+        .layer((
+            MapRequestLayer::new(incoming::spell_encoding),
+            RequestDecompressionLayer::new().pass_through_unaccepted(true),
+        ))
         .layer(cross_origin())
         .merge(portal::routes().layer(axum::middleware::from_fn(error::name_request)))
         .layer(DefaultBodyLimit::disable())
@@ -222,12 +232,71 @@ fn cross_origin() -> CorsLayer {
         .max_age(PREFLIGHT_SECONDS)
 }
 
-/// A header's value of a text that may hold anything.
+/// A header's value of a text that may hold anything: what isn't plain ASCII is percent-encoded,
+/// and so is the percent sign: so it can be read again.
 pub(crate) fn header_value(text: &str) -> HeaderValue {
-    let is_plain = |c: char| (' '..='~').contains(&c);
-    if let Some(value) = text.chars().all(is_plain).then(|| HeaderValue::from_str(text).ok()) {
-        return value.unwrap_or(HeaderValue::from_static(""));
+    let is_plain = |byte: u8| (b' '..=b'~').contains(&byte) && byte != b'%';
+    if text.bytes().all(is_plain) {
+        return HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static(""));
     }
-    let plain: String = text.chars().map(|c| if is_plain(c) { c } else { '?' }).collect();
-    HeaderValue::from_str(&plain).unwrap_or(HeaderValue::from_static(""))
+    let mut encoded = String::with_capacity(text.len() * 3);
+    for byte in text.bytes() {
+        match is_plain(byte) {
+            true => encoded.push(char::from(byte)),
+            false => encoded.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    HeaderValue::from_str(&encoded).unwrap_or(HeaderValue::from_static(""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::path::Path;
+
+    /// Every name that is written in a folder and begins like this.
+    fn written(folder: &Path, beginning: &str, names: &mut Vec<String>) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                written(&path, beginning, names);
+                continue;
+            }
+            let text = fs::read_to_string(&path).unwrap();
+            let quoted = format!("\"{beginning}");
+            let found = text.split(&quoted).skip(1);
+            let found = found.map(|rest| rest.split('"').next().unwrap_or_default());
+            names.extend(
+                found.filter(|rest| !rest.is_empty()).map(|rest| format!("{beginning}{rest}")),
+            );
+        }
+    }
+
+    #[test]
+    fn a_browsers_script_may_read_every_header_of_ours() {
+        let mut names = Vec::new();
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/api");
+        for beginning in ["x-fly-", "x-ratelimit-"] {
+            written(&folder, beginning, &mut names);
+        }
+        // It is a request's own.
+        names.retain(|name| name != "x-fly-drop-params");
+        assert!(names.len() > 30, "{names:?}");
+        for name in names {
+            assert!(EXPOSED_HEADERS.iter().any(|exposed| exposed.as_str() == name), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_header_tells_any_text() {
+        for (text, told) in [
+            ("gpt-4o mini", "gpt-4o mini"),
+            ("東京", "%E6%9D%B1%E4%BA%AC"),
+            ("50%", "50%25"),
+            ("a\r\nb", "a%0D%0Ab"),
+        ] {
+            assert_eq!(header_value(text), told);
+        }
+    }
 }

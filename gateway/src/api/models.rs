@@ -1,12 +1,13 @@
 //! `GET /v1/models`: what can be asked for now, with price, context and capabilities as extra
 //! fields. A model that nobody serves isn't listed.
 
+use super::asked::Path;
 use super::error::ApiError;
 use super::incoming;
 use crate::auth;
 use crate::state::Gateway;
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::HeaderMap;
 use infra::config::Model;
 use schemas::catalogue::Capability;
@@ -27,14 +28,20 @@ pub(super) async fn list(
     headers: HeaderMap,
 ) -> Result<Json<Value>, ApiError> {
     authorize(&gateway, &headers)?;
-    let offered = gateway.config.models.iter().filter(|model| gateway.fleet.offers(&model.name));
-    let mut data: Vec<Value> = offered.map(|model| described(model)).collect();
-    if !data.is_empty() {
-        data.push(json!({
-            "id": "auto", "object": "model", "created": CREATED, "owned_by": "fly-llm",
-        }));
-    }
+    let mut data: Vec<Value> = offered(&gateway).map(described).collect();
+    data.extend(auto(&gateway));
     Ok(Json(json!({"object": "list", "data": data})))
+}
+
+fn offered(gateway: &Gateway) -> impl Iterator<Item = &Model> {
+    let models = gateway.config.models.iter().map(Arc::as_ref);
+    models.filter(|model| gateway.fleet.offers(&model.name))
+}
+
+/// The choice among all that are offered, if any is.
+fn auto(gateway: &Gateway) -> Option<Value> {
+    offered(gateway).next()?;
+    Some(json!({"id": "auto", "object": "model", "created": CREATED, "owned_by": "fly-llm"}))
 }
 
 /// One of them.
@@ -44,6 +51,9 @@ pub(super) async fn retrieve(
     headers: HeaderMap,
 ) -> Result<Json<Value>, ApiError> {
     authorize(&gateway, &headers)?;
+    if let Some(auto) = auto(&gateway).filter(|auto| auto["id"] == name.as_str()) {
+        return Ok(Json(auto));
+    }
     let model = gateway.config.models.get(&name).filter(|model| gateway.fleet.offers(&model.name));
     let shown: String = name.chars().take(80).collect();
     let model = model.ok_or_else(|| {

@@ -1,6 +1,7 @@
 //! `/api/purchases` and `/api/statements`: what an account bought, its receipts, and what became of
 //! its credit in a month. All of it is read from the ledger; nothing here is a record of its own.
 
+use super::asked::{Path, Query};
 use super::error::ApiError;
 use super::keys::{away, usd};
 use super::shapes::{AccountList, Purchase};
@@ -10,7 +11,7 @@ use crate::portal::receipt;
 use crate::portal::statement::{self, Month};
 use crate::state::Gateway;
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use infra::clock;

@@ -1,13 +1,14 @@
 //! `GET /api/receipts/{request_id}`: how a request ended, from the ledger itself. It is there as
 //! soon as the client has read the end of its answer.
 
+use super::asked::{Path, Query};
 use super::error::ApiError;
 use super::keys::{away, usd};
 use super::shapes::{Buckets, PriceList, Receipt, ReceiptEnd};
 use super::usage::{self, Scope, UsageQuery};
 use crate::state::Gateway;
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::HeaderMap;
 use infra::clock;
 use schemas::error::{ErrorCode, Problem};

@@ -2,6 +2,7 @@
 //! ended. Nothing is charged here: billing does, when the balance is low. A key with limits of its
 //! own can't change it, because it would spend more than it may.
 
+use super::asked::Query;
 use super::checkout::{money, open, wrong};
 use super::error::ApiError;
 use super::incoming;
@@ -13,7 +14,7 @@ use crate::credits;
 use crate::portal::is_free;
 use crate::state::Gateway;
 use axum::body::Body;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::routing::get;
 use axum::{Json, Router};

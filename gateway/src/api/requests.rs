@@ -1,13 +1,14 @@
 //! `GET /api/requests`: the last requests of an account, without a word of them. The receipt of
 //! each tells more.
 
+use super::asked::Query;
 use super::error::ApiError;
 use super::keys::{away, usd};
 use super::shapes::{self, EndedRequest, RequestList};
 use super::usage::{self, Scope, UsageQuery};
 use crate::state::Gateway;
 use axum::Json;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::HeaderMap;
 use infra::clock;
 use infra::store::apply::REQUESTS_MAX;

@@ -1,6 +1,7 @@
 //! `GET /api/usage` and `GET /api/credits`: what was used and what is left. A key sees its own
 //! account; the operator sees all.
 
+use super::asked::Query;
 use super::error::ApiError;
 use super::incoming;
 use super::keys::{away, find, unknown, usd};
@@ -8,7 +9,7 @@ use super::shapes::{Counters, Credits, Lot, LotList, UsageOfDay, UsageReport};
 use crate::auth;
 use crate::state::Gateway;
 use axum::Json;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::HeaderMap;
 use infra::clock;
 use infra::store::balances::UsageRow;

@@ -1,10 +1,11 @@
 //! `GET /api/usage.csv`: the rows of `/api/usage` for a spreadsheet. No cell is what a spreadsheet
 //! would take for a formula.
 
+use super::asked::Query;
 use super::error::ApiError;
 use super::usage::{self, Scope, TOKEN_COUNTERS, UsageQuery};
 use crate::state::Gateway;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use infra::store::balances::UsageRow;

@@ -1,5 +1,6 @@
 //! `/api/workers`: who serves what now, as this gateway heard it; and taking one out of service.
 
+use super::asked::Path;
 use super::error::ApiError;
 use super::incoming;
 use super::keys::away;
@@ -7,7 +8,7 @@ use super::shapes::{DrainedWorker, List, SeenWorker};
 use crate::dismissal::{Dismissed, dismiss};
 use crate::state::Gateway;
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::HeaderMap;
 use schemas::error::{ErrorCode, Problem};
 use schemas::ids::WorkerId;

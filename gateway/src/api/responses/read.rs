@@ -3,13 +3,14 @@
 
 use super::kept::{Record, Shelf, no_such_response};
 use super::{background, response, resume};
+use crate::api::asked::{Path, Query};
 use crate::api::error::ApiError;
 use crate::api::fields::wrong;
 use crate::api::incoming;
 use crate::auth;
 use crate::state::Gateway;
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use schemas::error::{ErrorCode, Problem};

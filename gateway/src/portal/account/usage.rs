@@ -5,6 +5,7 @@ use super::super::guard::Customer;
 use super::super::look::{Look, dollars, grouped};
 use super::super::texts::{Account, Common};
 use super::{away, room};
+use crate::api::asked;
 use crate::api::usage::UsageQuery;
 use crate::api::usage_csv;
 use crate::state::Gateway;
@@ -342,5 +343,5 @@ fn table(t: &Account, (first, label): (&str, &str), sums: &[(String, Sum)]) -> M
 /// All rows, for a spreadsheet.
 pub(super) async fn csv(state: State<Arc<Gateway>>, who: Customer, headers: HeaderMap) -> Response {
     let query = UsageQuery { key_id: None, account: None };
-    usage_csv::usage(state, Query(query), who.headers(&headers)).await.into_response()
+    usage_csv::usage(state, asked::Query(query), who.headers(&headers)).await.into_response()
 }
