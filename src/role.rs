@@ -179,10 +179,18 @@ async fn run_gateway(arguments: Gateway, environment: Environment) -> Result<Exi
         metrics: counted,
         admin_key: environment.get(ADMIN_API_KEY).map(Secret::new),
     };
-    gateway::run(Listeners { api, metrics }, dependencies, stop).await?;
+    gateway::run(Listeners { api, metrics }, dependencies, stop.clone()).await?;
     tasks.stop().cancel();
     tasks.finish_within(PORT_END_MAX).await;
-    Ok(ExitCode::SUCCESS)
+    ended(&stop)
+}
+
+/// A role that was not asked to end has lost a part of itself: whoever supervises it is to know.
+fn ended(stop: &CancellationToken) -> Result<ExitCode, Failure> {
+    match stop.is_cancelled() {
+        true => Ok(ExitCode::SUCCESS),
+        false => Err(Failure::new("it ended by itself: the log says which part of it failed")),
+    }
 }
 
 /// How long the port may take to close.
@@ -253,9 +261,10 @@ async fn run_billing(arguments: Plain, environment: Environment) -> Result<ExitC
     // Nothing of billing changes while it runs: the watch says so, and SIGHUP ends nothing.
     let _configs = Reload { metrics: Some(port.metrics.clone()), ..reload }.watch(&port.tasks);
     let billing = worker_billing::Billing { bus, store, metrics: port.metrics.clone(), payments };
-    worker_billing::run(billing, stopped_by_signal()).await;
+    let stop = stopped_by_signal();
+    worker_billing::run(billing, stop.clone()).await;
     port.close().await;
-    Ok(ExitCode::SUCCESS)
+    ended(&stop)
 }
 
 async fn run_rakuten(arguments: Rakuten, environment: Environment) -> Result<ExitCode, Failure> {

@@ -3,6 +3,8 @@
 
 use crate::state::Gateway;
 use async_nats::jetstream::consumer::pull;
+use infra::metrics::Metrics;
+use schemas::error::ErrorCode;
 use schemas::subjects;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,8 +15,22 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(2);
 /// Pause after a failed attempt to make the queue anew.
 const MEND_PAUSE: Duration = Duration::from_millis(200);
 
+/// What alerts watch is there before anything is counted: growth is seen only after a zero.
+fn show_watched(gateway: &Gateway) {
+    let Metrics { holds_total, queue_refused_total, requests_total, .. } = &gateway.metrics;
+    holds_total.with_label_values(&["rebuilding"]).inc_by(0);
+    for pool in gateway.config.models.pools() {
+        queue_refused_total.with_label_values(&[&pool]).inc_by(0);
+    }
+    let codes = [ErrorCode::Internal, ErrorCode::ServiceUnavailable];
+    for code in codes {
+        requests_total.with_label_values(&["other", code.as_str()]).inc_by(0);
+    }
+}
+
 /// Starts both watches.
 pub(crate) fn watch(gateway: &Arc<Gateway>) {
+    show_watched(gateway);
     let measured = Arc::clone(gateway);
     gateway.background.spawn_vital("queue gauges", async move {
         let stop = measured.background.stop().clone();

@@ -16,7 +16,9 @@ pub fn start(environment: &Environment) {
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(std::io::stderr().is_terminal())
-        .with_writer(std::io::stderr);
+        .with_writer(std::io::stderr)
+        // A line that can't be written is lost: to tell so would be another such line, and panic.
+        .log_internal_errors(false);
     let started = match environment.get(FLY_LLM_LOG_FORMAT) {
         Some("json") => lines.json().try_init(),
         _ => lines.compact().try_init(),

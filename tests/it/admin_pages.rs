@@ -97,6 +97,11 @@ async fn the_operator_makes_an_account_grants_and_revokes_and_all_of_it_is_noted
         let granted = operator.post(&format!("{place}/grant"), &fields).await;
         assert_eq!(granted.header("location"), format!("{place}?told=granted"));
     }
+    let other = [("amount", "7"), ("note", "welcome"), ("unique", unique.as_str())];
+    let told = operator.post(&format!("{place}/grant"), &other).await;
+    assert_eq!(told.header("location"), format!("{place}?told=granted_before"));
+    let page = operator.get(&format!("{place}?told=granted_before")).await.text;
+    assert!(page.contains("Nothing was added."), "{page}");
     let client = world.client_with(0, Some(&secret));
     wait_until("the grant is in the balance, once", async || {
         client.get("/api/credits").await.json()["balance_micro_usd"] == 2_500_000
@@ -112,7 +117,8 @@ async fn the_operator_makes_an_account_grants_and_revokes_and_all_of_it_is_noted
     assert_eq!(operator.post(&format!("{place}/revoke"), &[("key", key)]).await.status, 303);
     assert_eq!(client.ask("fast", "hello").await.status, 401);
     let audit = operator.get("/admin/audit").await.text;
-    for done in ["花子商店", "grant $2.5", "welcome", &format!("revoke {key}")] {
+    let before = format!("nothing: {account} had this grant before, $2.5");
+    for done in ["花子商店", "grant $2.5", "welcome", &before, &format!("revoke {key}")] {
         assert!(audit.contains(done), "{done}: {audit}");
     }
     operator.forget_token();

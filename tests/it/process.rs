@@ -32,6 +32,20 @@ async fn up_prints_one_line_answers_and_leaves_nothing_at_sigterm() {
     up.finish(&place).await;
 }
 
+/// As when a disk is full, or whoever read the log has died.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_log_that_takes_no_line_stops_nothing() {
+    let mut place = Place::new().await;
+    place.set("FLY_LLM_LOG", "debug");
+    let up = place.up_telling(std::fs::File::create("/dev/full").unwrap()).await;
+    for _ in 0..2 {
+        assert_eq!(up.client().ask("fast", "hello").await.status, 200);
+    }
+    assert_eq!(up.client().ask("no-such-model", "hello").await.status, 404);
+    up.finish(&place).await;
+}
+
 #[tokio::test]
 async fn sigint_in_a_stream_ends_it_as_well() {
     let place = Place::new().await;

@@ -79,7 +79,11 @@ impl Place {
 
     /// Starts `fly-llm up` and waits for its banner.
     pub(crate) async fn up(&self) -> Up {
-        let errors = std::fs::File::create(self.path("up.err")).unwrap();
+        self.up_telling(std::fs::File::create(self.path("up.err")).unwrap()).await
+    }
+
+    /// The same with another standard error.
+    pub(crate) async fn up_telling(&self, errors: std::fs::File) -> Up {
         let mut command = self.command(&["up", "--json", "--config", "own.yaml"]);
         command.args(["--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0"]);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(errors);

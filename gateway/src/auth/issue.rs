@@ -2,6 +2,7 @@
 //! exists only in the answer to its maker.
 
 use super::sha256_hex;
+use infra::bus::ledger::Recorded;
 use infra::bus::records::{StoredAccount, StoredKey};
 use infra::bus::{Bus, BusError};
 use infra::clock;
@@ -315,14 +316,14 @@ pub async fn grant(
     amount: MicroUsd,
     unique: &str,
     note: &str,
-) -> Result<(), BusError> {
+) -> Result<Recorded, BusError> {
     let event = EventV1 {
         account: account.clone(),
         at_ms: clock::unix_ms(),
         amount,
         fact: Fact::Grant { unique: unique.to_owned(), note: note.to_owned() },
     };
-    bus.record(&event).await.map(drop)
+    bus.record(&event).await
 }
 
 /// A secret that nobody has.

@@ -3,7 +3,7 @@
 
 use super::load::Mistake;
 use super::sections::{Plan, Stripe};
-use crate::environment::Environment;
+use crate::environment::{Environment, PUBLIC_URL, STRIPE_SECRET_KEY, STRIPE_WEBHOOK_SECRET};
 use crate::secret::Secret;
 use schemas::money::MicroUsd;
 
@@ -21,18 +21,22 @@ const JPY_MAX: u64 = 99_999_999;
 /// The highest bonus, in percent.
 const BONUS_PERCENT_MAX: u32 = 1_000;
 
-/// Fills in the environment and checks.
+/// Fills in the environment and checks. What the file leaves out is the environment's.
 pub(super) fn check_stripe(
     mut stripe: Stripe,
     plans: &[Plan],
     environment: &Environment,
 ) -> Result<Stripe, Mistake> {
-    let expand = |secret: Option<Secret>| {
-        secret.and_then(|secret| environment.expand(secret.reveal())).map(Secret::new)
+    let written = |text: Option<&str>, variable: &str| match text {
+        Some(text) => environment.expand(text),
+        None => environment.get(variable).map(str::to_owned),
     };
-    stripe.secret_key = expand(stripe.secret_key);
-    stripe.webhook_secret = expand(stripe.webhook_secret);
-    stripe.public_url = stripe.public_url.and_then(|url| environment.expand(&url));
+    let secret = |secret: Option<Secret>, variable: &str| {
+        written(secret.as_ref().map(Secret::reveal), variable).map(Secret::new)
+    };
+    stripe.secret_key = secret(stripe.secret_key, STRIPE_SECRET_KEY);
+    stripe.webhook_secret = secret(stripe.webhook_secret, STRIPE_WEBHOOK_SECRET);
+    stripe.public_url = written(stripe.public_url.as_deref(), PUBLIC_URL);
     let bases = std::iter::once(("api_base", &stripe.api_base));
     for (name, url) in bases.chain(stripe.public_url.iter().map(|url| ("public_url", url))) {
         if !url.starts_with("https://") && !url.starts_with("http://") {

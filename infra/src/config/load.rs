@@ -168,7 +168,7 @@ mod tests {
     use super::super::sections::{Auto, Breaker, Budget, Privacy, Queue, Responses, Workers};
     use super::*;
     use crate::config::{Cache, Gateway, Idempotency, Limits, Stripe};
-    use crate::environment::{STRIPE_SECRET_KEY, STRIPE_WEBHOOK_SECRET};
+    use crate::environment::{PUBLIC_URL, STRIPE_SECRET_KEY, STRIPE_WEBHOOK_SECRET};
 
     const MODEL: &str = "models:\n  - name: m\n    pool: cloud\n    vendor: openai\n    \
         price: {input: 0.15, cached_input: 0.075, cache_write: 0, output: 0.60}\n    \
@@ -216,6 +216,18 @@ mod tests {
         let pairs = [(STRIPE_SECRET_KEY, "sk_live_x"), (STRIPE_WEBHOOK_SECRET, "whsec_x")];
         let config = Config::load(None, &Environment::of(pairs)).unwrap();
         assert_eq!(config.stripe.secret_key.as_ref().map(|key| key.reveal()), Some("sk_live_x"));
+        // As with the file that leaves them out, and not with one that says that there are none.
+        let [key, signs] = pairs;
+        let environment = Environment::of([key, signs, (PUBLIC_URL, "https://fly.example")]);
+        let read = |text: &str| Config::parse(text, "c.yaml", &environment).unwrap().stripe;
+        for text in [MODEL.to_owned(), format!("{MODEL}stripe: {{seller_name: Shop}}\n")] {
+            let stripe = read(&text);
+            let secrets = [stripe.secret_key, stripe.webhook_secret];
+            let revealed = secrets.each_ref().map(|it| it.as_ref().map(|it| it.reveal()));
+            assert_eq!(revealed, [Some("sk_live_x"), Some("whsec_x")]);
+            assert_eq!(stripe.public_url.as_deref(), Some("https://fly.example"));
+        }
+        assert_eq!(read(&format!("{MODEL}stripe: {{secret_key: \"\"}}\n")).secret_key, None);
         let printed = format!("{config:?}");
         assert!(!printed.contains("sk_live_x") && !printed.contains("whsec_x"));
         for (key, value) in [

@@ -47,9 +47,18 @@ pub struct Billing {
     pub payments: Option<Payments>,
 }
 
+/// What alerts watch is there before anything is counted: growth is seen only after a zero.
+fn show_watched(metrics: &Metrics) {
+    metrics.holds_swept_total.with_label_values::<&str>(&[]).inc_by(0);
+    for partition in apply::partitions() {
+        metrics.ledger_late_total.with_label_values(&[&partition.to_string()]).inc_by(0);
+    }
+}
+
 /// Works until `stop`. Any number of billing workers may run at once.
 pub async fn run(billing: Billing, stop: CancellationToken) {
     let tasks = Tasks::under(&stop);
+    show_watched(&billing.metrics);
     let billing = Arc::new(billing);
     for partition in apply::partitions() {
         tasks.spawn_vital(

@@ -13,7 +13,7 @@ use crate::state::Gateway;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
-use infra::bus::ledger::Entry;
+use infra::bus::ledger::{Entry, Recorded};
 use infra::clock;
 use infra::store::balances::Balance;
 use infra::store::spending::Spending;
@@ -192,6 +192,7 @@ pub(super) async fn show(
     let t = Admin::of(look.language);
     let before = match wanted.told.as_deref() {
         Some("granted") => html! { p.note role="status" { (t.granted) } },
+        Some("granted_before") => html! { p.warning role="alert" { (t.granted_before) } },
         Some("revoked") => html! { p.note role="status" { (t.revoked) } },
         Some("amount") => html! { p.warning role="alert" { (t.wrong_amount) } },
         _ => html! {},
@@ -376,7 +377,14 @@ pub(super) async fn grant(
     let note = fields.text("note");
     audit(&gateway, format!("grant {} to {parsed}: {note:?}", dollars(amount))).await;
     match issue::grant(&gateway.bus, &parsed, amount, &unique, note).await {
-        Ok(()) => back("granted"),
+        Ok(Recorded::Written(_)) => back("granted"),
+        Ok(Recorded::Before(before)) => {
+            let what =
+                format!("nothing: {parsed} had this grant before, {}", dollars(before.amount));
+            audit(&gateway, what).await;
+            // A second click is told what the first one was.
+            back(if before.amount == amount { "granted" } else { "granted_before" })
+        }
         Err(error) => away(&look, &error),
     }
 }

@@ -75,6 +75,8 @@ texts! {
         note: "理由 (明細に残ります)", "Why (stays in the ledger)";
         granted: "付与しました。残高には数秒以内に反映されます。",
             "Granted. It is in the balance within seconds.";
+        granted_before: "この付与はすでに済んでいます。何も追加していません。",
+            "This grant was made before. Nothing was added.";
         wrong_amount: "0より大きい金額を指定してください。", "Give an amount above 0.";
         unknown: "そのアカウントはありません。", "There is no such account.";
         ledger: "台帳", "Ledger";
