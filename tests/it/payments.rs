@@ -182,6 +182,18 @@ async fn a_storm_of_webhooks_credits_each_payment_once() {
     world.finish().await;
 }
 
+/// The list and the receipt of the only purchase tell what of it went back.
+async fn assert_refunded(world: &World, key: &Key, amount: &str, told: Option<[&str; 2]>) {
+    let client = world.client(key);
+    let bought = client.get("/api/purchases").await.json()["data"][0].clone();
+    assert_eq!(bought["refunded"], amount);
+    let receipt = client.get(bought["receipt"].as_str().unwrap()).await.text;
+    match told {
+        Some(texts) => assert!(texts.iter().all(|text| receipt.contains(text)), "{receipt}"),
+        None => assert!(!receipt.contains("返金額"), "{receipt}"),
+    }
+}
+
 #[tokio::test]
 async fn what_goes_back_takes_its_credit_along() {
     let world = selling().await;
@@ -193,10 +205,12 @@ async fn what_goes_back_takes_its_credit_along() {
     deliver(&world, &[event.clone(), event]).await;
     deliver(&world, &paid).await;
     wait_for_balance(&world, &key, 52_500_000 - 10_500_000).await;
+    assert_refunded(&world, &key, "$10.00", Some(["返金額", "$40.00"])).await;
     // It fails: its credit is back, once.
     let failed = world.stripe().end_refund(&refund, "failed");
     deliver(&world, &[failed.clone(), failed]).await;
     wait_for_balance(&world, &key, 52_500_000).await;
+    assert_refunded(&world, &key, "$0.00", None).await;
     // A dispute takes all, and gives it back when it is won.
     let (inquiry, event) = world.stripe().dispute(&session, "warning_needs_response");
     deliver(&world, &[event]).await;
@@ -204,9 +218,11 @@ async fn what_goes_back_takes_its_credit_along() {
     let (dispute, event) = world.stripe().dispute(&session, "needs_response");
     deliver(&world, &[event.clone(), event]).await;
     wait_for_balance(&world, &key, 0).await;
+    assert_refunded(&world, &key, "$50.00", Some(["返金額", "$0.00"])).await;
     assert_eq!(world.client(&key).ask("fast", "hello").await.error_code(), "insufficient_quota");
     deliver(&world, &[world.stripe().end_dispute(&dispute, "won")]).await;
     wait_for_balance(&world, &key, 52_500_000).await;
+    assert_refunded(&world, &key, "$0.00", None).await;
     world.finish().await;
 }
 

@@ -17,8 +17,9 @@ use axum::response::Response;
 use infra::clock;
 use schemas::error::{ErrorCode, Problem};
 use schemas::ids::AccountId;
-use schemas::ledger::{EventV1, Fact, TopUp};
-use schemas::money::MicroUsd;
+use schemas::ledger::{DisputeStanding, EventV1, Fact, TopUp};
+use schemas::money::{MicroUsd, Money};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// What an account bought, the newest first.
@@ -29,23 +30,29 @@ pub(super) async fn list(
 ) -> Result<Json<AccountList<Purchase>>, ApiError> {
     let account = whose(&gateway, &headers, query).await?;
     let events = gateway.bus.account_purchases(&account).await.map_err(|error| away(&error))?;
+    let returns = gateway.bus.account_returns(&account).await.map_err(|error| away(&error))?;
     let data = events
         .iter()
         .rev()
         .filter_map(|event| match &event.fact {
-            Fact::TopUp(bought) => Some(described(event, bought, &events)),
+            Fact::TopUp(bought) => Some(described(event, bought, (&events, &returns))),
             _ => None,
         })
         .collect();
     Ok(Json(AccountList::of(account, data)))
 }
 
-fn described(event: &EventV1, bought: &TopUp, events: &[EventV1]) -> Purchase {
+fn described(
+    event: &EventV1,
+    bought: &TopUp,
+    (events, returns): (&[EventV1], &[EventV1]),
+) -> Purchase {
     Purchase {
         payment: bought.payment.clone(),
         created_at: clock::rfc3339(event.at_ms),
         plan: bought.plan.clone(),
         paid: bought.paid.to_string(),
+        refunded: returned_of(bought, returns).to_string(),
         currency: bought.paid.currency,
         credit_usd: usd(event.amount),
         bonus_usd: usd(bonus_of(&bought.payment, events)),
@@ -59,6 +66,37 @@ pub(crate) fn bonus_of(payment: &str, events: &[EventV1]) -> MicroUsd {
         .iter()
         .find(|event| matches!(&event.fact, Fact::Bonus { payment: of, .. } if of == payment));
     bonus.map_or(MicroUsd::ZERO, |bonus| bonus.amount)
+}
+
+/// What went back of a purchase to its buyer, by refunds or by the buyer's bank.
+fn returned_of(bought: &TopUp, returns: &[EventV1]) -> Money {
+    let mut refunds: BTreeMap<&str, u64> = BTreeMap::new();
+    let mut disputes: BTreeMap<&str, u64> = BTreeMap::new();
+    for event in returns {
+        match &event.fact {
+            Fact::Refund { refund, payment, money } if *payment == bought.payment => {
+                refunds.entry(refund).or_insert(money.minor);
+            }
+            // It may be told before the refund itself.
+            Fact::RefundFailed { refund, payment } if *payment == bought.payment => {
+                refunds.insert(refund, 0);
+            }
+            Fact::Dispute { dispute, payment, standing, money } if *payment == bought.payment => {
+                match standing {
+                    DisputeStanding::Opened => {
+                        disputes.entry(dispute).or_insert(money.minor);
+                    }
+                    DisputeStanding::Won => {
+                        disputes.insert(dispute, 0);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    let sum =
+        refunds.values().chain(disputes.values()).fold(0_u64, |sum, it| sum.saturating_add(*it));
+    Money { minor: sum.min(bought.paid.minor), ..bought.paid }
 }
 
 /// A receipt to print.
@@ -83,11 +121,13 @@ pub(crate) async fn receipt(
         )
     })?;
     let record = gateway.bus.account(&account).await.map_err(|error| away(&error))?;
+    let returns = gateway.bus.account_returns(&account).await.map_err(|error| away(&error))?;
     let receipt = receipt::Receipt {
         seller: &gateway.config.stripe,
         buyer: record.as_ref().map_or(account.as_str(), |record| record.name.as_str()),
         at_ms: event.at_ms,
         bought,
+        returned: returned_of(bought, &returns),
         credit: event.amount,
         bonus: bonus_of(&payment, &events),
     };

@@ -429,6 +429,8 @@ pub(super) struct Purchase {
     pub(super) created_at: String,
     pub(super) plan: Option<String>,
     pub(super) paid: String,
+    /// What of it went back to the buyer, by refunds and disputes.
+    pub(super) refunded: String,
     #[schemars(with = "String")]
     pub(super) currency: Currency,
     pub(super) credit_usd: f64,

@@ -20,6 +20,8 @@ pub(crate) struct Receipt<'a> {
     pub(crate) at_ms: u64,
     /// What.
     pub(crate) bought: &'a TopUp,
+    /// What of the money went back since.
+    pub(crate) returned: Money,
     /// The credit.
     pub(crate) credit: MicroUsd,
     /// What came on top.
@@ -34,15 +36,25 @@ impl Receipt<'_> {
             Language::Japanese => format!("うち消費税（{percent}%対象）"),
             Language::English => format!("of which consumption tax ({percent}%)"),
         };
-        let rows = [
+        let mut rows = vec![
             (look.pick("宛名", "To"), self.buyer.to_owned()),
             (look.pick("日付", "Date"), clock::day_of(self.at_ms)),
             (look.pick("番号", "Number"), self.bought.payment.clone()),
             (look.pick("品目", "Item"), self.item(look.language)),
             (look.pick("金額（税込）", "Amount (tax included)"), self.bought.paid.to_string()),
-            (taxed.as_str(), tax_within(self.bought.paid, percent).to_string()),
         ];
-        let shown = if percent == 0 { rows.len() - 1 } else { rows.len() };
+        if percent > 0 {
+            rows.push((&taxed, tax_within(self.bought.paid, percent).to_string()));
+        }
+        let Money { currency, minor } = self.bought.paid;
+        if self.returned.minor > 0 {
+            let left = Money { currency, minor: minor.saturating_sub(self.returned.minor) };
+            rows.push((look.pick("返金額（税込）", "Refunded"), self.returned.to_string()));
+            rows.push((look.pick("差引金額（税込）", "Amount left"), left.to_string()));
+            if percent > 0 {
+                rows.push((&taxed, tax_within(left, percent).to_string()));
+            }
+        }
         let Stripe { seller_name, seller_address, registration_number, .. } = self.seller;
         let lines = [Some(seller_name), Some(seller_address), registration_number.as_ref()];
         let lines = lines.into_iter().flatten().filter(|line| !line.is_empty());
@@ -52,7 +64,7 @@ impl Receipt<'_> {
             html! {
                 table {
                     tbody {
-                        @for (label, value) in rows.iter().take(shown) {
+                        @for (label, value) in &rows {
                             tr { th scope="row" { (label) } td { (value) } }
                         }
                     }

@@ -86,6 +86,17 @@ impl Bus {
         Ok(entries.into_iter().filter_map(|entry| entry.event).collect())
     }
 
+    /// What went back of an account's purchases: refunds, those that failed, and disputes.
+    ///
+    /// # Errors
+    /// When the ledger can't be read.
+    pub async fn account_returns(&self, account: &AccountId) -> Result<Vec<EventV1>, BusError> {
+        let filters = ["refund", "refund_failed", "dispute"]
+            .map(|kind| subjects::ledger_account_kind(account, kind));
+        let entries = self.entries_between(&filters, 1, None).await?;
+        Ok(entries.into_iter().filter_map(|entry| entry.event).collect())
+    }
+
     /// One purchase of an account, with what came on top of it.
     ///
     /// # Errors
