@@ -26,12 +26,21 @@ pub const HOUR: &str = "ephemeral_1h_input_tokens";
 /// The field that marks the end of a prefix for the vendor's prompt cache.
 pub const CACHE_CONTROL: &str = "cache_control";
 
+/// Fields of a client's own tool that only Anthropic's models know; the canonical form keeps them
+/// beside `function`.
+pub const TOOL_FIELDS: [&str; 4] =
+    ["defer_loading", "allowed_callers", "input_examples", "eager_input_streaming"];
+
+/// In which order an assistant's blocks stand.
+pub mod order;
+
 /// What a client asks.
 pub mod request;
 
 /// What it gets, whole or as events.
 pub mod response;
 
+pub use order::{BLOCK_ORDER, Group, in_order, keep_order};
 pub use request::{
     Block, BlockContent, InputMessage, KnownBlock, MessagesRequest, Metadata, Role, ToolChoice,
 };

@@ -4,7 +4,7 @@
 use crate::chat::Receipt;
 use schemas::anthropic::{
     Block, CACHE_CREATION, FIVE_MINUTES, HOUR, KnownBlock, MessagesAnswer, MessagesUsage, Role,
-    STOP_REASON, STOP_SEQUENCE, StopReason, THINKING_BLOCKS,
+    STOP_REASON, STOP_SEQUENCE, StopReason, THINKING_BLOCKS, in_order,
 };
 use schemas::ids::RequestId;
 use schemas::openai::{AnswerChoice, AnswerMessage, FinishReason};
@@ -54,10 +54,11 @@ pub(super) fn answer(
 
 fn content(message: AnswerMessage, request: &RequestId) -> Vec<Block> {
     let thoughts = thoughts(&message.rest, message.reasoning_content.as_deref());
-    let mut blocks: Vec<Block> = thoughts.into_iter().map(Block::Known).collect();
+    let thoughts = thoughts.into_iter().map(Block::Known).collect();
+    let (mut said, mut calls) = (Vec::new(), Vec::new());
     for text in [message.content, message.refusal].into_iter().flatten() {
         if !text.is_empty() {
-            blocks.push(Block::text(text));
+            said.push(Block::text(text));
         }
     }
     for (index, call) in (0..).zip(message.tool_calls.unwrap_or_default()) {
@@ -68,9 +69,9 @@ fn content(message: AnswerMessage, request: &RequestId) -> Vec<Block> {
         };
         let name = field("/function/name").to_owned();
         let input = input(field("/function/arguments"));
-        blocks.push(Block::Known(KnownBlock::ToolUse { id, name, input, rest: Map::new() }));
+        calls.push(Block::Known(KnownBlock::ToolUse { id, name, input, rest: Map::new() }));
     }
-    blocks
+    in_order(&message.rest, thoughts, said, calls)
 }
 
 /// A call's arguments as the object that they spell.

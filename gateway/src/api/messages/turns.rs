@@ -3,7 +3,8 @@
 //! them; blocks that have no counterpart survive as opaque parts.
 
 use schemas::anthropic::{
-    Block, BlockContent, InputMessage, KnownBlock, Role as Speaker, THINKING_BLOCKS,
+    Block, BlockContent, Group, InputMessage, KnownBlock, Role as Speaker, THINKING_BLOCKS,
+    keep_order,
 };
 use schemas::openai::{Content, Message, Part, Role};
 use serde_json::{Map, Value, json};
@@ -62,7 +63,9 @@ fn user(blocks: Vec<Block>, canonical: &mut Vec<Message>) {
 
 fn assistant(blocks: Vec<Block>) -> Message {
     let (mut said, mut calls, mut thoughts) = (Vec::new(), Vec::new(), Vec::new());
+    let mut order = Vec::with_capacity(blocks.len());
     for block in blocks {
+        order.push(group(&block));
         match block {
             Block::Known(KnownBlock::ToolUse { id, name, input, rest }) => {
                 let function = json!({"name": name, "arguments": input.to_string()});
@@ -89,7 +92,18 @@ fn assistant(blocks: Vec<Block>) -> Message {
     if !thoughts.is_empty() {
         message.rest.insert(THINKING_BLOCKS.into(), Value::Array(thoughts));
     }
+    keep_order(&order, &mut message.rest);
     message
+}
+
+fn group(block: &Block) -> Group {
+    match block {
+        Block::Known(KnownBlock::Thinking { .. } | KnownBlock::RedactedThinking { .. }) => {
+            Group::Thinking
+        }
+        Block::Known(KnownBlock::ToolUse { .. }) => Group::ToolUse,
+        _ => Group::Text,
+    }
 }
 
 /// A text where there is nothing but one, else parts; `None` when there is nothing.

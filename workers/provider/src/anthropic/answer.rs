@@ -6,8 +6,8 @@ use super::error;
 use crate::problem;
 use crate::translate::{CALLS_MAX, Whole};
 use schemas::anthropic::{
-    Block, CACHE_CREATION, ErrorAnswer, HOUR, KnownBlock, MessagesAnswer, MessagesUsage,
-    STOP_REASON, STOP_SEQUENCE, StopReason, THINKING_BLOCKS,
+    Block, CACHE_CREATION, ErrorAnswer, Group, HOUR, KnownBlock, MessagesAnswer, MessagesUsage,
+    STOP_REASON, STOP_SEQUENCE, StopReason, THINKING_BLOCKS, keep_order,
 };
 use schemas::error::Problem;
 use schemas::openai::{AnswerChoice, AnswerMessage, FinishReason};
@@ -35,10 +35,11 @@ pub(super) fn answer(body: &[u8]) -> Result<Whole, Problem> {
 
 fn message(blocks: Vec<Block>) -> AnswerMessage {
     let mut message = AnswerMessage { role: "assistant".into(), ..AnswerMessage::default() };
-    let (mut calls, mut thoughts) = (Vec::new(), Vec::new());
+    let (mut calls, mut thoughts, mut order) = (Vec::new(), Vec::new(), Vec::new());
     for block in blocks {
         match block {
             Block::Known(KnownBlock::Text { text, .. }) => {
+                say(&text, &mut order);
                 message.content.get_or_insert_default().push_str(&text);
             }
             Block::Known(KnownBlock::ToolUse { name, input, .. }) if name == ANSWER_TOOL => {
@@ -46,17 +47,20 @@ fn message(blocks: Vec<Block>) -> AnswerMessage {
             }
             Block::Known(KnownBlock::ToolUse { id, name, input, .. }) => {
                 let function = json!({"name": name, "arguments": arguments(&input)});
+                order.push(Group::ToolUse);
                 calls.push(json!({"id": id, "type": "function", "function": function}));
             }
             Block::Known(KnownBlock::Thinking { thinking, signature }) => {
                 if !thinking.is_empty() {
                     message.reasoning_content.get_or_insert_default().push_str(&thinking);
                 }
+                order.push(Group::Thinking);
                 thoughts.push(json!({
                     "type": "thinking", "thinking": thinking, "signature": signature
                 }));
             }
             Block::Known(KnownBlock::RedactedThinking { data }) => {
+                order.push(Group::Thinking);
                 thoughts.push(json!({"type": "redacted_thinking", "data": data}));
             }
             // The vendor's own tools and their results are not the client's to act on.
@@ -68,7 +72,15 @@ fn message(blocks: Vec<Block>) -> AnswerMessage {
     if !thoughts.is_empty() {
         message.rest.insert(THINKING_BLOCKS.into(), Value::Array(thoughts));
     }
+    keep_order(&order, &mut message.rest);
     message
+}
+
+/// All texts become one, which stands where the first of them stood.
+fn say(text: &str, order: &mut Vec<Group>) {
+    if !text.is_empty() && !order.contains(&Group::Text) {
+        order.push(Group::Text);
+    }
 }
 
 /// A tool's input as the text that OpenAI's clients parse.

@@ -4,7 +4,7 @@
 use super::{parts, tools};
 use crate::problem;
 use schemas::anthropic::{
-    Block, BlockContent, InputMessage, KnownBlock, Role as Speaker, THINKING_BLOCKS,
+    Block, BlockContent, InputMessage, KnownBlock, Role as Speaker, THINKING_BLOCKS, in_order,
 };
 use schemas::error::Problem;
 use schemas::openai::{Content, Message, Role};
@@ -92,21 +92,22 @@ fn said(message: &Message, place: &str) -> Result<Vec<Block>, Problem> {
     message.content.as_ref().map_or_else(|| Ok(Vec::new()), |content| parts::blocks(content, place))
 }
 
-/// Thoughts first, then text, then calls: the order in which the API takes them back.
+/// Thoughts first, then text, then calls, unless another order was kept: the API wants them back as
+/// they came.
 fn assistant(message: &Message, place: &str) -> Result<Vec<Block>, Problem> {
     if message.rest.get("function_call").is_some_and(|call| !call.is_null()) {
         return Err(old_function(place));
     }
-    let mut blocks = thoughts(&message.rest);
-    blocks.extend(said(message, place)?);
+    let mut said = said(message, place)?;
     let refusal = message.rest.get("refusal").and_then(Value::as_str);
     if let Some(refusal) = refusal.filter(|text| !text.trim().is_empty()) {
-        blocks.push(Block::text(refusal));
+        said.push(Block::text(refusal));
     }
-    for (number, call) in message.tool_calls.iter().flatten().enumerate() {
-        blocks.push(tools::call(call, &format!("{place}.tool_calls[{number}]"))?);
-    }
-    Ok(blocks)
+    let calls = message.tool_calls.iter().flatten().enumerate();
+    let calls = calls
+        .map(|(number, call)| tools::call(call, &format!("{place}.tool_calls[{number}]")))
+        .collect::<Result<_, _>>()?;
+    Ok(in_order(&message.rest, thoughts(&message.rest), said, calls))
 }
 
 /// Thinking blocks that came from here go back unchanged; without a signature they are worth

@@ -10,9 +10,10 @@ use serde_json::{Map, Value};
 
 /// Anthropic's words that the canonical form carries for Anthropic alone. A signature is worth
 /// nothing elsewhere, and strict servers refuse the rest.
-const FOREIGN_FIELDS: [&str; 6] = [
+const FOREIGN_FIELDS: [&str; 7] = [
     "cache_control",
     "thinking_blocks",
+    "block_order",
     "output_config",
     "is_error",
     "stop_reason",
