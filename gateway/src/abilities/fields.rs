@@ -2,6 +2,7 @@
 //! vendors that translate, those that they know are listed; of servers that speak OpenAI's own
 //! protocol, those that they refuse or ignore, so that a field of tomorrow passes.
 
+use super::nested;
 use infra::config::Model;
 use schemas::catalogue::{Preset, Vendor};
 use schemas::openai::ChatRequest;
@@ -264,7 +265,8 @@ pub(super) fn is_given(chat: &ChatRequest, field: &str) -> bool {
         // Who leaves it to the model has said nothing.
         "tool_choice" => chat.tool_choice.as_ref().is_some_and(|choice| choice != "auto"),
         "response_format" => chat.response_format.is_some(),
-        _ => chat.rest.get(field).is_some_and(|value| !value.is_null()),
+        _ => nested::is_given(chat, field)
+            .unwrap_or_else(|| chat.rest.get(field).is_some_and(|value| !value.is_null())),
     }
 }
 
@@ -284,6 +286,7 @@ pub(super) fn remove(chat: &mut ChatRequest, field: &str) {
         "tools" => chat.tools = None,
         "tool_choice" => chat.tool_choice = None,
         "response_format" => chat.response_format = None,
+        _ if nested::remove(chat, field) => {}
         _ => {
             chat.rest.shift_remove(field);
         }

@@ -5,6 +5,9 @@
 /// Which fields whose protocol has no word for.
 mod fields;
 
+/// The fields within tools and parts.
+mod nested;
+
 /// What costs extra and has no price.
 mod unpriced;
 
@@ -111,6 +114,11 @@ fn unmet(model: &Model, chat: &ChatRequest) -> Vec<Unmet> {
     }
     for field in fields::unknown_to(model, chat) {
         add(&field);
+    }
+    for field in nested::unknown_to(model, chat) {
+        if !field.starts_with("tools.") || model.can(Capability::Tools) {
+            add(&field);
+        }
     }
     for field in model.unsupported.iter().filter(|field| fields::is_given(chat, field)) {
         add(field);

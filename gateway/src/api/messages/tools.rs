@@ -3,7 +3,7 @@
 
 use super::check::wrong;
 use super::turns::marks;
-use schemas::anthropic::ToolChoice;
+use schemas::anthropic::{TOOL_FIELDS, ToolChoice};
 use schemas::error::Problem;
 use serde_json::{Map, Value, json};
 
@@ -43,6 +43,11 @@ fn tool(tool: Value, place: &str) -> Result<Value, Problem> {
     canonical.insert("type".into(), "function".into());
     canonical.insert("function".into(), Value::Object(function));
     canonical.extend(marks(&tool));
+    for name in TOOL_FIELDS {
+        if let Some(value) = tool.shift_remove(name).filter(|value| !value.is_null()) {
+            canonical.insert(name.into(), value);
+        }
+    }
     Ok(Value::Object(canonical))
 }
 

@@ -4,15 +4,19 @@
 use super::parts::marks;
 use super::turns::result_content;
 use crate::problem;
-use schemas::anthropic::{Block, KnownBlock, ToolChoice};
+use schemas::anthropic::{Block, KnownBlock, TOOL_FIELDS, ToolChoice};
 use schemas::error::Problem;
 use schemas::openai::{ChatRequest, Message};
 use serde_json::{Map, Value, json};
 
-/// The tools; `None` when there are none.
-pub(super) fn tools(chat: &ChatRequest) -> Result<Option<Vec<Value>>, Problem> {
+/// The tools; `None` when there are none. Only a model that knows schemas can be held to a tool's.
+pub(super) fn tools(
+    chat: &ChatRequest,
+    takes_schemas: bool,
+) -> Result<Option<Vec<Value>>, Problem> {
     let tools = chat.tools.iter().flatten().enumerate();
-    let tools = tools.map(|(number, tool)| self::tool(tool, &format!("tools[{number}]")));
+    let tools =
+        tools.map(|(number, tool)| self::tool(tool, takes_schemas, &format!("tools[{number}]")));
     Ok(Some(tools.collect::<Result<Vec<_>, _>>()?).filter(|tools| !tools.is_empty()))
 }
 
@@ -21,7 +25,7 @@ pub(super) fn tool_named(tool: &Value) -> Option<&str> {
     tool.get("function")?.get("name")?.as_str()
 }
 
-fn tool(tool: &Value, place: &str) -> Result<Value, Problem> {
+fn tool(tool: &Value, takes_schemas: bool, place: &str) -> Result<Value, Problem> {
     let kind = tool.get("type").and_then(Value::as_str).unwrap_or_default();
     let Some(function) = tool.get("function").filter(|_| kind == "function") else {
         if kind.is_empty() || kind == "function" || kind == "custom" {
@@ -52,6 +56,14 @@ fn tool(tool: &Value, place: &str) -> Result<Value, Problem> {
         schema.entry("type").or_insert_with(|| "object".into());
     }
     translated.insert("input_schema".into(), schema);
+    if takes_schemas && function.get("strict") == Some(&Value::Bool(true)) {
+        translated.insert("strict".into(), true.into());
+    }
+    for name in TOOL_FIELDS {
+        if let Some(value) = tool.get(name).filter(|value| !value.is_null()) {
+            translated.insert(name.into(), value.clone());
+        }
+    }
     translated.extend(tool.as_object().map(marks).unwrap_or_default());
     Ok(Value::Object(translated))
 }
