@@ -132,10 +132,13 @@ fn of_model() -> Result<Vec<(String, String)>, String> {
     let llama = llama.models.iter().next().and_then(|m| m.llama.clone()).ok_or("no llama")?;
     let absent = |is_absent: bool| if is_absent { "none" } else { "something" }.to_owned();
     let upstream = if model.upstream == model.name { "the name" } else { "another" };
+    // Wanted, and not in an empty environment.
+    let is_usual = model.key_wanted && model.api_keys.is_empty();
+    let key = if is_usual { "the vendor's" } else { "another" };
     let defaults = [
         ("aliases", format!("{:?}", model.aliases)),
         ("upstream", upstream.to_owned()),
-        ("api_key", absent(model.api_keys.is_empty() && !model.key_wanted)),
+        ("api_key", key.to_owned()),
         ("api_keys", format!("{:?}", model.api_keys)),
         ("deployments", format!("{:?}", model.places)),
         ("capabilities", format!("{:?}", model.capabilities).to_lowercase()),

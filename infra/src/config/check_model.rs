@@ -5,7 +5,7 @@ use super::file::{FileDeployment, FileLlama, FileModel, FilePrice, PerMillion};
 use super::load::Mistake;
 use super::model::{Deployment, Llama, Model};
 use super::{presets, vendors};
-use crate::environment::Environment;
+use crate::environment::{ANTHROPIC_API_KEY, Environment, OPENAI_API_KEY};
 use crate::secret::Secret;
 use schemas::catalogue::{Capability, Preset, Vendor};
 use schemas::money::Price;
@@ -17,6 +17,7 @@ pub(super) fn check_model(
     line: u64,
     environment: &Environment,
 ) -> Result<Model, Mistake> {
+    let usual_key = usual_key(&written);
     let name = written.name;
     let fail = |what: String| (line, format!("model '{name}': {what}"));
     if name.is_empty() || name.len() > 128 || name.chars().any(char::is_control) {
@@ -41,7 +42,7 @@ pub(super) fn check_model(
         upstream: Some(written.upstream.unwrap_or_else(|| name.clone())),
         api_base: written.api_base,
         api_version: written.api_version,
-        api_key: written.api_key,
+        api_key: written.api_key.or(usual_key),
         api_keys: written.api_keys,
     };
     let places =
@@ -81,6 +82,17 @@ pub(super) fn check_model(
         llama,
         name,
     })
+}
+
+/// The key of a vendor's own API where the file names none: nobody is served there without one.
+fn usual_key(written: &FileModel) -> Option<String> {
+    let variable = match written.vendor {
+        Vendor::Openai => OPENAI_API_KEY,
+        Vendor::Anthropic => ANTHROPIC_API_KEY,
+        _ => return None,
+    };
+    let is_told = written.api_base.is_some() || !written.api_keys.is_empty();
+    (!is_told && written.deployments.is_empty()).then(|| format!("${{{variable}}}"))
 }
 
 /// What our own worker runs, and nobody else.
@@ -268,6 +280,27 @@ mod tests {
         assert!(Config::parse(&chats, "c", &Environment::default()).is_err());
         let priceless = smallest.replace("input: 0.02", "output: 1");
         assert!(Config::parse(&priceless, "c", &Environment::default()).is_err());
+    }
+
+    #[test]
+    fn a_vendors_own_api_wants_its_usual_key() {
+        let set = Environment::of([(OPENAI_API_KEY, "o"), (ANTHROPIC_API_KEY, "a")]);
+        let keys = |text: &str, environment: &Environment| {
+            let config = Config::parse(text, "c", environment).unwrap();
+            let model = config.models.get("m").unwrap().clone();
+            let keys = model.api_keys.iter().map(|key| key.reveal().to_owned());
+            (keys.collect::<Vec<_>>(), model.can_be_called())
+        };
+        for (vendor, key) in [("openai", "o"), ("anthropic", "a")] {
+            let plain = MODEL.replace("vendor: openai", &format!("vendor: {vendor}"));
+            assert_eq!(keys(&plain, &set), (vec![key.to_owned()], true));
+            assert_eq!(keys(&plain, &Environment::default()), (Vec::new(), false));
+            let own = format!("{plain}    api_key: own\n");
+            assert_eq!(keys(&own, &set), (vec!["own".to_owned()], true));
+            // Somebody else's server may want none.
+            let elsewhere = format!("{plain}    api_base: http://b\n");
+            assert_eq!(keys(&elsewhere, &set), (Vec::new(), true));
+        }
     }
 
     #[test]
