@@ -88,6 +88,51 @@ async fn what_only_anthropics_own_api_knows_is_told_as_left_out() {
 }
 
 #[tokio::test]
+async fn what_only_anthropics_models_know_goes_to_them_or_is_said_otherwise() {
+    let candidates = ["fast", "claude"].map(str::to_owned);
+    let world = World::builder().config(|config| config.auto.candidates = candidates.into());
+    let world = world.start().await;
+    let key = world.key(1_000_000).await;
+    let client = world.client(&key);
+    let body = |model: &str, messages: Value| {
+        let mut body = json!({"model": model, "max_tokens": 9});
+        body["messages"] = messages;
+        body
+    };
+    let document = |source: Value| {
+        let document = json!({"type": "document", "title": "T", "source": source});
+        json!([{"role": "user", "content": [document]}])
+    };
+    let by_url = document(json!({"type": "url", "url": "https://h/a.pdf"}));
+    let refused = client.post("/v1/messages", &body("fast", by_url.clone())).await;
+    assert_eq!(refused.status, 400, "{}", refused.text);
+    assert!(refused.text.contains("messages[0].content[0]"), "{}", refused.text);
+    assert_eq!(world.vendor().starts(), 0);
+    let chosen = client.post("/v1/messages", &body("auto", by_url.clone())).await;
+    assert_eq!((chosen.status, chosen.header("x-fly-model")), (200, "claude"), "{}", chosen.text);
+    let sent = |index: usize| {
+        let seen = world.vendor().seen().pop().unwrap().body;
+        seen["messages"][index]["content"].clone()
+    };
+    assert_eq!(sent(0), by_url[0]["content"]);
+    let text = document(json!({"type": "text", "media_type": "text/plain", "data": "body"}));
+    assert_eq!(client.post("/v1/messages", &body("fast", text)).await.status, 200);
+    assert_eq!(sent(0), json!([{"type": "text", "text": "T\nbody"}]));
+    let source = json!({"type": "base64", "media_type": "image/png", "data": "iVBO"});
+    let messages = json!([
+        {"role": "user", "content": "x"},
+        {"role": "assistant", "content": [
+            {"type": "tool_use", "id": "c", "name": "see", "input": {}}]},
+        {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "c",
+            "content": [{"type": "image", "source": source}]}]},
+    ]);
+    assert_eq!(client.post("/v1/messages", &body("fast", messages)).await.status, 200);
+    let image = json!({"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBO"}});
+    assert_eq!((sent(2), sent(3)), (json!(""), json!([{"type": "text", "text": "c:"}, image])));
+    world.finish().await;
+}
+
+#[tokio::test]
 async fn the_operator_says_it_otherwise() {
     let strict = World::builder().config(|config| config.gateway.drop_params = DropParams::Never);
     let world = strict.start().await;

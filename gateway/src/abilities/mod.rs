@@ -5,6 +5,9 @@
 /// Which fields whose protocol has no word for.
 mod fields;
 
+/// What of messages only Anthropic's models know.
+mod blocks;
+
 /// The fields within tools and parts.
 mod nested;
 
@@ -17,6 +20,7 @@ mod lifetimes;
 /// What can't be asked for together.
 mod conflicts;
 
+pub(crate) use blocks::fit;
 pub(crate) use fields::NOBODYS;
 pub(crate) use lifetimes::keeps_an_hour;
 
@@ -85,6 +89,8 @@ pub(crate) fn without(chat: &ChatRequest, dropped: &[String]) -> ChatRequest {
 
 fn unmet(model: &Model, chat: &ChatRequest) -> Vec<Unmet> {
     let mut all = media(model, chat);
+    let unfit = blocks::unfit(model, chat).into_iter();
+    all.extend(unfit.map(|field| Unmet { field, weight: Weight::Question }));
     let mut add = |field: &str| {
         if !all.iter().any(|known: &Unmet| known.field == field) {
             let weight = if fields::is_demand(field) { Weight::Demand } else { Weight::Hint };

@@ -45,8 +45,16 @@ fn is_usual(tier: Option<&Value>) -> bool {
 fn is_run_by_the_vendor(tool: &Value) -> bool {
     // Without a kind it is no tool at all, and the vendor says so.
     let Some(kind) = tool.get("type").and_then(Value::as_str) else { return false };
-    let dated = CLIENT_TOOLS_DATED.iter().any(|name| kind.starts_with(name));
-    !dated && !CLIENT_TOOLS.contains(&kind)
+    !is_dated(kind) && !CLIENT_TOOLS.contains(&kind)
+}
+
+fn is_dated(kind: &str) -> bool {
+    CLIENT_TOOLS_DATED.iter().any(|name| kind.starts_with(name))
+}
+
+/// One of Anthropic's own that the client runs: no other vendor knows what it is called with.
+pub(super) fn is_run_by_the_client_for_anthropic(tool: &Value) -> bool {
+    tool.get("type").and_then(Value::as_str).is_some_and(is_dated)
 }
 
 fn unpriced(field: &str) -> Problem {

@@ -415,7 +415,8 @@ fn job_of(gateway: &Gateway, published: &Published) -> ChatJob {
     let received = &authenticated.received;
     let max_tokens = gateway.config.limits.max_tokens_per_request;
     let bound = published.held.routed.prompt_tokens_max(model);
-    let chat = abilities::without(&received.chat, &published.dropped);
+    let mut chat = abilities::without(&received.chat, &published.dropped);
+    abilities::fit(model, &mut chat);
     let hold = published.held.amount;
     let worst = WorstCase::of(received.kind, (&chat, bound), model, max_tokens);
     let worst = worst.within(hold, &chat, model);
