@@ -8,16 +8,9 @@ use schemas::catalogue::{Capability, Vendor};
 use schemas::openai::{ChatRequest, Content, Message, Part, Role};
 use serde_json::{Map, Value};
 
-/// Anthropic's own parts; the results of the vendor's own tools are too many to be listed.
-const FOREIGN: [&str; 7] = [
-    "document",
-    "search_result",
-    "image",
-    "server_tool_use",
-    "mcp_tool_use",
-    "container_upload",
-    "tool_reference",
-];
+/// Anthropic's own parts beside documents and images; the results of the vendor's own tools are too many to be listed.
+const FOREIGN: [&str; 5] =
+    ["search_result", "server_tool_use", "mcp_tool_use", "container_upload", "tool_reference"];
 
 /// How the others end.
 const FOREIGN_RESULT: &str = "_tool_result";
@@ -65,7 +58,12 @@ pub(crate) fn fit(model: &Model, chat: &mut ChatRequest) {
 }
 
 fn is_foreign(part: &Part) -> bool {
-    FOREIGN.contains(&part.kind.as_str()) || part.kind.ends_with(FOREIGN_RESULT)
+    let has_source = || part.rest.contains_key("source");
+    match part.kind.as_str() {
+        // Under these names another server may have something else.
+        "document" | "image" => has_source(),
+        kind => FOREIGN.contains(&kind) || kind.ends_with(FOREIGN_RESULT),
+    }
 }
 
 /// The same in OpenAI's words, if it can be said in them.
@@ -245,8 +243,10 @@ mod tests {
             }
             assert_eq!(fitted("vendor: anthropic", messages).1, None, "{part}");
         }
-        let of_tomorrow = json!([{"role": "user", "content": [{"type": "video_url"}]}]);
-        assert_eq!(fitted("vendor: openai", of_tomorrow.clone()), (of_tomorrow, None));
+        for kind in ["video_url", "image", "document"] {
+            let others = json!([{"role": "user", "content": [{"type": kind}]}]);
+            assert_eq!(fitted("vendor: openai", others.clone()), (others, None));
+        }
         let tools = json!({"tools": [{"type": "bash_20250124", "name": "bash"}]});
         let problem = |kind: &str, capabilities: &str| {
             refusal(&model(kind, capabilities), &chat(tools.clone()), DropParams::All)
