@@ -32,12 +32,12 @@ pub fn keep_order(order: &[Group], rest: &mut Map<String, Value>) {
 }
 
 /// All blocks in the kept order; in the usual one where none is kept, or where it isn't of these
-/// blocks.
+/// blocks. One that is left out keeps its place for nothing.
 pub fn in_order(
     rest: &Map<String, Value>,
-    thoughts: Vec<Block>,
-    said: Vec<Block>,
-    calls: Vec<Block>,
+    thoughts: Vec<Option<Block>>,
+    said: Vec<Option<Block>>,
+    calls: Vec<Option<Block>>,
 ) -> Vec<Block> {
     let kept = rest.get(BLOCK_ORDER).map(Vec::<Group>::deserialize).and_then(Result::ok);
     let count = |group| kept.iter().flatten().filter(|one| **one == group).count();
@@ -46,14 +46,14 @@ pub fn in_order(
     let (mut thoughts, mut said, mut calls) =
         (thoughts.into_iter(), said.into_iter(), calls.into_iter());
     let Some(order) = kept.filter(|_| is_of_these) else {
-        return thoughts.chain(said).chain(calls).collect();
+        return thoughts.chain(said).chain(calls).flatten().collect();
     };
     let next = |group| match group {
         Group::Thinking => thoughts.next(),
         Group::Text => said.next(),
         Group::ToolUse => calls.next(),
     };
-    order.into_iter().filter_map(next).collect()
+    order.into_iter().filter_map(next).flatten().collect()
 }
 
 #[cfg(test)]
@@ -66,13 +66,18 @@ mod tests {
         let blocks = |names: &str| -> Vec<Block> { names.split(' ').map(Block::text).collect() };
         let ordered = |rest: Value| {
             let rest = rest.as_object().unwrap();
-            in_order(rest, blocks("t1 t2"), blocks("s"), blocks("c1 c2"))
+            let all = |names: &str| blocks(names).into_iter().map(Some).collect::<Vec<_>>();
+            in_order(rest, all("t1 t2"), all("s"), all("c1 c2"))
         };
         let order = [Group::Thinking, Group::Text, Group::ToolUse, Group::Thinking, Group::ToolUse];
         let mut rest = Map::new();
         keep_order(&order, &mut rest);
         let kept = ["thinking", "text", "tool_use", "thinking", "tool_use"];
         assert_eq!(rest[BLOCK_ORDER], json!(kept));
+        let without_text = [None, Some(Block::text("t2"))].to_vec();
+        let calls = blocks("c1 c2").into_iter().map(Some).collect();
+        let left = in_order(&rest, without_text, vec![None], calls);
+        assert_eq!(left, blocks("c1 t2 c2"));
         assert_eq!(ordered(Value::Object(rest)), blocks("t1 s c1 t2 c2"));
         for other in [json!(["text", "thinking"]), json!(["of_tomorrow"]), json!(1)] {
             assert_eq!(ordered(json!({BLOCK_ORDER: other})), blocks("t1 t2 s c1 c2"));

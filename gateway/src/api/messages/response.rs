@@ -54,11 +54,11 @@ pub(super) fn answer(
 
 fn content(message: AnswerMessage, request: &RequestId) -> Vec<Block> {
     let thoughts = thoughts(&message.rest, message.reasoning_content.as_deref());
-    let thoughts = thoughts.into_iter().map(Block::Known).collect();
+    let thoughts = thoughts.into_iter().map(Block::Known).map(Some).collect();
     let (mut said, mut calls) = (Vec::new(), Vec::new());
     for text in [message.content, message.refusal].into_iter().flatten() {
         if !text.is_empty() {
-            said.push(Block::text(text));
+            said.push(Some(Block::text(text)));
         }
     }
     for (index, call) in (0..).zip(message.tool_calls.unwrap_or_default()) {
@@ -69,7 +69,8 @@ fn content(message: AnswerMessage, request: &RequestId) -> Vec<Block> {
         };
         let name = field("/function/name").to_owned();
         let input = input(field("/function/arguments"));
-        calls.push(Block::Known(KnownBlock::ToolUse { id, name, input, rest: Map::new() }));
+        let call = KnownBlock::ToolUse { id, name, input, rest: Map::new() };
+        calls.push(Some(Block::Known(call)));
     }
     in_order(&message.rest, thoughts, said, calls)
 }

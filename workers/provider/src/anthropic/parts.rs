@@ -13,14 +13,17 @@ const IMAGE_TYPES: [&str; 4] = ["image/jpeg", "image/png", "image/gif", "image/w
 
 /// All parts of a content, blank texts left out.
 pub(super) fn blocks(content: &Content, place: &str) -> Result<Vec<Block>, Problem> {
+    Ok(slots(content, place)?.into_iter().flatten().collect())
+}
+
+/// The same, with nothing in the place of a blank text.
+pub(super) fn slots(content: &Content, place: &str) -> Result<Vec<Option<Block>>, Problem> {
     match content {
-        Content::Text(text) => Ok(text_block(text, Map::new()).into_iter().collect()),
+        Content::Text(text) => Ok(vec![text_block(text, Map::new())]),
         Content::Parts(parts) => {
-            let mut blocks = Vec::with_capacity(parts.len());
-            for (number, part) in parts.iter().enumerate() {
-                blocks.extend(block(part, &format!("{place}.content[{number}]"))?);
-            }
-            Ok(blocks)
+            let parts = parts.iter().enumerate();
+            let block = |(number, part)| block(part, &format!("{place}.content[{number}]"));
+            parts.map(block).collect()
         }
     }
 }

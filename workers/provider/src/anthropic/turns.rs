@@ -98,23 +98,24 @@ fn assistant(message: &Message, place: &str) -> Result<Vec<Block>, Problem> {
     if message.rest.get("function_call").is_some_and(|call| !call.is_null()) {
         return Err(old_function(place));
     }
-    let mut said = said(message, place)?;
+    let said = message.content.as_ref().map(|content| parts::slots(content, place));
+    let mut said = said.transpose()?.unwrap_or_default();
     let refusal = message.rest.get("refusal").and_then(Value::as_str);
     if let Some(refusal) = refusal.filter(|text| !text.trim().is_empty()) {
-        said.push(Block::text(refusal));
+        said.push(Some(Block::text(refusal)));
     }
     let calls = message.tool_calls.iter().flatten().enumerate();
     let calls = calls
-        .map(|(number, call)| tools::call(call, &format!("{place}.tool_calls[{number}]")))
+        .map(|(number, call)| tools::call(call, &format!("{place}.tool_calls[{number}]")).map(Some))
         .collect::<Result<_, _>>()?;
     Ok(in_order(&message.rest, thoughts(&message.rest), said, calls))
 }
 
 /// Thinking blocks that came from here go back unchanged; without a signature they are worth
 /// nothing and the API would refuse them.
-fn thoughts(rest: &Map<String, Value>) -> Vec<Block> {
+fn thoughts(rest: &Map<String, Value>) -> Vec<Option<Block>> {
     let kept = rest.get(THINKING_BLOCKS).and_then(Value::as_array);
-    kept.into_iter().flatten().filter_map(thought).collect()
+    kept.into_iter().flatten().map(thought).collect()
 }
 
 fn thought(kept: &Value) -> Option<Block> {
