@@ -8,7 +8,8 @@ use schemas::catalogue::{Capability, Vendor};
 use schemas::openai::{ChatRequest, Content, Message, Part, Role};
 use serde_json::{Map, Value};
 
-/// Anthropic's own parts beside documents and images; the results of the vendor's own tools are too many to be listed.
+/// Anthropic's own parts beside documents and images; the results of the vendor's own tools are too
+/// many to be listed.
 const FOREIGN: [&str; 5] =
     ["search_result", "server_tool_use", "mcp_tool_use", "container_upload", "tool_reference"];
 
