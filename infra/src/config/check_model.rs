@@ -53,8 +53,7 @@ pub(super) fn check_model(
     }
     let listed = known.and_then(|known| known.price);
     let price = check_price("price", written.price.or(listed), embeds_only).map_err(&fail)?;
-    let cost = written.cost.or(listed);
-    let cost = cost.map(|cost| check_price("cost", Some(cost), embeds_only));
+    let cost = written.cost.or(listed).map(|cost| check_price("cost", Some(cost), embeds_only));
     let cost = cost.transpose().map_err(&fail)?;
     let is_llama = vendor == Vendor::Llama;
     check_own(is_llama, written.llama.is_some(), &capabilities).map_err(&fail)?;
