@@ -105,3 +105,19 @@ async fn an_hour_in_the_cache_is_charged_at_its_price_or_refused() {
     );
     world.finish().await;
 }
+
+#[tokio::test]
+async fn a_limit_without_room_for_thoughts_is_named_before_anything_is_sent() {
+    let world = World::start().await;
+    let key = world.key(1_000_000).await;
+    let client = world.client(&key);
+    let thinking = json!({"type": "enabled", "budget_tokens": 10_000});
+    let body = asked(json!({"max_tokens": 16_000, "thinking": thinking}));
+    for path in ["/v1/messages", "/v1/chat/completions"] {
+        let answer = client.post(path, &body).await;
+        assert_eq!(answer.status, 400, "{}", answer.text);
+        assert!(answer.text.contains("max_tokens_per_request"), "{}", answer.text);
+    }
+    assert_eq!(world.vendor().starts(), 0);
+    world.finish().await;
+}

@@ -88,6 +88,29 @@ async fn what_only_anthropics_own_api_knows_is_told_as_left_out() {
 }
 
 #[tokio::test]
+async fn what_is_left_out_of_tools_and_documents_is_told() {
+    let world = World::start().await;
+    let key = world.key(1_000_000).await;
+    let client = world.client(&key);
+    let tool = json!({"name": "f", "input_schema": {"type": "object"}, "strict": true,
+        "input_examples": [{"a": 1}]});
+    let source = json!({"type": "text", "media_type": "text/plain", "data": "body"});
+    let document = json!({"type": "document", "source": source, "citations": {"enabled": true}});
+    let messages = json!([{"role": "user", "content": [document]}]);
+    for (model, dropped) in
+        [("claude", "tools.strict,citations"), ("fast", "tools.input_examples,citations")]
+    {
+        let fields = json!({"max_tokens": 9, "tools": [tool], "messages": messages});
+        let answer = client.post("/v1/messages", &asked(model, &fields)).await;
+        assert_eq!((answer.status, answer.header(DROPPED)), (200, dropped), "{}", answer.text);
+        let sent = world.vendor().seen().pop().unwrap().body;
+        assert!(!sent.to_string().contains("citations"), "{sent}");
+        assert_eq!(sent["tools"][0].get("input_examples").is_some(), model == "claude", "{sent}");
+    }
+    world.finish().await;
+}
+
+#[tokio::test]
 async fn what_only_anthropics_models_know_goes_to_them_or_is_said_otherwise() {
     let candidates = ["fast", "claude"].map(str::to_owned);
     let world = World::builder().config(|config| config.auto.candidates = candidates.into());
