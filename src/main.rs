@@ -47,9 +47,9 @@ fn main() -> ExitCode {
     if let Command::Worker(Worker::Rakuten(_)) = &command_line.command {
         openmp::settle(&environment);
     }
-    let runtime = match infra::runtime::build(&environment) {
+    let runtime = match role::runtime(&environment) {
         Ok(runtime) => runtime,
-        Err(error) => return role::Failure::from(error).report(),
+        Err(failure) => return failure.report(),
     };
     let ended = runtime.block_on(role::run(command_line, environment));
     // A blocked read of standard input must not keep a process that has ended.

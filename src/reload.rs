@@ -119,8 +119,7 @@ impl Reload {
     fn config(&self, text: &str) -> Result<Config, Failure> {
         let name = self.file.as_deref().unwrap_or_else(|| "config.yaml".as_ref());
         let name = name.display().to_string();
-        let config = Config::parse(text, &name, &self.environment).map_err(Failure::usage)?;
-        role::check_privacy(&config)?;
+        let config = role::config_of(text, &name, &self.environment)?;
         (self.check)(&config)?;
         Ok(config)
     }

@@ -8,10 +8,11 @@ use crate::reload::Reload;
 use crate::{provider, tools, up};
 use gateway::{Dependencies, Listeners};
 use infra::bus::Bus;
-use infra::config::{Config, Model};
+use infra::config::{BUILT_IN, Config, DEFAULT_CONFIG, Model};
 use infra::environment::{ADMIN_API_KEY, Environment};
 use infra::metrics::Metrics;
 use infra::net::PromptListener;
+use infra::runtime::RuntimeError;
 use infra::secret::Secret;
 use infra::shutdown;
 use infra::status::{self, Status};
@@ -102,8 +103,13 @@ async fn run_command(command: Command, environment: Environment) -> Result<ExitC
 /// When it is wrong: exit code 64.
 pub(crate) fn read_config(file: &ConfigFile, environment: &Environment) -> Result<Config, Failure> {
     let path = config_path(file);
-    let config = Config::load(path.as_deref(), environment).map_err(Failure::usage)?;
-    check_privacy(&config)?;
+    let config = match &path {
+        Some(path) => {
+            let text = infra::config::read(path).map_err(Failure::usage)?;
+            config_of(&text, &path.display().to_string(), environment)?
+        }
+        None => config_of(DEFAULT_CONFIG, BUILT_IN, environment)?,
+    };
     for warning in config.warnings(&today()) {
         tracing::warn!("{warning}");
     }
@@ -121,13 +127,31 @@ pub(crate) fn config_path(file: &ConfigFile) -> Option<PathBuf> {
     file.config.clone().or_else(|| here.exists().then(|| here.to_owned()))
 }
 
-/// What only masking knows of a configuration.
+/// The configuration that a text is; `name` stands in messages.
 ///
 /// # Errors
-/// When a kind or a pattern is none.
-pub(crate) fn check_privacy(config: &Config) -> Result<(), Failure> {
-    let privacy = gateway::privacy_settings(&config.privacy).map_err(Failure::usage)?;
-    privacy.check().map_err(Failure::usage)
+/// When it is wrong, also in what only masking knows: a kind or a pattern that is none.
+pub(crate) fn config_of(
+    text: &str,
+    name: &str,
+    environment: &Environment,
+) -> Result<Config, Failure> {
+    let config = Config::parse(text, name, environment).map_err(Failure::usage)?;
+    let privacy = gateway::privacy_settings(&config.privacy);
+    let checked = privacy.and_then(|privacy| Ok(privacy.check()?));
+    checked.map_err(|error| Failure::usage(Config::mistake(text, name, error.to_string())))?;
+    Ok(config)
+}
+
+/// A runtime with the threads that the operator wants.
+///
+/// # Errors
+/// When the operator asks for what are no threads, or the system gives none.
+pub(crate) fn runtime(environment: &Environment) -> Result<tokio::runtime::Runtime, Failure> {
+    infra::runtime::build(environment).map_err(|error| match error {
+        RuntimeError::Variable(_) => Failure::usage(error),
+        RuntimeError::System(_) => Failure::new(error),
+    })
 }
 
 /// What a configuration is read again for.

@@ -5,17 +5,33 @@ use crate::environment::{Environment, TOKIO_WORKER_THREADS};
 use std::num::NonZeroUsize;
 use tokio::runtime::{Builder, Handle, Runtime, RuntimeFlavor};
 
+/// Threads that an operator may ask for.
+const THREADS_MAX: usize = 1_024;
+
 /// A runtime with one thread less than there are cores, at least one; or with as many as the
-/// operator says, which tokio reads by itself.
+/// operator says: tokio, which would read that by itself, panics at what it can't read.
 ///
 /// # Errors
-/// When the system gives no threads or no way to wait on sockets.
-pub fn build(environment: &Environment) -> std::io::Result<Runtime> {
-    let mut builder = Builder::new_multi_thread();
-    if environment.get(TOKIO_WORKER_THREADS).is_none() {
-        builder.worker_threads(busy_threads());
-    }
-    builder.enable_all().build()
+/// When the operator says what is no number of threads, or the system gives no threads or no way
+/// to wait on sockets.
+pub fn build(environment: &Environment) -> Result<Runtime, RuntimeError> {
+    let wanted = match environment.get(TOKIO_WORKER_THREADS) {
+        Some(said) => said.trim().parse().ok().filter(|wanted| (1..=THREADS_MAX).contains(wanted)),
+        None => Some(busy_threads()),
+    };
+    let wanted = wanted.ok_or(RuntimeError::Variable(TOKIO_WORKER_THREADS))?;
+    Ok(Builder::new_multi_thread().worker_threads(wanted).enable_all().build()?)
+}
+
+/// Why there is no runtime.
+#[derive(Debug, thiserror::Error)]
+pub enum RuntimeError {
+    /// A variable of the environment isn't what it should be.
+    #[error("environment variable {0}: write a number of threads from 1 to {THREADS_MAX}")]
+    Variable(&'static str),
+    /// The system doesn't give what is needed.
+    #[error(transparent)]
+    System(#[from] std::io::Error),
 }
 
 /// How many threads a process of ours keeps busy on this machine.
@@ -42,6 +58,18 @@ mod tests {
     #[test]
     fn a_core_is_left_for_the_servers() {
         assert_eq!([1, 2, 4, 64].map(threads), [1, 1, 3, 63]);
+    }
+
+    #[test]
+    fn what_is_no_number_of_threads_is_refused_with_what_to_write() {
+        for said in ["0", "abc", "-1", "1.5", "100000"] {
+            let refused = build(&Environment::of([(TOKIO_WORKER_THREADS, said)])).unwrap_err();
+            let told = refused.to_string();
+            assert!(matches!(refused, RuntimeError::Variable(_)), "{said}: {told}");
+            assert!(told.contains("TOKIO_WORKER_THREADS: write"), "{told}");
+        }
+        let three = build(&Environment::of([(TOKIO_WORKER_THREADS, "3")])).unwrap();
+        assert_eq!(three.metrics().num_workers(), 3);
     }
 
     #[test]

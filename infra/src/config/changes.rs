@@ -8,8 +8,8 @@ use std::fmt;
 /// Characters of a value that are shown.
 const SHOWN_MAX: usize = 60;
 
-/// Keys whose values nobody may read in a log.
-const SECRET: [&str; 4] = ["api_key", "api_keys", "secret_key", "webhook_secret"];
+/// Keys whose values nobody may read in a log; a coupon's code is credit for whoever reads it.
+const SECRET: [&str; 5] = ["api_key", "api_keys", "secret_key", "webhook_secret", "code"];
 
 /// One key with another value.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -130,6 +130,9 @@ mod tests {
             ]
         );
         assert!(changes(before, before).is_empty());
+        let coupon = |code: &str| format!("coupons:\n  - {{code: {code}, usd: 5}}\n");
+        let told = changes(&coupon("SPRING-2027"), &coupon("AUTUMN-27"));
+        assert_eq!(told[0].to_string(), "coupons[0].code: *** → ***");
     }
 
     #[test]

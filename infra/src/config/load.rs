@@ -15,6 +15,9 @@ use std::path::Path;
 /// The default configuration: the repository's config.yaml.
 pub const DEFAULT_CONFIG: &str = include_str!("../../../config.yaml");
 
+/// How messages call it.
+pub const BUILT_IN: &str = "config.yaml (built in)";
+
 /// Largest configuration file, in bytes.
 const FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
@@ -59,7 +62,7 @@ impl Config {
     /// When the file or a variable is wrong; the text says where and what to write instead.
     pub fn load(file: Option<&Path>, environment: &Environment) -> Result<Self, ConfigError> {
         let Some(path) = file else {
-            return Self::parse(DEFAULT_CONFIG, "config.yaml (built in)", environment);
+            return Self::parse(DEFAULT_CONFIG, BUILT_IN, environment);
         };
         Self::parse(&read(path)?, &path.display().to_string(), environment)
     }
@@ -96,9 +99,16 @@ impl Config {
         found.into_iter().map(wrong).collect()
     }
 
+    /// What somebody else finds wrong with a text, as `privacy.kinds: …`, told at its line.
+    pub fn mistake(text: &str, name: &str, what: String) -> ConfigError {
+        let placed = explain::placed(text, vec![(1, what.clone())]).pop();
+        let (line, what) = placed.unwrap_or((1, what));
+        ConfigError::Wrong { file: name.to_owned(), line, what }
+    }
+
     fn taken(text: &str, environment: &Environment) -> Result<Self, Vec<Mistake>> {
         let file = serde_saphyr::from_str::<File>(text);
-        let file = file.map_err(|error| vec![explain::unreadable(&error)])?;
+        let file = file.map_err(|error| vec![explain::unreadable(text, &error)])?;
         check(file, environment).map_err(|found| explain::placed(text, found))
     }
 }

@@ -50,7 +50,7 @@ mod load;
 pub use changes::{Change, changes};
 pub use guards::{BlockRule, Guards};
 pub use idempotency::Idempotency;
-pub use load::{ConfigError, DEFAULT_CONFIG, read};
+pub use load::{BUILT_IN, ConfigError, DEFAULT_CONFIG, read};
 pub use model::{Catalogue, Deployment, Instructions, Llama, Model};
 pub use sections::{
     Auto, Breaker, Budget, Cache, Coupon, DropParams, Gateway, Limits, Plan, PoolLimits, Privacy,

@@ -44,16 +44,15 @@ fn default_values() -> Result<String, Failure> {
 
 /// Tells every mistake, or what the configuration is.
 fn check(file: &ConfigFile, json: bool, environment: &Environment) -> Result<(), Failure> {
-    if let Some(path) = role::config_path(file) {
-        let text = infra::config::read(&path).map_err(Failure::usage)?;
-        let name = path.display().to_string();
-        let mistakes = Config::mistakes(&text, &name, environment);
-        if !mistakes.is_empty() {
-            let told: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
-            return Err(Failure::usage(told.join("\nfly-llm: ")));
+    let config = match right(file, environment) {
+        Ok(config) => config,
+        Err(mistakes) => {
+            if json {
+                say(json!({"ok": false, "mistakes": mistakes}).to_string())?;
+            }
+            return Err(Failure::usage(mistakes.join("\nfly-llm: ")));
         }
-    }
-    let config = role::read_config(file, environment)?;
+    };
     let (models, pools) = (config.models.iter().count(), config.models.pools().len());
     let keyless = |model: &&Arc<Model>| model.key_wanted && model.api_keys.is_empty();
     let without: Vec<&str> =
@@ -72,6 +71,18 @@ fn check(file: &ConfigFile, json: bool, environment: &Environment) -> Result<(),
         say(format!("note: {model} has no API key here, so it is not offered"))?;
     }
     Ok(())
+}
+
+/// The configuration, or everything that is wrong with it.
+fn right(file: &ConfigFile, environment: &Environment) -> Result<Config, Vec<String>> {
+    if let Some(path) = role::config_path(file) {
+        let text = infra::config::read(&path).map_err(|error| vec![error.to_string()])?;
+        let mistakes = Config::mistakes(&text, &path.display().to_string(), environment);
+        if !mistakes.is_empty() {
+            return Err(mistakes.iter().map(ToString::to_string).collect());
+        }
+    }
+    role::read_config(file, environment).map_err(|failure| vec![failure.to_string()])
 }
 
 /// Prints the configuration; what could not be carried over goes to standard error.
