@@ -4,7 +4,7 @@
 use crate::role::Failure;
 use infra::bus::{Bus, BusError, Tls};
 use infra::environment::{Environment, NATS_TLS_CERT, NATS_TLS_KEY, NATS_URL, REDIS_URL};
-use infra::store::Store;
+use infra::store::{Store, StoreError};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::time::Duration;
@@ -14,6 +14,10 @@ pub(crate) const RUN_FILE: &str = "run.json";
 
 /// How long servers may take to come.
 const CONNECT_SECONDS_MAX: Duration = Duration::from_secs(30);
+
+/// How the addresses are written.
+const NATS_EXAMPLE: &str = "nats://HOST:4222";
+const REDIS_EXAMPLE: &str = "redis://HOST:6379/";
 
 /// Between two attempts.
 const CONNECT_PAUSE: Duration = Duration::from_millis(250);
@@ -62,9 +66,8 @@ impl Endpoints {
     /// # Errors
     /// When neither the environment nor a running `up` names them.
     pub(crate) fn find(environment: &Environment, data: &Path) -> Result<Self, Failure> {
-        let told = (environment.get(NATS_URL), environment.get(REDIS_URL));
-        if let (Some(nats_url), Some(redis_url)) = told {
-            let (nats_url, redis_url) = (nats_url.to_owned(), redis_url.to_owned());
+        let told = (nats_url(environment)?, redis_url(environment)?);
+        if let (Some(nats_url), Some(redis_url)) = told.clone() {
             return Ok(Self { nats_url, redis_url, tls: tls(environment)? });
         }
         let file = data.join(RUN_FILE);
@@ -77,10 +80,9 @@ impl Endpoints {
         })?;
         let running: Running = serde_json::from_str(&text)
             .map_err(|error| Failure::new(format!("{}: {error}", file.display())))?;
-        let or = |told: Option<&str>, found: String| told.map_or(found, str::to_owned);
         Ok(Self {
-            nats_url: or(told.0, running.nats_url),
-            redis_url: or(told.1, running.redis_url),
+            nats_url: told.0.unwrap_or(running.nats_url),
+            redis_url: told.1.unwrap_or(running.redis_url),
             tls: tls(environment)?,
         })
     }
@@ -90,8 +92,9 @@ impl Endpoints {
     /// # Errors
     /// When a variable is missing.
     pub(crate) fn from_environment(environment: &Environment) -> Result<Self, Failure> {
-        let redis_url = required(environment, REDIS_URL, "redis://HOST:6379/")?;
-        let nats_url = required(environment, NATS_URL, "nats://HOST:4222")?;
+        let (nats_url, redis_url) = (nats_url(environment)?, redis_url(environment)?);
+        let redis_url = required(redis_url, REDIS_URL, REDIS_EXAMPLE)?;
+        let nats_url = required(nats_url, NATS_URL, NATS_EXAMPLE)?;
         Ok(Self { nats_url, redis_url, tls: tls(environment)? })
     }
 
@@ -103,7 +106,7 @@ impl Endpoints {
         environment: &Environment,
         name: &str,
     ) -> Result<Bus, Failure> {
-        let nats_url = required(environment, NATS_URL, "nats://HOST:4222")?;
+        let nats_url = required(nats_url(environment)?, NATS_URL, NATS_EXAMPLE)?;
         Self { nats_url, redis_url: String::new(), tls: tls(environment)? }.bus(name).await
     }
 
@@ -120,9 +123,10 @@ impl Endpoints {
     /// Connects to Redis, waiting up to 30 s for it.
     ///
     /// # Errors
-    /// When it doesn't come.
+    /// When it doesn't come, or wants another password.
     pub(crate) async fn store(&self) -> Result<Store, Failure> {
-        patient(|| Store::connect(&self.redis_url), |_| false).await
+        let is_final = |error: &StoreError| matches!(error, StoreError::Unauthorized(_));
+        patient(|| Store::connect(&self.redis_url), is_final).await
     }
 }
 
@@ -136,9 +140,39 @@ pub(crate) fn tls(environment: &Environment) -> Result<Tls, Failure> {
     })
 }
 
-fn required(environment: &Environment, name: &str, example: &str) -> Result<String, Failure> {
-    let hint = format!("{name} is not set: write {name}={example}");
-    environment.get(name).map(str::to_owned).ok_or_else(|| Failure::usage(hint))
+fn required(told: Option<String>, name: &str, example: &str) -> Result<String, Failure> {
+    told.ok_or_else(|| Failure::usage(format!("{name} is not set: write {name}={example}")))
+}
+
+/// Where the environment says that NATS is.
+///
+/// # Errors
+/// When that can't be an address: no waiting would help.
+pub(crate) fn nats_url(environment: &Environment) -> Result<Option<String>, Failure> {
+    address(environment, NATS_URL, NATS_EXAMPLE, Bus::is_address)
+}
+
+/// Where the environment says that Redis is.
+///
+/// # Errors
+/// When that can't be an address: no waiting would help.
+pub(crate) fn redis_url(environment: &Environment) -> Result<Option<String>, Failure> {
+    address(environment, REDIS_URL, REDIS_EXAMPLE, Store::is_address)
+}
+
+fn address(
+    environment: &Environment,
+    name: &str,
+    example: &str,
+    is_one: fn(&str) -> bool,
+) -> Result<Option<String>, Failure> {
+    match environment.get(name) {
+        // What stands there may be a password: it isn't shown.
+        Some(url) if !is_one(url) => Err(Failure::usage(format!(
+            "environment variable {name}: is not such an address: write {name}={example}"
+        ))),
+        told => Ok(told.map(str::to_owned)),
+    }
 }
 
 /// Tries until it works, an error is final, or the time is over.
@@ -163,5 +197,34 @@ where
         }
         told = true;
         tokio::time::sleep(CONNECT_PAUSE).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_an_address_is_refused_at_once_and_not_shown() {
+        let refused = |nats: &str, redis: &str| {
+            let environment = Environment::of([(NATS_URL, nats), (REDIS_URL, redis)]);
+            let found = [
+                Endpoints::from_environment(&environment),
+                Endpoints::find(&environment, Path::new("nowhere")),
+            ];
+            found.map(|found| found.err().map(|failure| failure.to_string()))
+        };
+        let (nats, redis) = ("nats://a:pw@host:4222,host:4223", "redis://:pw@host:6379/");
+        assert_eq!(refused(nats, redis), [None, None]);
+        for wrong in ["foo", "http://:pw@host:6379", "redis//:pw@host"] {
+            for told in refused(nats, wrong) {
+                let told = told.unwrap();
+                assert!(told.contains("REDIS_URL=redis://HOST:6379/"), "{wrong}: {told}");
+                assert!(!told.contains("pw"), "{told}");
+            }
+        }
+        for told in refused("http://host:4222", redis) {
+            assert!(told.unwrap().contains("NATS_URL=nats://HOST:4222"));
+        }
     }
 }

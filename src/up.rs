@@ -15,7 +15,7 @@ use infra::children::nats::NatsServer;
 use infra::children::redis::RedisServer;
 use infra::children::write_private;
 use infra::config::Config;
-use infra::environment::{ADMIN_API_KEY, Environment, NATS_URL, REDIS_URL};
+use infra::environment::{ADMIN_API_KEY, Environment};
 use infra::metrics::Metrics;
 use infra::net::PromptListener;
 use infra::secret::Secret;
@@ -31,6 +31,9 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
+
+/// Where keys are kept between two starts, in the data folder.
+const SECRETS_FILE: &str = "secrets.json";
 
 /// The credit of the first key.
 const WELCOME_CREDIT: MicroUsd = MicroUsd(10_000_000);
@@ -59,6 +62,29 @@ struct Secrets {
     account: String,
 }
 
+impl Secrets {
+    /// Those of an earlier start, if there was one. New ones in the place of some that can't be
+    /// read would lock out whoever holds the old.
+    fn kept(data: &Path) -> Result<Option<Self>, Failure> {
+        let file = data.join(SECRETS_FILE);
+        let unreadable = |error: &dyn std::fmt::Display| {
+            Failure::new(format!(
+                "{0} can't be read: {error}; it holds the admin key and the API key: put back what \
+                 stood there, or move the file away and start again, which makes new keys",
+                file.display()
+            ))
+        };
+        let text = match std::fs::read_to_string(&file) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(unreadable(&error)),
+        };
+        let kept: Self = serde_json::from_str(&text).map_err(|error| unreadable(&error))?;
+        AccountId::parse(&kept.account).map_err(|error| unreadable(&error))?;
+        Ok(Some(kept))
+    }
+}
+
 /// The servers that are ours.
 #[derive(Default)]
 struct Servers {
@@ -81,12 +107,13 @@ pub(crate) async fn up(
         metrics: PromptListener::bind(metrics).await?,
     };
     let _lock = lock(&arguments.data)?;
+    let kept = Secrets::kept(&arguments.data)?;
     let stop = role::stopped_by_signal();
     let (mut servers, endpoints) = start_servers(&arguments.data, &environment).await?;
     let bus = endpoints.bus("up").await?;
     bus.apply_streams(&config.queue, &config.models.pools()).await?;
     let store = endpoints.store().await?.in_time_zone(config.budget.time_zone);
-    let secrets = secrets(&arguments.data, &bus, &environment).await?;
+    let secrets = secrets(&arguments.data, kept, &bus, &environment).await?;
     let running = Running {
         base_url: format!("http://{}/v1", listeners.api.local_address()?),
         metrics_url: format!("http://{}/metrics", listeners.metrics.local_address()?),
@@ -162,15 +189,16 @@ async fn start_servers(
     environment: &Environment,
 ) -> Result<(Servers, Endpoints), Failure> {
     let mut servers = Servers::default();
-    let (nats_url, tls) = match environment.get(NATS_URL) {
-        Some(url) => (url.to_owned(), endpoints::tls(environment)?),
+    let told = (endpoints::nats_url(environment)?, endpoints::redis_url(environment)?);
+    let (nats_url, tls) = match told.0 {
+        Some(url) => (url, endpoints::tls(environment)?),
         None => {
             let server = NatsServer::start(&data.join("nats"), 0, environment).await?;
             (servers.nats.insert(server).url().to_owned(), Tls::default())
         }
     };
-    let redis_url = match environment.get(REDIS_URL) {
-        Some(url) => url.to_owned(),
+    let redis_url = match told.1 {
+        Some(url) => url,
         None => {
             let server = RedisServer::start(&data.join("redis"), 0, environment).await?;
             servers.redis.insert(server).url().to_owned()
@@ -216,10 +244,12 @@ impl Servers {
 }
 
 /// The keys of the first start, kept for the next.
-async fn secrets(data: &Path, bus: &Bus, environment: &Environment) -> Result<Secrets, Failure> {
-    let file = data.join("secrets.json");
-    let kept = std::fs::read_to_string(&file).ok();
-    let kept = kept.and_then(|text| serde_json::from_str::<Secrets>(&text).ok());
+async fn secrets(
+    data: &Path,
+    kept: Option<Secrets>,
+    bus: &Bus,
+    environment: &Environment,
+) -> Result<Secrets, Failure> {
     // Beside a NATS that doesn't know the account the kept key would open nothing.
     let known = match kept.as_ref().and_then(|kept| AccountId::parse(&kept.account).ok()) {
         Some(account) => bus.account(&account).await?.is_some(),
@@ -237,7 +267,7 @@ async fn secrets(data: &Path, bus: &Bus, environment: &Environment) -> Result<Se
                 api_key: issued.secret.reveal().to_owned(),
                 account: account.to_string(),
             };
-            write_private(&file, &serde_json::to_string(&secrets)?)?;
+            write_private(&data.join(SECRETS_FILE), &serde_json::to_string(&secrets)?)?;
             secrets
         }
     };
@@ -386,4 +416,23 @@ fn banner(running: &Running, json: bool, name: &str) -> Result<(), Failure> {
          Ctrl-C で終了 / ends it\n"
     )?;
     Ok(out.flush()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_that_cannot_be_read_are_never_replaced() {
+        let data = tempfile::tempdir().unwrap();
+        assert!(Secrets::kept(data.path()).unwrap().is_none(), "a first start");
+        let file = data.path().join(SECRETS_FILE);
+        let account = "{\"admin_key\": \"a\", \"api_key\": \"b\", \"account\": \"\"}";
+        for broken in ["", "{\"admin_key\": \"a\"", account] {
+            std::fs::write(&file, broken).unwrap();
+            let told = Secrets::kept(data.path()).err().unwrap().to_string();
+            assert!(told.contains("secrets.json can't be read") && told.contains("move"), "{told}");
+            assert_eq!(std::fs::read_to_string(&file).unwrap(), broken);
+        }
+    }
 }

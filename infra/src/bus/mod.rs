@@ -130,6 +130,11 @@ impl Bus {
         Self::connect_over(url, name, &Tls::default()).await
     }
 
+    /// Whether a text can be NATS's address at all, or several with commas between.
+    pub fn is_address(url: &str) -> bool {
+        url.split(',').all(|server| server.trim().parse::<async_nats::ServerAddr>().is_ok())
+    }
+
     /// The same, with what TLS needs.
     ///
     /// # Errors

@@ -61,6 +61,7 @@ pub mod backgrounds;
 /// What users think of answers, and who answered them last.
 pub mod opinions;
 
+use crate::bus::without_secret;
 use crate::calendar::TimeZone;
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::io::tcp::TcpSettings;
@@ -85,6 +86,11 @@ pub enum StoreError {
     /// Redis can't be reached, or a command failed.
     #[error("Redis: {0}")]
     Away(#[from] redis::RedisError),
+    /// Redis doesn't know us.
+    #[error(
+        "Redis at {0} refuses the user or password of REDIS_URL (redis://:PASSWORD@HOST:6379/)"
+    )]
+    Unauthorized(String),
     /// Redis took longer than the question was worth.
     #[error("Redis: no answer in time")]
     Slow,
@@ -101,6 +107,12 @@ impl StoreError {
     }
 }
 
+/// Whether it is about who we are.
+fn refuses(error: &redis::RedisError) -> bool {
+    error.kind() == redis::ErrorKind::AuthenticationFailed
+        || matches!(error.code(), Some("NOAUTH" | "WRONGPASS"))
+}
+
 /// A connection to Redis. Cheap to clone; it reconnects by itself.
 #[derive(Clone)]
 pub struct Store {
@@ -112,9 +124,13 @@ impl Store {
     /// Connects.
     ///
     /// # Errors
-    /// When the URL is wrong or nobody answers.
+    /// When the URL is wrong, nobody answers, or Redis wants another password.
     pub async fn connect(url: &str) -> Result<Self, StoreError> {
         use redis::IntoConnectionInfo;
+        let told = |error: redis::RedisError| match refuses(&error) {
+            true => StoreError::Unauthorized(without_secret(url)),
+            false => error.into(),
+        };
         let info = url.into_connection_info()?;
         // Without this Nagle's delay costs 40 ms on small commands; the library's default is off.
         let info = info.set_tcp_settings(TcpSettings::default().set_nodelay(true));
@@ -125,8 +141,18 @@ impl Store {
             .set_max_delay(RECONNECT_DELAY_MAX)
             .set_min_delay(RECONNECT_DELAY_MAX)
             .set_number_of_retries(RECONNECT_ATTEMPTS_MAX);
-        let connection = ConnectionManager::new_with_config(client, config).await?;
-        Ok(Self { connection, time_zone: TimeZone::JAPAN })
+        let connection = ConnectionManager::new_with_config(client, config).await.map_err(told)?;
+        let store = Self { connection, time_zone: TimeZone::JAPAN };
+        // Redis takes who brings no password, and refuses whatever they ask.
+        match store.ping().await {
+            Err(StoreError::Away(error)) if refuses(&error) => Err(told(error)),
+            _ => Ok(store),
+        }
+    }
+
+    /// Whether a text can be Redis's address at all.
+    pub fn is_address(url: &str) -> bool {
+        redis::Client::open(url).is_ok()
     }
 
     /// The same, with days that begin by another place's clocks. Whoever reserves and whoever
