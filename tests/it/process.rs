@@ -130,12 +130,66 @@ async fn a_broken_configuration_is_refused_where_it_stands() {
     let missing = place.run(&["up", "--config", "nowhere.yaml"]).await;
     assert_eq!(missing.code, Some(64), "{missing:?}");
     assert!(missing.err.contains("nowhere.yaml"), "{missing:?}");
+    let told = place.run(&["config", "check", "--json", "--config", "broken.yaml"]).await;
+    let said: serde_json::Value = serde_json::from_str(&told.out).unwrap();
+    assert_eq!((told.code, &said["ok"]), (Some(64), &json!(false)), "{told:?}");
+    let mistake = said["mistakes"][0].as_str().unwrap();
+    assert!(mistake.starts_with("broken.yaml:2: model 'm'"), "{mistake}");
+    let own = std::fs::read_to_string(place.path("own.yaml")).unwrap();
+    let masking = format!("{own}\nprivacy:\n  kinds:\n    ip_adress: off\n");
+    std::fs::write(place.path("masking.yaml"), &masking).unwrap();
+    let line = masking.lines().count();
+    for command in [&["up"][..], &["gateway"], &["config", "check"]] {
+        let said = place.run(&[command, &["--config", "masking.yaml"]].concat()).await;
+        let expected = format!("masking.yaml:{line}: privacy.kinds: 'ip_adress'");
+        assert!(said.code == Some(64) && said.err.contains(&expected), "{command:?} {said:?}");
+    }
     let good = place.run(&["config", "check", "--config", "own.yaml"]).await;
     assert_eq!(good.code, Some(0), "{good:?}");
     let default = place.run(&["config", "default"]).await;
     std::fs::write(place.path("default.yaml"), &default.out).unwrap();
     let checked = place.run(&["config", "check", "--config", "default.yaml"]).await;
     assert_eq!(checked.code, Some(0), "{checked:?}");
+}
+
+#[tokio::test]
+async fn a_wrong_environment_is_told_at_once_with_what_to_write() {
+    for (name, value, told) in [
+        ("TOKIO_WORKER_THREADS", "0", "TOKIO_WORKER_THREADS: write"),
+        ("TOKIO_WORKER_THREADS", "abc", "TOKIO_WORKER_THREADS: write"),
+        ("REDIS_URL", "foo", "write REDIS_URL=redis://"),
+        ("NATS_URL", "http://127.0.0.1:4222", "write NATS_URL=nats://"),
+    ] {
+        let mut place = Place::new().await;
+        place.set(name, value);
+        for command in [&["gateway"][..], &["up"], &["keys", "list"]] {
+            let said = place.run(command).await;
+            assert_eq!(said.code, Some(64), "{name}={value} {command:?}: {said:?}");
+            assert!(said.err.contains(told), "{name}={value} {command:?}: {said:?}");
+        }
+    }
+    let place = Place::new().await;
+    let gateway = place.run(&["gateway"]).await;
+    assert!(gateway.err.contains("ADMIN_API_KEY is not set"), "{gateway:?}");
+    let billing = place.run(&["worker", "billing"]).await;
+    assert!(!billing.err.contains("ADMIN_API_KEY"), "{billing:?}");
+    let data = place.run(&["up", "--config", "own.yaml", "--data", "/dev/null"]).await;
+    assert!(data.code == Some(1) && data.err.contains("/dev/null: "), "{data:?}");
+    let asked = place.run(&["healthcheck", "foo"]).await;
+    assert!(asked.code == Some(64) && asked.err.contains("'foo' is no URL"), "{asked:?}");
+}
+
+#[tokio::test]
+async fn keys_that_cannot_be_read_are_not_replaced() {
+    let place = Place::new().await;
+    place.up().await.finish(&place).await;
+    let file = place.path("data/secrets.json");
+    std::fs::write(&file, "{\"admin_key\": ").unwrap();
+    let arguments = ["up", "--config", "own.yaml", "--listen", "127.0.0.1:0"];
+    let said = place.run(&[&arguments[..], &["--metrics-listen", "127.0.0.1:0"]].concat()).await;
+    assert_eq!(said.code, Some(1), "{said:?}");
+    assert!(said.err.contains("data/secrets.json can't be read"), "{said:?}");
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "{\"admin_key\": ");
 }
 
 #[tokio::test]
@@ -180,6 +234,12 @@ async fn keys_credits_and_the_ledger_have_tools() {
     let nobody = place.run(&["credits", "grant", "acct_nobody", "1"]).await;
     assert_eq!(nobody.code, Some(1), "{nobody:?}");
     assert!(nobody.err.contains("no account"), "{nobody:?}");
+    let nobody = place.run(&["credits", "show", "acct_nobody"]).await;
+    assert_eq!((nobody.code, nobody.out.as_str()), (Some(1), ""), "{nobody:?}");
+    for name in ["", "two\nlines", &"x".repeat(201)] {
+        let refused = place.run(&["keys", "create", "--name", name]).await;
+        assert!(refused.code == Some(64) && refused.err.contains("--name"), "{refused:?}");
+    }
     up.finish(&place).await;
 }
 

@@ -1,7 +1,8 @@
 //! A Redis that still reads its file: it is there, and takes no command. That is told apart from
 //! one that is away, so that whoever started it waits for it.
 
-use infra::store::Store;
+use crate::view::View;
+use infra::store::{Store, StoreError};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -43,4 +44,17 @@ async fn a_redis_that_still_reads_its_file_is_not_away() {
     drop(listener);
     let away = Store::connect(&url).await.err().unwrap();
     assert!(!away.is_loading(), "{away}");
+}
+
+#[tokio::test]
+async fn a_redis_that_wants_another_password_says_so_and_none_is_shown() {
+    let view = View::start().await;
+    let (_, host) = view.url().rsplit_once('@').unwrap();
+    for login in ["", ":wrong-password@", "somebody:wrong-password@"] {
+        let refused = Store::connect(&format!("redis://{login}{host}")).await.err().unwrap();
+        let told = refused.to_string();
+        assert!(matches!(refused, StoreError::Unauthorized(_)), "{login}: {told}");
+        assert!(told.contains("REDIS_URL") && !told.contains("wrong-password"), "{told}");
+    }
+    view.stop().await;
 }

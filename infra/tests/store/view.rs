@@ -56,6 +56,11 @@ impl View {
         view
     }
 
+    /// Where Redis is, password included.
+    pub(crate) fn url(&self) -> &str {
+        self.server.url()
+    }
+
     pub(crate) fn tenant(&self) -> Tenant {
         Tenant::Account(self.account.clone())
     }

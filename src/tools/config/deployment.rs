@@ -162,7 +162,8 @@ fn figures(
     let row = infra::config::known_model(vendor, preset, name).ok_or_else(|| what.clone())?;
     let [info, params, listed] = places;
     let known = prices::known(&[info, params, listed, &prices::catalogued(row, places)]);
-    Ok((known.map_err(|_| what)?, Some(format!("{} ({})", row.source, row.seen))))
+    // With what the table tells, less may be missing.
+    Ok((known?, Some(format!("{} ({})", row.source, row.seen))))
 }
 
 /// Ollama's address as LiteLLM wants it → the address of its OpenAI-compatible API.

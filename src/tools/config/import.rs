@@ -412,6 +412,15 @@ mod tests {
         }
     }
 
+    #[test]
+    fn what_the_table_knows_is_not_said_to_be_missing() {
+        let text = "model_list:\n  - model_name: gpt-4o\n    litellm_params:\n      \
+            model: openai/gpt-4o\n";
+        let Imported { notes, .. } = import(text, &Prices::default()).unwrap();
+        let told = "model 'gpt-4o': no max_input_tokens and max_output_tokens are known: write";
+        assert!(notes.len() == 1 && notes[0].starts_with(told), "{notes:?}");
+    }
+
     /// What comes of a configuration without a price file.
     fn imported_alone(text: &str) -> (String, Config, Vec<String>) {
         let Imported { config, notes } = import(text, &Prices::default()).unwrap();

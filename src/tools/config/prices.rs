@@ -123,8 +123,11 @@ pub(super) fn known(places: &[&Map<String, Value>]) -> Result<Known, String> {
         )
     };
     let context = number("max_input_tokens").or_else(|| number("max_tokens"));
-    let context = context.ok_or("no max_input_tokens is known")?;
     let max_output = number("max_output_tokens").or_else(|| number("max_tokens"));
+    let context = context.ok_or(match (embeds, max_output) {
+        (false, None) => "no max_input_tokens and max_output_tokens are known",
+        _ => "no max_input_tokens is known",
+    })?;
     let max_output = (!embeds).then(|| max_output.unwrap_or(context).min(context));
     let is = |name: &str| field(name).and_then(Value::as_bool) == Some(true);
     let supported = [
