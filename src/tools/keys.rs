@@ -22,6 +22,9 @@ pub(super) async fn run(
 ) -> Result<ExitCode, Failure> {
     match command {
         KeysCommand::Create { name, credit, account, json, data } => {
+            let name = issue::checked_name(&name).ok_or_else(|| {
+                Failure::usage("--name: write a name of 1 to 200 characters on one line")
+            })?;
             let bus = Endpoints::find(environment, &data.data)?.bus("keys").await?;
             create(&bus, name, credit, account, json).await?;
         }
@@ -100,10 +103,9 @@ fn list(record: &KeyRecordV1, json: bool) -> Result<(), Failure> {
         });
         return say(line.to_string());
     }
-    say(format!(
-        "{}  {}  {created}  …{}  {}",
-        record.key, record.account, record.last_four, record.name
-    ))
+    // One made by an earlier version may have several lines.
+    let name = record.name.replace(char::is_control, " ");
+    say(format!("{}  {}  {created}  …{}  {name}", record.key, record.account, record.last_four))
 }
 
 /// A name that no other grant has.

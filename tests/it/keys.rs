@@ -79,7 +79,7 @@ async fn two_keys_of_one_account_share_its_credit() {
 async fn a_wrong_wish_is_named() {
     let world = World::start().await;
     let admin = world.admin();
-    let wrongs: [(Value, &str); 9] = [
+    let wrongs: [(Value, &str); 10] = [
         (json!({"name": ""}), "name"),
         (json!({"name": "x".repeat(201)}), "name"),
         (json!({"name": "x", "expires_at": "2001-01-01T00:00:00Z"}), "expires_at"),
@@ -88,6 +88,7 @@ async fn a_wrong_wish_is_named() {
         (json!({"name": "x", "max_budget": -1}), "max_budget"),
         (json!({"name": "x", "max_budget": 0.000_000_1}), "max_budget"),
         (json!({"name": "x", "account": "acct_nobody"}), "account"),
+        (json!({"name": "two\nlines"}), "name"),
         (json!({"name": "x", "privacy": {"kinds": {"shoe_size": "mask"}}}), "privacy.kinds"),
     ];
     for (body, parameter) in wrongs {

@@ -27,9 +27,6 @@ use serde::{Deserialize, Deserializer};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Longest name of a key, in characters.
-const NAME_CHARACTERS_MAX: usize = 200;
-
 /// The highest limit of requests or tokens, as in the configuration.
 const LIMIT_MAX: u64 = 1_000_000_000_000;
 
@@ -244,11 +241,13 @@ fn checked_change(gateway: &Gateway, change: Change) -> Result<KeyEdit, Problem>
 }
 
 pub(super) fn checked_name(name: &str) -> Result<String, Problem> {
-    let name = name.trim().to_owned();
-    if name.is_empty() || name.chars().count() > NAME_CHARACTERS_MAX {
-        return Err(wrong("name", "1 – 200文字の名前", "a name of 1 to 200 characters"));
-    }
-    Ok(name)
+    issue::checked_name(name).ok_or_else(|| {
+        wrong(
+            "name",
+            "改行を含まない1 – 200文字の名前",
+            "a name of 1 to 200 characters on one line",
+        )
+    })
 }
 
 pub(super) fn checked_end(moment: &str) -> Result<u64, Problem> {

@@ -19,6 +19,17 @@ use schemas::records::{
 /// Letters and digits of a secret: 43 of 62 are 256 bits.
 const SECRET_LENGTH: usize = 43;
 
+/// Longest name of a key or an account, in characters.
+const NAME_CHARACTERS_MAX: usize = 200;
+
+/// A name as it is kept, or nothing when it can't be one. It stands on one line of lists.
+pub fn checked_name(name: &str) -> Option<String> {
+    let name = name.trim();
+    let is_one_line = !name.contains(|c: char| c.is_control() || "\u{2028}\u{2029}".contains(c));
+    let is_short = !name.is_empty() && name.chars().count() <= NAME_CHARACTERS_MAX;
+    (is_one_line && is_short).then(|| name.to_owned())
+}
+
 /// What a new key should be.
 #[derive(Debug, Clone, Default)]
 pub struct NewKey {
