@@ -6,6 +6,7 @@ use crate::command_line::CreditsCommand;
 use crate::endpoints::Endpoints;
 use crate::role::Failure;
 use gateway::auth::issue;
+use infra::bus::Bus;
 use infra::environment::Environment;
 use infra::store::Store;
 use schemas::ids::AccountId;
@@ -26,9 +27,7 @@ pub(super) async fn run(
             }
             let endpoints = Endpoints::find(environment, &data.data)?;
             let bus = endpoints.bus("credits").await?;
-            if bus.account(&account).await?.is_none() {
-                return Err(Failure::new(format!("there is no account {account}")));
-            }
+            is_there(&bus, &account).await?;
             let unique = unique.unwrap_or_else(keys::fresh_unique);
             issue::grant(&bus, &account, amount, &unique, &note).await?;
             super::ledger::wait_until_applied(&bus, &endpoints.store().await?).await?;
@@ -36,11 +35,17 @@ pub(super) async fn run(
         }
         CreditsCommand::Show { account, json, data } => {
             let account = AccountId::parse(account).map_err(Failure::usage)?;
-            let store = Endpoints::find(environment, &data.data)?.store().await?;
-            show(&store, &account, json).await?;
+            let endpoints = Endpoints::find(environment, &data.data)?;
+            is_there(&endpoints.bus("credits").await?, &account).await?;
+            show(&endpoints.store().await?, &account, json).await?;
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+async fn is_there(bus: &Bus, account: &AccountId) -> Result<(), Failure> {
+    let found = bus.account(account).await?;
+    found.map(drop).ok_or_else(|| Failure::new(format!("there is no account {account}")))
 }
 
 async fn show(store: &Store, account: &AccountId, json: bool) -> Result<(), Failure> {

@@ -85,7 +85,14 @@ async fn a_code_has_limits_and_an_end_and_a_claim_left_behind_is_credited() {
     let admin = world.admin();
     let named = json!({"code": "TWICE-EACH", "account": key.account});
     assert_eq!(admin.post(PATH, &named).await.status, 409);
-    assert_eq!(admin.post(PATH, &json!({"code": "TWICE-EACH"})).await.status, 400);
+    let in_query = |account: &str| format!("{PATH}?account={account}");
+    let code = json!({"code": "TWICE-EACH"});
+    assert_eq!(admin.post(&in_query(key.account.as_str()), &code).await.status, 409);
+    let unsaid = admin.post(PATH, &code).await;
+    assert_eq!((unsaid.status, unsaid.text.contains("?account=")), (400, true));
+    assert_eq!(admin.post(&in_query("acct_nobody"), &code).await.status, 400);
+    let foreign = world.key(0).await;
+    assert_eq!(client.post(&in_query(foreign.account.as_str()), &code).await.status, 400);
     assert_eq!(world.client_with(0, None).post(PATH, &named).await.status, 401);
     world.wait_until_applied().await;
     assert_eq!(world.balance(&key).await, 1_000);

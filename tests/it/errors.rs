@@ -71,6 +71,10 @@ async fn a_customer_is_no_operator() {
     assert_refused(&deleted, 403, "permission_denied", None);
     let foreign = client.get("/api/credits?account=acct_other").await;
     assert_refused(&foreign, 403, "permission_denied", None);
+    for path in ["/api/credits?account=nope", "/api/credits/lots?account=acct_other"] {
+        let nobody = world.admin().get(path).await;
+        assert_refused(&nobody, 404, "not_found", Some("account"));
+    }
     world.finish().await;
 }
 

@@ -139,7 +139,7 @@ async fn spent(gateway: &Gateway, account: &AccountId) -> Result<Spending, Probl
     spent.map_err(|error| away(&error))
 }
 
-fn unknown(name: &str) -> Problem {
+pub(super) fn unknown(name: &str) -> Problem {
     let shown: String = name.chars().take(80).collect();
     Problem::new(
         ErrorCode::NotFound,

@@ -2,11 +2,12 @@
 //! once. First the account's number is claimed, then the credit is written under that number:
 //! whoever dies in between leaves a claim whose credit the next call writes.
 
+use super::asked::Query;
 use super::error::ApiError;
 use super::incoming;
 use super::keys::{away, usd};
 use super::shapes::Redemption;
-use super::usage::{Asker, counted_asker};
+use super::usage::{Asker, UsageQuery, counted_asker};
 use crate::state::Gateway;
 use axum::Json;
 use axum::body::Body;
@@ -36,13 +37,15 @@ pub(super) struct Wanted {
 /// Redeems.
 pub(crate) async fn redeem(
     State(gateway): State<Arc<Gateway>>,
+    Query(query): Query<UsageQuery>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<Redemption>, ApiError> {
     let asker = counted_asker(&gateway, &headers).await?;
     let body = incoming::body(&gateway, &headers, body).await?;
     let wanted: Wanted = incoming::json(&body)?;
-    let account = match (asker, wanted.account) {
+    let named = query.account.map(AccountId::parse).transpose().map_err(|_| whose())?;
+    let account = match (asker, wanted.account.or(named)) {
         (Asker::Account(own), None) => own,
         (Asker::Account(own), Some(named)) if own == named => own,
         (Asker::Operator, Some(named)) => known(&gateway, named).await?,
@@ -117,9 +120,10 @@ async fn known(gateway: &Gateway, account: AccountId) -> Result<AccountId, Probl
 fn whose() -> Problem {
     Problem::new(
         ErrorCode::InvalidRequest,
-        "account が正しくありません。管理キーでは既存のアカウントを指定し、APIキーでは省いてください。",
-        "'account' is not valid: with the admin key name one that exists; with an API key leave it \
-         out.",
+        "account が正しくありません。管理キーでは既存のアカウントを ?account=acct_… か本文の account で\
+         指定し、APIキーでは省いてください。",
+        "'account' is not valid: with the admin key name one that exists, by ?account=acct_… or \
+         'account' in the body; with an API key leave it out.",
     )
     .at("account")
 }

@@ -1,6 +1,7 @@
 //! `GET /api/usage` and `GET /api/credits`: what was used and what is left. A key sees its own
 //! account; the operator sees all.
 
+use super::accounts;
 use super::asked::Query;
 use super::error::ApiError;
 use super::incoming;
@@ -91,9 +92,7 @@ pub(super) async fn credits(
     Query(query): Query<UsageQuery>,
     headers: HeaderMap,
 ) -> Result<Json<Credits>, ApiError> {
-    let asker = asker(&gateway, &headers)?;
-    let account = account_of(&asker, query.account)?;
-    may_see(&asker, &account)?;
+    let account = seen(&gateway, &asker(&gateway, &headers)?, query.account).await?;
     let balance = gateway.store.balance(&account).await.map_err(|error| away(&error))?;
     let available = MicroUsd(balance.balance.0 - balance.held.0);
     Ok(Json(Credits {
@@ -114,8 +113,7 @@ pub(super) async fn lots(
     headers: HeaderMap,
 ) -> Result<Json<LotList>, ApiError> {
     let asker = counted_asker(&gateway, &headers).await?;
-    let account = account_of(&asker, query.account)?;
-    may_see(&asker, &account)?;
+    let account = seen(&gateway, &asker, query.account).await?;
     let history = gateway.bus.account_history(&account).await.map_err(|error| away(&error))?;
     let lots = history.lots();
     let left = lots.all().iter().filter(|lot| lot.rest > MicroUsd::ZERO);
@@ -191,6 +189,21 @@ pub(super) fn may_see(asker: &Asker, account: &AccountId) -> Result<(), Problem>
             "Other accounts can't be seen with this key.",
         )),
     }
+}
+
+/// The account that is meant, if there is one and it may be seen.
+async fn seen(
+    gateway: &Gateway,
+    asker: &Asker,
+    named: Option<String>,
+) -> Result<AccountId, Problem> {
+    let account = account_of(asker, named)?;
+    may_see(asker, &account)?;
+    if matches!(asker, Asker::Operator) {
+        let found = gateway.bus.account(&account).await.map_err(|error| away(&error))?;
+        found.ok_or_else(|| accounts::unknown(account.as_str()))?;
+    }
+    Ok(account)
 }
 
 fn described(row: &UsageRow) -> UsageOfDay {

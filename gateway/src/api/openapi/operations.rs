@@ -207,6 +207,7 @@ fn credit() -> Vec<Operation> {
             .takes::<checkout::Wanted>()
             .gives::<Checkout>(),
         O::new("post", "/api/coupons/redeem", Either, "A code becomes credit.")
+            .asks(&["account"])
             .takes::<coupons::Wanted>()
             .gives::<Redemption>(),
         O::new(

@@ -246,7 +246,8 @@ pub(super) async fn redeem(
 ) -> Response {
     let t = Account::of(look.language);
     let body = Body::from(json!({"code": fields.text("code")}).to_string());
-    match coupons::redeem(state, who.headers(&headers), body).await {
+    let own = Query(UsageQuery { key_id: None, account: None });
+    match coupons::redeem(state, own, who.headers(&headers), body).await {
         Ok(redeemed) => room(
             &look,
             &who,
