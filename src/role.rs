@@ -184,6 +184,12 @@ pub(crate) fn stopped_by_signal() -> CancellationToken {
 
 async fn run_gateway(arguments: Gateway, environment: Environment) -> Result<ExitCode, Failure> {
     let config = read_config(&arguments.config, &environment)?;
+    if environment.get(ADMIN_API_KEY).is_none() {
+        tracing::warn!(
+            "ADMIN_API_KEY is not set: this gateway has no operator, so nobody can make keys or \
+             grant credit through it: set it to a long random text"
+        );
+    }
     let endpoints = Endpoints::from_environment(&environment)?;
     let stop = stopped_by_signal();
     let bus = endpoints.bus("gateway").await?;
@@ -191,7 +197,7 @@ async fn run_gateway(arguments: Gateway, environment: Environment) -> Result<Exi
     bus.make_missing_streams(&config.queue, &config.models.pools()).await?;
     let api = PromptListener::bind(address(arguments.listen, &config.gateway.listen)?).await?;
     let metrics = address(arguments.metrics_listen, &config.gateway.metrics_listen)?;
-    let metrics = PromptListener::bind(metrics).await?;
+    let metrics = PromptListener::bind_as("--metrics-listen", metrics).await?;
     tracing::info!(address = %api.local_address()?, "listening");
     let (config, counted, tasks) = (Arc::new(config), Metrics::new()?, Tasks::under(&stop));
     let reload = reload(&arguments.config, &environment, &config);
@@ -236,7 +242,7 @@ impl Port {
     ) -> Result<Self, Failure> {
         let port = Self { tasks: Tasks::new(), metrics: Metrics::new()? };
         if let Some(address) = told.metrics_listen {
-            let listener = PromptListener::bind(address).await?;
+            let listener = PromptListener::bind_as("--metrics-listen", address).await?;
             tracing::info!(address = %listener.local_address()?, "counters can be read");
             let (metrics, bus, store) = (port.metrics.clone(), bus.clone(), store.cloned());
             let status = Status { metrics, bus, store, needs_slots };

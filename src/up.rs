@@ -104,7 +104,7 @@ pub(crate) async fn up(
     let metrics = role::address(arguments.metrics_listen, &config.gateway.metrics_listen)?;
     let listeners = Listeners {
         api: PromptListener::bind(api).await?,
-        metrics: PromptListener::bind(metrics).await?,
+        metrics: PromptListener::bind_as("--metrics-listen", metrics).await?,
     };
     let _lock = lock(&arguments.data)?;
     let kept = Secrets::kept(&arguments.data)?;
@@ -171,10 +171,12 @@ fn drain_soon(config: &mut Config) {
 
 /// Makes the data folder, and holds it: two programs on the same data would corrupt it.
 fn lock(data: &Path) -> Result<std::fs::File, Failure> {
-    std::fs::create_dir_all(data)?;
-    #[cfg(unix)]
-    std::fs::set_permissions(data, std::os::unix::fs::PermissionsExt::from_mode(0o700))?;
-    let file = std::fs::File::create(data.join("lock"))?;
+    let file = lock_file(data).map_err(|error| {
+        Failure::new(format!(
+            "{}: {error}: choose a folder that can be written with --data",
+            data.display()
+        ))
+    })?;
     file.try_lock().map_err(|_| {
         Failure::new(format!(
             "{} is in use by another fly-llm: stop it, or choose another folder with --data",
@@ -182,6 +184,13 @@ fn lock(data: &Path) -> Result<std::fs::File, Failure> {
         ))
     })?;
     Ok(file)
+}
+
+fn lock_file(data: &Path) -> std::io::Result<std::fs::File> {
+    std::fs::create_dir_all(data)?;
+    #[cfg(unix)]
+    std::fs::set_permissions(data, std::os::unix::fs::PermissionsExt::from_mode(0o700))?;
+    std::fs::File::create(data.join("lock"))
 }
 
 async fn start_servers(

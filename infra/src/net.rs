@@ -27,9 +27,19 @@ impl PromptListener {
     /// # Errors
     /// When the address is taken or not ours; the text says what to do.
     pub async fn bind(address: SocketAddr) -> io::Result<Self> {
+        Self::bind_as("--listen", address).await
+    }
+
+    /// The same for an address that another option chooses.
+    ///
+    /// # Errors
+    /// As [`Self::bind`].
+    pub async fn bind_as(option: &str, address: SocketAddr) -> io::Result<Self> {
         let listener = TcpListener::bind(address).await.map_err(|error| {
-            let hint = "another program may use it: choose another with --listen HOST:PORT, \
-                        or HOST:0 for a free one";
+            let hint = format!(
+                "another program may use it: choose another with {option} HOST:PORT, or HOST:0 \
+                 for a free one"
+            );
             io::Error::new(error.kind(), format!("can't listen at {address}: {error} ({hint})"))
         })?;
         socket2::SockRef::from(&listener).listen(CONNECTIONS_WAITING_MAX)?;

@@ -74,7 +74,10 @@ pub(crate) async fn run(command: Command, environment: Environment) -> Result<Ex
 
 async fn healthcheck(url: &str, json: bool) -> Result<ExitCode, Failure> {
     let client = infra::net::http_client(HEALTHCHECK_SECONDS_MAX)?;
-    let answer = client.get(url).send().await?;
+    let answer = client.get(url).send().await.map_err(|error| match error.is_builder() {
+        true => Failure::usage(format!("'{url}' is no URL: write one as http://HOST:8080/ready")),
+        false => Failure::new(error),
+    })?;
     let status = answer.status();
     let text = answer.text().await?;
     if json {
