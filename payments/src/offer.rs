@@ -44,6 +44,20 @@ pub enum OfferError {
     },
 }
 
+impl OfferError {
+    /// The same in Japanese.
+    pub fn japanese(&self) -> String {
+        match self {
+            Self::Plan { name, known } => {
+                format!("プラン '{name}' はありません。販売中のプランは {known} です")
+            }
+            Self::Amount { least, most } => format!(
+                "任意の金額は {least} から {most} までを、1セントまたは1円の単位で指定してください"
+            ),
+        }
+    }
+}
+
 impl Payments {
     /// The plans, as they are sold in a currency.
     pub fn offers(&self, currency: Currency) -> Vec<Offer> {
@@ -153,8 +167,11 @@ mod tests {
         for (currency, minor) in
             [(Currency::Usd, 499), (Currency::Usd, 100_001), (Currency::Jpy, 499)]
         {
-            assert!(credit(currency, minor).is_err(), "{minor}");
+            let refused = credit(currency, minor).unwrap_err().japanese();
+            assert!(refused.contains(" から ") && !refused.contains("amount"), "{refused}");
         }
+        let refused = payments.plan("nope", Currency::Jpy).unwrap_err().japanese();
+        assert!(refused.starts_with("プラン 'nope' はありません"), "{refused}");
     }
 
     #[test]

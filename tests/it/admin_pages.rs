@@ -88,6 +88,11 @@ async fn the_operator_makes_an_account_grants_and_revokes_and_all_of_it_is_noted
     let listed = world.admin().get("/api/keys").await.json()["data"][0].clone();
     let account = listed["account"].as_str().unwrap().to_owned();
     let place = format!("/admin/accounts/{account}");
+    for (search, label) in [("", "Credit of all accounts"), ("x", "Credit of the accounts found")] {
+        let page = operator.get(&format!("/admin/accounts?q={search}")).await;
+        assert_eq!(page.text.matches("Credit of ").count(), 1, "{search}");
+        assert!(page.text.contains(label), "{search}: {}", page.text);
+    }
     let page = operator.get(&place).await;
     assert!(page.text.contains("花子商店"), "{}", page.text);
     let unique = page.text.split_once("name=\"unique\" value=\"").expect("a name").1;

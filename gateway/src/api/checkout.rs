@@ -139,7 +139,11 @@ fn offer(payments: &Payments, wanted: &Wanted) -> Result<Offer, Problem> {
     };
     offer.map_err(|error| {
         let field = if wanted.plan.is_some() { "plan" } else { "amount" };
-        wrong(field, &format!("この金額・プランは購入できません: {error}。"), &format!("{error}."))
+        wrong(
+            field,
+            &format!("この金額・プランは購入できません: {}。", error.japanese()),
+            &format!("{error}."),
+        )
     })
 }
 

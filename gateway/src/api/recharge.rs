@@ -160,7 +160,7 @@ fn manager(
 fn checked(payments: &Payments, wanted: &Wanted) -> Result<RechargeWish, Problem> {
     let price = money(&wanted.amount, wanted.currency, "amount")?;
     let offer = payments.recharge_offer(price).map_err(|error| {
-        let told = format!("この金額ではチャージできません: {error}。");
+        let told = format!("この金額ではチャージできません: {}。", error.japanese());
         wrong("amount", &told, &format!("{error}."))
     })?;
     let month_max = money(&wanted.month_max, wanted.currency, "month_max")?.minor;

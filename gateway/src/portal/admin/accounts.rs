@@ -72,6 +72,7 @@ async fn listed(
         Err(error) => return away(look, error.as_ref()),
     };
     let sum = |of: &dyn Fn(&Balance) -> i64| MicroUsd(rows.iter().map(|r| of(&r.balance)).sum());
+    let outstanding = if wanted.trim().is_empty() { t.outstanding } else { t.outstanding_found };
     let spent = MicroUsd(rows.iter().map(|row| row.spent.total.0).sum());
     room(
         look,
@@ -89,7 +90,7 @@ async fn listed(
             br;
             dl.figures {
                 div.figure { dt { (t.accounts) } dd { (grouped(rows.len() as u64)) } }
-                div.figure { dt { (t.outstanding) } dd { (dollars(sum(&|b| b.balance.0))) } }
+                div.figure { dt { (outstanding) } dd { (dollars(sum(&|b| b.balance.0))) } }
                 div.figure { dt { (t.held) } dd { (dollars(sum(&|b| b.held.0))) } }
                 div.figure { dt { (t.spent) } dd { (dollars(spent)) } }
             }

@@ -63,6 +63,7 @@ texts! {
         spent: "利用額", "Spent";
         spent_month: "今月", "this month";
         outstanding: "全アカウントの残高", "Credit of all accounts";
+        outstanding_found: "見つかったアカウントの残高", "Credit of the accounts found";
         no_accounts: "アカウントはまだありません。下のフォームで最初のキーを作成してください。",
             "There is no account yet. Make a first key with the form below.";
         search: "IDか名前で探す", "Find by ID or name";
