@@ -59,7 +59,7 @@ pub(crate) fn metrics_are_those_of_the_code(tree: &Tree) -> Vec<String> {
     if declared.is_empty() {
         return vec![format!("{METRICS_FILE} declares nothing that this check can read")];
     }
-    let users: Vec<(String, String)> = ["gateway/src", "workers", "infra/src"]
+    let users: Vec<(String, String)> = ["gateway/src", "workers", "infra/src", "src"]
         .iter()
         .flat_map(|folder| tree.rust_below(folder))
         .filter(|path| !path.contains("/tests"))
