@@ -152,6 +152,9 @@ mod tests {
     async fn a_taken_port_says_what_to_do() {
         let first = PromptListener::bind(([127, 0, 0, 1], 0).into()).await.unwrap();
         let second = PromptListener::bind(first.local_address().unwrap()).await;
-        assert!(second.err().unwrap().to_string().contains("--listen"));
+        assert!(second.err().unwrap().to_string().contains("with --listen HOST:PORT"));
+        let taken = first.local_address().unwrap();
+        let third = PromptListener::bind_as("--metrics-listen", taken).await;
+        assert!(third.err().unwrap().to_string().contains("with --metrics-listen HOST:PORT"));
     }
 }
