@@ -266,7 +266,12 @@ async fn secrets(
     };
     let mut secrets = match kept {
         Some(secrets) if known => secrets,
-        _ => {
+        kept => {
+            if kept.is_some() {
+                tracing::warn!(
+                    "this NATS doesn't know the account of the kept keys: new ones are made"
+                );
+            }
             let wanted = NewKey { name: "first key".to_owned(), ..NewKey::default() };
             let issued = issue::issue(bus, wanted).await?;
             let account = issued.record.account;
