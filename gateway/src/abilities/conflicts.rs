@@ -30,7 +30,7 @@ fn thinks(chat: &ChatRequest) -> bool {
     kind.and_then(Value::as_str).is_some_and(|kind| kind != "disabled")
 }
 
-fn forces_a_call(chat: &ChatRequest) -> bool {
+pub(super) fn forces_a_call(chat: &ChatRequest) -> bool {
     let choice = chat.tool_choice.as_ref();
     choice.is_some_and(|choice| choice.is_object() || choice.as_str() == Some("required"))
 }

@@ -1,6 +1,7 @@
 //! Fields within tools and parts that a model has no word for. Each has one name for all places
 //! where it stands, and is left out of all of them.
 
+use super::conflicts::forces_a_call;
 use infra::config::Model;
 use schemas::anthropic::TOOL_FIELDS;
 use schemas::catalogue::{Capability, Vendor};
@@ -21,12 +22,20 @@ pub(super) fn unknown_to(model: &Model, chat: &ChatRequest) -> Vec<String> {
     let holds = match model.vendor {
         Vendor::Anthropic => model.can(Capability::JsonSchema),
         Vendor::Gemini => false,
-        Vendor::Openai | Vendor::Azure | Vendor::Compatible | Vendor::Llama => true,
+        Vendor::Llama => must_call(chat),
+        Vendor::Openai | Vendor::Azure | Vendor::Compatible => true,
     };
     let others = TOOL_FIELDS.iter().filter(|_| model.vendor != Vendor::Anthropic);
     let names = (!holds).then_some(&STRICT).into_iter().chain(others);
     let names = names.map(|name| format!("{OF_TOOLS}{name}")).chain([CITATIONS.to_owned()]);
     names.filter(|name| is_given(chat, name) == Some(true)).collect()
+}
+
+/// Whether a tool must be called: then our own worker holds the answer to its schema, and else a
+/// call is the model's own words.
+fn must_call(chat: &ChatRequest) -> bool {
+    let mode = chat.tool_choice.as_ref().and_then(|choice| choice.pointer("/allowed_tools/mode"));
+    forces_a_call(chat) && mode.and_then(Value::as_str) != Some("auto")
 }
 
 /// Whether it is there and says something; `None` for a field that isn't one of these.
@@ -115,6 +124,19 @@ mod tests {
             assert_eq!(is_strict, !expected.contains("strict"), "{kind}");
             let has_examples = tool.get("input_examples").is_some();
             assert_eq!(has_examples, !expected.contains("examples"), "{kind}");
+        }
+        for (choice, expected) in [
+            (json!("auto"), "tools.strict tools.input_examples"),
+            (json!("required"), "tools.input_examples"),
+            (json!({"type": "function", "function": {"name": "f"}}), "tools.input_examples"),
+            (
+                json!({"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": []}}),
+                "tools.strict tools.input_examples",
+            ),
+        ] {
+            let mut asked = asked.clone();
+            asked["tool_choice"] = choice;
+            assert_eq!(judged("vendor: llama", full, asked).0, expected);
         }
         let model = model("vendor: openai", "chat");
         let dropped = dropped(&model, &chat(asked));
