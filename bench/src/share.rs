@@ -31,11 +31,12 @@ impl Share {
         let quota_us = PERIOD_US * percent / 100;
         let name = format!("fly-llm-bench-{process}");
         let is_first = Path::new(FIRST_ROOT).join("cpu.cfs_quota_us").exists();
-        let share = Self(Path::new(if is_first { FIRST_ROOT } else { ROOT }).join(name));
         if !is_first {
             fs::write(Path::new(ROOT).join("cgroup.subtree_control"), "+cpu")?;
         }
-        fs::create_dir(&share.0)?;
+        let folder = Path::new(if is_first { FIRST_ROOT } else { ROOT }).join(name);
+        fs::create_dir(&folder)?;
+        let share = Self(folder);
         if is_first {
             share.set("cpu.cfs_period_us", &PERIOD_US.to_string())?;
             share.set("cpu.cfs_quota_us", &quota_us.to_string())?;
