@@ -239,13 +239,15 @@ impl Port {
         told: MetricsPort,
         (bus, store): (&Bus, Option<&Store>),
         needs_slots: bool,
+        stop: &CancellationToken,
     ) -> Result<Self, Failure> {
         let port = Self { tasks: Tasks::new(), metrics: Metrics::new()? };
         if let Some(address) = told.metrics_listen {
             let listener = PromptListener::bind_as("--metrics-listen", address).await?;
             tracing::info!(address = %listener.local_address()?, "counters can be read");
             let (metrics, bus, store) = (port.metrics.clone(), bus.clone(), store.cloned());
-            let status = Status { metrics, bus, store, needs_slots };
+            let leaving = stop.clone();
+            let status = Status { metrics, bus, store, needs_slots, leaving };
             let until = port.tasks.stop().clone();
             port.tasks.spawn("metrics port", status::serve(listener, status, until));
         }
@@ -262,19 +264,20 @@ impl Port {
 async fn run_provider(arguments: Plain, environment: Environment) -> Result<ExitCode, Failure> {
     let config = read_config(&arguments.config, &environment)?;
     let bus = Endpoints::bus_from_environment(&environment, "worker provider").await?;
-    let port = Port::open(arguments.port, (&bus, None), true).await?;
+    let stop = stopped_by_signal();
+    let port = Port::open(arguments.port, (&bus, None), true, &stop).await?;
     let config = Arc::new(config);
     if !config.models.iter().any(|model| model.can_be_called()) {
         // It says what is missing.
-        let (metrics, stop) = (port.metrics.clone(), CancellationToken::new());
-        worker_provider::run(&config, bus.clone(), metrics, stop).await?;
+        let (metrics, never) = (port.metrics.clone(), CancellationToken::new());
+        worker_provider::run(&config, bus.clone(), metrics, never).await?;
     }
     let reload = reload(&arguments.config, &environment, &config);
     let check = |config: &Config| worker_provider::check(config).map_err(Failure::new);
     let reload = Reload { metrics: Some(port.metrics.clone()), check, ..reload };
     let configs = reload.watch(&port.tasks);
     let given = (bus, port.metrics.clone());
-    let ran = provider::serve(configs, given, stopped_by_signal()).await;
+    let ran = provider::serve(configs, given, stop).await;
     port.close().await;
     Ok(ran.map(|()| ExitCode::SUCCESS)?)
 }
@@ -286,12 +289,12 @@ async fn run_billing(arguments: Plain, environment: Environment) -> Result<ExitC
     let store = endpoints.store().await?.in_time_zone(config.budget.time_zone);
     let payments = payments::Payments::new(&config).map_err(Failure::new)?;
     let config = Arc::new(config);
-    let port = Port::open(arguments.port, (&bus, Some(&store)), false).await?;
+    let stop = stopped_by_signal();
+    let port = Port::open(arguments.port, (&bus, Some(&store)), false, &stop).await?;
     let reload = reload(&arguments.config, &environment, &config);
     // Nothing of billing changes while it runs: the watch says so, and SIGHUP ends nothing.
     let _configs = Reload { metrics: Some(port.metrics.clone()), ..reload }.watch(&port.tasks);
     let billing = worker_billing::Billing { bus, store, metrics: port.metrics.clone(), payments };
-    let stop = stopped_by_signal();
     worker_billing::run(billing, stop.clone()).await;
     port.close().await;
     ended(&stop)
@@ -304,7 +307,7 @@ async fn run_rakuten(arguments: Rakuten, environment: Environment) -> Result<Exi
     if arguments.end_with_parent {
         stop_with_standard_input(stop.clone())?;
     }
-    let port = Port::open(arguments.port, (&bus, None), true).await?;
+    let port = Port::open(arguments.port, (&bus, None), true, &stop).await?;
     let name = arguments.name;
     let file = arguments.model.or_else(|| configured_file(&config, name.as_deref()));
     let running = Arc::new(config.clone());

@@ -165,6 +165,7 @@ pub(crate) async fn up(
 
 /// Whoever ends everything on one machine waits for nothing long.
 fn drain_soon(config: &mut Config) {
+    config.gateway.leave_notice_seconds = 0;
     config.gateway.drain_seconds_max = DRAIN_SECONDS_MAX;
     config.workers.drain_seconds_max = DRAIN_SECONDS_MAX;
 }

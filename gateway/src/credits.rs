@@ -155,6 +155,16 @@ pub(crate) fn away() -> Problem {
     .retry_after_ms(AWAY_RETRY_MS)
 }
 
+/// No charge can be recorded.
+pub(crate) fn not_recorded() -> Problem {
+    Problem::new(
+        ErrorCode::ServiceUnavailable,
+        "料金を記録できないため、今は受け付けられません。少し待ってもう一度お試しください。",
+        "No charge can be recorded now, so nothing is started. Try again in a moment.",
+    )
+    .retry_after_ms(AWAY_RETRY_MS)
+}
+
 /// An amount as a client writes it: USD, an exact decimal.
 pub(crate) fn usd(number: &serde_json::Number) -> Result<MicroUsd, ()> {
     let amount = MicroUsd::from_decimal(&number.to_string()).map_err(drop)?;

@@ -1,5 +1,6 @@
-//! The sales desk: payments, if anything is sold here, and how many strangers may ask for Stripe's
-//! page. It must never open the page without a limit for people that nobody knows.
+//! The sales desk: payments, if anything is sold here, and how often strangers may make us ask
+//! Stripe. Nothing is asked without a limit for people that nobody knows: Stripe limits us, too, and
+//! then nobody can buy.
 
 use infra::config::Config;
 use payments::{CallError, Payments};
@@ -8,19 +9,47 @@ use std::sync::Mutex;
 /// Pages of Stripe's that one gateway opens for strangers in a minute.
 pub(crate) const STRANGERS_PER_MINUTE_MAX: u32 = 60;
 
+/// Buyers that come back from it to one gateway in a minute: each is looked up at Stripe, with up to
+/// three attempts, of the 100 requests that Stripe takes in a second (docs.stripe.com/rate-limits).
+pub(crate) const RETURNS_PER_MINUTE_MAX: u32 = 300;
+
 /// Milliseconds of a minute.
 const MINUTE_MS: u64 = 60_000;
 
 /// Where credit is sold.
 pub(crate) struct Desk {
     payments: Option<Payments>,
-    /// The minute, and how many strangers came in it.
-    strangers: Mutex<(u64, u32)>,
+    strangers: Counter<STRANGERS_PER_MINUTE_MAX>,
+    returns: Counter<RETURNS_PER_MINUTE_MAX>,
+}
+
+/// The minute, and how many came in it.
+#[derive(Default)]
+struct Counter<const MAX: u32>(Mutex<(u64, u32)>);
+
+impl<const MAX: u32> Counter<MAX> {
+    /// Counts one more; says whether he may pass, or in how many milliseconds.
+    fn admit(&self, now_ms: u64) -> Result<(), u64> {
+        let mut counted = self.0.lock().unwrap_or_else(|poison| poison.into_inner());
+        let minute = now_ms / MINUTE_MS;
+        if counted.0 != minute {
+            *counted = (minute, 0);
+        }
+        if counted.1 >= MAX {
+            return Err((minute + 1) * MINUTE_MS - now_ms);
+        }
+        counted.1 += 1;
+        Ok(())
+    }
 }
 
 impl Desk {
     pub(crate) fn new(config: &Config) -> Result<Self, CallError> {
-        Ok(Self { payments: Payments::new(config)?, strangers: Mutex::default() })
+        Ok(Self {
+            payments: Payments::new(config)?,
+            strangers: Counter::default(),
+            returns: Counter::default(),
+        })
     }
 
     /// Payments; `None` when nothing is sold here.
@@ -28,18 +57,15 @@ impl Desk {
         self.payments.as_ref()
     }
 
-    /// Counts a stranger; says whether he may pass, or in how many milliseconds.
+    /// Counts a stranger who wants Stripe's page; says whether he may pass, or in how many
+    /// milliseconds.
     pub(crate) fn admit_stranger(&self, now_ms: u64) -> Result<(), u64> {
-        let mut strangers = self.strangers.lock().unwrap_or_else(|poison| poison.into_inner());
-        let minute = now_ms / MINUTE_MS;
-        if strangers.0 != minute {
-            *strangers = (minute, 0);
-        }
-        if strangers.1 >= STRANGERS_PER_MINUTE_MAX {
-            return Err((minute + 1) * MINUTE_MS - now_ms);
-        }
-        strangers.1 += 1;
-        Ok(())
+        self.strangers.admit(now_ms)
+    }
+
+    /// Counts somebody who says that he has paid; the same.
+    pub(crate) fn admit_return(&self, now_ms: u64) -> Result<(), u64> {
+        self.returns.admit(now_ms)
     }
 }
 
@@ -57,6 +83,7 @@ mod tests {
             assert_eq!(desk.admit_stranger(MINUTE_MS + 5), Ok(()));
         }
         assert_eq!(desk.admit_stranger(MINUTE_MS + 5), Err(MINUTE_MS - 5));
+        assert_eq!(desk.admit_return(MINUTE_MS + 5), Ok(()), "each has a limit of its own");
         assert_eq!(desk.admit_stranger(2 * MINUTE_MS), Ok(()));
     }
 }

@@ -138,8 +138,8 @@ pub struct Listeners {
     pub metrics: PromptListener,
 }
 
-/// Serves until `stop`; then accepts nothing new, lets running answers finish within their limit,
-/// and settles what is left.
+/// Serves until `stop`; then it isn't ready any more, accepts nothing new after its notice, lets
+/// running answers finish within their limit, and settles what is left.
 ///
 /// # Errors
 /// When NATS refuses what a gateway needs, or masking can't be set up.
@@ -160,6 +160,14 @@ pub async fn run(
     keep::keep(&gateway);
     chat::keep_leads(&gateway);
     let drain_max = Duration::from_secs(gateway.config.gateway.drain_seconds_max);
+    let notice = Duration::from_secs(gateway.config.gateway.leave_notice_seconds);
+    let closed = CancellationToken::new();
+    let closing = closed.clone();
+    background.spawn("closing", async move {
+        stop.cancelled().await;
+        tokio::time::sleep(notice).await;
+        closing.cancel();
+    });
     let routes = reload::Served::new(&gateway);
     let until = background.stop().clone();
     background.spawn("metrics", serve::serve(listeners.metrics, routes.metrics.clone(), until));
@@ -167,11 +175,11 @@ pub async fn run(
     reload::follow(&gateway, routes, configs);
     fleet::first_advert(&gateway).await;
     let served = async {
-        serve::serve(listeners.api, api, stop.clone()).await;
+        serve::serve(listeners.api, api, closed.clone()).await;
         gateway.detached.finish().await;
     };
     let late = async {
-        stop.cancelled().await;
+        closed.cancelled().await;
         tokio::time::sleep(drain_max).await;
     };
     tokio::select! {

@@ -68,7 +68,8 @@ pub struct Gateway {
     pub(crate) entrance: Arc<Entrance>,
     pub(crate) desk: Arc<Desk>,
     pub(crate) front: Arc<Front>,
-    /// Cancelled when the gateway accepts nothing new any more: what never ends by itself ends.
+    /// Cancelled when the gateway is asked to stop: it isn't ready any more, and what never ends by
+    /// itself ends.
     pub(crate) leaving: CancellationToken,
     /// Tasks that live as long as the gateway.
     pub(crate) background: Tasks,

@@ -189,8 +189,22 @@ metrics! {
     holds_swept_total: IntCounterVec[],
     /// Whether this process is connected to NATS: 1 or 0.
     nats_connected: IntGaugeVec[],
-    /// Whether Redis answers this process: 1 or 0.
+    /// Whether the ledger took what this process wrote to it last: 1 or 0. While it takes nothing
+    /// nothing that costs is begun, but for a try from time to time.
+    ledger_writable: IntGaugeVec[],
+    /// Whether Redis answers this process and may be written: 1 or 0.
     redis_connected: IntGaugeVec[],
+}
+
+/// How the servers are that a process needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Servers {
+    /// It is connected to NATS.
+    pub nats: bool,
+    /// The ledger takes what is written.
+    pub ledger: bool,
+    /// Redis answers and may be written; `None` where it isn't needed.
+    pub redis: Option<bool>,
 }
 
 /// Adds a time to a histogram with one label.
@@ -199,9 +213,11 @@ pub fn observe(times: &HistogramVec, label: &str, time: Duration) {
 }
 
 impl Metrics {
-    /// Notes whether the servers are there; `None` for one that this process doesn't need.
-    pub fn see_servers(&self, nats: bool, redis: Option<bool>) {
+    /// Notes how the servers are.
+    pub fn see_servers(&self, servers: Servers) {
+        let Servers { nats, ledger, redis } = servers;
         self.nats_connected.with_label_values::<&str>(&[]).set(i64::from(nats));
+        self.ledger_writable.with_label_values::<&str>(&[]).set(i64::from(ledger));
         if let Some(redis) = redis {
             self.redis_connected.with_label_values::<&str>(&[]).set(i64::from(redis));
         }
@@ -245,13 +261,14 @@ mod tests {
         metrics.worker_slots.with_label_values(&["cloud"]).set(4);
         metrics.worker_slots.with_label_values(&["rakuten"]).set(2);
         assert_eq!(metrics.slots(), 6);
-        metrics.see_servers(true, None);
+        metrics.see_servers(Servers { nats: true, ledger: true, redis: None });
         let text = metrics.text();
         assert!(text.contains("fly_llm_nats_connected 1"), "{text}");
         assert!(!text.contains("fly_llm_redis_connected "), "{text}");
-        metrics.see_servers(false, Some(true));
+        metrics.see_servers(Servers { nats: false, ledger: false, redis: Some(true) });
         let text = metrics.text();
         assert!(text.contains("fly_llm_nats_connected 0"), "{text}");
+        assert!(text.contains("fly_llm_ledger_writable 0"), "{text}");
         assert!(text.contains("fly_llm_redis_connected 1"), "{text}");
     }
 }

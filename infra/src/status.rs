@@ -3,7 +3,7 @@
 //! of its own that no client reaches.
 
 use crate::bus::Bus;
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, Servers};
 use crate::net::PromptListener;
 use crate::store::Store;
 use axum::extract::State;
@@ -28,6 +28,8 @@ pub struct Status {
     pub store: Option<Store>,
     /// Whether it is ready only once it has slots: a model takes a while to load.
     pub needs_slots: bool,
+    /// Cancelled when it is asked to stop: then it takes no more work.
+    pub leaving: CancellationToken,
 }
 
 /// Answers until `stop`.
@@ -45,14 +47,15 @@ pub async fn serve(listener: PromptListener, status: Status, stop: CancellationT
 
 impl Status {
     /// Looks at both servers, and leaves what it saw in the gauges.
-    async fn look(&self) -> (bool, Option<bool>) {
-        let nats = self.bus.is_connected();
+    async fn look(&self) -> Servers {
         let redis = match &self.store {
-            Some(store) => Some(store.ping().await.is_ok()),
+            Some(store) => Some(store.probe().await.is_ok()),
             None => None,
         };
-        self.metrics.see_servers(nats, redis);
-        (nats, redis)
+        let nats = self.bus.is_connected();
+        let servers = Servers { nats, ledger: self.bus.ledger().is_open(), redis };
+        self.metrics.see_servers(servers);
+        servers
     }
 }
 
@@ -61,11 +64,13 @@ async fn health() -> Response {
 }
 
 async fn ready(State(status): State<Arc<Status>>) -> Response {
-    let (nats, redis) = status.look().await;
+    let Servers { nats, ledger, redis } = status.look().await;
     let slots = status.metrics.slots();
-    let ready = nats && redis.unwrap_or(true) && (slots > 0 || !status.needs_slots);
+    let leaving = status.leaving.is_cancelled();
+    let has_slots = slots > 0 || !status.needs_slots;
+    let ready = nats && ledger && redis.unwrap_or(true) && has_slots && !leaving;
     let code = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    let mut answer = json!({"ready": ready, "nats": nats});
+    let mut answer = json!({"ready": ready, "nats": nats, "ledger": ledger, "leaving": leaving});
     if let Some(redis) = redis {
         answer["redis"] = redis.into();
     }

@@ -24,6 +24,8 @@ const PAUSE: Duration = Duration::from_millis(200);
 const PAGE_OBJECTS_MAX: i64 = 100;
 /// Pages that are read of one list.
 const PAGES_MAX: usize = 200;
+/// Longest name of an object, in bytes (docs.stripe.com/upgrades).
+const NAME_BYTES_MAX: usize = 255;
 
 /// A call that failed.
 #[derive(Debug, thiserror::Error)]
@@ -149,12 +151,13 @@ impl Client {
     }
 
     pub(crate) async fn session(&self, id: &str) -> Result<Session, CallError> {
-        let wanted = stripe_checkout::checkout_session::RetrieveCheckoutSession::new(id);
-        self.call(|| wanted.build().customize(), None, id).await
+        let wanted = stripe_checkout::checkout_session::RetrieveCheckoutSession::new(named(id)?);
+        let session: Session = self.call(|| wanted.build().customize(), None, id).await?;
+        if session.id == id { Ok(session) } else { Err(CallError::Unknown(id.to_owned())) }
     }
 
     pub(crate) async fn intent(&self, id: &str) -> Result<Intent, CallError> {
-        let wanted = stripe_core::payment_intent::RetrievePaymentIntent::new(id);
+        let wanted = stripe_core::payment_intent::RetrievePaymentIntent::new(named(id)?);
         self.call(|| wanted.build().customize(), None, id).await
     }
 
@@ -169,7 +172,7 @@ impl Client {
 
     /// Lets Stripe forget a card. One that it doesn't know is forgotten.
     pub(crate) async fn forget_card(&self, card: &str) -> Result<(), CallError> {
-        let path = format!("/payment_methods/{card}/detach");
+        let path = format!("/payment_methods/{}/detach", named(card)?);
         let request = || RequestBuilder::new(StripeMethod::Post, path.clone()).customize();
         match self.call::<PaymentMethod>(request, None, card).await {
             Ok(_) | Err(CallError::Unknown(_) | CallError::Refused(_)) => Ok(()),
@@ -178,12 +181,12 @@ impl Client {
     }
 
     pub(crate) async fn refund(&self, id: &str) -> Result<Refund, CallError> {
-        let wanted = stripe_core::refund::RetrieveRefund::new(id);
+        let wanted = stripe_core::refund::RetrieveRefund::new(named(id)?);
         self.call(|| wanted.build().customize(), None, id).await
     }
 
     pub(crate) async fn dispute(&self, id: &str) -> Result<Dispute, CallError> {
-        let wanted = stripe_core::dispute::RetrieveDispute::new(id);
+        let wanted = stripe_core::dispute::RetrieveDispute::new(named(id)?);
         self.call(|| wanted.build().customize(), None, id).await
     }
 
@@ -281,6 +284,16 @@ impl Client {
             tokio::time::sleep(pause).await;
             (attempt, pause) = (attempt + 1, pause * 2);
         }
+    }
+}
+
+/// The name of an object, as Stripe makes them: whatever else somebody asks for must not become
+/// part of a call's path.
+fn named(id: &str) -> Result<&str, CallError> {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    match !id.is_empty() && id.len() <= NAME_BYTES_MAX && id.bytes().all(is_plain) {
+        true => Ok(id),
+        false => Err(CallError::Unknown(id.chars().take(NAME_BYTES_MAX).collect())),
     }
 }
 

@@ -10,6 +10,9 @@ pub mod money;
 /// What was consumed, in disjoint buckets.
 pub mod usage;
 
+/// What came through of an answer that nobody counted.
+pub mod produced;
+
 /// Every NATS subject, stream and bucket name; the only place where they are spelled.
 pub mod subjects;
 

@@ -59,10 +59,38 @@ pub enum TokenSource {
 /// Bytes whose wide characters are counted together: one byte counts as many.
 const COUNTED_TOGETHER: usize = u8::MAX as usize;
 
-/// Estimated tokens of a text whose tokenizer is not at hand: about four characters a token for
-/// Latin scripts, one for Japanese, Chinese and Korean. For cut streams only; a hold uses
+/// Estimated tokens of a text that comes in pieces and whose tokenizer is not at hand: about four
+/// characters a token for Latin scripts, one for Japanese, Chinese and Korean. Only the sum is
+/// rounded, so that it is the same however the text is cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct TokenEstimate {
+    wide: u64,
+    narrow: u64,
+}
+
+impl TokenEstimate {
+    /// Counts a piece.
+    pub fn add(&mut self, text: &str) {
+        let wide = wide_characters(text);
+        self.wide += wide;
+        self.narrow += text.chars().count() as u64 - wide;
+    }
+
+    /// About so many tokens.
+    pub fn tokens(self) -> u64 {
+        self.wide + self.narrow.div_ceil(4)
+    }
+}
+
+/// The same of a text that is there as a whole. For what nobody counts only; a hold uses
 /// [`token_upper_bound`].
 pub fn token_estimate(text: &str) -> u64 {
+    let mut estimate = TokenEstimate::default();
+    estimate.add(text);
+    estimate.tokens()
+}
+
+fn wide_characters(text: &str) -> u64 {
     // From U+2E80 on characters are wide: in UTF-8 they begin with E2 BA, or with more than E2. So
     // many bytes at a time as a byte can count, which the processor does for many at once.
     let bytes = text.as_bytes();
@@ -73,8 +101,7 @@ pub fn token_estimate(text: &str) -> u64 {
         let pairs = first.iter().zip(second);
         u64::from(pairs.map(|(first, second)| u8::from(is_wide(*first, *second))).sum::<u8>())
     });
-    let (wide, all) = (wide.sum::<u64>(), text.chars().count() as u64);
-    wide + (all - wide).div_ceil(4)
+    wide.sum()
 }
 
 /// An upper bound of the tokens of a text under any byte-level or byte-fallback tokenizer: a token

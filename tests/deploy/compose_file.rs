@@ -153,7 +153,8 @@ fn only_the_api_is_published_and_only_here() {
 #[test]
 fn our_services_have_no_rights_and_time_to_end() {
     let config = Config::load(None, &Environment::default()).unwrap();
-    let drain = config.gateway.drain_seconds_max.max(config.workers.drain_seconds_max);
+    let of_gateway = config.gateway.leave_notice_seconds + config.gateway.drain_seconds_max;
+    let drain = of_gateway.max(config.workers.drain_seconds_max);
     for service in ours() {
         let raw = &service.raw;
         assert_eq!(raw["read_only"], true, "{}", service.name);

@@ -91,7 +91,8 @@ fn deployments_roll_and_leave_time_to_drain() {
         assert_eq!(file["kill_signal"], "SIGTERM", "{path}");
         let kill = file["kill_timeout"].as_str().unwrap().trim_end_matches('s');
         for role in ["gateway", "workers"] {
-            let drain = config[role]["drain_seconds_max"].as_u64().unwrap();
+            let notice = config[role]["leave_notice_seconds"].as_u64().unwrap_or(0);
+            let drain = notice + config[role]["drain_seconds_max"].as_u64().unwrap();
             assert!(kill.parse::<u64>().unwrap() > drain, "{path}: {kill} s, {role} {drain} s");
         }
         let target = file["build"]["build-target"].as_str().unwrap();

@@ -113,7 +113,9 @@ fn commands_can_be_read_and_probes_ask_where_they_listen() {
 
 #[test]
 fn containers_have_no_rights_and_time_to_end() {
-    let drain = files::yaml("config.yaml")["gateway"]["drain_seconds_max"].as_u64().unwrap();
+    let gateway = &files::yaml("config.yaml")["gateway"];
+    let seconds = |name: &str| gateway[name].as_u64().unwrap();
+    let drain = seconds("leave_notice_seconds") + seconds("drain_seconds_max");
     for (container, pod) in ours() {
         let context = &container["securityContext"];
         assert_eq!(context["allowPrivilegeEscalation"], false, "{container}");

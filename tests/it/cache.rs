@@ -283,7 +283,7 @@ async fn a_halted_redis_keeps_nobody_waiting_for_the_cache() {
     send(redis, Signal::STOP);
     let store = world.store().clone();
     let time_max = Duration::from_millis(world.config().cache.look_ms_max);
-    let mut asked_before = Box::pin(store.ping());
+    let mut asked_before = Box::pin(store.probe());
     tokio::select! {
         biased;
         // Sends its command, and can't have an answer.
@@ -302,7 +302,7 @@ async fn a_halted_redis_keeps_nobody_waiting_for_the_cache() {
         answer = &mut asked_before => panic!("the look took longer than a command: {answer:?}"),
     }
     send(redis, Signal::CONT);
-    harness::wait_until("Redis is back", async || world.store().ping().await.is_ok()).await;
+    harness::wait_until("Redis is back", async || world.store().probe().await.is_ok()).await;
     world.wait_until_live().await;
     world.finish().await;
 }

@@ -132,6 +132,8 @@ mod tokens;
 #[cfg(test)]
 mod two_parts;
 #[cfg(test)]
+mod unrecorded;
+#[cfg(test)]
 mod upstreams;
 #[cfg(test)]
 mod vendor_errors;

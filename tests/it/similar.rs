@@ -269,7 +269,7 @@ async fn the_index_goes_with_its_answers() {
     let time_max = Duration::from_millis(100);
     let found = world.store().look_for_similar(&tenant, "b", time_max, |_| Some(1.0)).await;
     assert!(matches!(found, Err(StoreError::Slow)), "{found:?}");
-    wait_until("Redis is back", async || world.store().ping().await.is_ok()).await;
+    wait_until("Redis is back", async || world.store().probe().await.is_ok()).await;
     world.wait_until_live().await;
     world.finish().await;
 }

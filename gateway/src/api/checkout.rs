@@ -7,7 +7,7 @@ use super::asked::Query;
 use super::error::ApiError;
 use super::incoming;
 use super::shapes::{Checkout, List, PlanOffer};
-use super::usage::{Asker, asker};
+use super::usage::{Asker, counted_asker};
 use crate::auth::{issue, sha256_hex};
 use crate::portal::checkout::{self as pages, NewKey};
 use crate::portal::{Language, Look};
@@ -104,10 +104,10 @@ async fn checkout(
 /// # Errors
 /// When nothing is sold like that, or Stripe is away.
 pub(crate) async fn begin(
-    gateway: &Gateway,
+    gateway: &Arc<Gateway>,
     headers: &HeaderMap,
     wanted: Wanted,
-) -> Result<(Order, Session), Problem> {
+) -> Result<(Order, Session), ApiError> {
     let payments = open(gateway)?;
     let offer = offer(payments, &wanted)?;
     let buyer = buyer(gateway, headers, &wanted).await?;
@@ -169,8 +169,13 @@ pub(super) fn money(
     Ok(Money { currency, minor })
 }
 
-/// A key buys for its own account, the operator for any, and a stranger for a new one.
-async fn buyer(gateway: &Gateway, headers: &HeaderMap, wanted: &Wanted) -> Result<Buyer, Problem> {
+/// A key buys for its own account, as one of its requests; the operator for any, and a stranger for
+/// a new one.
+async fn buyer(
+    gateway: &Arc<Gateway>,
+    headers: &HeaderMap,
+    wanted: &Wanted,
+) -> Result<Buyer, ApiError> {
     let email = wanted.email.as_deref().map(email).transpose()?;
     if incoming::secret(headers).is_none() && wanted.account.is_none() {
         let email = email.ok_or_else(|| {
@@ -184,19 +189,20 @@ async fn buyer(gateway: &Gateway, headers: &HeaderMap, wanted: &Wanted) -> Resul
         let (account, new_name) = (AccountId::fresh(), Some(email.clone()));
         return Ok(Buyer { account, new_name, email: Some(email), customer: None });
     }
-    let account = match (asker(gateway, headers)?, &wanted.account) {
+    let account = match (counted_asker(gateway, headers).await?, &wanted.account) {
         (Asker::Account(own), None) => own,
         (Asker::Account(own), Some(named)) if own == *named => own,
         (Asker::Operator, Some(named)) => known(gateway, named).await?,
         (Asker::Operator, None) => {
-            return Err(wrong("account", "account を指定してください。", "Say account."));
+            return Err(wrong("account", "account を指定してください。", "Say account.").into());
         }
         (Asker::Account(_), Some(_)) => {
             return Err(Problem::new(
                 ErrorCode::PermissionDenied,
                 "他のアカウントのクレジットは購入できません。",
                 "This key can't buy for another account.",
-            ));
+            )
+            .into());
         }
     };
     let customer = match wanted.save_card {
@@ -256,6 +262,16 @@ async fn success(
     let (Some(payments), Some(id)) = (gateway.desk.payments(), returned.session_id) else {
         return not_found();
     };
+    let busy = || {
+        let told = (
+            "確認に時間がかかっています。少し待ってから再読み込みしてください。クレジットは失われません。",
+            "This takes longer than usual. Load the page again in a moment: no credit is lost.",
+        );
+        pages::problem(&look, StatusCode::SERVICE_UNAVAILABLE, told)
+    };
+    if gateway.desk.admit_return(clock::unix_ms()).is_err() {
+        return busy();
+    }
     match settle(&gateway, payments, &id).await {
         Ok(Some((credited, key))) => {
             pages::thanks(&look, &credited, &key, &public_url(&gateway, &headers))
@@ -264,11 +280,7 @@ async fn success(
         Err(PaymentsError::Call(CallError::Unknown(_) | CallError::Refused(_))) => not_found(),
         Err(error) => {
             tracing::warn!(%error, "a buyer's return could not be settled");
-            let told = (
-                "確認に時間がかかっています。少し待ってから再読み込みしてください。クレジットは失われません。",
-                "This takes longer than usual. Load the page again in a moment: no credit is lost.",
-            );
-            pages::problem(&look, StatusCode::SERVICE_UNAVAILABLE, told)
+            busy()
         }
     }
 }

@@ -1,4 +1,5 @@
-//! `/health`: the process is alive. `/ready`: NATS, Redis and at least one worker are there.
+//! `/health`: the process is alive. `/ready`: NATS, Redis and at least one worker are there, and what
+//! is written is taken.
 //! `/metrics`: on its own port, for Prometheus.
 
 use super::shapes::{Health, Readiness};
@@ -9,6 +10,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
+use infra::metrics::Servers;
 use infra::status::METRICS_TYPE;
 use std::sync::Arc;
 use std::time::Instant;
@@ -20,16 +22,17 @@ pub(super) async fn health() -> Response {
 
 /// Ready to answer chats.
 pub(super) async fn ready(State(gateway): State<Arc<Gateway>>) -> Response {
-    let nats = gateway.bus.is_connected();
-    let redis = gateway.store.ping().await.is_ok();
+    let Servers { nats, ledger, redis } = look(&gateway).await;
+    let redis = redis.unwrap_or(false);
     let workers = gateway.fleet.size();
-    let ready = nats && redis && workers > 0;
+    let leaving = gateway.leaving.is_cancelled();
+    let ready = nats && ledger && redis && workers > 0 && !leaving;
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let now = Instant::now();
     let cools = |name: &&str| gateway.breakers.standing(name, now) == Standing::Cooling;
     let names = gateway.config.models.iter().map(|model| model.name.as_str());
     let cooling = names.filter(cools).map(str::to_owned).collect();
-    let answer = Readiness { ready, nats, redis, workers, cooling };
+    let answer = Readiness { ready, nats, ledger, redis, workers, leaving, cooling };
     (status, Json(answer)).into_response()
 }
 
@@ -43,8 +46,13 @@ pub(crate) fn metrics_router(gateway: &Arc<Gateway>) -> Router {
 }
 
 async fn metrics(State(gateway): State<Arc<Gateway>>) -> Response {
-    let redis = gateway.store.ping().await.is_ok();
-    gateway.metrics.see_servers(gateway.bus.is_connected(), Some(redis));
+    gateway.metrics.see_servers(look(&gateway).await);
     let kind = [(header::CONTENT_TYPE, METRICS_TYPE)];
     (kind, gateway.metrics.text()).into_response()
+}
+
+async fn look(gateway: &Gateway) -> Servers {
+    let redis = Some(gateway.store.probe().await.is_ok());
+    let ledger = gateway.bus.ledger().is_open();
+    Servers { nats: gateway.bus.is_connected(), ledger, redis }
 }

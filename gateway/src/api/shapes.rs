@@ -453,8 +453,13 @@ pub(super) struct Health {
 pub(super) struct Readiness {
     pub(super) ready: bool,
     pub(super) nats: bool,
+    /// Whether the ledger took what was written to it last.
+    pub(super) ledger: bool,
+    /// Whether Redis answers and may be written.
     pub(super) redis: bool,
     pub(super) workers: usize,
+    /// Whether it was asked to stop: it takes requests for a few seconds more.
+    pub(super) leaving: bool,
     /// Models whose upstream rests after failures.
     pub(super) cooling: Vec<String>,
 }

@@ -36,6 +36,7 @@ impl Gateway {
             });
             return Ok(charge);
         }
+        self.may_charge()?;
         let key = &admitted.authenticated.key;
         let request = &admitted.authenticated.received.request;
         let wanted = self.reservation(request, key, charge, charge);

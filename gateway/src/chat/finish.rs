@@ -4,6 +4,7 @@
 
 use super::hold::Held;
 use super::lead::Lead;
+use super::publish::TokensMax;
 use super::recall::KeptAnswer;
 use super::relay::Live;
 use crate::conversation::Answered;
@@ -18,9 +19,10 @@ use schemas::ids::RequestId;
 use schemas::job::Job;
 use schemas::ledger::{EventV1, Fact, Outcome, Use, Void, VoidReason, Writer};
 use schemas::money::MicroUsd;
-use schemas::openai::{AnswerChoice, ChatRequest, ChunkChoice};
+use schemas::openai::ChatRequest;
+use schemas::produced::Produced;
 use schemas::records::KeyRecordV1;
-use schemas::usage::{TokenSource, Usage, token_estimate};
+use schemas::usage::{TokenSource, Usage};
 use schemas::{json, subjects};
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,49 +36,30 @@ const WRITE_ATTEMPTS_MAX: u32 = 8;
 /// The first pause between two attempts; it doubles each time.
 const WRITE_PAUSE: Duration = Duration::from_millis(100);
 
-/// What came through so far: what is owed if nobody else counts.
+/// What is owed if nobody else counts.
 #[derive(Debug, Default)]
 pub(super) struct Owed {
-    produced: bool,
-    output_tokens_estimate: u64,
+    /// What came through so far.
+    pub(super) produced: Produced,
     /// Known once what was asked isn't kept any more.
     input_tokens_estimate: Option<u64>,
 }
 
 impl Owed {
-    fn input_tokens_estimate(&self, chat: &ChatRequest) -> u64 {
-        self.input_tokens_estimate.unwrap_or_else(|| prompt_tokens_estimate(chat))
-    }
-
-    pub(super) fn count_pieces(&mut self, choices: &[ChunkChoice]) {
-        for choice in choices {
-            let delta = &choice.delta;
-            for text in [&delta.content, &delta.refusal, &delta.reasoning_content] {
-                self.count(text.as_deref().unwrap_or_default());
-            }
-            for call in delta.tool_calls.as_deref().unwrap_or_default() {
-                self.count(call["function"]["arguments"].as_str().unwrap_or_default());
-                self.produced = true;
-            }
-        }
-    }
-
-    pub(super) fn count_whole(&mut self, choices: &[AnswerChoice]) {
-        self.produced = true;
-        for choice in choices {
-            self.count(choice.message.content.as_deref().unwrap_or_default());
-        }
-    }
-
-    fn count(&mut self, text: &str) {
-        self.produced |= !text.is_empty();
-        self.output_tokens_estimate += token_estimate(text);
+    /// About so much, and no more than the job allowed.
+    fn usage(&self, chat: &ChatRequest, allowed: TokensMax) -> Usage {
+        let input = self.input_tokens_estimate.unwrap_or_else(|| prompt_tokens_estimate(chat));
+        let output = self.produced.tokens_estimate();
+        let (input, output) = (input.min(allowed.input), output.min(allowed.output));
+        Usage { input, output, ..Usage::default() }
     }
 }
 
 /// The end as it should be: counts it, and keeps the answer where it may be kept.
 pub(super) fn finish(gateway: &Arc<Gateway>, mut live: Live, model: &str, done: &Done) {
     live.settled(gateway, model, done);
+    // A worker wrote it: the ledger takes what is written.
+    gateway.bus.ledger().open();
     live.remember(gateway, model);
     let lead = live.published.held.routed.missed.lead.take();
     let missed = &live.published.held.routed.missed;
@@ -285,8 +268,8 @@ async fn settle(gateway: &Arc<Gateway>, mut live: Live, model: &str, client_left
                 }
                 match frame.body {
                     FrameBody::Alive => {}
-                    FrameBody::Delta(delta) => live.owed.count_pieces(&delta.choices),
-                    FrameBody::Answer(answer) => live.owed.count_whole(&answer.choices),
+                    FrameBody::Delta(delta) => live.owed.produced.count_pieces(&delta.choices),
+                    FrameBody::Answer(answer) => live.owed.produced.count_whole(&answer.choices),
                     FrameBody::Complete(Complete { done, .. }) | FrameBody::Done(done) => {
                         return live.settled(gateway, model, &done);
                     }
@@ -307,16 +290,12 @@ async fn settle(gateway: &Arc<Gateway>, mut live: Live, model: &str, client_left
 
 /// The worker can't be asked any more: what came through is charged, by our own estimate.
 async fn charge(gateway: &Arc<Gateway>, live: &Live, model: &str, client_left: bool) {
-    if !live.owed.produced {
+    if !live.owed.produced.is_something() {
         return live.published.held.void(gateway, void_reason(client_left));
     }
     let held = &live.published.held;
     let authenticated = &held.routed.missed.masked.admitted.authenticated;
-    let usage = Usage {
-        input: live.owed.input_tokens_estimate(&authenticated.received.chat),
-        output: live.owed.output_tokens_estimate,
-        ..Usage::default()
-    };
+    let usage = live.owed.usage(&authenticated.received.chat, live.published.tokens_max);
     let price = live.published.model().price;
     let charge = price.charge(&usage).min(held.amount);
     let outcome = if client_left { Outcome::Cancelled } else { Outcome::Partial };

@@ -1,5 +1,6 @@
 //! The credit for the worst case, reserved before any work. Nobody can publish without what this
-//! step gives, because it alone can make a [`Held`]. When Redis is away nothing starts.
+//! step gives, because it alone can make a [`Held`]. When Redis is away nothing starts, and nothing
+//! when the ledger takes no charge.
 
 use super::lead::Lead;
 use super::recall::Seen;
@@ -84,6 +85,7 @@ fn stop_in_background(gateway: &Arc<Gateway>, request: &RequestId) {
 /// much as they leave, if some candidate may answer with it: an answer whose length the client left
 /// to us becomes shorter, and candidates that are too dear are left out.
 pub(super) async fn hold(gateway: &Arc<Gateway>, mut routed: Routed) -> Result<Holding, Problem> {
+    gateway.may_charge()?;
     let authenticated = &routed.missed.masked.admitted.authenticated;
     let mut guard = Guard {
         gateway: Arc::clone(gateway),
@@ -130,6 +132,11 @@ pub(super) async fn hold(gateway: &Arc<Gateway>, mut routed: Routed) -> Result<H
 }
 
 impl Gateway {
+    /// Lets something begin that will be charged. While the ledger takes nothing only a try may.
+    pub(super) fn may_charge(&self) -> Result<(), Problem> {
+        if self.bus.ledger().begin() { Ok(()) } else { Err(credits::not_recorded()) }
+    }
+
     /// Counts what came of a reservation, and says why it was refused if it was.
     pub(super) fn refusal_of(&self, reserved: Reserved, amount: MicroUsd) -> Option<Problem> {
         let (label, refusal) = match reserved {

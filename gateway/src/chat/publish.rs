@@ -45,6 +45,8 @@ pub(super) struct Published {
     pub(super) candidate: usize,
     /// Which try it is.
     pub(super) attempt: u32,
+    /// What it was allowed when it was sent.
+    pub(super) tokens_max: TokensMax,
     /// The fields that its model can't honour: they are not in the job.
     pub(super) dropped: Vec<String>,
     /// Its place in the stream, to remove it by; absent when it isn't there.
@@ -59,6 +61,13 @@ pub(super) struct Published {
     pub(super) since: Instant,
     /// When it had its turn.
     pub(super) sent: Instant,
+}
+
+/// How many tokens a job may have at most.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct TokensMax {
+    pub(super) input: u64,
+    pub(super) output: u64,
 }
 
 impl Published {
@@ -171,6 +180,7 @@ pub(super) async fn publish(gateway: &Arc<Gateway>, held: Box<Held>) -> Result<P
         seat,
         candidate: 0,
         attempt: 1,
+        tokens_max: TokensMax::default(),
         sequence: None,
         ticket: None,
         position: None,
@@ -240,9 +250,11 @@ fn dropped(held: &Held, candidate: usize) -> Vec<String> {
 
 /// Sends the job: straight to a worker with many free slots, or else to the queue. Answers its
 /// place there.
-async fn send(gateway: &Arc<Gateway>, published: &Published) -> Result<Option<u64>, Problem> {
-    let model = published.model();
+async fn send(gateway: &Arc<Gateway>, published: &mut Published) -> Result<Option<u64>, Problem> {
     let job = job_of(gateway, published);
+    published.tokens_max = TokensMax { input: job.input_tokens_max, output: job.output_tokens_max };
+    let published = &*published;
+    let model = published.model();
     let left_ms = job.deadline_ms.saturating_sub(clock::steady_ms());
     let job = Job::new(published.received().kind, job);
     let bytes_max = gateway.bus.payload_bytes_max().saturating_sub(HEADER_BYTES_MAX);

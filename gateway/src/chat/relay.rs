@@ -187,7 +187,7 @@ impl Relay {
                 }
                 self.begin();
                 let live = self.live.as_mut()?;
-                live.owed.count_pieces(&delta.choices);
+                live.owed.produced.count_pieces(&delta.choices);
                 if let Some(collector) = &mut live.collector {
                     collector.add(&delta.choices);
                 }
@@ -197,7 +197,7 @@ impl Relay {
             FrameBody::Answer(answer) => {
                 self.begin();
                 let live = self.live.as_mut()?;
-                live.owed.count_whole(&answer.choices);
+                live.owed.produced.count_whole(&answer.choices);
                 if let Some(collector) = &mut live.collector {
                     collector.add_whole(answer.choices.clone());
                 }

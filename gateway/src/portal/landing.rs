@@ -260,7 +260,7 @@ pub(crate) async fn buy(
 /// Opens Stripe's page and leads there. A form may not lead to another site by itself, so this is
 /// a page that goes on.
 pub(crate) async fn to_stripe(
-    gateway: &Gateway,
+    gateway: &Arc<Gateway>,
     look: &Look,
     headers: &HeaderMap,
     wanted: serde_json::Value,
@@ -286,7 +286,7 @@ pub(crate) async fn to_stripe(
             page
         }
         Ok(None) => look.unread(),
-        Err(problem) => told(look, &problem),
+        Err(error) => told(look, error.problem()),
     }
 }
 

@@ -135,24 +135,12 @@ impl Bus {
         event: &EventV1,
         seal: Option<&str>,
     ) -> Result<Option<u64>, BusError> {
-        let body =
-            event.to_json().map_err(|error| BusError::request("encoding a ledger event", error))?;
         let mut headers = async_nats::HeaderMap::new();
         headers.insert(async_nats::header::NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, "0");
         if let Some(seal) = seal {
             headers.insert(SEAL, seal);
         }
-        let published = self
-            .jetstream()
-            .publish_with_headers(subject, headers, body.into())
-            .await
-            .map_err(|error| BusError::request("writing to the ledger", error))?
-            .await;
-        match published {
-            Ok(acknowledged) => Ok(Some(acknowledged.sequence)),
-            Err(error) if error.kind() == PublishErrorKind::WrongLastSequence => Ok(None),
-            Err(error) => Err(BusError::request("writing to the ledger", error)),
-        }
+        self.publish(subject, headers, event).await
     }
 
     /// Writes an event only if the account's last one is still at this sequence.
@@ -160,26 +148,46 @@ impl Bus {
     /// # Errors
     /// When NATS doesn't confirm it: then it may or may not be written, and trying again is safe.
     pub async fn record_unmoved(&self, event: &EventV1, last: u64) -> Result<Unmoved, BusError> {
-        let body =
-            event.to_json().map_err(|error| BusError::request("encoding a ledger event", error))?;
         let mut headers = async_nats::HeaderMap::new();
         headers.insert(async_nats::header::NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, last.to_string());
         let filter = subjects::ledger_account(&event.account);
         headers.insert(EXPECTED_LAST_SUBJECT, filter);
-        let published = self
-            .jetstream()
-            .publish_with_headers(event.subject(), headers, body.into())
-            .await
-            .map_err(|error| BusError::request("writing to the ledger", error))?
-            .await;
-        match published {
-            Ok(_) => Ok(Unmoved::Written),
-            Err(error) if error.kind() == PublishErrorKind::WrongLastSequence => Ok(Unmoved::Moved),
+        match self.publish(event.subject(), headers, event).await {
+            Ok(Some(_)) => Ok(Unmoved::Written),
+            Ok(None) => Ok(Unmoved::Moved),
             Err(error) if self.recorded(&event.subject()).await?.is_some() => {
                 tracing::debug!(%error, "the fact was written before");
                 Ok(Unmoved::Moved)
             }
-            Err(error) => Err(BusError::request("writing to the ledger", error)),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Publishes an event and waits until it is durable; nothing when another one stands there than
+    /// the headers expect.
+    async fn publish(
+        &self,
+        subject: String,
+        headers: async_nats::HeaderMap,
+        event: &EventV1,
+    ) -> Result<Option<u64>, BusError> {
+        let body =
+            event.to_json().map_err(|error| BusError::request("encoding a ledger event", error))?;
+        let sent = self.jetstream().publish_with_headers(subject, headers, body.into()).await;
+        let published = match sent {
+            Ok(acknowledged) => acknowledged.await,
+            Err(error) => Err(error),
+        };
+        match published {
+            Ok(acknowledged) => {
+                self.ledger().open();
+                Ok(Some(acknowledged.sequence))
+            }
+            Err(error) if error.kind() == PublishErrorKind::WrongLastSequence => Ok(None),
+            Err(error) => {
+                self.ledger().fail();
+                Err(BusError::request("writing to the ledger", error))
+            }
         }
     }
 

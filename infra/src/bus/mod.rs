@@ -7,6 +7,9 @@ pub mod streams;
 /// Writing and reading the ledger.
 pub mod ledger;
 
+/// Whether the ledger takes what is written.
+pub mod writable;
+
 /// An account's history, from its last snapshot on.
 pub mod history;
 
@@ -119,6 +122,7 @@ pub struct Bus {
     direct_denied: Arc<AtomicBool>,
     near: Arc<near::Near>,
     sealer: seal::KnownSealer,
+    writable: Arc<writable::Writable>,
 }
 
 impl Bus {
@@ -153,6 +157,8 @@ impl Bus {
         let (denied, denials) = watch::channel(None);
         let direct_denied = Arc::new(AtomicBool::new(false));
         let no_direct = Arc::clone(&direct_denied);
+        let writable = Arc::<writable::Writable>::default();
+        let reopened = Arc::clone(&writable);
         let options = tls
             .secure(credentials(&servers))
             .name(&name)
@@ -161,7 +167,10 @@ impl Bus {
             .subscription_capacity(SUBSCRIPTION_MESSAGES_MAX)
             .event_callback(move |event| {
                 match &event {
-                    async_nats::Event::Connected => connected.send_modify(|count| *count += 1),
+                    async_nats::Event::Connected => {
+                        reopened.open();
+                        connected.send_modify(|count| *count += 1);
+                    }
                     async_nats::Event::Disconnected => tracing::warn!("NATS is away"),
                     async_nats::Event::Closed => tracing::debug!("the connection is closed"),
                     async_nats::Event::ServerError(async_nats::ServerError::Other(said))
@@ -200,7 +209,17 @@ impl Bus {
         let mut jetstream = jetstream::new(client.clone());
         jetstream.set_timeout(REQUEST_SECONDS_MAX);
         let (near, sealer) = (Arc::default(), seal::KnownSealer::default());
-        Ok(Self { name, client, jetstream, connections, denials, direct_denied, near, sealer })
+        Ok(Self {
+            name,
+            client,
+            jetstream,
+            connections,
+            denials,
+            direct_denied,
+            near,
+            sealer,
+            writable,
+        })
     }
 
     /// The name of this connection: the role's, and something that no other connection has.
@@ -231,6 +250,11 @@ impl Bus {
     /// Whether our user may not use the way past the queue: its nats.conf is older than that way.
     pub fn is_direct_denied(&self) -> bool {
         self.direct_denied.load(Ordering::Relaxed)
+    }
+
+    /// Whether the ledger takes what is written.
+    pub fn ledger(&self) -> &Arc<writable::Writable> {
+        &self.writable
     }
 
     /// Whether NATS is there now.

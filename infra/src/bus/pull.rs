@@ -4,6 +4,7 @@
 //! hangs after a restart of the server.
 
 use super::delivery::Delivery;
+use super::writable::Writable;
 use super::{Bus, BusError};
 use async_nats::Subscriber;
 use bytes::Bytes;
@@ -32,19 +33,21 @@ const REFUSED_PAUSE: Duration = Duration::from_millis(200);
 /// Gives a job back, to be handed out again a second later.
 const GIVE_BACK_LATER: &[u8] = br#"-NAK {"delay":1000000000}"#;
 
-/// The slots of one worker in one pool.
+/// The slots of one worker in one pool. None is free while the ledger takes nothing: an answer that
+/// can't be charged is no use to anybody.
 #[derive(Clone)]
 pub struct Slots {
     free: Arc<Semaphore>,
     freed: Arc<Notify>,
     total: u32,
+    ledger: Arc<Writable>,
 }
 
 impl Slots {
-    fn new(total: u32) -> Self {
+    fn new(total: u32, ledger: Arc<Writable>) -> Self {
         let total = total.max(1);
         let free = Arc::new(Semaphore::new(total as usize));
-        Self { free, freed: Arc::new(Notify::new()), total }
+        Self { free, freed: Arc::new(Notify::new()), total, ledger }
     }
 
     /// How many there are.
@@ -54,11 +57,19 @@ impl Slots {
 
     /// How many are free.
     pub fn free(&self) -> u32 {
-        u32::try_from(self.free.available_permits()).unwrap_or(u32::MAX)
+        let free = u32::try_from(self.free.available_permits()).unwrap_or(u32::MAX);
+        match (self.ledger.is_failing(), self.ledger.is_open()) {
+            (false, _) => free,
+            (true, true) => free.min(1),
+            (true, false) => 0,
+        }
     }
 
     pub(super) fn take(&self) -> Option<Slot> {
         let permit = Arc::clone(&self.free).try_acquire_owned().ok()?;
+        if !self.ledger.begin() {
+            return None;
+        }
         Some(Slot { permit: Some(permit), freed: Arc::clone(&self.freed) })
     }
 }
@@ -94,6 +105,8 @@ enum Over {
     Reconnected,
     /// The queue or the consumer isn't there (yet).
     Refused,
+    /// The ledger takes nothing.
+    Closed,
 }
 
 impl Puller {
@@ -105,7 +118,7 @@ impl Puller {
         slots: u32,
         lifetime: Duration,
     ) -> (Self, mpsc::Receiver<Delivery>) {
-        let slots = Slots::new(slots);
+        let slots = Slots::new(slots, Arc::clone(bus.ledger()));
         let (deliveries, jobs) = mpsc::channel(slots.total() as usize);
         (Self { bus, pool: pool.to_owned(), slots, lifetime, deliveries }, jobs)
     }
@@ -132,6 +145,10 @@ impl Puller {
             match over {
                 Over::Stopped => return Ok(()),
                 Over::Reconnected => {}
+                Over::Closed => tokio::select! {
+                    () = stop.cancelled() => return Ok(()),
+                    () = self.slots.ledger.opens() => {}
+                },
                 Over::Refused => tokio::select! {
                     () = stop.cancelled() => return Ok(()),
                     () = tokio::time::sleep(REFUSED_PAUSE) => {}
@@ -182,6 +199,8 @@ impl Puller {
                     }
                 }
                 () = sleep_until(renewal) => drop(waiting.pop_front()),
+                // Jobs shall not come to who may begin none.
+                () = self.slots.ledger.closes() => return Ok(Over::Closed),
                 () = self.slots.freed.notified() => {}
             }
         }

@@ -106,7 +106,7 @@ async fn wait_until_ready(process: &mut ChildProcess, url: &str) -> Result<(), C
             )));
         }
         if let Ok(store) = Store::connect(url).await {
-            match store.ping().await {
+            match store.probe().await {
                 Ok(()) => return Ok(()),
                 Err(error) if error.is_loading() => limit = begun + LOADING_SECONDS_MAX,
                 Err(_) => {}

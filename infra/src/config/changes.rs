@@ -97,6 +97,7 @@ impl Config {
         stays! {
             "gateway.listen": gateway.listen;
             "gateway.metrics_listen": gateway.metrics_listen;
+            "gateway.leave_notice_seconds": gateway.leave_notice_seconds;
             "gateway.drain_seconds_max": gateway.drain_seconds_max;
             "workers.drain_seconds_max": workers.drain_seconds_max;
             "queue": queue;

@@ -79,6 +79,7 @@ fn gateway(file: &File) -> Vec<Bound> {
             WAIT_SECONDS_MAX * 1_000,
         ),
         ("gateway.ping_seconds", gateway.ping_seconds, 1, WAIT_SECONDS_MAX),
+        ("gateway.leave_notice_seconds", gateway.leave_notice_seconds, 0, WAIT_SECONDS_MAX),
         ("gateway.drain_seconds_max", gateway.drain_seconds_max, 0, WAIT_SECONDS_MAX),
         ("gateway.settle_grace_seconds", gateway.settle_grace_seconds, 0, SETTLE_GRACE_SECONDS_MAX),
     ]

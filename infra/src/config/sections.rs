@@ -28,7 +28,10 @@ pub struct Gateway {
     pub begin_stream_after_ms: u64,
     /// Between two comments while nothing else is to be said, in seconds.
     pub ping_seconds: u64,
-    /// How long running answers may take when the gateway is asked to stop, in seconds.
+    /// How long a gateway that is asked to stop goes on taking requests while it says that it isn't
+    /// ready: whoever balances the load hears it in this time. In seconds.
+    pub leave_notice_seconds: u64,
+    /// How long running answers may take after that, in seconds.
     pub drain_seconds_max: u64,
     /// After its life a request may still be settled for so long; then its hold counts as
     /// forgotten. In seconds.
@@ -61,6 +64,7 @@ impl Default for Gateway {
             stream_idle_seconds_max: 60,
             begin_stream_after_ms: 1_000,
             ping_seconds: 5,
+            leave_notice_seconds: 5,
             drain_seconds_max: 30,
             settle_grace_seconds: 60,
             drop_params: DropParams::Hints,

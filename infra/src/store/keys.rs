@@ -28,6 +28,11 @@ pub fn notices() -> String {
     "{operator}:notices".to_owned()
 }
 
+/// Never there: what is asked of it shows whether Redis may be written. It belongs to no part.
+pub fn probe() -> String {
+    "{operator}:probe".to_owned()
+}
+
 /// The sequence of the last ledger event applied to a part.
 pub fn watermark(partition: u16) -> String {
     [partition_prefix(partition), "watermark"].concat()

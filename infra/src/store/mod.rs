@@ -144,7 +144,7 @@ impl Store {
         let connection = ConnectionManager::new_with_config(client, config).await.map_err(told)?;
         let store = Self { connection, time_zone: TimeZone::JAPAN };
         // Redis takes who brings no password, and refuses whatever they ask.
-        match store.ping().await {
+        match store.probe().await {
             Err(StoreError::Away(error)) if refuses(&error) => Err(told(error)),
             _ => Ok(store),
         }
@@ -167,13 +167,15 @@ impl Store {
         crate::calendar::Period::Month.end_seconds(at_ms, self.time_zone)
     }
 
-    /// Whether Redis answers.
+    /// Whether Redis answers and may be written: nothing put into a key that isn't there leaves
+    /// nothing, and is refused as any write by a server without memory or disk, and by a replica.
     ///
     /// # Errors
-    /// When it doesn't.
-    pub async fn ping(&self) -> Result<(), StoreError> {
-        let answer: String = redis::cmd("PING").query_async(&mut self.connection()).await?;
-        if answer == "PONG" { Ok(()) } else { Err(StoreError::Unreadable("PING".into())) }
+    /// When it doesn't, or may not.
+    pub async fn probe(&self) -> Result<(), StoreError> {
+        let mut command = redis::cmd("SETRANGE");
+        command.arg(keys::probe()).arg(0).arg("");
+        Ok(command.exec_async(&mut self.connection()).await?)
     }
 
     fn connection(&self) -> ConnectionManager {

@@ -34,7 +34,7 @@ async fn a_redis_that_still_reads_its_file_is_not_away() {
         }
     };
     let ask = async {
-        let error = Store::connect(&url).await.unwrap().ping().await.unwrap_err();
+        let error = Store::connect(&url).await.unwrap().probe().await.unwrap_err();
         assert!(error.is_loading(), "{error}");
     };
     tokio::select! {

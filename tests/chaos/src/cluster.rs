@@ -35,6 +35,7 @@ gateway:
   stream_idle_seconds_max: 3
   begin_stream_after_ms: 300
   ping_seconds: 1
+  leave_notice_seconds: 1
   drain_seconds_max: 9
 queue: {wait_seconds_max: 6}
 workers: {provider_slots: 8, first_byte_seconds_max: 5, idle_seconds_max: 4, drain_seconds_max: 9}

@@ -151,7 +151,7 @@ async fn run_job(worker: Arc<Worker>, mut delivery: Delivery) -> JobOutcome {
     let failed = ended.problem.is_some();
     let cancelled = running.was_cancelled();
     // Who told us that its client left waits for what we produced, and has no other.
-    let in_doubt = failed && !cancelled && reply.meter().produced();
+    let in_doubt = failed && !cancelled && reply.produced().is_something();
     if running.was_replaced()
         || (in_doubt && !claim::still_counts(&worker, &job, delivery.delivered).await)
     {

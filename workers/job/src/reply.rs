@@ -2,12 +2,12 @@
 //! much that was; it never holds a piece back. A whole answer that nobody reads before its end
 //! waits for that, if its gateway takes both in one.
 
-use crate::meter::Meter;
 use infra::bus::Bus;
 use infra::bus::near::FrameWay;
 use schemas::frame::{Answer, Complete, Delta, FrameBody, FrameV1};
 use schemas::job::ChatJob;
 use schemas::openai::{AnswerChoice, ChunkChoice};
+use schemas::produced::Produced;
 use tokio::sync::oneshot;
 
 /// The way back to the gateway.
@@ -16,7 +16,7 @@ pub struct Reply {
     attempt: u32,
     delivered: u64,
     number: u32,
-    meter: Meter,
+    produced: Produced,
     first_piece: Option<oneshot::Sender<()>>,
     /// Whether a whole answer waits for its end.
     waits: bool,
@@ -31,7 +31,7 @@ impl Reply {
             attempt: job.attempt,
             delivered,
             number: 0,
-            meter: Meter::default(),
+            produced: Produced::default(),
             first_piece: None,
             waits: job.takes_complete && !job.stream,
             waiting: None,
@@ -43,14 +43,14 @@ impl Reply {
         if choices.is_empty() {
             return;
         }
-        self.meter.count_pieces(&choices);
+        self.produced.count_pieces(&choices);
         self.release().await;
         self.send(FrameBody::Delta(Delta { choices })).await;
     }
 
     /// Sends the whole answer, or lets it wait for its end.
     pub async fn whole(&mut self, choices: Vec<AnswerChoice>) {
-        self.meter.count_whole(&choices);
+        self.produced.count_whole(&choices);
         self.release().await;
         self.waiting = Some(choices);
         if !self.waits {
@@ -85,8 +85,8 @@ impl Reply {
         }
     }
 
-    pub(crate) fn meter(&self) -> &Meter {
-        &self.meter
+    pub(crate) fn produced(&self) -> &Produced {
+        &self.produced
     }
 
     pub(crate) fn on_first_piece(&mut self, tell: oneshot::Sender<()>) {

@@ -2,6 +2,7 @@
 //! So whoever saw the end knows that the charge is durable. It writes `use` only; a job that
 //! produced nothing is the gateway's to void, or to try elsewhere.
 
+use crate::meter;
 use crate::reply::Reply;
 use crate::worker::Worker;
 use crate::{Ended, deadline_exceeded};
@@ -41,13 +42,13 @@ pub(crate) async fn settle(
     ended: Ended,
     end: End<'_>,
 ) {
-    let produced = reply.meter().produced() || ended.problem.is_none();
+    let produced = reply.produced().is_something() || ended.problem.is_none();
     if !produced {
         let problem = ended.problem.unwrap_or_else(deadline_exceeded);
         reply.end(FrameBody::Failed(Failed { problem, settled: None })).await;
         return;
     }
-    let (usage, source) = reply.meter().usage(job, &ended);
+    let (usage, source) = meter::usage(job, reply.produced(), &ended);
     let outcome = match &ended.problem {
         None => Outcome::Done,
         Some(_) if end.cancelled => Outcome::Cancelled,

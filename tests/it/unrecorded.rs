@@ -1,0 +1,89 @@
+//! A ledger that takes nothing, as after a full disk: nothing that costs begins, what is made is
+//! kept until it can be charged, and all goes on when the ledger takes charges again.
+
+use harness::{Script, World, wait_until};
+use schemas::subjects;
+
+/// Lets the ledger hold so many events more; `None` for as many as come.
+async fn let_in(world: &World, more: Option<i64>) {
+    let jetstream = world.bus().jetstream();
+    let stream = jetstream.get_stream(subjects::LEDGER_STREAM).await.unwrap();
+    let mut config = stream.cached_info().config.clone();
+    let there = i64::try_from(stream.cached_info().state.messages).unwrap();
+    config.max_messages = more.map_or(-1, |more| there + more);
+    jetstream.update_stream(config).await.unwrap();
+}
+
+async fn slots_free(world: &World) -> f64 {
+    world.scrape(0).await.value("fly_llm_slots_free{pool=\"cloud\"}")
+}
+
+#[tokio::test]
+async fn while_the_ledger_takes_nothing_no_vendor_is_asked() {
+    for slots in [16, 128] {
+        let world = World::builder()
+            .config(move |config| config.workers.provider_slots = slots)
+            .start()
+            .await;
+        let key = world.key(1_000_000).await;
+        let client = world.client(&key);
+        wait_until("all slots are free", async || slots_free(&world).await == f64::from(slots))
+            .await;
+        let_in(&world, Some(0)).await;
+        let first = client.ask("fast", "made before it was known");
+        tokio::pin!(first);
+        tokio::select! {
+            _ = &mut first => panic!("nobody may be told what isn't charged"),
+            () = wait_until("the worker takes no more", async || slots_free(&world).await == 0.0) => {}
+        }
+        let second = client.ask("fast", "waits");
+        tokio::pin!(second);
+        tokio::select! {
+            _ = &mut first => panic!("nobody may be told what isn't charged"),
+            _ = &mut second => panic!("no worker may begin it"),
+            () = wait_until("both are held", async || world.held(&key).await > 0
+                && world.scrape(0).await.value("fly_llm_requests_running") == 2.0) => {}
+        }
+        assert_eq!(world.vendor().starts(), 1);
+        let_in(&world, None).await;
+        let (first, second) = tokio::join!(first, second);
+        assert_eq!(first.content(), "made before it was known");
+        assert_eq!(second.content(), "waits");
+        world.wait_for_ends(2, 0).await;
+        world.finish().await;
+    }
+}
+
+#[tokio::test]
+async fn a_gateway_whose_own_writes_fail_begins_nothing_and_says_so() {
+    let world = World::start().await;
+    let key = world.key(1_000_000).await;
+    let client = world.client(&key);
+    // What comes to nothing is ended by the gateway itself.
+    world.vendor().always("fast", Script::refuses(400, "no"));
+    let_in(&world, Some(0)).await;
+    let mut ends = 0;
+    wait_until("no vendor is asked any more", async || {
+        let before = world.vendor().starts();
+        let answer = client.ask("fast", "x").await;
+        ends += usize::from(answer.status == 400);
+        answer.text.contains("No charge can be recorded")
+            && (answer.status, answer.header("retry-after")) == (503, "2")
+            && world.vendor().starts() == before
+    })
+    .await;
+    wait_until("it isn't ready", async || {
+        let ready = world.client_with(0, None).get("/ready").await;
+        ready.status == 503 && ready.json()["ledger"] == false
+    })
+    .await;
+    let_in(&world, None).await;
+    world.vendor().always("fast", Script::says(["well again"]));
+    wait_until("it is asked again", async || {
+        client.ask("fast", "hello").await.text.contains("well again")
+    })
+    .await;
+    assert_eq!(world.client_with(0, None).get("/ready").await.status, 200);
+    world.wait_for_ends(1, ends).await;
+    world.finish().await;
+}
