@@ -17,6 +17,9 @@ use schemas::records::{AccountLimits, AccountRecordV1};
 /// How Stripe calls a payment whose money has come.
 pub(crate) const PAID: &str = "succeeded";
 
+/// How it calls one whose money will not come: declined, never paid in at the shop, or cancelled.
+const FAILED: [&str; 2] = ["requires_payment_method", "canceled"];
+
 /// Milliseconds of a day.
 const DAY_MS: u64 = 86_400_000;
 
@@ -27,6 +30,8 @@ pub enum Settled {
     Credited(Credited),
     /// It is ours, but not paid (yet).
     Unpaid,
+    /// It is ours, and its money will not come.
+    Failed,
     /// It is none of ours.
     Foreign,
 }
@@ -78,7 +83,8 @@ impl Payments {
         }
         if intent.status != PAID {
             recharge::note(bus, intent).await?;
-            return Ok(Settled::Unpaid);
+            let has_failed = FAILED.contains(&intent.status.as_str());
+            return Ok(if has_failed { Settled::Failed } else { Settled::Unpaid });
         }
         let purchase = self.purchase(intent)?;
         let credited = self.write(bus, &purchase).await?;

@@ -146,6 +146,36 @@ async fn who_pays_later_is_credited_when_the_money_comes() {
 }
 
 #[tokio::test]
+async fn the_page_after_stripes_tells_how_the_purchase_stands() {
+    let world = selling().await;
+    let (key, gateway) = (world.key(0).await, world.client_with(0, None));
+    let wanted = json!({"amount": 1234, "currency": "jpy"});
+    let session = checkout(&world.client(&key), wanted.clone()).await;
+    let left = checkout(&world.client(&key), wanted.clone()).await;
+    let unpaid = checkout(&world.client(&key), wanted).await;
+    let stands = async |session: &str, text: &str| {
+        let page = gateway.get(&format!("/checkout/success?session_id={session}")).await;
+        assert_eq!(page.status, 200);
+        assert!(page.text.contains(text), "{text}: {}", page.text);
+    };
+    stands(&session, &format!("href=\"https://checkout.example/{session}\"")).await;
+    world.stripe().pay_later(&session);
+    world.stripe().pay_later(&unpaid);
+    stands(&session, "お支払いを確認しています").await;
+    world.stripe().money_comes(&session, true);
+    stands(&session, "ご購入ありがとうございます").await;
+    world.stripe().money_comes(&unpaid, false);
+    stands(&unpaid, "お支払いが完了しませんでした").await;
+    world.stripe().expire(&left);
+    stands(&left, "期限が切れました").await;
+    let (_, event) = world.stripe().refund(&session, 234, "succeeded");
+    deliver(&world, &[event]).await;
+    stands(&session, "返金額 ¥234").await;
+    wait_for_balance(&world, &key, 10_000_000).await;
+    world.finish().await;
+}
+
+#[tokio::test]
 async fn a_storm_of_webhooks_credits_each_payment_once() {
     let world = World::builder().sells().gateways(2).billings(2).start().await;
     let key = world.key(0).await;

@@ -6,10 +6,11 @@
 use super::asked::Query;
 use super::error::ApiError;
 use super::incoming;
+use super::purchases::returned_of;
 use super::shapes::{Checkout, List, PlanOffer};
 use super::usage::{Asker, counted_asker};
 use crate::auth::{issue, sha256_hex};
-use crate::portal::checkout::{self as pages, NewKey};
+use crate::portal::checkout::{self as pages, Bought, NewKey, Standing};
 use crate::portal::{Language, Look};
 use crate::state::Gateway;
 use axum::body::Body;
@@ -273,10 +274,8 @@ async fn success(
         return busy();
     }
     match settle(&gateway, payments, &id).await {
-        Ok(Some((credited, key))) => {
-            pages::thanks(&look, &credited, &key, &public_url(&gateway, &headers))
-        }
-        Ok(None) => pages::pending(&look),
+        Ok(Some(standing)) => standing.page(&look, &public_url(&gateway, &headers)),
+        Ok(None) => not_found(),
         Err(PaymentsError::Call(CallError::Unknown(_) | CallError::Refused(_))) => not_found(),
         Err(error) => {
             tracing::warn!(%error, "a buyer's return could not be settled");
@@ -285,18 +284,32 @@ async fn success(
     }
 }
 
+/// How the purchase of a session stands; nothing when it is none of ours.
 async fn settle(
     gateway: &Gateway,
     payments: &Payments,
     session: &str,
-) -> Result<Option<(Credited, NewKey)>, PaymentsError> {
+) -> Result<Option<Standing>, PaymentsError> {
     let session = payments.session(session).await?;
-    let Some(payment) = session.payment_intent else { return Ok(None) };
-    let Settled::Credited(credited) = payments.settle(&gateway.bus, &payment).await? else {
-        return Ok(None);
+    let payment = session.payment_intent.as_deref();
+    let settled = match payment {
+        Some(payment) => payments.settle(&gateway.bus, payment).await?,
+        None => Settled::Unpaid,
     };
-    let key = first_key(gateway, &session.id, &credited).await?;
-    Ok(Some((credited, key)))
+    Ok(Some(match (settled, session.status.as_deref(), session.url) {
+        (Settled::Foreign, ..) => return Ok(None),
+        (Settled::Credited(credited), ..) => {
+            let returns = gateway.bus.account_returns(&credited.account).await?;
+            let returned = returned_of(payment.unwrap_or_default(), credited.paid, &returns);
+            let key = first_key(gateway, &session.id, &credited).await?;
+            Standing::Bought(Bought { credited, returned, key })
+        }
+        // A card that was declined: Stripe's page is still there, and takes another one.
+        (_, Some("open"), Some(url)) => Standing::Open(url),
+        (_, Some("expired"), _) => Standing::Expired,
+        (Settled::Failed, ..) => Standing::Failed,
+        (Settled::Unpaid, ..) => Standing::Pending,
+    }))
 }
 
 /// The key of a new account: its name is made from the session's, so there is one and no second.

@@ -52,7 +52,7 @@ fn described(
         created_at: clock::rfc3339(event.at_ms),
         plan: bought.plan.clone(),
         paid: bought.paid.to_string(),
-        refunded: returned_of(bought, returns).to_string(),
+        refunded: returned_of(&bought.payment, bought.paid, returns).to_string(),
         currency: bought.paid.currency,
         credit_usd: usd(event.amount),
         bonus_usd: usd(bonus_of(&bought.payment, events)),
@@ -69,19 +69,19 @@ pub(crate) fn bonus_of(payment: &str, events: &[EventV1]) -> MicroUsd {
 }
 
 /// What went back of a purchase to its buyer, by refunds or by the buyer's bank.
-fn returned_of(bought: &TopUp, returns: &[EventV1]) -> Money {
+pub(crate) fn returned_of(of: &str, paid: Money, returns: &[EventV1]) -> Money {
     let mut refunds: BTreeMap<&str, u64> = BTreeMap::new();
     let mut disputes: BTreeMap<&str, u64> = BTreeMap::new();
     for event in returns {
         match &event.fact {
-            Fact::Refund { refund, payment, money } if *payment == bought.payment => {
+            Fact::Refund { refund, payment, money } if payment == of => {
                 refunds.entry(refund).or_insert(money.minor);
             }
             // It may be told before the refund itself.
-            Fact::RefundFailed { refund, payment } if *payment == bought.payment => {
+            Fact::RefundFailed { refund, payment } if payment == of => {
                 refunds.insert(refund, 0);
             }
-            Fact::Dispute { dispute, payment, standing, money } if *payment == bought.payment => {
+            Fact::Dispute { dispute, payment, standing, money } if payment == of => {
                 match standing {
                     DisputeStanding::Opened => {
                         disputes.entry(dispute).or_insert(money.minor);
@@ -96,7 +96,7 @@ fn returned_of(bought: &TopUp, returns: &[EventV1]) -> Money {
     }
     let sum =
         refunds.values().chain(disputes.values()).fold(0_u64, |sum, it| sum.saturating_add(*it));
-    Money { minor: sum.min(bought.paid.minor), ..bought.paid }
+    Money { minor: sum.min(paid.minor), ..paid }
 }
 
 /// A receipt to print.
@@ -127,7 +127,7 @@ pub(crate) async fn receipt(
         buyer: record.as_ref().map_or(account.as_str(), |record| record.name.as_str()),
         at_ms: event.at_ms,
         bought,
-        returned: returned_of(bought, &returns),
+        returned: returned_of(&bought.payment, bought.paid, &returns),
         credit: event.amount,
         bonus: bonus_of(&payment, &events),
     };

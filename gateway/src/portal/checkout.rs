@@ -7,6 +7,7 @@ use axum::response::Response;
 use infra::secret::Secret;
 use maud::{Markup, html};
 use payments::Credited;
+use schemas::money::Money;
 
 /// What became of the key of a purchase.
 pub(crate) enum NewKey {
@@ -18,14 +19,80 @@ pub(crate) enum NewKey {
     ShownBefore,
 }
 
+/// A purchase that is paid.
+pub(crate) struct Bought {
+    /// What it brought.
+    pub(crate) credited: Credited,
+    /// What of the money went back since.
+    pub(crate) returned: Money,
+    /// The key of a new account.
+    pub(crate) key: NewKey,
+}
+
+/// How the purchase of somebody stands who is back from Stripe's page.
+pub(crate) enum Standing {
+    /// It is credited.
+    Bought(Bought),
+    /// The money hasn't come yet: a convenience store or a bank takes its time.
+    Pending,
+    /// Stripe's page still waits at this address.
+    Open(String),
+    /// The payment failed: its money will not come.
+    Failed,
+    /// Nobody paid in time.
+    Expired,
+}
+
+impl Standing {
+    /// As a page.
+    pub(crate) fn page(&self, look: &Look, base: &str) -> Response {
+        match self {
+            Self::Bought(bought) => thanks(look, bought, base),
+            Self::Pending => pending(look),
+            Self::Open(url) => open(look, url),
+            Self::Failed => over(
+                look,
+                ("お支払いが完了しませんでした", "The payment failed"),
+                (
+                    "入金を確認できなかったため、この購入は終了しました。料金は発生していません。\
+                     もう一度購入するには、購入の手続きをやり直してください。",
+                    "The money did not come, so this purchase is over. Nothing was charged. To \
+                     buy credit, begin again.",
+                ),
+            ),
+            Self::Expired => over(
+                look,
+                ("支払いページの期限が切れました", "The payment page has expired"),
+                (
+                    "料金は発生していません。もう一度購入するには、購入の手続きをやり直してください。",
+                    "Nothing was charged. To buy credit, begin again.",
+                ),
+            ),
+        }
+    }
+}
+
 /// The purchase is credited.
-pub(crate) fn thanks(look: &Look, credited: &Credited, key: &NewKey, base: &str) -> Response {
+fn thanks(look: &Look, bought: &Bought, base: &str) -> Response {
+    let Bought { credited, returned, key } = bought;
     let total = credited.credit.saturating_add(credited.bonus);
-    let title = look.pick("ご購入ありがとうございます", "Thank you");
+    let title = match returned.minor {
+        0 => look.pick("ご購入ありがとうございます", "Thank you"),
+        _ => look.pick("返金のあったご購入です", "This purchase was refunded"),
+    };
     look.page(StatusCode::OK, title, html! {
         p {
             (look.pick("お支払い", "Paid")) " " (credited.paid) " → "
             strong { (dollars(total)) } " " (look.pick("のクレジット", "of credit"))
+        }
+        @if returned.minor > 0 {
+            p.note {
+                (look.pick("返金額", "Refunded")) " " (returned) ". "
+                (look.pick(
+                    "返金分のクレジットは残高から差し引かれています。",
+                    "Its credit was taken back.",
+                ))
+            }
         }
         p.soft { (look.pick("アカウント", "Account")) ": " (credited.account) }
         @match key {
@@ -70,8 +137,7 @@ fn shown(look: &Look, secret: &Secret, base: &str) -> Markup {
     }
 }
 
-/// The money hasn't come yet: a convenience store or a bank takes its time.
-pub(crate) fn pending(look: &Look) -> Response {
+fn pending(look: &Look) -> Response {
     let title = look.pick("お支払いを確認しています", "Waiting for the payment");
     let told = look.pick(
         "コンビニ・銀行振込の場合は入金の確認後にクレジットが追加されます。\
@@ -81,18 +147,42 @@ pub(crate) fn pending(look: &Look) -> Response {
     look.page(StatusCode::OK, title, html! { p { (told) } })
 }
 
-/// The buyer went back without paying.
-pub(crate) fn cancelled(look: &Look) -> Response {
-    let title = look.pick("購入を中止しました", "Nothing was bought");
+fn open(look: &Look, url: &str) -> Response {
+    let title = look.pick("お支払いがまだ済んでいません", "Nothing is paid yet");
     let told = look.pick(
-        "料金は発生していません。もう一度購入するには、購入の手続きをやり直してください。",
-        "Nothing was charged. To buy credit, begin again.",
+        "Stripeの支払いページで手続きを続けてください。料金はまだ発生していません。",
+        "Go on at Stripe's payment page. Nothing was charged so far.",
     );
+    let on = look.pick("支払いへ進む", "Continue to payment");
     look.page(
         StatusCode::OK,
         title,
         html! {
             p { (told) }
+            p { a.button href=(url) { (on) } }
+        },
+    )
+}
+
+/// The buyer went back without paying.
+pub(crate) fn cancelled(look: &Look) -> Response {
+    over(
+        look,
+        ("購入を中止しました", "Nothing was bought"),
+        (
+            "料金は発生していません。もう一度購入するには、購入の手続きをやり直してください。",
+            "Nothing was charged. To buy credit, begin again.",
+        ),
+    )
+}
+
+/// A purchase that ended without credit, and where the next one begins.
+fn over(look: &Look, title: (&str, &str), told: (&str, &str)) -> Response {
+    look.page(
+        StatusCode::OK,
+        look.pick(title.0, title.1),
+        html! {
+            p { (look.pick(told.0, told.1)) }
             p { a.button href="/#plans" { (look.pick("料金プランへ", "See the plans")) } }
         },
     )
