@@ -1,10 +1,10 @@
 //! A receipt of one purchase, to print: as a qualified invoice where the seller has a number (the
-//! fields of Japan's Consumption Tax Act, article 57-4).
+//! fields of Japan's Consumption Tax Act, article 57-4). Its days are those of Japan.
 
+use super::statement::day_in_japan;
 use super::{Language, Look, print_hint};
 use axum::http::StatusCode;
 use axum::response::Response;
-use infra::clock;
 use infra::config::Stripe;
 use maud::html;
 use schemas::ledger::TopUp;
@@ -38,7 +38,7 @@ impl Receipt<'_> {
         };
         let mut rows = vec![
             (look.pick("宛名", "To"), self.buyer.to_owned()),
-            (look.pick("日付", "Date"), clock::day_of(self.at_ms)),
+            (look.pick("日付", "Date"), day_in_japan(self.at_ms)),
             (look.pick("番号", "Number"), self.bought.payment.clone()),
             (look.pick("品目", "Item"), self.item(look.language)),
             (look.pick("金額（税込）", "Amount (tax included)"), self.bought.paid.to_string()),
@@ -76,7 +76,7 @@ impl Receipt<'_> {
     }
 
     fn item(&self, language: Language) -> String {
-        let ends = clock::day_of(self.bought.expires_ms);
+        let ends = day_in_japan(self.bought.expires_ms);
         let total = self.credit.saturating_add(self.bonus);
         match language {
             Language::Japanese => format!("API クレジット ${total}（有効期限 {ends}）"),
@@ -94,7 +94,36 @@ pub(super) fn tax_within(paid: Money, percent: u64) -> Money {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use axum::http::HeaderMap;
+    use infra::clock;
+    use schemas::ledger::TopUpSource;
     use schemas::money::Currency;
+
+    #[tokio::test]
+    async fn its_days_are_those_of_japan() {
+        let at = |text| clock::parse_rfc3339(text).unwrap();
+        let bought = TopUp {
+            payment: "pi_1".into(),
+            paid: Money { currency: Currency::Jpy, minor: 1_000 },
+            plan: None,
+            source: TopUpSource::Checkout,
+            expires_ms: at("2027-05-25T20:00:00Z"),
+        };
+        let receipt = Receipt {
+            seller: &Stripe::default(),
+            buyer: "花子商店",
+            at_ms: at("2026-11-26T20:00:00Z"),
+            bought: &bought,
+            returned: Money { minor: 0, ..bought.paid },
+            credit: MicroUsd(10_000_000),
+            bonus: MicroUsd::ZERO,
+        };
+        let page = receipt.page(&Look::without_place(&HeaderMap::new()));
+        let text = axum::body::to_bytes(page.into_body(), usize::MAX).await.unwrap();
+        let text = String::from_utf8(text.to_vec()).unwrap();
+        assert!(text.contains("<td>2026-11-27</td>"), "{text}");
+        assert!(text.contains("有効期限 2027-05-26"), "{text}");
+    }
 
     #[test]
     fn the_tax_is_within_the_price() {

@@ -44,8 +44,13 @@ impl Month {
 
     /// The month of a moment in Japan.
     pub(crate) fn of(at_ms: u64) -> String {
-        clock::day_of(at_ms + JAPAN_OFFSET_MS).chars().take(7).collect()
+        day_in_japan(at_ms).chars().take(7).collect()
     }
+}
+
+/// The day of a moment in Japan, as `2026-11-25`.
+pub(super) fn day_in_japan(at_ms: u64) -> String {
+    clock::day_of(at_ms.saturating_add(JAPAN_OFFSET_MS))
 }
 
 /// What a month's statement says.
