@@ -324,6 +324,13 @@ async fn the_playground_streams_with_the_session_and_the_receipt_is_there() {
     world.finish().await;
 }
 
+/// Where Stripe's page leads who doesn't pay.
+fn cancel_path(world: &World, session: &str) -> String {
+    let form = world.stripe().session_form(session);
+    let url = form.into_iter().find(|(name, _)| name == "cancel_url").expect("a way back").1;
+    url.strip_prefix("https://fly.example").expect("our address").to_owned()
+}
+
 #[tokio::test]
 async fn credit_is_bought_from_the_pages() {
     let world = World::builder().sells().start().await;
@@ -336,6 +343,8 @@ async fn credit_is_bought_from_the_pages() {
     let leads = opened.header("refresh");
     let session = leads.rsplit('/').next().unwrap().to_owned();
     assert!(leads.starts_with("1; url=https://checkout.example/"), "{leads}");
+    let left = owner.get(&cancel_path(&world, &session)).await;
+    assert!(left.text.contains("class=\"button\" href=\"/account/credit\""), "{}", left.text);
     world.stripe().pay(&session);
     let thanks = owner.get(&format!("/checkout/success?session_id={session}")).await;
     assert!(thanks.text.contains("¥5,000"), "{}", thanks.text);
@@ -359,7 +368,11 @@ async fn credit_is_bought_from_the_pages() {
     assert_eq!(stranger.post("/buy", &wrong).await.status, 400);
     let right = [("plan", "starter"), ("currency", "usd"), ("email", "taro@example.jp")];
     let opened = stranger.post("/buy", &right).await;
-    assert!(opened.header("refresh").contains("https://checkout.example/"), "{}", opened.text);
+    let leads = opened.header("refresh");
+    assert!(leads.contains("https://checkout.example/"), "{}", opened.text);
+    let left = stranger.get(&cancel_path(&world, leads.rsplit('/').next().unwrap())).await;
+    assert!(left.text.contains("class=\"button\" href=\"/#plans\""), "{}", left.text);
+    assert!(stranger.get("/").await.text.contains("<a href=\"/account/credit\">Sign in to buy"));
     world.finish().await;
 }
 

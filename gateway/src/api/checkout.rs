@@ -113,11 +113,13 @@ pub(crate) async fn begin(
     let offer = offer(payments, &wanted)?;
     let buyer = buyer(gateway, headers, &wanted).await?;
     let base = public_url(gateway, headers);
+    // Whoever has an account is led back to it: at the plans he would buy for a new one.
+    let back = if buyer.new_name.is_none() { "?back=credit" } else { "" };
     let order = Order {
         buyer,
         offer,
         success_url: format!("{base}/checkout/success?session_id={{CHECKOUT_SESSION_ID}}"),
-        cancel_url: format!("{base}/checkout/cancel"),
+        cancel_url: format!("{base}/checkout/cancel{back}"),
         saves_card: wanted.save_card,
         in_japanese: Language::of(headers) == Language::Japanese,
         idempotency_key: KeyId::fresh().to_string(),
@@ -337,8 +339,13 @@ async fn first_key(
     })
 }
 
-async fn cancelled(headers: HeaderMap) -> Response {
-    pages::cancelled(&Look::without_place(&headers))
+#[derive(Deserialize)]
+struct Left {
+    back: Option<String>,
+}
+
+async fn cancelled(Query(left): Query<Left>, headers: HeaderMap) -> Response {
+    pages::cancelled(&Look::without_place(&headers), left.back.as_deref() == Some("credit"))
 }
 
 /// Payments, or that nothing is sold here.

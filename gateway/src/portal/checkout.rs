@@ -52,6 +52,7 @@ impl Standing {
             Self::Open(url) => open(look, url),
             Self::Failed => over(
                 look,
+                &WAYS,
                 ("お支払いが完了しませんでした", "The payment failed"),
                 (
                     "入金を確認できなかったため、この購入は終了しました。料金は発生していません。\
@@ -62,6 +63,7 @@ impl Standing {
             ),
             Self::Expired => over(
                 look,
+                &WAYS,
                 ("支払いページの期限が切れました", "The payment page has expired"),
                 (
                     "料金は発生していません。もう一度購入するには、購入の手続きをやり直してください。",
@@ -164,10 +166,12 @@ fn open(look: &Look, url: &str) -> Response {
     )
 }
 
-/// The buyer went back without paying.
-pub(crate) fn cancelled(look: &Look) -> Response {
+/// The buyer went back without paying; whether he has an account is known.
+pub(crate) fn cancelled(look: &Look, has_account: bool) -> Response {
+    let ways = if has_account { &WAYS[..1] } else { &WAYS[1..] };
     over(
         look,
+        ways,
         ("購入を中止しました", "Nothing was bought"),
         (
             "料金は発生していません。もう一度購入するには、購入の手続きをやり直してください。",
@@ -176,14 +180,29 @@ pub(crate) fn cancelled(look: &Look) -> Response {
     )
 }
 
+/// Where a purchase begins: for who has an account, and for who is new.
+const WAYS: [(&str, (&str, &str)); 2] = [
+    ("/account/credit", ("マイページで購入", "Buy in your account")),
+    ("/#plans", ("料金プランへ", "See the plans")),
+];
+
 /// A purchase that ended without credit, and where the next one begins.
-fn over(look: &Look, title: (&str, &str), told: (&str, &str)) -> Response {
+fn over(
+    look: &Look,
+    ways: &[(&str, (&str, &str))],
+    title: (&str, &str),
+    told: (&str, &str),
+) -> Response {
     look.page(
         StatusCode::OK,
         look.pick(title.0, title.1),
         html! {
             p { (look.pick(told.0, told.1)) }
-            p { a.button href="/#plans" { (look.pick("料金プランへ", "See the plans")) } }
+            p.actions {
+                @for (number, (place, name)) in ways.iter().enumerate() {
+                    a.button.second[number > 0] href=(place) { (look.pick(name.0, name.1)) }
+                }
+            }
         },
     )
 }

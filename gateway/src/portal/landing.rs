@@ -186,6 +186,9 @@ fn shop_form(look: &Look, payments: &Payments) -> Markup {
                     button type="submit" { (t.buy) }
                 }
                 p.soft.hint #email-hint { (t.email_hint) }
+                p.soft.hint {
+                    (t.has_account) " " a href="/account/credit" { (t.buy_signed_in) }
+                }
             }
         }
     }

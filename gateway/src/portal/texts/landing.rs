@@ -50,6 +50,8 @@ texts! {
         dollar: "米ドル", "US dollars";
         email_hint: "領収書の宛先です。支払い後、この画面でAPIキーを受け取れます。",
             "For the receipt. You get your API key right after paying.";
+        has_account: "すでにアカウントをお持ちですか？", "Do you have an account already?";
+        buy_signed_in: "サインインして購入", "Sign in to buy";
         to_stripe: "Stripeの支払いページを開いています", "Opening Stripe's payment page";
         to_stripe_text: "自動で移動しない場合は、下のボタンを押してください。",
             "If nothing happens, use the button below.";
