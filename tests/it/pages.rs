@@ -36,7 +36,10 @@ fn strict(page: &Answer) {
 
 #[tokio::test]
 async fn the_first_page_tells_what_can_be_used_now_and_for_how_much() {
-    let world = World::builder().sells().config(|config| config.stripe.public_url = None);
+    let world = World::builder().sells().config(|config| {
+        config.stripe.public_url = None;
+        config.stripe.seller_url = Some("https://fly.example/law?a=1&b".into());
+    });
     let world = world.start().await;
     let mut english = visitor(&world, "en-US,en");
     let page = english.get("/").await;
@@ -49,6 +52,9 @@ async fn the_first_page_tells_what_can_be_used_now_and_for_how_much() {
         assert!(page.text.contains(shown), "{shown}: {}", page.text);
     }
     assert!(!page.text.contains("<code>keyless</code>"), "nobody serves it");
+    for told in ["180 days", "Sold by Fly-LLM", "href=\"https://fly.example/law?a=1&amp;b\""] {
+        assert!(page.text.contains(told), "{told}: {}", page.text);
+    }
     let japanese = visitor(&world, "ja").get("/").await;
     assert!(japanese.text.contains("lang=\"ja\"") && japanese.text.contains("いま使えるモデル"));
 
@@ -336,7 +342,7 @@ async fn credit_is_bought_from_the_pages() {
     let world = World::builder().sells().start().await;
     let key = world.key(0).await;
     let mut owner = signed_in(&world, &key, "ja").await;
-    owner.get("/account/credit").await;
+    assert!(owner.get("/account/credit").await.text.contains("購入から180日"));
     let fields = [("plan", "pro"), ("currency", "jpy")];
     let opened = owner.post("/account/credit", &fields).await;
     assert_eq!(opened.status, 200, "{}", opened.text);

@@ -370,6 +370,7 @@ async fn a_wrong_order_is_told_what_is_sold() {
     assert_eq!(nobody.json()["error"]["param"], "email");
     let plans = stranger.get("/api/plans").await.json();
     assert_eq!(plans["data"][1]["jpy"], "¥5,000");
+    assert_eq!(plans["data"][1]["credit_days"], 180);
     assert_eq!(stranger.get("/checkout/success?session_id=cs_test_none").await.status, 404);
     assert_eq!(stranger.get("/checkout/cancel").await.status, 200);
     assert_eq!(

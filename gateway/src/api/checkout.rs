@@ -76,6 +76,7 @@ async fn plans(State(gateway): State<Arc<Gateway>>) -> Result<Json<List<PlanOffe
         jpy: jpy.price.to_string(),
         credit_micro_usd: usd.credit.0,
         bonus_micro_usd: usd.bonus.0,
+        credit_days: gateway.config.stripe.credit_days,
     });
     Ok(Json(List::of(data.collect())))
 }

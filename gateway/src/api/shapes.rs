@@ -379,6 +379,8 @@ pub(super) struct PlanOffer {
     pub(super) jpy: String,
     pub(super) credit_micro_usd: i64,
     pub(super) bonus_micro_usd: i64,
+    /// How long it is good after its purchase, in days.
+    pub(super) credit_days: u64,
 }
 
 /// A purchase that has begun: its buyer goes to `url`.

@@ -10,7 +10,7 @@ use crate::state::Gateway;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
-use infra::config::Model;
+use infra::config::{Model, Stripe};
 use maud::{Markup, html};
 use payments::{Offer, Payments};
 use schemas::catalogue::{Capability, Tier, Vendor};
@@ -66,7 +66,7 @@ pub(crate) async fn show(
                 h2 #plans { (t.plans) }
                 p { (t.plans_text) }
                 @match gateway.desk.payments() {
-                    Some(payments) => { (shop_form(&look, payments)) }
+                    Some(payments) => { (shop_form(&look, payments, &gateway.config.stripe)) }
                     None => { p.empty { (t.no_plans) } }
                 }
             }
@@ -170,11 +170,11 @@ pub(crate) fn price(price: PicoUsdPerToken) -> String {
 }
 
 /// The plans to choose from, for somebody new.
-fn shop_form(look: &Look, payments: &Payments) -> Markup {
+fn shop_form(look: &Look, payments: &Payments, seller: &Stripe) -> Markup {
     let t = Landing::of(look.language);
     html! {
         form method="post" action="/buy" {
-            (plans(look, payments))
+            (plans(look, payments, seller))
             div.card.buy {
                 div.line {
                     div.field {
@@ -194,8 +194,8 @@ fn shop_form(look: &Look, payments: &Payments) -> Markup {
     }
 }
 
-/// The plans, one of them chosen.
-pub(crate) fn plans(look: &Look, payments: &Payments) -> Markup {
+/// The plans, one of them chosen, and what a buyer must know before he buys.
+pub(crate) fn plans(look: &Look, payments: &Payments, seller: &Stripe) -> Markup {
     let t = Landing::of(look.language);
     let offers: Vec<(Offer, Offer)> =
         payments.offers(Currency::Usd).into_iter().zip(payments.offers(Currency::Jpy)).collect();
@@ -219,6 +219,24 @@ pub(crate) fn plans(look: &Look, payments: &Payments) -> Markup {
                     }
                 }
             }
+        }
+        (terms(look, seller))
+    }
+}
+
+/// When credit ends, and who sells it.
+fn terms(look: &Look, seller: &Stripe) -> Markup {
+    let t = Landing::of(look.language);
+    let days = seller.credit_days;
+    let ends = match look.language {
+        Language::Japanese => format!("クレジットの有効期限は購入から{days}日です。"),
+        Language::English => format!("Credit ends {days} days after its purchase."),
+    };
+    html! {
+        p.soft.terms {
+            (ends)
+            @if !seller.seller_name.is_empty() { " " (t.sold_by) " " (seller.seller_name) }
+            @if let Some(url) = &seller.seller_url { " · " a href=(url) { (t.terms) } }
         }
     }
 }

@@ -38,7 +38,9 @@ pub(super) fn check_stripe(
     stripe.webhook_secret = secret(stripe.webhook_secret, STRIPE_WEBHOOK_SECRET);
     stripe.public_url = written(stripe.public_url.as_deref(), PUBLIC_URL);
     let bases = std::iter::once(("api_base", &stripe.api_base));
-    for (name, url) in bases.chain(stripe.public_url.iter().map(|url| ("public_url", url))) {
+    let public = stripe.public_url.iter().map(|url| ("public_url", url));
+    let seller = stripe.seller_url.iter().map(|url| ("seller_url", url));
+    for (name, url) in bases.chain(public).chain(seller) {
         if !url.starts_with("https://") && !url.starts_with("http://") {
             return wrong(format!("stripe.{name}: '{url}' is no URL: write https://HOST"));
         }

@@ -242,6 +242,7 @@ mod tests {
         assert!(!printed.contains("sk_live_x") && !printed.contains("whsec_x"));
         for (key, value) in [
             ("public_url", "fly.example"),
+            ("seller_url", "javascript:alert(1)"),
             ("registration_number", "T123"),
             ("custom_usd_min", "2000"),
             ("api_base", "stripe"),

@@ -457,12 +457,14 @@ pub struct Stripe {
     pub custom_usd_max: schemas::money::MicroUsd,
     /// What a dollar of credit costs in yen, for an amount of the buyer's own.
     pub jpy_per_usd: u64,
-    /// Who sells, on receipts.
+    /// Who sells, on receipts and at the plans.
     pub seller_name: String,
     /// The seller's address, on receipts.
     pub seller_address: String,
     /// The seller's number as an issuer of qualified invoices (`T` and 13 digits), on receipts.
     pub registration_number: Option<String>,
+    /// Where buyers read who sells and how a purchase is returned; linked at the plans.
+    pub seller_url: Option<String>,
     /// Consumption tax that prices include, in percent.
     pub tax_percent: u64,
 }
@@ -482,6 +484,7 @@ impl Default for Stripe {
             seller_name: "Fly-LLM".into(),
             seller_address: String::new(),
             registration_number: None,
+            seller_url: None,
             tax_percent: 10,
         }
     }

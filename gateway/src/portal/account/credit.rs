@@ -16,6 +16,7 @@ use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use infra::bus::history::History;
 use infra::clock;
+use infra::config::Stripe;
 use maud::{Markup, html};
 use payments::Payments;
 use schemas::ledger::{EventV1, Fact, LotKind};
@@ -67,7 +68,7 @@ pub(super) async fn show(
             h2 #top-up { (t.top_up) }
             @match gateway.desk.payments() {
                 Some(payments) => {
-                    (form(&look, &who, payments))
+                    (form(&look, &who, payments, &gateway.config.stripe))
                     (recharge::section(&gateway, &look, &who, &recharging))
                 }
                 None => { p.empty { (t.not_sold) } }
@@ -132,12 +133,12 @@ fn kind(t: &Account, kind: LotKind) -> &'static str {
     }
 }
 
-fn form(look: &Look, who: &Customer, payments: &Payments) -> Markup {
+fn form(look: &Look, who: &Customer, payments: &Payments, seller: &Stripe) -> Markup {
     let t = Landing::of(look.language);
     html! {
         form method="post" action=(PLACE) {
             input type="hidden" name="token" value=(super::token(who));
-            (plans(look, payments))
+            (plans(look, payments, seller))
             div.card.buy { div.line {
                 (currencies(look))
                 label.choice {

@@ -42,6 +42,8 @@ texts! {
             "Pay for what you use. No subscription, no minimum.";
         credit: "のクレジット", "of credit";
         bonus: "ボーナス", "bonus";
+        sold_by: "販売者:", "Sold by";
+        terms: "特定商取引法に基づく表記・返金", "The seller and refunds";
         no_plans: "このサーバーではクレジットを販売していません。運営者にキーを依頼してください。",
             "No credit is sold on this server. Ask its operator for a key.";
         email: "メールアドレス", "E-mail address";
