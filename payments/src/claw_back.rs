@@ -1,7 +1,7 @@
 //! Money that goes back takes its credit with it: in proportion, the bonus as well, rounded down
-//! for the buyer. The balance may fall below zero, when the credit is spent already: then nothing
-//! starts until it is covered. A refund that fails and a dispute that is won give back what they
-//! took.
+//! for the buyer, and never what has ended unused. The balance may fall below zero, when the credit
+//! is spent already: then nothing starts until it is covered. A refund that fails and a dispute that
+//! is won give back what they took. Auto-recharge stops before anything is taken.
 
 use crate::client::{Dispute, Intent, Refund};
 use crate::credit::{PAID, is_ours};
@@ -10,8 +10,9 @@ use crate::{Payments, PaymentsError};
 use infra::bus::Bus;
 use infra::clock;
 use schemas::ids::AccountId;
-use schemas::ledger::{DisputeStanding, EventV1, Fact};
+use schemas::ledger::{DisputeStanding, EventV1, Fact, LotKind};
 use schemas::money::{Currency, MicroUsd, Money};
+use schemas::recharge::RechargeStop;
 
 /// What goes back of which purchase.
 struct Share {
@@ -38,7 +39,7 @@ impl Payments {
         match refund.status.as_deref() {
             // A pending one is on its way; if it fails, its credit comes back.
             Some("succeeded" | "pending" | "requires_action") | None => {
-                bus.record(&taken).await?;
+                take(bus, &taken).await?;
             }
             Some(_) => {
                 let fact = Fact::RefundFailed { refund: name, payment };
@@ -67,7 +68,7 @@ impl Payments {
         let taken = event(&share.account, share.credit.negated(), taken);
         match dispute.status.as_str() {
             "needs_response" | "under_review" | "lost" => {
-                bus.record(&taken).await?;
+                take(bus, &taken).await?;
             }
             "won" => self.give_back(bus, &taken, fact(DisputeStanding::Won)).await?,
             // An inquiry moves no money.
@@ -106,13 +107,46 @@ impl Payments {
             what: "currency",
         })?;
         let of = |amount| share(amount, minor.min(credited.paid.minor), credited.paid.minor);
+        let brought = credited.credit.saturating_add(credited.bonus);
+        let ended = ended(bus, &purchase.account, payment).await?;
+        let left = MicroUsd(brought.0.saturating_sub(ended.0).max(0));
         Ok(Some(Share {
             account: purchase.account,
             payment: payment.to_owned(),
             money: Money { currency, minor },
-            credit: of(credited.credit).saturating_add(of(credited.bonus)),
+            credit: of(credited.credit).saturating_add(of(credited.bonus)).min(left),
         }))
     }
+}
+
+/// What of a purchase and its bonus was taken at its end: nobody has it to give back.
+async fn ended(bus: &Bus, account: &AccountId, payment: &str) -> Result<MicroUsd, PaymentsError> {
+    let mut ended = MicroUsd::ZERO;
+    for kind in [LotKind::Paid, LotKind::Bonus] {
+        let expiry = Fact::Expiry { kind, source: payment.to_owned() };
+        let expiry = event(account, MicroUsd::ZERO, expiry);
+        if let Some(written) = bus.recorded(&expiry.subject()).await? {
+            ended = ended.saturating_add(written.amount.negated());
+        }
+    }
+    Ok(ended)
+}
+
+/// Takes credit back, once. First auto-recharge stops: it would charge the card of who wants his
+/// money back, because the balance falls.
+async fn take(bus: &Bus, taken: &EventV1) -> Result<(), PaymentsError> {
+    if bus.recorded(&taken.subject()).await?.is_some() {
+        return Ok(());
+    }
+    let reason = RechargeStop::RETURNED.to_owned();
+    let stop = RechargeStop { at_ms: clock::unix_ms(), reason };
+    let account = &taken.account;
+    let stopped = bus.change_recharge(account, |record| record.stopping(stop.clone())).await?;
+    if stopped.is_some() {
+        tracing::warn!(%account, "money went back, so that an auto-recharge is stopped");
+    }
+    bus.record(taken).await?;
+    Ok(())
 }
 
 fn event(account: &AccountId, amount: MicroUsd, fact: Fact) -> EventV1 {

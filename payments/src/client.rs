@@ -3,9 +3,11 @@
 //! nothing. Sources: docs.stripe.com/api, docs.stripe.com/error-low-level,
 //! docs.stripe.com/api/idempotent_requests.
 
+use crate::notice::NoticeObject;
 use infra::config::Stripe;
 use infra::secret::Secret;
 use miniserde::Deserialize;
+use serde_json::json;
 use std::collections::HashMap;
 use std::time::Duration;
 use stripe::{IdempotencyKey, RequestStrategy, StripeError, StripeRequest};
@@ -26,6 +28,23 @@ const PAGE_OBJECTS_MAX: i64 = 100;
 const PAGES_MAX: usize = 200;
 /// Longest name of an object, in bytes (docs.stripe.com/upgrades).
 const NAME_BYTES_MAX: usize = 255;
+
+/// Events that move money or end a payment (docs.stripe.com/api/events/types).
+const MOVING: [&str; 13] = [
+    "checkout.session.completed",
+    "checkout.session.async_payment_succeeded",
+    "payment_intent.succeeded",
+    "payment_intent.payment_failed",
+    "payment_intent.canceled",
+    "refund.created",
+    "refund.updated",
+    "refund.failed",
+    "charge.dispute.created",
+    "charge.dispute.updated",
+    "charge.dispute.closed",
+    "charge.dispute.funds_withdrawn",
+    "charge.dispute.funds_reinstated",
+];
 
 /// A call that failed.
 #[derive(Debug, thiserror::Error)]
@@ -103,6 +122,32 @@ pub(crate) struct Dispute {
     pub(crate) payment_intent: Option<String>,
 }
 
+/// Something that happened.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Happening {
+    id: String,
+    data: HappeningData,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct HappeningData {
+    object: HappeningObject,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct HappeningObject {
+    id: Option<String>,
+    object: Option<String>,
+}
+
+impl Happening {
+    /// What it happened to.
+    pub(crate) fn object(self) -> NoticeObject {
+        let HappeningObject { id, object } = self.data.object;
+        NoticeObject::of(object.as_deref(), id)
+    }
+}
+
 /// An object of a list.
 pub(crate) trait Listed: Deserialize {
     fn id(&self) -> &str;
@@ -118,7 +163,7 @@ macro_rules! listed {
     };
 }
 
-listed!(Session, Intent, Refund, Dispute);
+listed!(Session, Intent, Refund, Dispute, Happening);
 
 #[derive(Deserialize)]
 struct Page<T> {
@@ -237,6 +282,21 @@ impl Client {
             Some(id) => first.clone().starting_after(id).build(),
         })
         .await
+    }
+
+    /// What happened since a second of 1970 that moves money: Stripe keeps it for 30 days
+    /// (docs.stripe.com/api/events/list).
+    pub(crate) async fn happenings_since(&self, since: i64) -> Result<Vec<Happening>, CallError> {
+        let wanted = |after: Option<String>| {
+            let created = json!({"gte": since});
+            let mut wanted =
+                json!({"created": created, "limit": PAGE_OBJECTS_MAX, "types": MOVING});
+            if let Some(after) = after {
+                wanted["starting_after"] = after.into();
+            }
+            RequestBuilder::new(StripeMethod::Get, "/events").query(&wanted)
+        };
+        self.all(wanted).await
     }
 
     async fn all<T: Listed>(

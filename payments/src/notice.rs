@@ -2,7 +2,7 @@
 //! what is true of the object is asked from Stripe. So order, repetition and age of events don't
 //! matter, and an event of a form that we don't know is no error.
 
-use crate::{Payments, PaymentsError};
+use crate::{Payments, PaymentsError, Settled};
 use serde_json::Value;
 use stripe_webhook::{Webhook, WebhookError};
 
@@ -32,7 +32,7 @@ pub struct Notice {
 }
 
 /// What an event is about, by Stripe's name of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum NoticeObject {
     /// A visit of Stripe's page.
     Session(String),
@@ -44,6 +44,19 @@ pub enum NoticeObject {
     Dispute(String),
     /// Nothing that concerns credit.
     Other,
+}
+
+impl NoticeObject {
+    /// By Stripe's name of its kind, and its own.
+    pub(crate) fn of(kind: Option<&str>, id: Option<String>) -> Self {
+        match (kind, id) {
+            (Some("checkout.session"), Some(id)) => Self::Session(id),
+            (Some("payment_intent"), Some(id)) => Self::Payment(id),
+            (Some("refund"), Some(id)) => Self::Refund(id),
+            (Some("dispute"), Some(id)) => Self::Dispute(id),
+            _ => Self::Other,
+        }
+    }
 }
 
 impl Payments {
@@ -60,7 +73,7 @@ impl Payments {
         }
     }
 
-    /// Does what an event asks for. Repeating it changes nothing.
+    /// Does what an event asks for, and says what came of its payment. Repeating it changes nothing.
     ///
     /// # Errors
     /// When Stripe or the ledger is away: the event must come again.
@@ -68,15 +81,14 @@ impl Payments {
         &self,
         bus: &infra::bus::Bus,
         object: &NoticeObject,
-    ) -> Result<(), PaymentsError> {
+    ) -> Result<Option<Settled>, PaymentsError> {
         match object {
             NoticeObject::Session(id) => {
                 let session = self.client.session(id).await?;
-                if let Some(payment) = session.payment_intent {
-                    self.settle(bus, &payment).await?;
-                }
+                let Some(payment) = session.payment_intent else { return Ok(None) };
+                return self.settle(bus, &payment).await.map(Some);
             }
-            NoticeObject::Payment(id) => drop(self.settle(bus, id).await?),
+            NoticeObject::Payment(id) => return self.settle(bus, id).await.map(Some),
             NoticeObject::Refund(id) => {
                 let refund = self.client.refund(id).await?;
                 self.claw_back_refund(bus, &refund).await?;
@@ -87,7 +99,7 @@ impl Payments {
             }
             NoticeObject::Other => {}
         }
-        Ok(())
+        Ok(None)
     }
 }
 
@@ -96,12 +108,6 @@ fn read(body: &str) -> Option<Notice> {
     let text = |value: &Value| value.as_str().map(str::to_owned);
     let object = &event["data"]["object"];
     let (event, kind) = (text(&event["id"])?, text(&event["type"])?);
-    let object = match (object["object"].as_str(), text(&object["id"])) {
-        (Some("checkout.session"), Some(id)) => NoticeObject::Session(id),
-        (Some("payment_intent"), Some(id)) => NoticeObject::Payment(id),
-        (Some("refund"), Some(id)) => NoticeObject::Refund(id),
-        (Some("dispute"), Some(id)) => NoticeObject::Dispute(id),
-        _ => NoticeObject::Other,
-    };
+    let object = NoticeObject::of(object["object"].as_str(), text(&object["id"]));
     Some(Notice { event, kind, object })
 }

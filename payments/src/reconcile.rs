@@ -1,9 +1,11 @@
 //! What Stripe knows and the ledger may not: webhooks that never came. It asks for what happened
 //! lately and does what their webhooks would have done.
 
-use crate::{CallError, Payments, PaymentsError, Settled, recharge};
+use crate::notice::NoticeObject;
+use crate::{CallError, Payments, PaymentsError, Settled};
 use infra::bus::Bus;
 use infra::clock;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// What a look at Stripe's records brought.
@@ -30,41 +32,61 @@ impl Payments {
     ) -> Result<Reconciled, PaymentsError> {
         let since = clock::unix_ms() / 1_000;
         let since = i64::try_from(since.saturating_sub(period.as_secs())).unwrap_or(0);
-        let mut reconciled = Reconciled::default();
+        let (mut reconciled, mut seen) = (Reconciled::default(), BTreeSet::new());
         for session in self.client.sessions_since(since).await? {
+            seen.insert(NoticeObject::Session(session.id));
             let Some(payment) = session.payment_intent else { continue };
-            reconciled.payments += 1;
-            match self.settle(bus, &payment).await {
-                Ok(Settled::Credited(credited)) => {
-                    reconciled.credited += usize::from(credited.just_now);
-                }
-                Ok(_) => {}
-                Err(error) => pass_over(error)?,
-            }
+            let settled = self.settle(bus, &payment).await.map(Some);
+            seen.insert(NoticeObject::Payment(payment));
+            reconciled.count(settled)?;
         }
         for intent in self.client.intents_since(since, None).await? {
-            // The others are payments of the sessions above.
-            if recharge::sequence_of(&intent).is_none() {
-                continue;
-            }
-            reconciled.payments += 1;
-            match self.settle_intent(bus, &intent).await {
-                Ok(Settled::Credited(credited)) => {
-                    reconciled.credited += usize::from(credited.just_now);
-                }
-                Ok(_) => {}
-                Err(error) => pass_over(error)?,
+            let object = NoticeObject::Payment(intent.id.clone());
+            // Payments of the sessions above are done.
+            if seen.insert(object) {
+                reconciled.count(self.settle_intent(bus, &intent).await.map(Some))?;
             }
         }
         for refund in self.client.refunds_since(since).await? {
             reconciled.returns += 1;
             self.claw_back_refund(bus, &refund).await.or_else(pass_over)?;
+            seen.insert(NoticeObject::Refund(refund.id));
         }
         for dispute in self.client.disputes_since(since).await? {
             reconciled.returns += 1;
             self.claw_back_dispute(bus, &dispute).await.or_else(pass_over)?;
+            seen.insert(NoticeObject::Dispute(dispute.id));
+        }
+        // What was made before may have changed since: a bank decides after weeks, and who pays at a
+        // convenience store has days.
+        for happening in self.client.happenings_since(since).await? {
+            let object = happening.object();
+            if object != NoticeObject::Other && seen.insert(object.clone()) {
+                let is_return =
+                    matches!(object, NoticeObject::Refund(_) | NoticeObject::Dispute(_));
+                reconciled.returns += usize::from(is_return);
+                reconciled.count(self.follow(bus, &object).await)?;
+            }
         }
         Ok(reconciled)
+    }
+}
+
+impl Reconciled {
+    /// Counts a payment that was looked at.
+    fn count(
+        &mut self,
+        settled: Result<Option<Settled>, PaymentsError>,
+    ) -> Result<(), PaymentsError> {
+        match settled {
+            Ok(Some(Settled::Credited(credited))) => {
+                self.payments += 1;
+                self.credited += usize::from(credited.just_now);
+            }
+            Ok(settled) => self.payments += usize::from(settled.is_some()),
+            Err(error) => pass_over(error)?,
+        }
+        Ok(())
     }
 }
 

@@ -260,7 +260,26 @@ pub enum Writer {
     Operator,
 }
 
+/// The largest grant, and the most that a plan or a coupon brings: a million dollars. Nobody means
+/// more, and a slip must not fill the sums up.
+pub const GRANT_MAX: MicroUsd = MicroUsd(1_000_000_000_000);
+
+/// No event moves more than a billion dollars, in millionths: thousands of those add up within 63
+/// bits.
+const AMOUNT_MAX: u64 = 1_000_000_000_000_000;
+
+/// Whether somebody may be given so much at once.
+pub fn is_grantable(amount: MicroUsd) -> bool {
+    amount > MicroUsd::ZERO && amount <= GRANT_MAX
+}
+
 impl EventV1 {
+    /// Whether its amount can be one. What has another counts for nothing, so that it is in nobody's
+    /// way.
+    pub fn is_possible(&self) -> bool {
+        self.amount.0.unsigned_abs() <= AMOUNT_MAX
+    }
+
     /// The event as the ledger has it: an [`Event`] as JSON.
     ///
     /// # Errors

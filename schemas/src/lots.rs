@@ -93,7 +93,7 @@ impl Lots {
             }
             Fact::RefundFailed { payment, .. }
             | Fact::Dispute { payment, standing: DisputeStanding::Won, .. } => {
-                self.give_back(payment, amount);
+                self.give_back(payment, amount, event.at_ms);
             }
             Fact::Expiry { kind, source } => {
                 self.take_lot(*kind, source, amount.negated());
@@ -152,10 +152,12 @@ impl Lots {
     }
 
     /// What comes back belongs to its purchase again; if that has ended meanwhile, to nobody's end.
-    fn give_back(&mut self, payment: &str, amount: MicroUsd) {
+    /// Of the end of a lot of which nothing was left no event tells.
+    fn give_back(&mut self, payment: &str, amount: MicroUsd, at_ms: u64) {
         let rest = self.pay(amount);
         let is_own = |lot: &&mut Lot| lot.kind == LotKind::Paid && lot.source == payment;
-        match self.lots.iter_mut().find(is_own).filter(|lot| !lot.ended) {
+        let lasts = |lot: &&mut Lot| lot.ends_ms().is_some_and(|ends_ms| ends_ms > at_ms);
+        match self.lots.iter_mut().find(is_own).filter(lasts) {
             Some(lot) => lot.rest = lot.rest.saturating_add(rest),
             None => {
                 let (kind, source) = (LotKind::Grant, payment.to_owned());
@@ -244,6 +246,10 @@ mod tests {
         assert_eq!(with(&[spent(22), refunded("b", 12), granted("g", 20)]).0, [0, 0, 0, 8]);
         let late = [refunded("b", 12), ended("b", 0), failed("b", 12)];
         assert_eq!(with(&late), (vec![10, 0, 0, 12], 0), "its end has passed");
+        let later = EventV1 { at_ms: 900, ..failed("b", 12) };
+        let lots = Lots::of(&[events.as_slice(), &[refunded("b", 12), later]].concat());
+        let back = lots.all().last().unwrap();
+        assert_eq!((back.rest.0, back.ends_ms()), (12, None), "nothing was left at its end");
     }
 
     #[test]

@@ -40,6 +40,9 @@ pub struct RechargeRecordV1 {
     /// What was charged in the last month that anything was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub month: Option<RechargeMonth>,
+    /// What was charged in another currency before that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub month_before: Option<RechargeMonth>,
 }
 
 /// What an account wishes.
@@ -90,8 +93,15 @@ pub struct RechargeAttempt {
 pub struct RechargeStop {
     /// Since when: milliseconds since 1970.
     pub at_ms: u64,
-    /// Stripe's word for it, such as `insufficient_funds`.
+    /// Stripe's word for it, such as `insufficient_funds`; [`RechargeStop::RETURNED`] when money
+    /// went back.
     pub reason: String,
+}
+
+impl RechargeStop {
+    /// The reason when a purchase was refunded or disputed: whoever wants his money back must not
+    /// be charged anew because his balance fell with it.
+    pub const RETURNED: &str = "returned";
 }
 
 /// What was charged in a month.
@@ -138,9 +148,17 @@ impl RechargeStanding {
 impl RechargeRecordV1 {
     /// The record of an account that never wished anything.
     pub fn of(account: AccountId) -> Self {
-        let (wish, card, forgotten_ms, running, stopped, month) =
-            (None, None, None, None, None, None);
-        Self { account, begun: 0, wish, card, forgotten_ms, running, stopped, month }
+        Self {
+            account,
+            begun: 0,
+            wish: None,
+            card: None,
+            forgotten_ms: None,
+            running: None,
+            stopped: None,
+            month: None,
+            month_before: None,
+        }
     }
 
     /// How it stands in the month that ends then.
@@ -167,7 +185,23 @@ impl RechargeRecordV1 {
         let same = |month: &&RechargeMonth| {
             month.ends_seconds == ends_seconds && month.charged.currency == like.currency
         };
-        self.month.as_ref().filter(same).map_or(0, |month| month.charged.minor)
+        self.months().find(same).map_or(0, |month| month.charged.minor)
+    }
+
+    fn months(&self) -> impl Iterator<Item = &RechargeMonth> {
+        self.month.iter().chain(&self.month_before)
+    }
+
+    /// With no charges any more because money went back, until it is wished again; `None` where
+    /// that changes nothing.
+    pub fn stopping(self, stop: RechargeStop) -> Option<Self> {
+        let is_due = self.wish.is_some() && self.stopped.is_none();
+        is_due.then_some(Self { stopped: Some(stop), ..self })
+    }
+
+    /// Whether it is stopped because money went back.
+    pub fn is_stopped_by_a_return(&self) -> bool {
+        self.stopped.as_ref().is_some_and(|stop| stop.reason == RechargeStop::RETURNED)
     }
 
     /// With a wish; what stopped it is over.
@@ -204,12 +238,16 @@ impl RechargeRecordV1 {
         let sequence = self.begun + 1;
         let minor = self.charged(ends_seconds, price).saturating_add(price.minor);
         let charged = Money { minor, ..price };
+        // There are two currencies: what is known of the other one stays.
+        let of_other = |month: &&RechargeMonth| month.charged.currency != price.currency;
+        let month_before = self.months().find(of_other).copied();
         let attempt =
             RechargeAttempt { sequence, begun_ms: now_ms, plan, price, credit, bonus, card };
         Some(Self {
             begun: sequence,
             running: Some(attempt),
             month: Some(RechargeMonth { ends_seconds, charged }),
+            month_before,
             ..self
         })
     }
@@ -231,7 +269,7 @@ impl RechargeRecordV1 {
             RechargeMonth { charged: Money { minor, ..month.charged }, ..month }
         });
         // Whoever has ended it meanwhile needn't hear of a card that he took away.
-        let stopped = stop.filter(|_| self.wish.is_some());
+        let stopped = self.stopped.or(stop).filter(|_| self.wish.is_some());
         Some(Self { running: None, stopped, month, ..self })
     }
 }
@@ -289,6 +327,39 @@ mod tests {
         let failed = two.failed(2, None).unwrap();
         assert_eq!(failed.charged(MONTH, yen(0)), 1_000);
         assert!(begin(failed, MONTH).is_some());
+    }
+
+    #[test]
+    fn a_month_has_its_most_in_each_currency_whatever_is_wished_in_between() {
+        let full = begin(begin(ready(), MONTH).unwrap().done(1).unwrap(), MONTH).unwrap();
+        let full = full.done(2).unwrap();
+        let in_yen = full.wish.clone().unwrap();
+        let ten_dollars = Money { currency: Currency::Usd, minor: 1_000 };
+        let in_dollars = RechargeWish { price: ten_dollars, month_max: 1_000, ..in_yen.clone() };
+        let changed = begin(full.wishing(in_dollars.clone()), MONTH).unwrap().done(3).unwrap();
+        assert_eq!(changed.standing(MONTH), RechargeStanding::MonthFull);
+        let back = changed.wishing(in_yen);
+        assert_eq!(back.standing(MONTH), RechargeStanding::MonthFull);
+        assert_eq!(back.charged(MONTH, yen(0)), 2_000);
+        assert_eq!(back.charged(MONTH, ten_dollars), 1_000);
+        let next = begin(back, MONTH + 1).unwrap().done(4).unwrap();
+        assert_eq!(next.wishing(in_dollars).standing(MONTH), RechargeStanding::MonthFull);
+    }
+
+    #[test]
+    fn money_that_goes_back_stops_it_until_it_is_wished_again() {
+        let returned = RechargeStop { at_ms: 3, reason: RechargeStop::RETURNED.into() };
+        let stopped = ready().stopping(returned.clone()).unwrap();
+        assert_eq!(begin(stopped.clone(), MONTH), None);
+        assert_eq!(stopped.clone().stopping(returned.clone()), None, "once");
+        let wish = stopped.wish.clone().unwrap();
+        assert_eq!(stopped.wishing(wish).standing(MONTH), RechargeStanding::On);
+        assert_eq!(ready().ended(20).stopping(returned.clone()), None, "nothing is wished");
+        let running = begin(ready(), MONTH).unwrap().stopping(returned.clone()).unwrap();
+        let done = running.clone().done(1).unwrap();
+        assert_eq!(done.standing(MONTH), RechargeStanding::Stopped, "what ran stops nothing");
+        let failed = running.failed(1, stop()).unwrap();
+        assert_eq!(failed.stopped, Some(returned), "the first reason stays");
     }
 
     #[test]

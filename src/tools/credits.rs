@@ -10,6 +10,7 @@ use infra::bus::Bus;
 use infra::environment::Environment;
 use infra::store::Store;
 use schemas::ids::AccountId;
+use schemas::ledger::{GRANT_MAX, is_grantable};
 use schemas::money::MicroUsd;
 use serde_json::json;
 use std::process::ExitCode;
@@ -22,8 +23,8 @@ pub(super) async fn run(
         CreditsCommand::Grant { account, usd, note, unique, json, data } => {
             let account = AccountId::parse(account).map_err(Failure::usage)?;
             let amount = MicroUsd::from_decimal(&usd).map_err(Failure::usage)?;
-            if amount <= MicroUsd::ZERO {
-                return Err(Failure::usage("a grant is more than 0 USD"));
+            if !is_grantable(amount) {
+                return Err(Failure::usage(no_grant(amount)));
             }
             let endpoints = Endpoints::find(environment, &data.data)?;
             let bus = endpoints.bus("credits").await?;
@@ -41,6 +42,11 @@ pub(super) async fn run(
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Why so much can't be given.
+pub(super) fn no_grant(amount: MicroUsd) -> String {
+    format!("a grant is more than 0 USD and at most {GRANT_MAX}: ${amount} is not")
 }
 
 async fn is_there(bus: &Bus, account: &AccountId) -> Result<(), Failure> {

@@ -10,6 +10,7 @@ use infra::bus::records::KeyChange;
 use infra::clock;
 use infra::environment::Environment;
 use schemas::ids::{AccountId, KeyId, RequestId};
+use schemas::ledger::is_grantable;
 use schemas::money::MicroUsd;
 use schemas::records::KeyRecordV1;
 use serde_json::json;
@@ -58,6 +59,9 @@ async fn create(
 ) -> Result<(), Failure> {
     let credit = credit.map(|usd| MicroUsd::from_decimal(&usd)).transpose();
     let credit = credit.map_err(Failure::usage)?;
+    if let Some(amount) = credit.filter(|amount| !is_grantable(*amount)) {
+        return Err(Failure::usage(super::credits::no_grant(amount)));
+    }
     let account = account.map(AccountId::parse).transpose().map_err(Failure::usage)?;
     if let Some(account) = &account
         && bus.account(account).await?.is_none()

@@ -2,8 +2,9 @@
 //! still waits is never run.
 
 use harness::{Gate, Script, Step, World, wait_until};
-use schemas::ledger::Outcome;
+use schemas::ledger::{Outcome, Use};
 use schemas::usage::TokenSource;
+use serde_json::json;
 
 /// Says a word and then nothing more.
 fn begun() -> Script {
@@ -106,4 +107,41 @@ async fn many_hang_ups_at_once_leave_nothing() {
     world.vendor().wait_for_hang_ups(12).await;
     world.wait_for_ends(12, 0).await;
     world.finish().await;
+}
+
+/// What only its vendor can count is read on: the picture, or thoughts that nobody sees, would cost
+/// nothing for whoever leaves before the end.
+#[tokio::test]
+async fn what_only_the_vendor_counts_is_read_to_its_count_though_nobody_waits() {
+    let picture = json!([{"type": "text", "text": "colour?"},
+        {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}]);
+    let asked = [
+        json!({"model": "fast", "messages": [{"role": "user", "content": picture}]}),
+        json!({"model": "fast", "reasoning_effort": "high",
+            "messages": [{"role": "user", "content": "how many?"}]}),
+    ];
+    for body in asked {
+        let world = World::builder().config(|config| config.limits.parallel = 1).start().await;
+        let key = world.key(10_000_000).await;
+        let gate = Gate::new();
+        let steps = [Step::Text("red".into()), Step::Wait(gate.clone())];
+        world.vendor().next("fast", Script::steps(steps));
+        let client = world.client(&key);
+        let mut stream = client.stream(&body).await;
+        stream.next_text().await;
+        drop(stream);
+        // The client has left, and so has its place.
+        world.vendor().always("fast", Script::says(["next"]));
+        wait_until("the next request is taken", async || {
+            client.ask("fast", "hello").await.text.contains("next")
+        })
+        .await;
+        gate.open();
+        world.wait_for_ends(2, 0).await;
+        let of_vendor = |(used, _): &(Use, i64)| used.source == TokenSource::Vendor;
+        let uses = world.uses().await;
+        assert!(uses.iter().all(of_vendor), "{uses:?}");
+        assert!(uses.iter().all(|(used, charge)| used.outcome == Outcome::Done && *charge == 20));
+        world.finish().await;
+    }
 }

@@ -2,6 +2,7 @@
 //! a clean `[DONE]` that isn't one, and whatever breaks is charged once or not at all.
 
 use futures::StreamExt;
+use harness::client::question_to;
 use harness::vendor::End;
 use harness::{Event, EventStream, Gate, Script, Step, World, wait_until, within};
 use infra::clock;
@@ -90,6 +91,24 @@ async fn a_worker_killed_in_a_stream_ends_it_with_an_error_and_one_charge() {
     world.add_worker();
     world.vendor().always("fast", Script::says(["again"]));
     assert_eq!(world.client(&key).ask("fast", "hello").await.content(), "again");
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn what_a_gateway_estimates_is_no_more_than_was_asked_for() {
+    let mut world = World::builder().workers(1).start().await;
+    let key = world.key(1_000_000).await;
+    world.vendor().always("fast", in_two_parts(&Gate::new()));
+    let mut body = question_to("fast", "hello");
+    body["max_tokens"] = 3.into();
+    let mut stream = world.client(&key).stream(&body).await;
+    stream.next_text().await;
+    world.kill_worker(0);
+    stream.rest().await;
+    world.wait_for_ends(1, 0).await;
+    let (event, charge) = world.uses().await.remove(0);
+    assert_eq!((event.writer, event.usage.output), (Writer::Gateway, 3));
+    assert_eq!(charge, 2 + 3 * 2);
     world.finish().await;
 }
 

@@ -101,3 +101,24 @@ async fn metrics_are_on_their_own_port_and_hold_what_is_documented() {
     assert_eq!(world.billing_metrics(0).sum("fly_llm_ledger_applied_total"), 2.0);
     world.finish().await;
 }
+
+#[tokio::test]
+async fn a_gateway_that_is_asked_to_stop_is_not_ready_and_serves_until_its_notice_is_over() {
+    let notice = 3_600;
+    let builder = World::builder().config(move |c| c.gateway.leave_notice_seconds = notice);
+    let mut world = builder.start().await;
+    let key = world.key(1_000_000).await;
+    let client = world.client(&key);
+    assert_eq!(client.get("/ready").await.json()["leaving"], false);
+    world.ask_gateway_to_stop(0);
+    wait_until("it isn't ready", async || client.get("/ready").await.status == 503).await;
+    for client in [world.client_with(0, None), world.metrics_client(0)] {
+        let ready = client.get("/ready").await;
+        assert_eq!((ready.status, &ready.json()["leaving"]), (503, &true.into()));
+    }
+    // A load balancer that hasn't heard of it yet finds it as it was.
+    assert_eq!(world.client(&key).ask("fast", "hello").await.content(), "hello");
+    world.wait_for_ends(1, 0).await;
+    world.kill_gateway(0);
+    world.finish().await;
+}

@@ -3,7 +3,7 @@
 use harness::vendor::script::Counts;
 use harness::{Gate, Script, Step, World, wait_until};
 use infra::store::holds::{Reservation, Reserved};
-use schemas::ledger::{Outcome, Writer};
+use schemas::ledger::{EventV1, Fact, Outcome, Writer};
 use schemas::money::MicroUsd;
 use schemas::usage::TokenSource;
 use serde_json::{Value, json};
@@ -244,8 +244,15 @@ async fn a_wiped_redis_is_rebuilt_and_refuses_until_then() {
     assert!(!refused.header("retry-after").is_empty());
     assert_eq!(refused.header("x-should-retry"), "", "a retry helps");
     assert_eq!(world.vendor().starts(), 3);
+    let ready = client.get("/ready").await;
+    let told = ready.json();
+    assert_eq!(
+        (ready.status, &told["redis"], &told["balances"]),
+        (503, &true.into(), &false.into())
+    );
     world.add_billing();
     world.wait_until_live().await;
+    assert_eq!(client.get("/ready").await.status, 200);
     assert_eq!(world.balance(&key).await, 1_000_000 - 3 * 20);
     assert_eq!(client.chat(&question()).await.status, 200);
     world.finish().await;
@@ -340,5 +347,28 @@ async fn the_budget_of_everybody_is_held() {
     let (answers, ()) = futures::join!(asked, opened);
     let refused = answers.iter().filter(|answer| answer.status == 429).count();
     assert!((3..6).contains(&refused), "{refused}");
+    world.finish().await;
+}
+
+/// An operator's slip, or somebody who writes past the program: what can't be is in nobody's way.
+#[tokio::test]
+async fn an_event_that_moves_more_than_there_can_be_counts_for_nothing() {
+    let world = World::start().await;
+    let key = world.key(1_000_000).await;
+    for unique in ["slip", "another"] {
+        let event = EventV1 {
+            account: key.account.clone(),
+            at_ms: infra::clock::unix_ms(),
+            amount: MicroUsd(i64::MAX - 1),
+            fact: Fact::Grant { unique: unique.to_owned(), note: String::new() },
+        };
+        assert!(world.bus().record(&event).await.is_err(), "the program itself writes none");
+        let written =
+            world.bus().jetstream().publish(event.subject(), event.to_json().unwrap().into());
+        written.await.unwrap().await.unwrap();
+    }
+    assert_eq!(world.client(&key).chat(&question()).await.status, 200);
+    world.wait_until_applied().await;
+    assert_eq!(world.balance(&key).await, 1_000_000 - 20);
     world.finish().await;
 }

@@ -309,6 +309,61 @@ async fn billing_finds_what_no_webhook_told() {
 }
 
 #[tokio::test]
+async fn billing_finds_what_changed_long_after_it_was_made() {
+    let mut world = selling().await;
+    let key = world.key(0).await;
+    let client = world.client(&key);
+    let starter = json!({"plan": "starter", "currency": "usd"});
+    let disputed = checkout(&client, starter.clone()).await;
+    deliver(&world, &world.stripe().pay(&disputed)).await;
+    let (dispute, event) = world.stripe().dispute(&disputed, "needs_response");
+    deliver(&world, &[event]).await;
+    wait_for_balance(&world, &key, 0).await;
+    let refunded = checkout(&client, starter.clone()).await;
+    deliver(&world, &world.stripe().pay(&refunded)).await;
+    let (refund, event) = world.stripe().refund(&refunded, 1_000, "pending");
+    deliver(&world, &[event]).await;
+    let later = checkout(&client, starter).await;
+    deliver(&world, &world.stripe().pay_later(&later)).await;
+    world.stripe().age(24 * 20);
+    // No webhook tells of any of these.
+    world.stripe().end_dispute(&dispute, "won");
+    world.stripe().end_refund(&refund, "failed");
+    world.stripe().money_comes(&later, true);
+    world.add_billing();
+    wait_for_balance(&world, &key, 30_000_000).await;
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn what_has_ended_unused_is_not_taken_again() {
+    let world = selling().await;
+    let key = world.key(0).await;
+    let client = world.client(&key);
+    let sessions = [
+        checkout(&client, json!({"plan": "pro", "currency": "usd"})).await,
+        checkout(&client, json!({"amount": 5, "currency": "usd"})).await,
+    ];
+    for session in &sessions {
+        let paid = world.stripe().pay(session);
+        // So long ago that its credit has ended.
+        world.stripe().age(24 * 400);
+        deliver(&world, &paid).await;
+    }
+    wait_until("all of it has ended", async || {
+        let ends = of(&world.ledger().await, |fact| matches!(fact, Fact::Expiry { .. }));
+        ends.iter().sum::<i64>() == -57_500_000
+    })
+    .await;
+    let (_, refund) = world.stripe().refund(&sessions[0], 5_000, "succeeded");
+    let (_, dispute) = world.stripe().dispute(&sessions[1], "lost");
+    deliver(&world, &[refund, dispute]).await;
+    world.wait_until_applied().await;
+    assert_eq!(world.balance(&key).await, 0);
+    world.finish().await;
+}
+
+#[tokio::test]
 async fn a_purchase_has_a_receipt_and_a_month_its_statement() {
     let world = World::builder()
         .sells()

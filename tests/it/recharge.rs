@@ -142,6 +142,40 @@ async fn a_declined_card_stops_it_until_it_is_wished_again() {
 }
 
 #[tokio::test]
+async fn money_that_goes_back_charges_no_card() {
+    for is_refund in [true, false] {
+        let world = World::builder().sells().billings(2).start().await;
+        let key = world.key(0).await;
+        let client = world.client(&key);
+        let body = json!({"plan": "starter", "currency": "usd", "save_card": true});
+        let opened = client.post("/api/checkout", &body).await;
+        let session = opened.json()["id"].as_str().unwrap().to_owned();
+        deliver(&world, 0, &world.stripe().pay(&session)).await;
+        wait_for_balance(&world, &key, 10_000_000).await;
+        put(&client, &wish()).await;
+        wait_for_status(&client, "on").await;
+        let (_, event) = match is_refund {
+            true => world.stripe().refund(&session, 1_000, "succeeded"),
+            false => world.stripe().dispute(&session, "needs_response"),
+        };
+        deliver(&world, 0, &[event.clone()]).await;
+        let told = client.get("/api/recharge").await.json();
+        assert_eq!(
+            (&told["status"], &told["stopped_reason"]),
+            (&json!("stopped"), &json!("returned"))
+        );
+        wait_for_balance(&world, &key, 0).await;
+        // Whoever switches it on again is charged, and the same event again stops nothing.
+        assert_eq!(put(&client, &wish()).await.json()["status"], "on");
+        wait_for_balance(&world, &key, 10_000_000).await;
+        deliver(&world, 0, &[event]).await;
+        assert_eq!(client.get("/api/recharge").await.json()["status"], "on");
+        assert_eq!(recharges(&world).await, [10_000_000]);
+        world.finish().await;
+    }
+}
+
+#[tokio::test]
 async fn a_month_has_its_most_and_an_end_forgets_the_card() {
     let world = World::builder().sells().start().await;
     let key = with_card(&world).await;

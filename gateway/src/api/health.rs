@@ -1,5 +1,5 @@
-//! `/health`: the process is alive. `/ready`: NATS, Redis and at least one worker are there, and what
-//! is written is taken.
+//! `/health`: the process is alive. `/ready`: NATS, Redis with all balances and at least one worker
+//! are there, and what is written is taken.
 //! `/metrics`: on its own port, for Prometheus.
 
 use super::shapes::{Health, Readiness};
@@ -24,15 +24,16 @@ pub(super) async fn health() -> Response {
 pub(super) async fn ready(State(gateway): State<Arc<Gateway>>) -> Response {
     let Servers { nats, ledger, redis } = look(&gateway).await;
     let redis = redis.unwrap_or(false);
+    let balances = redis && gateway.store.is_whole().await.unwrap_or(false);
     let workers = gateway.fleet.size();
     let leaving = gateway.leaving.is_cancelled();
-    let ready = nats && ledger && redis && workers > 0 && !leaving;
+    let ready = nats && ledger && balances && workers > 0 && !leaving;
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let now = Instant::now();
     let cools = |name: &&str| gateway.breakers.standing(name, now) == Standing::Cooling;
     let names = gateway.config.models.iter().map(|model| model.name.as_str());
     let cooling = names.filter(cools).map(str::to_owned).collect();
-    let answer = Readiness { ready, nats, ledger, redis, workers, leaving, cooling };
+    let answer = Readiness { ready, nats, ledger, redis, balances, workers, leaving, cooling };
     (status, Json(answer)).into_response()
 }
 

@@ -459,6 +459,8 @@ pub(super) struct Readiness {
     pub(super) ledger: bool,
     /// Whether Redis answers and may be written.
     pub(super) redis: bool,
+    /// Whether all balances are there: they are made from the ledger by a billing worker.
+    pub(super) balances: bool,
     pub(super) workers: usize,
     /// Whether it was asked to stop: it takes requests for a few seconds more.
     pub(super) leaving: bool,

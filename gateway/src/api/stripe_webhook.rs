@@ -52,7 +52,7 @@ pub(super) async fn receive(
     let notice = payments.notice(text, signature.unwrap_or_default()).map_err(unsigned)?;
     let result = payments.follow(&gateway.bus, &notice.object).await;
     let outcome = match &result {
-        Ok(()) => NoticeOutcome::Done,
+        Ok(_) => NoticeOutcome::Done,
         // Stripe has no such object (a test event sent by hand), or the facts are not ours to read:
         // sending it again is no use.
         Err(PaymentsError::Call(CallError::Unknown(_)) | PaymentsError::Unreadable { .. }) => {
@@ -63,7 +63,7 @@ pub(super) async fn receive(
     note(&gateway, &notice, outcome).await;
     let event = notice.event;
     match result {
-        Ok(()) => {}
+        Ok(_) => {}
         Err(error) if outcome == NoticeOutcome::PassedOver => {
             tracing::error!(event, kind = notice.kind, %error, "an event was passed over");
         }

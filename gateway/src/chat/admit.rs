@@ -114,7 +114,7 @@ pub(super) struct Place {
     gateway: Arc<Gateway>,
     key: Arc<KeyRecordV1>,
     request: RequestId,
-    /// Whoever kept the answer has given it back.
+    /// It was given back.
     is_over: bool,
 }
 
@@ -122,6 +122,13 @@ impl Place {
     /// Whose it is.
     pub(super) fn owner(&self) -> (&AccountId, &KeyId) {
         (&self.key.account, &self.key.key)
+    }
+
+    /// Gives it back before its request has ended: nobody waits for that.
+    pub(super) fn give_back(&mut self) {
+        if !std::mem::replace(&mut self.is_over, true) {
+            self.gateway.leave(&self.key, self.request.clone());
+        }
     }
 
     /// The answer was kept, and with it the place was given back.
@@ -132,9 +139,7 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        if !self.is_over {
-            self.gateway.leave(&self.key, self.request.clone());
-        }
+        self.give_back();
     }
 }
 

@@ -27,8 +27,9 @@ use schemas::{json, subjects};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How long a worker that was told to stop may take to settle, before the gateway does.
-const WORKER_SETTLE_SECONDS_MAX: Duration = Duration::from_secs(5);
+/// How long a worker that was told to stop may take to settle, before the gateway does: it may read
+/// on for 30 seconds.
+const WORKER_SETTLE_SECONDS_MAX: Duration = Duration::from_secs(40);
 
 /// How often an unconfirmed ledger event is written again; the sweeper has the last word.
 const WRITE_ATTEMPTS_MAX: u32 = 8;
@@ -166,6 +167,8 @@ impl Live {
     pub(super) fn abandon(mut self, gateway: &Arc<Gateway>, model: &str, client_left: bool) {
         // Nobody has to follow what comes to nothing.
         drop(self.published.held.routed.missed.lead.take());
+        // The answer may be read on for its count; the client's next request needn't wait for that.
+        self.published.held.routed.missed.masked.admitted.place.give_back();
         // Who waits for a turn leaves the line at once.
         let was_sent = self.published.ticket.take().is_none();
         let (gateway, model) = (Arc::clone(gateway), model.to_owned());

@@ -171,6 +171,9 @@ impl Bus {
         headers: async_nats::HeaderMap,
         event: &EventV1,
     ) -> Result<Option<u64>, BusError> {
+        if !event.is_possible() {
+            return Err(BusError::request("writing to the ledger", "nobody moves so much at once"));
+        }
         let body =
             event.to_json().map_err(|error| BusError::request("encoding a ledger event", error))?;
         let sent = self.jetstream().publish_with_headers(subject, headers, body.into()).await;
@@ -393,7 +396,7 @@ fn counted(message: &StreamMessage, sealer: &Sealer) -> Result<EventV1, BusError
     checked(event, sealer, &message.headers, milliseconds(message.time), &message.subject)
 }
 
-/// The event, if its seal says that it counts.
+/// The event, if its seal and its amount say that it counts.
 fn checked(
     event: EventV1,
     sealer: &Sealer,
@@ -401,10 +404,14 @@ fn checked(
     taken_ms: u64,
     subject: &str,
 ) -> Result<EventV1, BusError> {
-    if sealer.admits(&event, headers, taken_ms) {
+    if event.is_possible() && sealer.admits(&event, headers, taken_ms) {
         return Ok(event);
     }
-    let cause = "it ends a request without the seal of its gateway".to_owned();
+    let cause = match event.is_possible() {
+        true => "it ends a request without the seal of its gateway",
+        false => "nobody moves so much at once",
+    };
+    let cause = cause.to_owned();
     Err(BusError::Unreadable { subject: subject.to_owned(), cause })
 }
 

@@ -3,7 +3,7 @@
 use super::load::Mistake;
 use super::sections::Coupon;
 use crate::clock;
-use schemas::money::MicroUsd;
+use schemas::ledger::is_grantable;
 use std::collections::HashSet;
 
 /// How often one code may be redeemed: its record names every account.
@@ -25,8 +25,8 @@ pub(super) fn check_coupons(coupons: &[Coupon]) -> Result<(), Mistake> {
         if !codes.insert(code.to_ascii_uppercase()) {
             return wrong("the code stands there twice: rename one of them");
         }
-        if coupon.credit_usd <= MicroUsd::ZERO {
-            return wrong("credit_usd: write more than 0");
+        if !is_grantable(coupon.credit_usd) {
+            return wrong("credit_usd: write more than 0, and at most 1000000");
         }
         if !(1..=TOTAL_MAX).contains(&coupon.total_max) {
             return wrong("total_max: write 1 to 1000");
@@ -45,6 +45,7 @@ pub(super) fn check_coupons(coupons: &[Coupon]) -> Result<(), Mistake> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use schemas::money::MicroUsd;
 
     fn coupon() -> Coupon {
         Coupon {

@@ -5,6 +5,7 @@ use super::load::Mistake;
 use super::sections::{Plan, Stripe};
 use crate::environment::{Environment, PUBLIC_URL, STRIPE_SECRET_KEY, STRIPE_WEBHOOK_SECRET};
 use crate::secret::Secret;
+use schemas::ledger::is_grantable;
 use schemas::money::MicroUsd;
 
 /// Micro-USD in a cent, the smallest that can be paid.
@@ -88,8 +89,8 @@ fn check_plan(plan: &Plan) -> Result<(), Mistake> {
     if !(JPY_MIN..=JPY_MAX).contains(jpy) {
         return wrong(format!("plans: {id}: jpy: write {JPY_MIN} to {JPY_MAX}"));
     }
-    if *credit_usd <= MicroUsd::ZERO {
-        return wrong(format!("plans: {id}: credit_usd: write more than 0"));
+    if !is_grantable(*credit_usd) {
+        return wrong(format!("plans: {id}: credit_usd: write more than 0, and at most 1000000"));
     }
     if *bonus_percent > BONUS_PERCENT_MAX {
         return wrong(format!("plans: {id}: bonus_percent: write 0 to {BONUS_PERCENT_MAX}"));

@@ -186,6 +186,19 @@ impl Store {
         Ok(there == 1)
     }
 
+    /// Whether all parts' views are complete: else some accounts can reserve nothing.
+    ///
+    /// # Errors
+    /// When Redis is away.
+    pub async fn is_whole(&self) -> Result<bool, StoreError> {
+        for partition in partitions() {
+            if !self.is_live(partition).await? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     /// Whether a part's view has been complete without a break since it was said to be: in this
     /// process of Redis, so that it lacks nothing but the newest events.
     ///

@@ -20,6 +20,9 @@ mod settle;
 /// Jobs that run, and the word that stops them.
 mod running;
 
+/// How long an answer goes on whose client has left.
+mod patience;
+
 /// Jobs whose gateway is gone.
 mod orphans;
 
@@ -32,6 +35,8 @@ pub mod vectors;
 pub use reply::Reply;
 pub use worker::{Pool, Worker, WorkerError, WorkerSettings};
 
+use crate::patience::Progress;
+use crate::running::RunningJob;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use infra::bus::delivery::Delivery;
@@ -51,6 +56,11 @@ use tokio_util::sync::CancellationToken;
 pub trait Backend: Send + Sync + 'static {
     /// The catalogue names of the models that it can serve now.
     fn models(&self) -> Vec<String>;
+
+    /// Whether it knows at any moment what an answer has consumed. A vendor tells it at the end.
+    fn counts_itself(&self) -> bool {
+        false
+    }
 
     /// Shows in its counters how what it calls stands; asked with each advert.
     fn show(&self) {}
@@ -145,7 +155,7 @@ async fn run_job(worker: Arc<Worker>, mut delivery: Delivery) -> JobOutcome {
     };
     Point::Claimed.pass().await;
     let mut reply = Reply::new(worker.bus(), &job, delivery.delivered);
-    let execution = Execution { kind, job: &job, delivery: &delivery, left, stop: running.stop() };
+    let execution = Execution { kind, job: &job, delivery: &delivery, left, running: &running };
     let ended = trace::within(span.context(), answer(&worker, &execution, &mut reply)).await;
     tell_end(&mut span, &ended);
     let failed = ended.problem.is_some();
@@ -201,13 +211,14 @@ struct Execution<'a> {
     delivery: &'a Delivery,
     /// The time it has.
     left: Duration,
-    stop: &'a CancellationToken,
+    running: &'a RunningJob,
 }
 
-/// Runs the backend, tells the queue that we live until the first piece, and ends at the deadline.
-/// The job is acknowledged with the first piece, or else with the end: it never comes back.
+/// Runs the backend, tells the queue that we live until the first piece, and ends at the deadline,
+/// or when its client has left and nothing is to be waited for. The job is acknowledged with the first piece, or else with the end: it never comes back.
 async fn answer(worker: &Worker, execution: &Execution<'_>, reply: &mut Reply) -> Ended {
-    let Execution { kind, job, delivery, left, stop } = *execution;
+    let Execution { kind, job, delivery, left, running } = *execution;
+    let (stop, progress) = (running.stop(), reply.progress());
     let (acknowledged, mut first_piece) = tokio::sync::oneshot::channel();
     reply.on_first_piece(acknowledged);
     let answered = match kind {
@@ -220,7 +231,9 @@ async fn answer(worker: &Worker, execution: &Execution<'_>, reply: &mut Reply) -
     let mut alive = tokio::time::interval_at(Instant::now() + interval, interval);
     let deadline = tokio::time::sleep(left);
     tokio::pin!(deadline);
-    let (mut begun, mut late) = (false, false);
+    let read_on = tokio::time::sleep(left);
+    tokio::pin!(read_on);
+    let (mut begun, mut late, mut alone) = (false, false, false);
     let ended = loop {
         tokio::select! {
             ended = &mut answered => break ended,
@@ -233,6 +246,14 @@ async fn answer(worker: &Worker, execution: &Execution<'_>, reply: &mut Reply) -
                 late = true;
                 stop.cancel();
             }
+            () = running.is_cancelled(), if !alone => {
+                alone = true;
+                match patience(worker, execution, &progress) {
+                    Some(patience) => read_on.as_mut().reset(Instant::now() + patience),
+                    None => stop.cancel(),
+                }
+            }
+            () = &mut read_on, if alone && !stop.is_cancelled() => stop.cancel(),
         }
     };
     if !begun {
@@ -247,6 +268,15 @@ async fn answer(worker: &Worker, execution: &Execution<'_>, reply: &mut Reply) -
             Ended { usage: None, problem: Some(internal()) }
         }
     }
+}
+
+/// How long an answer goes on whose client has left.
+fn patience(worker: &Worker, execution: &Execution<'_>, progress: &Progress) -> Option<Duration> {
+    let Execution { kind, job, .. } = execution;
+    if *kind != JobKind::Chat || worker.backend().counts_itself() {
+        return None;
+    }
+    patience::patience((&job.model, &job.chat), progress, worker.thinkers())
 }
 
 /// Whoever would give the job to another is told that it lives: the queue, or past it the gateway.

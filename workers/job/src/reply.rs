@@ -2,12 +2,14 @@
 //! much that was; it never holds a piece back. A whole answer that nobody reads before its end
 //! waits for that, if its gateway takes both in one.
 
+use crate::patience::Progress;
 use infra::bus::Bus;
 use infra::bus::near::FrameWay;
 use schemas::frame::{Answer, Complete, Delta, FrameBody, FrameV1};
 use schemas::job::ChatJob;
 use schemas::openai::{AnswerChoice, ChunkChoice};
 use schemas::produced::Produced;
+use std::sync::Arc;
 use tokio::sync::oneshot;
 
 /// The way back to the gateway.
@@ -17,6 +19,7 @@ pub struct Reply {
     delivered: u64,
     number: u32,
     produced: Produced,
+    progress: Arc<Progress>,
     first_piece: Option<oneshot::Sender<()>>,
     /// Whether a whole answer waits for its end.
     waits: bool,
@@ -32,6 +35,7 @@ impl Reply {
             delivered,
             number: 0,
             produced: Produced::default(),
+            progress: Arc::default(),
             first_piece: None,
             waits: job.takes_complete && !job.stream,
             waiting: None,
@@ -44,6 +48,7 @@ impl Reply {
             return;
         }
         self.produced.count_pieces(&choices);
+        self.progress.note(&choices);
         self.release().await;
         self.send(FrameBody::Delta(Delta { choices })).await;
     }
@@ -87,6 +92,10 @@ impl Reply {
 
     pub(crate) fn produced(&self) -> &Produced {
         &self.produced
+    }
+
+    pub(crate) fn progress(&self) -> Arc<Progress> {
+        Arc::clone(&self.progress)
     }
 
     pub(crate) fn on_first_piece(&mut self, tell: oneshot::Sender<()>) {

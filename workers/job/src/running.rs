@@ -117,7 +117,8 @@ impl Running {
         }
     }
 
-    /// Nobody waits any more for an execution of a request, nor for an earlier one. Returns how
+    /// Nobody waits any more for an execution of a request, which may be read on for its count, nor
+    /// for an earlier one, which stops. Returns how
     /// many ran here.
     fn cancel(&self, request: &RequestId, attempt: u32, delivered: u64) -> usize {
         let mut stopped = 0;
@@ -127,9 +128,9 @@ impl Running {
             }
             if (name.1, name.2) < (attempt, delivered) {
                 job.replaced.cancel();
+                job.stop.cancel();
             }
             job.cancelled.cancel();
-            job.stop.cancel();
             stopped += 1;
         }
         stopped
@@ -140,6 +141,7 @@ impl Running {
         for (name, job) in self.table().iter() {
             if name.0 == *request && (name.1, name.2) == (attempt, delivered) {
                 job.replaced.cancel();
+                job.stop.cancel();
             }
         }
         self.cancel(request, attempt, delivered)
@@ -175,6 +177,11 @@ impl RunningJob {
     /// Whether another execution of its request counts instead of it.
     pub(crate) fn was_replaced(&self) -> bool {
         self.replaced.is_cancelled()
+    }
+
+    /// Waits until its client has left.
+    pub(crate) async fn is_cancelled(&self) {
+        self.cancelled.cancelled().await;
     }
 
     /// Whether its client left.

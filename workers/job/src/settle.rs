@@ -13,6 +13,7 @@ use schemas::error::{ErrorCode, Problem};
 use schemas::frame::{Done, Failed, FrameBody};
 use schemas::job::ChatJob;
 use schemas::ledger::{EventV1, Fact, Outcome, Use, Writer};
+use schemas::usage::TokenSource;
 use std::pin::pin;
 use std::time::Duration;
 
@@ -49,6 +50,9 @@ pub(crate) async fn settle(
         return;
     }
     let (usage, source) = meter::usage(job, reply.produced(), &ended);
+    if source == TokenSource::Vendor {
+        worker.thinkers().learn(&job.model, &usage);
+    }
     let outcome = match &ended.problem {
         None => Outcome::Done,
         Some(_) if end.cancelled => Outcome::Cancelled,

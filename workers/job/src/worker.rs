@@ -1,6 +1,7 @@
 //! The worker's side of the queue: pullers for its pools, adverts, cancellations, and an orderly
 //! end in which no new job is pulled and running ones finish.
 
+use crate::patience::Thinkers;
 use crate::running::Running;
 use crate::{Backend, advertise, orphans, run_job};
 use futures::StreamExt;
@@ -66,6 +67,7 @@ pub struct Worker {
     backend: Arc<dyn Backend>,
     metrics: Metrics,
     running: Running,
+    thinkers: Thinkers,
     settings: WorkerSettings,
     draining: CancellationToken,
     /// The operator wants it to leave.
@@ -86,6 +88,7 @@ impl Worker {
             backend,
             metrics,
             running: Running::default(),
+            thinkers: Thinkers::default(),
             settings,
             draining: CancellationToken::new(),
             dismissed: CancellationToken::new(),
@@ -111,6 +114,10 @@ impl Worker {
 
     pub(crate) fn running(&self) -> &Running {
         &self.running
+    }
+
+    pub(crate) fn thinkers(&self) -> &Thinkers {
+        &self.thinkers
     }
 
     pub(crate) fn settings(&self) -> &WorkerSettings {

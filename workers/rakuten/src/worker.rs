@@ -216,6 +216,10 @@ impl Backend for LocalModel {
         vec![self.name.clone()]
     }
 
+    fn counts_itself(&self) -> bool {
+        true
+    }
+
     fn answer<'a>(
         &'a self,
         job: &'a ChatJob,

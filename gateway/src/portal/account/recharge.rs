@@ -51,6 +51,7 @@ fn state(t: &Recharge, record: &RechargeRecordV1, standing: RechargeStanding) ->
     let told = match standing {
         RechargeStanding::Off => t.off,
         RechargeStanding::NoCard => t.no_card,
+        RechargeStanding::Stopped if record.is_stopped_by_a_return() => t.stopped_by_a_return,
         RechargeStanding::Stopped => t.stopped,
         RechargeStanding::Charging => t.charging,
         RechargeStanding::MonthFull => t.month_full,

@@ -19,7 +19,7 @@ use infra::store::balances::Balance;
 use infra::store::spending::Spending;
 use maud::{Markup, html};
 use schemas::ids::{AccountId, KeyId, RequestId};
-use schemas::ledger::Fact;
+use schemas::ledger::{Fact, is_grantable};
 use schemas::money::MicroUsd;
 use schemas::snapshots::Closing;
 use serde::Deserialize;
@@ -368,7 +368,7 @@ pub(super) async fn grant(
         Err(error) => return away(&look, &error),
     }
     let amount = MicroUsd::from_decimal(fields.text("amount")).ok();
-    let Some(amount) = amount.filter(|amount| *amount > MicroUsd::ZERO) else {
+    let Some(amount) = amount.filter(|amount| is_grantable(*amount)) else {
         return back("amount");
     };
     let unique = fields.text("unique");

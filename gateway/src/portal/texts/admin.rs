@@ -78,7 +78,8 @@ texts! {
             "Granted. It is in the balance within seconds.";
         granted_before: "この付与はすでに済んでいます。何も追加していません。",
             "This grant was made before. Nothing was added.";
-        wrong_amount: "0より大きい金額を指定してください。", "Give an amount above 0.";
+        wrong_amount: "0より大きく、100万ドル以下の金額を指定してください。",
+            "Give an amount above 0, and at most a million dollars.";
         unknown: "そのアカウントはありません。", "There is no such account.";
         ledger: "台帳", "Ledger";
         ledger_sum: "台帳の合計", "Sum of the ledger";

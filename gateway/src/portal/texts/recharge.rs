@@ -17,6 +17,9 @@ texts! {
             "The most of this month is reached. It goes on next month.";
         stopped: "カードが使えなかったため停止しました。カードを確認してから、もう一度オンにしてください。",
             "A charge failed, so it is stopped. Look at your card, then switch it on again.";
+        stopped_by_a_return:
+            "返金または支払いの異議申し立てがあったため停止しました。続けるには、もう一度オンにしてください。",
+            "Money went back (a refund or a dispute), so it is stopped. Switch it on again to go on.";
         below: "残高がこれを下回ったら (USD)", "When the balance is less than (USD)";
         amount: "1回のチャージ額", "Charge";
         month_max: "月の上限", "At most in a month";

@@ -2,7 +2,7 @@
 //! another body 400: as docs.stripe.com/api says.
 
 use super::objects::{Objects, Session};
-use super::{SECRET_KEY, Shared, cards, field};
+use super::{SECRET_KEY, Shared, StripeEvent, cards, field};
 use axum::body::Bytes;
 use axum::extract::{Path, Query, Request, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
@@ -29,6 +29,7 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         .route("/v1/refunds/{id}", get(refund))
         .route("/v1/disputes", get(disputes))
         .route("/v1/disputes/{id}", get(dispute))
+        .route("/v1/events", get(happened))
         .fallback(async || error(404, "invalid_request_error", "unrecognized request URL"))
         .layer(guard)
         .with_state(shared)
@@ -187,6 +188,12 @@ async fn disputes(State(shared): State<Arc<Shared>>, Query(query): Query<Pairs>)
     })
 }
 
+async fn happened(State(shared): State<Arc<Shared>>, Query(query): Query<Pairs>) -> Response {
+    page(&shared, &query, "/v1/events", |objects| {
+        objects.happened.iter().map(StripeEvent::listed).collect()
+    })
+}
+
 /// A page of a list, the newest first.
 fn page(
     shared: &Shared,
@@ -200,6 +207,13 @@ fn page(
     all.retain(|(created, _)| *created >= since);
     if let Some(customer) = field(query, "customer") {
         all.retain(|(_, object)| object["customer"] == customer);
+    }
+    let types: Vec<&str> = query
+        .iter()
+        .filter_map(|(name, value)| name.starts_with("types[").then_some(value.as_str()))
+        .collect();
+    if !types.is_empty() {
+        all.retain(|(_, object)| object["type"].as_str().is_some_and(|kind| types.contains(&kind)));
     }
     all.reverse();
     if let Some(after) = field(query, "starting_after") {

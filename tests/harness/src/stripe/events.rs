@@ -46,6 +46,11 @@ impl StripeEvent {
         }))
     }
 
+    /// When it happened, and itself, as the list of events tells it.
+    pub(super) fn listed(&self) -> (u64, Value) {
+        (self.0["created"].as_u64().unwrap(), self.0.clone())
+    }
+
     /// The same without a field that a strict reader asks for.
     #[must_use]
     pub fn without_mode(mut self) -> Self {

@@ -146,7 +146,9 @@ impl Stripe {
             true => ["payment_intent.succeeded", "checkout.session.async_payment_succeeded"],
             false => ["payment_intent.payment_failed", "checkout.session.async_payment_failed"],
         };
-        vec![StripeEvent::new(kinds[0], intent), StripeEvent::new(kinds[1], session)]
+        let events = vec![StripeEvent::new(kinds[0], intent), StripeEvent::new(kinds[1], session)];
+        objects.happened.extend(events.clone());
+        events
     }
 
     /// Nobody paid in time.
@@ -172,7 +174,9 @@ impl Stripe {
         let refund = objects.refunds.iter_mut().find(|known| known.id == refund).unwrap();
         refund.status = status;
         let kind = if status == "failed" { "refund.failed" } else { "refund.updated" };
-        StripeEvent::new(kind, refund.json())
+        let event = StripeEvent::new(kind, refund.json());
+        objects.happened.push(event.clone());
+        event
     }
 
     /// The buyer's bank wants all of it back. Answers the dispute's name.
@@ -191,7 +195,20 @@ impl Stripe {
         let mut objects = self.shared.objects();
         let dispute = objects.disputes.iter_mut().find(|known| known.id == dispute).unwrap();
         dispute.status = status;
-        StripeEvent::new("charge.dispute.closed", dispute.json())
+        let event = StripeEvent::new("charge.dispute.closed", dispute.json());
+        objects.happened.push(event.clone());
+        event
+    }
+
+    /// All that there is was made so many hours earlier; what happens to it happens now.
+    pub fn age(&self, hours: u64) {
+        let mut objects = self.shared.objects();
+        let Objects { sessions, intents, refunds, disputes, .. } = &mut *objects;
+        let made = sessions.iter_mut().map(|known| &mut known.created);
+        let made = made.chain(intents.iter_mut().map(|known| &mut known.created));
+        let made = made.chain(refunds.iter_mut().map(|known| &mut known.created));
+        let made = made.chain(disputes.iter_mut().map(|known| &mut known.created));
+        made.for_each(|created| *created -= hours * 3_600);
     }
 
     /// All payments that succeeded, in the smallest unit.

@@ -26,6 +26,8 @@ pub(super) struct Objects {
     pub(super) answers: HashMap<String, (Pairs, u16, Value)>,
     /// What happened when saved cards were charged, as long as nobody has taken it.
     pub(super) events: Vec<StripeEvent>,
+    /// What happened later to what there was, for its list of events.
+    pub(super) happened: Vec<StripeEvent>,
     /// Why saved cards are declined.
     pub(super) decline: Option<&'static str>,
     /// Answers that are lost after the work is done.

@@ -1,0 +1,153 @@
+//! How long an answer goes on whose client has left. What a vendor counts it tells at the end, and
+//! some of what it counts nobody else can: thoughts that it keeps for itself, pictures. Whoever left
+//! just before the end would have these for nothing. So an answer that is complete is waited for
+//! until its count comes, and one whose text has begun after such work is read on for a while; every
+//! other is stopped at once.
+
+use schemas::openai::{ChatRequest, ChunkChoice, Content};
+use schemas::usage::Usage;
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+/// How long the count of a complete answer is waited for.
+const COUNT_SECONDS_MAX: Duration = Duration::from_secs(4);
+
+/// How long an answer is read on that can't be counted from what came through.
+const READ_ON_SECONDS_MAX: Duration = Duration::from_secs(30);
+
+/// Efforts of thinking that are none.
+const NO_EFFORTS: [&str; 2] = ["none", "minimal"];
+
+/// How far an answer is, for who doesn't make it.
+#[derive(Debug, Default)]
+pub(crate) struct Progress {
+    has_begun: AtomicBool,
+    ended_choices: AtomicU64,
+}
+
+impl Progress {
+    /// Pieces have come.
+    pub(crate) fn note(&self, choices: &[ChunkChoice]) {
+        self.has_begun.store(true, Ordering::Relaxed);
+        let ended = choices.iter().filter(|choice| choice.finish_reason.is_some()).count();
+        if ended > 0 {
+            self.ended_choices.fetch_add(ended as u64, Ordering::Relaxed);
+        }
+    }
+}
+
+/// The models that were seen to think without telling what: their names in the catalogue.
+#[derive(Debug, Default)]
+pub(crate) struct Thinkers(Mutex<HashSet<String>>);
+
+impl Thinkers {
+    /// A vendor has counted an answer.
+    pub(crate) fn learn(&self, model: &str, usage: &Usage) {
+        if usage.reasoning.is_some_and(|tokens| tokens > 0) && !self.has(model) {
+            self.models().insert(model.to_owned());
+        }
+    }
+
+    fn has(&self, model: &str) -> bool {
+        self.models().contains(model)
+    }
+
+    fn models(&self) -> std::sync::MutexGuard<'_, HashSet<String>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How long an answer goes on now that its client has left; `None` when it is to stop at once.
+pub(crate) fn patience(
+    (model, chat): (&str, &ChatRequest),
+    progress: &Progress,
+    thinkers: &Thinkers,
+) -> Option<Duration> {
+    if !progress.has_begun.load(Ordering::Relaxed) {
+        // Nobody has got anything.
+        return None;
+    }
+    let choices = u64::from(chat.n.unwrap_or(1).max(1));
+    if progress.ended_choices.load(Ordering::Relaxed) >= choices {
+        return Some(COUNT_SECONDS_MAX);
+    }
+    let is_unseen = thinkers.has(model) || shall_think(chat) || has_media(chat);
+    is_unseen.then_some(READ_ON_SECONDS_MAX)
+}
+
+fn shall_think(chat: &ChatRequest) -> bool {
+    let effort = chat.rest.get("reasoning_effort").and_then(|effort| effort.as_str());
+    effort.is_some_and(|effort| !NO_EFFORTS.contains(&effort))
+}
+
+fn has_media(chat: &ChatRequest) -> bool {
+    let contents = chat.messages.iter().filter_map(|message| message.content.as_ref());
+    contents.flat_map(Content::parts).any(|part| part.kind != "text")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn chat(more: serde_json::Value) -> ChatRequest {
+        let mut chat = json!({"model": "m", "messages": [{"role": "user", "content": "x"}]});
+        for (name, value) in more.as_object().unwrap() {
+            chat[name] = value.clone();
+        }
+        serde_json::from_value(chat).unwrap()
+    }
+
+    fn waits(chat: &ChatRequest, progress: &Progress, thinkers: &Thinkers) -> Option<Duration> {
+        patience(("m", chat), progress, thinkers)
+    }
+
+    fn after(pieces: serde_json::Value) -> Progress {
+        let progress = Progress::default();
+        progress.note(&serde_json::from_value::<Vec<ChunkChoice>>(pieces).unwrap());
+        progress
+    }
+
+    fn text() -> Progress {
+        after(json!([{"index": 0, "delta": {"content": "a"}}]))
+    }
+
+    #[test]
+    fn who_got_nothing_or_plain_text_only_is_not_waited_for() {
+        let thinkers = Thinkers::default();
+        let high = chat(json!({"reasoning_effort": "high"}));
+        assert_eq!(waits(&high, &Progress::default(), &thinkers), None);
+        assert_eq!(waits(&chat(json!({})), &text(), &thinkers), None);
+        let minimal = chat(json!({"reasoning_effort": "minimal"}));
+        assert_eq!(waits(&minimal, &text(), &thinkers), None);
+    }
+
+    #[test]
+    fn what_only_the_vendor_counts_is_read_on() {
+        let thinkers = Thinkers::default();
+        let high = chat(json!({"reasoning_effort": "high"}));
+        assert_eq!(waits(&high, &text(), &thinkers), Some(READ_ON_SECONDS_MAX));
+        let part = json!({"type": "image_url", "image_url": {"url": "data:,"}});
+        let picture = chat(json!({"messages": [{"role": "user", "content": [part]}]}));
+        assert_eq!(waits(&picture, &text(), &thinkers), Some(READ_ON_SECONDS_MAX));
+        let plain = chat(json!({}));
+        thinkers.learn("m", &Usage { reasoning: Some(0), ..Usage::default() });
+        assert_eq!(waits(&plain, &text(), &thinkers), None);
+        thinkers.learn("m", &Usage { reasoning: Some(7), ..Usage::default() });
+        assert_eq!(waits(&plain, &text(), &thinkers), Some(READ_ON_SECONDS_MAX));
+    }
+
+    #[test]
+    fn the_count_of_all_complete_choices_is_waited_for() {
+        let thinkers = Thinkers::default();
+        let ended = json!([{"index": 0, "delta": {}, "finish_reason": "stop"}]);
+        let one = after(ended.clone());
+        assert_eq!(waits(&chat(json!({})), &one, &thinkers), Some(COUNT_SECONDS_MAX));
+        let two = chat(json!({"n": 2}));
+        assert_eq!(waits(&two, &one, &thinkers), None, "the other one goes on");
+        one.note(&serde_json::from_value::<Vec<ChunkChoice>>(ended).unwrap());
+        assert_eq!(waits(&two, &one, &thinkers), Some(COUNT_SECONDS_MAX));
+    }
+}
