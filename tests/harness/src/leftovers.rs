@@ -70,7 +70,7 @@ pub async fn ledger(bus: &Bus) -> Vec<EventV1> {
             continue;
         }
         let Event::V1(event) = serde_json::from_slice(&message.payload).unwrap();
-        if !sealer.admits(&event, &message.headers, u64::MAX) {
+        if !event.is_possible() || !sealer.admits(&event, &message.headers, u64::MAX) {
             continue;
         }
         assert!(event.may_stand_on(&message.subject), "an event on a wrong subject");
