@@ -95,7 +95,7 @@ class Operator(BrowserTest):
         self.gateway.usage(key, 1)
         page.goto("/admin/margin")
         self.assertIn("Not known", page.inner_text("main"))
-        self.assertNotEqual(page.inner_text("#unknown"), "$0")
+        self.assertNotEqual(page.inner_text("#unknown"), "$0.00")
         self.look(page, "admin-margin-en")
         event = {"id": "evt_9", "type": "payment_intent.succeeded",
                  "data": {"object": {"object": "payment_intent", "id": "pi_of_nobody"}}}

@@ -250,6 +250,15 @@ async fn stripes_events_are_listed_with_what_came_of_them_and_without_a_card() {
     for secret in ["4242", "whsec", "sk_test", "card", "@"] {
         assert!(!kept.contains(secret), "{secret}: {kept}");
     }
+    // In the account's ledger each has a word of its own and the name that Stripe knows.
+    let (dispute, event) = world.stripe().dispute(&session, "needs_response");
+    assert_eq!(world.stripe().deliver(&gateway, &event, Delivery::Honest).await, 200);
+    let won = world.stripe().end_dispute(&dispute, "won");
+    assert_eq!(world.stripe().deliver(&gateway, &won, Delivery::Honest).await, 200);
+    let page = operator.get(&format!("/admin/accounts/{}", key.account)).await.text;
+    for shown in ["Purchase", "Dispute opened", "Dispute won", &dispute] {
+        assert!(page.contains(shown), "{shown}: {page}");
+    }
     world.finish().await;
 }
 

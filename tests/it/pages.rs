@@ -1,7 +1,7 @@
 //! Pages for people: whoever comes sees prices, whoever has a key sees the account, and nobody sees
 //! or does more. What is stored stays text.
 
-use harness::{Answer, Key, Script, Visitor, World, wait_until};
+use harness::{Answer, Delivery, Key, Script, Visitor, World, wait_until};
 use infra::config::Coupon;
 use reqwest::Method;
 use schemas::money::MicroUsd;
@@ -358,9 +358,14 @@ async fn credit_is_bought_from_the_pages() {
         .await;
     let credit = owner.get("/account/credit").await;
     strict(&credit);
-    for shown in ["$52.5", "¥5,000", "ボーナス", "/account/purchases/"] {
+    for shown in ["$52.50", "¥5,000", "ボーナス", "/account/purchases/"] {
         assert!(credit.text.contains(shown), "{shown}: {}", credit.text);
     }
+    let (_, event) = world.stripe().refund(&session, 500, "succeeded");
+    let gateway = world.client_with(0, None);
+    assert_eq!(world.stripe().deliver(&gateway, &event, Delivery::Honest).await, 200);
+    let refunded = owner.get("/account/credit").await;
+    assert!(refunded.text.contains(">¥500<"), "{}", refunded.text);
     let start = credit.text.find("/account/purchases/").expect("a receipt");
     let path = credit.text[start..].split('"').next().unwrap().to_owned();
     let receipt = owner.get(&path).await;

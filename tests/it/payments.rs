@@ -392,7 +392,7 @@ async fn a_purchase_has_a_receipt_and_a_month_its_statement() {
     let month = infra::clock::parse_rfc3339(month).unwrap() + 9 * 3_600_000;
     let month: String = infra::clock::day_of(month).chars().take(7).collect();
     let statement = client.get(&format!("/api/statements/{month}")).await;
-    for text in ["利用明細", "$50<", "$2.5<", "fast", "$52.49998<"] {
+    for text in ["利用明細", "$50.00<", "$2.50<", "fast", "$52.49998<"] {
         assert!(statement.text.contains(text), "{text}: {}", statement.text);
     }
     assert_eq!(client.get("/api/statements/2026-13").await.status, 400);

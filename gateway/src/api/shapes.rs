@@ -349,8 +349,8 @@ pub(crate) struct Redemption {
     #[schemars(with = "String")]
     pub(super) account: AccountId,
     pub(super) code: String,
-    pub(crate) credit_usd: f64,
-    pub(super) credit_micro_usd: i64,
+    pub(super) credit_usd: f64,
+    pub(crate) credit_micro_usd: i64,
 }
 
 /// Opinions on a model's answers to one kind of task, counted by what they say.

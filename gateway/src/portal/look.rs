@@ -289,12 +289,14 @@ fn page_headers() -> [(header::HeaderName, HeaderValue); 5] {
     ]
 }
 
-/// An amount of money with its sign, as `$1.25` and `−$4`.
+/// An amount of money with its sign, at least its cents, and all that is exact beyond them, as
+/// `$1,234.50`, `$0.000012` and `−$4.00`.
 pub(crate) fn dollars(amount: schemas::money::MicroUsd) -> String {
-    match amount.0 < 0 {
-        true => format!("−${}", amount.negated()),
-        false => format!("${amount}"),
-    }
+    let sign = if amount.0 < 0 { "−" } else { "" };
+    let micro = amount.0.unsigned_abs();
+    let digits = format!("{:06}", micro % 1_000_000);
+    let (cents, beyond) = digits.split_at(2);
+    format!("{sign}${}.{cents}{}", grouped(micro / 1_000_000), beyond.trim_end_matches('0'))
 }
 
 /// A whole number with its thousands apart.
@@ -327,7 +329,10 @@ mod tests {
     fn numbers_are_easy_to_read() {
         let shown = [0, 12, 123, 1_234, 1_234_567].map(grouped);
         assert_eq!(shown, ["0", "12", "123", "1,234", "1,234,567"]);
-        assert_eq!(dollars(MicroUsd(-1_500_000)), "−$1.5");
+        let shown = [0, 70, 1_230_000, 9_999_999, -1_500_000, 123_456_789_012];
+        let shown = shown.map(|micro| dollars(MicroUsd(micro)));
+        let wanted = ["$0.00", "$0.00007", "$1.23", "$9.999999", "−$1.50", "$123,456.789012"];
+        assert_eq!(shown, wanted);
         assert_eq!(
             moment(0).into_string(),
             concat!("<time datetime=\"1970-01-01T00:00:00Z\">", "1970-01-01 09:00</time>",)

@@ -1,6 +1,7 @@
 //! A receipt of one purchase, to print: as a qualified invoice where the seller has a number (the
 //! fields of Japan's Consumption Tax Act, article 57-4). Its days are those of Japan.
 
+use super::look::dollars;
 use super::statement::day_in_japan;
 use super::{Language, Look, print_hint};
 use axum::http::StatusCode;
@@ -62,7 +63,7 @@ impl Receipt<'_> {
             StatusCode::OK,
             look.pick("領収書", "Receipt"),
             html! {
-                table {
+                table.receipt {
                     tbody {
                         @for (label, value) in &rows {
                             tr { th scope="row" { (label) } td { (value) } }
@@ -77,10 +78,10 @@ impl Receipt<'_> {
 
     fn item(&self, language: Language) -> String {
         let ends = day_in_japan(self.bought.expires_ms);
-        let total = self.credit.saturating_add(self.bonus);
+        let total = dollars(self.credit.saturating_add(self.bonus));
         match language {
-            Language::Japanese => format!("API クレジット ${total}（有効期限 {ends}）"),
-            Language::English => format!("API credit ${total}, good until {ends}"),
+            Language::Japanese => format!("API クレジット {total}（有効期限 {ends}）"),
+            Language::English => format!("API credit {total}, good until {ends}"),
         }
     }
 }
@@ -122,7 +123,7 @@ mod tests {
         let text = axum::body::to_bytes(page.into_body(), usize::MAX).await.unwrap();
         let text = String::from_utf8(text.to_vec()).unwrap();
         assert!(text.contains("<td>2026-11-27</td>"), "{text}");
-        assert!(text.contains("有効期限 2027-05-26"), "{text}");
+        assert!(text.contains("$10.00（有効期限 2027-05-26）"), "{text}");
     }
 
     #[test]

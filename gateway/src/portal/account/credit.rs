@@ -44,9 +44,10 @@ pub(super) async fn show(
     let read = futures::try_join!(
         gateway.bus.account_history(account),
         gateway.bus.account_purchases(account),
+        gateway.bus.account_returns(account),
         gateway.bus.account_snapshots(account),
     );
-    let (history, purchases, snapshots) = match read {
+    let (history, purchases, returns, snapshots) = match read {
         Ok(read) => read,
         Err(error) => return away(&look, &error),
     };
@@ -75,7 +76,7 @@ pub(super) async fn show(
             }
             @if !gateway.config.coupons.is_empty() { (coupon(&look, &who)) }
             h2 #purchases { (t.purchases) }
-            (bought(t, &purchases))
+            (bought(t, &purchases, &returns))
             h2 { (t.statements) }
             (months(&snapshots, &history))
         },
@@ -166,7 +167,7 @@ fn coupon(look: &Look, who: &Customer) -> Markup {
     }
 }
 
-fn bought(t: &Account, events: &[EventV1]) -> Markup {
+fn bought(t: &Account, events: &[EventV1], returns: &[EventV1]) -> Markup {
     let bought: Vec<_> = events
         .iter()
         .rev()
@@ -187,6 +188,7 @@ fn bought(t: &Account, events: &[EventV1]) -> Markup {
                     th.number scope="col" { (t.paid) }
                     th.number scope="col" { (t.credit) }
                     th.number scope="col" { (t.lot_bonus) }
+                    th.number scope="col" { (t.refunded) }
                     th scope="col" { (t.receipt) }
                 } }
                 tbody { @for (event, top_up) in bought {
@@ -196,6 +198,11 @@ fn bought(t: &Account, events: &[EventV1]) -> Markup {
                         td.number { (top_up.paid) }
                         td.number { (dollars(event.amount)) }
                         td.number { (dollars(purchases::bonus_of(&top_up.payment, events))) }
+                        td.number {
+                            @let back =
+                                purchases::returned_of(&top_up.payment, top_up.paid, returns);
+                            @if back.minor > 0 { (back) } @else { "–" }
+                        }
                         td.tight {
                             a href=(format!("/account/purchases/{}/receipt", top_up.payment)) {
                                 (t.print)
@@ -255,7 +262,7 @@ pub(super) async fn redeem(
             (PLACE, t.coupon),
             html! {
                 p.note role="status" {
-                    strong { "$" (redeemed.credit_usd) } " " (t.redeemed)
+                    strong { (dollars(MicroUsd(redeemed.credit_micro_usd))) } " " (t.redeemed)
                 }
                 p { a.button href=(PLACE) { (t.credit) } }
             },

@@ -72,7 +72,7 @@ fn row(
     html! {
         tr.keyrow {
             th scope="row" {
-                (key.name)
+                (name(&key.name))
                 @if key.key == who.key.key { " " span.badge.good { (t.this_key) } }
                 @if key.similar_answers { " " span.badge { (t.similar) } }
             }
@@ -93,6 +93,11 @@ fn row(
             }
         }
     }
+}
+
+/// A name in a table, which stays in its place however long it is.
+pub(crate) fn name(name: &str) -> Markup {
+    html! { span.name title=(name) { (name) } }
 }
 
 /// Turns answers to other wordings on or off for a key, where the operator lets keys choose.

@@ -19,7 +19,7 @@ use infra::store::balances::Balance;
 use infra::store::spending::Spending;
 use maud::{Markup, html};
 use schemas::ids::{AccountId, KeyId, RequestId};
-use schemas::ledger::{Fact, is_grantable};
+use schemas::ledger::{DisputeStanding, Fact, is_grantable};
 use schemas::money::MicroUsd;
 use schemas::snapshots::Closing;
 use serde::Deserialize;
@@ -118,7 +118,7 @@ fn table(t: &Admin, rows: &[Row]) -> Markup {
                 th.number scope="col" { (t.spent_month) }
             } }
             tbody { @for row in rows.iter().take(SHOWN_MAX) { tr {
-                th scope="row" { (row.name) }
+                th scope="row" { (keys::name(&row.name)) }
                 td { a href=(format!("{PLACE}/{}", row.account)) { code { (row.account) } } }
                 td.number { (row.keys) }
                 td.number { (dollars(row.balance.balance)) }
@@ -283,7 +283,7 @@ fn own_keys(gateway: &Gateway, look: &Look, who: &Operator, account: &AccountId)
                 td aria-hidden="true" {}
             } }
             tbody { @for key in live.iter().filter(|key| key.account == *account) { tr {
-                th scope="row" { (key.name) }
+                th scope="row" { (keys::name(&key.name)) }
                 td { code { (key.key) } }
                 td { (keys::limits(words, key)) }
                 td.number {
@@ -314,7 +314,7 @@ fn ledger(t: &Admin, entries: &[Entry]) -> Markup {
                     td.number { (entry.sequence) }
                     td.tight { (moment(event.at_ms)) }
                     td {
-                        (kind(&event.fact))
+                        (kind(t, &event.fact))
                         @if entry.late.is_some() { " " span.badge { (t.late) } }
                     }
                     td { (what(&event.fact)) }
@@ -325,11 +325,23 @@ fn ledger(t: &Admin, entries: &[Entry]) -> Markup {
     }
 }
 
-/// A fact's name, as it stands in its subject.
-fn kind(fact: &Fact) -> String {
-    let spelled = serde_json::to_value(fact).ok();
-    let name = spelled.as_ref().and_then(|value| value.as_object()).and_then(|o| o.keys().next());
-    name.cloned().unwrap_or_default()
+fn kind(t: &Admin, fact: &Fact) -> &'static str {
+    match fact {
+        Fact::Use(_) => t.kind_use,
+        Fact::Void(_) => t.kind_void,
+        Fact::Grant { .. } => t.kind_grant,
+        Fact::TopUp(_) => t.kind_top_up,
+        Fact::Bonus { .. } => t.kind_bonus,
+        Fact::Refund { .. } => t.kind_refund,
+        Fact::RefundFailed { .. } => t.kind_refund_failed,
+        Fact::Dispute { standing: DisputeStanding::Opened, .. } => t.kind_dispute_opened,
+        Fact::Dispute { standing: DisputeStanding::Won, .. } => t.kind_dispute_won,
+        Fact::Expiry { .. } => t.kind_expiry,
+        Fact::Snapshot(_) => t.kind_snapshot,
+        Fact::Counted(_) => t.kind_counted,
+        Fact::Cut(_) => t.kind_cut,
+        Fact::Closing(_) => t.kind_closing,
+    }
 }
 
 fn what(fact: &Fact) -> Markup {
@@ -338,11 +350,14 @@ fn what(fact: &Fact) -> Markup {
         Fact::Void(void) => html! { code { (void.request) } },
         Fact::Grant { note, .. } => html! { (note) },
         Fact::TopUp(bought) => html! { (bought.paid) " " code { (bought.payment) } },
-        Fact::Bonus { payment, .. } | Fact::RefundFailed { payment, .. } => {
-            html! { code { (payment) } }
+        Fact::Bonus { payment, .. } => html! { code { (payment) } },
+        Fact::RefundFailed { refund, payment } => {
+            html! { code { (refund) } " " code { (payment) } }
         }
-        Fact::Refund { payment, money, .. } | Fact::Dispute { payment, money, .. } => {
-            html! { (money) " " code { (payment) } }
+        // Stripe's own name comes first: by it the operator finds it there.
+        Fact::Refund { refund: name, payment, money }
+        | Fact::Dispute { dispute: name, payment, money, .. } => {
+            html! { (money) " " code { (name) } " " code { (payment) } }
         }
         Fact::Expiry { source, .. } => html! { code { (source) } },
         Fact::Snapshot(snapshot) => {

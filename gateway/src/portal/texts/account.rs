@@ -131,6 +131,7 @@ texts! {
         purchases: "購入履歴", "Purchases";
         plan: "プラン", "Plan";
         paid: "お支払い", "Paid";
+        refunded: "返金額", "Refunded";
         own_amount: "金額指定", "Own amount";
         no_purchases: "購入はまだありません。", "Nothing was bought yet.";
         statements: "利用明細 (月別)", "Monthly statements";

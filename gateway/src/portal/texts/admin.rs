@@ -73,7 +73,7 @@ texts! {
         made: "キーを作成しました", "The key is made";
         grant: "クレジットを付与", "Grant credit";
         amount: "金額 (USD)", "Amount (USD)";
-        note: "理由 (明細に残ります)", "Why (stays in the ledger)";
+        note: "理由 (台帳に残ります)", "Why (stays in the ledger)";
         granted: "付与しました。残高には数秒以内に反映されます。",
             "Granted. It is in the balance within seconds.";
         granted_before: "この付与はすでに済んでいます。何も追加していません。",
@@ -90,6 +90,20 @@ texts! {
         when: "日時", "When";
         kind: "種類", "Kind";
         what: "内容", "What";
+        kind_use: "利用", "Use";
+        kind_void: "料金なし", "No charge";
+        kind_grant: "付与", "Grant";
+        kind_top_up: "購入", "Purchase";
+        kind_bonus: "ボーナス", "Bonus";
+        kind_refund: "返金", "Refund";
+        kind_refund_failed: "返金の失敗", "Refund failed";
+        kind_dispute_opened: "異議申し立て", "Dispute opened";
+        kind_dispute_won: "異議申し立ての解決 (返還)", "Dispute won";
+        kind_expiry: "失効", "Ended";
+        kind_snapshot: "締め時の残高", "Balance at a cut";
+        kind_counted: "締め時の集計", "Counted at a cut";
+        kind_cut: "締め", "Cut";
+        kind_closing: "締めの完了", "Cut closed";
         events: "件", "events";
         late: "遅延 (計上なし)", "late, not counted";
         latest: "新しい順に200件まで", "The newest 200";

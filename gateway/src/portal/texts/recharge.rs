@@ -8,7 +8,8 @@ texts! {
         title: "自動チャージ", "Auto-recharge";
         save_card: "このカードを自動チャージ用に保存する", "Save the card for auto-recharge";
         off: "自動チャージはオフです。", "Auto-recharge is off.";
-        no_card: "保存されたカードがありません。上の購入で「カードを保存する」を選ぶと始まります。",
+        no_card: "保存されたカードがありません。上の購入で「このカードを自動チャージ用に保存する」を\
+                  選ぶと始まります。",
             "No card is saved. Buy credit above and choose to save the card: then it begins.";
         on: "オンです。残高が基準を下回ると、保存したカードでチャージします。",
             "It is on: when the balance is lower than you wish, your saved card is charged.";
