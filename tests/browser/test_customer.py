@@ -65,6 +65,8 @@ class Customer(BrowserTest):
         page.wait_for_url(f"{self.stripe.url}/pay/*")
         page.click("#pay")
         page.wait_for_url("**/checkout/success*")
+        self.look(page, "checkout-waits")
+        page.click("text=APIキーを表示")
         self.look(page, "checkout-success")
         secret = page.inner_text("#secret")
         self.assertEqual(self.ask(secret), 200)

@@ -1,7 +1,7 @@
 //! Credit is bought through Stripe: whatever order, number and manner of webhooks, returns of the
 //! buyer and looks of the reconciler, each payment is credited once, and what goes back is taken.
 
-use harness::{Client, Delivery, Key, StripeEvent, World, wait_until};
+use harness::{Client, Delivery, Key, StripeEvent, Visitor, World, wait_until};
 use schemas::ledger::{EventV1, Fact};
 use serde_json::{Value, json};
 
@@ -70,6 +70,11 @@ async fn a_purchase_is_credited_once_whoever_tells_of_it() {
     world.finish().await;
 }
 
+fn shown_secret(page: &str) -> String {
+    let start = page.find("sk-fly-").expect("the key is shown");
+    page[start..].chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '-').collect()
+}
+
 #[tokio::test]
 async fn a_new_customer_sees_the_key_once() {
     let world = World::builder().sells().gateways(2).start().await;
@@ -82,14 +87,28 @@ async fn a_new_customer_sees_the_key_once() {
     assert!(!early.text.contains("sk-fly-"), "nothing is paid yet");
 
     let events = world.stripe().pay(&session);
-    let page = stranger.get(&path).await;
+    for _ in 0..2 {
+        let page = stranger.get(&path).await;
+        assert!(!page.text.contains("sk-fly-"), "whoever looks makes no key");
+        assert!(page.text.contains("APIキーを表示"), "{}", page.text);
+    }
+    let mut buyer = Visitor::new(stranger.base(), "ja");
+    buyer.comes_from("cross-site");
+    assert_eq!(buyer.post(&path, &[]).await.status, 403);
+    buyer.comes_from("same-origin");
+    let page = buyer.post(&path, &[]).await;
     assert_eq!(page.header("cache-control"), "no-store");
     assert!(page.header("content-security-policy").contains("default-src 'none'"));
-    let start = page.text.find("sk-fly-").expect("the key is shown");
-    let secret: String =
-        page.text[start..].chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '-').collect();
+    let lost = shown_secret(&page.text);
     let again = world.client_with(1, None).get(&path).await;
     assert!(!again.text.contains("sk-fly-"), "the key is shown once");
+    // It was lost on the way: for some minutes another replaces it.
+    let secret = shown_secret(&buyer.post(&path, &[]).await.text);
+    assert_eq!(stranger.clone().with_secret(&lost).get("/v1/models").await.status, 401);
+    world.shift_clocks(600_000).await;
+    let late = buyer.post(&path, &[]).await;
+    assert!(!late.text.contains("sk-fly-") && late.text.contains("表示済み"), "{}", late.text);
+    world.shift_clocks(0).await;
     deliver(&world, &events).await;
 
     let buyer = stranger.clone().with_secret(&secret);

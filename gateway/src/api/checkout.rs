@@ -11,7 +11,7 @@ use super::shapes::{Checkout, List, PlanOffer};
 use super::usage::{Asker, counted_asker};
 use crate::auth::{issue, sha256_hex};
 use crate::portal::checkout::{self as pages, Bought, NewKey, Standing};
-use crate::portal::{Language, Look};
+use crate::portal::{Language, Look, Open};
 use crate::state::Gateway;
 use axum::body::Body;
 use axum::extract::State;
@@ -27,11 +27,16 @@ use schemars::JsonSchema;
 use schemas::error::{ErrorCode, Problem};
 use schemas::ids::{AccountId, KeyId};
 use schemas::money::{Currency, MicroUsd, Money};
+use schemas::records::KeyRecordV1;
 use serde::Deserialize;
 use std::sync::Arc;
 
 /// Longest e-mail address, in bytes (RFC 5321).
 const EMAIL_BYTES_MAX: usize = 254;
+
+/// For so long after its making a new account's key that was lost is replaced, in milliseconds: the
+/// connection may break while it is shown.
+const KEY_REPLACED_MS_MAX: u64 = 600_000;
 
 /// When a retry makes sense while Stripe is away, in milliseconds.
 const AWAY_RETRY_MS: u64 = 5_000;
@@ -41,7 +46,7 @@ pub(super) fn routes() -> Router<Arc<Gateway>> {
     Router::new()
         .route("/api/plans", get(plans))
         .route("/api/checkout", post(checkout))
-        .route("/checkout/success", get(success))
+        .route("/checkout/success", get(success).post(reveal))
         .route("/checkout/cancel", get(cancelled))
 }
 
@@ -252,16 +257,37 @@ struct Returned {
     session_id: Option<String>,
 }
 
-/// The buyer is back: his credit, and the key of a new account.
+/// The buyer is back: his credit. Looking at the page, as a preview of its address does, makes no
+/// key.
 async fn success(
     State(gateway): State<Arc<Gateway>>,
     Query(returned): Query<Returned>,
+    look: Look,
     headers: HeaderMap,
 ) -> Response {
-    let look = Look::without_place(&headers);
+    is_back(&gateway, returned, (&look, &headers), false).await
+}
+
+/// The buyer asks for the key of a new account.
+async fn reveal(
+    State(gateway): State<Arc<Gateway>>,
+    Query(returned): Query<Returned>,
+    look: Look,
+    headers: HeaderMap,
+    _sent: Open,
+) -> Response {
+    is_back(&gateway, returned, (&look, &headers), true).await
+}
+
+async fn is_back(
+    gateway: &Gateway,
+    returned: Returned,
+    (look, headers): (&Look, &HeaderMap),
+    wants_key: bool,
+) -> Response {
     let not_found = || {
         let told = ("購入が見つかりません。", "There is no such purchase.");
-        pages::problem(&look, StatusCode::NOT_FOUND, told)
+        pages::problem(look, StatusCode::NOT_FOUND, told)
     };
     let (Some(payments), Some(id)) = (gateway.desk.payments(), returned.session_id) else {
         return not_found();
@@ -271,13 +297,13 @@ async fn success(
             "確認に時間がかかっています。少し待ってから再読み込みしてください。クレジットは失われません。",
             "This takes longer than usual. Load the page again in a moment: no credit is lost.",
         );
-        pages::problem(&look, StatusCode::SERVICE_UNAVAILABLE, told)
+        pages::problem(look, StatusCode::SERVICE_UNAVAILABLE, told)
     };
     if gateway.desk.admit_return(clock::unix_ms()).is_err() {
         return busy();
     }
-    match settle(&gateway, payments, &id).await {
-        Ok(Some(standing)) => standing.page(&look, &public_url(&gateway, &headers)),
+    match settle(gateway, payments, &id, wants_key).await {
+        Ok(Some(standing)) => standing.page(look, &public_url(gateway, headers)),
         Ok(None) => not_found(),
         Err(PaymentsError::Call(CallError::Unknown(_) | CallError::Refused(_))) => not_found(),
         Err(error) => {
@@ -292,6 +318,7 @@ async fn settle(
     gateway: &Gateway,
     payments: &Payments,
     session: &str,
+    wants_key: bool,
 ) -> Result<Option<Standing>, PaymentsError> {
     let session = payments.session(session).await?;
     let payment = session.payment_intent.as_deref();
@@ -304,7 +331,7 @@ async fn settle(
         (Settled::Credited(credited), ..) => {
             let returns = gateway.bus.account_returns(&credited.account).await?;
             let returned = returned_of(payment.unwrap_or_default(), credited.paid, &returns);
-            let key = first_key(gateway, &session.id, &credited).await?;
+            let key = first_key(gateway, &session.id, &credited, wants_key).await?;
             Standing::Bought(Bought { credited, returned, key })
         }
         // A card that was declined: Stripe's page is still there, and takes another one.
@@ -316,10 +343,12 @@ async fn settle(
 }
 
 /// The key of a new account: its name is made from the session's, so there is one and no second.
+/// For some minutes it gets a new secret when it is asked for again.
 async fn first_key(
     gateway: &Gateway,
     session: &str,
     credited: &Credited,
+    wants_key: bool,
 ) -> Result<NewKey, PaymentsError> {
     if !credited.is_new {
         return Ok(NewKey::NotWanted);
@@ -328,8 +357,18 @@ async fn first_key(
     let Ok(key) = KeyId::parse(format!("key_{}", digest.get(..32).unwrap_or(&digest))) else {
         return Ok(NewKey::NotWanted);
     };
-    let account = credited.account.clone();
-    let issued = issue::issue_once(&gateway.bus, key, account, "first key").await?;
+    let made = gateway.keys.get(&key);
+    let is_young =
+        |made: &KeyRecordV1| clock::unix_ms().saturating_sub(made.created_ms) < KEY_REPLACED_MS_MAX;
+    let issued = match made {
+        Some(made) if made.revoked_ms.is_some() || !is_young(&made) => None,
+        made if !wants_key => return Ok(NewKey::Waits { was_shown: made.is_some() }),
+        Some(_) => issue::rotate(&gateway.bus, &key).await?,
+        None => {
+            let account = credited.account.clone();
+            issue::issue_once(&gateway.bus, key, account, "first key").await?
+        }
+    };
     Ok(match issued {
         Some(issued) => {
             let secret = issued.secret.clone();

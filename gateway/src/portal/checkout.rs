@@ -13,6 +13,11 @@ use schemas::money::Money;
 pub(crate) enum NewKey {
     /// The account had keys before.
     NotWanted,
+    /// The buyer may ask for it.
+    Waits {
+        /// It was shown some minutes ago, and would get another secret.
+        was_shown: bool,
+    },
     /// It was made just now: this is the only time that it is seen.
     Shown(Secret),
     /// It was shown before.
@@ -99,6 +104,7 @@ fn thanks(look: &Look, bought: &Bought, base: &str) -> Response {
         p.soft { (look.pick("アカウント", "Account")) ": " (credited.account) }
         @match key {
             NewKey::NotWanted => {}
+            NewKey::Waits { was_shown } => { (waiting(look, *was_shown)) }
             NewKey::Shown(secret) => { (shown(look, secret, base)) }
             NewKey::ShownBefore => {
                 p.note {
@@ -113,6 +119,33 @@ fn thanks(look: &Look, bought: &Bought, base: &str) -> Response {
         }
         p { a.button href="/account" { (look.pick("マイページへ", "Go to your account")) } }
     })
+}
+
+/// The way to the key: a form to this very address.
+fn waiting(look: &Look, was_shown: bool) -> Markup {
+    let (told, button) = match was_shown {
+        false => (
+            look.pick(
+                "APIキーは一度だけ表示されます。保存できるときに表示してください。",
+                "The API key is shown once. Show it when you can keep it.",
+            ),
+            look.pick("APIキーを表示", "Show the API key"),
+        ),
+        true => (
+            look.pick(
+                "APIキーは表示済みです。保存できなかった場合は、作成から10分以内なら新しいキーに\
+                 取り替えられます。前のキーは使えなくなります。",
+                "The API key has been shown. If it is lost, a new one replaces it within ten \
+                 minutes of its making; the former is refused then.",
+            ),
+            look.pick("新しいキーに取り替えて表示", "Replace it and show the new one"),
+        ),
+    };
+    html! {
+        p.note { (told) }
+        form.actions method="post" { button type="submit" { (button) } }
+        br;
+    }
 }
 
 fn shown(look: &Look, secret: &Secret, base: &str) -> Markup {
@@ -146,7 +179,12 @@ fn pending(look: &Look) -> Response {
          入金後にこのページを再読み込みしてください。",
         "Credit is added when the money arrives. After you have paid, load this page again.",
     );
-    look.page(StatusCode::OK, title, html! { p { (told) } })
+    let keep = look.pick(
+        "はじめてのご購入では、APIキーはこのページのアドレスでだけ受け取れます。\
+         ブックマークしておいてください。",
+        "Bought for a new account? Its API key is given at this page's address alone: bookmark it.",
+    );
+    look.page(StatusCode::OK, title, html! { p { (told) } p.note { (keep) } })
 }
 
 fn open(look: &Look, url: &str) -> Response {

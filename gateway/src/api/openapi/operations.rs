@@ -236,6 +236,9 @@ fn credit() -> Vec<Operation> {
         O::new("get", "/checkout/success", Nobody, "The buyer is back.")
             .asks(&["session_id"])
             .kind(page),
+        O::new("post", "/checkout/success", Nobody, "Shows a new account's key, once.")
+            .asks(&["session_id"])
+            .kind(page),
         O::new("get", "/checkout/cancel", Nobody, "The buyer changed their mind.")
             .asks(&["back"])
             .kind(page),
