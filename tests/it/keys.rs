@@ -1,7 +1,7 @@
 //! Keys: made, listed and deleted through the API, and known to every gateway soon after.
 
 use harness::client::question_to;
-use harness::{World, wait_until};
+use harness::{Key, World, wait_until};
 use serde_json::{Value, json};
 
 #[tokio::test]
@@ -114,5 +114,52 @@ async fn a_gateway_that_starts_later_knows_all_keys() {
     let body = question_to("fast", "x");
     assert_eq!(world.client_at(number, &key).chat(&body).await.status, 200);
     assert_eq!(world.client_at(number, &gone).chat(&body).await.status, 401);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn after_nats_went_back_to_a_backup_every_gateway_knows_the_keys_of_that() {
+    let mut world = World::builder().gateways(2).start().await;
+    let kept = world.key(0).await;
+    let deleted_later = world.key(0).await;
+    world.servers().kill_nats().await;
+    world.servers().back_nats_up();
+    world.servers().start_nats_again().await;
+    let opens = async |world: &World, gateway: usize, key: &Key| {
+        world.client_at(gateway, key).get("/v1/models").await.status == 200
+    };
+    wait_until("NATS is back", async || {
+        world.client_with(0, None).get("/ready").await.status == 200
+    })
+    .await;
+    let made_later = world.key(0).await;
+    let renamed = json!({"name": "changed"});
+    for _ in 0..5 {
+        let path = format!("/api/keys/{}", kept.id);
+        let admin = world.admin();
+        let request = admin.request(reqwest::Method::PATCH, &path).json(&renamed);
+        assert_eq!(admin.send(request).await.status, 200);
+    }
+    wait_until("both know it", async || opens(&world, 1, &made_later).await).await;
+    world.servers().kill_nats().await;
+    world.servers().restore_nats();
+    world.servers().start_nats_again().await;
+    for gateway in [0, 1] {
+        wait_until("the backup counts", async || !opens(&world, gateway, &made_later).await).await;
+        assert!(
+            opens(&world, gateway, &kept).await && opens(&world, gateway, &deleted_later).await
+        );
+    }
+    wait_until("NATS is back", async || {
+        world.client_with(0, None).get("/ready").await.status == 200
+    })
+    .await;
+    let fresh = world.key(0).await;
+    let deleted = world.admin().delete(&format!("/api/keys/{}", deleted_later.id)).await;
+    assert_eq!(deleted.status, 200);
+    for gateway in [0, 1] {
+        wait_until("it is deleted", async || !opens(&world, gateway, &deleted_later).await).await;
+        wait_until("it is known", async || opens(&world, gateway, &fresh).await).await;
+    }
     world.finish().await;
 }

@@ -7,6 +7,7 @@ use infra::bus::BusError;
 use infra::bus::records::{AccountChange, StoredAccount};
 use schemas::ids::AccountId;
 use schemas::records::AccountRecordV1;
+use schemas::subjects;
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -32,6 +33,21 @@ impl AccountTable {
             return;
         }
         known.insert(record.account.clone(), (revision, Arc::new(record)));
+    }
+
+    /// The newest change that is known.
+    fn newest(&self) -> u64 {
+        let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        known.values().map(|(revision, _)| *revision).max().unwrap_or(0)
+    }
+
+    /// Forgets all, and takes these.
+    fn replace(&self, records: Vec<StoredAccount>) {
+        let stored = |StoredAccount { record, revision }: StoredAccount| {
+            (record.account.clone(), (revision, Arc::new(record)))
+        };
+        let known = records.into_iter().map(stored).collect();
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = known;
     }
 
     /// An account's record.
@@ -72,19 +88,45 @@ async fn follow(
         Err(error) => return error,
     };
     tokio::pin!(changes);
-    while let Some(change) = changes.next().await {
+    let mut connections = gateway.bus.connections();
+    connections.borrow_and_update();
+    let is_rewound =
+        async || gateway.bus.is_rewound(subjects::ACCOUNTS_BUCKET, gateway.accounts.newest()).await;
+    let mut anew = match is_rewound().await {
+        Ok(is_rewound) => is_rewound.then(Vec::new),
+        Err(error) => return error,
+    };
+    loop {
+        let change = tokio::select! {
+            change = changes.next() => change,
+            Ok(()) = connections.changed() => match is_rewound().await {
+                Ok(false) => continue,
+                Ok(true) => return BusError::request("watching accounts", "NATS has gone back"),
+                Err(error) => return error,
+            }
+        };
         match change {
-            Ok(AccountChange::Put(stored)) => gateway.accounts.learn(*stored),
-            Ok(AccountChange::Current) => {
+            None => break,
+            Some(Ok(AccountChange::Put(stored))) => match &mut anew {
+                Some(anew) => anew.push(*stored),
+                None => gateway.accounts.learn(*stored),
+            },
+            Some(Ok(AccountChange::Current)) => {
+                if let Some(anew) = anew.take() {
+                    tracing::warn!(
+                        "NATS has gone back to earlier records of accounts: these count"
+                    );
+                    gateway.accounts.replace(anew);
+                }
                 if let Some(ready) = ready.take() {
                     // Nobody waits any more when the start was given up.
                     let _ = ready.send(());
                 }
             }
-            Err(error @ BusError::Unreadable { .. }) => {
+            Some(Err(error @ BusError::Unreadable { .. })) => {
                 tracing::error!(%error, "an account is skipped");
             }
-            Err(error) => return error,
+            Some(Err(error)) => return error,
         }
     }
     BusError::request("watching accounts", "the watch ended")

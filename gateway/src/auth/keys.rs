@@ -8,6 +8,7 @@ use infra::bus::BusError;
 use infra::bus::records::{KeyChange, StoredKey};
 use schemas::ids::KeyId;
 use schemas::records::KeyRecordV1;
+use schemas::subjects;
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
@@ -28,6 +29,21 @@ struct Known {
 #[derive(Default)]
 pub(crate) struct KeyTable(RwLock<Known>);
 
+impl Known {
+    fn learn(&mut self, stored: StoredKey) {
+        let StoredKey { record, revision } = stored;
+        if let Some((newest, before)) = self.by_id.get(&record.key) {
+            if *newest >= revision {
+                return;
+            }
+            let forgotten = before.sha256.clone();
+            self.by_sha256.remove(&forgotten);
+        }
+        self.by_sha256.insert(record.sha256.clone(), record.key.clone());
+        self.by_id.insert(record.key.clone(), (revision, Arc::new(record)));
+    }
+}
+
 /// Why a secret opens nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Rejection {
@@ -47,17 +63,19 @@ impl KeyTable {
     /// Takes a record, unless a newer one is known: whoever changed a key and the watch tell the
     /// same changes, in any order, and an old secret must not open again.
     pub(crate) fn learn(&self, stored: StoredKey) {
-        let StoredKey { record, revision } = stored;
-        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some((newest, before)) = known.by_id.get(&record.key) {
-            if *newest >= revision {
-                return;
-            }
-            let forgotten = before.sha256.clone();
-            known.by_sha256.remove(&forgotten);
-        }
-        known.by_sha256.insert(record.sha256.clone(), record.key.clone());
-        known.by_id.insert(record.key.clone(), (revision, Arc::new(record)));
+        self.0.write().unwrap_or_else(PoisonError::into_inner).learn(stored);
+    }
+
+    /// The newest change that is known.
+    fn newest(&self) -> u64 {
+        self.known().by_id.values().map(|(revision, _)| *revision).max().unwrap_or(0)
+    }
+
+    /// Forgets all, and takes these.
+    fn replace(&self, records: Vec<StoredKey>) {
+        let mut known = Known::default();
+        records.into_iter().for_each(|stored| known.learn(stored));
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = known;
     }
 
     /// The live key of a secret.
@@ -121,17 +139,43 @@ async fn follow(
         Err(error) => return error,
     };
     tokio::pin!(changes);
-    while let Some(change) = changes.next().await {
+    let mut connections = gateway.bus.connections();
+    connections.borrow_and_update();
+    let is_rewound =
+        async || gateway.bus.is_rewound(subjects::KEYS_BUCKET, gateway.keys.newest()).await;
+    let mut anew = match is_rewound().await {
+        Ok(is_rewound) => is_rewound.then(Vec::new),
+        Err(error) => return error,
+    };
+    loop {
+        let change = tokio::select! {
+            change = changes.next() => change,
+            Ok(()) = connections.changed() => match is_rewound().await {
+                Ok(false) => continue,
+                Ok(true) => return BusError::request("watching keys", "NATS has gone back"),
+                Err(error) => return error,
+            }
+        };
         match change {
-            Ok(KeyChange::Put(stored)) => gateway.keys.learn(*stored),
-            Ok(KeyChange::Current) => {
+            None => break,
+            Some(Ok(KeyChange::Put(stored))) => match &mut anew {
+                Some(anew) => anew.push(*stored),
+                None => gateway.keys.learn(*stored),
+            },
+            Some(Ok(KeyChange::Current)) => {
+                if let Some(anew) = anew.take() {
+                    tracing::warn!("NATS has gone back to earlier records of keys: these count");
+                    gateway.keys.replace(anew);
+                }
                 if let Some(ready) = ready.take() {
                     // Nobody waits any more when the start was given up.
                     let _ = ready.send(());
                 }
             }
-            Err(error @ BusError::Unreadable { .. }) => tracing::error!(%error, "a key is skipped"),
-            Err(error) => return error,
+            Some(Err(error @ BusError::Unreadable { .. })) => {
+                tracing::error!(%error, "a key is skipped");
+            }
+            Some(Err(error)) => return error,
         }
     }
     BusError::request("watching keys", "the watch ended")

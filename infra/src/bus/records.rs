@@ -192,6 +192,18 @@ impl Bus {
         self.watch(subjects::ACCOUNTS_BUCKET, "*", read, || AccountChange::Current).await
     }
 
+    /// Whether a bucket ends before a revision that was read of it: NATS has gone back to a backup,
+    /// and whatever is known of it has to be read anew.
+    ///
+    /// # Errors
+    /// When NATS can't be asked.
+    pub async fn is_rewound(&self, bucket: &str, revision: u64) -> Result<bool, BusError> {
+        let mut bucket = self.bucket(bucket).await?;
+        let info = bucket.stream.info().await;
+        let info = info.map_err(|error| BusError::request("looking at a bucket", error))?;
+        Ok(info.state.last_sequence < revision)
+    }
+
     pub(super) async fn watch<C: Send + 'static>(
         &self,
         name: &str,

@@ -84,6 +84,18 @@ impl Servers {
         }
     }
 
+    /// Keeps a copy of what NATS has on its disk; it must not run.
+    pub fn back_nats_up(&self) {
+        copy_folder(&self.folder.join("nats/streams"), &self.folder.join("nats/backup"));
+    }
+
+    /// Goes back to that copy; NATS must not run.
+    pub fn restore_nats(&self) {
+        let streams = self.folder.join("nats/streams");
+        std::fs::remove_dir_all(&streams).unwrap();
+        copy_folder(&self.folder.join("nats/backup"), &streams);
+    }
+
     /// nats-server's process.
     pub fn nats_id(&mut self) -> Option<u32> {
         match &self.nats_again {
@@ -173,4 +185,16 @@ fn address_of(url: &str) -> SocketAddr {
 
 async fn wait_for_listener(what: &str, address: SocketAddr) {
     crate::wait_until(what, async || tokio::net::TcpStream::connect(address).await.is_ok()).await;
+}
+
+fn copy_folder(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        match entry.file_type().unwrap().is_dir() {
+            true => copy_folder(&entry.path(), &target),
+            false => drop(std::fs::copy(entry.path(), target).unwrap()),
+        }
+    }
 }
