@@ -21,7 +21,8 @@ const TEMPLATE_TOKENS_MAX: u64 = 512;
 /// What an image may count at most, in tokens: the dearest found in a vendor's price list.
 const IMAGE_TOKENS_MAX: u64 = 50_000;
 
-/// What a picture counts of which only low detail is wanted (platform.openai.com/docs/guides/images).
+/// What a picture counts of which only low detail is wanted
+/// (platform.openai.com/docs/guides/images).
 const IMAGE_TOKENS_LOW: u64 = 85;
 
 /// What a picture of 1024 by 1024 pixels counts in high detail: four tiles of 170 and 85 more.

@@ -1,6 +1,6 @@
 //! The sales desk: payments, if anything is sold here, and how often strangers may make us ask
-//! Stripe. Nothing is asked without a limit for people that nobody knows: Stripe limits us, too, and
-//! then nobody can buy.
+//! Stripe. Nothing is asked without a limit for people that nobody knows: Stripe limits us, too,
+//! and then nobody can buy.
 
 use infra::config::Config;
 use payments::{CallError, Payments};
@@ -9,8 +9,9 @@ use std::sync::Mutex;
 /// Pages of Stripe's that one gateway opens for strangers in a minute.
 pub(crate) const STRANGERS_PER_MINUTE_MAX: u32 = 60;
 
-/// Buyers that come back from it to one gateway in a minute: each is looked up at Stripe, with up to
-/// three attempts, of the 100 requests that Stripe takes in a second (docs.stripe.com/rate-limits).
+/// Buyers that come back from it to one gateway in a minute: each is looked up at Stripe, with up
+/// to three attempts, of the 100 requests that Stripe takes in a second
+/// (docs.stripe.com/rate-limits).
 pub(crate) const RETURNS_PER_MINUTE_MAX: u32 = 300;
 
 /// Milliseconds of a minute.

@@ -1,13 +1,14 @@
 //! Money that goes back takes its credit with it: in proportion, the bonus as well, rounded down
 //! for the buyer, and never what has ended unused. The balance may fall below zero, when the credit
-//! is spent already: then nothing starts until it is covered. A refund that fails and a dispute that
-//! is won give back what they took. Auto-recharge stops before anything is taken.
+//! is spent already: then nothing starts until it is covered. A refund that fails and a dispute
+//! that is won give back what they took. Auto-recharge stops before anything is taken.
 
 use crate::client::{Dispute, Intent, Refund};
 use crate::credit::{PAID, is_ours};
 use crate::offer::share;
 use crate::{Payments, PaymentsError};
 use infra::bus::Bus;
+use infra::bus::ledger::Recorded;
 use infra::clock;
 use schemas::ids::AccountId;
 use schemas::ledger::{DisputeStanding, EventV1, Fact, LotKind};
@@ -77,11 +78,14 @@ impl Payments {
         Ok(())
     }
 
-    /// Writes the contrary of an event, if that had been written.
+    /// Writes an event's contrary. The event itself is written first if nobody has: whoever handles
+    /// an older word of it at this moment would write it later, and alone.
     async fn give_back(&self, bus: &Bus, taken: &EventV1, fact: Fact) -> Result<(), PaymentsError> {
-        if let Some(taken) = bus.recorded(&taken.subject()).await? {
-            bus.record(&event(&taken.account, taken.amount.negated(), fact)).await?;
-        }
+        let amount = match bus.record(taken).await? {
+            Recorded::Written(_) => taken.amount,
+            Recorded::Before(before) => before.amount,
+        };
+        bus.record(&event(&taken.account, amount.negated(), fact)).await?;
         Ok(())
     }
 

@@ -73,7 +73,8 @@ impl Payments {
         }
     }
 
-    /// Does what an event asks for, and says what came of its payment. Repeating it changes nothing.
+    /// Does what an event asks for, and says what came of its payment. Repeating it changes
+    /// nothing.
     ///
     /// # Errors
     /// When Stripe or the ledger is away: the event must come again.

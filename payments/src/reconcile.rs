@@ -57,8 +57,8 @@ impl Payments {
             self.claw_back_dispute(bus, &dispute).await.or_else(pass_over)?;
             seen.insert(NoticeObject::Dispute(dispute.id));
         }
-        // What was made before may have changed since: a bank decides after weeks, and who pays at a
-        // convenience store has days.
+        // What was made before may have changed since: a bank decides after weeks, and who pays at
+        // a convenience store has days.
         for happening in self.client.happenings_since(since).await? {
             let object = happening.object();
             if object != NoticeObject::Other && seen.insert(object.clone()) {

@@ -262,7 +262,9 @@ pub enum Writer {
 
 /// The largest grant, and the most that a plan or a coupon brings: a million dollars. Nobody means
 /// more, and a slip must not fill the sums up.
-pub const GRANT_MAX: MicroUsd = MicroUsd(1_000_000_000_000);
+pub const GRANT_MAX: MicroUsd = MicroUsd(GRANT_MICRO_USD_MAX);
+
+const GRANT_MICRO_USD_MAX: i64 = 1_000_000_000_000;
 
 /// No event moves more than a billion dollars, in millionths: thousands of those add up within 63
 /// bits.
@@ -274,8 +276,8 @@ pub fn is_grantable(amount: MicroUsd) -> bool {
 }
 
 impl EventV1 {
-    /// Whether its amount can be one. What has another counts for nothing, so that it is in nobody's
-    /// way.
+    /// Whether its amount can be one. What has another counts for nothing, so that it is in
+    /// nobody's way.
     pub fn is_possible(&self) -> bool {
         self.amount.0.unsigned_abs() <= AMOUNT_MAX
     }

@@ -1,5 +1,5 @@
-//! What came through of an answer, when nobody counted it: whether there is anything to be paid, and
-//! an estimate of its tokens. A worker and a gateway estimate alike, however a vendor cuts its
+//! What came through of an answer, when nobody counted it: whether there is anything to be paid,
+//! and an estimate of its tokens. A worker and a gateway estimate alike, however a vendor cuts its
 //! stream.
 
 use crate::openai::{AnswerChoice, ChunkChoice};

@@ -93,8 +93,7 @@ pub struct RechargeAttempt {
 pub struct RechargeStop {
     /// Since when: milliseconds since 1970.
     pub at_ms: u64,
-    /// Stripe's word for it, such as `insufficient_funds`; [`RechargeStop::RETURNED`] when money
-    /// went back.
+    /// Stripe's word for it, such as `insufficient_funds`, or one of our own below.
     pub reason: String,
 }
 
@@ -102,6 +101,12 @@ impl RechargeStop {
     /// The reason when a purchase was refunded or disputed: whoever wants his money back must not
     /// be charged anew because his balance fell with it.
     pub const RETURNED: &str = "returned";
+
+    /// The reason when unused credit ended: who uses nothing needs nothing.
+    pub const EXPIRED: &str = "expired";
+
+    /// The reason when the wished amount isn't sold any more.
+    pub const NOT_SOLD: &str = "not_sold";
 }
 
 /// What was charged in a month.
@@ -192,16 +197,10 @@ impl RechargeRecordV1 {
         self.month.iter().chain(&self.month_before)
     }
 
-    /// With no charges any more because money went back, until it is wished again; `None` where
-    /// that changes nothing.
+    /// With no charges any more until it is wished again; `None` where that changes nothing.
     pub fn stopping(self, stop: RechargeStop) -> Option<Self> {
         let is_due = self.wish.is_some() && self.stopped.is_none();
         is_due.then_some(Self { stopped: Some(stop), ..self })
-    }
-
-    /// Whether it is stopped because money went back.
-    pub fn is_stopped_by_a_return(&self) -> bool {
-        self.stopped.as_ref().is_some_and(|stop| stop.reason == RechargeStop::RETURNED)
     }
 
     /// With a wish; what stopped it is over.

@@ -93,6 +93,7 @@ fn keys_spelled() -> Option<Spelled> {
     let part = subjects::partition(&account);
     let tenant = Tenant::Account(account.clone());
     let texts = [
+        ("probe", keys::probe()),
         ("audit", keys::audit()),
         ("notices", keys::notices()),
         ("watermark", keys::watermark(part)),

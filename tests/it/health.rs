@@ -122,3 +122,23 @@ async fn a_gateway_that_is_asked_to_stop_is_not_ready_and_serves_until_its_notic
     world.kill_gateway(0);
     world.finish().await;
 }
+
+#[tokio::test]
+async fn a_redis_without_memory_is_not_ready_and_what_it_refuses_leaves_nothing() {
+    let world = World::start().await;
+    let key = world.key(1_000_000).await;
+    let client = world.client(&key);
+    world.wait_until_applied().await;
+    world.limit_redis_memory(1).await;
+    let ready = client.get("/ready").await;
+    assert_eq!((ready.status, &ready.json()["redis"]), (503, &false.into()));
+    for _ in 0..3 {
+        let refused = client.ask("fast", "hello").await;
+        assert_eq!((refused.status, refused.error_code().as_str()), (503, "service_unavailable"));
+    }
+    world.limit_redis_memory(0).await;
+    wait_until("it is ready", async || client.get("/ready").await.status == 200).await;
+    assert_eq!(client.ask("fast", "hello").await.status, 200);
+    world.wait_for_ends(1, 0).await;
+    world.finish().await;
+}

@@ -7,6 +7,7 @@ use infra::clock;
 use schemas::ledger::{Fact, TopUpSource};
 use schemas::money::{Currency, MicroUsd, Money};
 use schemas::recharge::{RechargeAttempt, RechargeRecordV1, SavedCard};
+use schemas::records::AccountRecordV1;
 use serde_json::{Value, json};
 
 /// The test's card is charged $10 when less than $10 are left, and $30 a month.
@@ -158,7 +159,7 @@ async fn money_that_goes_back_charges_no_card() {
             true => world.stripe().refund(&session, 1_000, "succeeded"),
             false => world.stripe().dispute(&session, "needs_response"),
         };
-        deliver(&world, 0, &[event.clone()]).await;
+        deliver(&world, 0, std::slice::from_ref(&event)).await;
         let told = client.get("/api/recharge").await.json();
         assert_eq!(
             (&told["status"], &told["stopped_reason"]),
@@ -173,6 +174,52 @@ async fn money_that_goes_back_charges_no_card() {
         assert_eq!(recharges(&world).await, [10_000_000]);
         world.finish().await;
     }
+}
+
+#[tokio::test]
+async fn who_uses_nothing_is_not_charged_and_what_isn_t_sold_says_so() {
+    let world = World::builder().sells().start().await;
+    let key = world.key(0).await;
+    let client = world.client(&key);
+    let body = json!({"plan": "starter", "currency": "usd", "save_card": true});
+    let opened = client.post("/api/checkout", &body).await;
+    let session = opened.json()["id"].as_str().unwrap().to_owned();
+    let paid = world.stripe().pay(&session);
+    put(&client, &wish()).await;
+    // So long ago that it has ended.
+    world.stripe().age(24 * 400);
+    deliver(&world, 0, &paid).await;
+    let told = wait_for_status(&client, "stopped").await;
+    assert_eq!(told["stopped_reason"], "expired");
+    assert_eq!(world.stripe().paid(), [1_000]);
+    let not_sold = |mut record: RechargeRecordV1| {
+        let wish = record.wish.as_mut()?;
+        wish.price = Money { currency: Currency::Usd, minor: 1 };
+        record.stopped = None;
+        Some(record)
+    };
+    world.bus().change_recharge(&key.account, not_sold).await.unwrap().unwrap();
+    let told = wait_for_status(&client, "stopped").await;
+    assert_eq!(told["stopped_reason"], "not_sold");
+    // Nobody may use the account, so that nobody could switch it off.
+    let freeze = |mut record: AccountRecordV1| {
+        record.limits.expires_ms = Some(1);
+        record
+    };
+    world.bus().change_account(&key.account, freeze).await.unwrap().unwrap();
+    let wished = |mut record: RechargeRecordV1| {
+        let wish = record.wish.as_mut()?;
+        wish.price = Money { currency: Currency::Usd, minor: 1_000 };
+        record.stopped = None;
+        Some(record)
+    };
+    world.bus().change_recharge(&key.account, wished).await.unwrap().unwrap();
+    let other = with_card(&world).await;
+    put(&world.client(&other), &wish()).await;
+    spend(&world, &other).await;
+    wait_for_balance(&world, &other, 20_000_000 - 20).await;
+    assert_eq!(recharges(&world).await, [10_000_000], "the other account's");
+    world.finish().await;
 }
 
 #[tokio::test]

@@ -34,7 +34,7 @@ async fn while_the_ledger_takes_nothing_no_vendor_is_asked() {
         tokio::pin!(first);
         tokio::select! {
             _ = &mut first => panic!("nobody may be told what isn't charged"),
-            () = wait_until("the worker takes no more", async || slots_free(&world).await == 0.0) => {}
+            () = wait_until("no slot is free", async || slots_free(&world).await == 0.0) => {}
         }
         let second = client.ask("fast", "waits");
         tokio::pin!(second);

@@ -100,8 +100,8 @@ pub(super) async fn hold(gateway: &Arc<Gateway>, mut routed: Routed) -> Result<H
             guard.armed = false;
             return Ok(Holding::Seen(Box::new(routed.missed.seen(look))));
         }
-        Err(problem) => {
-            guard.armed = !routed.missed.masked.admitted.passage.is_refused();
+        Err(Unreserved { problem, may_be_held }) => {
+            guard.armed = may_be_held && !routed.missed.masked.admitted.passage.is_refused();
             return Err(problem);
         }
     };
@@ -110,7 +110,10 @@ pub(super) async fn hold(gateway: &Arc<Gateway>, mut routed: Routed) -> Result<H
         && count(gateway, &mut routed, left).await
     {
         costs = Costs::of(gateway, &routed);
-        reserved = reserve(gateway, &routed, &costs).await?;
+        reserved = reserve(gateway, &routed, &costs).await.map_err(|unreserved| {
+            guard.armed = unreserved.may_be_held;
+            unreserved.problem
+        })?;
     }
     let (wanted, enough) = (costs.wanted(), costs.enough());
     if let Some(problem) = gateway.refusal_of(reserved, enough) {
@@ -226,12 +229,25 @@ async fn count(gateway: &Gateway, routed: &mut Routed, left: MicroUsd) -> bool {
     !routed.counted.is_empty()
 }
 
+/// Why nothing is known to be reserved.
+struct Unreserved {
+    problem: Problem,
+    /// The answer of Redis may be lost.
+    may_be_held: bool,
+}
+
+impl From<Problem> for Unreserved {
+    fn from(problem: Problem) -> Self {
+        Self { problem, may_be_held: true }
+    }
+}
+
 /// Reserves; and if nobody has looked for a kept answer yet, only when there is none.
 async fn seek(
     gateway: &Arc<Gateway>,
     routed: &mut Routed,
     costs: &Costs,
-) -> Result<Sought, Problem> {
+) -> Result<Sought, Unreserved> {
     let keep = routed.missed.keep.as_ref().filter(|_| routed.missed.is_unseen);
     let key = keep.map(|keep| keep.key.clone());
     let wanted = wanted(gateway, routed, costs);
@@ -251,7 +267,7 @@ async fn look_and_reserve(
     routed: &Routed,
     key: Option<&AnswerKey>,
     wanted: &Reservation,
-) -> Result<Sought, Problem> {
+) -> Result<Sought, Unreserved> {
     let looking = key.map(|key| (key.tenant(), gateway.looking(key, &wanted.request)));
     let passage = &routed.missed.masked.admitted.passage;
     let admission = passage.unasked();
@@ -265,17 +281,21 @@ async fn look_and_reserve(
             Ok(sought)
         }
         Ok(Entered::Refused(standing)) => {
-            Err(passage.hear(gateway, standing).err().unwrap_or_else(credits::away))
+            Err(passage.hear(gateway, standing).err().unwrap_or_else(credits::away).into())
         }
         Err(error) if admission.is_some() => {
             tracing::error!(%error, "neither limits nor credit can be asked");
-            Err(passage.unheard())
+            Err(Unreserved { problem: passage.unheard(), may_be_held: !error.is_refusal() })
         }
         Err(error) => Err(away(error)),
     }
 }
 
-async fn reserve(gateway: &Gateway, routed: &Routed, costs: &Costs) -> Result<Reserved, Problem> {
+async fn reserve(
+    gateway: &Gateway,
+    routed: &Routed,
+    costs: &Costs,
+) -> Result<Reserved, Unreserved> {
     gateway.store.reserve(&wanted(gateway, routed, costs)).await.map_err(away)
 }
 
@@ -285,9 +305,9 @@ fn wanted(gateway: &Gateway, routed: &Routed, costs: &Costs) -> Reservation {
     gateway.reservation(request, &authenticated.key, costs.wanted(), costs.enough())
 }
 
-fn away(error: StoreError) -> Problem {
+fn away(error: StoreError) -> Unreserved {
     tracing::error!(%error, "credit can't be reserved");
-    credits::away()
+    Unreserved { problem: credits::away(), may_be_held: !error.is_refusal() }
 }
 
 fn settled_before() -> Problem {

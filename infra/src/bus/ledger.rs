@@ -264,7 +264,7 @@ impl Bus {
     ///
     /// # Errors
     /// When NATS can't be asked or the event can't be read.
-    pub(super) async fn last_event(&self, filter: &str) -> Result<Option<EventV1>, BusError> {
+    pub async fn last_event(&self, filter: &str) -> Result<Option<EventV1>, BusError> {
         let message = self.last_message(filter).await?;
         message.map(|message| decode(&message.subject, &message.payload)).transpose()
     }

@@ -155,10 +155,13 @@ impl Bus {
         let name = format!("{name} {}", uuid::Uuid::now_v7().simple());
         let (connected, mut connections) = watch::channel(0u64);
         let (denied, denials) = watch::channel(None);
-        let direct_denied = Arc::new(AtomicBool::new(false));
-        let no_direct = Arc::clone(&direct_denied);
-        let writable = Arc::<writable::Writable>::default();
-        let reopened = Arc::clone(&writable);
+        let (direct_denied, writable) = (Arc::default(), Arc::default());
+        let ears = Ears {
+            connected,
+            denied,
+            direct_denied: Arc::clone(&direct_denied),
+            writable: Arc::clone(&writable),
+        };
         let options = tls
             .secure(credentials(&servers))
             .name(&name)
@@ -166,25 +169,7 @@ impl Bus {
             .request_timeout(Some(REQUEST_SECONDS_MAX))
             .subscription_capacity(SUBSCRIPTION_MESSAGES_MAX)
             .event_callback(move |event| {
-                match &event {
-                    async_nats::Event::Connected => {
-                        reopened.open();
-                        connected.send_modify(|count| *count += 1);
-                    }
-                    async_nats::Event::Disconnected => tracing::warn!("NATS is away"),
-                    async_nats::Event::Closed => tracing::debug!("the connection is closed"),
-                    async_nats::Event::ServerError(async_nats::ServerError::Other(said))
-                        if is_denial(said) =>
-                    {
-                        // Whoever asked only sees that no answer comes.
-                        tracing::error!(said, "NATS lets our user not do this: see nats.conf");
-                        if said.contains(subjects::DIRECT_PREFIX) {
-                            no_direct.store(true, Ordering::Relaxed);
-                        }
-                        denied.send_replace(Some(said.clone()));
-                    }
-                    other => tracing::warn!(event = %other, "NATS says"),
-                }
+                ears.hear(&event);
                 std::future::ready(())
             });
         let attempt = tokio::time::timeout(REQUEST_SECONDS_MAX, options.connect(servers)).await;
@@ -288,6 +273,38 @@ impl Bus {
     pub async fn flush(&self) {
         if let Err(error) = self.client.flush().await {
             tracing::debug!(%error, "the last messages couldn't be flushed");
+        }
+    }
+}
+
+/// What is told of the connection itself.
+struct Ears {
+    connected: watch::Sender<u64>,
+    denied: watch::Sender<Option<String>>,
+    direct_denied: Arc<AtomicBool>,
+    writable: Arc<writable::Writable>,
+}
+
+impl Ears {
+    fn hear(&self, event: &async_nats::Event) {
+        match event {
+            async_nats::Event::Connected => {
+                self.writable.open();
+                self.connected.send_modify(|count| *count += 1);
+            }
+            async_nats::Event::Disconnected => tracing::warn!("NATS is away"),
+            async_nats::Event::Closed => tracing::debug!("the connection is closed"),
+            async_nats::Event::ServerError(async_nats::ServerError::Other(said))
+                if is_denial(said) =>
+            {
+                // Whoever asked only sees that no answer comes.
+                tracing::error!(said, "NATS lets our user not do this: see nats.conf");
+                if said.contains(subjects::DIRECT_PREFIX) {
+                    self.direct_denied.store(true, Ordering::Relaxed);
+                }
+                self.denied.send_replace(Some(said.clone()));
+            }
+            other => tracing::warn!(event = %other, "NATS says"),
         }
     }
 }

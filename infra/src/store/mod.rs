@@ -100,12 +100,22 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// Whether it is certain that nothing was done: a lost answer leaves that open.
+    pub fn is_refusal(&self) -> bool {
+        let Self::Away(error) = self else { return false };
+        error.code().is_some_and(|code| REFUSALS.contains(&code)) || refuses(error)
+    }
+
     /// Whether Redis is there, and still reads its file.
     pub fn is_loading(&self) -> bool {
         let loading = redis::ErrorKind::Server(redis::ServerErrorKind::BusyLoading);
         matches!(self, Self::Away(error) if error.kind() == loading)
     }
 }
+
+/// What Redis answers when it does nothing of what was asked: for want of memory or disk, because
+/// it only reads, or because it isn't there yet.
+const REFUSALS: [&str; 6] = ["OOM", "MISCONF", "READONLY", "LOADING", "MASTERDOWN", "CLUSTERDOWN"];
 
 /// Whether it is about who we are.
 fn refuses(error: &redis::RedisError) -> bool {

@@ -12,7 +12,8 @@ pub(crate) const VENDOR_KEY: &str = "vendor-secret-key";
 
 /// What stands in it. Prices are round: an input token costs 1 µUSD, an output token 2.
 const TEMPLATE: &str = r#"
-gateway: {listen: "127.0.0.1:0", metrics_listen: "127.0.0.1:0", leave_notice_seconds: 0, drain_seconds_max: 5}
+gateway: {listen: "127.0.0.1:0", metrics_listen: "127.0.0.1:0",
+  leave_notice_seconds: 0, drain_seconds_max: 5}
 workers: {provider_slots: 16, drain_seconds_max: 5}
 queue: {pull_ms: 100}
 limits:

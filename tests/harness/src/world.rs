@@ -4,6 +4,9 @@
 /// What it is made of.
 mod builder;
 
+/// What befalls it.
+mod falls;
+
 pub use builder::WorldBuilder;
 
 use crate::client::Client;
@@ -167,37 +170,6 @@ impl World {
         self.billings.len() - 1
     }
 
-    /// Stops a gateway in good order.
-    pub async fn stop_gateway(&mut self, number: usize) {
-        self.gateways[number].take().expect("it runs").0.stop().await;
-    }
-
-    /// Stops a provider worker in good order.
-    pub async fn stop_worker(&mut self, number: usize) {
-        self.workers[number].take().expect("it runs").stop().await;
-    }
-
-    /// Stops a billing worker in good order.
-    pub async fn stop_billing(&mut self, number: usize) {
-        self.billings[number].take().expect("it runs").stop().await;
-    }
-
-    /// `kill -9` of a gateway.
-    pub fn kill_gateway(&mut self, number: usize) {
-        self.places_may_stay = true;
-        drop(self.gateways[number].take().expect("it runs"));
-    }
-
-    /// `kill -9` of a provider worker.
-    pub fn kill_worker(&mut self, number: usize) {
-        drop(self.workers[number].take().expect("it runs"));
-    }
-
-    /// `kill -9` of a billing worker.
-    pub fn kill_billing(&mut self, number: usize) {
-        drop(self.billings[number].take().expect("it runs"));
-    }
-
     /// Lets the role that passes a point end there: the first gateway, worker or billing worker
     /// that runs. The answer tells when it has come to it; then it is to be killed.
     pub async fn dies_at(&self, point: Point) -> Reached {
@@ -240,16 +212,6 @@ impl World {
                 expire.query_async::<i64>(&mut redis).await.unwrap();
             }
         }
-    }
-
-    /// Asks a gateway to stop, without waiting.
-    pub fn ask_gateway_to_stop(&self, number: usize) {
-        self.gateways[number].as_ref().expect("it runs").0.ask_to_stop();
-    }
-
-    /// Asks a provider worker to stop, without waiting.
-    pub fn ask_worker_to_stop(&self, number: usize) {
-        self.workers[number].as_ref().expect("it runs").ask_to_stop();
     }
 
     /// Somebody with a key, at the first gateway.

@@ -11,7 +11,8 @@ use infra::clock;
 use infra::store::{StoreError, apply};
 use payments::{Charged, Payments, PaymentsError};
 use schemas::ids::AccountId;
-use schemas::recharge::{RechargeAttempt, RechargeRecordV1, RechargeStanding};
+use schemas::ledger::Fact;
+use schemas::recharge::{RechargeAttempt, RechargeRecordV1, RechargeStanding, RechargeStop};
 use schemas::subjects;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -171,14 +172,24 @@ async fn begin(
         Ok(offer) => offer,
         Err(error) => {
             tracing::warn!(%account, %error, "an auto-recharge wishes what isn't sold any more");
+            stop(billing, record, RechargeStop::NOT_SOLD).await?;
             return Ok(None);
         }
     };
-    let last = billing.bus.last_recorded(&subjects::ledger_account(account)).await?;
+    if is_frozen(billing, account).await? {
+        return Ok(None);
+    }
+    let filter = subjects::ledger_account(account);
+    let last = billing.bus.last_recorded(&filter).await?;
     if billing.store.watermark(subjects::partition(account)).await? < last {
         return Ok(None);
     }
     if billing.store.balance(account).await?.balance >= wish.below {
+        return Ok(None);
+    }
+    let fact = billing.bus.last_event(&filter).await?.map(|event| event.fact);
+    if matches!(fact, Some(Fact::Expiry { .. })) {
+        stop(billing, record, RechargeStop::EXPIRED).await?;
         return Ok(None);
     }
     let now_ms = clock::unix_ms();
@@ -192,6 +203,31 @@ async fn begin(
     };
     let begun = billing.bus.change_recharge(account, change).await?;
     Ok(begun.and_then(|record| record.running))
+}
+
+/// Whether nobody may use an account now: its owner couldn't switch it off.
+async fn is_frozen(billing: &Billing, account: &AccountId) -> Result<bool, Interrupted> {
+    let found = billing.bus.account(account).await?;
+    let ends_ms = found.and_then(|record| record.limits.expires_ms);
+    Ok(ends_ms.is_some_and(|ends_ms| ends_ms <= clock::unix_ms()))
+}
+
+/// Stops it, unless something was wished meanwhile.
+async fn stop(
+    billing: &Billing,
+    record: &RechargeRecordV1,
+    reason: &str,
+) -> Result<(), Interrupted> {
+    let stop = RechargeStop { at_ms: clock::unix_ms(), reason: reason.to_owned() };
+    let account = &record.account;
+    let change = |stored: RechargeRecordV1| {
+        let is_same = stored == *record;
+        is_same.then(|| stored.stopping(stop.clone())).flatten()
+    };
+    if billing.bus.change_recharge(account, change).await?.is_some() {
+        tracing::warn!(%account, reason, "an auto-recharge is stopped");
+    }
+    Ok(())
 }
 
 fn tell(

@@ -215,7 +215,8 @@ struct Execution<'a> {
 }
 
 /// Runs the backend, tells the queue that we live until the first piece, and ends at the deadline,
-/// or when its client has left and nothing is to be waited for. The job is acknowledged with the first piece, or else with the end: it never comes back.
+/// or when its client has left and nothing is to be waited for. The job is acknowledged with the
+/// first piece, or else with the end: it never comes back.
 async fn answer(worker: &Worker, execution: &Execution<'_>, reply: &mut Reply) -> Ended {
     let Execution { kind, job, delivery, left, running } = *execution;
     let (stop, progress) = (running.stop(), reply.progress());

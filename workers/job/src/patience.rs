@@ -1,8 +1,8 @@
 //! How long an answer goes on whose client has left. What a vendor counts it tells at the end, and
-//! some of what it counts nobody else can: thoughts that it keeps for itself, pictures. Whoever left
-//! just before the end would have these for nothing. So an answer that is complete is waited for
-//! until its count comes, and one whose text has begun after such work is read on for a while; every
-//! other is stopped at once.
+//! some of what it counts nobody else can: thoughts that it keeps for itself, pictures. Whoever
+//! left just before the end would have these for nothing. So an answer that is complete is waited
+//! for until its count comes, and one whose text has begun after such work is read on for a while;
+//! every other is stopped at once.
 
 use schemas::openai::{ChatRequest, ChunkChoice, Content};
 use schemas::usage::Usage;

@@ -15,7 +15,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use infra::clock;
 use maud::{Markup, html};
 use schemas::money::{Currency, MicroUsd, Money};
-use schemas::recharge::{RechargeRecordV1, RechargeStanding};
+use schemas::recharge::{RechargeRecordV1, RechargeStanding, RechargeStop};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -51,8 +51,12 @@ fn state(t: &Recharge, record: &RechargeRecordV1, standing: RechargeStanding) ->
     let told = match standing {
         RechargeStanding::Off => t.off,
         RechargeStanding::NoCard => t.no_card,
-        RechargeStanding::Stopped if record.is_stopped_by_a_return() => t.stopped_by_a_return,
-        RechargeStanding::Stopped => t.stopped,
+        RechargeStanding::Stopped => match record.stopped.as_ref().map(|stop| &*stop.reason) {
+            Some(RechargeStop::RETURNED) => t.stopped_returned,
+            Some(RechargeStop::EXPIRED) => t.stopped_expired,
+            Some(RechargeStop::NOT_SOLD) => t.stopped_not_sold,
+            _ => t.stopped,
+        },
         RechargeStanding::Charging => t.charging,
         RechargeStanding::MonthFull => t.month_full,
         RechargeStanding::On => t.on,

@@ -18,9 +18,15 @@ texts! {
             "The most of this month is reached. It goes on next month.";
         stopped: "カードが使えなかったため停止しました。カードを確認してから、もう一度オンにしてください。",
             "A charge failed, so it is stopped. Look at your card, then switch it on again.";
-        stopped_by_a_return:
+        stopped_expired:
+            "使われなかったクレジットの有効期限が切れたため停止しました。続けるには、もう一度オンにしてください。",
+            "Unused credit has ended, so it is stopped. Switch it on again to go on.";
+        stopped_not_sold:
+            "この金額は販売されなくなったため停止しました。別の金額でもう一度オンにしてください。",
+            "This amount isn't sold any more, so it is stopped. Switch it on again with another.";
+        stopped_returned:
             "返金または支払いの異議申し立てがあったため停止しました。続けるには、もう一度オンにしてください。",
-            "Money went back (a refund or a dispute), so it is stopped. Switch it on again to go on.";
+            "Money went back (refund or dispute), so it is stopped. Switch it on again to go on.";
         below: "残高がこれを下回ったら (USD)", "When the balance is less than (USD)";
         amount: "1回のチャージ額", "Charge";
         month_max: "月の上限", "At most in a month";
