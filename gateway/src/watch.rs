@@ -17,7 +17,8 @@ const MEND_PAUSE: Duration = Duration::from_millis(200);
 
 /// What alerts watch is there before anything is counted: growth is seen only after a zero.
 fn show_watched(gateway: &Gateway) {
-    let Metrics { holds_total, queue_refused_total, requests_total, .. } = &gateway.metrics;
+    let Metrics { holds_total, queue_refused_total, requests_total, stripe_events_total, .. } =
+        &gateway.metrics;
     holds_total.with_label_values(&["rebuilding"]).inc_by(0);
     for pool in gateway.config.models.pools() {
         queue_refused_total.with_label_values(&[&pool]).inc_by(0);
@@ -25,6 +26,11 @@ fn show_watched(gateway: &Gateway) {
     let codes = [ErrorCode::Internal, ErrorCode::ServiceUnavailable];
     for code in codes {
         requests_total.with_label_values(&["other", code.as_str()]).inc_by(0);
+    }
+    if gateway.desk.payments().is_some() {
+        for object in ["session", "payment", "refund", "dispute"] {
+            stripe_events_total.with_label_values(&[object, "passed_over"]).inc_by(0);
+        }
     }
 }
 

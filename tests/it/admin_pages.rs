@@ -245,6 +245,14 @@ async fn stripes_events_are_listed_with_what_came_of_them_and_without_a_card() {
     for shown in ["Comes again", "Done", "checkout.session.completed"] {
         assert!(page.contains(shown), "{shown}: {page}");
     }
+    let facts = json!({"fly_purpose": "credit", "fly_account": key.account.as_str()});
+    for event in world.stripe().charged(1_000, facts, true) {
+        assert_eq!(world.stripe().deliver(&gateway, &event, Delivery::Honest).await, 200);
+    }
+    let page = operator.get("/admin/payments").await.text;
+    for shown in ["Passed over", "is ours, but its fly_bonus_micro_usd can't be read"] {
+        assert!(page.contains(shown), "{shown}: {page}");
+    }
     let kept = world.redis_texts().await;
     let kept = kept.iter().find(|(name, _)| name.contains("notices")).unwrap().1;
     for secret in ["4242", "whsec", "sk_test", "card", "@"] {

@@ -60,7 +60,12 @@ pub(super) async fn receive(
         }
         Err(_) => NoticeOutcome::Again,
     };
-    note(&gateway, &notice, outcome).await;
+    let reason = match &result {
+        // Stripe's own words stay in the log: they might name a card.
+        Err(error) if outcome == NoticeOutcome::PassedOver => Some(error.to_string()),
+        _ => None,
+    };
+    note(&gateway, &notice, (outcome, reason)).await;
     let event = notice.event;
     match result {
         Ok(_) => {}
@@ -76,7 +81,11 @@ pub(super) async fn receive(
 }
 
 /// Counts it, and keeps it for the operator's page. Redis may be away: money doesn't wait for that.
-async fn note(gateway: &Gateway, notice: &Notice, outcome: NoticeOutcome) {
+async fn note(
+    gateway: &Gateway,
+    notice: &Notice,
+    (outcome, reason): (NoticeOutcome, Option<String>),
+) {
     let (about, object) = match &notice.object {
         NoticeObject::Session(name) => ("session", Some(name)),
         NoticeObject::Payment(name) => ("payment", Some(name)),
@@ -91,6 +100,7 @@ async fn note(gateway: &Gateway, notice: &Notice, outcome: NoticeOutcome) {
         kind: notice.kind.clone(),
         object: object.cloned(),
         outcome,
+        reason,
     };
     if let Err(error) = gateway.store.note_notice(&row).await {
         tracing::warn!(%error, "an event of Stripe is only in the log and the counters");

@@ -48,7 +48,7 @@ impl Metrics {
             let count = whole(metric.get_counter().get_value());
             (label(&metric, "object").to_owned(), label(&metric, "outcome").to_owned(), count)
         };
-        all.map(row).collect()
+        all.map(row).filter(|(_, _, count)| *count > 0).collect()
     }
 }
 

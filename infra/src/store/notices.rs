@@ -21,6 +21,9 @@ pub struct NoticeRow {
     pub object: Option<String>,
     /// What came of it.
     pub outcome: NoticeOutcome,
+    /// Why it was passed over, as the log says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 /// What came of an event.

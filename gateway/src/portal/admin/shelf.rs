@@ -93,7 +93,10 @@ pub(super) async fn payments(
                     tbody { @for row in &rows { tr {
                         td.tight { (moment(row.at_ms)) }
                         th scope="row" { code { (row.kind) } }
-                        td.tight { (outcome(t, row.outcome)) }
+                        td {
+                            (outcome(t, row.outcome))
+                            @if let Some(reason) = &row.reason { " " small { (reason) } }
+                        }
                         td { code { (row.object.as_deref().unwrap_or("–")) } }
                         td { code { (row.event) } }
                     } } }
@@ -107,7 +110,7 @@ pub(super) async fn payments(
 fn outcome(t: &Admin, outcome: NoticeOutcome) -> Markup {
     let (class, told) = match outcome {
         NoticeOutcome::Done => ("badge good", t.outcome_done),
-        NoticeOutcome::PassedOver => ("badge", t.outcome_passed_over),
+        NoticeOutcome::PassedOver => ("badge bad", t.outcome_passed_over),
         NoticeOutcome::Again => ("badge bad", t.outcome_again),
     };
     html! { span class=(class) { (told) } }

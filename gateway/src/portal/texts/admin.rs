@@ -164,7 +164,7 @@ texts! {
         last_events: "最近のイベント (新しい順に200件まで)", "Last events (the newest 200)";
         counts: "起動後の件数", "Counts since the start";
         outcome_done: "反映済み", "Done";
-        outcome_passed_over: "対象外", "Passed over";
+        outcome_passed_over: "反映できません", "Passed over";
         outcome_again: "再送待ち", "Comes again";
         outcome: "結果", "Outcome";
         count: "件数", "Count";
