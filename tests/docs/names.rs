@@ -96,6 +96,7 @@ fn keys_spelled() -> Option<Spelled> {
         ("probe", keys::probe()),
         ("audit", keys::audit()),
         ("notices", keys::notices()),
+        ("spent", keys::spent("NAME")),
         ("watermark", keys::watermark(part)),
         ("live", keys::live(part)),
         ("account", keys::account(&account)),

@@ -113,6 +113,32 @@ async fn a_key_opens_its_account_until_it_is_deleted() {
 }
 
 #[tokio::test]
+async fn signing_out_ends_the_session_and_no_other() {
+    let mut world = World::start().await;
+    let key = world.key(5_000_000).await;
+    let mut operator = visitor(&world, "en");
+    operator.post("/admin/sign-in", &[("key", "admin-key-of-the-tests")]).await;
+    let owner = signed_in(&world, &key, "en").await;
+    let mut elsewhere = signed_in(&world, &key, "en").await;
+    for (mut guest, place) in [(owner, "/account"), (operator, "/admin")] {
+        assert_eq!(guest.get(place).await.status, 200, "{place}");
+        let mut copy = guest.clone();
+        let left = guest.post(&format!("{place}/sign-out"), &[]).await;
+        assert_eq!((left.status, left.header("location")), (303, &*format!("{place}/sign-in")));
+        let refused = copy.get(place).await;
+        assert_eq!(refused.status, 303, "{place} opens with the cookie of a session that ended");
+        assert_eq!(copy.post(&format!("{place}/sign-out"), &[]).await.status, 303);
+    }
+    assert_eq!(elsewhere.get("/account").await.status, 200, "another session of the key");
+    world.servers().kill_redis().await;
+    // A page that needs nothing of Redis: the session counts.
+    assert_eq!(elsewhere.get("/account/playground").await.status, 200);
+    world.servers().start_redis_again().await;
+    world.reconnect_to_redis().await;
+    world.finish().await;
+}
+
+#[tokio::test]
 async fn keys_cannot_be_guessed_at_the_door() {
     let world = World::start().await;
     let key = world.key(0).await;

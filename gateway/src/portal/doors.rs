@@ -123,8 +123,16 @@ fn enter<G: Guest>(
     ([(header::SET_COOKIE, cookie)], Redirect::to(G::COOKIE.1)).into_response()
 }
 
-/// Signs somebody out.
-pub(crate) async fn leave<G: Guest + 'static>(headers: HeaderMap, _sent: Sent<G>) -> Response {
+/// Signs somebody out: the session ends, whoever else has its cookie.
+pub(crate) async fn leave<G: Guest + 'static>(
+    State(gateway): State<Arc<Gateway>>,
+    headers: HeaderMap,
+    Sent { who, .. }: Sent<G>,
+) -> Response {
+    let session = who.session();
+    if let Err(error) = gateway.store.spend(&session.digest(), session.ends_ms).await {
+        tracing::warn!(%error, "a session was signed out of, but its cookie stays good");
+    }
     let gone = cookies::set(&headers, G::COOKIE, "", 0);
     ([(header::SET_COOKIE, gone)], Redirect::to(G::DOOR)).into_response()
 }

@@ -133,9 +133,15 @@ impl Guest for Operator {
     }
 }
 
-fn guest<G: Guest>(gateway: &Gateway, headers: &HeaderMap) -> Option<G> {
+async fn guest<G: Guest>(gateway: &Gateway, headers: &HeaderMap) -> Option<G> {
     let sealed = cookies::find(headers, G::COOKIE.0)?;
-    G::of(gateway, gateway.front.seal.open(&sealed, clock::unix_ms())?)
+    let guest = G::of(gateway, gateway.front.seal.open(&sealed, clock::unix_ms())?)?;
+    let was_left = gateway.store.is_spent(&guest.session().digest()).await;
+    let was_left = was_left.unwrap_or_else(|error| {
+        tracing::warn!(%error, "nobody knows whether a session was signed out of: it counts");
+        false
+    });
+    (!was_left).then_some(guest)
 }
 
 fn to_the_door<G: Guest>() -> Response {
@@ -149,7 +155,7 @@ impl FromRequestParts<Arc<Gateway>> for Customer {
         parts: &mut Parts,
         gateway: &Arc<Gateway>,
     ) -> Result<Self, Response> {
-        guest(gateway, &parts.headers).ok_or_else(to_the_door::<Self>)
+        guest(gateway, &parts.headers).await.ok_or_else(to_the_door::<Self>)
     }
 }
 
@@ -160,7 +166,7 @@ impl FromRequestParts<Arc<Gateway>> for Operator {
         parts: &mut Parts,
         gateway: &Arc<Gateway>,
     ) -> Result<Self, Response> {
-        guest(gateway, &parts.headers).ok_or_else(to_the_door::<Self>)
+        guest(gateway, &parts.headers).await.ok_or_else(to_the_door::<Self>)
     }
 }
 
@@ -227,7 +233,7 @@ impl<G: Guest> FromRequest<Arc<Gateway>> for Sent<G> {
     async fn from_request(request: Request, gateway: &Arc<Gateway>) -> Result<Self, Response> {
         let (parts, body) = request.into_parts();
         let look = Look::of(&parts.headers, &parts.uri);
-        let who: G = guest(gateway, &parts.headers).ok_or_else(to_the_door::<G>)?;
+        let who: G = guest(gateway, &parts.headers).await.ok_or_else(to_the_door::<G>)?;
         if !is_from_here(&parts.headers) {
             return Err(look.refused());
         }
@@ -257,6 +263,7 @@ impl<G: Guest> FromRequest<Arc<Gateway>> for Called<G> {
         let (parts, body) = request.into_parts();
         let refused = || StatusCode::FORBIDDEN.into_response();
         let who: G = guest(gateway, &parts.headers)
+            .await
             .ok_or_else(|| StatusCode::UNAUTHORIZED.into_response())?;
         let token = parts.headers.get(X_FLY_TOKEN).and_then(|token| token.to_str().ok());
         let is_ours = token.is_some_and(|token| who.session().owns(token));

@@ -1,6 +1,7 @@
-//! Sessions: a cookie that only gateways with the same admin key can make or read. Nothing is
+//! Sessions: a cookie that only gateways with the same admin key can make or read. No session is
 //! stored, so any gateway serves any visitor, and a customer's session ends in the moment when the
-//! key is deleted. A session must never be told to a script or written to a log.
+//! key is deleted. One that was signed out of is remembered by a digest until it would have ended.
+//! A session must never be told to a script or written to a log.
 
 use crate::auth::sha256_hex;
 use base64::Engine;
@@ -58,6 +59,11 @@ impl Session {
     /// What each of its forms carries, which another site can't know.
     pub(crate) fn token(&self) -> String {
         sha256_hex(format!("form {}", self.seed).as_bytes())
+    }
+
+    /// What it is remembered by once somebody has signed out of it.
+    pub(crate) fn digest(&self) -> String {
+        sha256_hex(format!("session {}", self.seed).as_bytes())
     }
 
     /// Whether a form is one of its own. Digests are compared, so that the time taken tells

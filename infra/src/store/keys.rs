@@ -28,6 +28,11 @@ pub fn notices() -> String {
     "{operator}:notices".to_owned()
 }
 
+/// There while something of the pages is used up; `name` is a digest. It belongs to no part.
+pub fn spent(name: &str) -> String {
+    ["{operator}:spent:", name].concat()
+}
+
 /// Never there: what is asked of it shows whether Redis may be written. It belongs to no part.
 pub fn probe() -> String {
     "{operator}:probe".to_owned()

@@ -13,6 +13,9 @@ pub mod notices;
 /// What the operator did lately.
 pub mod audit;
 
+/// What of the pages is good once and was used up.
+pub mod spent;
+
 /// Reserving credit and finding holds that nobody settled.
 pub mod holds;
 

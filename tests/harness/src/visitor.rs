@@ -7,6 +7,7 @@ use reqwest::{Method, RequestBuilder};
 use std::collections::BTreeMap;
 
 /// One visitor of one gateway.
+#[derive(Clone)]
 pub struct Visitor {
     http: reqwest::Client,
     base: String,
