@@ -151,6 +151,9 @@ pub async fn run(
     let background = Tasks::new();
     let configs = dependencies.configs.clone();
     let gateway = Gateway::new(dependencies, background.clone(), stop.clone())?;
+    let listening = [&listeners.api, &listeners.metrics].map(PromptListener::local_address);
+    let listening = listening.map(|address| address.map_or_else(|_| "–".into(), |a| a.to_string()));
+    gateway.front.listening.get_or_init(|| listening);
     auth::keys::watch(&gateway).await?;
     auth::accounts::watch(&gateway).await?;
     fleet::watch(&gateway).await?;

@@ -4,7 +4,7 @@
 /// The counters read back.
 mod readings;
 
-pub use readings::Quantiles;
+pub use readings::{Ends, Quantiles};
 
 use prometheus::{
     Encoder, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder,

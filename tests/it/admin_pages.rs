@@ -72,7 +72,11 @@ async fn only_the_operator_comes_in_and_everything_stays_text() {
             assert!(!page.text.contains(secret), "{room} shows {secret}");
         }
     }
-    assert!(operator.get("/admin/config").await.text.contains("***"));
+    let config = operator.get("/admin/config").await.text;
+    let listens = world.client_with(0, None).base().replace("http://", "");
+    for shown in ["secret_key: ***", "waiting_max: ", &format!("<code>{listens}</code>")] {
+        assert!(config.contains(shown), "{shown}: {config}");
+    }
     world.finish().await;
 }
 
@@ -119,8 +123,14 @@ async fn the_operator_makes_an_account_grants_and_revokes_and_all_of_it_is_noted
     }
     assert_eq!(client.ask("fast", "hello").await.status, 200);
     let key = listed["key_id"].as_str().unwrap();
+    let ask = format!("{place}/revoke?key={key}");
+    assert!(operator.get(&place).await.text.contains(&ask), "it is asked first");
+    let asked = operator.get(&ask).await;
+    assert!(asked.status == 200 && asked.text.contains("Revoke this key?"), "{}", asked.text);
+    assert_eq!(client.ask("fast", "hello").await.status, 200, "asking ends nothing");
     assert_eq!(operator.post(&format!("{place}/revoke"), &[("key", key)]).await.status, 303);
     assert_eq!(client.ask("fast", "hello").await.status, 401);
+    assert_eq!(operator.get(&ask).await.status, 404);
     let audit = operator.get("/admin/audit").await.text;
     let before = format!("nothing: {account} had this grant before, $2.5");
     for done in ["花子商店", "grant $2.5", "welcome", &before, &format!("revoke {key}")] {
@@ -129,7 +139,13 @@ async fn the_operator_makes_an_account_grants_and_revokes_and_all_of_it_is_noted
     operator.forget_token();
     let forged = operator.post(&format!("{place}/grant"), &[("amount", "1")]).await;
     assert_eq!(forged.status, 403);
-    world.wait_for_ends(1, 0).await;
+    let nobody = operator.get("/admin/accounts?q=zzzz").await.text;
+    assert!(nobody.contains("Nothing was found") && !nobody.contains("no account yet"), "{nobody}");
+    let live = operator.get("/admin").await.text;
+    for shown in ["id=\"failed\">0<", "id=\"refused\">"] {
+        assert!(live.contains(shown), "{shown}: {live}");
+    }
+    world.wait_for_ends(2, 0).await;
     world.finish().await;
 }
 

@@ -65,18 +65,20 @@ use axum::routing::{get, post};
 use infra::secret::Secret;
 use maud::{Markup, html};
 use session::Seal;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// What the doors keep.
 pub(crate) struct Front {
     pub(crate) seal: Seal,
     attempts: Attempts,
+    /// Where the API and the counters are, once they are there.
+    pub(crate) listening: OnceLock<[String; 2]>,
 }
 
 impl Front {
     /// Gateways with the same admin key know each other's sessions.
     pub(crate) fn new(admin_key: Option<&Secret>) -> Self {
-        Self { seal: Seal::new(admin_key), attempts: Attempts::default() }
+        Self { seal: Seal::new(admin_key), attempts: Attempts::default(), listening: OnceLock::new() }
     }
 }
 

@@ -4,6 +4,7 @@ use super::Metrics;
 use prometheus::core::Collector;
 use prometheus::proto::{Histogram, Metric};
 use prometheus::{HistogramVec, IntCounterVec};
+use schemas::error::ErrorCode;
 
 /// Two quantiles, in seconds; nothing before the first observation.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -14,14 +15,25 @@ pub struct Quantiles {
     pub p99: Option<f64>,
 }
 
+/// How requests ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Ends {
+    /// They were answered well.
+    pub well: u64,
+    /// They were refused for what is the client's: its credit, its limits, a wrong request.
+    pub refused: u64,
+    /// They failed for what is ours or an upstream's.
+    pub failed: u64,
+}
+
 impl Metrics {
-    /// How many requests were answered well, and how many were not.
-    pub fn answered(&self) -> (u64, u64) {
+    /// How requests ended.
+    pub fn answered(&self) -> Ends {
         split(&self.requests_total, |_| true)
     }
 
     /// The same of one model.
-    pub fn answered_by(&self, model: &str) -> (u64, u64) {
+    pub fn answered_by(&self, model: &str) -> Ends {
         split(&self.requests_total, |metric| label(metric, "model") == model)
     }
 
@@ -65,16 +77,19 @@ fn whole(value: f64) -> u64 {
     value as u64
 }
 
-fn split(counters: &IntCounterVec, is_wanted: impl Fn(&Metric) -> bool) -> (u64, u64) {
-    let mut counts = (0, 0);
+fn split(counters: &IntCounterVec, is_wanted: impl Fn(&Metric) -> bool) -> Ends {
+    let mut ends = Ends::default();
+    let is_refusal =
+        |name: &str| ErrorCode::ALL.iter().any(|code| code.as_str() == name && code.status() < 500);
     for metric in metrics_of(counters).iter().filter(|metric| is_wanted(metric)) {
         let count = whole(metric.get_counter().get_value());
         match label(metric, "code") {
-            "ok" => counts.0 += count,
-            _ => counts.1 += count,
+            "ok" => ends.well += count,
+            code if is_refusal(code) => ends.refused += count,
+            _ => ends.failed += count,
         }
     }
-    counts
+    ends
 }
 
 fn quantiles(histograms: &HistogramVec, model: &str) -> Quantiles {
@@ -123,8 +138,10 @@ mod tests {
         assert!(p50.is_some_and(|p50| (0.1..=0.25).contains(&p50)), "{p50:?}");
         assert!(p99.is_some_and(|p99| (2.5..=10.0).contains(&p99)), "{p99:?}");
         metrics.requests_total.with_label_values(&["m", "ok"]).inc_by(3);
-        metrics.requests_total.with_label_values(&["n", "overloaded"]).inc();
-        assert_eq!((metrics.answered(), metrics.answered_by("n")), ((3, 1), (0, 1)));
+        metrics.requests_total.with_label_values(&["n", "upstream_overloaded"]).inc();
+        metrics.requests_total.with_label_values(&["n", "insufficient_quota"]).inc_by(9);
+        assert_eq!(metrics.answered(), Ends { well: 3, refused: 9, failed: 1 });
+        assert_eq!(metrics.answered_by("n"), Ends { well: 0, refused: 9, failed: 1 });
         metrics.charged_micro_usd_total.with_label_values(&["m"]).inc_by(7);
         assert_eq!(metrics.charged(), 7);
     }

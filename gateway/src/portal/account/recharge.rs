@@ -33,6 +33,7 @@ pub(super) fn section(
     html! {
         h2 #recharge { (t.title) }
         (state(t, record, standing))
+        @if record.card.is_some() { p.soft { (t.other_card) } }
         @if who.may_manage() {
             (form(look, who, record))
             @if record.wish.is_some() || record.card.is_some() {

@@ -18,7 +18,7 @@ use infra::clock;
 use infra::store::balances::Balance;
 use infra::store::spending::Spending;
 use maud::{Markup, html};
-use schemas::ids::{AccountId, KeyId, RequestId};
+use schemas::ids::{AccountId, RequestId};
 use schemas::ledger::{DisputeStanding, Fact, is_grantable};
 use schemas::money::MicroUsd;
 use schemas::snapshots::Closing;
@@ -33,7 +33,7 @@ const SHOWN_MAX: usize = 200;
 /// Ledger events on a page.
 const EVENTS_SHOWN_MAX: usize = 200;
 
-const PLACE: &str = "/admin/accounts";
+pub(super) const PLACE: &str = "/admin/accounts";
 
 #[derive(Deserialize)]
 pub(super) struct Wanted {
@@ -94,7 +94,11 @@ async fn listed(
                 div.figure { dt { (t.held) } dd { (dollars(sum(&|b| b.held.0))) } }
                 div.figure { dt { (t.spent) } dd { (dollars(spent)) } }
             }
-            @if rows.is_empty() { p.empty { (t.no_accounts) } } @else { (table(t, &rows)) }
+            @if !rows.is_empty() { (table(t, &rows)) } @else if wanted.trim().is_empty() {
+                p.empty { (t.no_accounts) }
+            } @else {
+                p.empty { (t.none_found) }
+            }
             h2 { (t.new_account) }
             form.card.line method="post" action=(PLACE) {
                 (token(who))
@@ -257,7 +261,7 @@ async fn shown(
                 button type="submit" { (t.grant) }
             }
             h2 { (t.keys) }
-            (own_keys(gateway, look, who, account))
+            (super::keys::of_account(gateway, look, account))
             h2 { (Account::of(look.language).lots) }
             (credit::lots(Account::of(look.language), &history.lots()))
             h2 { (t.ledger) }
@@ -268,34 +272,6 @@ async fn shown(
 
 fn fresh_name() -> String {
     RequestId::fresh().as_str().replace("req_", "page-")
-}
-
-fn own_keys(gateway: &Gateway, look: &Look, who: &Operator, account: &AccountId) -> Markup {
-    let t = Admin::of(look.language);
-    let words = Account::of(look.language);
-    let live = gateway.keys.live();
-    html! {
-        div.scroll { table {
-            thead { tr {
-                th scope="col" { (t.name) }
-                th scope="col" { (words.key) }
-                th scope="col" { (words.limits) }
-                td aria-hidden="true" {}
-            } }
-            tbody { @for key in live.iter().filter(|key| key.account == *account) { tr {
-                th scope="row" { (keys::name(&key.name)) }
-                td { code { (key.key) } }
-                td { (keys::limits(words, key)) }
-                td.number {
-                    form method="post" action=(format!("{PLACE}/{account}/revoke")) {
-                        (token(who))
-                        input type="hidden" name="key" value=(key.key);
-                        button.danger.small type="submit" { (t.revoke) }
-                    }
-                }
-            } } }
-        } }
-    }
 }
 
 fn ledger(t: &Admin, entries: &[Entry]) -> Markup {
@@ -402,20 +378,5 @@ pub(super) async fn grant(
             back(if before.amount == amount { "granted" } else { "granted_before" })
         }
         Err(error) => away(&look, &error),
-    }
-}
-
-/// Ends a key.
-pub(super) async fn revoke(
-    State(gateway): State<Arc<Gateway>>,
-    Path(account): Path<String>,
-    look: Look,
-    Sent { fields, .. }: Sent<Operator>,
-) -> Response {
-    let Ok(key) = KeyId::parse(fields.text("key")) else { return look.unread() };
-    audit(&gateway, format!("revoke {key}")).await;
-    match issuing::end(&gateway, &key).await {
-        Ok(()) => Redirect::to(&format!("{PLACE}/{account}?told=revoked")).into_response(),
-        Err(problem) => told(&look, &problem),
     }
 }

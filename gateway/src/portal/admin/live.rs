@@ -13,7 +13,7 @@ use axum::extract::{Query, State};
 use axum::response::sse::{Event, Sse};
 use axum::response::{IntoResponse, Redirect, Response};
 use infra::config::Model;
-use infra::metrics::Quantiles;
+use infra::metrics::{Ends, Quantiles};
 use maud::{Markup, html};
 use schemas::advert::AdvertV1;
 use schemas::ids::{RequestId, WorkerId};
@@ -94,7 +94,7 @@ pub(super) async fn follow(
 
 fn view(gateway: &Gateway, t: &Admin, who: &Operator) -> Markup {
     let metrics = &gateway.metrics;
-    let (answered, failed) = metrics.answered();
+    let ends = metrics.answered();
     html! {
         dl.figures {
             div.figure {
@@ -103,13 +103,18 @@ fn view(gateway: &Gateway, t: &Admin, who: &Operator) -> Markup {
             }
             div.figure {
                 dt { (t.answered) }
-                dd #answered { (grouped(answered)) }
+                dd #answered { (grouped(ends.well)) }
                 dd { small { (t.since_start) } }
             }
             div.figure {
                 dt { (t.failed) }
-                dd { (grouped(failed)) }
-                dd { small { (percent(failed, answered + failed)) } }
+                dd #failed { (grouped(ends.failed)) }
+                dd { small { (percent(ends.failed, ends.well + ends.failed)) } }
+            }
+            div.figure {
+                dt { (t.refused) }
+                dd #refused { (grouped(ends.refused)) }
+                dd { small { (t.refused_hint) } }
             }
             div.figure {
                 dt { (t.charged) }
@@ -233,7 +238,7 @@ fn models(gateway: &Gateway, t: &Admin) -> Markup {
             } }
             tbody { @for model in gateway.config.models.iter() {
                 @let name = model.name.as_str();
-                @let (well, failed) = metrics.answered_by(name);
+                @let Ends { well, failed, .. } = metrics.answered_by(name);
                 tr {
                     th scope="row" { (name) }
                     td.number { (grouped(well)) }

@@ -7,7 +7,13 @@ mod live;
 /// Accounts, their keys, credit and ledger.
 mod accounts;
 
-/// Models, configuration, Stripe's events, audit log.
+/// Their keys, and the question before one ends.
+mod keys;
+
+/// The configuration as it was loaded.
+mod config;
+
+/// Models, Stripe's events, audit log.
 mod shelf;
 
 /// What is left of what was charged.
@@ -45,14 +51,14 @@ pub(crate) fn routes() -> Router<Arc<Gateway>> {
         .route("/admin/accounts", get(accounts::list).post(accounts::make))
         .route("/admin/accounts/{account}", get(accounts::show))
         .route("/admin/accounts/{account}/grant", post(accounts::grant))
-        .route("/admin/accounts/{account}/revoke", post(accounts::revoke))
+        .route("/admin/accounts/{account}/revoke", get(keys::ask_revoke).post(keys::revoke))
         .route("/admin/requests", get(requests::list))
         .route("/admin/requests/{account}/{request}", get(requests::receipt))
         .route("/admin/margin", get(margin::show))
         .route("/admin/models", get(shelf::models))
         .route("/admin/router", get(router::show).post(router::explain))
         .route("/admin/payments", get(shelf::payments))
-        .route("/admin/config", get(shelf::config))
+        .route("/admin/config", get(config::show))
         .route("/admin/audit", get(shelf::audit))
 }
 

@@ -1,5 +1,5 @@
-//! What lies there to be looked at: models with their prices, Stripe's events, the configuration
-//! as it was loaded, and what the operator did.
+//! What lies there to be looked at: models with their prices, Stripe's events, and what the
+//! operator did.
 
 use super::super::guard::Operator;
 use super::super::landing::price;
@@ -137,47 +137,6 @@ fn counted(t: &Admin, events: Vec<(String, String, u64)>) -> Markup {
     }
 }
 
-/// The configuration as it was loaded; a secret prints itself as `***`.
-pub(super) async fn config(
-    State(gateway): State<Arc<Gateway>>,
-    look: Look,
-    who: Operator,
-) -> Response {
-    let t = Admin::of(look.language);
-    room(
-        &look,
-        &who,
-        ("/admin/config", t.config),
-        html! {
-            p.soft { (t.config_text) }
-            @for (name, told) in sections(&format!("{:#?}", gateway.config)) {
-                details.section {
-                    summary { code { (name) } }
-                    pre tabindex="0" { (told) }
-                }
-            }
-        },
-    )
-}
-
-/// The parts of a printed structure by their names, as they stand in it.
-fn sections(printed: &str) -> Vec<(String, String)> {
-    let mut sections: Vec<(String, String)> = Vec::new();
-    for line in printed.lines() {
-        let inner = line.strip_prefix("    ");
-        let begins = inner.and_then(|inner| inner.split_once(':'));
-        let name = begins
-            .map(|(name, _)| name)
-            .filter(|name| name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'));
-        match (name, sections.last_mut(), inner) {
-            (Some(name), _, Some(inner)) => sections.push((name.to_owned(), inner.to_owned())),
-            (None, Some((_, told)), Some(inner)) => told.extend(["\n", inner]),
-            _ => {}
-        }
-    }
-    sections
-}
-
 /// What the operator did.
 pub(super) async fn audit(
     State(gateway): State<Arc<Gateway>>,
@@ -206,24 +165,4 @@ pub(super) async fn audit(
             }
         },
     )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_parts_of_a_structure_have_its_names() {
-        #[derive(Debug)]
-        #[allow(dead_code, reason = "only printed")]
-        struct Outer {
-            first: Vec<u8>,
-            last_one: Option<&'static str>,
-        }
-        let printed = format!("{:#?}", Outer { first: vec![1], last_one: Some("a: b") });
-        let expected =
-            [("first", "first: [\n    1,\n],"), ("last_one", "last_one: Some(\n    \"a: b\",\n),")];
-        let expected = expected.map(|(name, told)| (name.to_owned(), told.to_owned()));
-        assert_eq!(sections(&printed), expected);
-    }
 }

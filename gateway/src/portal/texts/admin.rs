@@ -16,6 +16,8 @@ texts! {
         running: "実行中", "Running";
         answered: "応答済み", "Answered";
         failed: "エラー", "Errors";
+        refused: "お断り", "Refused";
+        refused_hint: "残高・上限・入力の誤り", "credit, limits, wrong requests";
         workers: "ワーカー", "Workers";
         charged: "請求", "Charged";
         since_start: "起動後、このゲートウェイ", "this gateway, since it started";
@@ -66,6 +68,8 @@ texts! {
         outstanding_found: "見つかったアカウントの残高", "Credit of the accounts found";
         no_accounts: "アカウントはまだありません。下のフォームで最初のキーを作成してください。",
             "There is no account yet. Make a first key with the form below.";
+        none_found: "見つかりません。IDか名前の一部を変えて探してください。",
+            "Nothing was found. Try another part of its ID or name.";
         search: "IDか名前で探す", "Find by ID or name";
         find: "探す", "Search";
         new_account: "新しいアカウントとキー", "A new account with a key";
@@ -108,6 +112,11 @@ texts! {
         late: "遅延 (計上なし)", "late, not counted";
         latest: "新しい順に200件まで", "The newest 200";
         revoke: "削除", "Revoke";
+        revoke_ask: "このキーを削除しますか？", "Revoke this key?";
+        revoke_told: "削除すると、このキーを使うリクエストはすぐに拒否されます。元に戻せません。",
+            "Requests with it are refused at once. This can't be undone.";
+        no_key: "そのキーはもうありません。", "That key is gone already.";
+        back: "戻る", "Back";
         revoked: "キーを削除しました。", "The key is revoked.";
         tier: "等級", "Tier";
         vendor: "提供元", "Provider";
@@ -172,6 +181,7 @@ texts! {
             "No event has come yet. Register /webhooks/stripe as a webhook at Stripe.";
         config_text: "読み込まれた設定です。秘密の値は *** で表示されます。",
             "The configuration as it was loaded. Secrets show as ***.";
+        listening: "待ち受け中のアドレス", "Listens at";
         audit_text: "管理画面での操作です。ログ (target=audit) にも残ります。",
             "What was done from these pages. The log (target=audit) has it, too.";
         no_audit: "まだ操作はありません。", "Nothing was done yet.";

@@ -27,6 +27,9 @@ texts! {
         stopped_returned:
             "返金または支払いの異議申し立てがあったため停止しました。続けるには、もう一度オンにしてください。",
             "Money went back (refund or dispute), so it is stopped. Switch it on again to go on.";
+        other_card: "カードを変更するには、上の購入で「このカードを自動チャージ用に保存する」を選び、\
+                     新しいカードで支払います。",
+            "To use another card, buy credit above with it and choose to save the card.";
         below: "残高がこれを下回ったら (USD)", "When the balance is less than (USD)";
         amount: "1回のチャージ額", "Charge";
         month_max: "月の上限", "At most in a month";
