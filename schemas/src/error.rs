@@ -177,11 +177,29 @@ pub struct Problem {
     pub retry_after_ms: Option<u64>,
 }
 
+/// Between the two languages of a hint.
+const BORDER: &str = " / ";
+
 impl Problem {
     /// A problem with its hint in both languages.
     pub fn new(code: ErrorCode, japanese: impl AsRef<str>, english: impl AsRef<str>) -> Self {
-        let message = format!("{} / {}", japanese.as_ref(), english.as_ref());
+        let message = [japanese.as_ref(), BORDER, english.as_ref()].concat();
         Self { code, message, parameter: None, retry_after_ms: None }
+    }
+
+    /// What to do, in one language alone. Whatever of the request is told stands in both halves, so
+    /// the middle is where they meet.
+    pub fn half(&self, in_japanese: bool) -> &str {
+        let borders: Vec<usize> = self.message.match_indices(BORDER).map(|(at, _)| at).collect();
+        let middle = borders.get(borders.len() / 2).filter(|_| borders.len() % 2 == 1);
+        let parts = middle.and_then(|at| {
+            Some((self.message.get(..*at)?, self.message.get(at + BORDER.len()..)?))
+        });
+        match parts {
+            Some((japanese, _)) if in_japanese => japanese,
+            Some((_, english)) => english,
+            None => &self.message,
+        }
     }
 
     /// Names the field at fault, such as `messages[0].role`.
@@ -203,6 +221,17 @@ impl Problem {
 mod tests {
     use super::*;
     use std::collections::HashSet;
+
+    #[test]
+    fn a_hint_is_told_in_one_language() {
+        let problem = Problem::new(ErrorCode::NotFound, "「a / b」はありません", "No 'a / b'");
+        assert_eq!(
+            (problem.half(true), problem.half(false)),
+            ("「a / b」はありません", "No 'a / b'")
+        );
+        let other = Problem { message: "as it came / one / more".into(), ..problem };
+        assert_eq!(other.half(true), other.message, "nobody knows which half is which");
+    }
 
     #[test]
     fn every_code_has_its_own_name_and_a_fitting_type() {

@@ -117,20 +117,10 @@ async fn the_operator_makes_an_account_grants_and_revokes_and_all_of_it_is_noted
     })
     .await;
     assert!(operator.get(&place).await.text.contains("Agrees with the balance"));
-    for wrong in ["0", "-1", "much", ""] {
-        let refused = operator.post(&format!("{place}/grant"), &[("amount", wrong)]).await;
-        assert_eq!(refused.header("location"), format!("{place}?told=amount"), "{wrong}");
-    }
     assert_eq!(client.ask("fast", "hello").await.status, 200);
     let key = listed["key_id"].as_str().unwrap();
-    let ask = format!("{place}/revoke?key={key}");
-    assert!(operator.get(&place).await.text.contains(&ask), "it is asked first");
-    let asked = operator.get(&ask).await;
-    assert!(asked.status == 200 && asked.text.contains("Revoke this key?"), "{}", asked.text);
-    assert_eq!(client.ask("fast", "hello").await.status, 200, "asking ends nothing");
     assert_eq!(operator.post(&format!("{place}/revoke"), &[("key", key)]).await.status, 303);
     assert_eq!(client.ask("fast", "hello").await.status, 401);
-    assert_eq!(operator.get(&ask).await.status, 404);
     let audit = operator.get("/admin/audit").await.text;
     let before = format!("nothing: {account} had this grant before, $2.5");
     for done in ["花子商店", "grant $2.5", "welcome", &before, &format!("revoke {key}")] {
@@ -139,13 +129,68 @@ async fn the_operator_makes_an_account_grants_and_revokes_and_all_of_it_is_noted
     operator.forget_token();
     let forged = operator.post(&format!("{place}/grant"), &[("amount", "1")]).await;
     assert_eq!(forged.status, 403);
+    world.wait_for_ends(1, 0).await;
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn the_operator_is_asked_first_makes_nothing_twice_and_keeps_what_was_typed() {
+    let world = World::start().await;
+    let key = world.key(1_000_000).await;
+    let record = AccountRecordV1 {
+        account: key.account.clone(),
+        name: "asked".into(),
+        created_ms: 1,
+        limits: AccountLimits::default(),
+        locale: None,
+    };
+    world.bus().put_account(&record).await.unwrap();
+    let mut operator = operator(&world).await;
+    operator.get("/admin/accounts").await;
+    let nameless = operator.post("/admin/accounts", &[("name", "")]).await;
+    assert_eq!(nameless.status, 400, "{}", nameless.text);
+    assert!(nameless.text.contains("role=\"alert\""), "{}", nameless.text);
+    let form = [("name", "花子商店"), ("unique", "page-once")];
+    assert_eq!(operator.post("/admin/accounts", &form).await.status, 200);
+    let again = operator.post("/admin/accounts", &form).await;
+    assert!(again.status == 409 && !again.text.contains("id=\"secret\""), "{}", again.text);
+    assert_eq!(again.text.matches(">花子商店<").count(), 1, "one account: {}", again.text);
     let nobody = operator.get("/admin/accounts?q=zzzz").await.text;
     assert!(nobody.contains("Nothing was found") && !nobody.contains("no account yet"), "{nobody}");
-    let live = operator.get("/admin").await.text;
-    for shown in ["id=\"failed\">0<", "id=\"refused\">"] {
-        assert!(live.contains(shown), "{shown}: {live}");
+
+    let place = format!("/admin/accounts/{}", key.account);
+    for wrong in ["0", "-1", "much", ""] {
+        let fields = [("amount", wrong), ("note", "why")];
+        let refused = operator.post(&format!("{place}/grant"), &fields).await;
+        assert_eq!(refused.status, 400, "{wrong}: {}", refused.text);
+        let is_shown =
+            refused.text.contains("role=\"alert\"") && refused.text.contains("value=\"why\"");
+        assert!(is_shown, "what was typed stays: {}", refused.text);
     }
-    world.wait_for_ends(2, 0).await;
+    let ask = format!("{place}/revoke?key={}", key.id);
+    assert!(operator.get(&place).await.text.contains(&ask), "it is asked first");
+    let asked = operator.get(&ask).await;
+    assert!(asked.status == 200 && asked.text.contains("Revoke this key?"), "{}", asked.text);
+    let client = world.client(&key);
+    assert_eq!(client.get("/api/credits").await.status, 200, "asking ends nothing");
+    let fields = [("key", key.id.as_str())];
+    assert_eq!(operator.post(&format!("{place}/revoke"), &fields).await.status, 303);
+    assert_eq!(client.get("/api/credits").await.status, 401);
+    assert_eq!(operator.get(&ask).await.status, 404);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn whoever_has_no_credit_is_no_error_of_a_model() {
+    let world = World::start().await;
+    let key = world.key(0).await;
+    let mut operator = operator(&world).await;
+    assert_eq!(world.client(&key).ask("fast", "hello").await.status, 429);
+    wait_until("the refusal is counted", async || {
+        let live = operator.get("/admin").await.text;
+        live.contains("id=\"refused\">1<") && live.contains("id=\"failed\">0<")
+    })
+    .await;
     world.finish().await;
 }
 

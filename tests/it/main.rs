@@ -59,6 +59,8 @@ mod failover;
 #[cfg(test)]
 mod fields;
 #[cfg(test)]
+mod forms;
+#[cfg(test)]
 mod halts;
 #[cfg(test)]
 mod health;

@@ -341,7 +341,7 @@ async fn the_page_wishes_and_ends_it() {
     let sent = visitor.post("/account/recharge", &fields).await;
     assert_eq!(sent.status, 303, "{}", sent.text);
     let page = visitor.get("/account/credit").await;
-    for text in ["オンです。", "value=\"5000\"", "value=\"20000\"", "value=\"5\""] {
+    for text in ["オンです。", "value=\"5000\"", "value=\"20000\"", "value=\"5.00\""] {
         assert!(page.text.contains(text), "{text}: {}", page.text);
     }
     let wrong = [("below", "5"), ("amount", "5000"), ("currency", "jpy"), ("month_max", "4999")];

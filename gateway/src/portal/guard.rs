@@ -6,7 +6,7 @@ use super::cookies;
 use super::look::Look;
 use super::session::{Session, Who};
 use crate::api::incoming::BODY_SECONDS_MAX;
-use crate::auth;
+use crate::auth::{self, sha256_hex};
 use crate::serve::Peer;
 use crate::state::Gateway;
 use axum::body::Body;
@@ -15,6 +15,8 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use infra::clock;
+use maud::{Markup, html};
+use schemas::ids::RequestId;
 use schemas::records::KeyRecordV1;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -175,7 +177,7 @@ impl FromRequestParts<Arc<Gateway>> for Operator {
 pub(crate) struct Fields(Vec<(String, String)>);
 
 impl Fields {
-    fn read(body: &[u8]) -> Self {
+    pub(crate) fn read(body: &[u8]) -> Self {
         Self(form_urlencoded::parse(body).into_owned().take(FIELDS_MAX).collect())
     }
 
@@ -211,6 +213,39 @@ pub(crate) struct Sent<G> {
     pub(crate) who: G,
     /// What was filled in.
     pub(crate) fields: Fields,
+}
+
+impl<G: Guest> Sent<G> {
+    /// What the form is remembered by, if it has a name of its own.
+    fn digest(&self) -> Option<String> {
+        let unique = self.fields.given("unique")?;
+        Some(sha256_hex(format!("form {} {unique}", self.who.token()).as_bytes()))
+    }
+
+    /// Whether a form that [`once`] named comes for the first time: a reload or a second click does
+    /// nothing twice. While Redis is away it counts as the first.
+    pub(crate) async fn is_first(&self, gateway: &Gateway) -> bool {
+        let Some(digest) = self.digest() else { return true };
+        let spent = gateway.store.spend(&digest, self.who.session().ends_ms).await;
+        spent.unwrap_or_else(|error| {
+            tracing::warn!(%error, "nobody knows whether a form was sent before: it counts");
+            true
+        })
+    }
+
+    /// Nothing came of the form: it may be sent again.
+    pub(crate) async fn undo(&self, gateway: &Gateway) {
+        if let Some(digest) = self.digest()
+            && let Err(error) = gateway.store.unspend(&digest).await
+        {
+            tracing::warn!(%error, "a form that did nothing stays as sent");
+        }
+    }
+}
+
+/// Names a form that must not do its work twice.
+pub(crate) fn once() -> Markup {
+    html! { input type="hidden" name="unique" value=(RequestId::fresh()); }
 }
 
 impl FromRequest<Arc<Gateway>> for Open {

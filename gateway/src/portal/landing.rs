@@ -1,6 +1,7 @@
 //! The first page: what this is, a request to copy, the models that are served now with their
 //! prices, and the plans; and the way to Stripe's page for somebody new.
 
+use super::again::{Again, read};
 use super::guard::Open;
 use super::language::Language;
 use super::look::{Look, dollars, grouped};
@@ -26,14 +27,21 @@ const SAMPLES: [(&str, &str); 3] = [
     ("Node", include_str!("assets/samples/node.txt")),
 ];
 
+/// The form of somebody new, and that of a customer.
+pub(crate) const BUYING: &str = "buy";
+
 /// Shows it.
 pub(crate) async fn show(
     State(gateway): State<Arc<Gateway>>,
     look: Look,
     headers: HeaderMap,
 ) -> Response {
+    shown(&gateway, &look, &headers, &Again::default())
+}
+
+fn shown(gateway: &Gateway, look: &Look, headers: &HeaderMap, again: &Again) -> Response {
     let t = Landing::of(look.language);
-    let base = shop::public_url(&gateway, &headers);
+    let base = shop::public_url(gateway, headers);
     look.wide(
         t.title,
         html! {
@@ -53,20 +61,22 @@ pub(crate) async fn show(
                 section.first aria-labelledby="first" {
                     h2 #first { (t.first) }
                     p { (t.first_text) }
-                    (samples(&look, &base))
+                    (samples(look, &base))
                 }
             }
             (points(t))
             section {
                 h2 #models { (t.models) }
                 p { (t.models_text) }
-                (models(&gateway, t))
+                (models(gateway, t))
             }
             section {
                 h2 #plans { (t.plans) }
                 p { (t.plans_text) }
                 @match gateway.desk.payments() {
-                    Some(payments) => { (shop_form(&look, payments, &gateway.config.stripe)) }
+                    Some(payments) => {
+                        (shop_form((look, again), payments, &gateway.config.stripe))
+                    }
                     None => { p.empty { (t.no_plans) } }
                 }
             }
@@ -170,19 +180,20 @@ pub(crate) fn price(price: PicoUsdPerToken) -> String {
 }
 
 /// The plans to choose from, for somebody new.
-fn shop_form(look: &Look, payments: &Payments, seller: &Stripe) -> Markup {
+fn shop_form((look, again): (&Look, &Again), payments: &Payments, seller: &Stripe) -> Markup {
     let t = Landing::of(look.language);
     html! {
         form method="post" action="/buy" {
-            (plans(look, payments, seller))
+            (plans((look, again), payments, seller))
             div.card.buy {
+                (again.told(look, BUYING))
                 div.line {
                     div.field {
                         label for="email" { (t.email) }
                         input #email name="email" type="email" required autocomplete="email"
-                            aria-describedby="email-hint";
+                            aria-describedby="email-hint" value=[again.typed(BUYING, "email")];
                     }
-                    (currencies(look))
+                    (currencies((look, again)))
                     button type="submit" { (t.buy) }
                 }
                 p.soft.hint #email-hint { (t.email_hint) }
@@ -195,8 +206,13 @@ fn shop_form(look: &Look, payments: &Payments, seller: &Stripe) -> Markup {
 }
 
 /// The plans, one of them chosen, and what a buyer must know before he buys.
-pub(crate) fn plans(look: &Look, payments: &Payments, seller: &Stripe) -> Markup {
+pub(crate) fn plans(
+    (look, again): (&Look, &Again),
+    payments: &Payments,
+    seller: &Stripe,
+) -> Markup {
     let t = Landing::of(look.language);
+    let chosen = again.typed(BUYING, "plan");
     let offers: Vec<(Offer, Offer)> =
         payments.offers(Currency::Usd).into_iter().zip(payments.offers(Currency::Jpy)).collect();
     html! {
@@ -209,7 +225,8 @@ pub(crate) fn plans(look: &Look, payments: &Payments, seller: &Stripe) -> Markup
                     Language::English => (usd.price, jpy.price),
                 };
                 label.card.plan {
-                    input type="radio" name="plan" value=(name) checked[place == 0];
+                    input type="radio" name="plan" value=(name)
+                        checked[chosen.map_or(place == 0, |chosen| chosen == name)];
                     span { (name) }
                     span.price { (first) }
                     span.soft { (second) }
@@ -242,8 +259,9 @@ fn terms(look: &Look, seller: &Stripe) -> Markup {
 }
 
 /// Yen or dollars.
-pub(crate) fn currencies(look: &Look) -> Markup {
+pub(crate) fn currencies((look, again): (&Look, &Again)) -> Markup {
     let t = Landing::of(look.language);
+    let chosen = |currency: Currency| again.chose(BUYING, "currency", currency.as_str());
     let (first, second) = ((Currency::Jpy, t.yen), (Currency::Usd, t.dollar));
     let order = match look.language {
         Language::Japanese => [first, second],
@@ -254,7 +272,7 @@ pub(crate) fn currencies(look: &Look) -> Markup {
             label for="currency" { (t.currency) }
             select #currency name="currency" {
                 @for (currency, name) in order {
-                    option value=(currency.as_str()) { (name) }
+                    option value=(currency.as_str()) selected[chosen(currency)] { (name) }
                 }
             }
         }
@@ -275,44 +293,43 @@ pub(crate) async fn buy(
     });
     let mut headers = headers;
     headers.remove(header::AUTHORIZATION);
-    to_stripe(&gateway, &look, &headers, wanted).await
+    to_stripe(&gateway, &look, &headers, &wanted).await.unwrap_or_else(|problem| {
+        let again = Again::because(BUYING, sent.fields, problem);
+        again.answer(shown(&gateway, &look, &headers, &again))
+    })
 }
 
 /// Opens Stripe's page and leads there. A form may not lead to another site by itself, so this is
 /// a page that goes on.
+///
+/// # Errors
+/// When nothing is sold like that, or Stripe is away.
 pub(crate) async fn to_stripe(
     gateway: &Arc<Gateway>,
     look: &Look,
     headers: &HeaderMap,
-    wanted: serde_json::Value,
-) -> Response {
+    wanted: &serde_json::Value,
+) -> Result<Response, Problem> {
     let t = Landing::of(look.language);
-    let begun = match serde_json::from_value(wanted) {
-        Ok(wanted) => shop::begin(gateway, headers, wanted).await,
-        Err(_) => return look.unread(),
-    };
-    match begun.map(|(_, session)| session.url) {
-        Ok(Some(url)) => {
-            let mut page = look.page(
-                StatusCode::OK,
-                t.to_stripe,
-                html! {
-                    p.soft { (t.to_stripe_text) }
-                    p { a.button #stripe href=(url) { (t.continue_) } }
-                },
-            );
-            if let Ok(refresh) = HeaderValue::from_str(&format!("1; url={url}")) {
-                page.headers_mut().insert(header::REFRESH, refresh);
-            }
-            page
-        }
-        Ok(None) => look.unread(),
-        Err(error) => told(look, error.problem()),
+    let begun = shop::begin(gateway, headers, read(wanted)?).await;
+    let (_, session) = begun.map_err(|error| error.problem().clone())?;
+    let Some(url) = session.url else { return Ok(look.unread()) };
+    let mut page = look.page(
+        StatusCode::OK,
+        t.to_stripe,
+        html! {
+            p.soft { (t.to_stripe_text) }
+            p { a.button #stripe href=(url) { (t.continue_) } }
+        },
+    );
+    if let Ok(refresh) = HeaderValue::from_str(&format!("1; url={url}")) {
+        page.headers_mut().insert(header::REFRESH, refresh);
     }
+    Ok(page)
 }
 
 /// A problem of the API, as a page.
 pub(crate) fn told(look: &Look, problem: &Problem) -> Response {
     let status = StatusCode::from_u16(problem.code.status());
-    look.problem(status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), &problem.message)
+    look.problem(status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), look.hint(problem))
 }

@@ -11,9 +11,10 @@ use super::texts::Common;
 use crate::state::Gateway;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use maud::{DOCTYPE, Markup, html};
+use schemas::error::Problem;
 use std::convert::Infallible;
 use std::sync::Arc;
 
@@ -78,7 +79,11 @@ impl FromRequestParts<Arc<Gateway>> for Look {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &Arc<Gateway>) -> Result<Self, Infallible> {
-        Ok(Self::of(&parts.headers, &parts.uri))
+        // What a form is answered with can't be opened by its address: its page can.
+        let page = parts.headers.get(header::REFERER).and_then(|page| page.to_str().ok());
+        let page = page.filter(|_| parts.method == Method::POST);
+        let page = page.and_then(|page| page.parse::<Uri>().ok());
+        Ok(Self::of(&parts.headers, page.as_ref().unwrap_or(&parts.uri)))
     }
 }
 
@@ -105,6 +110,11 @@ impl Look {
     /// A text in the reader's language.
     pub(crate) fn pick<'a>(&self, japanese: &'a str, english: &'a str) -> &'a str {
         self.language.pick(japanese, english)
+    }
+
+    /// What to do about a problem, in the reader's language.
+    pub(crate) fn hint<'a>(&self, problem: &'a Problem) -> &'a str {
+        problem.half(self.language == Language::Japanese)
     }
 
     /// A page for anybody: a title and what is below it.
@@ -254,15 +264,18 @@ impl Look {
         )
     }
 
-    /// A page that can't be shown, and what to do.
+    /// A page that can't be shown, what to do, and a way back to the rooms that it is one of.
     pub(crate) fn problem(&self, status: StatusCode, told: &str) -> Response {
         let t = Common::of(self.language);
+        let rooms = [("/account", t.account), ("/admin", t.operator)];
+        let rooms = rooms.into_iter().find(|(rooms, _)| self.path.starts_with(rooms));
+        let (home, name) = rooms.unwrap_or(("/", t.home));
         self.page(
             status,
             t.cannot,
             html! {
                 p { (told) }
-                p { a.button href="/" { (t.home) } }
+                p { a.button href=(home) { (name) } }
             },
         )
     }

@@ -2,6 +2,9 @@
 //! English. They show and do what the API does, through the same functions: nothing here counts
 //! money or makes keys by itself.
 
+/// Forms that are shown again.
+mod again;
+
 /// The style, the script and the icon.
 mod assets;
 
@@ -78,7 +81,11 @@ pub(crate) struct Front {
 impl Front {
     /// Gateways with the same admin key know each other's sessions.
     pub(crate) fn new(admin_key: Option<&Secret>) -> Self {
-        Self { seal: Seal::new(admin_key), attempts: Attempts::default(), listening: OnceLock::new() }
+        Self {
+            seal: Seal::new(admin_key),
+            attempts: Attempts::default(),
+            listening: OnceLock::new(),
+        }
     }
 }
 

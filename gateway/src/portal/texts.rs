@@ -72,6 +72,8 @@ texts! {
         form_unread: "フォームを受け取れませんでした", "This form did not arrive";
         form_unread_hint: "内容が大きすぎるか、通信が途切れました。もう一度お試しください。",
             "It is too large, or the connection broke. Please try again.";
+        sent_before: "このフォームはすでに送信されています。もう一度は実行していません。",
+            "This form was sent before. Nothing was done a second time.";
         copy: "コピー", "Copy";
         copied: "コピーしました", "Copied";
         as_table: "表で見る", "As a table";

@@ -1,19 +1,20 @@
 //! Credit: what the balance is made of, buying more at Stripe's, what was bought, statements.
 
-use super::super::guard::{Customer, Sent};
-use super::super::landing::{currencies, plans, to_stripe, told};
+use super::super::again::Again;
+use super::super::guard::{Customer, Sent, once};
+use super::super::landing::{BUYING, currencies, plans, to_stripe, told};
 use super::super::look::{Look, dollars, moment};
 use super::super::statement::Month;
-use super::super::texts::{Account, Landing, Recharge};
+use super::super::texts::{Account, Common, Landing, Recharge};
 use super::{away, recharge, room};
 use crate::api::asked::{Path, Query};
 use crate::api::usage::UsageQuery;
 use crate::api::{coupons, purchases};
 use crate::state::Gateway;
 use axum::body::Body;
-use axum::extract::State;
+use axum::extract::{Query as Asked, State};
 use axum::http::HeaderMap;
-use axum::response::{IntoResponse, Response};
+use axum::response::{IntoResponse, Redirect, Response};
 use infra::bus::history::History;
 use infra::clock;
 use infra::config::Stripe;
@@ -23,23 +24,53 @@ use schemas::ledger::{EventV1, Fact, LotKind};
 use schemas::lots::Lots;
 use schemas::money::MicroUsd;
 use schemas::snapshots::Snapshot;
+use serde::Deserialize;
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 const PLACE: &str = "/account/credit";
 
+/// The form of a code.
+const REDEEMING: &str = "coupon";
+
+/// What has just been done.
+#[derive(Deserialize)]
+pub(super) struct Told {
+    told: Option<String>,
+}
+
 /// Shows it.
 pub(super) async fn show(
     State(gateway): State<Arc<Gateway>>,
+    Asked(told): Asked<Told>,
     look: Look,
     who: Customer,
+) -> Response {
+    let before = match told.told.as_deref() {
+        Some("redeemed") => {
+            html! { p.note role="status" { (Account::of(look.language).redeemed) } }
+        }
+        Some("before") => {
+            html! { p.warning role="alert" { (Common::of(look.language).sent_before) } }
+        }
+        _ => html! {},
+    };
+    shown(&gateway, &look, &who, (before, &Again::default())).await
+}
+
+/// The page, below what has just been done, or with one of its forms again.
+pub(super) async fn shown(
+    gateway: &Gateway,
+    look: &Look,
+    who: &Customer,
+    (before, again): (Markup, &Again),
 ) -> Response {
     let t = Account::of(look.language);
     let account = &who.key.account;
     let balance = match gateway.store.balance(account).await {
         Ok(balance) => balance,
-        Err(error) => return away(&look, &error),
+        Err(error) => return away(look, &error),
     };
     let read = futures::try_join!(
         gateway.bus.account_history(account),
@@ -49,17 +80,18 @@ pub(super) async fn show(
     );
     let (history, purchases, returns, snapshots) = match read {
         Ok(read) => read,
-        Err(error) => return away(&look, &error),
+        Err(error) => return away(look, &error),
     };
     let recharging = match gateway.bus.recharge(account).await {
         Ok(recharging) => recharging,
-        Err(error) => return away(&look, &error),
+        Err(error) => return away(look, &error),
     };
-    room(
-        &look,
-        &who,
+    let page = room(
+        look,
+        who,
         (PLACE, t.credit),
         html! {
+            (before)
             dl.figures {
                 div.figure { dt { (t.balance) } dd { (dollars(balance.balance)) } }
                 div.figure { dt { (t.held) } dd { (dollars(balance.held)) } }
@@ -69,18 +101,19 @@ pub(super) async fn show(
             h2 #top-up { (t.top_up) }
             @match gateway.desk.payments() {
                 Some(payments) => {
-                    (form(&look, &who, payments, &gateway.config.stripe))
-                    (recharge::section(&gateway, &look, &who, &recharging))
+                    (form((look, again), who, payments, &gateway.config.stripe))
+                    (recharge::section(gateway, (look, again), who, &recharging))
                 }
                 None => { p.empty { (t.not_sold) } }
             }
-            @if !gateway.config.coupons.is_empty() { (coupon(&look, &who)) }
+            @if !gateway.config.coupons.is_empty() { (coupon((look, again), who)) }
             h2 #purchases { (t.purchases) }
             (bought(t, &purchases, &returns))
             h2 { (t.statements) }
             (months(&snapshots, &history))
         },
-    )
+    );
+    again.answer(page)
 }
 
 /// What a balance is made of.
@@ -134,16 +167,23 @@ fn kind(t: &Account, kind: LotKind) -> &'static str {
     }
 }
 
-fn form(look: &Look, who: &Customer, payments: &Payments, seller: &Stripe) -> Markup {
+fn form(
+    (look, again): (&Look, &Again),
+    who: &Customer,
+    payments: &Payments,
+    seller: &Stripe,
+) -> Markup {
     let t = Landing::of(look.language);
     html! {
         form method="post" action=(PLACE) {
             input type="hidden" name="token" value=(super::token(who));
-            (plans(look, payments, seller))
+            (plans((look, again), payments, seller))
+            (again.told(look, BUYING))
             div.card.buy { div.line {
-                (currencies(look))
+                (currencies((look, again)))
                 label.choice {
-                    input type="checkbox" name="save_card" value="yes";
+                    input type="checkbox" name="save_card" value="yes"
+                        checked[again.chose(BUYING, "save_card", "yes")];
                     " " (Recharge::of(look.language).save_card)
                 }
                 button type="submit" { (t.buy) }
@@ -152,15 +192,18 @@ fn form(look: &Look, who: &Customer, payments: &Payments, seller: &Stripe) -> Ma
     }
 }
 
-fn coupon(look: &Look, who: &Customer) -> Markup {
+fn coupon((look, again): (&Look, &Again), who: &Customer) -> Markup {
     let t = Account::of(look.language);
     html! {
         h2 { (t.coupon) }
+        (again.told(look, REDEEMING))
         form.card.line method="post" action="/account/coupon" {
             input type="hidden" name="token" value=(super::token(who));
+            (once())
             div.field {
                 label for="code" { (t.code_label) }
-                input.mono #code name="code" required maxlength="64" autocomplete="off";
+                input.mono #code name="code" required maxlength="64" autocomplete="off"
+                    value=[again.typed(REDEEMING, "code")];
             }
             button type="submit" { (t.redeem) }
         }
@@ -242,7 +285,14 @@ pub(super) async fn buy(
         "currency": fields.text("currency"),
         "save_card": fields.given("save_card").is_some(),
     });
-    to_stripe(&gateway, &look, &who.headers(&headers), wanted).await
+    let opened = to_stripe(&gateway, &look, &who.headers(&headers), &wanted).await;
+    match opened {
+        Ok(page) => page,
+        Err(problem) => {
+            let again = Again::because(BUYING, fields, problem);
+            shown(&gateway, &look, &who, (html! {}, &again)).await
+        }
+    }
 }
 
 /// Makes a code credit.
@@ -250,25 +300,21 @@ pub(super) async fn redeem(
     state: State<Arc<Gateway>>,
     look: Look,
     headers: HeaderMap,
-    Sent { who, fields }: Sent<Customer>,
+    sent: Sent<Customer>,
 ) -> Response {
-    let t = Account::of(look.language);
-    let body = Body::from(json!({"code": fields.text("code")}).to_string());
-    let own = Query(UsageQuery { key_id: None, account: None });
-    match coupons::redeem(state, own, who.headers(&headers), body).await {
-        Ok(redeemed) => room(
-            &look,
-            &who,
-            (PLACE, t.coupon),
-            html! {
-                p.note role="status" {
-                    strong { (dollars(MicroUsd(redeemed.credit_micro_usd))) } " " (t.redeemed)
-                }
-                p { a.button href=(PLACE) { (t.credit) } }
-            },
-        ),
-        Err(error) => told(&look, error.problem()),
+    let gateway = Arc::clone(&state);
+    if !sent.is_first(&gateway).await {
+        return Redirect::to("/account/credit?told=before").into_response();
     }
+    let body = Body::from(json!({"code": sent.fields.text("code")}).to_string());
+    let own = Query(UsageQuery { key_id: None, account: None });
+    let redeemed = coupons::redeem(state, own, sent.who.headers(&headers), body).await;
+    let Err(error) = redeemed else {
+        return Redirect::to("/account/credit?told=redeemed").into_response();
+    };
+    sent.undo(&gateway).await;
+    let again = Again::because(REDEEMING, sent.fields, error.problem().clone());
+    shown(&gateway, &look, &sent.who, (html! {}, &again)).await
 }
 
 /// A purchase's receipt, to print.

@@ -1,7 +1,8 @@
 //! Keys of the account: listed with what they spent, made with limits, rotated and revoked. A
 //! secret is shown once. What a key may be, `/api/keys` checks; this page only asks.
 
-use super::super::guard::{Customer, Fields, Sent, is_free};
+use super::super::again::{Again, read};
+use super::super::guard::{Customer, Fields, Sent, is_free, once};
 use super::super::look::{Look, dollars, moment};
 use super::super::texts::{Account, Common};
 use super::{away, missing, room};
@@ -21,16 +22,24 @@ use std::sync::Arc;
 
 const PLACE: &str = "/account/keys";
 
+/// The form of a new key.
+const MAKING: &str = "key";
+
 /// All live keys of the account, and a form for a new one.
 pub(super) async fn list(
     State(gateway): State<Arc<Gateway>>,
     look: Look,
     who: Customer,
 ) -> Response {
-    shown(&gateway, &look, &who, html! {}).await
+    shown(&gateway, &look, &who, (html! {}, &Again::default())).await
 }
 
-async fn shown(gateway: &Gateway, look: &Look, who: &Customer, before: Markup) -> Response {
+async fn shown(
+    gateway: &Gateway,
+    look: &Look,
+    who: &Customer,
+    (before, again): (Markup, &Again),
+) -> Response {
     let t = Account::of(look.language);
     let mut rows = Vec::new();
     for key in gateway.keys.live().into_iter().filter(|key| key.account == who.key.account) {
@@ -39,7 +48,7 @@ async fn shown(gateway: &Gateway, look: &Look, who: &Customer, before: Markup) -
             Err(error) => return away(look, &error),
         }
     }
-    room(
+    let page = room(
         look,
         who,
         (PLACE, t.keys),
@@ -58,9 +67,14 @@ async fn shown(gateway: &Gateway, look: &Look, who: &Customer, before: Markup) -
                     tbody { @for (key, spent) in &rows { (row(gateway, t, who, (key, *spent))) } }
                 }
             }
-            @if who.may_manage() { (form(gateway, t, who)) } @else { p.note { (t.may_not) } }
+            @if who.may_manage() {
+                (form(gateway, (look, again), who))
+            } @else {
+                p.note { (t.may_not) }
+            }
         },
-    )
+    );
+    again.answer(page)
 }
 
 fn row(
@@ -141,34 +155,41 @@ pub(crate) fn limits(t: &Account, key: &KeyRecordV1) -> Markup {
     }
 }
 
-fn form(gateway: &Gateway, t: &Account, who: &Customer) -> Markup {
+fn form(gateway: &Gateway, (look, again): (&Look, &Again), who: &Customer) -> Markup {
+    let t = Account::of(look.language);
+    let typed = |name: &str| again.typed(MAKING, name);
     let number = |name: &str, label: &str| {
         html! {
             div.field {
                 label for=(name) { (label) }
-                input id=(name) name=(name) type="number" min="1" inputmode="numeric";
+                input id=(name) name=(name) type="number" min="1" inputmode="numeric"
+                    value=[typed(name)];
             }
         }
     };
     html! {
         h2 #new { (t.new_key) }
+        (again.told(look, MAKING))
         form.card method="post" action=(PLACE) {
             input type="hidden" name="token" value=(super::token(who));
+            (once())
             div.fields {
                 div.field {
                     label for="name" { (t.name) }
-                    input #name name="name" required maxlength="200" aria-describedby="name-hint";
+                    input #name name="name" required maxlength="200" aria-describedby="name-hint"
+                        value=[typed("name")];
                     small #name-hint { (t.name_hint) }
                 }
                 div.field {
                     label for="budget" { (t.budget) }
                     input #budget name="budget" type="number" min="0.01" step="any"
-                        inputmode="decimal" aria-describedby="budget-hint";
+                        inputmode="decimal" aria-describedby="budget-hint" value=[typed("budget")];
                     small #budget-hint { (t.budget_hint) }
                 }
                 div.field {
                     label for="ends" { (t.ends) }
-                    input #ends name="ends" type="date" aria-describedby="ends-hint";
+                    input #ends name="ends" type="date" aria-describedby="ends-hint"
+                        value=[typed("ends")];
                     small #ends-hint { (t.ends_hint) }
                 }
                 (number("requests_per_minute", t.rpm))
@@ -179,7 +200,8 @@ fn form(gateway: &Gateway, t: &Account, who: &Customer) -> Markup {
                 label for="models" { (t.models) }
                 select #models name="models" multiple size="4" aria-describedby="models-hint" {
                     @for model in gateway.config.models.iter() {
-                        option value=(model.name) { (model.name) }
+                        @let is_chosen = again.chose(MAKING, "models", &model.name);
+                        option value=(model.name) selected[is_chosen] { (model.name) }
                     }
                 }
                 small #models-hint { (t.models_hint) }
@@ -193,23 +215,44 @@ fn form(gateway: &Gateway, t: &Account, who: &Customer) -> Markup {
 pub(super) async fn make(
     State(gateway): State<Arc<Gateway>>,
     look: Look,
-    Sent { who, fields }: Sent<Customer>,
+    sent: Sent<Customer>,
 ) -> Response {
     let t = Account::of(look.language);
-    if !who.may_manage() {
-        return refused(&look, &who);
+    if !sent.who.may_manage() {
+        return refused(&look, &sent.who);
     }
-    let wanted = serde_json::from_value(wanted(&who, &fields));
-    let Ok(wanted) = wanted else { return look.unread() };
-    match issuing::make(&gateway, wanted).await {
-        Ok(secret) => shown(&gateway, &look, &who, told_once(&look, t.made, secret.reveal())).await,
+    if !sent.is_first(&gateway).await {
+        return done_before(&gateway, &look, &sent.who).await;
+    }
+    let made = match read(&wanted(&sent.who, &sent.fields)) {
+        Ok(wanted) => issuing::make(&gateway, wanted).await,
+        Err(problem) => Err(problem),
+    };
+    match made {
+        Ok(secret) => {
+            let told = told_once(&look, t.made, secret.reveal());
+            shown(&gateway, &look, &sent.who, (told, &Again::default())).await
+        }
         Err(problem) => {
-            let told = html! { p.warning role="alert" { (problem.message) } };
-            let mut page = shown(&gateway, &look, &who, told).await;
-            *page.status_mut() = StatusCode::BAD_REQUEST;
-            page
+            sent.undo(&gateway).await;
+            let again = Again::because(MAKING, sent.fields, problem);
+            shown(&gateway, &look, &sent.who, (html! {}, &again)).await
         }
     }
+}
+
+/// A form that made a secret was sent a second time.
+async fn done_before(gateway: &Gateway, look: &Look, who: &Customer) -> Response {
+    let told = sent_before(look);
+    let mut page = shown(gateway, look, who, (told, &Again::default())).await;
+    *page.status_mut() = StatusCode::CONFLICT;
+    page
+}
+
+/// What is said when a form that made a secret is sent a second time.
+pub(crate) fn sent_before(look: &Look) -> Markup {
+    let (t, common) = (Account::of(look.language), Common::of(look.language));
+    html! { p.warning role="alert" { (common.sent_before) " " (t.key_before) } }
 }
 
 /// The form as a body of `POST /api/keys`; the account is always the session's own.
@@ -302,6 +345,7 @@ fn ask(
             p { (told) }
             form.actions method="post" action=(format!("{PLACE}/{}/{what}", key.key)) {
                 input type="hidden" name="token" value=(super::token(who));
+                (once())
                 button.danger type="submit" { (does) }
                 a.button.second href=(PLACE) { (t.back) }
             }
@@ -314,20 +358,27 @@ pub(super) async fn rotate(
     State(gateway): State<Arc<Gateway>>,
     Path(key): Path<String>,
     look: Look,
-    Sent { who, .. }: Sent<Customer>,
+    sent: Sent<Customer>,
 ) -> Response {
-    let t = Account::of(look.language);
+    let (t, who) = (Account::of(look.language), &sent.who);
     if !who.may_manage() {
-        return refused(&look, &who);
+        return refused(&look, who);
     }
-    let Some(key) = own(&gateway, &who, &key) else {
-        return missing(&look, &who, (PLACE, t.keys), t.no_key);
+    let Some(key) = own(&gateway, who, &key) else {
+        return missing(&look, who, (PLACE, t.keys), t.no_key);
     };
+    if !sent.is_first(&gateway).await {
+        return done_before(&gateway, &look, who).await;
+    }
     match issuing::give_new_secret(&gateway, &key.key).await {
         Ok(secret) => {
-            shown(&gateway, &look, &who, told_once(&look, t.rotated, secret.reveal())).await
+            let told = told_once(&look, t.rotated, secret.reveal());
+            shown(&gateway, &look, who, (told, &Again::default())).await
         }
-        Err(problem) => super::super::landing::told(&look, &problem),
+        Err(problem) => {
+            sent.undo(&gateway).await;
+            super::super::landing::told(&look, &problem)
+        }
     }
 }
 

@@ -2,10 +2,12 @@
 //! it. Without a card the way to one is buying once; nothing here charges anything.
 
 use super::super::Language;
+use super::super::again::{Again, read};
 use super::super::guard::{Customer, Sent};
 use super::super::landing::told;
 use super::super::look::{Look, dollars, moment};
 use super::super::texts::{Landing, Recharge};
+use super::credit::shown;
 use super::token;
 use crate::api::recharge as api;
 use crate::state::Gateway;
@@ -21,10 +23,13 @@ use std::sync::Arc;
 
 const BACK: &str = "/account/credit#recharge";
 
+/// The form that wishes it.
+const WISHING: &str = "recharge";
+
 /// How it stands, and its forms.
 pub(super) fn section(
     gateway: &Gateway,
-    look: &Look,
+    (look, again): (&Look, &Again),
     who: &Customer,
     record: &RechargeRecordV1,
 ) -> Markup {
@@ -35,7 +40,8 @@ pub(super) fn section(
         (state(t, record, standing))
         @if record.card.is_some() { p.soft { (t.other_card) } }
         @if who.may_manage() {
-            (form(look, who, record))
+            (again.told(look, WISHING))
+            (form((look, again), who, record))
             @if record.wish.is_some() || record.card.is_some() {
                 form method="post" action="/account/recharge/end" {
                     input type="hidden" name="token" value=(token(who));
@@ -73,7 +79,7 @@ fn state(t: &Recharge, record: &RechargeRecordV1, standing: RechargeStanding) ->
     }
 }
 
-fn form(look: &Look, who: &Customer, record: &RechargeRecordV1) -> Markup {
+fn form((look, again): (&Look, &Again), who: &Customer, record: &RechargeRecordV1) -> Markup {
     let (t, landing) = (Recharge::of(look.language), Landing::of(look.language));
     let wish = record.wish.as_ref();
     let chosen = wish.map_or_else(
@@ -83,7 +89,12 @@ fn form(look: &Look, who: &Customer, record: &RechargeRecordV1) -> Markup {
         },
         |wish| wish.price.currency,
     );
-    let number = |name: &str, label: &str, value: Option<String>| {
+    let is_chosen = |currency: Currency| match again.is(WISHING) {
+        true => again.chose(WISHING, "currency", currency.as_str()),
+        false => currency == chosen,
+    };
+    let number = |name: &str, label: &str, known: Option<String>| {
+        let value = again.typed(WISHING, name).map(str::to_owned).or(known);
         html! {
             div.field {
                 label for={ "recharge-" (name) } { (label) }
@@ -106,7 +117,9 @@ fn form(look: &Look, who: &Customer, record: &RechargeRecordV1) -> Markup {
                     select #recharge-currency name="currency" {
                         @for (currency, name) in
                             [(Currency::Jpy, landing.yen), (Currency::Usd, landing.dollar)] {
-                            option value=(currency.as_str()) selected[currency == chosen] { (name) }
+                            option value=(currency.as_str()) selected[is_chosen(currency)] {
+                                (name)
+                            }
                         }
                     }
                 }
@@ -146,10 +159,16 @@ pub(super) async fn wish(
         "month_max": number("month_max"),
         "currency": fields.text("currency"),
     });
-    let Ok(wanted) = serde_json::from_value(wanted) else { return look.unread() };
-    match api::wish(&gateway, &who.headers(&headers), wanted).await {
+    let wished = match read(&wanted) {
+        Ok(wanted) => api::wish(&gateway, &who.headers(&headers), wanted).await,
+        Err(problem) => Err(problem),
+    };
+    match wished {
         Ok(_) => Redirect::to(BACK).into_response(),
-        Err(problem) => told(&look, &problem),
+        Err(problem) => {
+            let again = Again::because(WISHING, fields, problem);
+            shown(&gateway, &look, &who, (html! {}, &again)).await
+        }
     }
 }
 

@@ -2,8 +2,9 @@
 //! whether the two agree.
 
 use super::super::account::{credit, keys};
-use super::super::guard::{Operator, Sent};
-use super::super::landing::told;
+use super::super::again::{Again, read};
+use super::super::guard::{Operator, Sent, once};
+use super::super::language::Language;
 use super::super::look::{Look, dollars, grouped, moment};
 use super::super::texts::{Account, Admin};
 use super::{audit, away, room, token, with_status};
@@ -18,6 +19,7 @@ use infra::clock;
 use infra::store::balances::Balance;
 use infra::store::spending::Spending;
 use maud::{Markup, html};
+use schemas::error::{ErrorCode, Problem};
 use schemas::ids::{AccountId, RequestId};
 use schemas::ledger::{DisputeStanding, Fact, is_grantable};
 use schemas::money::MicroUsd;
@@ -29,6 +31,12 @@ use std::sync::Arc;
 
 /// Accounts on a page.
 const SHOWN_MAX: usize = 200;
+
+/// The form of a new account.
+const MAKING: &str = "account";
+
+/// The form of a grant.
+const GRANTING: &str = "grant";
 
 /// Ledger events on a page.
 const EVENTS_SHOWN_MAX: usize = 200;
@@ -57,14 +65,15 @@ pub(super) async fn list(
     look: Look,
     who: Operator,
 ) -> Response {
-    listed(&gateway, &look, &who, (wanted.q.as_deref().unwrap_or(""), html! {})).await
+    let nothing = (html! {}, &Again::default());
+    listed(&gateway, &look, &who, (wanted.q.as_deref().unwrap_or(""), nothing)).await
 }
 
 async fn listed(
     gateway: &Gateway,
     look: &Look,
     who: &Operator,
-    (wanted, before): (&str, Markup),
+    (wanted, (before, again)): (&str, (Markup, &Again)),
 ) -> Response {
     let t = Admin::of(look.language);
     let rows = match rows(gateway, wanted.trim()).await {
@@ -74,7 +83,7 @@ async fn listed(
     let sum = |of: &dyn Fn(&Balance) -> i64| MicroUsd(rows.iter().map(|r| of(&r.balance)).sum());
     let outstanding = if wanted.trim().is_empty() { t.outstanding } else { t.outstanding_found };
     let spent = MicroUsd(rows.iter().map(|row| row.spent.total.0).sum());
-    room(
+    let page = room(
         look,
         who,
         (PLACE, t.accounts),
@@ -100,13 +109,20 @@ async fn listed(
                 p.empty { (t.none_found) }
             }
             h2 { (t.new_account) }
+            (again.told(look, MAKING))
             form.card.line method="post" action=(PLACE) {
                 (token(who))
-                div.field { label for="name" { (t.name) } input #name name="name" required; }
+                (once())
+                div.field {
+                    label for="name" { (t.name) }
+                    input #name name="name" required maxlength="200"
+                        value=[again.typed(MAKING, "name")];
+                }
                 button type="submit" { (t.make) }
             }
         },
-    )
+    );
+    again.answer(page)
 }
 
 fn table(t: &Admin, rows: &[Row]) -> Markup {
@@ -170,19 +186,30 @@ async fn rows(
 pub(super) async fn make(
     State(gateway): State<Arc<Gateway>>,
     look: Look,
-    Sent { who, fields }: Sent<Operator>,
+    sent: Sent<Operator>,
 ) -> Response {
     let t = Admin::of(look.language);
-    let Ok(wanted) = serde_json::from_value(json!({"name": fields.text("name")})) else {
-        return look.unread();
+    if !sent.is_first(&gateway).await {
+        let before = (keys::sent_before(&look), &Again::default());
+        let page = listed(&gateway, &look, &sent.who, ("", before)).await;
+        return with_status(StatusCode::CONFLICT, page);
+    }
+    let name = sent.fields.text("name");
+    audit(&gateway, format!("create account {name:?}")).await;
+    let made = match read(&json!({"name": name})) {
+        Ok(wanted) => issuing::make(&gateway, wanted).await,
+        Err(problem) => Err(problem),
     };
-    audit(&gateway, format!("create account {:?}", fields.text("name"))).await;
-    match issuing::make(&gateway, wanted).await {
+    match made {
         Ok(secret) => {
             let shown = keys::told_once(&look, t.made, secret.reveal());
-            listed(&gateway, &look, &who, ("", shown)).await
+            listed(&gateway, &look, &sent.who, ("", (shown, &Again::default()))).await
         }
-        Err(problem) => told(&look, &problem),
+        Err(problem) => {
+            sent.undo(&gateway).await;
+            let again = Again::because(MAKING, sent.fields, problem);
+            listed(&gateway, &look, &sent.who, ("", (html! {}, &again))).await
+        }
     }
 }
 
@@ -199,12 +226,14 @@ pub(super) async fn show(
         Some("granted") => html! { p.note role="status" { (t.granted) } },
         Some("granted_before") => html! { p.warning role="alert" { (t.granted_before) } },
         Some("revoked") => html! { p.note role="status" { (t.revoked) } },
-        Some("amount") => html! { p.warning role="alert" { (t.wrong_amount) } },
         _ => html! {},
     };
     let Ok(account) = AccountId::parse(account) else { return unknown(&look, &who) };
     match gateway.bus.account(&account).await {
-        Ok(Some(record)) => shown(&gateway, &look, &who, (&account, &record.name, before)).await,
+        Ok(Some(record)) => {
+            let with = (before, &Again::default());
+            shown(&gateway, &look, &who, (&account, &record.name), with).await
+        }
         Ok(None) => unknown(&look, &who),
         Err(error) => away(&look, &error),
     }
@@ -220,7 +249,8 @@ async fn shown(
     gateway: &Gateway,
     look: &Look,
     who: &Operator,
-    (account, name, before): (&AccountId, &str, Markup),
+    (account, name): (&AccountId, &str),
+    (before, again): (Markup, &Again),
 ) -> Response {
     let t = Admin::of(look.language);
     let balance = match gateway.store.balance(account).await {
@@ -232,7 +262,7 @@ async fn shown(
         Err(error) => return away(look, &error),
     };
     let sum = history.tally().balance();
-    room(
+    let page = room(
         look,
         who,
         (PLACE, name),
@@ -249,15 +279,20 @@ async fn shown(
                 }
             }
             h2 { (t.grant) }
+            (again.told(look, GRANTING))
             form.card.line method="post" action=(format!("{PLACE}/{account}/grant")) {
                 (token(who))
                 // What names the grant: sending the form twice gives once.
                 input type="hidden" name="unique" value=(fresh_name());
                 div.field {
                     label for="amount" { (t.amount) }
-                    input #amount name="amount" inputmode="decimal" required;
+                    input #amount name="amount" inputmode="decimal" required
+                        value=[again.typed(GRANTING, "amount")];
                 }
-                div.field { label for="note" { (t.note) } input #note name="note" maxlength="200"; }
+                div.field {
+                    label for="note" { (t.note) }
+                    input #note name="note" maxlength="200" value=[again.typed(GRANTING, "note")];
+                }
                 button type="submit" { (t.grant) }
             }
             h2 { (t.keys) }
@@ -267,7 +302,8 @@ async fn shown(
             h2 { (t.ledger) }
             (ledger(t, &history.entries))
         },
-    )
+    );
+    again.answer(page)
 }
 
 fn fresh_name() -> String {
@@ -344,6 +380,12 @@ fn what(fact: &Fact) -> Markup {
     }
 }
 
+fn wrong_amount() -> Problem {
+    let [japanese, english] =
+        [Language::Japanese, Language::English].map(|language| Admin::of(language).wrong_amount);
+    Problem::new(ErrorCode::InvalidRequest, japanese, english)
+}
+
 /// Gives credit.
 pub(super) async fn grant(
     State(gateway): State<Arc<Gateway>>,
@@ -353,14 +395,15 @@ pub(super) async fn grant(
 ) -> Response {
     let back = |told: &str| Redirect::to(&format!("{PLACE}/{account}?told={told}")).into_response();
     let Ok(parsed) = AccountId::parse(account.clone()) else { return unknown(&look, &who) };
-    match gateway.bus.account(&parsed).await {
-        Ok(Some(_)) => {}
+    let name = match gateway.bus.account(&parsed).await {
+        Ok(Some(record)) => record.name,
         Ok(None) => return unknown(&look, &who),
         Err(error) => return away(&look, &error),
-    }
+    };
     let amount = MicroUsd::from_decimal(fields.text("amount")).ok();
     let Some(amount) = amount.filter(|amount| is_grantable(*amount)) else {
-        return back("amount");
+        let again = Again::because(GRANTING, fields, wrong_amount());
+        return shown(&gateway, &look, &who, (&parsed, &name), (html! {}, &again)).await;
     };
     let unique = fields.text("unique");
     // It becomes a part of a subject.

@@ -98,7 +98,9 @@ fn named(line: &str) -> (Option<String>, &str) {
     let quoted = line.strip_prefix('"').and_then(|line| line.split_once("\": "));
     let field = || {
         let found = line.split_once(": ");
-        found.filter(|(name, _)| name.bytes().all(|byte| byte == b'_' || byte.is_ascii_alphanumeric()))
+        found.filter(|(name, _)| {
+            name.bytes().all(|byte| byte == b'_' || byte.is_ascii_alphanumeric())
+        })
     };
     match quoted.or_else(field) {
         Some((name, rest)) => (Some(name.to_owned()), rest),

@@ -60,9 +60,8 @@ pub(super) async fn ask_revoke(
 ) -> Response {
     let t = Admin::of(look.language);
     let live = gateway.keys.live();
-    let is_meant = |key: &&Arc<KeyRecordV1>| {
-        key.key.as_str() == ending.key && key.account.as_str() == account
-    };
+    let is_meant =
+        |key: &&Arc<KeyRecordV1>| key.key.as_str() == ending.key && key.account.as_str() == account;
     let Some(key) = live.iter().find(is_meant) else {
         let page = room(&look, &who, (PLACE, t.revoke_ask), html! { p.empty { (t.no_key) } });
         return with_status(StatusCode::NOT_FOUND, page);

@@ -104,6 +104,8 @@ texts! {
         rotated: "キーを再発行しました", "The key has a new secret";
         shown_once: "このキーは今だけ表示されます。閉じる前に保存してください。",
             "It is shown now and never again. Keep it before you leave this page.";
+        key_before: "表示されたキーを保存していない場合は、再発行してください。",
+            "If you didn't keep the key that was shown, rotate it.";
         rotate: "再発行", "Rotate";
         revoke: "削除", "Revoke";
         similar: "言い換え", "other wordings";
@@ -126,8 +128,8 @@ texts! {
         coupon: "クーポン", "Coupon";
         code_label: "クーポンコード", "Code";
         redeem: "クレジットに交換", "Redeem";
-        redeemed: "を追加しました。残高には数秒以内に反映されます。",
-            "is yours. It is in the balance within seconds.";
+        redeemed: "クーポンをクレジットに交換しました。残高には数秒以内に反映されます。",
+            "The coupon became credit. It is in the balance within seconds.";
         purchases: "購入履歴", "Purchases";
         plan: "プラン", "Plan";
         paid: "お支払い", "Paid";
