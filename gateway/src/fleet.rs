@@ -121,11 +121,14 @@ struct Known {
     offers: HashMap<String, Instant>,
     /// When the gateway itself last listened in time: who is late can't say who is silent.
     listened: Instant,
+    /// When NATS last said anything. While it doesn't the connection is silent, and not the workers.
+    heard: Instant,
 }
 
 impl Default for Known {
     fn default() -> Self {
-        Self { workers: HashMap::new(), offers: HashMap::new(), listened: Instant::now() }
+        let now = Instant::now();
+        Self { workers: HashMap::new(), offers: HashMap::new(), listened: now, heard: now }
     }
 }
 
@@ -206,10 +209,26 @@ impl Fleet {
         }
     }
 
-    /// Who is silent is gone. The time that we were late is nobody's silence.
+    /// NATS has said something.
+    fn hear(&self, now: Instant) {
+        self.known.write().unwrap_or_else(PoisonError::into_inner).heard = now;
+    }
+
+    /// Whether NATS has said nothing since the last sweep.
+    fn hears_nothing(&self, now: Instant) -> bool {
+        let interval = Duration::from_millis(ADVERT_INTERVAL_MS);
+        now.saturating_duration_since(self.known().heard) >= interval
+    }
+
+    /// Who is silent is gone. The time that we were late, or heard nothing at all, is nobody's
+    /// silence.
     fn sweep(&self, now: Instant) {
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         let known = &mut *known;
+        if now.saturating_duration_since(known.heard) > LATE {
+            known.listened = known.listened.min(known.heard);
+            return;
+        }
         let since = now.saturating_duration_since(known.listened);
         if since > LATE {
             known.workers.values_mut().for_each(|seen| seen.at = (seen.at + since).min(now));
@@ -340,6 +359,8 @@ pub(crate) async fn watch(gateway: &Arc<Gateway>) -> Result<(), BusError> {
         .publish(subjects::HEALTH_POLL, bytes::Bytes::new())
         .await
         .map_err(|error| BusError::request("asking for adverts", error))?;
+    let echo = client.new_inbox();
+    let mut echoes = client.subscribe(echo.clone()).await.map_err(listening)?;
     let watched = Arc::clone(gateway);
     gateway.background.spawn_vital("fleet", async move {
         let stop = watched.background.stop().clone();
@@ -349,16 +370,25 @@ pub(crate) async fn watch(gateway: &Arc<Gateway>) -> Result<(), BusError> {
             tokio::select! {
                 () = stop.cancelled() => return,
                 _ = sweep.tick() => {
+                    let now = Instant::now();
                     if !watched.bus.is_connected() {
+                        watched.fleet.hear(now);
                         watched.fleet.pardon();
+                    } else if watched.fleet.hears_nothing(now) {
+                        listen(&watched, &echo).await;
                     }
-                    watched.fleet.sweep(Instant::now());
+                    watched.fleet.sweep(now);
                     for pool in watched.config.models.pools() {
                         tell_line(&watched, &pool);
                     }
                 }
+                said = echoes.next() => {
+                    if said.is_none() { return }
+                    watched.fleet.hear(Instant::now());
+                }
                 message = adverts.next() => {
                     let Some(message) = message else { return };
+                    watched.fleet.hear(Instant::now());
                     match serde_json::from_slice(&message.payload) {
                         Ok(Advert::V1(advert)) => heard(&watched, advert),
                         Err(error) => tracing::warn!(%error, "an advert can't be read"),
@@ -374,6 +404,15 @@ pub(crate) async fn watch(gateway: &Arc<Gateway>) -> Result<(), BusError> {
         }
     });
     Ok(())
+}
+
+/// Lets NATS say something: a question that it always answers.
+async fn listen(gateway: &Gateway, echo: &str) {
+    let subject = format!("$JS.API.STREAM.INFO.{}", subjects::CHAT_STREAM);
+    let asked = gateway.bus.client().publish_with_reply(subject, echo.to_owned(), "".into());
+    if let Err(error) = asked.await {
+        tracing::debug!(%error, "NATS can't be listened to");
+    }
 }
 
 /// Waits until a worker has told what it serves, for a limited time: a gateway that takes requests

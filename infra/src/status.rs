@@ -68,9 +68,14 @@ async fn ready(State(status): State<Arc<Status>>) -> Response {
     let slots = status.metrics.slots();
     let leaving = status.leaving.is_cancelled();
     let has_slots = slots > 0 || !status.needs_slots;
-    let ready = nats && ledger && redis.unwrap_or(true) && has_slots && !leaving;
+    let allowed = !status.bus.is_work_denied();
+    let ready = nats && allowed && ledger && redis.unwrap_or(true) && has_slots && !leaving;
     let code = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let mut answer = json!({"ready": ready, "nats": nats, "ledger": ledger, "leaving": leaving});
+    if !allowed {
+        // Its NATS_URL names a user that nats.conf lets do something else.
+        answer["allowed"] = false.into();
+    }
     if let Some(redis) = redis {
         answer["redis"] = redis.into();
     }

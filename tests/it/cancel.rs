@@ -53,7 +53,11 @@ async fn a_hang_up_before_the_first_token_costs_nothing() {
 
 #[tokio::test]
 async fn a_queued_job_whose_client_left_is_never_run() {
-    let world = World::builder().config(|config| config.workers.provider_slots = 1).start().await;
+    let world = World::builder()
+        .own_users()
+        .config(|config| config.workers.provider_slots = 1)
+        .start()
+        .await;
     let key = world.key(1_000_000).await;
     let gate = Gate::new();
     world.vendor().next("fast", Script::says(["first"]).after(&gate));

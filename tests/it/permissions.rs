@@ -110,7 +110,6 @@ const FORBIDDEN_PUBLISHES: [(&str, &[&str]); 4] = [
             "health.cloud.worker",
             "_INBOX.worker-cloud.answer",
             "$JS.API.CONSUMER.MSG.NEXT.CHAT.cloud",
-            "$JS.API.STREAM.MSG.GET.CHAT",
             "$JS.API.STREAM.DELETE.CHAT",
             "$JS.API.STREAM.CREATE.LEDGER",
             "$JS.API.STREAM.UPDATE.LEDGER",
@@ -402,6 +401,10 @@ async fn who_may_not_use_the_way_past_the_queue_learns_it() {
     let subject = subjects::direct("cloud", &schemas::ids::WorkerId::fresh());
     let _refused = bus.client().subscribe(subject).await.unwrap();
     wait_until("the way past the queue is known as closed", async || bus.is_direct_denied()).await;
+    assert!(!bus.is_work_denied(), "nothing that a worker can't do without");
+    let subject = subjects::health("cloud", &schemas::ids::WorkerId::fresh());
+    bus.client().publish(subject, "".into()).await.unwrap();
+    wait_until("it is known as no worker's user", async || bus.is_work_denied()).await;
     drop(bus);
     world.finish().await;
 }

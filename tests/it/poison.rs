@@ -42,6 +42,7 @@ async fn a_job_that_kills_every_worker_ends_in_an_error_and_others_go_on() {
 #[tokio::test]
 async fn a_job_that_nobody_brings_to_an_end_is_taken_from_the_queue_and_told() {
     let world = World::builder()
+        .own_users()
         .config(|config| {
             config.workers.provider_slots = 1;
             config.queue.acknowledge_seconds = 1;

@@ -86,17 +86,48 @@ fn who_is_late_itself_calls_nobody_silent() {
     // For long nothing of ours ran, neither this nor what reads adverts.
     let late = begun + 20 * lifetime;
     assert!(fleet.is_alive_at("cloud", &worker, late));
+    fleet.hear(late);
     fleet.sweep(late);
     assert!(fleet.is_alive_at("cloud", &worker, late));
     // From then on it has its whole time to be heard, and no more.
     let mut now = late;
     while now + interval < late + lifetime {
         now += interval;
+        fleet.hear(now);
         fleet.sweep(now);
         assert!(fleet.is_alive_at("cloud", &worker, now));
     }
     assert!(!fleet.is_alive_at("cloud", &worker, now + interval), "at once, before a sweep");
+    fleet.hear(now + interval);
     fleet.sweep(now + interval);
+    assert_eq!(fleet.size(), 0);
+}
+
+#[test]
+fn while_nats_says_nothing_no_worker_is_silent() {
+    let fleet = Fleet::default();
+    fleet.learn(advert(false));
+    let worker = advert(false).worker;
+    let (begun, interval) = (Instant::now(), Duration::from_millis(ADVERT_INTERVAL_MS));
+    let lifetime = Duration::from_millis(ADVERT_LIFETIME_MS);
+    fleet.hear(begun);
+    assert!(!fleet.hears_nothing(begun) && fleet.hears_nothing(begun + interval));
+    let mut now = begun;
+    while now < begun + 5 * lifetime {
+        now += interval;
+        fleet.sweep(now);
+        assert!(fleet.is_alive_at("cloud", &worker, now), "the connection is silent");
+    }
+    // From the first word on it has its whole time to be heard, and no more.
+    fleet.hear(now);
+    fleet.sweep(now);
+    assert!(fleet.is_alive_at("cloud", &worker, now + lifetime - interval));
+    let mut then = now;
+    while then < now + lifetime {
+        then += interval;
+        fleet.hear(then);
+        fleet.sweep(then);
+    }
     assert_eq!(fleet.size(), 0);
 }
 

@@ -120,6 +120,7 @@ pub struct Bus {
     connections: watch::Receiver<u64>,
     denials: watch::Receiver<Option<String>>,
     direct_denied: Arc<AtomicBool>,
+    work_denied: Arc<AtomicBool>,
     near: Arc<near::Near>,
     sealer: seal::KnownSealer,
     writable: Arc<writable::Writable>,
@@ -155,11 +156,12 @@ impl Bus {
         let name = format!("{name} {}", uuid::Uuid::now_v7().simple());
         let (connected, mut connections) = watch::channel(0u64);
         let (denied, denials) = watch::channel(None);
-        let (direct_denied, writable) = (Arc::default(), Arc::default());
+        let (direct_denied, work_denied, writable) = <(Arc<_>, Arc<_>, Arc<_>)>::default();
         let ears = Ears {
             connected,
             denied,
             direct_denied: Arc::clone(&direct_denied),
+            work_denied: Arc::clone(&work_denied),
             writable: Arc::clone(&writable),
         };
         let options = tls
@@ -201,6 +203,7 @@ impl Bus {
             connections,
             denials,
             direct_denied,
+            work_denied,
             near,
             sealer,
             writable,
@@ -235,6 +238,11 @@ impl Bus {
     /// Whether our user may not use the way past the queue: its nats.conf is older than that way.
     pub fn is_direct_denied(&self) -> bool {
         self.direct_denied.load(Ordering::Relaxed)
+    }
+
+    /// Whether our user may not do a worker's work: it is another role's, or another pool's.
+    pub fn is_work_denied(&self) -> bool {
+        self.work_denied.load(Ordering::Relaxed)
     }
 
     /// Whether the ledger takes what is written.
@@ -282,8 +290,12 @@ struct Ears {
     connected: watch::Sender<u64>,
     denied: watch::Sender<Option<String>>,
     direct_denied: Arc<AtomicBool>,
+    work_denied: Arc<AtomicBool>,
     writable: Arc<writable::Writable>,
 }
+
+/// What no worker can do without: to be heard, to be given jobs, and to charge.
+const WORK: [&str; 3] = ["\"health.", ".MSG.NEXT.", "\"led."];
 
 impl Ears {
     fn hear(&self, event: &async_nats::Event) {
@@ -301,6 +313,9 @@ impl Ears {
                 tracing::error!(said, "NATS lets our user not do this: see nats.conf");
                 if said.contains(subjects::DIRECT_PREFIX) {
                     self.direct_denied.store(true, Ordering::Relaxed);
+                }
+                if WORK.iter().any(|work| said.contains(work)) {
+                    self.work_denied.store(true, Ordering::Relaxed);
                 }
                 self.denied.send_replace(Some(said.clone()));
             }
