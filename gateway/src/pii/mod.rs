@@ -29,6 +29,8 @@ pub use settings::{Media, Mode, Settings, SettingsError};
 pub use vault::Vault;
 
 #[cfg(test)]
+mod forms;
+#[cfg(test)]
 mod fuzz_targets;
 #[cfg(test)]
 mod properties;

@@ -1,7 +1,7 @@
 //! International bank account numbers: country, length and the check by 97. Must never take a
 //! serial number of the same look whose check fails.
 
-use super::rule::{Hit, Pattern, Rule};
+use super::rule::{Hit, Pattern};
 use super::{Digits, Need, Recognizers};
 use crate::pii::finding::{Finding, Trust};
 use crate::pii::kind::Kind;
@@ -10,8 +10,8 @@ const NUMBER: &str = r"[A-Za-z]{2}[0-9]{2}(?:[ \-]?[A-Za-z0-9]){11,30}";
 const SHORTEST: usize = 15;
 
 pub(super) fn add(all: &mut Recognizers) -> Result<(), regex::Error> {
-    all.push(Box::new(Iban(Pattern::new(NUMBER)?)));
-    all.push(Box::new(Rule::own(Kind::Iban, Trust::Context, LABELLED)?));
+    all.push(Box::new(Iban { pattern: Pattern::new(NUMBER)?, is_called: false }));
+    all.push(Box::new(Iban { pattern: Pattern::own(LABELLED)?, is_called: true }));
     Ok(())
 }
 
@@ -21,27 +21,31 @@ const LABELLED: &str = concat!(
     r"([A-Z]{2}[0-9]{2}(?:[ \-]?[A-Z0-9]{2,4}){3,8})\b"
 );
 
-struct Iban(Pattern);
+struct Iban {
+    pattern: Pattern,
+    /// Whether something calls it so: then the check doesn't decide.
+    is_called: bool,
+}
 
 impl super::Recognizer for Iban {
     fn need(&self) -> Need {
-        self.0.need()
+        self.pattern.need()
     }
 
     fn find(&self, text: &str, digits: &Digits, findings: &mut Vec<Finding>) {
-        self.0.find(text, digits, |start, end| {
+        self.pattern.find(text, digits, |start, end| {
             // The words after the number fit the pattern as well: the country's length decides.
             let value = text.get(start..end).unwrap_or_default();
-            let Some(end) = value.get(..2).and_then(length_of).and_then(|n| cut(value, n)) else {
-                return;
-            };
-            let hit = Hit::new(text, start, start + end);
+            let length = value.get(..2).and_then(length_of).and_then(|n| cut(value, n));
+            let length = length.or_else(|| self.is_called.then_some(value.len()));
+            let Some(length) = length else { return };
+            let hit = Hit::new(text, start, start + length);
             let before = hit.before().is_some_and(|c| c.is_ascii_alphanumeric());
             let after = hit.after().is_some_and(|c| c.is_ascii_alphanumeric());
-            if !before && !after && passes_97(hit.value()) {
+            let trust = if passes_97(hit.value()) { Trust::Proof } else { Trust::Context };
+            if !before && !after && (self.is_called || trust == Trust::Proof) {
                 let (start, end) = (hit.start, hit.end);
-                let (kind, trust) = (Kind::Iban, Trust::Proof);
-                findings.push(Finding { start, end, kind, trust });
+                findings.push(Finding { start, end, kind: Kind::Iban, trust });
             }
         });
     }

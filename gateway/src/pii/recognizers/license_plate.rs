@@ -1,8 +1,8 @@
-//! Japanese number plates: place, class, kana, four digits. Must never take the words before the
-//! place.
+//! Number plates: Japanese ones (place, class, kana, one to four digits), and others that something
+//! calls a plate. Must never take the words before the place.
 
 use super::Recognizers;
-use super::rule::Rule;
+use super::rule::{Hit, Rule};
 use crate::pii::finding::Trust;
 use crate::pii::kind::Kind;
 
@@ -15,10 +15,23 @@ const PLACES: &str = "札幌|函館|旭川|室蘭|苫小牧|釧路|知床|帯広
 和歌山|鳥取|島根|出雲|岡山|倉敷|広島|福山|山口|下関|徳島|香川|高松|愛媛|高知|福岡|北九州|久留米|筑豊|佐賀|長崎|佐世保|熊本|\
 大分|宮崎|鹿児島|奄美|沖縄|十勝|日立";
 
+const CALLED: &str = concat!(
+    r"(?i:\bplates?)(?i: ?(?:number|no\.?|#))?(?: is| was)?[ :=]{1,3}",
+    r"([A-Z0-9]{1,5}[ \-]?[A-Z0-9]{2,5})\b"
+);
+
 pub(super) fn add(all: &mut Recognizers) -> Result<(), regex::Error> {
-    let pattern = format!(
-        r"(?:{PLACES}) ?[0-9][0-9A-Z]{{1,2}} ?[ぁ-んA-Z] ?[0-9・.]{{1,2}} ?-? ?[0-9・.]{{1,2}}"
-    );
+    let digits = r"(?:[0-9・.]{1,2} ?-? ?[0-9・.]{1,2}|[0-9]\b)";
+    let pattern = format!("(?:{PLACES}) ?[0-9][0-9A-Z]{{1,2}} ?[ぁ-んA-Z] ?{digits}");
     all.push(Box::new(Rule::own(Kind::LicensePlate, Trust::Proof, &pattern)?));
+    let called = Rule::own(Kind::LicensePlate, Trust::Context, CALLED)?;
+    all.push(Box::new(called.accept(is_plate)));
     Ok(())
+}
+
+/// Letters and digits together: `plate 10492` is a part's number as well.
+fn is_plate(hit: &Hit) -> bool {
+    let letters = hit.value().bytes().filter(u8::is_ascii_alphabetic).count();
+    let digits = hit.digits().len();
+    letters > 0 && digits > 0 && (5..=8).contains(&(letters + digits)) && hit.stands_alone()
 }

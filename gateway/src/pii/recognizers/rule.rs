@@ -145,7 +145,7 @@ impl Rule {
     /// One of our own rules. `\b` means the edge of an ASCII word in them: kanji touch numbers
     /// without a blank, and the edge of a Unicode word would make the search slow.
     pub(super) fn own(kind: Kind, trust: Trust, pattern: &str) -> Result<Self, regex::Error> {
-        Self::new(kind, trust, &pattern.replace(r"\b", r"(?-u:\b)"))
+        Ok(Self { pattern: Pattern::own(pattern)?, kind, trust, accept: |_| true })
     }
 
     /// With a check of what the pattern fits.
@@ -184,6 +184,11 @@ impl Pattern {
         let regex = RegexBuilder::new(pattern).size_limit(PATTERN_BYTES_MAX).build()?;
         let (has_group, any) = (regex.captures_len() > 1, Need::of(pattern).few());
         Ok(Self { regex, place: gate::place(pattern), has_group, any })
+    }
+
+    /// One of our own, see [`Rule::own`].
+    pub(super) fn own(pattern: &str) -> Result<Self, regex::Error> {
+        Self::new(&pattern.replace(r"\b", r"(?-u:\b)"))
     }
 
     /// What a text must hold for it.

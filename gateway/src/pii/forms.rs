@@ -1,0 +1,29 @@
+//! Forms that a text may give a value, and what looks like one. Must never hold a real person's
+//! data.
+
+use super::{Kind, Masker, Settings};
+
+/// What of a text is masked, with its kind.
+fn found(masker: &Masker, text: &str) -> Vec<(Kind, String)> {
+    let spans = masker.detect(text);
+    spans.iter().map(|span| (span.kind, text[span.start..span.end].to_owned())).collect()
+}
+
+#[test]
+fn a_value_is_found_whole_and_alone() {
+    let masker = Masker::new(Settings::default()).unwrap();
+    for (text, kind, value) in [
+        // Numbers end where the words go on.
+        ("Driver license D4829105 issued to a friend", Kind::DriverLicense, "D4829105"),
+        ("driver's license number is 12345678 state TX", Kind::DriverLicense, "12345678"),
+        ("DL# W426545307612 (FL)", Kind::DriverLicense, "W426545307612"),
+        ("IBAN: NL29 BOFS 2040 2449 10 BIC BOFSNL", Kind::Iban, "NL29 BOFS 2040 2449 10"),
+        ("IBAN NL29 BOFS 2040 2449 11 is wrong", Kind::Iban, "NL29 BOFS 2040 2449 11"),
+        // Plates.
+        ("なにわ583る8の車", Kind::LicensePlate, "なにわ583る8"),
+        ("License plate 8ABC123 parked here", Kind::LicensePlate, "8ABC123"),
+        ("driving plate: KXJ-4471", Kind::LicensePlate, "KXJ-4471"),
+    ] {
+        assert_eq!(found(&masker, text), [(kind, value.to_owned())], "{text}");
+    }
+}
