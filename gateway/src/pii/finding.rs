@@ -3,6 +3,7 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
 
 use super::kind::Kind;
 
@@ -41,8 +42,12 @@ pub(super) struct Finding {
     pub(super) trust: Trust,
 }
 
+/// So much of a guessed address that is left beside a winner is an address still.
+const ADDRESS_BYTES_MIN: usize = 12;
+
 /// Keeps the most trusted, then the longest of overlapping findings. A loser keeps what lies
-/// outside of the winners, so that no part of a value that a pattern found gets through.
+/// outside of the winners, so that no part of a value that a pattern found gets through. Of a
+/// guess hardly anything is left but of an address, into which the number after it was taken.
 pub(super) fn resolve(mut findings: Vec<Finding>) -> Vec<Finding> {
     findings.retain(|finding| finding.start < finding.end);
     findings.sort_by_key(|f| (Reverse(f.trust), Reverse(f.end - f.start), f.start));
@@ -64,8 +69,14 @@ pub(super) fn resolve(mut findings: Vec<Finding>) -> Vec<Finding> {
         let whole = pieces.len() == 1 && pieces.iter().all(|p| *p == (finding.start..finding.end));
         if whole {
             kept.insert(finding.start, finding);
-        } else if finding.trust > Trust::Guess && !ordered {
-            for piece in pieces.into_iter().filter(|piece| piece.start < piece.end) {
+        } else if !ordered {
+            let is_kept = |piece: &Range<usize>| match (finding.trust, finding.kind) {
+                (Trust::Guess, Kind::Address) => {
+                    piece.start == finding.start && piece.len() >= ADDRESS_BYTES_MIN
+                }
+                (trust, _) => trust > Trust::Guess && !piece.is_empty(),
+            };
+            for piece in pieces.into_iter().filter(is_kept) {
                 kept.insert(piece.start, Finding { start: piece.start, end: piece.end, ..finding });
             }
         }

@@ -23,7 +23,20 @@ fn a_value_is_found_whole_and_alone() {
         ("なにわ583る8の車", Kind::LicensePlate, "なにわ583る8"),
         ("License plate 8ABC123 parked here", Kind::LicensePlate, "8ABC123"),
         ("driving plate: KXJ-4471", Kind::LicensePlate, "KXJ-4471"),
+        // Phones.
+        ("TEL0742-26-1188まで", Kind::Phone, "0742-26-1188"),
+        ("携帯は〇九〇－一二三四－五六七八です", Kind::Phone, "〇九〇－一二三四－五六七八"),
+        ("自宅〇三の三三三三の一二三四", Kind::Phone, "〇三の三三三三の一二三四"),
+        ("0081-90-4455-6677 から", Kind::Phone, "0081-90-4455-6677"),
     ] {
         assert_eq!(found(&masker, text), [(kind, value.to_owned())], "{text}");
     }
+}
+
+#[test]
+fn an_address_keeps_what_a_number_after_it_leaves() {
+    let masker = Masker::new(Settings::default()).unwrap();
+    let text = "仙台市泉区泉中央二丁目一番地の一 〇二二-三七二-三一一一";
+    let kinds: Vec<Kind> = found(&masker, text).into_iter().map(|(kind, _)| kind).collect();
+    assert_eq!(kinds, [Kind::Address, Kind::Phone]);
 }

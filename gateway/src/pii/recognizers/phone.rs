@@ -20,6 +20,15 @@ const SPLIT: &str = concat!(
 );
 /// Any national spelling, where the words around it speak of a call.
 const GROUPED: &str = r"\(?[0-9]{2,5}\)?(?:[ \-./]{1,2}\(?[0-9]{2,5}\)?){1,4}(?:x[0-9]{1,5})?";
+/// The label touches the number: `TEL0742-26-1188`.
+const TOUCHED: &str =
+    r"(?i)\b(?:tel|fax|mobile|cell|phone)([+(]{0,2}[0-9](?:[ \-().]{0,2}[0-9]){8,14})";
+/// In kanji, digit by digit.
+const KANJI: &str = concat!(
+    r"[〇零](?:[一二三四五六七八九][〇零一二三四五六七八九]{0,3}[\-ー()の]{1,2}",
+    r"[〇零一二三四五六七八九]{1,4}[\-ー()の]{1,2}[〇零一二三四五六七八九]{4}",
+    r"|[五六七八九][〇零][〇零一二三四五六七八九]{8})"
+);
 const CONTEXT_BYTES: usize = 48;
 
 pub(super) fn add(all: &mut Recognizers) -> Result<(), regex::Error> {
@@ -32,6 +41,11 @@ pub(super) fn add(all: &mut Recognizers) -> Result<(), regex::Error> {
             .accept(|hit| matches!(hit.digits().len(), 10 | 11) && !is_toll_free(&hit.digits())),
     ));
     all.push(Box::new(Rule::own(Kind::Phone, Trust::Pattern, GROUPED)?.accept(is_spoken_of)));
+    all.push(Box::new(Rule::own(Kind::Phone, Trust::Pattern, TOUCHED)?.accept(|hit| {
+        let goes_on = hit.after().is_some_and(|c| c.is_ascii_alphanumeric() || c == '_');
+        !goes_on && !is_toll_free(&hit.digits())
+    })));
+    all.push(Box::new(Rule::own(Kind::Phone, Trust::Pattern, KANJI)?.accept(is_in_kanji)));
     Ok(())
 }
 
@@ -70,6 +84,16 @@ fn is_spoken_of(hit: &Hit) -> bool {
     (spoken || AFTER.iter().any(|word| after.starts_with(word))) && !hit.is_called_otherwise()
 }
 
+fn is_in_kanji(hit: &Hit) -> bool {
+    let digit = |c: char| "〇一二三四五六七八九".chars().position(|kanji| kanji == c);
+    let zero = |c: char| (c == '零').then_some(0);
+    let digits = hit.value().chars().filter_map(|c| digit(c).or(zero(c)));
+    let digits: Vec<u8> = digits.map(|digit| digit as u8).collect();
+    let goes_on = |c: Option<char>| c.is_some_and(|c| digit(c).or(zero(c)).is_some());
+    let whole = !goes_on(hit.before()) && !goes_on(hit.after());
+    whole && matches!(digits.len(), 10 | 11) && !is_toll_free(&digits)
+}
+
 fn is_phone(hit: &Hit) -> bool {
     let value = hit.value().split(['x', 'e']).next().unwrap_or_default();
     let digits: Vec<u8> =
@@ -103,6 +127,10 @@ fn is_apart(hit: &Hit) -> bool {
 fn is_japanese(digits: &[u8], value: &str, separated: bool, hit: &Hit) -> bool {
     let groups = groups(value);
     match digits {
+        // As it is called from abroad.
+        [0, 0, 8, 1, 1..=9, ..] | [0, 1, 0, 8, 1, 1..=9, ..] => {
+            separated && matches!(digits.len(), 13..=15)
+        }
         [0, 5..=9, 0, ..] if digits.len() == 11 => {
             !separated || matches!(groups.as_slice(), [3, 4, 4] | [11] | [3, 8] | [7, 4])
         }
