@@ -28,10 +28,25 @@ fn a_value_is_found_whole_and_alone() {
         ("携帯は〇九〇－一二三四－五六七八です", Kind::Phone, "〇九〇－一二三四－五六七八"),
         ("自宅〇三の三三三三の一二三四", Kind::Phone, "〇三の三三三三の一二三四"),
         ("0081-90-4455-6677 から", Kind::Phone, "0081-90-4455-6677"),
+        // Dates of birth.
+        ("1992年（平成4年）7月14日生", Kind::DateOfBirth, "1992年（平成4年）7月14日"),
+        ("d.o.b. 17.04.1988", Kind::DateOfBirth, "17.04.1988"),
     ] {
         assert_eq!(found(&masker, text), [(kind, value.to_owned())], "{text}");
     }
 }
+
+#[test]
+fn a_column_of_births_is_found_to_its_end() {
+    let masker = Masker::new(Settings::default()).unwrap();
+    let table = "id,sku,dob,sold\n1,a,1990-02-11,2024-01-01\n2,b,1985-12-30,2024-01-02\n\
+                 3,c,1979-05-06,2024-01-03\n";
+    let births: Vec<String> = found(&masker, table).into_iter().map(|(_, value)| value).collect();
+    assert_eq!(births, ["1990-02-11", "1985-12-30", "1979-05-06"]);
+    let table = "| no | 生年月日 |\n|---|---|\n| 1 | 1990/02/11 |\n| 2 | 1985/12/30 |\n";
+    assert_eq!(found(&masker, table).len(), 2);
+}
+
 
 #[test]
 fn an_address_keeps_what_a_number_after_it_leaves() {

@@ -1,6 +1,6 @@
 //! Dates of birth: dates that the text calls so. Must never take any other date.
 
-use super::rule::{Hit, Pattern, Rule, small};
+use super::rule::{Hit, Pattern, small};
 use super::{Digits, Need, Recognizer, Recognizers};
 use crate::pii::finding::{Finding, Trust};
 use crate::pii::kind::Kind;
@@ -9,7 +9,7 @@ use crate::pii::kind::Kind;
 const MONTH: &str = "(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|\
     aug(?:ust)?|sep(?:t(?:ember)?)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)";
 const JAPANESE: &str = "(?:(?:明治|大正|昭和|平成|令和) ?(?:[0-9]{1,2}|元|[一二三四五六七八九十]{1,3})\
-    |[0-9]{4}|[一二三四五六七八九〇]{4}) ?年 ?(?:[0-9]{1,2}|[一二三四五六七八九十]{1,3}) ?月\
+    |[0-9]{4}|[一二三四五六七八九〇]{4}) ?年 ?(?:\\([^()\n]{2,12}\\) ?)?(?:[0-9]{1,2}|[一二三四五六七八九十]{1,3}) ?月\
      ?(?:[0-9]{1,2}|[一二三四五六七八九十]{1,3}) ?日";
 
 fn pattern() -> String {
@@ -31,23 +31,44 @@ const BEFORE_BYTES: usize = 60;
 const AFTER_BYTES: usize = 24;
 /// Between the label and the date.
 const GAP_BYTES_MAX: usize = 48;
+/// What calls the date after it a birth.
+const BEFORE: [&str; 14] = [
+    "生まれは",
+    "生まれ:",
+    "生年月日",
+    "誕生日",
+    "出生",
+    "date of birth",
+    "birth date",
+    "birthdate",
+    "birthday",
+    "dob",
+    "d.o.b",
+    "born",
+    "birth_date",
+    "birth",
+];
+/// What stands between the cells of a table.
+const SIGNS: [u8; 4] = *b",\t|;";
+/// Before a date in its line of a table.
+const LEAD_BYTES_MAX: usize = 240;
 
 /// One of these is in every text that calls a date a birth.
-const CALLS: &str = "(?i)生|うまれ|birth|born|dob";
+const CALLS: &str = "(?i)生|うまれ|birth|born|dob|o[.]b[.]";
 /// What a social security number beside a date looks like.
 const BESIDE: &str = "[0-9]{3}-[0-9]{2}-[0-9]{4}";
 
 pub(super) fn add(all: &mut Recognizers) -> Result<(), regex::Error> {
-    let date = Rule::own(Kind::DateOfBirth, Trust::Context, &format!("(?i){}", pattern()))?;
-    let (date, calls) = (date.accept(is_birth), Pattern::new(CALLS)?);
-    all.push(Box::new(Birth { date, calls, beside: Pattern::new(BESIDE)? }));
+    let date = Pattern::own(&format!("(?i){}", pattern()))?;
+    let (calls, beside) = (Pattern::new(CALLS)?, Pattern::new(BESIDE)?);
+    all.push(Box::new(Birth { date, calls, beside }));
     Ok(())
 }
 
 /// Dates are looked for only where something may call one a birth: most texts with a date in them
 /// have no such word.
 struct Birth {
-    date: Rule,
+    date: Pattern,
     calls: Pattern,
     beside: Pattern,
 }
@@ -58,28 +79,50 @@ impl Recognizer for Birth {
     }
 
     fn find(&self, text: &str, digits: &Digits, findings: &mut Vec<Finding>) {
-        if self.calls.fits(text, digits) || self.beside.fits(text, digits) {
-            self.date.find(text, digits, findings);
+        if !self.calls.fits(text, digits) && !self.beside.fits(text, digits) {
+            return;
         }
+        let mut above: Option<Hit> = None;
+        self.date.find(text, digits, |start, end| {
+            let hit = Hit::new(text, start, end);
+            let below = above.is_some_and(|above| is_below(text, &above, &hit));
+            if below || is_birth(&hit) {
+                above = Some(hit);
+                let (kind, trust) = (Kind::DateOfBirth, Trust::Context);
+                findings.push(Finding { start, end, kind, trust });
+            }
+        });
     }
 }
 
+/// Whether a date stands in the next line of a table, in the column of one that is a birth.
+fn is_below(text: &str, above: &Hit, hit: &Hit) -> bool {
+    let between = text.get(above.end..hit.start).unwrap_or_default();
+    if between.len() > 2 * LEAD_BYTES_MAX || between.matches('\n').count() != 1 {
+        return false;
+    }
+    let lead = |hit: &Hit| hit.text_before(LEAD_BYTES_MAX).rsplit('\n').next().map(cells);
+    lead(above) == lead(hit) && lead(hit).is_some_and(|cells| cells != [0; SIGNS.len()])
+}
+
+/// Whether the line above is a table's head that calls the column so.
+fn is_under_head(hit: &Hit) -> bool {
+    let before = small(hit.text_before(2 * LEAD_BYTES_MAX));
+    let mut lines = before.rsplit('\n');
+    let lead = cells(lines.next().unwrap_or_default());
+    let is_rule = |line: &&str| line.bytes().all(|byte| b"|-: ".contains(&byte));
+    let head = lines.find(|line| !is_rule(line)).unwrap_or_default();
+    let label = BEFORE.iter().filter_map(|word| head.find(word)).min();
+    let column = label.and_then(|at| head.get(..at)).map(cells);
+    lead != [0; SIGNS.len()] && column == Some(lead)
+}
+
+/// How many cells of a table end in a text, by the sign between them.
+fn cells(text: &str) -> [usize; SIGNS.len()] {
+    SIGNS.map(|sign| text.bytes().filter(|byte| *byte == sign).count())
+}
+
 fn is_birth(hit: &Hit) -> bool {
-    const BEFORE: [&str; 13] = [
-        "生まれは",
-        "生まれ:",
-        "生年月日",
-        "誕生日",
-        "出生",
-        "date of birth",
-        "birth date",
-        "birthdate",
-        "birthday",
-        "dob",
-        "born",
-        "birth_date",
-        "birth",
-    ];
     const AFTER: [&str; 5] = ["生まれ", "に生まれ", "うまれ", "誕生", "出生"];
     let before = small(hit.text_before(BEFORE_BYTES));
     // Another date in between takes the label for itself.
@@ -93,7 +136,8 @@ fn is_birth(hit: &Hit) -> bool {
     let bare = hit.value().len() == 8 && hit.value().bytes().all(|byte| byte.is_ascii_digit());
     let ends = AFTER.iter().any(|word| after.starts_with(word))
         || (after.starts_with('生') && !after.starts_with("生ま") && !bare)
-        || is_beside_ssn(hit);
+        || is_beside_ssn(hit)
+        || is_under_head(hit);
     called || ends
 }
 
