@@ -31,6 +31,14 @@ fn a_value_is_found_whole_and_alone() {
         // Dates of birth.
         ("1992年（平成4年）7月14日生", Kind::DateOfBirth, "1992年（平成4年）7月14日"),
         ("d.o.b. 17.04.1988", Kind::DateOfBirth, "17.04.1988"),
+        // Secrets.
+        ("SECRET_KEY = 'k3y-fOr-Djang0-only'", Kind::Secret, "k3y-fOr-Djang0-only"),
+        ("シークレットがwJalrXUtnFEMI7K7MDENGなんだけど", Kind::Secret, "wJalrXUtnFEMI7K7MDENG"),
+        ("PINコードは0914なのに", Kind::Secret, "0914"),
+        ("OTPは839201", Kind::Secret, "839201"),
+        ("PW→hana8739 で", Kind::Secret, "hana8739"),
+        ("Wi-Fi SSID: home-2G / key: k8dJ2mmP0q", Kind::Secret, "k8dJ2mmP0q"),
+        ("Your verification code is 492817.", Kind::Secret, "492817"),
     ] {
         assert_eq!(found(&masker, text), [(kind, value.to_owned())], "{text}");
     }

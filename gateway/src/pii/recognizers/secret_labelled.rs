@@ -6,7 +6,7 @@ use super::rule::{Hit, Rule};
 use crate::pii::finding::Trust;
 use crate::pii::kind::Kind;
 
-const PATTERNS: [&str; 11] = [
+const PATTERNS: [&str; 13] = [
     // A password in a URL; the user's name stays.
     r#"[a-z][a-z0-9+.\-]{1,20}://[^\s:/@"'<>]{0,64}:([^\s/"'<>]{1,128})@[A-Za-z0-9\[]"#,
     r#"(?i)\bcurl\b[^\n]{0,}?\s(?:-u|--user)[ =]["']?[^\s:"']{1,64}:([^\s"']{1,128})"#,
@@ -20,21 +20,27 @@ const PATTERNS: [&str; 11] = [
         r#"|が|を|:|=>|=| is| was)?[ ]?(?:[:=][ ]?)?["'「『]?([!-~]{4,128})"#
     ),
     concat!(
-        r#"(?i)(?:api[_\- ]?key|secret|token|access[_\-]?key(?:[_\-]?id)?|private[_\-]?"#,
-        r#"key|client[_\-]?secret|credential|auth[_\-]?key)s?["']?"#,
+        r#"(?i)(?:api[_\- ]?key|secret(?:[_\-]?key)?|token|access[_\-]?key(?:[_\-]?id)?|"#,
+        r#"private[_\-]?key|client[_\-]?secret|credential|auth[_\-]?key)s?["']?"#,
         r#"[ ]?(?::|=>|=|は|「)[ ]?["'「]?([A-Za-z0-9+/=_.~!@#$%^*\-]{8,})"#
     ),
     r#"(?i)(?:パスワード|password|passphrase)[^\n]{0,40}\n([!-~]{6,64})(?:\n|$)"#,
     r#"(?i)(?:password|passwd|passphrase|secret)["']?\s{0,2}[:=]\s{0,2}"([^"\n]{6,128})""#,
     concat!(
-        r#"(?i)\b(?:pw|pass|pin|cvv|cvc)(?: ?(?:code|number))?["']?(?: is|は|:|=)[ ]?["'"#,
+        r#"(?i)\b(?:pw|pass|pin|cvv|cvc|otp)(?: ?(?:code|number|コード|番号))?["']?"#,
+        r#"(?: is|は|:|=|→|->|=>)[ ]?["'"#,
         r#"「]?([!-~]{3,64})"#
     ),
     concat!(
         r#"(?i)\b(?:api|access|secret|private|auth|license|encryption)[ _\-]?(?:key|tok"#,
         r#"en)s? (?:is|was) ["'「]?([A-Za-z0-9+/=_.~\-]{8,})"#
     ),
-    r#"(?:秘密鍵|アクセスキー|シークレット|トークン|APIキー|認証キー)(?:は|:|=|「| ){1,3}([A-Za-z0-9+/=_.~\-]{8,})"#,
+    concat!(
+        r#"(?i)(?:(?:verification|confirmation|security|one-?time|login) (?:pass)?code|"#,
+        r#"(?:認証|確認|ワンタイム)コード)(?: is|は|:|=)[ ]?["'"「]?([0-9]{4,8})\b"#
+    ),
+    r#"(?i)\bssid\b[^\n]{0,40}?\b(?:key|pass)[ ]?[:=][ ]?([!-~]{6,64})"#,
+    r#"(?:秘密鍵|アクセスキー|シークレット|トークン|APIキー|認証キー)(?:は|が|:|=|「| ){1,3}([A-Za-z0-9+/=_.~\-]{8,})"#,
 ];
 
 /// Letters alone are a secret only from this length on.
@@ -57,8 +63,15 @@ fn is_secret(hit: &Hit) -> bool {
     let reference =
         value.starts_with(['$', '{', '<', '%', '[']) && !value.bytes().any(|b| b.is_ascii_digit());
     let word = value.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_' || byte == b'.');
+    // What stands for a value: stars, MY_SECRET, the host of a URL.
+    let stars = value.bytes().all(|byte| matches!(byte, b'*' | b'.' | b'-' | b'_'));
+    let constant =
+        value.contains('_') && value.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_');
+    let host = value.strip_prefix('@').is_some_and(|host| {
+        host.bytes().all(|byte| byte.is_ascii_lowercase() || matches!(byte, b'.' | b'-'))
+    });
     // Three or four digits, or something with a digit or a sign: `pin: required` is a word.
     let plain = value.bytes().all(|byte| byte.is_ascii_alphabetic());
     let short = (plain && value.len() < SHORTEST_WORD) || (word && value.len() < LONG_WORD);
-    !(reference || short)
+    !(reference || stars || constant || host || short)
 }
