@@ -39,6 +39,10 @@ fn a_value_is_found_whole_and_alone() {
         ("PW→hana8739 で", Kind::Secret, "hana8739"),
         ("Wi-Fi SSID: home-2G / key: k8dJ2mmP0q", Kind::Secret, "k8dJ2mmP0q"),
         ("Your verification code is 492817.", Kind::Secret, "492817"),
+        // Addresses for people, not for programs.
+        ("メアドはsora[at]blue-sky.example.jpです", Kind::Email, "sora[at]blue-sky.example.jp"),
+        ("it is s.lindgren at example dot com", Kind::Email, "s.lindgren at example dot com"),
+        ("192.0.2.146からのアクセスだけ許可", Kind::IpAddress, "192.0.2.146"),
     ] {
         assert_eq!(found(&masker, text), [(kind, value.to_owned())], "{text}");
     }

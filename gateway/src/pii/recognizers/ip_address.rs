@@ -54,7 +54,7 @@ fn is_called_version(hit: &Hit) -> bool {
         "ping",
         "//",
     ];
-    const VERSION: [&str; 22] = [
+    const VERSION: [&str; 24] = [
         "version",
         "バージョン",
         "ver.",
@@ -77,7 +77,10 @@ fn is_called_version(hit: &Hit) -> bool {
         "ios",
         "android",
         "更新",
+        "ファームウェア",
+        "firmware",
     ];
+    const USES: [&str; 6] = ["アクセス", "接続", "許可", "遮断", "拒否", "通信"];
     let before = small(hit.text_before(CONTEXT_BYTES));
     let line = before.rsplit('\n').next().unwrap_or_default();
     let after = small(hit.text_after(CONTEXT_BYTES));
@@ -87,6 +90,7 @@ fn is_called_version(hit: &Hit) -> bool {
         (Some(version), Some(address)) => version > address,
         (Some(_), None) => true,
         (None, Some(_)) => false,
+        (None, None) if USES.iter().any(|word| after.contains(word)) => false,
         (None, None) => ["から", "へ上げ", "-rc", "へ更新"].iter().any(|w| after.contains(w)),
     }
 }
