@@ -43,6 +43,13 @@ fn a_value_is_found_whole_and_alone() {
         ("メアドはsora[at]blue-sky.example.jpです", Kind::Email, "sora[at]blue-sky.example.jp"),
         ("it is s.lindgren at example dot com", Kind::Email, "s.lindgren at example dot com"),
         ("192.0.2.146からのアクセスだけ許可", Kind::IpAddress, "192.0.2.146"),
+        // Persons.
+        ("the counter when Ms. Pemberton arrived", Kind::Person, "Pemberton"),
+        ("see Dr. Xu at noon", Kind::Person, "Xu"),
+        ("小鳥遊 ひなた様", Kind::Person, "小鳥遊 ひなた"),
+        ("はい、あやちゃん", Kind::Person, "あや"),
+        ("Nguyễn Văn Anさんは", Kind::Person, "Nguyễn Văn An"),
+        ("氏名 CHEN WEI、国籍", Kind::Person, "CHEN WEI"),
     ] {
         assert_eq!(found(&masker, text), [(kind, value.to_owned())], "{text}");
     }
@@ -59,11 +66,34 @@ fn a_column_of_births_is_found_to_its_end() {
     assert_eq!(found(&masker, table).len(), 2);
 }
 
-
 #[test]
 fn an_address_keeps_what_a_number_after_it_leaves() {
     let masker = Masker::new(Settings::default()).unwrap();
     let text = "仙台市泉区泉中央二丁目一番地の一 〇二二-三七二-三一一一";
     let kinds: Vec<Kind> = found(&masker, text).into_iter().map(|(kind, _)| kind).collect();
     assert_eq!(kinds, [Kind::Address, Kind::Phone]);
+}
+
+#[test]
+fn what_looks_like_a_value_is_left() {
+    let masker = Masker::new(Settings::default()).unwrap();
+    for text in [
+        "plate 10492 and plate A4",
+        "二〇二六年度は一〇〇〇〇〇〇〇〇円、ちゅうがっこう(くんれん)",
+        "パスワード：********** と表示されます",
+        "API_KEY=YOUR_API_KEY_HERE を置き換える",
+        "user:password@host is the form",
+        "確認コードは6桁です",
+        "ファームウェア 2.10.33.7 に更新",
+        "look at the dot com boom",
+        "お客様、担当者様、取引先様、皆様",
+        "生活様式、どんな様子、うごくんです、しっかりちゃんとする",
+        "おかあさん、おばあちゃん、みなさん、たくさん",
+        "クーロンの法則とファラデーの法則",
+        "〇〇様と書いてください",
+        "Model GTX-1080-8G vs RTX-4070-12G benchmark",
+        "Mr. President, Dr. Who",
+    ] {
+        assert_eq!(found(&masker, text), [], "{text}");
+    }
 }

@@ -17,7 +17,7 @@ mod my_number;
 mod passport;
 mod pension_number;
 mod person_labelled;
-
+mod person_titled;
 mod phone;
 mod postal_code;
 mod residence_card;
@@ -57,6 +57,7 @@ pub(super) fn all() -> Result<Recognizers, regex::Error> {
     driver_license::add(&mut all)?;
     passport::add(&mut all)?;
     person_labelled::add(&mut all)?;
+    person_titled::add(&mut all)?;
     residence_card::add(&mut all)?;
     pension_number::add(&mut all)?;
     health_insurance::add(&mut all)?;

@@ -16,8 +16,13 @@ const NAME: &str = concat!(
     r"([\p{Han}々ヶ]{1,4} ?[\p{Han}々ヶぁ-んァ-ヶー]{1,6})(?:[\n、,。(\x22'|;/]|様|さん|$)"
 );
 
+const LATIN: &str = concat!(
+    r"(?:氏名|お名前|名前|名義人?|契約者名?|受取人|差出人|患者名)[ :=]{1,3}",
+    r"([A-Z][A-Za-z'\-]+(?: [A-Z][A-Za-z'\-]+){1,2})"
+);
+
 pub(super) fn add(all: &mut Recognizers) -> Result<(), regex::Error> {
-    for pattern in [KANA, NAME] {
+    for pattern in [KANA, NAME, LATIN] {
         let rule = Rule::own(Kind::Person, Trust::Guess, pattern)?;
         all.push(Box::new(rule.accept(is_name)));
     }

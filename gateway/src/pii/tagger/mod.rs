@@ -76,7 +76,8 @@ impl Tagger {
         findings.retain(|finding| {
             index += 1;
             let value = text.get(finding.start..finding.end).unwrap_or_default();
-            index <= before || !(LABELS_IN_KATAKANA.contains(&value) || is_one_word(value))
+            let is_none = || LABELS_IN_KATAKANA.contains(&value) || is_one_word(value);
+            index <= before || !(is_none() || is_nobodys(text, finding))
         });
     }
 
@@ -239,6 +240,40 @@ fn is_one_word(value: &str) -> bool {
     let first = words.next().unwrap_or_default();
     let small = first.starts_with(|letter: char| letter.is_lowercase());
     small && words.clone().count() + 1 >= AGAIN_MIN && words.all(|word| word == first)
+}
+
+/// What is called after somebody long known, a law or a theorem, tells nothing of a person; nor do
+/// numerals beside others (二〇二六年), nor what begins at a sign within a word (`GTX-1080`).
+fn is_nobodys(text: &str, finding: &Finding) -> bool {
+    const NAMESAKES: [&str; 12] = [
+        "の法則",
+        "の定理",
+        "の原理",
+        "の公式",
+        "の方程式",
+        "の不等式",
+        "の予想",
+        "の三角形",
+        "'s theorem",
+        "'s law",
+        "'s paradox",
+        "'s principle",
+    ];
+    let before = text.get(..finding.start).unwrap_or_default();
+    let value = text.get(finding.start..finding.end).unwrap_or_default();
+    let after = text.get(finding.end..).unwrap_or_default();
+    match finding.kind {
+        Kind::Person => {
+            let beside = before.ends_with(is_numeral) || after.starts_with(is_numeral);
+            let is_number = || value.chars().all(is_numeral);
+            NAMESAKES.iter().any(|end| after.starts_with(end)) || (beside && is_number())
+        }
+        _ => value.starts_with('-') && before.ends_with(|c: char| c.is_ascii_alphanumeric()),
+    }
+}
+
+fn is_numeral(letter: char) -> bool {
+    "〇零一二三四五六七八九十百千".contains(letter)
 }
 
 /// Words of labels, none of them in old dictionaries, that look like names in katakana.
