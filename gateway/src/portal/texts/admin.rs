@@ -181,7 +181,7 @@ texts! {
             "No event has come yet. Register /webhooks/stripe as a webhook at Stripe.";
         config_text: "読み込まれた設定です。秘密の値は *** で表示されます。",
             "The configuration as it was loaded. Secrets show as ***.";
-        listening: "待ち受け中のアドレス", "Listens at";
+        listening: "待ち受け中のアドレス (API、メトリクス):", "Listens at (API, metrics):";
         audit_text: "管理画面での操作です。ログ (target=audit) にも残ります。",
             "What was done from these pages. The log (target=audit) has it, too.";
         no_audit: "まだ操作はありません。", "Nothing was done yet.";
