@@ -286,7 +286,9 @@ async fn spent_credit_that_goes_back_is_owed() {
     let (_, event) = world.stripe().refund(&session, 500, "succeeded");
     deliver(&world, &[event]).await;
     wait_for_balance(&world, &key, -20).await;
-    assert_eq!(world.client(&key).ask("fast", "hello").await.error_code(), "insufficient_quota");
+    let refused = world.client(&key).ask("fast", "hello").await;
+    assert_eq!(refused.error_code(), "insufficient_quota");
+    assert!(refused.text.contains("The account owes $0.00002"), "{}", refused.text);
     world.finish().await;
 }
 

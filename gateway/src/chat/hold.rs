@@ -319,6 +319,19 @@ fn settled_before() -> Problem {
 }
 
 fn insufficient(needed: MicroUsd, left: MicroUsd) -> Problem {
+    if left < MicroUsd::ZERO {
+        let owed = left.negated();
+        return Problem::new(
+            ErrorCode::InsufficientQuota,
+            format!(
+                "残高が ${owed} 不足しています (返金などで差し引かれた分を含みます)。クレジットを追加して補うと再開します。"
+            ),
+            format!(
+                "The account owes ${owed}, with what a refund or a dispute took back. Buy credit \
+                 to cover it: then requests go on."
+            ),
+        );
+    }
     Problem::new(
         ErrorCode::InsufficientQuota,
         format!(
