@@ -195,6 +195,42 @@ async fn whoever_has_no_credit_is_no_error_of_a_model() {
 }
 
 #[tokio::test]
+async fn the_operator_makes_a_further_key_of_an_account_once() {
+    let world = World::start().await;
+    let key = world.key(1_000_000).await;
+    let record = AccountRecordV1 {
+        account: key.account.clone(),
+        name: "a buyer".into(),
+        created_ms: 1,
+        limits: AccountLimits::default(),
+        locale: None,
+    };
+    world.bus().put_account(&record).await.unwrap();
+    let mut operator = operator(&world).await;
+    operator.get("/admin/accounts").await;
+    let place = format!("/admin/accounts/{}/keys", key.account);
+    let nameless = operator.post(&place, &[("name", ""), ("unique", "a-form")]).await;
+    assert_eq!(nameless.status, 400, "{}", nameless.text);
+    let form = [("name", "lost and found"), ("unique", "a-form")];
+    let made = operator.post(&place, &form).await;
+    assert_eq!(made.status, 200, "{}", made.text);
+    let start = made.text.find("sk-fly-").expect("the key is shown");
+    let letters = made.text[start..].chars();
+    let secret: String = letters.take_while(|c| c.is_ascii_alphanumeric() || *c == '-').collect();
+    let again = operator.post(&place, &form).await;
+    assert_eq!(again.status, 409, "{}", again.text);
+    let client = world.client_with(0, Some(&secret));
+    assert_eq!(client.get("/api/credits").await.json()["account"], key.account.as_str());
+    let keys = world.admin().get("/api/keys").await.json();
+    assert_eq!(keys["data"].as_array().unwrap().len(), 2);
+    let nowhere = operator.post("/admin/accounts/acct_none/keys", &form).await;
+    assert_eq!(nowhere.status, 404);
+    let audit = operator.get("/admin/audit").await.text;
+    assert!(audit.contains("lost and found"), "{audit}");
+    world.finish().await;
+}
+
+#[tokio::test]
 async fn the_live_view_shows_what_runs_and_cuts_it() {
     let world = World::start().await;
     let key = world.key(1_000_000).await;

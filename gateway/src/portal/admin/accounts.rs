@@ -239,13 +239,15 @@ pub(super) async fn show(
     }
 }
 
-fn unknown(look: &Look, who: &Operator) -> Response {
+/// There is no such account.
+pub(super) fn unknown(look: &Look, who: &Operator) -> Response {
     let t = Admin::of(look.language);
     let page = room(look, who, (PLACE, t.account), html! { p.empty { (t.unknown) } });
     with_status(StatusCode::NOT_FOUND, page)
 }
 
-async fn shown(
+/// One account, below what has just been done, or with one of its forms again.
+pub(super) async fn shown(
     gateway: &Gateway,
     look: &Look,
     who: &Operator,
@@ -296,7 +298,7 @@ async fn shown(
                 button type="submit" { (t.grant) }
             }
             h2 { (t.keys) }
-            (super::keys::of_account(gateway, look, account))
+            (super::keys::of_account(gateway, (look, again), who, account))
             h2 { (Account::of(look.language).lots) }
             (credit::lots(Account::of(look.language), &history.lots()))
             h2 { (t.ledger) }

@@ -1,12 +1,14 @@
-//! Keys of an account, as the operator sees them; and the question before one ends.
+//! Keys of an account, as the operator sees them; a further one, such as for a buyer who never saw
+//! the first; and the question before one ends.
 
-use super::super::account::keys::{limits, name};
-use super::super::guard::{Operator, Sent};
+use super::super::account::keys::{limits, name, sent_before, told_once};
+use super::super::again::{Again, read};
+use super::super::guard::{Operator, Sent, once};
 use super::super::landing::told;
 use super::super::look::Look;
 use super::super::texts::{Account, Admin};
-use super::accounts::PLACE;
-use super::{audit, room, token, with_status};
+use super::accounts::{PLACE, shown, unknown};
+use super::{audit, away, room, token, with_status};
 use crate::api::keys as issuing;
 use crate::state::Gateway;
 use axum::extract::{Path, Query, State};
@@ -16,10 +18,19 @@ use maud::{Markup, html};
 use schemas::ids::{AccountId, KeyId};
 use schemas::records::KeyRecordV1;
 use serde::Deserialize;
+use serde_json::json;
 use std::sync::Arc;
 
-/// The live keys of an account.
-pub(super) fn of_account(gateway: &Gateway, look: &Look, account: &AccountId) -> Markup {
+/// The form of a further key.
+const MAKING: &str = "key";
+
+/// The live keys of an account, and a form for a further one.
+pub(super) fn of_account(
+    gateway: &Gateway,
+    (look, again): (&Look, &Again),
+    who: &Operator,
+    account: &AccountId,
+) -> Markup {
     let t = Admin::of(look.language);
     let words = Account::of(look.language);
     let live = gateway.keys.live();
@@ -41,6 +52,55 @@ pub(super) fn of_account(gateway: &Gateway, look: &Look, account: &AccountId) ->
                 }
             } } }
         } }
+        (again.told(look, MAKING))
+        form.card.line method="post" action=(format!("{PLACE}/{account}/keys")) {
+            (token(who))
+            (once())
+            div.field {
+                label for="name" { (t.name) }
+                input #name name="name" required maxlength="200"
+                    value=[again.typed(MAKING, "name")];
+            }
+            button type="submit" { (words.make_key) }
+        }
+    }
+}
+
+/// Makes a further key of an account.
+pub(super) async fn make(
+    State(gateway): State<Arc<Gateway>>,
+    Path(account): Path<String>,
+    look: Look,
+    sent: Sent<Operator>,
+) -> Response {
+    let Ok(account) = AccountId::parse(account) else { return unknown(&look, &sent.who) };
+    let record = match gateway.bus.account(&account).await {
+        Ok(Some(record)) => record,
+        Ok(None) => return unknown(&look, &sent.who),
+        Err(error) => return away(&look, &error),
+    };
+    let of = (&account, record.name.as_str());
+    if !sent.is_first(&gateway).await {
+        let before = (sent_before(&look), &Again::default());
+        let page = shown(&gateway, &look, &sent.who, of, before).await;
+        return with_status(StatusCode::CONFLICT, page);
+    }
+    let name = sent.fields.text("name");
+    audit(&gateway, format!("create key {name:?} of {account}")).await;
+    let made = match read(&json!({"name": name, "account": account})) {
+        Ok(wanted) => issuing::make(&gateway, wanted).await,
+        Err(problem) => Err(problem),
+    };
+    match made {
+        Ok(secret) => {
+            let told = told_once(&look, Admin::of(look.language).made, secret.reveal());
+            shown(&gateway, &look, &sent.who, of, (told, &Again::default())).await
+        }
+        Err(problem) => {
+            sent.undo(&gateway).await;
+            let again = Again::because(MAKING, sent.fields, problem);
+            shown(&gateway, &look, &sent.who, of, (html! {}, &again)).await
+        }
     }
 }
 

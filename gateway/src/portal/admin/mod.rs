@@ -51,6 +51,7 @@ pub(crate) fn routes() -> Router<Arc<Gateway>> {
         .route("/admin/accounts", get(accounts::list).post(accounts::make))
         .route("/admin/accounts/{account}", get(accounts::show))
         .route("/admin/accounts/{account}/grant", post(accounts::grant))
+        .route("/admin/accounts/{account}/keys", post(keys::make))
         .route("/admin/accounts/{account}/revoke", get(keys::ask_revoke).post(keys::revoke))
         .route("/admin/requests", get(requests::list))
         .route("/admin/requests/{account}/{request}", get(requests::receipt))
