@@ -57,7 +57,8 @@ pub fn features(request: &ChatRequest, account_locale: Option<&str>) -> Features
         prompt.folded = repaired;
     }
     let reading = model::read(&prompt);
-    let (task, task_confidence) = task::most_likely(&reading.chances);
+    let (task, task_confidence) =
+        task::most_likely(&reading.chances, language, language_confidence);
     let difficulty = reading.difficulty;
     let letters = prompt.text.chars().filter(|letter| letter.is_alphanumeric());
     Features {

@@ -1,5 +1,7 @@
 //! What kind of work a prompt asks for. It judges the prompt alone, never the models.
 
+use super::language::Language;
+
 /// The kinds of work told apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Task {
@@ -41,8 +43,23 @@ impl Task {
     }
 }
 
-/// The most likely kind, and how sure that is, 0 to 1.
-pub(super) fn most_likely(chances: &[f32; Task::ALL.len()]) -> (Task, f32) {
+/// A kind that is hardly likelier than the others is a guess, and most of what people ask is text:
+/// in languages of which few prompts were learned from, less than this is taken for text.
+const CHANCE_MIN: f32 = 0.3;
+/// The language must be surely such a one: names of products look like words of any language.
+const SURE_LANGUAGE: f32 = 0.98;
+
+/// The most likely kind, and how sure that is, 0 to 1, for a text in a language that is so sure.
+pub(super) fn most_likely(
+    chances: &[f32; Task::ALL.len()],
+    language: Language,
+    language_confidence: f32,
+) -> (Task, f32) {
     let pairs = Task::ALL.into_iter().zip(chances.iter().copied());
-    pairs.max_by(|a, b| a.1.total_cmp(&b.1)).unwrap_or((Task::Text, 0.0))
+    let (task, chance) = pairs.max_by(|a, b| a.1.total_cmp(&b.1)).unwrap_or((Task::Text, 0.0));
+    let learned = matches!(language, Language::English | Language::Japanese);
+    if learned || language_confidence < SURE_LANGUAGE || chance >= CHANCE_MIN {
+        return (task, chance);
+    }
+    (Task::Text, chance)
 }

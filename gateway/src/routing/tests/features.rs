@@ -67,6 +67,13 @@ fn tasks() {
         ("楽天で送料無料のコーヒーメーカーを探しています", Task::Ecommerce),
         ("Write a short story about a lighthouse keeper.", Task::Creative),
         ("Who wrote The Tale of Genji?", Task::Text),
+        // In languages that little was learned from a guess is none.
+        ("Waarom is de lucht blauw?", Task::Text),
+        ("Wie funktioniert Photosynthese?", Task::Text),
+        ("¿Quién escribió Don Quijote de la Mancha?", Task::Text),
+        ("प्रकाश संश्लेषण क्या है?", Task::Text),
+        ("Traduce al inglés: Mañana voy a la playa con mis amigos.", Task::Translation),
+        ("Напиши функцию на Python, которая проверяет палиндром", Task::Code),
     ] {
         assert_eq!(read(text).task, task, "{text}");
     }
