@@ -44,6 +44,8 @@ pub(super) struct Owed {
     pub(super) produced: Produced,
     /// Known once what was asked isn't kept any more.
     input_tokens_estimate: Option<u64>,
+    /// Its worker has ended, and could not write a charge.
+    pub(super) is_left_to_us: bool,
 }
 
 impl Owed {
@@ -256,6 +258,9 @@ async fn settle(gateway: &Arc<Gateway>, mut live: Live, model: &str, client_left
         }
         return live.published.held.void(gateway, reason);
     };
+    if live.owed.is_left_to_us {
+        return charge(gateway, &live, model, client_left).await;
+    }
     stop_execution(gateway, &request, &execution).await;
     let pool = live.published.model().pool.clone();
     let limit = tokio::time::sleep(WORKER_SETTLE_SECONDS_MAX);

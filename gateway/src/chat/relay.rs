@@ -252,6 +252,7 @@ impl Relay {
             return Some(Event::Failed(failed.problem));
         }
         if live.begun {
+            live.owed.is_left_to_us = true;
             return Some(self.give_up(failed.problem));
         }
         match Outcome::of(&failed.problem) {
