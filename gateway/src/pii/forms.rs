@@ -16,6 +16,7 @@ fn a_value_is_found_whole_and_alone() {
         // Numbers end where the words go on.
         ("Driver license D4829105 issued to a friend", Kind::DriverLicense, "D4829105"),
         ("driver's license number is 12345678 state TX", Kind::DriverLicense, "12345678"),
+        ("DL no. Y4471982, state CA", Kind::DriverLicense, "Y4471982"),
         ("DL# W426545307612 (FL)", Kind::DriverLicense, "W426545307612"),
         ("IBAN: NL29 BOFS 2040 2449 10 BIC BOFSNL", Kind::Iban, "NL29 BOFS 2040 2449 10"),
         ("IBAN NL29 BOFS 2040 2449 11 is wrong", Kind::Iban, "NL29 BOFS 2040 2449 11"),
@@ -30,6 +31,7 @@ fn a_value_is_found_whole_and_alone() {
         ("0081-90-4455-6677 から", Kind::Phone, "0081-90-4455-6677"),
         // Dates of birth.
         ("1992年（平成4年）7月14日生", Kind::DateOfBirth, "1992年（平成4年）7月14日"),
+        ("d.o.b: 03/11/1975", Kind::DateOfBirth, "03/11/1975"),
         ("d.o.b. 17.04.1988", Kind::DateOfBirth, "17.04.1988"),
         // Secrets.
         ("SECRET_KEY = 'k3y-fOr-Djang0-only'", Kind::Secret, "k3y-fOr-Djang0-only"),
@@ -45,6 +47,7 @@ fn a_value_is_found_whole_and_alone() {
         ("192.0.2.146からのアクセスだけ許可", Kind::IpAddress, "192.0.2.146"),
         // Persons.
         ("the counter when Ms. Pemberton arrived", Kind::Person, "Pemberton"),
+        ("Ms O'Rourke signed", Kind::Person, "O'Rourke"),
         ("see Dr. Xu at noon", Kind::Person, "Xu"),
         ("小鳥遊 ひなた様", Kind::Person, "小鳥遊 ひなた"),
         ("はい、あやちゃん", Kind::Person, "あや"),
@@ -93,6 +96,8 @@ fn what_looks_like_a_value_is_left() {
         "〇〇様と書いてください",
         "Model GTX-1080-8G vs RTX-4070-12G benchmark",
         "Mr. President, Dr. Who",
+        "ごくろうさん、おつかれさん、はなやさん",
+        "pin: required, otp: optional, pass: through",
     ] {
         assert_eq!(found(&masker, text), [], "{text}");
     }

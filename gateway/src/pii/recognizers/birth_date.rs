@@ -54,7 +54,7 @@ const SIGNS: [u8; 4] = *b",\t|;";
 const LEAD_BYTES_MAX: usize = 240;
 
 /// One of these is in every text that calls a date a birth.
-const CALLS: &str = "(?i)生|うまれ|birth|born|dob|o[.]b[.]";
+const CALLS: &str = "(?i)生|うまれ|birth|born|dob|o[.]b";
 /// What a social security number beside a date looks like.
 const BESIDE: &str = "[0-9]{3}-[0-9]{2}-[0-9]{4}";
 

@@ -11,7 +11,7 @@ const JAPANESE: &str = concat!(
     r"0-9]{4})"
 );
 const ENGLISH: &str = concat!(
-    r"(?i)(?:(?:driver'?s?'?|driving) ?licen[sc]e|\bDLN|\bDL#|\bDL #|\bDL:|\bDL no)",
+    r"(?i)(?:(?:driver'?s?'?|driving) ?licen[sc]e|\bDLN|\bDL#|\bDL #|\bDL:|\bDL no\.?)",
     r"(?: ?(?:number|no\.?|num|#))?[ :#]{0,3}(?:is|was|:)?[ :]{0,2}\n?",
     r"([A-Z]{0,5}[0-9][A-Z0-9]{0,4}(?:-?[A-Z0-9]{2,9}| [A-Z]{0,4}[0-9][A-Z0-9]{1,8}){0,4})"
 );

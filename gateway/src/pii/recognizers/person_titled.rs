@@ -10,7 +10,7 @@ use crate::pii::kind::Kind;
 /// Ms. Ivanova, Dr. Mei Xu. Each title with the blank after it is long enough for the gate.
 const TITLED: &str = concat!(
     r"\b(?:Mr\. |Mr |Mrs\. |Mrs |Ms\. |Ms |Mx\. |Mx |Dr\. |Dr |Prof\. |Prof )",
-    r"([A-ZÀ-ÞĀ-Ž][A-Za-zß-ÿĀ-ž]+(?:['\-][A-Z][A-Za-zß-ÿĀ-ž]+)?",
+    r"([A-ZÀ-ÞĀ-Ž](?:'[A-Z])?[A-Za-zß-ÿĀ-ž]+(?:['\-][A-Z][A-Za-zß-ÿĀ-ž]+)?",
     r"(?: (?:[A-Z]\. )?[A-ZÀ-ÞĀ-Ž][A-Za-zß-ÿĀ-ž]+(?:['\-][A-Z][A-Za-zß-ÿĀ-ž]+)?)?)"
 );
 /// 鏡律様, 小鳥遊 ひなた様; はい、あやちゃん.
@@ -81,7 +81,7 @@ fn is_a_word(after: &str) -> bool {
 
 /// Kinship, animals and those who are somebody by their trade.
 fn is_in_hiragana(hit: &Hit) -> bool {
-    const OTHERS: [&str; 40] = [
+    const OTHERS: [&str; 46] = [
         "おか",
         "かあ",
         "とう",
@@ -121,6 +121,12 @@ fn is_in_hiragana(hit: &Hit) -> bool {
         "どちら",
         "どなた",
         "おひ",
+        "くろう",
+        "つかれ",
+        "はなや",
+        "ほんや",
+        "さかなや",
+        "やお",
         "ちび",
     ];
     !OTHERS.iter().any(|other| hit.value().contains(other))

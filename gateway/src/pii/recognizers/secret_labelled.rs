@@ -59,7 +59,7 @@ pub(super) fn add(all: &mut Recognizers) -> Result<(), regex::Error> {
 }
 
 fn is_secret(hit: &Hit) -> bool {
-    let value = hit.value();
+    let value = hit.value().trim_end_matches(',');
     let reference =
         value.starts_with(['$', '{', '<', '%', '[']) && !value.bytes().any(|b| b.is_ascii_digit());
     let word = value.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_' || byte == b'.');
