@@ -121,7 +121,7 @@ struct Known {
     offers: HashMap<String, Instant>,
     /// When the gateway itself last listened in time: who is late can't say who is silent.
     listened: Instant,
-    /// When NATS last said anything. While it says nothing the connection is silent, not the workers.
+    /// When NATS last spoke. While it says nothing the connection is silent, and not the workers.
     heard: Instant,
 }
 
