@@ -214,10 +214,11 @@ impl Fleet {
         self.known.write().unwrap_or_else(PoisonError::into_inner).heard = now;
     }
 
-    /// Whether NATS has said nothing since the last sweep.
+    /// Whether NATS has said nothing for half an interval: so it is asked at every sweep, and its
+    /// answer is there long before it would be late.
     fn hears_nothing(&self, now: Instant) -> bool {
-        let interval = Duration::from_millis(ADVERT_INTERVAL_MS);
-        now.saturating_duration_since(self.known().heard) >= interval
+        let half = Duration::from_millis(ADVERT_INTERVAL_MS / 2);
+        now.saturating_duration_since(self.known().heard) >= half
     }
 
     /// Who is silent is gone. The time that we were late, or heard nothing at all, is nobody's

@@ -166,10 +166,14 @@ pub async fn run(
     let notice = Duration::from_secs(gateway.config.gateway.leave_notice_seconds);
     let closed = CancellationToken::new();
     let closing = closed.clone();
+    let ended = background.stop().clone();
     background.spawn("closing", async move {
-        stop.cancelled().await;
-        tokio::time::sleep(notice).await;
-        closing.cancel();
+        let asked = async {
+            stop.cancelled().await;
+            tokio::time::sleep(notice).await;
+            closing.cancel();
+        };
+        ended.run_until_cancelled(asked).await;
     });
     let routes = reload::Served::new(&gateway);
     let until = background.stop().clone();

@@ -31,7 +31,7 @@ impl Payments {
         refund: &Refund,
     ) -> Result<(), PaymentsError> {
         let payment = refund.payment_intent.as_deref();
-        let share = self.share(bus, payment, refund.amount, &refund.currency).await?;
+        let share = self.share(bus, payment, &refund.id, (refund.amount, &refund.currency)).await?;
         let Some(share) = share else { return Ok(()) };
         let (name, payment) = (refund.id.clone(), share.payment.clone());
         let fact =
@@ -57,7 +57,8 @@ impl Payments {
         dispute: &Dispute,
     ) -> Result<(), PaymentsError> {
         let payment = dispute.payment_intent.as_deref();
-        let share = self.share(bus, payment, dispute.amount, &dispute.currency).await?;
+        let money = (dispute.amount, &*dispute.currency);
+        let share = self.share(bus, payment, &dispute.id, money).await?;
         let Some(share) = share else { return Ok(()) };
         let fact = |standing| Fact::Dispute {
             dispute: dispute.id.clone(),
@@ -89,14 +90,15 @@ impl Payments {
         Ok(())
     }
 
-    /// The share of a purchase that an amount of money is. The purchase is written first, if nobody
+    /// The share of a purchase that an amount of money is, which the refund or dispute called `own`
+    /// moves. The purchase is written first, if nobody
     /// has yet: a refund may be heard of before the payment.
     async fn share(
         &self,
         bus: &Bus,
         payment: Option<&str>,
-        minor: u64,
-        currency: &str,
+        own: &str,
+        (minor, currency): (u64, &str),
     ) -> Result<Option<Share>, PaymentsError> {
         let Some(payment) = payment else { return Ok(None) };
         let intent: Intent = self.client.intent(payment).await?;
@@ -113,7 +115,9 @@ impl Payments {
         let of = |amount| share(amount, minor.min(credited.paid.minor), credited.paid.minor);
         let brought = credited.credit.saturating_add(credited.bonus);
         let ended = ended(bus, &purchase.account, payment).await?;
-        let left = MicroUsd(brought.0.saturating_sub(ended.0).max(0));
+        let taken = taken_by_others(bus, &purchase.account, payment, own).await?;
+        let left = brought.0.saturating_sub(ended.0).saturating_sub(taken.0);
+        let left = MicroUsd(left.max(0));
         Ok(Some(Share {
             account: purchase.account,
             payment: payment.to_owned(),
@@ -134,6 +138,29 @@ async fn ended(bus: &Bus, account: &AccountId, payment: &str) -> Result<MicroUsd
         }
     }
     Ok(ended)
+}
+
+/// What other refunds and disputes of a purchase have taken, less what they gave back.
+async fn taken_by_others(
+    bus: &Bus,
+    account: &AccountId,
+    payment: &str,
+    own: &str,
+) -> Result<MicroUsd, PaymentsError> {
+    let mut taken = MicroUsd::ZERO;
+    for event in bus.account_returns(account).await? {
+        let (name, of) = match &event.fact {
+            Fact::Refund { refund, payment, .. } | Fact::RefundFailed { refund, payment } => {
+                (refund, payment)
+            }
+            Fact::Dispute { dispute, payment, .. } => (dispute, payment),
+            _ => continue,
+        };
+        if of == payment && name != own {
+            taken = taken.saturating_add(event.amount.negated());
+        }
+    }
+    Ok(taken)
 }
 
 /// Takes credit back, once. First auto-recharge stops: it would charge the card of who wants his

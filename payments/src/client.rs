@@ -315,7 +315,12 @@ impl Client {
                 return Ok(all);
             }
         }
-        Err(CallError::Refused(format!("a list is longer than {PAGES_MAX} pages")))
+        // The newest come first.
+        tracing::error!(
+            pages = PAGES_MAX,
+            "a list of Stripe's is longer: what is older is left out"
+        );
+        Ok(all)
     }
 
     async fn call<T: Deserialize>(

@@ -20,7 +20,8 @@ pub struct Reconciled {
 }
 
 impl Payments {
-    /// Does what the webhooks of the last `period` ask for. Repeating it changes nothing.
+    /// Does what the webhooks of the last `period` ask for, and counts it, also if it can't come to
+    /// its end. Repeating it changes nothing.
     ///
     /// # Errors
     /// When Stripe or the ledger is away. A single payment that Stripe refuses to tell of,
@@ -29,37 +30,38 @@ impl Payments {
         &self,
         bus: &Bus,
         period: Duration,
-    ) -> Result<Reconciled, PaymentsError> {
+        reconciled: &mut Reconciled,
+    ) -> Result<(), PaymentsError> {
         let since = clock::unix_ms() / 1_000;
         let since = i64::try_from(since.saturating_sub(period.as_secs())).unwrap_or(0);
-        let (mut reconciled, mut seen) = (Reconciled::default(), BTreeSet::new());
-        for session in self.client.sessions_since(since).await? {
+        let mut seen = BTreeSet::new();
+        for session in listed(self.client.sessions_since(since).await)? {
             seen.insert(NoticeObject::Session(session.id));
             let Some(payment) = session.payment_intent else { continue };
             let settled = self.settle(bus, &payment).await.map(Some);
             seen.insert(NoticeObject::Payment(payment));
             reconciled.count(settled)?;
         }
-        for intent in self.client.intents_since(since, None).await? {
+        for intent in listed(self.client.intents_since(since, None).await)? {
             let object = NoticeObject::Payment(intent.id.clone());
             // Payments of the sessions above are done.
             if seen.insert(object) {
                 reconciled.count(self.settle_intent(bus, &intent).await.map(Some))?;
             }
         }
-        for refund in self.client.refunds_since(since).await? {
+        for refund in listed(self.client.refunds_since(since).await)? {
             reconciled.returns += 1;
             self.claw_back_refund(bus, &refund).await.or_else(pass_over)?;
             seen.insert(NoticeObject::Refund(refund.id));
         }
-        for dispute in self.client.disputes_since(since).await? {
+        for dispute in listed(self.client.disputes_since(since).await)? {
             reconciled.returns += 1;
             self.claw_back_dispute(bus, &dispute).await.or_else(pass_over)?;
             seen.insert(NoticeObject::Dispute(dispute.id));
         }
         // What was made before may have changed since: a bank decides after weeks, and who pays at
         // a convenience store has days.
-        for happening in self.client.happenings_since(since).await? {
+        for happening in listed(self.client.happenings_since(since).await)? {
             let object = happening.object();
             if object != NoticeObject::Other && seen.insert(object.clone()) {
                 let is_return =
@@ -68,7 +70,7 @@ impl Payments {
                 reconciled.count(self.follow(bus, &object).await)?;
             }
         }
-        Ok(reconciled)
+        Ok(())
     }
 }
 
@@ -87,6 +89,17 @@ impl Reconciled {
             Err(error) => pass_over(error)?,
         }
         Ok(())
+    }
+}
+
+/// What our key may not list must not keep the rest from being looked at.
+fn listed<T>(list: Result<Vec<T>, CallError>) -> Result<Vec<T>, CallError> {
+    match list {
+        Err(error @ CallError::Refused(_)) => {
+            tracing::error!(%error, "Stripe lists nothing here: see what the key may read");
+            Ok(Vec::new())
+        }
+        listed => listed,
     }
 }
 

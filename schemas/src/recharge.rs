@@ -24,6 +24,9 @@ pub struct RechargeRecordV1 {
     /// What is wished; nothing is charged without.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wish: Option<RechargeWish>,
+    /// When that was wished: milliseconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wished_ms: Option<u64>,
     /// The card that pays.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub card: Option<SavedCard>,
@@ -157,6 +160,7 @@ impl RechargeRecordV1 {
             account,
             begun: 0,
             wish: None,
+            wished_ms: None,
             card: None,
             forgotten_ms: None,
             running: None,
@@ -205,8 +209,8 @@ impl RechargeRecordV1 {
 
     /// With a wish; what stopped it is over.
     #[must_use]
-    pub fn wishing(self, wish: RechargeWish) -> Self {
-        Self { wish: Some(wish), stopped: None, ..self }
+    pub fn wishing(self, wish: RechargeWish, now_ms: u64) -> Self {
+        Self { wish: Some(wish), wished_ms: Some(now_ms), stopped: None, ..self }
     }
 
     /// With nothing wished and no card. A charge that runs is with Stripe and goes on.
@@ -291,7 +295,7 @@ mod tests {
     fn ready() -> RechargeRecordV1 {
         let wish = RechargeWish { below: MicroUsd(5), price: yen(1_000), month_max: 2_500 };
         let record = RechargeRecordV1::of(AccountId::parse("acct_a").unwrap());
-        record.wishing(wish).with_card(card(10)).unwrap()
+        record.wishing(wish, 1).with_card(card(10)).unwrap()
     }
 
     fn begin(record: RechargeRecordV1, month: u64) -> Option<RechargeRecordV1> {
@@ -335,14 +339,14 @@ mod tests {
         let in_yen = full.wish.clone().unwrap();
         let ten_dollars = Money { currency: Currency::Usd, minor: 1_000 };
         let in_dollars = RechargeWish { price: ten_dollars, month_max: 1_000, ..in_yen.clone() };
-        let changed = begin(full.wishing(in_dollars.clone()), MONTH).unwrap().done(3).unwrap();
+        let changed = begin(full.wishing(in_dollars.clone(), 1), MONTH).unwrap().done(3).unwrap();
         assert_eq!(changed.standing(MONTH), RechargeStanding::MonthFull);
-        let back = changed.wishing(in_yen);
+        let back = changed.wishing(in_yen, 1);
         assert_eq!(back.standing(MONTH), RechargeStanding::MonthFull);
         assert_eq!(back.charged(MONTH, yen(0)), 2_000);
         assert_eq!(back.charged(MONTH, ten_dollars), 1_000);
         let next = begin(back, MONTH + 1).unwrap().done(4).unwrap();
-        assert_eq!(next.wishing(in_dollars).standing(MONTH), RechargeStanding::MonthFull);
+        assert_eq!(next.wishing(in_dollars, 1).standing(MONTH), RechargeStanding::MonthFull);
     }
 
     #[test]
@@ -352,7 +356,7 @@ mod tests {
         assert_eq!(begin(stopped.clone(), MONTH), None);
         assert_eq!(stopped.clone().stopping(returned.clone()), None, "once");
         let wish = stopped.wish.clone().unwrap();
-        assert_eq!(stopped.wishing(wish).standing(MONTH), RechargeStanding::On);
+        assert_eq!(stopped.wishing(wish, 1).standing(MONTH), RechargeStanding::On);
         assert_eq!(ready().ended(20).stopping(returned.clone()), None, "nothing is wished");
         let running = begin(ready(), MONTH).unwrap().stopping(returned.clone()).unwrap();
         let done = running.clone().done(1).unwrap();
@@ -367,7 +371,7 @@ mod tests {
         assert_eq!(stopped.standing(MONTH), RechargeStanding::Stopped);
         assert_eq!(begin(stopped.clone(), MONTH), None);
         let wish = stopped.wish.clone().unwrap();
-        assert_eq!(stopped.wishing(wish).standing(MONTH), RechargeStanding::On);
+        assert_eq!(stopped.wishing(wish, 1).standing(MONTH), RechargeStanding::On);
         let ended = begin(ready(), MONTH).unwrap().ended(20).failed(1, stop()).unwrap();
         assert_eq!(ended.stopped, None, "who has ended it needn't hear of it");
     }

@@ -357,6 +357,27 @@ async fn billing_finds_what_changed_long_after_it_was_made() {
 }
 
 #[tokio::test]
+async fn refunds_and_disputes_of_a_purchase_take_no_more_than_it_brought() {
+    let world = selling().await;
+    let key = world.key(0).await;
+    let session =
+        checkout(&world.client(&key), json!({"plan": "starter", "currency": "usd"})).await;
+    deliver(&world, &world.stripe().pay(&session)).await;
+    wait_for_balance(&world, &key, 10_000_000).await;
+    let (refund, event) = world.stripe().refund(&session, 600, "succeeded");
+    deliver(&world, &[event]).await;
+    wait_for_balance(&world, &key, 4_000_000).await;
+    let (dispute, event) = world.stripe().dispute(&session, "needs_response");
+    deliver(&world, &[event.clone(), event]).await;
+    wait_for_balance(&world, &key, 0).await;
+    deliver(&world, &[world.stripe().end_refund(&refund, "failed")]).await;
+    wait_for_balance(&world, &key, 6_000_000).await;
+    deliver(&world, &[world.stripe().end_dispute(&dispute, "won")]).await;
+    wait_for_balance(&world, &key, 10_000_000).await;
+    world.finish().await;
+}
+
+#[tokio::test]
 async fn what_has_ended_unused_is_not_taken_again() {
     let world = selling().await;
     let key = world.key(0).await;

@@ -192,6 +192,10 @@ async fn who_uses_nothing_is_not_charged_and_what_isn_t_sold_says_so() {
     let told = wait_for_status(&client, "stopped").await;
     assert_eq!(told["stopped_reason"], "expired");
     assert_eq!(world.stripe().paid(), [1_000]);
+    // Who wishes it again is charged, though nothing has happened since.
+    put(&client, &wish()).await;
+    wait_for_balance(&world, &key, 10_000_000).await;
+    wait_for_status(&client, "on").await;
     let not_sold = |mut record: RechargeRecordV1| {
         let wish = record.wish.as_mut()?;
         wish.price = Money { currency: Currency::Usd, minor: 1 };
@@ -199,6 +203,7 @@ async fn who_uses_nothing_is_not_charged_and_what_isn_t_sold_says_so() {
         Some(record)
     };
     world.bus().change_recharge(&key.account, not_sold).await.unwrap().unwrap();
+    spend(&world, &key).await;
     let told = wait_for_status(&client, "stopped").await;
     assert_eq!(told["stopped_reason"], "not_sold");
     // Nobody may use the account, so that nobody could switch it off.
@@ -218,7 +223,7 @@ async fn who_uses_nothing_is_not_charged_and_what_isn_t_sold_says_so() {
     put(&world.client(&other), &wish()).await;
     spend(&world, &other).await;
     wait_for_balance(&world, &other, 20_000_000 - 20).await;
-    assert_eq!(recharges(&world).await, [10_000_000], "the other account's");
+    assert_eq!(recharges(&world).await, [10_000_000, 10_000_000], "the second is the other's");
     world.finish().await;
 }
 

@@ -103,7 +103,7 @@ pub(crate) async fn wish(
         wrong("account", "そのアカウントはありません。", "There is no such account.")
     })?;
     let wish = checked(payments, &wanted)?;
-    let change = |record: RechargeRecordV1| Some(record.wishing(wish.clone()));
+    let change = |record: RechargeRecordV1| Some(record.wishing(wish.clone(), clock::unix_ms()));
     let changed = gateway.bus.change_recharge(&account, change).await;
     changed.map_err(|error| away(&error))?.ok_or_else(credits::away)
 }

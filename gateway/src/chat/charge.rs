@@ -36,7 +36,9 @@ impl Gateway {
             });
             return Ok(charge);
         }
-        self.may_charge()?;
+        if !self.bus.ledger().is_open() {
+            return Err(credits::not_recorded());
+        }
         let key = &admitted.authenticated.key;
         let request = &admitted.authenticated.received.request;
         let wanted = self.reservation(request, key, charge, charge);

@@ -85,7 +85,9 @@ fn stop_in_background(gateway: &Arc<Gateway>, request: &RequestId) {
 /// much as they leave, if some candidate may answer with it: an answer whose length the client left
 /// to us becomes shorter, and candidates that are too dear are left out.
 pub(super) async fn hold(gateway: &Arc<Gateway>, mut routed: Routed) -> Result<Holding, Problem> {
-    gateway.may_charge()?;
+    if !gateway.bus.ledger().is_open() {
+        return Err(credits::not_recorded());
+    }
     let authenticated = &routed.missed.masked.admitted.authenticated;
     let mut guard = Guard {
         gateway: Arc::clone(gateway),
@@ -124,6 +126,7 @@ pub(super) async fn hold(gateway: &Arc<Gateway>, mut routed: Routed) -> Result<H
         Reserved::Held(amount) => amount,
         _ => wanted,
     };
+    gateway.may_charge()?;
     if amount < wanted {
         let before = routed.candidates.len();
         let mut affordable = costs.0.iter().map(|(_, least)| *least <= amount);
@@ -135,7 +138,8 @@ pub(super) async fn hold(gateway: &Arc<Gateway>, mut routed: Routed) -> Result<H
 }
 
 impl Gateway {
-    /// Lets something begin that will be charged. While the ledger takes nothing only a try may.
+    /// Lets something begin that will be charged: its credit is held. While the ledger takes nothing
+    /// only a try may.
     pub(super) fn may_charge(&self) -> Result<(), Problem> {
         if self.bus.ledger().begin() { Ok(()) } else { Err(credits::not_recorded()) }
     }

@@ -302,6 +302,9 @@ impl Ears {
         match event {
             async_nats::Event::Connected => {
                 self.writable.open();
+                // What nats.conf refuses now it says again.
+                self.work_denied.store(false, Ordering::Relaxed);
+                self.direct_denied.store(false, Ordering::Relaxed);
                 self.connected.send_modify(|count| *count += 1);
             }
             async_nats::Event::Disconnected => tracing::warn!("NATS is away"),

@@ -11,7 +11,7 @@ use infra::clock;
 use infra::store::{StoreError, apply};
 use payments::{Charged, Payments, PaymentsError};
 use schemas::ids::AccountId;
-use schemas::ledger::Fact;
+use schemas::ledger::{EventV1, Fact};
 use schemas::recharge::{RechargeAttempt, RechargeRecordV1, RechargeStanding, RechargeStop};
 use schemas::subjects;
 use std::collections::{BTreeMap, HashMap};
@@ -187,8 +187,12 @@ async fn begin(
     if billing.store.balance(account).await?.balance >= wish.below {
         return Ok(None);
     }
-    let fact = billing.bus.last_event(&filter).await?.map(|event| event.fact);
-    if matches!(fact, Some(Fact::Expiry { .. })) {
+    let last = billing.bus.last_event(&filter).await?;
+    // Whoever has wished it since wants credit all the same.
+    let since_ms = record.wished_ms.unwrap_or(0);
+    let has_ended =
+        |event: EventV1| matches!(event.fact, Fact::Expiry { .. }) && event.at_ms > since_ms;
+    if last.is_some_and(has_ended) {
         stop(billing, record, RechargeStop::EXPIRED).await?;
         return Ok(None);
     }

@@ -2,6 +2,7 @@
 //! would have. Several billing workers may do so at once.
 
 use crate::Billing;
+use payments::Reconciled;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -21,17 +22,15 @@ pub(crate) async fn reconcile(billing: Arc<Billing>, stop: CancellationToken) {
             () = stop.cancelled() => return,
             _ = looks.tick() => {}
         }
+        let mut found = Reconciled::default();
         let looked = tokio::select! {
             () = stop.cancelled() => return,
-            looked = payments.reconcile(&billing.bus, PERIOD) => looked,
+            looked = payments.reconcile(&billing.bus, PERIOD, &mut found) => looked,
         };
+        let credited = u64::try_from(found.credited).unwrap_or(u64::MAX);
+        billing.metrics.stripe_reconciled_total.with_label_values::<&str>(&[]).inc_by(credited);
         match looked {
-            Ok(found) => {
-                let credited = u64::try_from(found.credited).unwrap_or(u64::MAX);
-                let counter = &billing.metrics.stripe_reconciled_total;
-                counter.with_label_values::<&str>(&[]).inc_by(credited);
-                tracing::debug!(?found, "Stripe's records were compared with the ledger");
-            }
+            Ok(()) => tracing::debug!(?found, "Stripe's records were compared with the ledger"),
             Err(error) => tracing::warn!(%error, "Stripe's records can't be compared now"),
         }
     }

@@ -89,11 +89,22 @@ pub async fn run_until_retired(
     };
     let worker = Worker::new(bus, Arc::new(Calls(provider)), metrics, settings);
     tracing::info!(worker = %worker.id(), models = callable.len(), "serving vendors' models");
+    let keyless = keyless(config);
+    if !keyless.is_empty() {
+        tracing::info!(models = keyless.join(" "), "these have no API key here: not offered");
+    }
     Ok(worker.run_until_retired(stop, retired).await?)
 }
 
 fn callable(config: &Config) -> Vec<&Arc<Model>> {
     config.models.iter().filter(|model| model.can_be_called()).collect()
+}
+
+/// The names of vendors' models that can't be called for want of a key.
+fn keyless(config: &Config) -> Vec<&str> {
+    let of_vendors = config.models.iter().filter(|model| model.vendor != Vendor::Llama);
+    let keyless = of_vendors.filter(|model| !model.can_be_called());
+    keyless.map(|model| model.name.as_str()).collect()
 }
 
 fn provider(config: &Config, callable: &[&Arc<Model>]) -> Result<Provider, RunError> {
