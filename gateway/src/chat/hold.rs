@@ -138,8 +138,8 @@ pub(super) async fn hold(gateway: &Arc<Gateway>, mut routed: Routed) -> Result<H
 }
 
 impl Gateway {
-    /// Lets something begin that will be charged: its credit is held. While the ledger takes nothing
-    /// only a try may.
+    /// Lets something begin that will be charged: its credit is held. While the ledger takes
+    /// nothing only a try may.
     pub(super) fn may_charge(&self) -> Result<(), Problem> {
         if self.bus.ledger().begin() { Ok(()) } else { Err(credits::not_recorded()) }
     }
