@@ -10,6 +10,9 @@ mod takeover;
 /// An answer that streams.
 mod chunked;
 
+/// Where a request comes from.
+pub(crate) mod whereabouts;
+
 #[cfg(test)]
 mod tests;
 

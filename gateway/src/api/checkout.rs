@@ -12,6 +12,7 @@ use super::usage::{Asker, counted_asker};
 use crate::auth::{issue, sha256_hex};
 use crate::portal::checkout::{self as pages, Bought, NewKey, Standing};
 use crate::portal::{Language, Look, Open};
+use crate::serve::whereabouts::Whereabouts;
 use crate::state::Gateway;
 use axum::body::Body;
 use axum::extract::State;
@@ -89,12 +90,13 @@ async fn plans(State(gateway): State<Arc<Gateway>>) -> Result<Json<List<PlanOffe
 /// Opens Stripe's page.
 async fn checkout(
     State(gateway): State<Arc<Gateway>>,
+    Whereabouts(place): Whereabouts,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<Checkout>, ApiError> {
     open(&gateway)?;
     let body = incoming::body(&gateway, &headers, body).await?;
-    let (order, session) = begin(&gateway, &headers, incoming::json(&body)?).await?;
+    let (order, session) = begin(&gateway, (&headers, &place), incoming::json(&body)?).await?;
     Ok(Json(Checkout {
         object: "checkout",
         id: session.id,
@@ -112,12 +114,12 @@ async fn checkout(
 /// When nothing is sold like that, or Stripe is away.
 pub(crate) async fn begin(
     gateway: &Arc<Gateway>,
-    headers: &HeaderMap,
+    (headers, place): (&HeaderMap, &str),
     wanted: Wanted,
 ) -> Result<(Order, Session), ApiError> {
     let payments = open(gateway)?;
     let offer = offer(payments, &wanted)?;
-    let buyer = buyer(gateway, headers, &wanted).await?;
+    let buyer = buyer(gateway, (headers, place), &wanted).await?;
     let base = public_url(gateway, headers);
     // Whoever has an account is led back to it: at the plans he would buy for a new one.
     let back = if buyer.new_name.is_none() { "?back=credit" } else { "" };
@@ -182,7 +184,7 @@ pub(super) fn money(
 /// a new one.
 async fn buyer(
     gateway: &Arc<Gateway>,
-    headers: &HeaderMap,
+    (headers, place): (&HeaderMap, &str),
     wanted: &Wanted,
 ) -> Result<Buyer, ApiError> {
     let email = wanted.email.as_deref().map(email).transpose()?;
@@ -194,7 +196,7 @@ async fn buyer(
                 "Send an API key, or say email to open a new account.",
             )
         })?;
-        gateway.desk.admit_stranger(clock::unix_ms()).map_err(too_many)?;
+        gateway.desk.admit_stranger(place, clock::unix_ms()).map_err(too_many)?;
         let (account, new_name) = (AccountId::fresh(), Some(email.clone()));
         return Ok(Buyer { account, new_name, email: Some(email), customer: None });
     }
@@ -262,10 +264,11 @@ struct Returned {
 async fn success(
     State(gateway): State<Arc<Gateway>>,
     Query(returned): Query<Returned>,
+    Whereabouts(place): Whereabouts,
     look: Look,
     headers: HeaderMap,
 ) -> Response {
-    is_back(&gateway, returned, (&look, &headers), false).await
+    is_back(&gateway, (returned, &place), (&look, &headers), false).await
 }
 
 /// The buyer asks for the key of a new account.
@@ -274,14 +277,14 @@ async fn reveal(
     Query(returned): Query<Returned>,
     look: Look,
     headers: HeaderMap,
-    _sent: Open,
+    sent: Open,
 ) -> Response {
-    is_back(&gateway, returned, (&look, &headers), true).await
+    is_back(&gateway, (returned, &sent.place), (&look, &headers), true).await
 }
 
 async fn is_back(
     gateway: &Gateway,
-    returned: Returned,
+    (returned, place): (Returned, &str),
     (look, headers): (&Look, &HeaderMap),
     wants_key: bool,
 ) -> Response {
@@ -299,7 +302,7 @@ async fn is_back(
         );
         pages::problem(look, StatusCode::SERVICE_UNAVAILABLE, told)
     };
-    if gateway.desk.admit_return(clock::unix_ms()).is_err() {
+    if gateway.desk.admit_return(place, clock::unix_ms()).is_err() {
         return busy();
     }
     match settle(gateway, payments, &id, wants_key).await {

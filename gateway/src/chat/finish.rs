@@ -26,10 +26,14 @@ use schemas::usage::{TokenSource, Usage};
 use schemas::{json, subjects};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// How long a worker that was told to stop may take to settle, before the gateway does: it may read
 /// on for 30 seconds.
 const WORKER_SETTLE_SECONDS_MAX: Duration = Duration::from_secs(40);
+
+/// Between two looks whether it has settled, and its word was lost.
+const RECORD_INTERVAL: Duration = Duration::from_secs(5);
 
 /// How often an unconfirmed ledger event is written again; the sweeper has the last word.
 const WRITE_ATTEMPTS_MAX: u32 = 8;
@@ -266,6 +270,7 @@ async fn settle(gateway: &Arc<Gateway>, mut live: Live, model: &str, client_left
     let limit = tokio::time::sleep(WORKER_SETTLE_SECONDS_MAX);
     tokio::pin!(limit);
     let mut looks = tokio::time::interval(Duration::from_millis(250));
+    let mut records = tokio::time::interval_at(Instant::now() + RECORD_INTERVAL, RECORD_INTERVAL);
     loop {
         tokio::select! {
             frame = live.published.seat.frames.recv() => {
@@ -290,10 +295,18 @@ async fn settle(gateway: &Arc<Gateway>, mut live: Live, model: &str, client_left
             _ = looks.tick() => {
                 if !gateway.fleet.is_alive(&pool, &execution.worker) { break }
             }
+            _ = records.tick() => if has_ended(gateway, &live).await { break },
             () = &mut limit => break,
         }
     }
     charge(gateway, &live, model, client_left).await;
+}
+
+/// Whether the end of a request is in the ledger: its worker's last word may be lost.
+async fn has_ended(gateway: &Gateway, live: &Live) -> bool {
+    let key = &live.published.held.routed.missed.masked.admitted.authenticated.key;
+    let end = subjects::ledger(&key.account, "use", live.received().request.as_str());
+    matches!(gateway.bus.recorded(&end).await, Ok(Some(_)))
 }
 
 /// The worker can't be asked any more: what came through is charged, by our own estimate.

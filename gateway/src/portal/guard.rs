@@ -7,7 +7,7 @@ use super::look::Look;
 use super::session::{Session, Who};
 use crate::api::incoming::BODY_SECONDS_MAX;
 use crate::auth::{self, sha256_hex};
-use crate::serve::Peer;
+use crate::serve::whereabouts::Whereabouts;
 use crate::state::Gateway;
 use axum::body::Body;
 use axum::extract::{FromRequest, FromRequestParts, Request};
@@ -18,7 +18,6 @@ use infra::clock;
 use maud::{Markup, html};
 use schemas::ids::RequestId;
 use schemas::records::KeyRecordV1;
-use std::net::IpAddr;
 use std::sync::Arc;
 
 /// The cookies of sessions, each with where it is sent.
@@ -257,7 +256,7 @@ impl FromRequest<Arc<Gateway>> for Open {
         if !is_from_here(&parts.headers) {
             return Err(look.refused());
         }
-        let place = place(&parts);
+        let place = Whereabouts::of(&parts).0;
         Ok(Self { fields: fields(&look, body).await?, place })
     }
 }
@@ -326,19 +325,6 @@ fn is_from_here(headers: &HeaderMap) -> bool {
     let host = header(header::HOST.as_str()).unwrap_or_default();
     header("origin")
         .is_none_or(|origin| origin.split_once("://").is_some_and(|(_, origin)| origin == host))
-}
-
-/// The address of whoever sent this: what the nearest proxy says, when it is one of ours.
-fn place(parts: &Parts) -> String {
-    let peer = parts.extensions.get::<Peer>().map(|peer| peer.0);
-    let is_near = peer.is_none_or(|peer| match peer {
-        IpAddr::V4(address) => address.is_loopback() || address.is_private(),
-        IpAddr::V6(address) => address.is_loopback() || address.is_unique_local(),
-    });
-    let forwarded = parts.headers.get("x-forwarded-for").and_then(|value| value.to_str().ok());
-    let last = forwarded.and_then(|list| list.rsplit(',').next()).map(str::trim);
-    let last = last.and_then(|address| address.parse::<IpAddr>().ok()).filter(|_| is_near);
-    last.or(peer).map(|address| address.to_string()).unwrap_or_default()
 }
 
 #[cfg(test)]

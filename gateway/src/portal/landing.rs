@@ -293,7 +293,7 @@ pub(crate) async fn buy(
     });
     let mut headers = headers;
     headers.remove(header::AUTHORIZATION);
-    to_stripe(&gateway, &look, &headers, &wanted).await.unwrap_or_else(|problem| {
+    to_stripe(&gateway, &look, (&headers, &sent.place), &wanted).await.unwrap_or_else(|problem| {
         let again = Again::because(BUYING, sent.fields, problem);
         again.answer(shown(&gateway, &look, &headers, &again))
     })
@@ -307,11 +307,11 @@ pub(crate) async fn buy(
 pub(crate) async fn to_stripe(
     gateway: &Arc<Gateway>,
     look: &Look,
-    headers: &HeaderMap,
+    from: (&HeaderMap, &str),
     wanted: &serde_json::Value,
 ) -> Result<Response, Problem> {
     let t = Landing::of(look.language);
-    let begun = shop::begin(gateway, headers, read(wanted)?).await;
+    let begun = shop::begin(gateway, from, read(wanted)?).await;
     let (_, session) = begun.map_err(|error| error.problem().clone())?;
     let Some(url) = session.url else { return Ok(look.unread()) };
     let mut page = look.page(

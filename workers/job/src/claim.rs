@@ -6,6 +6,7 @@ use crate::worker::Worker;
 use infra::bus::delivery::Delivery;
 use infra::clock;
 use schemas::job::{ChatJob, Claim, ClaimAnswer, ClaimV1, EndClaimV1};
+use schemas::ledger::LATE_AFTER_MS;
 use schemas::subjects;
 use std::time::{Duration, Instant};
 
@@ -89,9 +90,34 @@ pub(crate) async fn still_counts(worker: &Worker, job: &ChatJob, delivered: u64)
     true
 }
 
+/// How far our clock is behind the gateway's, in milliseconds, when a job has so much time left by
+/// that; 0 unless it is so far behind that our charges might count as late.
+pub(crate) fn behind_ms(deadline_ms: u64, left: Duration, now_ms: u64) -> u64 {
+    let left_ms = u64::try_from(left.as_millis()).unwrap_or(u64::MAX);
+    let behind_ms = deadline_ms.saturating_sub(left_ms).saturating_sub(now_ms);
+    if behind_ms > LATE_AFTER_MS / 2 { behind_ms } else { 0 }
+}
+
 /// Whether a job that had so much time when it was sent is young, by both clocks.
 fn is_fresh(job: &ChatJob, left: Duration, now_ms: u64) -> bool {
     let left_ms = u64::try_from(left.as_millis()).unwrap_or(u64::MAX);
     let sent_ms = job.deadline_ms.saturating_sub(left_ms);
     now_ms.abs_diff(sent_ms) <= UNASKED_AGE_MS_MAX
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_is_half_a_day_behind_is_known_by_the_job() {
+        const HOUR_MS: u64 = 3_600_000;
+        let (gateway_ms, left) = (1_000 * HOUR_MS, Duration::from_secs(600));
+        let deadline_ms = gateway_ms + 600_000;
+        let behind = |now_ms| behind_ms(deadline_ms, left, now_ms);
+        assert_eq!(behind(gateway_ms), 0);
+        assert_eq!(behind(gateway_ms + 30 * HOUR_MS), 0, "ahead");
+        assert_eq!(behind(gateway_ms - 11 * HOUR_MS), 0, "in time all the same");
+        assert_eq!(behind(gateway_ms - 25 * HOUR_MS), 25 * HOUR_MS);
+    }
 }

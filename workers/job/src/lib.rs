@@ -40,6 +40,7 @@ use crate::running::RunningJob;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use infra::bus::delivery::Delivery;
+use infra::clock;
 use infra::crash::Point;
 use infra::trace::{self, Kind, Span};
 use schemas::error::{ErrorCode, Problem};
@@ -154,6 +155,10 @@ async fn run_job(worker: Arc<Worker>, mut delivery: Delivery) -> JobOutcome {
         }
     };
     Point::Claimed.pass().await;
+    let behind_ms = claim::behind_ms(job.deadline_ms, left, clock::steady_ms());
+    if behind_ms > 0 {
+        tracing::error!(behind_ms, "our clock is far behind our gateway's, whose time is taken");
+    }
     let mut reply = Reply::new(worker.bus(), &job, delivery.delivered);
     let execution = Execution { kind, job: &job, delivery: &delivery, left, running: &running };
     let ended = trace::within(span.context(), answer(&worker, &execution, &mut reply)).await;
@@ -170,7 +175,7 @@ async fn run_job(worker: Arc<Worker>, mut delivery: Delivery) -> JobOutcome {
         return JobOutcome::Failed;
     }
     Point::Answered.pass().await;
-    let end = End { cancelled, seal: delivery.seal.as_deref() };
+    let end = End { cancelled, behind_ms, seal: delivery.seal.as_deref() };
     // Boxed: it takes a moment, and a stream would have room for it as long as it lasts.
     Box::pin(settle::settle(&worker, &job, &mut reply, ended, end)).await;
     if failed { JobOutcome::Failed } else { JobOutcome::Done }

@@ -77,9 +77,12 @@ pub(crate) fn patience(
     is_unseen.then_some(READ_ON_SECONDS_MAX)
 }
 
+/// In OpenAI's words or in Anthropic's, whose counts don't tell thoughts apart.
 fn shall_think(chat: &ChatRequest) -> bool {
     let effort = chat.rest.get("reasoning_effort").and_then(|effort| effort.as_str());
-    effort.is_some_and(|effort| !NO_EFFORTS.contains(&effort))
+    let has_effort = effort.is_some_and(|effort| !NO_EFFORTS.contains(&effort));
+    let thinking = chat.rest.get("thinking").and_then(|thinking| thinking["type"].as_str());
+    has_effort || thinking.is_some_and(|kind| kind != "disabled")
 }
 
 fn has_media(chat: &ChatRequest) -> bool {
@@ -120,8 +123,11 @@ mod tests {
         let high = chat(json!({"reasoning_effort": "high"}));
         assert_eq!(waits(&high, &Progress::default(), &thinkers), None);
         assert_eq!(waits(&chat(json!({})), &text(), &thinkers), None);
-        let minimal = chat(json!({"reasoning_effort": "minimal"}));
-        assert_eq!(waits(&minimal, &text(), &thinkers), None);
+        for none in
+            [json!({"reasoning_effort": "minimal"}), json!({"thinking": {"type": "disabled"}})]
+        {
+            assert_eq!(waits(&chat(none), &text(), &thinkers), None);
+        }
     }
 
     #[test]
@@ -129,6 +135,10 @@ mod tests {
         let thinkers = Thinkers::default();
         let high = chat(json!({"reasoning_effort": "high"}));
         assert_eq!(waits(&high, &text(), &thinkers), Some(READ_ON_SECONDS_MAX));
+        for kind in ["enabled", "adaptive"] {
+            let thinking = chat(json!({"thinking": {"type": kind}}));
+            assert_eq!(waits(&thinking, &text(), &thinkers), Some(READ_ON_SECONDS_MAX));
+        }
         let part = json!({"type": "image_url", "image_url": {"url": "data:,"}});
         let picture = chat(json!({"messages": [{"role": "user", "content": [part]}]}));
         assert_eq!(waits(&picture, &text(), &thinkers), Some(READ_ON_SECONDS_MAX));

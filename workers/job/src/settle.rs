@@ -31,6 +31,8 @@ const ANSWER_WAITS_MAX: Duration = Duration::from_millis(100);
 pub(crate) struct End<'a> {
     /// Its client left.
     pub(crate) cancelled: bool,
+    /// Our clock is so far behind.
+    pub(crate) behind_ms: u64,
     /// What came with the job.
     pub(crate) seal: Option<&'a str>,
 }
@@ -61,7 +63,7 @@ pub(crate) async fn settle(
     let charge = job.price.charge(&usage).min(job.hold);
     let event = EventV1 {
         account: job.account.clone(),
-        at_ms: clock::unix_ms(),
+        at_ms: clock::unix_ms().saturating_add(end.behind_ms),
         amount: charge.negated(),
         fact: Fact::Use(Use {
             request: job.request.clone(),

@@ -285,7 +285,9 @@ pub(super) async fn buy(
         "currency": fields.text("currency"),
         "save_card": fields.given("save_card").is_some(),
     });
-    let opened = to_stripe(&gateway, &look, &who.headers(&headers), &wanted).await;
+    let headers = who.headers(&headers);
+    // He has a key: nobody counts where he comes from.
+    let opened = to_stripe(&gateway, &look, (&headers, ""), &wanted).await;
     match opened {
         Ok(page) => page,
         Err(problem) => {
