@@ -7,6 +7,7 @@ use crate::{GatewayError, api};
 use infra::config::Config;
 use std::sync::Arc;
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 /// What is served, by the configuration that counts now.
 pub(crate) struct Served {
@@ -18,8 +19,9 @@ impl Served {
     /// By a gateway's configuration.
     pub(crate) fn new(gateway: &Arc<Gateway>) -> Self {
         Self {
-            api: Routes::new(api::router(gateway)),
-            metrics: Routes::new(api::health::metrics_router(gateway)),
+            api: Routes::new(api::router(gateway), gateway.leaving.clone()),
+            // Whoever counts goes on until the end.
+            metrics: Routes::new(api::health::metrics_router(gateway), CancellationToken::new()),
         }
     }
 }

@@ -20,7 +20,7 @@ use self::opened::Opened;
 use self::takeover::Served;
 use axum::Router;
 use axum::body::{Bytes, HttpBody};
-use axum::http::Request;
+use axum::http::{HeaderValue, Request, header};
 use axum::response::Response;
 use axum::serve::Listener;
 use hyper::body::Incoming;
@@ -47,22 +47,29 @@ const CONNECTIONS_MAX: usize = 20_000;
 /// How long a request's headers may take, and how long a connection may idle between requests.
 const HEADER_SECONDS_MAX: Duration = Duration::from_secs(75);
 
+/// What the last answer on a connection says.
+const CLOSE: HeaderValue = HeaderValue::from_static("close");
+
 /// Who is at the other end of a connection.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Peer(pub(crate) IpAddr);
 
 /// Routes that others may take the place of: each request asks anew, also on an old connection.
 #[derive(Clone)]
-pub(crate) struct Routes(Arc<RwLock<Router>>);
+pub(crate) struct Routes {
+    router: Arc<RwLock<Router>>,
+    /// Cancelled when clients are to go elsewhere: each answer is the last on its connection.
+    leaving: CancellationToken,
+}
 
 impl Routes {
-    pub(crate) fn new(router: Router) -> Self {
-        Self(Arc::new(RwLock::new(router)))
+    pub(crate) fn new(router: Router, leaving: CancellationToken) -> Self {
+        Self { router: Arc::new(RwLock::new(router)), leaving }
     }
 
     /// From the next request on these count.
     pub(crate) fn set(&self, router: Router) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = router;
+        *self.router.write().unwrap_or_else(PoisonError::into_inner) = router;
     }
 
     /// Answers a request, which is told whose it is.
@@ -76,7 +83,7 @@ impl Routes {
         B::Error: Into<axum::BoxError>,
     {
         request.extensions_mut().insert(peer);
-        let mut router = self.0.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut router = self.router.read().unwrap_or_else(PoisonError::into_inner).clone();
         // A router is always ready, and never fails.
         let answered = router.call(request);
         async move { answered.await.unwrap_or_else(|never| match never {}) }
@@ -136,11 +143,21 @@ async fn http1(
     stop: &CancellationToken,
 ) -> io::Result<()> {
     loop {
-        let answer = |request| routes.answer(request, peer);
+        let answer = |request| {
+            let answered = routes.answer(request, peer);
+            async {
+                let mut answer = answered.await;
+                if routes.leaving.is_cancelled() && !chunked::streams(&answer) {
+                    answer.headers_mut().insert(header::CONNECTION, CLOSE);
+                }
+                answer
+            }
+        };
         // Boxed: else its room is kept while the answer streams.
         let served = Box::pin(takeover::serve(opened, answer, stop)).await;
         let Served::Streams(streaming) = served.map_err(io::Error::other)? else { return Ok(()) };
-        let stays_open = streaming.stays_open && !stop.is_cancelled();
+        let is_last = routes.leaving.is_cancelled() || stop.is_cancelled();
+        let stays_open = streaming.stays_open && !is_last;
         opened = streaming.opened;
         chunked::write(&mut opened, streaming.answer, stays_open).await?;
         if !stays_open || stop.is_cancelled() {

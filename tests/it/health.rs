@@ -117,8 +117,12 @@ async fn a_gateway_that_is_asked_to_stop_is_not_ready_and_serves_until_its_notic
         assert_eq!((ready.status, &ready.json()["leaving"]), (503, &true.into()));
     }
     // A load balancer that hasn't heard of it yet finds it as it was.
-    assert_eq!(world.client(&key).ask("fast", "hello").await.content(), "hello");
-    world.wait_for_ends(1, 0).await;
+    let answer = client.ask("fast", "hello").await;
+    assert_eq!((&*answer.content(), answer.header("connection")), ("hello", "close"));
+    let mut stream = client.ask_stream("fast", "hello").await;
+    stream.rest().await;
+    assert_eq!(stream.header("connection"), "close", "the next one goes elsewhere");
+    world.wait_for_ends(2, 0).await;
     world.kill_gateway(0);
     world.finish().await;
 }

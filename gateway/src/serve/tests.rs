@@ -70,7 +70,7 @@ impl Server {
             .route("/whole", get(async || "whole"))
             .with_state(sender);
         let stop = CancellationToken::new();
-        let server = serve(listener, Routes::new(router), stop.clone());
+        let server = serve(listener, Routes::new(router, CancellationToken::new()), stop.clone());
         let ended = Tasks::new().spawn("server", server);
         Self { address, begun, stop, ended }
     }
@@ -356,7 +356,7 @@ async fn a_stream_is_taken_from_hyper_and_nothing_else_is() {
             .route("/stream", post(stream).get(stream))
             .route("/whole", get(async || "whole"))
             .with_state(sender);
-        let routes = Routes::new(router);
+        let routes = Routes::new(router, CancellationToken::new());
         let peer = Peer([127, 0, 0, 1].into());
         let answer = |request| routes.answer(request, peer);
         let stop = CancellationToken::new();

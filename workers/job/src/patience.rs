@@ -73,16 +73,18 @@ pub(crate) fn patience(
     if progress.ended_choices.load(Ordering::Relaxed) >= choices {
         return Some(COUNT_SECONDS_MAX);
     }
-    let is_unseen = thinkers.has(model) || shall_think(chat) || has_media(chat);
+    let thinks = shall_think(chat).unwrap_or_else(|| thinkers.has(model));
+    let is_unseen = thinks || has_media(chat);
     is_unseen.then_some(READ_ON_SECONDS_MAX)
 }
 
-/// In OpenAI's words or in Anthropic's, whose counts don't tell thoughts apart.
-fn shall_think(chat: &ChatRequest) -> bool {
+/// What the request says of it, in OpenAI's words or in Anthropic's, whose counts don't tell
+/// thoughts apart.
+fn shall_think(chat: &ChatRequest) -> Option<bool> {
     let effort = chat.rest.get("reasoning_effort").and_then(|effort| effort.as_str());
-    let has_effort = effort.is_some_and(|effort| !NO_EFFORTS.contains(&effort));
     let thinking = chat.rest.get("thinking").and_then(|thinking| thinking["type"].as_str());
-    has_effort || thinking.is_some_and(|kind| kind != "disabled")
+    let of_effort = effort.map(|effort| !NO_EFFORTS.contains(&effort));
+    of_effort.or(thinking.map(|kind| kind != "disabled"))
 }
 
 fn has_media(chat: &ChatRequest) -> bool {
@@ -147,6 +149,8 @@ mod tests {
         assert_eq!(waits(&plain, &text(), &thinkers), None);
         thinkers.learn("m", &Usage { reasoning: Some(7), ..Usage::default() });
         assert_eq!(waits(&plain, &text(), &thinkers), Some(READ_ON_SECONDS_MAX));
+        let none = chat(json!({"reasoning_effort": "none"}));
+        assert_eq!(waits(&none, &text(), &thinkers), None, "this time it doesn't think");
     }
 
     #[test]
