@@ -154,8 +154,8 @@ pub async fn run(
     let listening = [&listeners.api, &listeners.metrics].map(PromptListener::local_address);
     let listening = listening.map(|address| address.map_or_else(|_| "–".into(), |a| a.to_string()));
     gateway.front.listening.get_or_init(|| listening);
-    auth::keys::watch(&gateway).await?;
-    auth::accounts::watch(&gateway).await?;
+    auth::follow::watch::<auth::keys::KeyTable>(&gateway).await?;
+    auth::follow::watch::<auth::accounts::AccountTable>(&gateway).await?;
     fleet::watch(&gateway).await?;
     exchange::serve(&gateway).await?;
     poison::watch(&gateway).await?;

@@ -107,7 +107,7 @@ impl Payments {
             let (account, limits) = (account.clone(), AccountLimits::default());
             let locale = None;
             let record = AccountRecordV1 { account, name, created_ms, limits, locale };
-            bus.put_account(&record).await?;
+            bus.put_record(&record.account, &record).await?;
         }
         let just_now = matches!(bus.record(&purchase.top_up).await?, Recorded::Written(_));
         if let Some(bonus) = &purchase.bonus {

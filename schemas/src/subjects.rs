@@ -204,6 +204,9 @@ pub fn coupon_record(code: &str) -> String {
     format!("coupon.{}", token(code))
 }
 
+/// All of them.
+pub const COUPON_RECORDS: &str = "coupon.*";
+
 /// Where the record of an account's auto-recharge lies in the bucket of accounts.
 pub fn recharge_record(account: &AccountId) -> String {
     format!("recharge.{account}")

@@ -6,7 +6,7 @@ use crate::endpoints::Endpoints;
 use crate::role::Failure;
 use gateway::auth::issue::{self, NewKey};
 use infra::bus::Bus;
-use infra::bus::records::KeyChange;
+use infra::bus::records::RecordChange;
 use infra::clock;
 use infra::environment::Environment;
 use schemas::ids::{AccountId, KeyId, RequestId};
@@ -84,13 +84,12 @@ async fn create(
 /// All live keys, oldest first.
 async fn all(bus: &Bus) -> Result<Vec<KeyRecordV1>, Failure> {
     use futures::StreamExt;
-    let changes = bus.watch_keys().await?;
-    tokio::pin!(changes);
+    let mut changes = bus.watch_records::<KeyRecordV1>().await?;
     let mut keys = BTreeMap::new();
     while let Some(change) = changes.next().await {
         match change? {
-            KeyChange::Put(stored) => keys.insert(stored.record.key.clone(), stored.record),
-            KeyChange::Current => break,
+            RecordChange::Put(stored) => keys.insert(stored.record.key.clone(), stored.record),
+            RecordChange::Current => break,
         };
     }
     let mut keys: Vec<_> = keys.into_values().filter(|key| key.revoked_ms.is_none()).collect();

@@ -30,7 +30,7 @@ async fn only_the_operator_comes_in_and_everything_stays_text() {
         limits: AccountLimits::default(),
         locale: None,
     };
-    world.bus().put_account(&record).await.unwrap();
+    world.bus().put_record(&record.account, &record).await.unwrap();
     let asked = world.client(&key).ask("fast", "hello").await;
     let account = format!("/admin/accounts/{}", key.account);
     let receipt = format!("/admin/requests/{}/{}", key.account, asked.header("x-request-id"));
@@ -144,7 +144,7 @@ async fn the_operator_is_asked_first_makes_nothing_twice_and_keeps_what_was_type
         limits: AccountLimits::default(),
         locale: None,
     };
-    world.bus().put_account(&record).await.unwrap();
+    world.bus().put_record(&record.account, &record).await.unwrap();
     let mut operator = operator(&world).await;
     operator.get("/admin/accounts").await;
     let nameless = operator.post("/admin/accounts", &[("name", "")]).await;
@@ -205,7 +205,7 @@ async fn the_operator_makes_a_further_key_of_an_account_once() {
         limits: AccountLimits::default(),
         locale: None,
     };
-    world.bus().put_account(&record).await.unwrap();
+    world.bus().put_record(&record.account, &record).await.unwrap();
     let mut operator = operator(&world).await;
     operator.get("/admin/accounts").await;
     let place = format!("/admin/accounts/{}/keys", key.account);

@@ -190,7 +190,7 @@ async fn accounts_of_a_group_share_and_forget_together() {
         let limits = AccountLimits::default();
         let record =
             AccountRecordV1 { account: account.clone(), name, created_ms, limits, locale: None };
-        world.bus().put_account(&record).await.unwrap();
+        world.bus().put_record(&record.account, &record).await.unwrap();
         world.key_like(json!({"name": "member", "account": account}), 1_000_000).await
     };
     let (one, other) = (key_in(&members[0]).await, key_in(&members[1]).await);

@@ -291,7 +291,7 @@ async fn what_is_stored_stays_text() {
         limits: AccountLimits::default(),
         locale: None,
     };
-    world.bus().put_account(&record).await.unwrap();
+    world.bus().put_record(&record.account, &record).await.unwrap();
     let mut owner = signed_in(&world, &key, EVIL).await;
     let asked = world.client(&key).ask("fast", EVIL).await;
     assert_eq!(asked.status, 200);

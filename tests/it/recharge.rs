@@ -209,9 +209,9 @@ async fn who_uses_nothing_is_not_charged_and_what_isn_t_sold_says_so() {
     // Nobody may use the account, so that nobody could switch it off.
     let freeze = |mut record: AccountRecordV1| {
         record.limits.expires_ms = Some(1);
-        record
+        Some(record)
     };
-    world.bus().change_account(&key.account, freeze).await.unwrap().unwrap();
+    world.bus().change_record(&key.account, freeze).await.unwrap().unwrap();
     let wished = |mut record: RechargeRecordV1| {
         let wish = record.wish.as_mut()?;
         wish.price = Money { currency: Currency::Usd, minor: 1_000 };

@@ -7,6 +7,7 @@ use super::keys::{
     away, checked_budget, checked_end, checked_limit, checked_models, checked_name, given, usd,
 };
 use super::shapes::{Account, Allowance};
+use crate::auth::follow::Table as _;
 use crate::auth::issue::{self, AccountEdit, BudgetsEdit};
 use crate::state::Gateway;
 use axum::Json;

@@ -5,6 +5,7 @@ use super::asked::Path;
 use super::error::ApiError;
 use super::incoming;
 use super::shapes::{Allowance, ApiKey, DeletedKey, List};
+use crate::auth::follow::Table as _;
 use crate::auth::issue::{self, BudgetsEdit, IssuedKey, KeyEdit, NewKey};
 use crate::credits;
 use crate::pii::Kind;
@@ -13,7 +14,7 @@ use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::HeaderMap;
-use infra::bus::records::StoredKey;
+use infra::bus::records::Stored;
 use infra::clock;
 use infra::secret::Secret;
 use infra::store::spending::Spending;
@@ -185,7 +186,7 @@ fn learnt(gateway: &Gateway, issued: IssuedKey, spent: Spending) -> ApiKey {
 /// Takes a key just made into the table, so that it opens at once.
 pub(super) fn learn(gateway: &Gateway, issued: IssuedKey) {
     let IssuedKey { record, revision, .. } = issued;
-    gateway.keys.learn(StoredKey { record, revision });
+    gateway.keys.learn(Stored { record, revision });
 }
 
 fn checked(gateway: &Gateway, wanted: Wanted) -> Result<NewKey, Problem> {

@@ -3,7 +3,7 @@
 
 use super::sha256_hex;
 use infra::bus::ledger::Recorded;
-use infra::bus::records::{StoredAccount, StoredKey};
+use infra::bus::records::Stored;
 use infra::bus::{Bus, BusError};
 use infra::clock;
 use infra::secret::Secret;
@@ -83,7 +83,7 @@ pub async fn issue(bus: &Bus, wanted: NewKey) -> Result<IssuedKey, BusError> {
             let name = wanted.name.clone();
             let limits = AccountLimits::default();
             let record = AccountRecordV1 { account, name, created_ms, limits, locale: None };
-            bus.put_account(&record).await?;
+            bus.put_record(&record.account, &record).await?;
             record.account
         }
     };
@@ -107,7 +107,7 @@ pub async fn issue(bus: &Bus, wanted: NewKey) -> Result<IssuedKey, BusError> {
         similar_answers: wanted.similar_answers,
         revoked_ms: None,
     };
-    let revision = bus.put_key(&record).await?;
+    let revision = bus.put_record(&record.key, &record).await?;
     Ok(IssuedKey { record, revision, secret })
 }
 
@@ -141,7 +141,7 @@ pub async fn issue_once(
         similar_answers: false,
         revoked_ms: None,
     };
-    let revision = bus.create_key(&record).await?;
+    let revision = bus.create_record(&record.key, &record).await?;
     Ok(revision.map(|revision| IssuedKey { record, revision, secret }))
 }
 
@@ -224,10 +224,10 @@ pub async fn edit_account(
     bus: &Bus,
     account: &AccountId,
     edit: AccountEdit,
-) -> Result<Option<StoredAccount>, BusError> {
+) -> Result<Option<Stored<AccountRecordV1>>, BusError> {
     let changed = |record: AccountRecordV1| {
         let (edit, limits) = (edit.clone(), record.limits);
-        AccountRecordV1 {
+        Some(AccountRecordV1 {
             name: edit.name.unwrap_or(record.name),
             locale: edit.locale.unwrap_or(record.locale),
             limits: AccountLimits {
@@ -244,16 +244,20 @@ pub async fn edit_account(
                 parallel_max: edit.parallel_max.unwrap_or(limits.parallel_max),
             },
             ..record
-        }
+        })
     };
-    bus.change_account(account, changed).await
+    bus.change_record(account, changed).await
 }
 
 /// Changes a live key. `None` when it isn't there or was deleted.
 ///
 /// # Errors
 /// When NATS doesn't confirm it.
-pub async fn edit(bus: &Bus, key: &KeyId, edit: KeyEdit) -> Result<Option<StoredKey>, BusError> {
+pub async fn edit(
+    bus: &Bus,
+    key: &KeyId,
+    edit: KeyEdit,
+) -> Result<Option<Stored<KeyRecordV1>>, BusError> {
     let changed = |record: KeyRecordV1| {
         let edit = edit.clone();
         live(record).map(|record| KeyRecordV1 {
@@ -275,7 +279,7 @@ pub async fn edit(bus: &Bus, key: &KeyId, edit: KeyEdit) -> Result<Option<Stored
             ..record
         })
     };
-    bus.change_key(key, changed).await
+    bus.change_record(key, changed).await
 }
 
 /// Gives a live key a new secret; the old one opens nothing any more. `None` when the key isn't
@@ -291,8 +295,8 @@ pub async fn rotate(bus: &Bus, key: &KeyId) -> Result<Option<IssuedKey>, BusErro
         let (sha256, last_four) = (sha256.clone(), last_four.clone());
         live(record).map(|record| KeyRecordV1 { sha256, last_four, ..record })
     };
-    let stored = bus.change_key(key, rotated).await?;
-    Ok(stored.map(|StoredKey { record, revision }| IssuedKey { record, revision, secret }))
+    let stored = bus.change_record(key, rotated).await?;
+    Ok(stored.map(|Stored { record, revision }| IssuedKey { record, revision, secret }))
 }
 
 /// Deletes a key: it opens nothing any more, its usage stays. `None` when it isn't there or was
@@ -300,12 +304,12 @@ pub async fn rotate(bus: &Bus, key: &KeyId) -> Result<Option<IssuedKey>, BusErro
 ///
 /// # Errors
 /// When NATS doesn't confirm it.
-pub async fn revoke(bus: &Bus, key: &KeyId) -> Result<Option<StoredKey>, BusError> {
+pub async fn revoke(bus: &Bus, key: &KeyId) -> Result<Option<Stored<KeyRecordV1>>, BusError> {
     let revoked = |record| {
         let revoked_ms = Some(clock::unix_ms());
         live(record).map(|record| KeyRecordV1 { revoked_ms, ..record })
     };
-    bus.change_key(key, revoked).await
+    bus.change_record(key, revoked).await
 }
 
 fn live(record: KeyRecordV1) -> Option<KeyRecordV1> {

@@ -1,23 +1,14 @@
 //! The table of keys in memory, fed by a watch of NATS KV: a request's key is looked up without any
 //! I/O. Secrets are never in it, only their SHA-256.
 
+use super::follow::Table;
 use super::sha256_hex;
 use crate::state::Gateway;
-use futures::StreamExt;
-use infra::bus::BusError;
-use infra::bus::records::{KeyChange, StoredKey};
+use infra::bus::records::Stored;
 use schemas::ids::KeyId;
 use schemas::records::KeyRecordV1;
-use schemas::subjects;
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
-use std::time::Duration;
-
-/// How long the first reading of the table may take.
-const FIRST_READING_SECONDS_MAX: Duration = Duration::from_secs(30);
-
-/// Pause before the watch starts anew after an error.
-const RESTART_PAUSE: Duration = Duration::from_millis(500);
 
 #[derive(Default)]
 struct Known {
@@ -30,8 +21,8 @@ struct Known {
 pub(crate) struct KeyTable(RwLock<Known>);
 
 impl Known {
-    fn learn(&mut self, stored: StoredKey) {
-        let StoredKey { record, revision } = stored;
+    fn learn(&mut self, stored: Stored<KeyRecordV1>) {
+        let Stored { record, revision } = stored;
         if let Some((newest, before)) = self.by_id.get(&record.key) {
             if *newest >= revision {
                 return;
@@ -58,24 +49,6 @@ pub(crate) enum Rejection {
 impl KeyTable {
     fn known(&self) -> RwLockReadGuard<'_, Known> {
         self.0.read().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Takes a record, unless a newer one is known: whoever changed a key and the watch tell the
-    /// same changes, in any order, and an old secret must not open again.
-    pub(crate) fn learn(&self, stored: StoredKey) {
-        self.0.write().unwrap_or_else(PoisonError::into_inner).learn(stored);
-    }
-
-    /// The newest change that is known.
-    fn newest(&self) -> u64 {
-        self.known().by_id.values().map(|(revision, _)| *revision).max().unwrap_or(0)
-    }
-
-    /// Forgets all, and takes these.
-    fn replace(&self, records: Vec<StoredKey>) {
-        let mut known = Known::default();
-        records.into_iter().for_each(|stored| known.learn(stored));
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = known;
     }
 
     /// The live key of a secret.
@@ -108,77 +81,27 @@ impl KeyTable {
     }
 }
 
-/// Reads the whole table, then follows it in the background.
-pub(crate) async fn watch(gateway: &Arc<Gateway>) -> Result<(), BusError> {
-    let (ready, read) = tokio::sync::oneshot::channel();
-    let watched = Arc::clone(gateway);
-    gateway.background.spawn_vital("keys", async move {
-        let stop = watched.background.stop().clone();
-        let mut ready = Some(ready);
-        loop {
-            tokio::select! {
-                () = stop.cancelled() => return,
-                error = follow(&watched, &mut ready) => {
-                    tracing::warn!(%error, "watching keys starts anew");
-                    tokio::time::sleep(RESTART_PAUSE).await;
-                }
-            }
-        }
-    });
-    let unread = |_| BusError::request("reading the table of keys", "no answer in time");
-    let read = tokio::time::timeout(FIRST_READING_SECONDS_MAX, read).await.map_err(unread)?;
-    read.map_err(|error| BusError::request("reading the table of keys", error))
-}
+impl Table for KeyTable {
+    type Record = KeyRecordV1;
 
-async fn follow(
-    gateway: &Gateway,
-    ready: &mut Option<tokio::sync::oneshot::Sender<()>>,
-) -> BusError {
-    let changes = match gateway.bus.watch_keys().await {
-        Ok(changes) => changes,
-        Err(error) => return error,
-    };
-    tokio::pin!(changes);
-    let mut connections = gateway.bus.connections();
-    connections.borrow_and_update();
-    let is_rewound =
-        async || gateway.bus.is_rewound(subjects::KEYS_BUCKET, gateway.keys.newest()).await;
-    let mut anew = match is_rewound().await {
-        Ok(is_rewound) => is_rewound.then(Vec::new),
-        Err(error) => return error,
-    };
-    loop {
-        let change = tokio::select! {
-            change = changes.next() => change,
-            Ok(()) = connections.changed() => match is_rewound().await {
-                Ok(false) => continue,
-                Ok(true) => return BusError::request("watching keys", "NATS has gone back"),
-                Err(error) => return error,
-            }
-        };
-        match change {
-            None => break,
-            Some(Ok(KeyChange::Put(stored))) => match &mut anew {
-                Some(anew) => anew.push(*stored),
-                None => gateway.keys.learn(*stored),
-            },
-            Some(Ok(KeyChange::Current)) => {
-                if let Some(anew) = anew.take() {
-                    tracing::warn!("NATS has gone back to earlier records of keys: these count");
-                    gateway.keys.replace(anew);
-                }
-                if let Some(ready) = ready.take() {
-                    // Nobody waits any more when the start was given up.
-                    let _ = ready.send(());
-                }
-            }
-            Some(Err(error @ BusError::Unreadable { .. })) => {
-                tracing::error!(%error, "a key is skipped");
-            }
-            Some(Err(error)) => return error,
-        }
+    fn of(gateway: &Gateway) -> &Self {
+        &gateway.keys
     }
-    BusError::request("watching keys", "the watch ended")
+
+    /// An old secret must not open again.
+    fn learn(&self, stored: Stored<KeyRecordV1>) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).learn(stored);
+    }
+
+    fn newest(&self) -> u64 {
+        self.known().by_id.values().map(|(revision, _)| *revision).max().unwrap_or(0)
+    }
+
+    fn replace(&self, records: Vec<Stored<KeyRecordV1>>) {
+        let mut known = Known::default();
+        records.into_iter().for_each(|stored| known.learn(stored));
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = known;
+    }
 }
 
 #[cfg(test)]
@@ -212,12 +135,12 @@ mod tests {
     fn a_key_opens_until_it_expires_or_is_revoked() {
         let table = KeyTable::default();
         let mut key = record("secret");
-        table.learn(StoredKey { record: key.clone(), revision: 1 });
+        table.learn(Stored { record: key.clone(), revision: 1 });
         assert_eq!(table.open("secret", 99).unwrap().key, key.key);
         assert_eq!(table.open("secret", 100).unwrap_err(), Rejection::Expired);
         assert_eq!(table.open("Secret", 99).unwrap_err(), Rejection::Unknown);
         key.revoked_ms = Some(5);
-        table.learn(StoredKey { record: key.clone(), revision: 2 });
+        table.learn(Stored { record: key.clone(), revision: 2 });
         assert_eq!(table.open("secret", 99).unwrap_err(), Rejection::Revoked);
         assert!(table.live().is_empty() && table.get(&key.key).is_some());
     }
@@ -227,9 +150,9 @@ mod tests {
         let table = KeyTable::default();
         let old = record("old");
         let new = KeyRecordV1 { sha256: sha256_hex(b"new"), ..old.clone() };
-        table.learn(StoredKey { record: old.clone(), revision: 7 });
-        table.learn(StoredKey { record: new, revision: 8 });
-        table.learn(StoredKey { record: old, revision: 7 });
+        table.learn(Stored { record: old.clone(), revision: 7 });
+        table.learn(Stored { record: new, revision: 8 });
+        table.learn(Stored { record: old, revision: 7 });
         assert_eq!(table.open("old", 1).unwrap_err(), Rejection::Unknown);
         assert!(table.open("new", 1).is_ok());
         assert_eq!(table.live().len(), 1);

@@ -1,5 +1,8 @@
 //! Keys: making them and knowing them. A secret is shown once and kept as SHA-256 only.
 
+/// How both tables are fed.
+pub(crate) mod follow;
+
 /// The table of keys, fed by NATS.
 pub mod keys;
 

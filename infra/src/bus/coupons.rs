@@ -2,14 +2,11 @@
 //! nobody else has changed it meanwhile. It says how many credits an account may have of a code;
 //! the credits themselves are in the ledger, each under its own name.
 
+use super::records::{Record, Stored};
 use super::{Bus, BusError};
-use async_nats::jetstream::kv::{CreateErrorKind, Operation, UpdateErrorKind};
 use schemas::ids::AccountId;
 use schemas::records::{CouponRecord, CouponRecordV1};
 use schemas::subjects;
-
-/// How often a claim is tried while others claim of the same code.
-const CLAIM_ATTEMPTS_MAX: u32 = 64;
 
 /// How often a code may be redeemed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,14 +28,36 @@ pub enum Claim {
     TotalMax,
 }
 
+impl Record for CouponRecordV1 {
+    type Id = str;
+    const BUCKET: &'static str = subjects::ACCOUNTS_BUCKET;
+    const NAMES: &'static str = subjects::COUPON_RECORDS;
+    const READING: &'static str = "reading a coupon";
+    const WRITING: &'static str = "claiming a coupon";
+    // Many redeem one code in the minute in which it is told.
+    const CHANGE_ATTEMPTS_MAX: u32 = 64;
+
+    fn name(code: &str) -> String {
+        subjects::coupon_record(code)
+    }
+
+    fn encoded(&self) -> serde_json::Result<Vec<u8>> {
+        serde_json::to_vec(&CouponRecord::V1(self.clone()))
+    }
+
+    fn decoded(body: &[u8]) -> serde_json::Result<Self> {
+        serde_json::from_slice(body).map(|CouponRecord::V1(record)| record)
+    }
+}
+
 impl Bus {
     /// How often an account has claimed a code.
     ///
     /// # Errors
     /// When NATS can't be asked or the record can't be read.
     pub async fn coupon_claims(&self, code: &str, account: &AccountId) -> Result<u32, BusError> {
-        let (record, _) = self.coupon(code).await?;
-        Ok(record.redeemed.get(account).copied().unwrap_or(0))
+        let there: Option<Stored<CouponRecordV1>> = self.record_of(code).await?;
+        Ok(there.map_or(0, |stored| claims(&stored.record, account)))
     }
 
     /// Claims a code once more for an account, if limits allow.
@@ -51,52 +70,25 @@ impl Bus {
         account: &AccountId,
         limits: CouponLimits,
     ) -> Result<Claim, BusError> {
-        let bucket = self.bucket(subjects::ACCOUNTS_BUCKET).await?;
-        let name = subjects::coupon_record(code);
-        for _ in 0..CLAIM_ATTEMPTS_MAX {
-            let (mut record, revision) = self.coupon(code).await?;
+        let claim = |there: Option<CouponRecordV1>| {
+            let mut record = there.unwrap_or_default();
             let total = record.redeemed.values().fold(0_u32, |sum, n| sum.saturating_add(*n));
-            let had = record.redeemed.get(account).copied().unwrap_or(0);
+            let had = claims(&record, account);
             if had >= limits.account_max {
-                return Ok(Claim::AccountMax);
+                return Err(Claim::AccountMax);
             }
             if total >= limits.total_max {
-                return Ok(Claim::TotalMax);
+                return Err(Claim::TotalMax);
             }
             record.redeemed.insert(account.clone(), had + 1);
-            let body = serde_json::to_vec(&CouponRecord::V1(record))
-                .map_err(|error| BusError::request("encoding a coupon", error))?;
-            let failed = |error: &dyn std::fmt::Display| BusError::request("a coupon", error);
-            let written = match revision {
-                Some(revision) => match bucket.update(&name, body.into(), revision).await {
-                    Ok(_) => true,
-                    Err(error) if error.kind() == UpdateErrorKind::WrongLastRevision => false,
-                    Err(error) => return Err(failed(&error)),
-                },
-                None => match bucket.create(&name, body.into()).await {
-                    Ok(_) => true,
-                    Err(error) if error.kind() == CreateErrorKind::AlreadyExists => false,
-                    Err(error) => return Err(failed(&error)),
-                },
-            };
-            if written {
-                return Ok(Claim::Number(had + 1));
-            }
-        }
-        Err(BusError::request("claiming a coupon", "others claim it all the time"))
-    }
-
-    async fn coupon(&self, code: &str) -> Result<(CouponRecordV1, Option<u64>), BusError> {
-        let bucket = self.bucket(subjects::ACCOUNTS_BUCKET).await?;
-        let name = subjects::coupon_record(code);
-        let entry = bucket.entry(&name).await;
-        let entry = entry.map_err(|error| BusError::request("reading a coupon", error))?;
-        let Some(entry) = entry.filter(|entry| entry.operation == Operation::Put) else {
-            return Ok((CouponRecordV1::default(), None));
+            Ok(record)
         };
-        let CouponRecord::V1(record) = serde_json::from_slice(&entry.value).map_err(|error| {
-            BusError::Unreadable { subject: name.clone(), cause: error.to_string() }
-        })?;
-        Ok((record, Some(entry.revision)))
+        let claimed = self.change_or_create(code, claim).await?;
+        let number = |stored: Stored<_>| Claim::Number(claims(&stored.record, account));
+        Ok(claimed.map_or_else(|refused| refused, number))
     }
+}
+
+fn claims(record: &CouponRecordV1, account: &AccountId) -> u32 {
+    record.redeemed.get(account).copied().unwrap_or(0)
 }

@@ -2,23 +2,30 @@
 //! has changed it meanwhile. So of several billing workers one begins a charge, and the others see
 //! that it has begun.
 
+use super::records::{Record, Stored};
 use super::{Bus, BusError};
-use async_nats::jetstream::kv::{self, CreateErrorKind, Operation, UpdateErrorKind};
-use futures::stream::BoxStream;
 use schemas::ids::AccountId;
 use schemas::recharge::{RechargeRecord, RechargeRecordV1};
 use schemas::subjects;
 
-/// How often a change is tried while others change the same record.
-const CHANGE_ATTEMPTS_MAX: u32 = 16;
+impl Record for RechargeRecordV1 {
+    type Id = AccountId;
+    const BUCKET: &'static str = subjects::ACCOUNTS_BUCKET;
+    const NAMES: &'static str = subjects::RECHARGE_RECORDS;
+    const READING: &'static str = "reading an auto-recharge";
+    const WRITING: &'static str = "writing an auto-recharge";
 
-/// A change in the table of records, in the order it happened.
-#[derive(Debug)]
-pub enum RechargeChange {
-    /// A record was made or changed.
-    Put(Box<RechargeRecordV1>),
-    /// All that was there at the start has been told.
-    Current,
+    fn name(id: &AccountId) -> String {
+        subjects::recharge_record(id)
+    }
+
+    fn encoded(&self) -> serde_json::Result<Vec<u8>> {
+        serde_json::to_vec(&RechargeRecord::V1(self.clone()))
+    }
+
+    fn decoded(body: &[u8]) -> serde_json::Result<Self> {
+        serde_json::from_slice(body).map(|RechargeRecord::V1(record)| record)
+    }
 }
 
 impl Bus {
@@ -27,7 +34,8 @@ impl Bus {
     /// # Errors
     /// When NATS can't be asked or the record can't be read.
     pub async fn recharge(&self, account: &AccountId) -> Result<RechargeRecordV1, BusError> {
-        self.recharge_as_stored(account).await.map(|(record, _)| record)
+        let there: Option<Stored<_>> = self.record_of(account).await?;
+        Ok(there.map_or_else(|| RechargeRecordV1::of(account.clone()), |stored| stored.record))
     }
 
     /// Changes an account's auto-recharge as it is now, so that no change of somebody else is lost.
@@ -38,67 +46,11 @@ impl Bus {
     pub async fn change_recharge(
         &self,
         account: &AccountId,
-        change: impl Fn(RechargeRecordV1) -> Option<RechargeRecordV1> + Send,
+        change: impl Fn(RechargeRecordV1) -> Option<RechargeRecordV1>,
     ) -> Result<Option<RechargeRecordV1>, BusError> {
-        let failed = |error: &dyn std::fmt::Display| BusError::request("an auto-recharge", error);
-        let bucket = self.bucket(subjects::ACCOUNTS_BUCKET).await?;
-        let name = subjects::recharge_record(account);
-        for _ in 0..CHANGE_ATTEMPTS_MAX {
-            let (record, revision) = self.recharge_as_stored(account).await?;
-            let Some(record) = change(record) else { return Ok(None) };
-            let body = serde_json::to_vec(&RechargeRecord::V1(record.clone()));
-            let body = body.map_err(|error| failed(&error))?;
-            let is_written = match revision {
-                Some(revision) => match bucket.update(&name, body.into(), revision).await {
-                    Ok(_) => true,
-                    Err(error) if error.kind() == UpdateErrorKind::WrongLastRevision => false,
-                    Err(error) => return Err(failed(&error)),
-                },
-                None => match bucket.create(&name, body.into()).await {
-                    Ok(_) => true,
-                    Err(error) if error.kind() == CreateErrorKind::AlreadyExists => false,
-                    Err(error) => return Err(failed(&error)),
-                },
-            };
-            if is_written {
-                return Ok(Some(record));
-            }
-        }
-        Err(failed(&"others change it all the time"))
+        let none = || RechargeRecordV1::of(account.clone());
+        let change = |there: Option<_>| change(there.unwrap_or_else(none)).ok_or(());
+        let changed = self.change_or_create(account, change).await?;
+        Ok(changed.ok().map(|stored| stored.record))
     }
-
-    /// Follows the table of records: first all that are there, then every change.
-    ///
-    /// # Errors
-    /// When the bucket can't be opened. Later errors end the stream; the caller starts again.
-    pub async fn watch_recharges(
-        &self,
-    ) -> Result<BoxStream<'static, Result<RechargeChange, BusError>>, BusError> {
-        let read = |entry: &kv::Entry| {
-            decoded(&entry.key, &entry.value).map(|record| RechargeChange::Put(Box::new(record)))
-        };
-        let filter = subjects::RECHARGE_RECORDS;
-        self.watch(subjects::ACCOUNTS_BUCKET, filter, read, || RechargeChange::Current).await
-    }
-
-    async fn recharge_as_stored(
-        &self,
-        account: &AccountId,
-    ) -> Result<(RechargeRecordV1, Option<u64>), BusError> {
-        let bucket = self.bucket(subjects::ACCOUNTS_BUCKET).await?;
-        let name = subjects::recharge_record(account);
-        let entry = bucket.entry(&name).await;
-        let entry = entry.map_err(|error| BusError::request("reading an auto-recharge", error))?;
-        let Some(entry) = entry.filter(|entry| entry.operation == Operation::Put) else {
-            return Ok((RechargeRecordV1::of(account.clone()), None));
-        };
-        Ok((decoded(&name, &entry.value)?, Some(entry.revision)))
-    }
-}
-
-fn decoded(name: &str, body: &[u8]) -> Result<RechargeRecordV1, BusError> {
-    let RechargeRecord::V1(record) = serde_json::from_slice(body).map_err(|error| {
-        BusError::Unreadable { subject: name.to_owned(), cause: error.to_string() }
-    })?;
-    Ok(record)
 }

@@ -1,51 +1,64 @@
-//! The records of keys and accounts in NATS KV: written by whoever creates them, watched by every
-//! gateway.
+//! Records in NATS KV: of keys, accounts, auto-recharge and coupons. Written by whoever makes them,
+//! changed only as they lie there now, and watched by whoever holds a table of them.
 
 use super::{Bus, BusError};
 use async_nats::jetstream::kv::{self, CreateErrorKind, Operation, UpdateErrorKind};
+use bytes::Bytes;
+use futures::StreamExt;
 use futures::stream::BoxStream;
-use futures::{Stream, StreamExt};
 use schemas::ids::{AccountId, KeyId};
 use schemas::records::{AccountRecord, AccountRecordV1, KeyRecord, KeyRecordV1};
 use schemas::subjects;
 
-/// How often a change is tried while others change the same key.
-const CHANGE_ATTEMPTS_MAX: u32 = 16;
+/// A kind of record: where it lies, what it is called, how it is written.
+pub trait Record: Clone + Send + Sync + 'static {
+    /// What a record belongs to.
+    type Id: ?Sized + Sync;
 
-/// A change in the table of keys, in the order it happened.
-#[derive(Debug)]
-pub enum KeyChange {
-    /// A key was made or changed.
-    Put(Box<StoredKey>),
-    /// All that was there at the start has been told.
-    Current,
+    /// The bucket.
+    const BUCKET: &'static str;
+    /// All names of this kind in the bucket: others lie beside them.
+    const NAMES: &'static str;
+    /// What fails when it can't be read, and when it can't be written.
+    const READING: &'static str;
+    /// See [`READING`](Self::READING).
+    const WRITING: &'static str;
+    /// How often a change is tried while others change the same record.
+    const CHANGE_ATTEMPTS_MAX: u32 = 16;
+
+    /// Its name in the bucket.
+    fn name(id: &Self::Id) -> String;
+
+    /// As it is written, with its version.
+    ///
+    /// # Errors
+    /// When it has no JSON.
+    fn encoded(&self) -> serde_json::Result<Vec<u8>>;
+
+    /// What was written.
+    ///
+    /// # Errors
+    /// When it is none of the versions that are known.
+    fn decoded(body: &[u8]) -> serde_json::Result<Self>;
 }
 
-/// A key's record as it lies in NATS.
+/// A record as it lies in NATS.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StoredKey {
+pub struct Stored<R> {
     /// The record.
-    pub record: KeyRecordV1,
-    /// Grows with every change of the key: of two records the one with the higher is the newer.
+    pub record: R,
+    /// Grows with every change of the bucket: of two of one name the one with the higher is the
+    /// newer.
     pub revision: u64,
 }
 
-/// A change in the table of accounts, in the order it happened.
+/// A change in a table of records, in the order it happened.
 #[derive(Debug)]
-pub enum AccountChange {
-    /// An account was made or changed.
-    Put(Box<StoredAccount>),
+pub enum RecordChange<R> {
+    /// A record was made or changed.
+    Put(Box<Stored<R>>),
     /// All that was there at the start has been told.
     Current,
-}
-
-/// An account's record as it lies in NATS.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StoredAccount {
-    /// The record.
-    pub record: AccountRecordV1,
-    /// Grows with every change of the account.
-    pub revision: u64,
 }
 
 impl Bus {
@@ -54,68 +67,50 @@ impl Bus {
         opened.map_err(|error| BusError::request("opening a key-value bucket", error))
     }
 
-    /// Writes the record of a new key and answers its revision.
+    /// Writes a record, whatever lay there, and answers its revision.
     ///
     /// # Errors
     /// When NATS doesn't confirm it.
-    pub async fn put_key(&self, record: &KeyRecordV1) -> Result<u64, BusError> {
-        let body = encoded(record)?;
-        let bucket = self.bucket(subjects::KEYS_BUCKET).await?;
-        let put = bucket.put(record.key.as_str(), body.into()).await;
-        put.map_err(|error| BusError::request("writing a key", error))
+    pub async fn put_record<R: Record>(&self, id: &R::Id, record: &R) -> Result<u64, BusError> {
+        let bucket = self.bucket(R::BUCKET).await?;
+        let put = bucket.put(R::name(id), body(record)?).await;
+        put.map_err(|error| BusError::request(R::WRITING, error))
     }
 
-    /// Writes the record of a key that nobody has made before; `None` when somebody has.
+    /// Writes a record that nobody has made before, and answers its revision; `None` when somebody
+    /// has.
     ///
     /// # Errors
     /// When NATS doesn't confirm it.
-    pub async fn create_key(&self, record: &KeyRecordV1) -> Result<Option<u64>, BusError> {
-        let body = encoded(record)?;
-        let bucket = self.bucket(subjects::KEYS_BUCKET).await?;
-        match bucket.create(record.key.as_str(), body.into()).await {
-            Ok(revision) => Ok(Some(revision)),
-            Err(error) if error.kind() == CreateErrorKind::AlreadyExists => Ok(None),
-            Err(error) => Err(BusError::request("writing a key", error)),
-        }
+    pub async fn create_record<R: Record>(
+        &self,
+        id: &R::Id,
+        record: &R,
+    ) -> Result<Option<u64>, BusError> {
+        create(&self.bucket(R::BUCKET).await?, id, record).await
     }
 
-    /// Changes a key's record as it lies in NATS now, so that no change of somebody else is lost: a
-    /// deleted key stays deleted. `None` when there is no such key or `change` wants nothing.
+    /// A record, if there is one.
+    ///
+    /// # Errors
+    /// When NATS can't be asked or the record can't be read.
+    pub async fn record_of<R: Record>(&self, id: &R::Id) -> Result<Option<Stored<R>>, BusError> {
+        stored(&self.bucket(R::BUCKET).await?, id).await
+    }
+
+    /// Changes a record as it lies in NATS now, so that no change of somebody else is lost: a
+    /// deleted key stays deleted. `None` when there is none or `change` wants nothing: then nothing
+    /// is written.
     ///
     /// # Errors
     /// When NATS doesn't confirm it, or the record can't be read.
-    pub async fn change_key(
+    pub async fn change_record<R: Record>(
         &self,
-        key: &KeyId,
-        change: impl Fn(KeyRecordV1) -> Option<KeyRecordV1>,
-    ) -> Result<Option<StoredKey>, BusError> {
-        let bucket = self.bucket(subjects::KEYS_BUCKET).await?;
-        for _ in 0..CHANGE_ATTEMPTS_MAX {
-            let entry = bucket.entry(key.as_str()).await;
-            let entry = entry.map_err(|error| BusError::request("reading a key", error))?;
-            let Some(entry) = entry.filter(|entry| entry.operation == Operation::Put) else {
-                return Ok(None);
-            };
-            let Some(record) = change(decoded(&entry)?) else { return Ok(None) };
-            let body = encoded(&record)?;
-            match bucket.update(key.as_str(), body.into(), entry.revision).await {
-                Ok(revision) => return Ok(Some(StoredKey { record, revision })),
-                Err(error) if error.kind() == UpdateErrorKind::WrongLastRevision => {}
-                Err(error) => return Err(BusError::request("writing a key", error)),
-            }
-        }
-        Err(BusError::request("writing a key", "others change it all the time"))
-    }
-
-    /// Writes an account's record.
-    ///
-    /// # Errors
-    /// When NATS doesn't confirm it.
-    pub async fn put_account(&self, record: &AccountRecordV1) -> Result<(), BusError> {
-        let body = encoded_account(record)?;
-        let bucket = self.bucket(subjects::ACCOUNTS_BUCKET).await?;
-        let put = bucket.put(record.account.as_str(), body.into()).await;
-        put.map(drop).map_err(|error| BusError::request("writing an account", error))
+        id: &R::Id,
+        change: impl Fn(R) -> Option<R>,
+    ) -> Result<Option<Stored<R>>, BusError> {
+        let change = |there: Option<R>| there.and_then(&change).ok_or(());
+        self.change_or_create(id, change).await.map(Result::ok)
     }
 
     /// An account's record, if there is one.
@@ -123,73 +118,67 @@ impl Bus {
     /// # Errors
     /// When NATS can't be asked or the record can't be read.
     pub async fn account(&self, account: &AccountId) -> Result<Option<AccountRecordV1>, BusError> {
-        let bucket = self.bucket(subjects::ACCOUNTS_BUCKET).await?;
-        let entry = bucket
-            .get(account.as_str())
-            .await
-            .map_err(|error| BusError::request("reading an account", error))?;
-        let Some(body) = entry else { return Ok(None) };
-        let AccountRecord::V1(record) = serde_json::from_slice(&body).map_err(|error| {
-            BusError::Unreadable { subject: account.to_string(), cause: error.to_string() }
-        })?;
-        Ok(Some(record))
+        let there: Option<Stored<AccountRecordV1>> = self.record_of(account).await?;
+        Ok(there.map(|stored| stored.record))
     }
 
-    /// Changes an account's record as it lies in NATS now, so that no change of somebody else is
-    /// lost. `None` when there is no such account.
-    ///
-    /// # Errors
-    /// When NATS doesn't confirm it, or the record can't be read.
-    pub async fn change_account(
+    /// Changes a record as it lies in NATS now, or makes the first. What `change` refuses with is
+    /// answered, and nothing is written.
+    pub(super) async fn change_or_create<R: Record, E>(
         &self,
-        account: &AccountId,
-        change: impl Fn(AccountRecordV1) -> AccountRecordV1,
-    ) -> Result<Option<StoredAccount>, BusError> {
-        let bucket = self.bucket(subjects::ACCOUNTS_BUCKET).await?;
-        for _ in 0..CHANGE_ATTEMPTS_MAX {
-            let entry = bucket.entry(account.as_str()).await;
-            let entry = entry.map_err(|error| BusError::request("reading an account", error))?;
-            let Some(entry) = entry.filter(|entry| entry.operation == Operation::Put) else {
-                return Ok(None);
+        id: &R::Id,
+        change: impl Fn(Option<R>) -> Result<R, E>,
+    ) -> Result<Result<Stored<R>, E>, BusError> {
+        let bucket = self.bucket(R::BUCKET).await?;
+        for _ in 0..R::CHANGE_ATTEMPTS_MAX {
+            let (there, before) = match stored::<R>(&bucket, id).await? {
+                Some(Stored { record, revision }) => (Some(record), Some(revision)),
+                None => (None, None),
             };
-            let record = change(decoded_account(&entry)?);
-            let body = encoded_account(&record)?;
-            match bucket.update(account.as_str(), body.into(), entry.revision).await {
-                Ok(revision) => return Ok(Some(StoredAccount { record, revision })),
-                Err(error) if error.kind() == UpdateErrorKind::WrongLastRevision => {}
-                Err(error) => return Err(BusError::request("writing an account", error)),
+            let record = match change(there) {
+                Ok(record) => record,
+                Err(refused) => return Ok(Err(refused)),
+            };
+            let written = match before {
+                Some(before) => update(&bucket, id, &record, before).await?,
+                None => create(&bucket, id, &record).await?,
+            };
+            if let Some(revision) = written {
+                return Ok(Ok(Stored { record, revision }));
             }
         }
-        Err(BusError::request("writing an account", "others change it all the time"))
+        Err(BusError::request(R::WRITING, "others change it all the time"))
     }
 
-    /// Follows the table of keys: first all that are there, then every change.
+    /// Follows a table of records: first all that are there, then every change.
     ///
     /// # Errors
     /// When the bucket can't be opened. Later errors end the stream; the caller starts again.
-    pub async fn watch_keys(
+    pub async fn watch_records<R: Record>(
         &self,
-    ) -> Result<impl Stream<Item = Result<KeyChange, BusError>> + Send + use<>, BusError> {
-        let read = |entry: &kv::Entry| {
-            let stored = |record| StoredKey { record, revision: entry.revision };
-            decoded(entry).map(|record| KeyChange::Put(Box::new(stored(record))))
-        };
-        self.watch(subjects::KEYS_BUCKET, ">", read, || KeyChange::Current).await
-    }
-
-    /// Follows the table of accounts: first all that are there, then every change.
-    ///
-    /// # Errors
-    /// When the bucket can't be opened. Later errors end the stream; the caller starts again.
-    pub async fn watch_accounts(
-        &self,
-    ) -> Result<impl Stream<Item = Result<AccountChange, BusError>> + Send + use<>, BusError> {
-        let read = |entry: &kv::Entry| {
-            let stored = |record| StoredAccount { record, revision: entry.revision };
-            decoded_account(entry).map(|record| AccountChange::Put(Box::new(stored(record))))
-        };
-        // Coupons and recharges lie beside the accounts, under names of two words.
-        self.watch(subjects::ACCOUNTS_BUCKET, "*", read, || AccountChange::Current).await
+    ) -> Result<BoxStream<'static, Result<RecordChange<R>, BusError>>, BusError> {
+        let failed = |error: &dyn std::fmt::Display| BusError::request("watching records", error);
+        let bucket = self.bucket(R::BUCKET).await?;
+        // The library says that all has been told with the last record, so of none it says nothing.
+        let subjects = format!("{}{}", bucket.prefix, R::NAMES);
+        let there = bucket.stream.info_with_subjects(subjects).await;
+        let there = there.map_err(|error| failed(&error))?;
+        let is_empty = there.take(1).count().await == 0;
+        let watch = bucket.watch_with_history(R::NAMES).await.map_err(|error| failed(&error))?;
+        let changes = watch.flat_map(move |entry| {
+            let changes = match entry {
+                Ok(entry) => {
+                    let put = (entry.operation == Operation::Put)
+                        .then(|| decoded(&entry).map(|stored| RecordChange::Put(Box::new(stored))));
+                    let told = (entry.delta == 0).then_some(Ok(RecordChange::Current));
+                    put.into_iter().chain(told).collect()
+                }
+                Err(error) => vec![Err(failed(&error))],
+            };
+            futures::stream::iter(changes)
+        });
+        let start = is_empty.then_some(Ok(RecordChange::Current));
+        Ok(futures::stream::iter(start).chain(changes).boxed())
     }
 
     /// Whether a bucket ends before a revision that was read of it: NATS has gone back to a backup,
@@ -197,64 +186,96 @@ impl Bus {
     ///
     /// # Errors
     /// When NATS can't be asked.
-    pub async fn is_rewound(&self, bucket: &str, revision: u64) -> Result<bool, BusError> {
-        let mut bucket = self.bucket(bucket).await?;
+    pub async fn is_rewound<R: Record>(&self, revision: u64) -> Result<bool, BusError> {
+        let mut bucket = self.bucket(R::BUCKET).await?;
         let info = bucket.stream.info().await;
         let info = info.map_err(|error| BusError::request("looking at a bucket", error))?;
         Ok(info.state.last_sequence < revision)
     }
+}
 
-    pub(super) async fn watch<C: Send + 'static>(
-        &self,
-        name: &str,
-        filter: &str,
-        read: impl Fn(&kv::Entry) -> Result<C, BusError> + Send + 'static,
-        current: impl Fn() -> C + Send + 'static,
-    ) -> Result<BoxStream<'static, Result<C, BusError>>, BusError> {
-        let bucket = self.bucket(name).await?;
-        // The library says that all has been told with the last record, so of none it says nothing.
-        let subjects = format!("{}{filter}", bucket.prefix);
-        let there = bucket.stream.info_with_subjects(subjects).await;
-        let there = there.map_err(|error| BusError::request("watching records", error))?;
-        let empty = there.take(1).count().await == 0;
-        let watch = bucket.watch_with_history(filter).await;
-        let watch = watch.map_err(|error| BusError::request("watching records", error))?;
-        let start: Vec<Result<C, BusError>> = if empty { vec![Ok(current())] } else { Vec::new() };
-        let changes = watch.flat_map(move |entry| {
-            let changes = match entry {
-                Ok(entry) => {
-                    let put = (entry.operation == Operation::Put).then(|| read(&entry));
-                    let told = (entry.delta == 0).then(|| Ok(current()));
-                    put.into_iter().chain(told).collect()
-                }
-                Err(error) => vec![Err(BusError::request("watching records", error))],
-            };
-            futures::stream::iter(changes)
-        });
-        Ok(futures::stream::iter(start).chain(changes).boxed())
+/// Writes the first record; `None` when there is one.
+async fn create<R: Record>(
+    bucket: &kv::Store,
+    id: &R::Id,
+    record: &R,
+) -> Result<Option<u64>, BusError> {
+    match bucket.create(R::name(id), body(record)?).await {
+        Err(error) if error.kind() == CreateErrorKind::AlreadyExists => Ok(None),
+        created => created.map(Some).map_err(|error| BusError::request(R::WRITING, error)),
     }
 }
 
-fn encoded(record: &KeyRecordV1) -> Result<Vec<u8>, BusError> {
-    serde_json::to_vec(&KeyRecord::V1(record.clone()))
-        .map_err(|error| BusError::request("encoding a key", error))
+/// Writes over the record of a revision; `None` when that isn't the newest.
+async fn update<R: Record>(
+    bucket: &kv::Store,
+    id: &R::Id,
+    record: &R,
+    before: u64,
+) -> Result<Option<u64>, BusError> {
+    match bucket.update(R::name(id), body(record)?, before).await {
+        Err(error) if error.kind() == UpdateErrorKind::WrongLastRevision => Ok(None),
+        updated => updated.map(Some).map_err(|error| BusError::request(R::WRITING, error)),
+    }
 }
 
-fn decoded(entry: &kv::Entry) -> Result<KeyRecordV1, BusError> {
-    let KeyRecord::V1(record) = serde_json::from_slice(&entry.value).map_err(|error| {
-        BusError::Unreadable { subject: entry.key.clone(), cause: error.to_string() }
+fn body<R: Record>(record: &R) -> Result<Bytes, BusError> {
+    let encoded = record.encoded();
+    encoded.map(Bytes::from).map_err(|error| BusError::request(R::WRITING, error))
+}
+
+fn decoded<R: Record>(entry: &kv::Entry) -> Result<Stored<R>, BusError> {
+    let record = R::decoded(&entry.value).map_err(|error| BusError::Unreadable {
+        subject: entry.key.clone(),
+        cause: error.to_string(),
     })?;
-    Ok(record)
+    Ok(Stored { record, revision: entry.revision })
 }
 
-fn encoded_account(record: &AccountRecordV1) -> Result<Vec<u8>, BusError> {
-    serde_json::to_vec(&AccountRecord::V1(record.clone()))
-        .map_err(|error| BusError::request("encoding an account", error))
+async fn stored<R: Record>(bucket: &kv::Store, id: &R::Id) -> Result<Option<Stored<R>>, BusError> {
+    let entry = bucket.entry(R::name(id)).await;
+    let entry = entry.map_err(|error| BusError::request(R::READING, error))?;
+    let entry = entry.filter(|entry| entry.operation == Operation::Put);
+    entry.as_ref().map(decoded).transpose()
 }
 
-fn decoded_account(entry: &kv::Entry) -> Result<AccountRecordV1, BusError> {
-    let AccountRecord::V1(record) = serde_json::from_slice(&entry.value).map_err(|error| {
-        BusError::Unreadable { subject: entry.key.clone(), cause: error.to_string() }
-    })?;
-    Ok(record)
+impl Record for KeyRecordV1 {
+    type Id = KeyId;
+    const BUCKET: &'static str = subjects::KEYS_BUCKET;
+    const NAMES: &'static str = ">";
+    const READING: &'static str = "reading a key";
+    const WRITING: &'static str = "writing a key";
+
+    fn name(id: &KeyId) -> String {
+        id.to_string()
+    }
+
+    fn encoded(&self) -> serde_json::Result<Vec<u8>> {
+        serde_json::to_vec(&KeyRecord::V1(self.clone()))
+    }
+
+    fn decoded(body: &[u8]) -> serde_json::Result<Self> {
+        serde_json::from_slice(body).map(|KeyRecord::V1(record)| record)
+    }
+}
+
+impl Record for AccountRecordV1 {
+    type Id = AccountId;
+    const BUCKET: &'static str = subjects::ACCOUNTS_BUCKET;
+    // Coupons and recharges lie beside the accounts, under names of two words.
+    const NAMES: &'static str = "*";
+    const READING: &'static str = "reading an account";
+    const WRITING: &'static str = "writing an account";
+
+    fn name(id: &AccountId) -> String {
+        id.to_string()
+    }
+
+    fn encoded(&self) -> serde_json::Result<Vec<u8>> {
+        serde_json::to_vec(&AccountRecord::V1(self.clone()))
+    }
+
+    fn decoded(body: &[u8]) -> serde_json::Result<Self> {
+        serde_json::from_slice(body).map(|AccountRecord::V1(record)| record)
+    }
 }

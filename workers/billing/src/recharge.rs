@@ -6,7 +6,7 @@
 use crate::Billing;
 use futures::StreamExt;
 use infra::bus::BusError;
-use infra::bus::recharges::RechargeChange;
+use infra::bus::records::RecordChange;
 use infra::clock;
 use infra::store::{StoreError, apply};
 use payments::{Charged, Payments, PaymentsError};
@@ -72,7 +72,7 @@ pub(crate) async fn recharge(billing: Arc<Billing>, stop: CancellationToken) {
 async fn watch(billing: &Billing, payments: &Payments) -> Result<(), Interrupted> {
     let mut connections = billing.bus.connections();
     connections.borrow_and_update();
-    let mut changes = billing.bus.watch_recharges().await?;
+    let mut changes = billing.bus.watch_records().await?;
     let mut looks = tokio::time::interval(LOOK_INTERVAL);
     let mut table = Table::new();
     let mut rests = HashMap::new();
@@ -80,8 +80,11 @@ async fn watch(billing: &Billing, payments: &Payments) -> Result<(), Interrupted
     loop {
         tokio::select! {
             change = changes.next() => match change.ok_or(Interrupted::Ended)?? {
-                RechargeChange::Put(record) => drop(table.insert(record.account.clone(), *record)),
-                RechargeChange::Current => current = true,
+                RecordChange::Put(stored) => {
+                    let record: RechargeRecordV1 = stored.record;
+                    table.insert(record.account.clone(), record);
+                }
+                RecordChange::Current => current = true,
             },
             _ = looks.tick(), if current => look(billing, payments, &table, &mut rests).await?,
             // What was changed meanwhile may not be told.
