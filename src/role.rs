@@ -264,15 +264,24 @@ impl Port {
 async fn run_provider(arguments: Plain, environment: Environment) -> Result<ExitCode, Failure> {
     let config = read_config(&arguments.config, &environment)?;
     let bus = Endpoints::bus_from_environment(&environment, "worker provider").await?;
-    let stop = stopped_by_signal();
-    let port = Port::open(arguments.port, (&bus, None), true, &stop).await?;
-    let config = Arc::new(config);
+    let reload = reload(&arguments.config, &environment, &Arc::new(config));
+    call_vendors(reload, bus, arguments.port, stopped_by_signal()).await
+}
+
+/// Serves the models that can be called from here.
+async fn call_vendors(
+    reload: Reload,
+    bus: Bus,
+    port: MetricsPort,
+    stop: CancellationToken,
+) -> Result<ExitCode, Failure> {
+    let port = Port::open(port, (&bus, None), true, &stop).await?;
+    let config = Arc::clone(&reload.running);
     if !config.models.iter().any(|model| model.can_be_called()) {
         // It says what is missing.
         let (metrics, never) = (port.metrics.clone(), CancellationToken::new());
         worker_provider::run(&config, bus.clone(), metrics, never).await?;
     }
-    let reload = reload(&arguments.config, &environment, &config);
     let check = |config: &Config| worker_provider::check(config).map_err(Failure::new);
     let reload = Reload { metrics: Some(port.metrics.clone()), check, ..reload };
     let configs = reload.watch(&port.tasks);
@@ -307,6 +316,10 @@ async fn run_rakuten(arguments: Rakuten, environment: Environment) -> Result<Exi
     if arguments.end_with_parent {
         stop_with_standard_input(stop.clone())?;
     }
+    if !config.models.moved().is_empty() {
+        let read = (&arguments.config, &environment);
+        return call_elsewhere(config, read, bus, arguments.port, stop).await;
+    }
     let port = Port::open(arguments.port, (&bus, None), true, &stop).await?;
     let name = arguments.name;
     let file = arguments.model.or_else(|| configured_file(&config, name.as_deref()));
@@ -324,6 +337,22 @@ async fn run_rakuten(arguments: Rakuten, environment: Environment) -> Result<Exi
     let ran = serve_llama(&config, (name, file), bus, (port.metrics.clone(), stop)).await;
     port.close().await;
     ran.map(|()| ExitCode::SUCCESS)
+}
+
+/// Serves our own models from where `RAKUTEN_LLM_API_BASE` says, and nothing else: who runs them
+/// and who calls them are the same to NATS.
+async fn call_elsewhere(
+    mut config: Config,
+    (file, environment): (&ConfigFile, &Environment),
+    bus: Bus,
+    port: MetricsPort,
+    stop: CancellationToken,
+) -> Result<ExitCode, Failure> {
+    let only_moved = |config: &mut Config| config.models = config.models.moved();
+    only_moved(&mut config);
+    tracing::info!("RAKUTEN_LLM_API_BASE is set: the model is called there, and no file is loaded");
+    let reload = Reload { adjust: only_moved, ..reload(file, environment, &Arc::new(config)) };
+    call_vendors(reload, bus, port, stop).await
 }
 
 /// The file of the model of that name, else of the first of our own.

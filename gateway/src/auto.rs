@@ -5,7 +5,7 @@ use crate::conversation::Past;
 use crate::credits::{self, WorstCase};
 use crate::routing;
 use infra::config::{Config, Model};
-use schemas::catalogue::{Capability, Vendor};
+use schemas::catalogue::Capability;
 use schemas::error::{ErrorCode, Problem};
 use schemas::job::JobKind;
 use schemas::money::MicroUsd;
@@ -160,7 +160,7 @@ fn candidates(
             routing::Candidate {
                 name: model.name.clone(),
                 tier: model.tier,
-                local: model.vendor == Vendor::Llama,
+                local: model.local,
                 capabilities: model.capabilities.clone(),
                 context: model.context,
                 price: worst.amount,

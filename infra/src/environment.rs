@@ -33,6 +33,8 @@ pub const ADMIN_API_KEY: &str = "ADMIN_API_KEY";
 pub const STRIPE_SECRET_KEY: &str = "STRIPE_SECRET_KEY";
 /// What Stripe signs its webhooks with, for gateways.
 pub const STRIPE_WEBHOOK_SECRET: &str = "STRIPE_WEBHOOK_SECRET";
+/// The header in which a proxy that stands near tells whom it serves, such as `fly-client-ip`.
+pub const CLIENT_ADDRESS_HEADER: &str = "CLIENT_ADDRESS_HEADER";
 /// Where buyers reach the gateway.
 pub const PUBLIC_URL: &str = "PUBLIC_URL";
 /// Path of a nats-server to start, when it isn't in PATH.

@@ -56,6 +56,7 @@ fn subjects_spelled() -> Option<Spelled> {
         ("coupon_record", subjects::coupon_record("CODE")),
         ("recharge_record", subjects::recharge_record(&account)),
         ("RECHARGE_RECORDS", subjects::RECHARGE_RECORDS.to_owned()),
+        ("COUPON_RECORDS", subjects::COUPON_RECORDS.to_owned()),
         ("chat", subjects::chat("POOL", "MODEL")),
         ("chat_pool", subjects::chat_pool("POOL")),
         ("chat_consumer", subjects::chat_consumer("POOL")),

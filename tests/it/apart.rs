@@ -22,8 +22,20 @@ pub(crate) struct Apart {
 impl Apart {
     /// Starts `fly-llm` with these arguments and the configuration of all tests.
     pub(crate) fn start(world: &mut World, arguments: &[&str]) -> Self {
+        let nats_url = world.servers().nats_url().to_owned();
+        Self::start_as(world, arguments, "", &[("NATS_URL", &nats_url)])
+    }
+
+    /// The same with more models, and more in its environment.
+    pub(crate) fn start_as(
+        world: &mut World,
+        arguments: &[&str],
+        more_models: &str,
+        environment: &[(&str, &str)],
+    ) -> Self {
         let folder = TempDir::new().unwrap();
         let config = World::config_text(world.vendor());
+        let config = config.replace("\nmodels:\n", &format!("\nmodels:\n{more_models}"));
         std::fs::write(folder.path().join("own.yaml"), config).unwrap();
         let ((port, kept), (metrics_port, also_kept)) = (port(), port());
         let mut command = Command::new(PROGRAM);
@@ -32,7 +44,7 @@ impl Apart {
             command.args(["--listen", &format!("127.0.0.1:{port}")]);
             command.args(["--metrics-listen", &format!("127.0.0.1:{metrics_port}")]);
         }
-        command.env("NATS_URL", world.servers().nats_url());
+        command.envs(environment.iter().copied());
         command.env("REDIS_URL", world.servers().redis_url());
         let errors = std::fs::File::create(folder.path().join("role.err")).unwrap();
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(errors).kill_on_drop(true);

@@ -48,6 +48,8 @@ mod direct;
 mod drain;
 #[cfg(test)]
 mod edges;
+/// The local model on another server.
+mod elsewhere;
 #[cfg(test)]
 mod embeddings;
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //! or does more. What is stored stays text.
 
 use harness::{Answer, Delivery, Key, Script, Visitor, World, wait_until};
-use infra::config::Coupon;
+use infra::config::{Config, Coupon};
 use reqwest::Method;
 use schemas::money::MicroUsd;
 use schemas::records::{AccountLimits, AccountRecordV1};
@@ -159,6 +159,28 @@ async fn keys_cannot_be_guessed_at_the_door() {
     let elsewhere = elsewhere.header("content-type", "application/x-www-form-urlencoded");
     let entered = guesser.send(elsewhere.body(format!("key={}", key.secret))).await;
     assert_eq!(entered.status, 303, "others come in");
+    world.finish().await;
+}
+
+/// A proxy that puts its own address last in x-forwarded-for makes all one, unless its header is
+/// told.
+#[tokio::test]
+async fn who_asks_is_told_by_the_header_that_the_operator_names() {
+    let named = |config: &mut Config| {
+        config.gateway.client_address_header = Some("fly-client-ip".into());
+    };
+    let world = World::builder().config(named).start().await;
+    let mut guesser = visitor(&world, "en");
+    let mut told = Vec::new();
+    for address in std::iter::repeat_n("198.51.100.7", 30).chain(["198.51.100.8"]) {
+        let guess = guesser.request(Method::POST, "/account/sign-in");
+        let guess = guess.header("x-forwarded-for", "198.51.100.1");
+        let guess = guess.header("content-type", "application/x-www-form-urlencoded");
+        let guess = guess.header("fly-client-ip", address).body("key=sk-fly-guess");
+        told.push(guesser.send(guess).await.status);
+    }
+    assert!(told.contains(&429), "{told:?}");
+    assert_ne!(told.last(), Some(&429), "another one is let in: {told:?}");
     world.finish().await;
 }
 

@@ -9,6 +9,7 @@ use super::keys::{
 use super::shapes::{Account, Allowance};
 use crate::auth::follow::Table as _;
 use crate::auth::issue::{self, AccountEdit, BudgetsEdit};
+use crate::portal::audit;
 use crate::state::Gateway;
 use axum::Json;
 use axum::body::Body;
@@ -85,6 +86,7 @@ pub(super) async fn change(
     let body = incoming::body(&gateway, &headers, body).await?;
     let edit = checked(&gateway, incoming::json(&body)?)?;
     let spent = spent(&gateway, &id).await?;
+    audit(&gateway, format!("change account {id}")).await;
     let stored =
         issue::edit_account(&gateway.bus, &id, edit).await.map_err(|error| away(&error))?;
     let stored = stored.ok_or_else(|| unknown(&account))?;

@@ -9,6 +9,7 @@ use crate::auth::follow::Table as _;
 use crate::auth::issue::{self, BudgetsEdit, IssuedKey, KeyEdit, NewKey};
 use crate::credits;
 use crate::pii::Kind;
+use crate::portal::audit;
 use crate::state::Gateway;
 use axum::Json;
 use axum::body::Body;
@@ -116,7 +117,11 @@ pub(super) async fn create(
 ) -> Result<Json<ApiKey>, ApiError> {
     incoming::require_admin(&gateway, &headers)?;
     let body = incoming::body(&gateway, &headers, body).await?;
-    let issued = issued(&gateway, incoming::json(&body)?).await?;
+    let wanted: Wanted = incoming::json(&body)?;
+    let (name, of) =
+        (&wanted.name, wanted.account.as_ref().map_or("a new account", AccountId::as_str));
+    audit(&gateway, format!("create key {name:?} of {of}")).await;
+    let issued = issued(&gateway, wanted).await?;
     Ok(Json(learnt(&gateway, issued, Spending::default())))
 }
 
@@ -347,6 +352,7 @@ pub(super) async fn change(
     let edit = checked_change(&gateway, incoming::json(&body)?)?;
     let record = find(&gateway, &key).ok_or_else(|| unknown(&key))?;
     let spent = spent(&gateway, &record).await?;
+    audit(&gateway, format!("change key {}", record.key)).await;
     let stored =
         issue::edit(&gateway.bus, &record.key, edit).await.map_err(|error| away(&error))?;
     let stored = stored.ok_or_else(|| unknown(&key))?;
@@ -365,6 +371,7 @@ pub(super) async fn rotate(
     let record = find(&gateway, &key).ok_or_else(|| unknown(&key))?;
     // Asked before the old secret ends, so that no failure of Redis swallows the new one.
     let spent = spent(&gateway, &record).await?;
+    audit(&gateway, format!("rotate key {}", record.key)).await;
     let issued = issue::rotate(&gateway.bus, &record.key).await.map_err(|error| away(&error))?;
     let issued = issued.ok_or_else(|| unknown(&key))?;
     Ok(Json(learnt(&gateway, issued, spent)))
@@ -378,6 +385,7 @@ pub(super) async fn remove(
 ) -> Result<Json<DeletedKey>, ApiError> {
     incoming::require_admin(&gateway, &headers)?;
     let record = find(&gateway, &key).ok_or_else(|| unknown(&key))?;
+    audit(&gateway, format!("revoke {}", record.key)).await;
     end(&gateway, &record.key).await?;
     let key_id = record.key.clone();
     Ok(Json(DeletedKey { key_id, object: "api_key", deleted: true }))

@@ -94,6 +94,13 @@ async fn note(
         NoticeObject::Other => ("other", None),
     };
     gateway.metrics.stripe_events_total.with_label_values(&[about, outcome.as_str()]).inc();
+    tracing::info!(
+        event = notice.event,
+        kind = notice.kind,
+        object,
+        outcome = outcome.as_str(),
+        "Stripe told"
+    );
     let row = NoticeRow {
         at_ms: clock::unix_ms(),
         event: notice.event.clone(),

@@ -1,5 +1,5 @@
-//! How a table in memory is fed by NATS KV: read whole at the start, then followed for as long as the
-//! gateway runs, and read anew when NATS has gone back to a backup.
+//! How a table in memory is fed by NATS KV: read whole at the start, then followed for as long as
+//! the gateway runs, and read anew when NATS has gone back to a backup.
 
 use crate::state::Gateway;
 use futures::StreamExt;

@@ -12,7 +12,7 @@ use crate::line::Asking;
 use crate::routing;
 use crate::state::Gateway;
 use infra::config::{DropParams, Model};
-use schemas::catalogue::{Capability, Tokenizer, Vendor};
+use schemas::catalogue::{Capability, Tokenizer};
 use schemas::error::{ErrorCode, Problem};
 use schemas::ids::AccountId;
 use schemas::job::JobKind;
@@ -117,9 +117,9 @@ pub(super) async fn route(gateway: &Arc<Gateway>, mut missed: Missed) -> Result<
         }
     }
     if missed.masked.local_only {
-        candidates.retain(|model| model.vendor == Vendor::Llama);
+        candidates.retain(|model| model.local);
         if candidates.is_empty() {
-            return Err(only_local());
+            return Err(only_local(gateway));
         }
     }
     if prefer_well(gateway, &mut candidates, &for_context) {
@@ -187,13 +187,28 @@ fn prefer_well(
     candidates.first().map(|model| &model.name) != first.as_ref()
 }
 
-fn only_local() -> Problem {
+fn only_local(gateway: &Gateway) -> Problem {
+    let local = gateway.config.models.iter().filter(|model| model.local);
+    let names = local.map(|model| format!("\"{}\"", model.name)).collect::<Vec<_>>();
+    let (japanese, english) = match names.is_empty() {
+        true => ("設定にローカルモデルがありません。".to_owned(), "none is configured.".to_owned()),
+        false => {
+            let names = names.join(", ");
+            (
+                format!("{names} か \"auto\" を使ってください。"),
+                format!("use {names}, or \"auto\"."),
+            )
+        }
+    };
     Problem::new(
         ErrorCode::ContentBlocked,
-        "個人情報 (または画像・音声・ファイル) はローカルモデルでのみ処理できます。\"rakuten-llm\" か \
-         \"auto\" を使ってください。",
-        "The request holds personal data (or an image, a sound or a file) that only a local model \
-         may see: use \"rakuten-llm\", or \"auto\" with a local model running.",
+        format!(
+            "個人情報（または画像・音声・ファイル）はローカルモデルでのみ処理できます。{japanese}"
+        ),
+        format!(
+            "The request holds personal data (or an image, a sound or a file) that only a local \
+             model may see: {english}"
+        ),
     )
     .at("model")
 }

@@ -250,13 +250,13 @@ pub(crate) fn once() -> Markup {
 impl FromRequest<Arc<Gateway>> for Open {
     type Rejection = Response;
 
-    async fn from_request(request: Request, _: &Arc<Gateway>) -> Result<Self, Response> {
+    async fn from_request(request: Request, gateway: &Arc<Gateway>) -> Result<Self, Response> {
         let (parts, body) = request.into_parts();
         let look = Look::of(&parts.headers, &parts.uri);
         if !is_from_here(&parts.headers) {
             return Err(look.refused());
         }
-        let place = Whereabouts::of(&parts).0;
+        let place = Whereabouts::of(&parts, gateway).0;
         Ok(Self { fields: fields(&look, body).await?, place })
     }
 }

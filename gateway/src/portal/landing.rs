@@ -14,7 +14,7 @@ use axum::response::Response;
 use infra::config::{Model, Stripe};
 use maud::{Markup, html};
 use payments::{Offer, Payments};
-use schemas::catalogue::{Capability, Tier, Vendor};
+use schemas::catalogue::{Capability, Tier};
 use schemas::error::Problem;
 use schemas::money::{Currency, MicroUsd, PicoUsdPerToken};
 use serde_json::json;
@@ -151,7 +151,7 @@ fn row(model: &Model, t: &Landing) -> Markup {
             th scope="row" {
                 code { (model.name) } " "
                 span.badge { (tier(model.tier, t)) }
-                @if model.vendor == Vendor::Llama { " " span.badge.good { (t.local) } }
+                @if model.local { " " span.badge.good { (t.local) } }
             }
             td.number { (grouped(model.context)) }
             td.number { (price(model.price.input)) }

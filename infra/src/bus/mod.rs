@@ -277,10 +277,13 @@ impl Bus {
         Err(BusError::request("listening for adverts", "the connection is closed"))
     }
 
-    /// Sends what was published and closes nothing: for the end of a process.
+    /// Sends what was published and closes nothing: for the end of a process, which doesn't wait
+    /// for a NATS that is away.
     pub async fn flush(&self) {
-        if let Err(error) = self.client.flush().await {
-            tracing::debug!(%error, "the last messages couldn't be flushed");
+        match tokio::time::timeout(REQUEST_SECONDS_MAX, self.client.flush()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::debug!(%error, "the last messages couldn't be flushed"),
+            Err(_) => tracing::warn!("NATS is away: the last messages couldn't be flushed"),
         }
     }
 }

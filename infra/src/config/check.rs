@@ -167,6 +167,15 @@ fn check_gateway(gateway: &Gateway) -> Result<(), Mistake> {
             return Err((1, what));
         }
     }
+    if let Some(name) = &gateway.client_address_header
+        && !is_header(name)
+    {
+        let what = format!(
+            "gateway.client_address_header: '{name}' is no header's name: write small letters, \
+             digits and '-', such as fly-client-ip"
+        );
+        return Err((1, what));
+    }
     if gateway.body_bytes_max >= PAYLOAD_BYTES_MAX {
         let what = format!(
             "gateway.body_bytes_max: {} doesn't fit a NATS message: write less \
@@ -176,6 +185,12 @@ fn check_gateway(gateway: &Gateway) -> Result<(), Mistake> {
         return Err((1, what));
     }
     Ok(())
+}
+
+/// Whether it can be looked for as it stands: names of headers come in small letters.
+pub(super) fn is_header(name: &str) -> bool {
+    let is_letter = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
+    !name.is_empty() && name.chars().all(is_letter)
 }
 
 fn check_limits(limits: &Limits) -> Result<(), Mistake> {

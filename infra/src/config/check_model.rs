@@ -53,18 +53,20 @@ pub(super) fn check_model(
     }
     let listed = known.and_then(|known| known.price);
     let price = check_price("price", written.price.or(listed), embeds_only).map_err(&fail)?;
-    let cost = written.cost.or(listed).map(|cost| check_price("cost", Some(cost), embeds_only));
-    let cost = cost.transpose().map_err(&fail)?;
+    let of_cost = |cost| check_price("cost", Some(cost), embeds_only);
+    let cost = written.cost.or(listed).map(of_cost).transpose().map_err(&fail)?;
     let is_llama = vendor == Vendor::Llama;
     check_own(is_llama, written.llama.is_some(), &capabilities).map_err(&fail)?;
-    let llama = is_llama.then(|| check_llama(written.llama.unwrap_or_default(), environment));
-    let llama = llama.transpose().map_err(&fail)?;
+    let of_llama = || check_llama(written.llama.unwrap_or_default(), environment);
+    let llama = is_llama.then(of_llama).transpose().map_err(&fail)?;
     Ok(Model {
         upstream: own.upstream,
         aliases: written.aliases,
         pool: written.pool,
         vendor,
         preset,
+        local: written.local.unwrap_or(is_llama),
+        moved: false,
         api_base: own.api_base,
         api_version: own.api_version,
         api_keys: own.api_keys,

@@ -67,6 +67,7 @@ pub(super) struct FileModel {
     pub(super) pool: String,
     pub(super) vendor: Vendor,
     pub(super) preset: Option<Preset>,
+    pub(super) local: Option<bool>,
     pub(super) upstream: Option<String>,
     pub(super) api_base: Option<String>,
     pub(super) api_version: Option<String>,

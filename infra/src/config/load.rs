@@ -2,12 +2,13 @@
 //! is told with file, line and what to write instead; nothing is guessed.
 
 use super::Config;
-use super::check::check;
+use super::check::{check, is_header};
 use super::explain;
 use super::file::File;
 use super::model::{Catalogue, Model};
 use crate::environment::{
-    CACHE_TTL, ENABLE_CACHING, Environment, MAX_TOKENS_PER_REQUEST, RAKUTEN_LLM_API_BASE,
+    CACHE_TTL, CLIENT_ADDRESS_HEADER, ENABLE_CACHING, Environment, MAX_TOKENS_PER_REQUEST,
+    RAKUTEN_LLM_API_BASE,
 };
 use schemas::catalogue::Vendor;
 use std::path::Path;
@@ -150,6 +151,13 @@ fn apply_environment(config: &mut Config, environment: &Environment) -> Result<(
             variable(MAX_TOKENS_PER_REQUEST, "write a number of tokens, 1 or more")
         })?;
     }
+    if let Some(name) = environment.get(CLIENT_ADDRESS_HEADER) {
+        let name = name.to_ascii_lowercase();
+        if !is_header(&name) {
+            return Err(variable(CLIENT_ADDRESS_HEADER, "write a header, such as fly-client-ip"));
+        }
+        config.gateway.client_address_header = Some(name);
+    }
     if let Some(base) = environment.get(RAKUTEN_LLM_API_BASE) {
         if !base.starts_with("http://") && !base.starts_with("https://") {
             return Err(variable(RAKUTEN_LLM_API_BASE, "write a URL such as http://HOST:8080/v1"));
@@ -159,7 +167,7 @@ fn apply_environment(config: &mut Config, environment: &Environment) -> Result<(
     Ok(())
 }
 
-/// With a base URL the local models are called there, over OpenAI's protocol, by provider workers.
+/// With a base URL our own models are called there, over OpenAI's protocol. They stay local.
 fn serve_llama_elsewhere(models: &Catalogue, base: &str) -> Catalogue {
     let moved = models.iter().map(|model| {
         let mut model = Model::clone(model);
@@ -167,6 +175,7 @@ fn serve_llama_elsewhere(models: &Catalogue, base: &str) -> Catalogue {
             model.vendor = Vendor::Compatible;
             model.api_base = Some(base.trim_end_matches('/').to_owned());
             model.llama = None;
+            model.moved = true;
         }
         model
     });
@@ -270,6 +279,7 @@ mod tests {
             ("CACHE_TTL", "60"),
             ("MAX_TOKENS_PER_REQUEST", "7"),
             ("RAKUTEN_LLM_API_BASE", "http://127.0.0.1:1/v1/"),
+            ("CLIENT_ADDRESS_HEADER", "Fly-Client-IP"),
             ("OPENAI_API_KEY", "sk-x"),
         ]);
         let config = Config::load(None, &environment).unwrap();
@@ -277,11 +287,16 @@ mod tests {
         assert_eq!(config.cache.ttl_seconds, 60);
         assert_eq!(config.limits.max_tokens_per_request, 7);
         let rakuten = config.models.get("rakuten-llm").unwrap();
-        assert_eq!(rakuten.vendor, Vendor::Compatible);
+        assert_eq!((rakuten.vendor, rakuten.local), (Vendor::Compatible, true));
+        assert_eq!(config.models.moved().iter().count(), 1);
+        assert_eq!(config.gateway.client_address_header.as_deref(), Some("fly-client-ip"));
         assert_eq!(rakuten.api_base.as_deref(), Some("http://127.0.0.1:1/v1"));
         assert!(config.models.get("gpt-4o-mini").unwrap().can_be_called());
         assert!(!config.models.get("claude-sonnet-4-6").unwrap().can_be_called());
         let wrong = Environment::of([("CACHE_TTL", "soon")]);
         assert!(Config::load(None, &wrong).unwrap_err().to_string().contains("CACHE_TTL"));
+        let wrong = Environment::of([("CLIENT_ADDRESS_HEADER", "x forwarded")]);
+        let told = Config::load(None, &wrong).unwrap_err().to_string();
+        assert!(told.contains("CLIENT_ADDRESS_HEADER"), "{told}");
     }
 }

@@ -21,6 +21,10 @@ pub struct Model {
     pub vendor: Vendor,
     /// Which server with known differences it is; only for `vendor: compatible`.
     pub preset: Option<Preset>,
+    /// Whether it runs on machines of the operator's: what may not leave these may go there.
+    pub local: bool,
+    /// Whether it is one of our own that `RAKUTEN_LLM_API_BASE` has called elsewhere.
+    pub moved: bool,
     /// Its name there.
     pub upstream: String,
     /// The base URL there, without a slash at its end.
@@ -183,6 +187,19 @@ impl Catalogue {
     /// All models, in the order of the file.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Model>> {
         self.models.iter()
+    }
+
+    /// Those of our own that are called elsewhere.
+    #[must_use]
+    pub fn moved(&self) -> Self {
+        Self::new(
+            self.iter().filter(|model| model.moved).map(|model| Model::clone(model)).collect(),
+        )
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.models.is_empty()
     }
 
     /// All pools, each once, in the order of the file.

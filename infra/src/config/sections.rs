@@ -15,6 +15,9 @@ pub struct Gateway {
     pub listen: String,
     /// Where Prometheus reads, apart from the API.
     pub metrics_listen: String,
+    /// The header in which a proxy on a private address tells whom it serves; without one that is
+    /// the last address of `x-forwarded-for`. In small letters.
+    pub client_address_header: Option<String>,
     /// Largest request body, in bytes; below NATS's `max_payload`.
     pub body_bytes_max: usize,
     /// A request's whole life, in seconds.
@@ -58,6 +61,7 @@ impl Default for Gateway {
         Self {
             listen: "127.0.0.1:8080".into(),
             metrics_listen: "127.0.0.1:9464".into(),
+            client_address_header: None,
             body_bytes_max: 7_000_000,
             request_seconds_max: 600,
             first_token_seconds_max: 120,
