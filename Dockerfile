@@ -1,7 +1,7 @@
 # syntax=docker/dockerfile:1
 # Two images of one program: `gateway` for every role but the local model, `rakuten` with llama.cpp
-# as well. Both hold the program, its libraries and root certificates, and nothing else: no shell, no
-# package manager, no user but one without rights.
+# as well. Both hold the program, its libraries, root certificates and licences, and nothing else: no
+# shell, no package manager, no user but one without rights.
 #
 #   docker build --target gateway -t fly-llm:gateway .
 #   docker build --target rakuten -t fly-llm:rakuten .
@@ -44,6 +44,7 @@ FROM scratch AS rakuten
 COPY --from=build-rakuten /image/ /
 # A folder that is there already would keep its owner, and the worker could download nothing.
 COPY --from=build-rakuten --chown=65532:65532 /models /models
+COPY LICENSE NOTICE /usr/share/doc/fly-llm/
 COPY config.yaml /etc/fly-llm/config.yaml
 WORKDIR /etc/fly-llm
 ENV PATH=/usr/local/bin FLY_LLM_LOG_FORMAT=json
@@ -62,6 +63,7 @@ USER 0:0
 
 FROM scratch AS gateway
 COPY --from=build-gateway /image/ /
+COPY LICENSE NOTICE /usr/share/doc/fly-llm/
 COPY config.yaml /etc/fly-llm/config.yaml
 WORKDIR /etc/fly-llm
 ENV PATH=/usr/local/bin FLY_LLM_LOG_FORMAT=json

@@ -75,6 +75,9 @@ fn the_images_run_the_program_as_nobody_and_know_their_health() {
             stage.lines.iter().filter(|line| line.starts_with("COPY ")).collect();
         let made = format!("COPY --from=build-{name} /image/ /");
         assert!(copies.contains(&&made), "{name}: {copies:?}");
+        // Terms of what is inside want to be in every copy.
+        let terms = "COPY LICENSE NOTICE /usr/share/doc/fly-llm/".to_owned();
+        assert!(copies.contains(&&terms), "{name}: {copies:?}");
     }
     // An image runs on whatever it is put on: what is computed with is chosen there.
     for name in ["build-gateway", "build-rakuten"] {
