@@ -6,8 +6,8 @@ use crate::tree::Tree;
 use std::process::Command;
 
 /// Programs that are not ours.
-const FOREIGN: [&str; 8] =
-    ["apt-get", "curl", "docker", "export", "fly", "kubectl", "nats-server", "redis-server"];
+const FOREIGN: [&str; 9] =
+    ["apt-get", "curl", "docker", "export", "fly", "git", "kubectl", "nats-server", "redis-server"];
 
 /// One line to type, with its place.
 struct Line {
@@ -35,6 +35,20 @@ pub(crate) fn commands_exist(tree: &Tree) -> Vec<String> {
                 [] => None,
             };
             found.extend(wrong.map(|wrong| format!("{}: {wrong}", line.place)));
+        }
+    }
+    found
+}
+
+/// The API refuses a body that curl sends as a form, which it does unless told otherwise.
+pub(crate) fn bodies_say_what_they_are(tree: &Tree) -> Vec<String> {
+    let mut found = Vec::new();
+    for (path, text) in tree.documents() {
+        for line in lines(&path, &text) {
+            let has = |wanted: &str| line.words.iter().any(|word| word.starts_with(wanted));
+            if has("curl") && has("-d") && !has("application/json") {
+                found.push(format!("{}: curl -d without a content type", line.place));
+            }
         }
     }
     found
@@ -88,6 +102,13 @@ fn refused(arguments: &[&str]) -> Option<String> {
 mod tests {
     use super::*;
     use crate::found;
+
+    #[test]
+    fn a_body_without_its_type_is_found() {
+        let (told, wrong) =
+            ("  -H \"Content-Type: application/json\" \\\n  -d '{\"name\"", "  -d '{\"name\"");
+        assert_eq!(found(bodies_say_what_they_are, "README.md", told, wrong).len(), 1);
+    }
 
     #[test]
     fn a_command_that_is_not_there_is_found() {

@@ -1,7 +1,7 @@
 //! docs/config.md against the configuration: its keys are the fields that the code reads, the keys
-//! of the default file are among them, and its defaults are the code's.
+//! of the default file are among them, its defaults are the code's, and its examples are accepted.
 
-use crate::markdown::{Row, tables};
+use crate::markdown::{Row, blocks, tables};
 use crate::source;
 use crate::tree::Tree;
 use infra::config::Config;
@@ -121,6 +121,17 @@ pub(crate) fn defaults_are_those_of_the_code(tree: &Tree) -> Vec<String> {
     found
 }
 
+/// Lists of models can be pasted as they stand.
+pub(crate) fn examples_are_accepted(tree: &Tree) -> Vec<String> {
+    let examples = blocks(&tree.text(DOCUMENT)).into_iter();
+    let models = examples.filter(|block| block.text.starts_with("models:"));
+    let mistakes = models.flat_map(|block| {
+        let mistakes = Config::mistakes(&block.text, "example", &Environment::default());
+        mistakes.into_iter().map(move |mistake| format!("{DOCUMENT}:{}: {mistake}", block.line))
+    });
+    mistakes.collect()
+}
+
 /// What a model has that says nothing of it.
 fn of_model() -> Result<Vec<(String, String)>, String> {
     let parse = |text: &str| {
@@ -234,6 +245,13 @@ mod tests {
         assert_eq!(planted(DOCUMENT, "| `queue.replicas` |", "| `queue.copies` |"), 3);
         assert_eq!(planted(SECTIONS, "pub ping_seconds: u64", "pub ping_ms: u64"), 2);
         assert_eq!(planted(FILE, "  ping_seconds:", "  ping_milliseconds:"), 1);
+    }
+
+    #[test]
+    fn an_example_that_is_refused_is_found() {
+        let planted = |from: &str, to: &str| found(examples_are_accepted, DOCUMENT, from, to).len();
+        assert_eq!(planted("preset: deepseek, api_key", "preset: deepsea, api_key"), 1);
+        assert_eq!(planted("    max_output: 4096\n", "    …\n"), 1);
     }
 
     #[test]

@@ -8,17 +8,22 @@ use std::path::{Path, PathBuf};
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 /// The documents of this repository that the checks read, besides the decisions.
-const DOCUMENTS: [&str; 10] = [
+const DOCUMENTS: [&str; 15] = [
     "README.md",
     "README.ja.md",
     "ARCHITECTURE.md",
     "CONTRIBUTING.md",
     "SECURITY.md",
+    "docs/cache.md",
     "docs/config.md",
     "docs/deploy.md",
     "docs/deploy.ja.md",
     "docs/errors.md",
+    "docs/llama.md",
     "docs/metrics.md",
+    "docs/performance.md",
+    "docs/privacy.md",
+    "docs/router.md",
 ];
 
 /// Where the decisions are.
