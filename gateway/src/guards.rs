@@ -58,7 +58,7 @@ pub(crate) fn refusal(rule: &str) -> Problem {
     Problem::new(
         ErrorCode::ContentBlocked,
         format!(
-            "運用者のルール「{rule}」に触れるため受け付けません。該当する部分を取り除いてください。"
+            "運営者のルール「{rule}」に触れるため受け付けません。該当する部分を取り除いてください。"
         ),
         format!("The operator's rule '{rule}' refuses this request. Remove what it is about."),
     )

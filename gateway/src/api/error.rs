@@ -149,8 +149,8 @@ fn no_such_path(uri: &Uri) -> ApiError {
     let path: String = uri.path().chars().take(200).collect();
     Problem::new(
         ErrorCode::NotFound,
-        format!("{path} はありません。API は /v1/chat/completions と /v1/models です。"),
-        format!("There is no {path}. The API is /v1/chat/completions and /v1/models."),
+        format!("{path} はありません。使えるパスは GET /openapi.json にあります。"),
+        format!("There is no {path}. GET /openapi.json lists all paths."),
     )
     .into()
 }

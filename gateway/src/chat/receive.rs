@@ -147,7 +147,12 @@ fn check(chat: &ChatRequest) -> Result<(), Problem> {
         ));
     }
     if chat.stream_options.is_some() && !chat.wants_stream() {
-        return Err(wrong("stream_options", "stream: true のときだけ", "only with stream: true"));
+        return Err(Problem::new(
+            ErrorCode::InvalidRequest,
+            "stream_options は stream: true のときだけ使えます。",
+            "'stream_options' is only for stream: true.",
+        )
+        .at("stream_options"));
     }
     Ok(())
 }

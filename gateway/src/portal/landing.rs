@@ -11,7 +11,7 @@ use crate::state::Gateway;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
-use infra::config::{Model, Stripe};
+use infra::config::{Model, PrivacyMode, Stripe};
 use maud::{Markup, html};
 use payments::{Offer, Payments};
 use schemas::catalogue::{Capability, Tier};
@@ -64,7 +64,7 @@ fn shown(gateway: &Gateway, look: &Look, headers: &HeaderMap, again: &Again) -> 
                     (samples(look, &base))
                 }
             }
-            (points(t))
+            (points(t, gateway.config.privacy.mode))
             section {
                 h2 #models { (t.models) }
                 p { (t.models_text) }
@@ -84,15 +84,17 @@ fn shown(gateway: &Gateway, look: &Look, headers: &HeaderMap, again: &Again) -> 
     )
 }
 
-fn points(t: &Landing) -> Markup {
+/// What is special here; masking is told only where it is done.
+fn points(t: &Landing, privacy: PrivacyMode) -> Markup {
+    let masks = privacy == PrivacyMode::Mask;
     let points = [
-        (t.point_money, t.point_money_text),
-        (t.point_privacy, t.point_privacy_text),
-        (t.point_queue, t.point_queue_text),
+        Some((t.point_money, t.point_money_text)),
+        masks.then_some((t.point_privacy, t.point_privacy_text)),
+        Some((t.point_queue, t.point_queue_text)),
     ];
     html! {
         div.points {
-            @for (title, text) in points {
+            @for (title, text) in points.into_iter().flatten() {
                 div.card { h2 { (title) } p { (text) } }
             }
         }

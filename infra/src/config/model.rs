@@ -31,7 +31,7 @@ pub struct Model {
     pub api_base: Option<String>,
     /// The version of the API there; only for `vendor: azure`.
     pub api_version: Option<String>,
-    /// The keys there; several are rotated.
+    /// The keys there; several share the load.
     pub api_keys: Vec<Secret>,
     /// Whether the file names a key: a vendor that wants one isn't offered without.
     pub key_wanted: bool,
@@ -101,7 +101,7 @@ pub struct Deployment {
     pub api_base: Option<String>,
     /// The version of the API there.
     pub api_version: Option<String>,
-    /// The keys there; several are rotated.
+    /// The keys there; several share the load.
     pub api_keys: Vec<Secret>,
     /// Whether the file names a key.
     pub key_wanted: bool,

@@ -71,8 +71,8 @@ fn add(mut item: Value, place: &str, messages: &mut Vec<Message>) -> Result<(), 
         Some("reasoning") => Ok(()),
         Some("item_reference") => Err(wrong(
             &format!("{place}.type"),
-            "項目そのもの（ここでは何も保存していません）",
-            "the item itself: nothing is kept here",
+            "項目そのもの（item_reference には対応していません）",
+            "the item itself: a reference to a kept item is not supported",
         )),
         Some(_) => Err(wrong(
             &format!("{place}.type"),

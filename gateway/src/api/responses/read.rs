@@ -63,7 +63,13 @@ pub(super) async fn retrieve(
         return Ok(resume::resumed((shelf, response), record, after, gateway.ping_interval())?);
     }
     if how.starting_after.is_some() {
-        return Err(wrong("starting_after", "stream=true と一緒に", "it with stream=true").into());
+        return Err(Problem::new(
+            ErrorCode::InvalidRequest,
+            "starting_after は stream=true と一緒に指定してください。",
+            "Give 'starting_after' together with stream=true.",
+        )
+        .at("starting_after")
+        .into());
     }
     Ok(Json(record.response).into_response())
 }

@@ -4,14 +4,13 @@
 use super::kept::{Record, Shelf};
 use super::log::Numbered;
 use super::read;
-use crate::api::fields::wrong;
 use crate::api::stream::PING;
 use axum::body::Body;
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures::Stream;
-use schemas::error::Problem;
+use schemas::error::{ErrorCode, Problem};
 use serde_json::{Value, json};
 use std::convert::Infallible;
 use std::time::Duration;
@@ -31,8 +30,12 @@ pub(super) fn resumed(
     ping: Duration,
 ) -> Result<Response, Problem> {
     if record.events.is_none() {
-        let english = "it only for a response made with background and stream";
-        return Err(wrong("stream", "background と stream で作った応答だけに", english));
+        return Err(Problem::new(
+            ErrorCode::InvalidRequest,
+            "stream で読めるのは、background と stream を指定して作った応答だけです。",
+            "Only a response that was made with background and stream can be read as a stream.",
+        )
+        .at("stream"));
     }
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream")),

@@ -13,7 +13,7 @@ texts! {
         credit: "クレジット", "Credit";
         available: "利用できる残高", "Available";
         balance: "残高", "Balance";
-        held: "実行中の予約", "Held for running requests";
+        held: "実行中の確保額", "Held for running requests";
         spent_30: "直近30日の利用", "Spent in 30 days";
         requests_30: "直近30日のリクエスト", "Requests in 30 days";
         cache_hits: "うちキャッシュ", "from cache";
@@ -73,11 +73,11 @@ texts! {
         not_found: "このアカウントにそのリクエストはありません。x-request-id を確認してください。",
             "This account has no such request. Look at its x-request-id.";
         price_row: "単価 (100万トークン)", "Price (million tokens)";
-        hold: "予約額", "Held";
+        hold: "確保額", "Held";
         started: "開始", "Began";
         ended: "記録", "Recorded";
-        writer: "記録した役", "Written by";
-        counted_by: "トークンの出どころ", "Tokens counted by";
+        writer: "記録した役割", "Written by";
+        counted_by: "トークン数の根拠", "Tokens counted by";
         name: "名前", "Name";
         created: "作成", "Made";
         limits: "制限", "Limits";
@@ -143,9 +143,9 @@ texts! {
         talk_hint: "Ctrl+Enter で送信します。送った内容は通常のリクエストと同じように課金されます。",
             "Ctrl+Enter sends. What you send is charged like any other request.";
         talk_intro: "メッセージを送ると、autoが合うモデルを選び、回答・理由・料金を表示します。\
-                     個人情報は送信前に隠されます。",
+                     見つかった個人情報は送信前に隠されます。",
             "Send a message: auto picks a model that fits, and you see the answer, why, and what \
-             it cost. Personal data is hidden before it leaves.";
+             it cost. Personal data that is found is hidden before it leaves.";
         message: "メッセージ", "Message";
         system: "システムプロンプト", "System prompt";
         temperature: "Temperature", "Temperature";

@@ -16,7 +16,7 @@ texts! {
         running: "実行中", "Running";
         answered: "応答済み", "Answered";
         failed: "エラー", "Errors";
-        refused: "お断り", "Refused";
+        refused: "拒否", "Refused";
         refused_hint: "残高・上限・入力の誤り", "credit, limits, wrong requests";
         workers: "ワーカー", "Workers";
         charged: "請求", "Charged";
@@ -49,13 +49,13 @@ texts! {
         p99: "p99", "p99";
         first_token: "最初のトークン", "First token";
         whole_answer: "回答全体", "Whole answer";
-        breaker: "遮断器", "Breaker";
+        breaker: "サーキットブレーカー", "Breaker";
         closed: "正常", "Closed";
         half_open: "試行中", "Trying";
         open: "休止中", "Cooling down";
         in_flight: "実行中のリクエスト", "Requests under way";
         account: "アカウント", "Account";
-        held: "予約", "Held";
+        held: "確保", "Held";
         cancel: "中断", "Cancel";
         cancelled: "リクエストを中断しました。", "The request was cut; what was produced is charged.";
         not_running: "そのリクエストはもう終わっています。", "That request has ended already.";

@@ -15,9 +15,11 @@ texts! {
         point_money: "1円も重複しない課金", "Charged once, to the micro-dollar";
         point_money_text: "すべてのトークンは台帳に一度だけ記録され、残高はいつでも再計算できます。",
             "Every token is written to a ledger exactly once; a balance can be replayed any time.";
-        point_privacy: "個人情報は外に出ません", "Personal data stays in";
-        point_privacy_text: "電話番号や氏名は送信前に置き換え、回答の中で元に戻します。",
-            "Names and numbers are replaced before the queue and restored in your answer.";
+        point_privacy: "個人情報を伏せて送信", "Personal data is masked";
+        point_privacy_text: "見つかった電話番号や氏名などを送信前に置き換え、回答の中で元に戻します。\
+                             すべてを見つけられるわけではありません。",
+            "Names and numbers that are found are replaced before the queue and restored in your \
+             answer. No detector finds everything.";
         point_queue: "断らずに、待つ", "It waits instead of refusing";
         point_queue_text: "混雑時は順番と予想時間を伝え、長ければクラウドへ回します。",
             "Under load you are told your place and the wait; when it is long, work spills over.";
@@ -38,8 +40,8 @@ texts! {
         no_models: "いま動いているモデルはありません。ワーカーが起動するとここに表示されます。",
             "No model is served right now. They appear here when a worker joins.";
         plans: "料金プラン", "Plans";
-        plans_text: "使った分だけ。月額も最低利用料もありません。",
-            "Pay for what you use. No subscription, no minimum.";
+        plans_text: "前払いで、使った分だけ差し引かれます。月額料金はありません。",
+            "Prepaid: you pay for what you use. No subscription.";
         credit: "のクレジット", "of credit";
         bonus: "ボーナス", "bonus";
         sold_by: "販売者:", "Sold by";
