@@ -23,10 +23,10 @@ pub(super) fn check_model(
     if name.is_empty() || name.len() > 128 || name.chars().any(char::is_control) {
         return Err(fail("a name has 1 to 128 printable characters".into()));
     }
+    let kind @ (vendor, preset) = (written.vendor, written.preset);
     let upstream = written.upstream.as_ref().unwrap_or(&name);
-    let known = vendors::known_model(written.vendor, written.preset, upstream);
-    let known_capabilities = || known.and_then(|known| known.capabilities.clone());
-    let capabilities = written.capabilities.or_else(known_capabilities);
+    let known = vendors::known_model(vendor, preset, upstream);
+    let capabilities = written.capabilities.or_else(|| known?.capabilities.clone());
     let capabilities = capabilities.unwrap_or_else(|| vec![Capability::Chat]);
     let embeds_only = capabilities == [Capability::Embeddings];
     let context = written.context.or_else(|| known?.context).unwrap_or(0);
@@ -37,7 +37,6 @@ pub(super) fn check_model(
     if context == 0 || max_output == 0 || max_output > context {
         return Err(fail("context and max_output are tokens, max_output from 1 to context".into()));
     }
-    let (vendor, preset) = (written.vendor, written.preset);
     let own = FileDeployment {
         upstream: Some(written.upstream.unwrap_or_else(|| name.clone())),
         api_base: written.api_base,
@@ -45,9 +44,8 @@ pub(super) fn check_model(
         api_key: written.api_key.or(usual_key),
         api_keys: written.api_keys,
     };
-    let places =
-        check_places((vendor, preset), &own, written.deployments, environment).map_err(&fail)?;
-    let own = check_place((vendor, preset), &own, &own, environment).map_err(&fail)?;
+    let places = check_places(kind, &own, written.deployments, environment).map_err(&fail)?;
+    let own = check_place(kind, &own, &own, environment).map_err(&fail)?;
     if places.is_empty() {
         check_vendor(vendor, preset, &own).map_err(&fail)?;
     }
