@@ -128,7 +128,7 @@ const PREFLIGHT_SECONDS: Duration = Duration::from_secs(3_600);
 pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// What a browser's script may read of an answer.
-const EXPOSED_HEADERS: [HeaderName; 28] = [
+const EXPOSED_HEADERS: [HeaderName; 29] = [
     X_REQUEST_ID,
     messages::REQUEST_ID,
     header::RETRY_AFTER,
@@ -148,6 +148,7 @@ const EXPOSED_HEADERS: [HeaderName; 28] = [
     HeaderName::from_static("x-fly-masked"),
     HeaderName::from_static("x-fly-cost-usd"),
     HeaderName::from_static("x-fly-hold-usd"),
+    HeaderName::from_static("x-fly-max-tokens"),
     HeaderName::from_static("x-fly-queue-position"),
     HeaderName::from_static("x-fly-queue-ms"),
     HeaderName::from_static("x-fly-ttft-ms"),

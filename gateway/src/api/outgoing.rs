@@ -76,6 +76,7 @@ pub(super) fn told(answering: &Answering, receipt: Option<&Receipt>) -> Told {
     let later = [
         ("x-fly-similarity", answering.similarity().map(|alike| format!("{alike:.3}"))),
         ("x-fly-masked", Some(answering.masked.clone()).filter(|masked| !masked.is_empty())),
+        ("x-fly-max-tokens", figures.cut_to.map(|tokens| tokens.to_string())),
         ("x-fly-queue-position", figures.queue_position.map(|position| position.to_string())),
         ("x-fly-queue-ms", figures.queue_ms.map(|waited| waited.to_string())),
         ("x-fly-ttft-ms", figures.first_token_ms.map(|waited| waited.to_string())),

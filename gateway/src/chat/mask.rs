@@ -6,6 +6,7 @@ use crate::guards;
 use crate::pii::{MaskError, Vault};
 use crate::state::Gateway;
 use schemas::error::{ErrorCode, Problem};
+use schemas::job::JobKind;
 use schemas::openai::{ChatRequest, TOKENS};
 
 /// A request without personal data.
@@ -18,7 +19,11 @@ pub(super) struct Masked {
 /// Masks; the vault can restore what was found.
 pub(super) fn mask(gateway: &Gateway, mut admitted: Admitted) -> Result<(Masked, Vault), Problem> {
     let key = &admitted.authenticated.key;
-    let masker = gateway.masker.for_key(key.account.as_str(), key.privacy.as_ref());
+    let mut masker = gateway.masker.for_key(key.account.as_str(), key.privacy.as_ref());
+    // Vectors of one request are compared with those of others.
+    if admitted.authenticated.received.kind == JobKind::Embeddings {
+        masker = masker.lasting();
+    }
     let chat = &mut admitted.authenticated.received.chat;
     if let Some(rule) = guards::broken(&gateway.config.guards, chat) {
         gateway.metrics.blocked_total.with_label_values(&[rule]).inc();

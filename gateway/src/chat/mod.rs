@@ -141,6 +141,8 @@ pub struct Receipt {
 pub struct Figures {
     /// The credit that was held for it.
     pub hold: MicroUsd,
+    /// How long the answer may be, in tokens, when the client asked for a longer one.
+    pub cut_to: Option<u64>,
     /// Where it stood when it joined the line for its turn, if it had to.
     pub queue_position: Option<u64>,
     /// From the queue to the worker that answers, in milliseconds.

@@ -129,6 +129,13 @@ impl Published {
         within_wait(gateway, &self.held, self.candidate + 1)
     }
 
+    /// How long the answer may be, in tokens, when the client asked for a longer one.
+    pub(super) fn cut_to(&self) -> Option<u64> {
+        let chat = &self.received().chat;
+        let allowed = self.tokens_max.output / u64::from(chat.n.unwrap_or(1)).max(1);
+        chat.answer_tokens_max().filter(|asked| *asked > allowed && allowed > 0).map(|_| allowed)
+    }
+
     /// It goes on to a later candidate because of the wait.
     pub(super) fn overflows(&mut self, gateway: &Gateway) {
         let pool = &self.model().pool;

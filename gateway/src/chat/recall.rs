@@ -129,6 +129,7 @@ impl Kept {
         let figures = Figures {
             queue_position: None,
             hold: charge,
+            cut_to: None,
             queue_ms: None,
             first_token_ms: Some(took_ms),
             overhead_ms: took_ms,

@@ -101,8 +101,9 @@ pub(super) fn relay(gateway: &Arc<Gateway>, mut published: Published) -> Relay {
     let overhead_ms = milliseconds(overhead);
     let hold = live.published.held.amount;
     let queue_position = live.published.position;
+    let cut_to = live.published.cut_to();
     let figures =
-        Figures { hold, queue_position, queue_ms: None, first_token_ms: None, overhead_ms };
+        Figures { hold, cut_to, queue_position, queue_ms: None, first_token_ms: None, overhead_ms };
     let (dropped, overflowed) = (live.published.dropped.clone(), live.published.overflowed);
     let (gateway, live) = (Arc::clone(gateway), Some(live));
     Relay { gateway, live, model, figures, dropped, overflowed, end: None }
@@ -321,6 +322,7 @@ impl Relay {
                 self.dropped.clone_from(&live.published.dropped);
                 self.overflowed = live.published.overflowed;
                 self.figures.queue_position = live.published.position;
+                self.figures.cut_to = live.published.cut_to();
                 None
             }
             Err(problem) => {

@@ -15,7 +15,7 @@ use super::media;
 use super::repeats;
 use super::settings::{Media, Mode, Settings, SettingsError};
 use super::shadow::TEXT_BYTES_MAX;
-use super::vault::{Exhausted, Issuer, Vault};
+use super::vault::{self, Exhausted, Issuer, Vault};
 use super::walk::{self, Visit};
 
 /// Why a request can't be masked.
@@ -52,13 +52,16 @@ pub struct Masker {
     settings: Arc<Settings>,
     /// Whose texts they are.
     realm: Arc<str>,
+    /// Whether a value has the same placeholder in each request of the realm.
+    is_lasting: bool,
 }
 
 impl Masker {
     /// Compiles the patterns.
     pub fn new(settings: Settings) -> Result<Self, SettingsError> {
         let detector = Arc::new(Detector::new(&settings.patterns)?);
-        Ok(Self { detector, settings: Arc::new(settings), realm: Arc::from("") })
+        let settings = Arc::new(settings);
+        Ok(Self { detector, settings, realm: Arc::from(""), is_lasting: false })
     }
 
     /// Under other settings: what is compiled is shared as long as the patterns are the same.
@@ -77,7 +80,15 @@ impl Masker {
             Some(policy) => Arc::new(self.settings.with(policy)),
             None => Arc::clone(&self.settings),
         };
-        Self { detector: Arc::clone(&self.detector), settings, realm: Arc::from(account) }
+        let (detector, realm) = (Arc::clone(&self.detector), Arc::from(account));
+        Self { detector, settings, realm, is_lasting: false }
+    }
+
+    /// For texts that are compared with those of other requests, as vectors are: a value has the
+    /// same placeholder in each of them, and another one has another.
+    #[must_use]
+    pub fn lasting(self) -> Self {
+        Self { is_lasting: true, ..self }
     }
 
     /// Whether all personal data is left where it is.
@@ -88,6 +99,9 @@ impl Masker {
     /// Masks every string of the request in place.
     pub fn mask(&self, request: &mut ChatRequest) -> Result<Vault, MaskError> {
         let mut issuer = Issuer::default();
+        if self.is_lasting {
+            issuer.number_by_value(&self.realm);
+        }
         match self.settings.media {
             Media::Block if media::is_in(request) => return Err(MaskError::Media),
             Media::Local if media::is_in(request) => issuer.keep_local(),
@@ -108,7 +122,8 @@ impl Masker {
             return Ok(issuer.into_vault());
         }
         issuer.reserve(document.text());
-        let mut writer = Writer { document: &document, spans: &spans, index: 0, issuer };
+        let (realm, document) = (&*self.realm, &document);
+        let mut writer = Writer { realm, document, spans: &spans, index: 0, issuer };
         walk::walk(request, &mut writer)?;
         Ok(writer.issuer.into_vault())
     }
@@ -184,6 +199,7 @@ impl Visit for Reader {
 }
 
 struct Writer<'a> {
+    realm: &'a str,
     document: &'a Document,
     spans: &'a [Span],
     index: usize,
@@ -198,6 +214,17 @@ impl Visit for Writer<'_> {
         self.index += 1;
         if let Some(masked) = masked {
             *string = masked;
+        }
+        Ok(())
+    }
+
+    /// A placeholder would make one of all end users: what is found in a name makes it another
+    /// name, the same in each request.
+    fn visit_name(&mut self, label: &str, name: &mut String) -> Result<(), MaskError> {
+        let mut masked = name.clone();
+        self.visit(label, &mut masked)?;
+        if masked != *name {
+            *name = vault::alias(self.realm, name);
         }
         Ok(())
     }

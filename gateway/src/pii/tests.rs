@@ -153,6 +153,46 @@ fn every_string_of_a_request_is_masked() {
 }
 
 #[test]
+fn end_users_stay_apart_and_the_same() {
+    let named = |account: &str, name: &str| {
+        let body = serde_json::json!({
+            "model": "m", "user": name, "prompt_cache_key": name, "stream_name": name,
+            "messages": [{"role": "user", "content": format!("I am {name}")}],
+        });
+        let mut masked = request(body);
+        let vault = masker().for_key(account, None).mask(&mut masked).unwrap();
+        assert_eq!(vault.counts().len(), usize::from(name.contains('@')));
+        assert_eq!(masked.rest["user"], masked.rest["prompt_cache_key"]);
+        masked.rest["user"].as_str().unwrap().to_owned()
+    };
+    let taro = named("acct_a", "taro@example.com");
+    assert!(taro.starts_with("user_") && taro.len() == 37, "{taro}");
+    assert_eq!(taro, named("acct_a", "taro@example.com"));
+    assert_ne!(taro, named("acct_a", "jiro@example.com"));
+    assert_ne!(taro, named("acct_b", "taro@example.com"));
+    assert_eq!(named("acct_a", "user-17"), "user-17");
+}
+
+#[test]
+fn what_is_compared_with_other_requests_keeps_its_placeholders() {
+    let masked = |account: &str, texts: &[&str]| {
+        let message = |text: &&str| serde_json::json!({"role": "user", "content": text});
+        let messages: Vec<_> = texts.iter().map(message).collect();
+        let mut masked = request(serde_json::json!({"model": "m", "messages": messages}));
+        masker().for_key(account, None).lasting().mask(&mut masked).unwrap();
+        let text =
+            |at: usize| serde_json::to_value(&masked.messages[at]).unwrap()["content"].clone();
+        (0..texts.len()).map(text).collect::<Vec<_>>()
+    };
+    let (taro, jiro) = ("Contract with taro@example.com", "Contract with jiro@example.com");
+    let both = masked("acct_a", &[taro, jiro, taro]);
+    assert_eq!(both[0], both[2]);
+    assert_ne!(both[0], both[1]);
+    assert_eq!(masked("acct_a", &[jiro])[0], both[1], "neighbours change nothing");
+    assert_ne!(masked("acct_b", &[jiro])[0], both[1]);
+}
+
+#[test]
 fn tool_arguments_stay_valid_json() {
     let (_, vault) = vault_of("Password: pa\"ss\\w0rd!9");
     let restored = vault.restore_json("{\"p\": \"[SECRET_1]\"}");

@@ -2,12 +2,16 @@
 //! gateway's memory only. It must never be printed, logged, cached or published, so it has
 //! neither Debug nor Display nor Serialize.
 
+use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::kind::Kind;
 use super::placeholder::{self, NUMBER_MAX};
 use super::restore::{Escape, Restorer};
+
+/// Bytes of a digest in another name: more than anybody has end users.
+const ALIAS_BYTES: usize = 16;
 
 /// The values of one request behind their placeholders.
 #[derive(Clone, Default)]
@@ -90,11 +94,32 @@ fn restore_whole(mut restorer: Restorer, text: &str) -> String {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Exhausted;
 
-/// Hands out placeholders in the order of appearance.
+/// Another name for who has one with personal data in it: the same for the same name of a realm.
+pub(super) fn alias(realm: &str, name: &str) -> String {
+    let digest = digest(&[realm, name]);
+    let digits = digest.iter().take(ALIAS_BYTES).map(|byte| format!("{byte:02x}"));
+    std::iter::once("user_".to_owned()).chain(digits).collect()
+}
+
+/// SHA-256 over texts and where they end. Names of realms are random and nobody's but ours, so that
+/// no outsider can try values.
+fn digest(texts: &[&str]) -> [u8; 32] {
+    let mut sum = Sha256::new();
+    for text in texts {
+        sum.update(text.len().to_le_bytes());
+        sum.update(text);
+    }
+    sum.finalize().into()
+}
+
+/// Hands out placeholders in the order of appearance, or by value.
 #[derive(Default)]
 pub(super) struct Issuer {
     numbers: BTreeMap<(Kind, String), u32>,
+    /// The last number of each kind.
     last: [u32; Kind::ALL.len()],
+    /// The realm in which a value has its own number.
+    realm: Option<String>,
     taken: BTreeSet<(Kind, u32)>,
     local_only: bool,
 }
@@ -107,12 +132,28 @@ impl Issuer {
         });
     }
 
+    /// From now on a value's number is its own in the realm, as long as no other one has it.
+    pub(super) fn number_by_value(&mut self, realm: &str) {
+        self.realm = Some(realm.to_owned());
+    }
+
     /// The placeholder for a value: the same for the same value.
     pub(super) fn issue(&mut self, kind: Kind, value: &str) -> Result<String, Exhausted> {
         let key = (kind, value.to_owned());
         if let Some(number) = self.numbers.get(&key) {
             return Ok(placeholder::write(kind, *number));
         }
+        let number = match &self.realm {
+            Some(realm) => self.number_of(realm, kind, value)?,
+            None => self.next(kind)?,
+        };
+        self.taken.insert((kind, number));
+        self.numbers.insert(key, number);
+        Ok(placeholder::write(kind, number))
+    }
+
+    /// The next number that is free.
+    fn next(&mut self, kind: Kind) -> Result<u32, Exhausted> {
         let last = self.last.get_mut(kind as usize).ok_or(Exhausted)?;
         loop {
             *last += 1;
@@ -120,11 +161,17 @@ impl Issuer {
                 return Err(Exhausted);
             }
             if !self.taken.contains(&(kind, *last)) {
-                break;
+                return Ok(*last);
             }
         }
-        self.numbers.insert(key, *last);
-        Ok(placeholder::write(kind, *last))
+    }
+
+    /// A value's own number, or the next one that is free.
+    fn number_of(&self, realm: &str, kind: Kind, value: &str) -> Result<u32, Exhausted> {
+        let [a, b, c, d, ..] = digest(&[realm, kind.as_str(), value]);
+        let own = u32::from_le_bytes([a, b, c, d]) % NUMBER_MAX;
+        let mut numbers = (own..NUMBER_MAX).chain(0..own).map(|number| number + 1);
+        numbers.find(|number| !self.taken.contains(&(kind, *number))).ok_or(Exhausted)
     }
 
     /// Notes that a kind was found whose policy is to stay on local models.

@@ -11,7 +11,14 @@ pub(super) trait Visit {
     type Error;
     /// Visits one string.
     fn visit(&mut self, label: &str, string: &mut String) -> Result<(), Self::Error>;
+    /// Visits one that tells an end user from others and is no text for the model.
+    fn visit_name(&mut self, label: &str, string: &mut String) -> Result<(), Self::Error> {
+        self.visit(label, string)
+    }
 }
+
+/// Fields of a request that tell its end user from others, or their cached prompts.
+const USER_NAMES: [&str; 3] = ["user", "safety_identifier", "prompt_cache_key"];
 
 /// Keys whose strings are the protocol's, wherever they stand in a JSON value.
 const PROTOCOL_KEYS: [&str; 13] = [
@@ -52,7 +59,16 @@ pub(super) fn walk<V: Visit>(request: &mut ChatRequest, visitor: &mut V) -> Resu
     if let Some(format) = &mut request.response_format {
         walk_value("", format, visitor, DEPTH_MAX)?;
     }
-    walk_map(&mut request.rest, visitor, DEPTH_MAX)
+    for (key, value) in &mut request.rest {
+        match value {
+            Value::String(name) if USER_NAMES.contains(&key.as_str()) => {
+                visitor.visit_name(key, name)?;
+            }
+            Value::String(_) if PROTOCOL_KEYS.contains(&key.as_str()) => {}
+            value => walk_value(key, value, visitor, DEPTH_MAX)?,
+        }
+    }
+    Ok(())
 }
 
 fn walk_message<V: Visit>(message: &mut Message, visitor: &mut V) -> Result<(), V::Error> {

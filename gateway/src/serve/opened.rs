@@ -21,7 +21,7 @@ const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const EARLY_BYTES_MAX: usize = 512;
 
 /// What a client may go on saying after the end of its connection's last answer.
-const LATE_BYTES_MAX: u64 = 1_048_576;
+const LATE_BYTES_MAX: u64 = 8_388_608;
 
 /// How long it may do so.
 const LATE_SECONDS_MAX: Duration = Duration::from_secs(2);
@@ -80,11 +80,16 @@ impl Opened {
     pub(super) async fn end(mut self) -> io::Result<()> {
         self.stream.shutdown().await?;
         if !self.early.is_empty() {
-            let mut rest = self.stream.take(LATE_BYTES_MAX);
-            let mut sink = tokio::io::sink();
-            let _ = timeout(LATE_SECONDS_MAX, tokio::io::copy(&mut rest, &mut sink)).await;
+            self.listen_on().await;
         }
         Ok(())
+    }
+
+    /// Listens a little longer to who was answered before all was said, and forgets it.
+    pub(super) async fn listen_on(self) {
+        let mut rest = self.stream.take(LATE_BYTES_MAX);
+        let mut sink = tokio::io::sink();
+        let _ = timeout(LATE_SECONDS_MAX, tokio::io::copy(&mut rest, &mut sink)).await;
     }
 
     /// Ready with the reason when the client is gone. What it says instead is kept for the next

@@ -8,6 +8,7 @@ use super::opened::Opened;
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Version, header};
 use axum::response::Response;
+use http_body_util::BodyExt;
 use hyper::Request;
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 use hyper::service::service_fn;
@@ -19,7 +20,16 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
+
+/// What nobody has read of a request's body is read away up to here; of a larger one the answer is
+/// the last of its connection.
+const UNREAD_BYTES_MAX: u64 = 65_536;
+
+/// How long that may take.
+const UNREAD_SECONDS_MAX: Duration = Duration::from_secs(1);
 
 /// What became of a connection.
 pub(super) enum Served {
@@ -55,14 +65,16 @@ where
         let answered = answer(request);
         let progress = &progress;
         async move {
-            let answered = answered.await;
-            match begun {
-                Some(begun) if progress.is_clear(&begun) && chunked::streams(&answered) => {
-                    *progress.taken() = Some((answered, begun.stays_open));
-                    Err(Taken)
-                }
-                _ => Ok(answered),
+            let mut answered = answered.await;
+            if progress.may_take(&begun) && chunked::streams(&answered) {
+                *progress.taken() = Some((answered, begun.stays_open));
+                return Err(Taken);
             }
+            if !begun.read_away().await {
+                progress.is_left.store(true, Ordering::Release);
+                answered.headers_mut().insert(header::CONNECTION, super::CLOSE);
+            }
+            Ok(answered)
         }
     });
     let mut builder = hyper::server::conn::http1::Builder::new();
@@ -75,7 +87,11 @@ where
     });
     let ended = ended.await;
     let Some((answer, stays_open)) = progress.taken().take() else {
-        return ended.map(|()| Served::Ended);
+        ended?;
+        if progress.is_left.load(Ordering::Acquire) {
+            connection.into_parts().io.into_inner().listen_on().await;
+        }
+        return Ok(Served::Ended);
     };
     let parts = connection.into_parts();
     let mut opened = parts.io.into_inner();
@@ -101,35 +117,78 @@ struct Progress {
     /// request before that, but none promises so, and what is left would be lost with it.
     is_flushed: Arc<AtomicBool>,
     taken: Mutex<Option<(Response, bool)>>,
+    /// A request was answered before all of its body had come, and is the last one: what comes of
+    /// it isn't the next request (RFC 9112 §9.6).
+    is_left: AtomicBool,
 }
 
-/// A request whose answer may be taken.
+/// A request that is answered.
 struct Begun {
+    /// Whether its answer may be taken from hyper.
+    is_plain: bool,
     /// Whether the connection stays open after it.
     stays_open: bool,
-    /// Its body is read to the end, so what follows in hyper's buffer is another request.
-    is_read: Arc<AtomicBool>,
+    /// Whether it waits to be asked for its body (`100 Continue`).
+    waits: bool,
+    body: Arc<Reading>,
+}
+
+/// How far a request's body has been read.
+#[derive(Default)]
+struct Reading {
+    /// To its end, so what follows in hyper's buffer is another request.
+    is_done: AtomicBool,
+    /// Who read it has left the rest.
+    left: Mutex<Option<Incoming>>,
+}
+
+impl Begun {
+    fn is_read(&self) -> bool {
+        self.body.is_done.load(Ordering::Acquire)
+    }
+
+    /// Reads what nobody wanted of a small body, so that the connection can go on. Answers whether
+    /// all is read.
+    async fn read_away(&self) -> bool {
+        let left = self.body.left.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(mut body) = left.filter(|_| !self.waits) {
+            let is_small =
+                |size: &SizeHint| size.upper().is_some_and(|most| most <= UNREAD_BYTES_MAX);
+            let rest = async {
+                while is_small(&body.size_hint()) && !body.is_end_stream() {
+                    let Some(Ok(_)) = body.frame().await else { break };
+                }
+                body.is_end_stream()
+            };
+            if let Ok(true) = timeout(UNREAD_SECONDS_MAX, rest).await {
+                self.body.is_done.store(true, Ordering::Release);
+            }
+        }
+        self.is_read()
+    }
 }
 
 impl Progress {
     fn new(opened: &Opened) -> Self {
-        Self { is_flushed: opened.is_flushed(), taken: Mutex::new(None) }
+        let (taken, is_left) = (Mutex::new(None), AtomicBool::new(false));
+        Self { is_flushed: opened.is_flushed(), taken, is_left }
     }
 
-    /// A request begins. Nothing is told besides when hyper must answer it in any case.
-    fn begin(&self, request: Request<Incoming>) -> (Request<Body>, Option<Begun>) {
-        if !is_plain(&request) {
-            return (request.map(Body::new), None);
-        }
+    /// A request begins.
+    fn begin(&self, request: Request<Incoming>) -> (Request<Body>, Begun) {
+        let is_plain = is_plain(&request);
         let stays_open = !asks_to_close(request.headers());
-        let is_read = Arc::new(AtomicBool::new(request.body().is_end_stream()));
+        let waits = request.headers().contains_key(header::EXPECT);
+        let reading = Arc::new(Reading::default());
+        reading.is_done.store(request.body().is_end_stream(), Ordering::Release);
         self.is_flushed.store(false, Ordering::Release);
-        let begun = Begun { stays_open, is_read: Arc::clone(&is_read) };
-        (request.map(|body| Body::new(Watched { body, is_read })), Some(begun))
+        let begun = Begun { is_plain, stays_open, waits, body: Arc::clone(&reading) };
+        (request.map(|body| Body::new(Watched { body: Some(body), reading })), begun)
     }
 
-    fn is_clear(&self, begun: &Begun) -> bool {
-        begun.is_read.load(Ordering::Acquire) && self.is_flushed.load(Ordering::Acquire)
+    /// Whether an answer may be taken from hyper.
+    fn may_take(&self, begun: &Begun) -> bool {
+        begun.is_plain && begun.is_read() && self.is_flushed.load(Ordering::Acquire)
     }
 
     fn taken(&self) -> std::sync::MutexGuard<'_, Option<(Response, bool)>> {
@@ -154,10 +213,19 @@ fn asks_to_close(headers: &HeaderMap) -> bool {
     options.any(|option| option.trim_ascii().eq_ignore_ascii_case(b"close"))
 }
 
-/// A request's body that tells when it is read to its end.
+/// A request's body that tells when it is read to its end, and leaves what isn't.
 struct Watched {
-    body: Incoming,
-    is_read: Arc<AtomicBool>,
+    body: Option<Incoming>,
+    reading: Arc<Reading>,
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        if !self.reading.is_done.load(Ordering::Acquire) {
+            let mut left = self.reading.left.lock().unwrap_or_else(PoisonError::into_inner);
+            *left = self.body.take();
+        }
+    }
 }
 
 impl HttpBody for Watched {
@@ -168,18 +236,19 @@ impl HttpBody for Watched {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<hyper::Result<Frame<bytes::Bytes>>>> {
-        let frame = Pin::new(&mut self.body).poll_frame(context);
-        if matches!(frame, Poll::Ready(None)) || self.body.is_end_stream() {
-            self.is_read.store(true, Ordering::Release);
+        let Some(body) = &mut self.body else { return Poll::Ready(None) };
+        let frame = Pin::new(&mut *body).poll_frame(context);
+        if matches!(frame, Poll::Ready(None)) || body.is_end_stream() {
+            self.reading.is_done.store(true, Ordering::Release);
         }
         frame
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.body.as_ref().is_none_or(Incoming::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        self.body.as_ref().map(Incoming::size_hint).unwrap_or_default()
     }
 }

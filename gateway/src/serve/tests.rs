@@ -68,6 +68,8 @@ impl Server {
             .route("/prompt", post(prompt))
             .route("/large", post(large))
             .route("/whole", get(async || "whole"))
+            .route("/unread", post(async || "whole"))
+            .route("/read", post(async |_: Bytes| "whole"))
             .with_state(sender);
         let stop = CancellationToken::new();
         let server = serve(listener, Routes::new(router, CancellationToken::new()), stop.clone());
@@ -206,6 +208,30 @@ async fn who_said_too_much_has_its_answer_whole_before_it_is_closed() {
 }
 
 /// RFC 9112 §6.1: what follows could be meant as a part of the body.
+/// What comes of a body that nobody reads is not the next request, and its client is told.
+#[tokio::test]
+async fn an_answer_before_the_end_of_a_body_is_the_last_and_says_so() {
+    let server = Server::start().await;
+    let mut client = server.client().await;
+    let head = "POST /unread HTTP/1.1\r\nhost: a\r\ncontent-length: 1500000\r\n\r\n";
+    client.say(head).await;
+    let told = client.until("whole").await;
+    assert!(told.contains("connection: close"), "{told}");
+    // Who still speaks isn't reset, so that the answer isn't lost.
+    for _ in 0..15 {
+        client.say(&"x".repeat(100_000)).await;
+    }
+    assert!(client.is_closed().await);
+    let mut client = server.client().await;
+    for (path, body) in [("read", ""), ("read", "xxxx"), ("unread", "xxxx")] {
+        let length = body.len();
+        let read = format!("POST /{path} HTTP/1.1\r\nhost: a\r\ncontent-length: {length}\r\n\r\n");
+        client.say(&(read + body)).await;
+        let told = client.until("whole").await;
+        assert!(!told.contains("connection: close"), "{told}");
+    }
+}
+
 #[tokio::test]
 async fn who_tells_two_lengths_is_closed() {
     let mut server = Server::start().await;

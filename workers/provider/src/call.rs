@@ -9,7 +9,7 @@ use crate::translate::{Call, Protocol, Refusal, refusal};
 use bytes::Bytes;
 use futures::FutureExt;
 use infra::trace;
-use reqwest::header::HeaderMap;
+use reqwest::header::{ACCEPT_ENCODING, HeaderMap, HeaderValue};
 use reqwest::redirect::Policy;
 use reqwest::{Client, RequestBuilder, Response, Url};
 use schemas::error::Problem;
@@ -142,9 +142,14 @@ impl Caller {
     }
 }
 
+/// An answer that isn't packed.
+const PLAIN: HeaderValue = HeaderValue::from_static("identity");
+
 fn client(limits: &Limits) -> reqwest::Result<Client> {
     Client::builder()
         .user_agent(concat!("fly-llm/", env!("CARGO_PKG_VERSION")))
+        // Without it any coding is acceptable (RFC 9110 §12.5.3), and nobody here unpacks one.
+        .default_headers(HeaderMap::from_iter([(ACCEPT_ENCODING, PLAIN)]))
         // One connection for each call: over HTTP/2 all calls to a vendor would share one, wait for
         // its stream limit (about 100) without a word, and stall together.
         .http1_only()
