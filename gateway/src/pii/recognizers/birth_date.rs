@@ -5,12 +5,22 @@ use super::{Digits, Need, Recognizer, Recognizers};
 use crate::pii::finding::{Finding, Trust};
 use crate::pii::kind::Kind;
 
+/// Month names of other languages: German, French, Spanish, Italian, Portuguese, Dutch, Polish.
+const MONTH_ABROAD: &str = "(?:j[aä]nner|januar[iy]?|febr?uar[iy]?|m[aä]rz|maart|mai|mei|juni?|\
+    juli?|augustus|okt(?:ober)?|dez(?:ember)?|janvier|f[ée]vrier|mars|avril|juin|juillet|ao[uû]t|\
+    septembre|octobre|novembre|d[ée]cembre|enero|febrero|marzo|abril|mayo|junio|julio|agosto|\
+    sep?tiembre|octubre|\
+    noviembre|diciembre|gennaio|febbraio|aprile|maggio|giugno|luglio|settembre|ottobre|dicembre|\
+    janeiro|fevereiro|março|maio|junho|julho|setembro|outubro|novembro|dezembro|stycznia|lutego|\
+    marca|kwietnia|maja|czerwca|lipca|sierpnia|września|października|listopada|grudnia)";
 /// Month names, any usual cut.
 const MONTH: &str = "(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|\
     aug(?:ust)?|sep(?:t(?:ember)?)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)";
-const JAPANESE: &str = "(?:(?:明治|大正|昭和|平成|令和) ?(?:[0-9]{1,2}|元|[一二三四五六七八九十]{1,3})\
-    |[0-9]{4}|[一二三四五六七八九〇]{4}) ?年 ?(?:\\([^()\n]{2,12}\\) ?)?(?:[0-9]{1,2}|[一二三四五六七八九十]{1,3}) ?月\
-     ?(?:[0-9]{1,2}|[一二三四五六七八九十]{1,3}) ?日";
+const JAPANESE: &str = concat!(
+    r"(?:(?:明治|大正|昭和|平成|令和) ?(?:[0-9]{1,2}|元|[一二三四五六七八九十]{1,3})",
+    r"|[0-9]{4}|[一二三四五六七八九〇]{4}) ?年 ?(?:\([^()\n]{2,12}\) ?)?",
+    r"(?:[0-9]{1,2}|[一二三四五六七八九十]{1,3}) ?月 ?(?:[0-9]{1,2}|[一二三四五六七八九十]{1,3}) ?日"
+);
 
 fn pattern() -> String {
     let year = "(?:1[89]|20)[0-9]{2}";
@@ -23,6 +33,7 @@ fn pattern() -> String {
         format!(r"\b{year}(?:0[1-9]|1[0-2])(?:[0-2][0-9]|3[01])\b"),
         format!(r"\b{MONTH}\.? [0-9]{{1,2}}(?:st|nd|rd|th)?,? {year}\b"),
         format!(r"\b[0-9]{{1,2}}(?:st|nd|rd|th)?[ \-](?:of )?{MONTH}\.?,?[ \-]{year}\b"),
+        format!(r"\b[0-9]{{1,2}}\.? (?:de )?{MONTH_ABROAD}(?: de)? {year}\b"),
     ]
     .join("|")
 }
@@ -32,7 +43,7 @@ const AFTER_BYTES: usize = 24;
 /// Between the label and the date.
 const GAP_BYTES_MAX: usize = 48;
 /// What calls the date after it a birth.
-const BEFORE: [&str; 14] = [
+const BEFORE: [&str; 36] = [
     "生まれは",
     "生まれ:",
     "生年月日",
@@ -47,6 +58,30 @@ const BEFORE: [&str; 14] = [
     "born",
     "birth_date",
     "birth",
+    // German, Dutch, French, Spanish, Portuguese, Italian, Polish, Swedish.
+    "geboren am",
+    "geb. am",
+    "geburtsdatum",
+    "geboren op",
+    "geboortedatum",
+    "né le",
+    "née le",
+    "date de naissance",
+    "nacido el",
+    "nacida el",
+    "fecha de nacimiento",
+    "nascido em",
+    "nascida em",
+    "data de nascimento",
+    "nato il",
+    "nata il",
+    "data di nascita",
+    "data urodzenia",
+    "födelsedatum",
+    "дата рождения",
+    // Korean, Chinese.
+    "생년월일",
+    "出生日期",
 ];
 /// What stands between the cells of a table.
 const SIGNS: [u8; 4] = *b",\t|;";
@@ -54,7 +89,10 @@ const SIGNS: [u8; 4] = *b",\t|;";
 const LEAD_BYTES_MAX: usize = 240;
 
 /// One of these is in every text that calls a date a birth.
-const CALLS: &str = "(?i)生|うまれ|birth|born|dob|o[.]b";
+const CALLS: &str = concat!(
+    "(?i)生|うまれ|birth|born|dob|o[.]b",
+    "|geb[o.u]|née? le|naissance|nac[i]|nasci|nat[oa] il|nascita|urodz|födel|рожд|생년",
+);
 /// What a social security number beside a date looks like.
 const BESIDE: &str = "[0-9]{3}-[0-9]{2}-[0-9]{4}";
 
