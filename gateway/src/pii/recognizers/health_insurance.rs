@@ -22,7 +22,7 @@ const NUMBER_LAST: &str =
 const ENGLISH: &str = concat!(
     r"(?i)\b(?:medicare|medicaid|nhs|health insurance|insurance (?:policy|member|i",
     r"d)|member id|policy)(?: ?(?:number|no\.?|id|#))?[ :#]{0,3}(?:is )?((?:[A-Z]{",
-    r"0,4}[0-9][A-Z0-9]{2,12})(?:[ -][A-Z0-9]{2,5}){0,3})"
+    r"0,4}[0-9][A-Z0-9]{2,12})(?:[ -][A-Z]{0,4}[0-9][A-Z0-9]{0,4}){0,3})"
 );
 
 pub(super) fn add(all: &mut Recognizers) -> Result<(), regex::Error> {

@@ -6,7 +6,9 @@ use super::{Digits, Need, Recognizers};
 use crate::pii::finding::{Finding, Trust};
 use crate::pii::kind::Kind;
 
-const NUMBER: &str = r"[A-Za-z]{2}[0-9]{2}(?:[ \-]?[A-Za-z0-9]){11,30}";
+/// Letters of one case: the words after it are no part of it, and another number may follow.
+const NUMBER: &str =
+    r"[A-Z]{2}[0-9]{2}(?:[ \-]?[A-Z0-9]){11,30}|[a-z]{2}[0-9]{2}(?:[ \-]?[a-z0-9]){11,30}";
 const SHORTEST: usize = 15;
 
 pub(super) fn add(all: &mut Recognizers) -> Result<(), regex::Error> {

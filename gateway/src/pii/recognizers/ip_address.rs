@@ -24,12 +24,15 @@ fn is_version_4(hit: &Hit) -> bool {
     if is_nobodys || address.octets()[0] == 0 || address.octets() == [255, 255, 255, 0] {
         return false;
     }
-    !joined(hit) && !is_called_version(hit)
+    !joined(hit) && (is_login(hit) || !is_called_version(hit))
 }
 
 /// Part of a longer dotted or hyphenated token.
 fn joined(hit: &Hit) -> bool {
-    let before = hit.before().is_some_and(|c| c.is_ascii_alphanumeric() || "._-@".contains(c));
+    let before = hit.before().is_some_and(|c| match c {
+        '@' => !is_login(hit),
+        c => c.is_ascii_alphanumeric() || "._-".contains(c),
+    });
     let mut after = hit.text_after(4).chars();
     let after = match after.next() {
         Some('.') => after.next().is_some_and(|c| c.is_ascii_alphanumeric()),
@@ -37,6 +40,14 @@ fn joined(hit: &Hit) -> bool {
         None => false,
     };
     before || after
+}
+
+/// `ssh deploy@203.0.113.9`, not `package@1.2.3.4`.
+fn is_login(hit: &Hit) -> bool {
+    const PROGRAMS: [&str; 6] = ["ssh", "scp", "sftp", "rsync", "ftp ", "telnet"];
+    let before = small(hit.text_before(CONTEXT_BYTES));
+    let line = before.rsplit('\n').next().unwrap_or_default();
+    hit.before() == Some('@') && PROGRAMS.iter().any(|program| line.contains(program))
 }
 
 fn is_called_version(hit: &Hit) -> bool {
@@ -54,7 +65,7 @@ fn is_called_version(hit: &Hit) -> bool {
         "ping",
         "//",
     ];
-    const VERSION: [&str; 24] = [
+    const VERSION: [&str; 29] = [
         "version",
         "バージョン",
         "ver.",
@@ -79,6 +90,11 @@ fn is_called_version(hit: &Hit) -> bool {
         "更新",
         "ファームウェア",
         "firmware",
+        "bump",
+        "rollback",
+        "package",
+        "plugin",
+        "driver",
     ];
     const USES: [&str; 6] = ["アクセス", "接続", "許可", "遮断", "拒否", "通信"];
     let before = small(hit.text_before(CONTEXT_BYTES));

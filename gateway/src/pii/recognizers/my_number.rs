@@ -2,7 +2,7 @@
 //! a plain run of twelve digits that nothing calls a My Number.
 
 use super::Recognizers;
-use super::rule::{Hit, Rule};
+use super::rule::{Hit, Rule, small};
 use crate::pii::finding::Trust;
 use crate::pii::kind::Kind;
 
@@ -12,10 +12,24 @@ const LABELLED: &str = concat!(
     r"]?[0-9]{4}[ \-\n]?[0-9]{4})"
 );
 
+/// The label may be the head of a column, or a column's name in a statement.
+const PLAIN: &str = r"[0-9]{12}";
+const HEAD_BYTES: usize = 240;
+
 pub(super) fn add(all: &mut Recognizers) -> Result<(), regex::Error> {
     all.push(Box::new(Rule::own(Kind::MyNumber, Trust::Context, LABELLED)?.accept(is_free)));
     all.push(Box::new(Rule::own(Kind::MyNumber, Trust::Pattern, NUMBER)?.accept(is_grouped)));
+    all.push(Box::new(Rule::own(Kind::MyNumber, Trust::Context, PLAIN)?.accept(is_in_column)));
     Ok(())
+}
+
+fn is_in_column(hit: &Hit) -> bool {
+    const HEADS: [&str; 5] =
+        ["マイナンバー", "個人番号", "my_number", "mynumber", "individual_number"];
+    let before = || small(hit.text_before(HEAD_BYTES));
+    hit.stands_alone()
+        && passes_check(&hit.digits())
+        && HEADS.iter().any(|head| before().contains(head))
 }
 
 fn is_free(hit: &Hit) -> bool {

@@ -29,6 +29,14 @@ const KANJI: &str = concat!(
     r"[〇零一二三四五六七八九]{1,4}[\-ー()の]{1,2}[〇零一二三四五六七八九]{4}",
     r"|[五六七八九][〇零][〇零一二三四五六七八九]{8})"
 );
+/// With a label of another language.
+const ABROAD: &str = concat!(
+    r"(?:(?i:\btel(?:efono|efon(?:nummer)?|efoon)?\b|\bhandy(?:nummer)?\b|\bmovil\b|",
+    r"\bcelular\b|\bcell(?:ulare)?\b|\bmobil(?:nummer|telefon)?\b|\blandline\b)|",
+    r"[Tt]él(?:éphone|éfono)?|[Tt]eléfono|[Mm]óvil|[Тт]елефон|[Тт]ел[.:]|điện thoại|เบอร์|โทร|연락처|",
+    r"전화(?:번호)?|휴대폰|手机号?码?|手機|电话|هاتف|جوال)",
+    r"[^0-9+(\n]{0,16}([+(]{0,2}[0-9](?:[ \-().]{0,2}[0-9]){6,13})"
+);
 const CONTEXT_BYTES: usize = 48;
 
 pub(super) fn add(all: &mut Recognizers) -> Result<(), regex::Error> {
@@ -45,12 +53,15 @@ pub(super) fn add(all: &mut Recognizers) -> Result<(), regex::Error> {
         let goes_on = hit.after().is_some_and(|c| c.is_ascii_alphanumeric() || c == '_');
         !goes_on && !is_toll_free(&hit.digits())
     })));
+    all.push(Box::new(Rule::own(Kind::Phone, Trust::Pattern, ABROAD)?.accept(|hit| {
+        is_apart(hit) && !is_toll_free(&hit.digits()) && !hit.is_called_otherwise()
+    })));
     all.push(Box::new(Rule::own(Kind::Phone, Trust::Pattern, KANJI)?.accept(is_in_kanji)));
     Ok(())
 }
 
 fn is_spoken_of(hit: &Hit) -> bool {
-    const BEFORE: [&str; 14] = [
+    const BEFORE: [&str; 15] = [
         "phone",
         "tel",
         "mobile",
@@ -65,6 +76,7 @@ fn is_spoken_of(hit: &Hit) -> bool {
         "電話",
         "携帯",
         "text me",
+        "landline",
     ];
     const AFTER: [&str; 6] = ["-office", "-fax", "-mobile", " office", " fax", " mobile"];
     let digits = hit.digits();
@@ -107,6 +119,7 @@ fn is_phone(hit: &Hit) -> bool {
         false => {
             is_japanese(&digits, value, separated, hit)
                 || is_american(&digits, value, separated, hit)
+                || is_from_abroad(&digits, value)
         }
     };
     fits && !hit.is_called_otherwise()
@@ -156,6 +169,18 @@ fn is_american(digits: &[u8], value: &str, separated: bool, hit: &Hit) -> bool {
     }
     let shaped = matches!(groups(value).as_slice(), [3, 3, 4] | [1, 3, 3, 4] | [6, 4] | [3, 7]);
     (separated && shaped) || (!separated && is_called_phone(hit))
+}
+
+/// National spellings that hardly anything else has: Korea's 010-1234-5678, Britain's
+/// 07700 900123 and 020 7946 0018, Brazil's (11) 98765-4321.
+fn is_from_abroad(digits: &[u8], value: &str) -> bool {
+    let groups = groups(value);
+    match (digits, groups.as_slice()) {
+        ([0, 1, 0, ..], [3, 4, 4]) => value.contains('-'),
+        ([0, 7, ..], [5, 6] | [5, 3, 3]) | ([0, 2, ..], [3, 4, 4]) => value.contains(' '),
+        ([1..=9, _, 9, ..], [2, 5, 4]) => value.starts_with('('),
+        _ => false,
+    }
 }
 
 fn groups(value: &str) -> Vec<usize> {

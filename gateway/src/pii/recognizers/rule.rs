@@ -78,7 +78,7 @@ impl<'a> Hit<'a> {
 
     /// Whether the line calls the number something that is nobody's.
     pub(super) fn is_called_otherwise(&self) -> bool {
-        const WORDS: [&str; 26] = [
+        const WORDS: [&str; 39] = [
             "注文番号",
             "注文no",
             "追跡番号",
@@ -105,6 +105,19 @@ impl<'a> Hit<'a> {
             "円周率",
             "part number",
             "桁の数",
+            "部品番号",
+            "製造番号",
+            "管理番号",
+            "参照番号",
+            "券番号",
+            "品番",
+            "シリアル",
+            "会議id",
+            "meeting id",
+            "reference n",
+            "confirmation n",
+            "booking",
+            "serial n",
         ];
         let before = small(self.text_before(CALLED_BYTES));
         let line = before.rsplit('\n').next().unwrap_or_default();
