@@ -27,7 +27,7 @@ pub(super) fn add(all: &mut Recognizers) -> Result<(), regex::Error> {
 }
 
 /// One entry for each format, by the prefix that its service documents.
-const TOKENS: [&str; 83] = [
+const TOKENS: [&str; 88] = [
     r"(?:AKIA|ASIA|ABIA|ACCA|AROA|AIDA|A3T[A-Z0-9])[A-Z0-9]{16}\b",
     r"ABSK[A-Za-z0-9+/]{60,}={0,2}",
     r"bedrock-api-key-[A-Za-z0-9+/=_\-]{20,}",
@@ -65,6 +65,11 @@ const TOKENS: [&str; 83] = [
     r"tvly-[A-Za-z0-9\-]{20,}",
     r"lsv2_(?:pt|sk)_[A-Za-z0-9]{32}_[A-Za-z0-9]{10}",
     r"npm_[A-Za-z0-9]{30,}",
+    r"key-[a-f0-9]{32}\b",
+    r"[0-9]{8,10}:AA[A-Za-z0-9_\-]{33}\b",
+    r"tskey-[a-z]{2,12}-[A-Za-z0-9]{8,}-[A-Za-z0-9]{16,}",
+    r"re_[A-Za-z0-9]{6,12}_[A-Za-z0-9]{20,}\b",
+    r"rpa_[A-Z0-9]{30,}|jina_[A-Za-z0-9_\-]{40,}",
     r"pypi-[A-Za-z0-9_\-]{16,}",
     r"rubygems_[a-f0-9]{40,}",
     r"CLOJARS_[A-Za-z0-9]{40,}",
