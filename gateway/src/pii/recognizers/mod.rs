@@ -2,6 +2,7 @@
 //! offsets; it must never allocate per character, and never look at a stretch of text twice for
 //! each stretch it has looked at (that would be quadratic).
 
+mod address_labelled;
 mod bank_account;
 mod birth_date;
 mod credit_card;
@@ -16,6 +17,8 @@ mod license_plate;
 mod my_number;
 mod passport;
 mod pension_number;
+mod person_column;
+mod person_introduced;
 mod person_labelled;
 mod person_titled;
 mod phone;
@@ -56,6 +59,9 @@ pub(super) fn all() -> Result<Recognizers, regex::Error> {
     my_number::add(&mut all)?;
     driver_license::add(&mut all)?;
     passport::add(&mut all)?;
+    address_labelled::add(&mut all)?;
+    person_column::add(&mut all)?;
+    person_introduced::add(&mut all)?;
     person_labelled::add(&mut all)?;
     person_titled::add(&mut all)?;
     residence_card::add(&mut all)?;

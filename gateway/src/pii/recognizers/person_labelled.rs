@@ -21,12 +21,34 @@ const LATIN: &str = concat!(
     r"([A-Z][A-Za-z'\-]+(?: [A-Z][A-Za-z'\-]+){1,2})"
 );
 
+/// Behind the key of a record: `"lastName": "Quill"`, `<surname>Quill</surname>`, `holder="…"`.
+const KEYED: &str = concat!(
+    r"(?i)(?:\b|_)(?:(?:first|last|full|given|family|middle|customer|display|real|cont",
+    r"act|recipient|card_?holder|",
+    r"patient|employee|maiden)[_\- ]?name|sur_?name|account_?holder|card_?holder|holder|recipient)",
+    r#"["']?(?:\s?[:=]\s?["']|>)([^"'<>\n]{2,40})["'<]"#
+);
+
 pub(super) fn add(all: &mut Recognizers) -> Result<(), regex::Error> {
     for pattern in [KANA, NAME, LATIN] {
         let rule = Rule::own(Kind::Person, Trust::Guess, pattern)?;
         all.push(Box::new(rule.accept(is_name)));
     }
+    let keyed = Rule::own(Kind::Person, Trust::Pattern, KEYED)?;
+    all.push(Box::new(keyed.accept(is_keyed)));
     Ok(())
+}
+
+/// A capital and no word of what describes a record.
+fn is_keyed(hit: &Hit) -> bool {
+    const WORDS: [&str; 9] =
+        ["string", "text", "name", "null", "none", "varchar", "unknown", "required", "example"];
+    let value = hit.value();
+    let capital = value.chars().next().is_some_and(|c| c.is_alphabetic() && !c.is_lowercase());
+    let letters = value.chars().all(|c| c.is_alphabetic() || " '.・-".contains(c));
+    let describes = |word: &str| WORDS.iter().any(|other| word.eq_ignore_ascii_case(other));
+    let labels = ["名前", "氏名"].iter().any(|label| value.contains(label));
+    capital && letters && !labels && !value.split(' ').any(describes) && is_name(hit)
 }
 
 fn is_name(hit: &Hit) -> bool {

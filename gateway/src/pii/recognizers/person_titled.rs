@@ -9,7 +9,11 @@ use crate::pii::kind::Kind;
 
 /// Ms. Ivanova, Dr. Mei Xu. Each title with the blank after it is long enough for the gate.
 const TITLED: &str = concat!(
-    r"\b(?:Mr\. |Mr |Mrs\. |Mrs |Ms\. |Ms |Mx\. |Mx |Dr\. |Dr |Prof\. |Prof )",
+    r"\b(?:Mr\. |Mr |Mrs\. |Mrs |Ms\. |Ms |Mx\. |Mx |Dr\. |Dr |Prof\. |Prof |Professor",
+    r" |Rev\. |Sgt\. |Capt\. |",
+    r"mr\.? |mrs\.? |Herrn? |Frau |Monsieur |Madame |Mme |Señora? |Sra\. |Signora? |Dh",
+    r"r\. |Mevr\. |",
+    r"Meneer |Mevrouw )(?:Dr\. |Prof\. )?",
     r"([A-ZÀ-ÞĀ-Ž](?:'[A-Z])?[A-Za-zß-ÿĀ-ž]+(?:['\-][A-Z][A-Za-zß-ÿĀ-ž]+)?",
     r"(?: (?:[A-Z]\. )?[A-ZÀ-ÞĀ-Ž][A-Za-zß-ÿĀ-ž]+(?:['\-][A-Z][A-Za-zß-ÿĀ-ž]+)?)?)"
 );
@@ -18,6 +22,8 @@ const HONORED: &str = concat!(
     r"(?:^|[\s、。:(\[「『,/!?])([ぁ-ゖ]{2,5}|[一-龥々ヶ]{2,5}|",
     r"[一-龥々ヶ]{1,4} [一-龥々ぁ-ゖァ-ヶー]{1,6}) ?(?:さん|様|さま|くん|君|ちゃん|氏)"
 );
+/// 凛ちゃん, 歩くん: one kanji. さん is after things of one kanji as well.
+const ONE_KANJI: &str = r"(?:^|[^一-龥々ァ-ヶー「『])([一-龥]) ?(?:ちゃん|くん)";
 /// Nguyễn Văn Anさん.
 const LATIN: &str = concat!(
     r"\b([A-ZÀ-ÞĀ-Ž][A-Za-zß-ÿĀ-ɏḀ-ỿ]+(?: [A-ZÀ-ÞĀ-Ž][A-Za-zß-ÿĀ-ɏḀ-ỿ.'\-]*){1,3})",
@@ -28,6 +34,7 @@ pub(super) fn add(all: &mut Recognizers) -> Result<(), regex::Error> {
     let rule = |pattern| Rule::own(Kind::Person, Trust::Guess, pattern);
     all.push(Box::new(rule(TITLED)?.accept(is_titled)));
     all.push(Box::new(rule(HONORED)?.accept(is_honored)));
+    all.push(Box::new(rule(ONE_KANJI)?.accept(is_one_kanji)));
     all.push(Box::new(rule(LATIN)?));
     Ok(())
 }
@@ -49,6 +56,17 @@ fn is_honored(hit: &Hit) -> bool {
         true => !after.starts_with("さま") && is_in_hiragana(hit),
         false => (after.starts_with('様') || after.starts_with("さま")) && is_in_kanji(hit),
     }
+}
+
+/// Kin and animals; of a verb that ends so (書くんだ, 行くんが) only what a name has after it.
+fn is_one_kanji(hit: &Hit) -> bool {
+    const OTHERS: &str = "赤姉兄爺婆嬢母父猫犬鳥皆坊娘孫嫁叔伯妹弟";
+    const VERBS: &str = "行書聞働動泣続着引開置焼描弾咲叩抱招磨届驚歩履解説向鳴敷吹撒浮退除欠突付";
+    let value = hit.value();
+    let after = hit.text_after(12).trim_start();
+    let next = after.strip_prefix("くん").and_then(|rest| rest.chars().next());
+    let is_verb = VERBS.contains(value) && next.is_some_and(|c| !"がをにへも、".contains(c));
+    !OTHERS.contains(value) && !is_verb && (after.starts_with('ち') || !is_a_word(after))
 }
 
 /// Who is spoken of by what he is: 担当者様, 取引先様, 貴社様.
