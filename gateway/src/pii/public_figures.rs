@@ -61,6 +61,32 @@ const ASKING: [&str; 44] = [
     "speech",
     "timeline",
 ];
+/// The same in a line that is no whole sentence, as those of a narrative are.
+const TOPICS: [&str; 23] = [
+    "関係",
+    "いつ",
+    "なぜ",
+    "どんな",
+    "テーマ",
+    "業績",
+    "理論",
+    "何歳",
+    "何年",
+    "設立",
+    "絵本",
+    "新作",
+    "名曲",
+    "影響",
+    "伝記",
+    "時代",
+    "戦い",
+    "作風",
+    "contribution",
+    "famous for",
+    "did ",
+    "discover",
+    "invent",
+];
 /// What shows that the name is somebody's whom the writer knows.
 const KNOWN: [&str; 10] =
     ["様", "さん", "さま", "氏", "殿", "くん", "君", "ちゃん", "です", "と申します"];
@@ -100,7 +126,9 @@ impl PublicFigures {
             .is_some_and(|before| before.trim_end().ends_with([':', '=', '"', '\'']));
         let alone =
             others.partition_point(|at| *at < start) == others.partition_point(|at| *at < end);
-        let asked = ASKING.iter().any(|word| line.contains(word));
+        let is_sentence = line.trim_end().ends_with(['。', '.']);
+        let asked = ASKING.iter().any(|word| line.contains(word))
+            || (!is_sentence && TOPICS.iter().any(|word| line.contains(word)));
         asked && alone && !labelled && !KNOWN.iter().any(|word| after.starts_with(word))
     }
 
@@ -147,6 +175,8 @@ mod tests {
     fn a_topic_is_left_and_an_acquaintance_is_not() {
         assert!(left("夏目漱石の代表作を教えて", "夏目漱石"));
         assert!(left("What did Abraham Lincoln say?", "Abraham Lincoln"));
+        assert!(left("勝海舟と西郷隆盛の関係", "勝海舟"));
+        assert!(!left("勝海舟は西郷隆盛との関係を深めた。", "勝海舟"));
         assert!(!left("夏目漱石さんの電話番号を教えて", "夏目漱石"));
         assert!(!left("氏名: 夏目漱石 の違い", "夏目漱石"));
         assert!(!left("What did Jane Q. Public say?", "Jane Q. Public"));

@@ -18,6 +18,7 @@ mod listed;
 mod lists;
 mod memory;
 pub(in crate::pii) mod model;
+mod not_names;
 mod secrets;
 #[allow(dead_code, reason = "the build makes what this only looks up")]
 mod table;
@@ -72,12 +73,14 @@ impl Tagger {
         let labels = self.decode(&worths, &registers);
         let before = findings.len();
         collect(&tokens, &labels, findings);
+        findings.iter_mut().skip(before).for_each(|finding| not_names::trim(text, finding));
         let mut index = 0;
         findings.retain(|finding| {
             index += 1;
             let value = text.get(finding.start..finding.end).unwrap_or_default();
             let is_none = || LABELS_IN_KATAKANA.contains(&value) || is_one_word(value);
-            index <= before || !(is_none() || is_nobodys(text, finding))
+            let is_nobody = || not_names::is_nobody(text, finding, &self.lexicon);
+            index <= before || !(is_none() || is_nobodys(text, finding) || is_nobody())
         });
     }
 
