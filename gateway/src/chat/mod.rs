@@ -170,7 +170,7 @@ pub struct Answering {
 
 enum Source {
     Live(Box<relay::Relay>),
-    Kept(recall::Kept),
+    Kept(Box<recall::Kept>),
     Coming(Coming),
 }
 
@@ -194,7 +194,7 @@ struct Coming {
 }
 
 impl Begun {
-    fn kept(kept: recall::Kept) -> Self {
+    fn kept(kept: Box<recall::Kept>) -> Self {
         Self { reason: "cache".to_owned(), from_cache: true, source: Source::Kept(kept) }
     }
 

@@ -41,7 +41,7 @@ const AUDIO: &str = "audio";
 /// What came of the look.
 pub(super) enum Recalled {
     /// It has, and this is what was answered.
-    Kept(Kept),
+    Kept(Box<Kept>),
     /// It hasn't.
     Missed(Box<Missed>),
 }
@@ -223,7 +223,7 @@ async fn look_up(
                 count("similar");
                 let charge = gateway.charge_kept(&masked.admitted, &answer, &model).await?;
                 let kept = Kept::new(&model, answer, masked, charge);
-                return Ok(Recalled::Kept(kept.with_similarity(similarity)));
+                return Ok(Recalled::Kept(Box::new(kept.with_similarity(similarity))));
             }
             count("miss");
             let (lead, keep, is_unseen) = (Some(lead), Some(keep), false);
@@ -242,7 +242,7 @@ async fn look_up(
     };
     count("hit");
     let charge = gateway.charge_kept(&masked.admitted, &answer, &model).await?;
-    Ok(Recalled::Kept(Kept::new(&model, answer, masked, charge)))
+    Ok(Recalled::Kept(Box::new(Kept::new(&model, answer, masked, charge))))
 }
 
 impl Gateway {
