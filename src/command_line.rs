@@ -352,6 +352,22 @@ pub(crate) enum LedgerCommand {
         #[command(flatten)]
         data: DataFolder,
     },
+    /// Asks Stripe for payments, refunds and disputes of the last hours, and writes what the ledger
+    /// lacks: for after a backup was restored.
+    Reconcile {
+        /// The configuration.
+        #[command(flatten)]
+        config: ConfigFile,
+        /// How far back, in hours; billing itself looks back 72.
+        #[arg(long, value_name = "HOURS", value_parser = clap::value_parser!(u64).range(1..=8_760))]
+        hours: u64,
+        /// Prints one line of JSON.
+        #[arg(long)]
+        json: bool,
+        /// Where a running `up` is.
+        #[command(flatten)]
+        data: DataFolder,
+    },
     /// Forgets all balances and has the billing worker rebuild them from the last closed month on.
     Rebuild {
         /// Rebuilds them from the ledger's beginning.

@@ -1,11 +1,11 @@
 //! `ledger check` sums every account's events since its last snapshot and compares them with its
 //! balance; with `--whole` it reads all and proves the snapshots, too. `ledger rebuild` has the
-//! balances made anew from the events.
+//! balances made anew from the events; `ledger reconcile` writes what Stripe knows and they lack.
 
 use super::say;
 use crate::command_line::LedgerCommand;
 use crate::endpoints::Endpoints;
-use crate::role::Failure;
+use crate::role::{self, Failure};
 use futures::StreamExt;
 use infra::bus::Bus;
 use infra::bus::tallies::Tallies;
@@ -14,11 +14,13 @@ use infra::counted::Rows;
 use infra::environment::Environment;
 use infra::progress::{Progress, Unit};
 use infra::store::{Store, apply};
+use payments::{Payments, Reconciled};
 use schemas::ids::AccountId;
 use schemas::ledger::EventV1;
 use schemas::snapshots::{Closing, Cut};
 use schemas::subjects;
 use serde::Serialize;
+use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -83,6 +85,25 @@ pub(super) async fn run(
             let report = check(&bus, &store, whole).await?;
             print(&report, json)?;
             Ok(if report.ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        }
+        LedgerCommand::Reconcile { config, hours, json, data } => {
+            let config = role::read_config(&config, environment)?;
+            let payments = Payments::new(&config).map_err(Failure::new)?.ok_or_else(|| {
+                Failure::usage("STRIPE_SECRET_KEY is not set: there is nobody to ask")
+            })?;
+            let bus = Endpoints::find(environment, &data.data)?.bus("ledger").await?;
+            let (period, mut found) = (Duration::from_secs(hours * 3_600), Reconciled::default());
+            payments.reconcile(&bus, period, &mut found).await.map_err(Failure::new)?;
+            let Reconciled { payments, credited, returns } = found;
+            say(match json {
+                true => json!({"payments": payments, "credited": credited, "returns": returns})
+                    .to_string(),
+                false => format!(
+                    "{payments} payments, of which {credited} were not credited yet; {returns} \
+                     refunds and disputes"
+                ),
+            })?;
+            Ok(ExitCode::SUCCESS)
         }
         LedgerCommand::Rebuild { whole, json, data } => {
             let endpoints = Endpoints::find(environment, &data.data)?;

@@ -1,6 +1,7 @@
 //! Credit is bought through Stripe: whatever order, number and manner of webhooks, returns of the
 //! buyer and looks of the reconciler, each payment is credited once, and what goes back is taken.
 
+use crate::program::Place;
 use harness::{Client, Delivery, Key, StripeEvent, Visitor, World, wait_until};
 use schemas::ledger::{EventV1, Fact};
 use serde_json::{Value, json};
@@ -326,6 +327,35 @@ async fn billing_finds_what_no_webhook_told() {
     wait_for_balance(&world, &key, 26_250_000).await;
     assert_eq!(top_ups(&world.ledger().await), [50_000_000]);
     world.stripe().expire(&open);
+    world.finish().await;
+}
+
+/// After a backup was restored that is older than what billing looks at.
+#[tokio::test]
+async fn the_operator_finds_what_is_older_than_billing_looks() {
+    let mut world = selling().await;
+    let key = world.key(0).await;
+    let starter = json!({"plan": "starter", "currency": "usd"});
+    world.stripe().pay(&checkout(&world.client(&key), starter).await);
+    world.stripe().age(24 * 5);
+    let (vendor, config) = (World::vendor_alone().await, World::config_text(world.vendor()));
+    let stripe = &world.config().stripe;
+    let secret = stripe.secret_key.as_ref().unwrap().reveal().to_owned();
+    let config = format!("{config}stripe: {{api_base: '{}'}}\n", stripe.api_base);
+    let mut place = Place::with(vendor, &config);
+    place.set("NATS_URL", &world.servers().nats_url().to_owned());
+    place.set("REDIS_URL", &world.servers().redis_url().to_owned());
+    let look = ["ledger", "reconcile", "--config", "own.yaml", "--json", "--hours"];
+    let nobody = place.run(&[&look[..], &["96"]].concat()).await;
+    assert_eq!(nobody.code, Some(64), "{nobody:?}");
+    assert!(nobody.err.contains("STRIPE_SECRET_KEY"), "{nobody:?}");
+    place.set("STRIPE_SECRET_KEY", &secret);
+    for (hours, credited) in [("96", 0), ("144", 1), ("144", 0)] {
+        let told = place.run(&[&look[..], &[hours]].concat()).await;
+        assert_eq!(told.code, Some(0), "{told:?}");
+        assert_eq!(told.json()["credited"], credited, "{hours}: {told:?}");
+    }
+    wait_for_balance(&world, &key, 10_000_000).await;
     world.finish().await;
 }
 
