@@ -48,7 +48,7 @@ mod direct;
 mod drain;
 #[cfg(test)]
 mod edges;
-/// The local model on another server.
+#[cfg(test)]
 mod elsewhere;
 #[cfg(test)]
 mod embeddings;
@@ -112,6 +112,8 @@ mod rebuild;
 mod receipts;
 #[cfg(test)]
 mod recharge;
+#[cfg(test)]
+mod reconcile;
 #[cfg(test)]
 mod reload;
 #[cfg(test)]

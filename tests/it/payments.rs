@@ -1,17 +1,16 @@
 //! Credit is bought through Stripe: whatever order, number and manner of webhooks, returns of the
 //! buyer and looks of the reconciler, each payment is credited once, and what goes back is taken.
 
-use crate::program::Place;
 use harness::{Client, Delivery, Key, StripeEvent, Visitor, World, wait_until};
 use schemas::ledger::{EventV1, Fact};
 use serde_json::{Value, json};
 
-async fn selling() -> World {
+pub(crate) async fn selling() -> World {
     World::builder().sells().start().await
 }
 
 /// Opens Stripe's page and answers its name.
-async fn checkout(client: &Client, body: Value) -> String {
+pub(crate) async fn checkout(client: &Client, body: Value) -> String {
     let opened = client.post("/api/checkout", &body).await;
     assert_eq!(opened.status, 200, "{}", opened.text);
     let url = opened.json()["url"].as_str().unwrap().to_owned();
@@ -19,7 +18,7 @@ async fn checkout(client: &Client, body: Value) -> String {
     opened.json()["id"].as_str().unwrap().to_owned()
 }
 
-async fn deliver(world: &World, events: &[StripeEvent]) {
+pub(crate) async fn deliver(world: &World, events: &[StripeEvent]) {
     let gateway = world.client_with(0, None);
     for event in events {
         assert_eq!(world.stripe().deliver(&gateway, event, Delivery::Honest).await, 200);
@@ -30,7 +29,7 @@ fn of(events: &[EventV1], is: fn(&Fact) -> bool) -> Vec<i64> {
     events.iter().filter(|event| is(&event.fact)).map(|event| event.amount.0).collect()
 }
 
-fn top_ups(events: &[EventV1]) -> Vec<i64> {
+pub(crate) fn top_ups(events: &[EventV1]) -> Vec<i64> {
     of(events, |fact| matches!(fact, Fact::TopUp(_)))
 }
 
@@ -38,7 +37,7 @@ fn bonuses(events: &[EventV1]) -> Vec<i64> {
     of(events, |fact| matches!(fact, Fact::Bonus { .. }))
 }
 
-async fn wait_for_balance(world: &World, key: &Key, micro_usd: i64) {
+pub(crate) async fn wait_for_balance(world: &World, key: &Key, micro_usd: i64) {
     let what = format!("the balance is {micro_usd}");
     wait_until(&what, async || world.balance(key).await == micro_usd).await;
 }
@@ -311,78 +310,6 @@ async fn an_event_that_can_t_be_followed_comes_again() {
     world.stripe().fail_next(1);
     deliver(&world, &events[..1]).await;
     wait_for_balance(&world, &key, 10_000_000).await;
-    world.finish().await;
-}
-
-#[tokio::test]
-async fn billing_finds_what_no_webhook_told() {
-    let mut world = selling().await;
-    let key = world.key(0).await;
-    let session = checkout(&world.client(&key), json!({"plan": "pro", "currency": "jpy"})).await;
-    let open = checkout(&world.client(&key), json!({"plan": "pro", "currency": "jpy"})).await;
-    world.stripe().pay(&session);
-    world.stripe().refund(&session, 2_500, "succeeded");
-    // A billing worker looks when it starts.
-    world.add_billing();
-    wait_for_balance(&world, &key, 26_250_000).await;
-    assert_eq!(top_ups(&world.ledger().await), [50_000_000]);
-    world.stripe().expire(&open);
-    world.finish().await;
-}
-
-/// After a backup was restored that is older than what billing looks at.
-#[tokio::test]
-async fn the_operator_finds_what_is_older_than_billing_looks() {
-    let mut world = selling().await;
-    let key = world.key(0).await;
-    let starter = json!({"plan": "starter", "currency": "usd"});
-    world.stripe().pay(&checkout(&world.client(&key), starter).await);
-    world.stripe().age(24 * 5);
-    let (vendor, config) = (World::vendor_alone().await, World::config_text(world.vendor()));
-    let stripe = &world.config().stripe;
-    let secret = stripe.secret_key.as_ref().unwrap().reveal().to_owned();
-    let config = format!("{config}stripe: {{api_base: '{}'}}\n", stripe.api_base);
-    let mut place = Place::with(vendor, &config);
-    place.set("NATS_URL", &world.servers().nats_url().to_owned());
-    place.set("REDIS_URL", &world.servers().redis_url().to_owned());
-    let look = ["ledger", "reconcile", "--config", "own.yaml", "--json", "--hours"];
-    let nobody = place.run(&[&look[..], &["96"]].concat()).await;
-    assert_eq!(nobody.code, Some(64), "{nobody:?}");
-    assert!(nobody.err.contains("STRIPE_SECRET_KEY"), "{nobody:?}");
-    place.set("STRIPE_SECRET_KEY", &secret);
-    for (hours, credited) in [("96", 0), ("144", 1), ("144", 0)] {
-        let told = place.run(&[&look[..], &[hours]].concat()).await;
-        assert_eq!(told.code, Some(0), "{told:?}");
-        assert_eq!(told.json()["credited"], credited, "{hours}: {told:?}");
-    }
-    wait_for_balance(&world, &key, 10_000_000).await;
-    world.finish().await;
-}
-
-#[tokio::test]
-async fn billing_finds_what_changed_long_after_it_was_made() {
-    let mut world = selling().await;
-    let key = world.key(0).await;
-    let client = world.client(&key);
-    let starter = json!({"plan": "starter", "currency": "usd"});
-    let disputed = checkout(&client, starter.clone()).await;
-    deliver(&world, &world.stripe().pay(&disputed)).await;
-    let (dispute, event) = world.stripe().dispute(&disputed, "needs_response");
-    deliver(&world, &[event]).await;
-    wait_for_balance(&world, &key, 0).await;
-    let refunded = checkout(&client, starter.clone()).await;
-    deliver(&world, &world.stripe().pay(&refunded)).await;
-    let (refund, event) = world.stripe().refund(&refunded, 1_000, "pending");
-    deliver(&world, &[event]).await;
-    let later = checkout(&client, starter).await;
-    deliver(&world, &world.stripe().pay_later(&later)).await;
-    world.stripe().age(24 * 20);
-    // No webhook tells of any of these.
-    world.stripe().end_dispute(&dispute, "won");
-    world.stripe().end_refund(&refund, "failed");
-    world.stripe().money_comes(&later, true);
-    world.add_billing();
-    wait_for_balance(&world, &key, 30_000_000).await;
     world.finish().await;
 }
 
