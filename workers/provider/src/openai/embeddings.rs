@@ -3,6 +3,7 @@
 
 use super::answer::VendorUsage;
 use super::error;
+use super::identifiers;
 use super::quirks::Quirks;
 use crate::problem;
 use crate::vectors::{Vector, Vectors, inputs};
@@ -41,6 +42,7 @@ pub(crate) fn body(job: &ChatJob, model: &str, quirks: &Quirks) -> Map<String, V
         let name = named.map_or(name.as_str(), |(_, theirs)| theirs);
         body.insert(name.to_owned(), value.clone());
     }
+    identifiers::shorten(&mut body, quirks);
     body
 }
 

@@ -4,6 +4,7 @@
 mod answer;
 mod embeddings;
 mod error;
+mod identifiers;
 mod quirks;
 mod request;
 mod stream;

@@ -26,6 +26,8 @@ pub(crate) struct Quirks {
     pub(crate) refused: &'static [&'static str],
     /// Fields of a message that it refuses.
     pub(crate) refused_in_messages: &'static [&'static str],
+    /// Longest name of an end user or of a cached prefix, in characters, if it has a limit.
+    pub(crate) identifier_chars_max: Option<usize>,
 }
 
 /// What happens to the thoughts (`reasoning_content`) of earlier answers.
@@ -50,6 +52,7 @@ const UNKNOWN: Quirks = Quirks {
     takes_base64: false,
     refused: &[],
     refused_in_messages: &[],
+    identifier_chars_max: None,
 };
 
 /// OpenAI itself, which refuses every field that it doesn't know.
@@ -59,6 +62,7 @@ pub(crate) const ITSELF: Quirks = Quirks {
     takes_base64: true,
     thoughts: Thoughts::Refused,
     refused: &["thinking", "top_k"],
+    identifier_chars_max: Some(64),
     ..UNKNOWN
 };
 

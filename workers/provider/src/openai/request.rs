@@ -1,6 +1,7 @@
 //! The job as OpenAI's request. Texts go out byte for byte and unknown fields as they came; our own
 //! fields, and other vendors' fields that OpenAI would refuse, never do.
 
+use super::identifiers;
 use super::quirks::{Quirks, Thoughts};
 use crate::translate::output_limit;
 use schemas::error::Problem;
@@ -38,6 +39,7 @@ pub(crate) fn body(job: &ChatJob, model: &str, quirks: &Quirks) -> Result<ChatRe
     (chat.max_tokens, chat.max_completion_tokens) =
         if quirks.takes_new_token_limit { (None, Some(limit)) } else { (Some(limit), None) };
     strip(&mut chat, quirks);
+    identifiers::shorten(&mut chat.rest, quirks);
     for (ours, theirs) in quirks.renamed {
         rename(&mut chat, ours, theirs);
     }
