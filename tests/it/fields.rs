@@ -219,6 +219,31 @@ async fn fields_of_tomorrow_reach_the_vendor() {
 }
 
 #[tokio::test]
+async fn what_openais_chat_would_refuse_of_other_apis_never_reaches_it() {
+    let world = World::start().await;
+    let key = world.key(1_000_000).await;
+    let client = world.client(&key);
+    let (long, messages) = ("u".repeat(65), json!([{"role": "user", "content": "x"}]));
+    let responses = json!({"model": "keyed", "input": "x", "tools": [], "tool_choice": "auto",
+        "parallel_tool_calls": false, "client_metadata": {"id": "i"}, "min_p": 0.1, "user": long});
+    let anthropic = json!({"model": "keyed", "messages": messages, "max_tokens": 9,
+        "tool_choice": {"type": "auto", "disable_parallel_tool_use": true},
+        "fallbacks": [{"model": "y"}], "metadata": {"user_id": long}});
+    for (path, body, dropped) in [
+        ("/v1/responses", responses, "client_metadata,min_p"),
+        ("/v1/messages", anthropic, "fallbacks"),
+    ] {
+        let answer = client.post(path, &body).await;
+        assert_eq!((answer.status, answer.header(DROPPED)), (200, dropped), "{}", answer.text);
+        let sent = world.vendor().seen().pop().unwrap().body;
+        let names: Vec<&str> = sent.as_object().unwrap().keys().map(String::as_str).collect();
+        assert_eq!(names, ["model", "messages", "max_completion_tokens", "user"]);
+        assert_eq!(sent["user"].as_str().map(str::len), Some(64), "its digest");
+    }
+    world.finish().await;
+}
+
+#[tokio::test]
 async fn what_costs_extra_and_has_no_price_reaches_no_vendor() {
     let world = World::start().await;
     let key = world.key(1_000_000).await;

@@ -41,6 +41,43 @@ const TYPED: [&str; 11] = [
 pub(crate) const NOBODYS: [&str; 5] =
     ["context_management", "speed", "diagnostics", "user_profile_id", "workspace_id"];
 
+/// Words of other APIs that no chat has: what a client says of itself, of how its conversation is
+/// kept and of who else might answer. In a chat's request they are what its vendor takes them for.
+const OF_OTHER_APIS: [&str; 9] = [
+    "client_metadata",
+    "access_programs",
+    "background_options",
+    "fallbacks",
+    "fallback_credit_token",
+    "billing_policy",
+    "compaction",
+    "thread",
+    "betas",
+];
+
+/// What OpenAI's chat knows beside its typed fields. A request that came by another API has
+/// nothing of tomorrow's chat in it, and OpenAI refuses what it doesn't know.
+const OPENAI_KNOWS: [&str; 18] = [
+    "metadata",
+    "store",
+    "user",
+    "safety_identifier",
+    "service_tier",
+    "reasoning_effort",
+    "verbosity",
+    "parallel_tool_calls",
+    "modalities",
+    "audio",
+    "prediction",
+    "moderation",
+    "prompt_cache_key",
+    "prompt_cache_options",
+    "prompt_cache_retention",
+    "web_search_options",
+    "functions",
+    "function_call",
+];
+
 /// What a protocol knows.
 enum Known {
     /// These and nothing else, beside what every chat has.
@@ -227,8 +264,14 @@ fn known(model: &Model) -> Known {
 /// The given fields that the model's protocol has no word for, in one order.
 pub(super) fn unknown_to(model: &Model, chat: &ChatRequest) -> Vec<String> {
     let known = known(model);
+    let is_openais = matches!(model.vendor, Vendor::Openai | Vendor::Azure);
+    let is_foreign = |name: &str| {
+        OF_OTHER_APIS.contains(&name)
+            || (is_openais && !TYPED.contains(&name) && !OPENAI_KNOWS.contains(&name))
+    };
     let is_unknown = |name: &str| match known {
         _ if NOBODYS.contains(&name) => true,
+        _ if chat.is_translated && is_foreign(name) => true,
         Known::Only(names) => !names.contains(&name),
         Known::AllBut(names) => names.contains(&name),
     };

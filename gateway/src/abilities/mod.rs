@@ -102,6 +102,9 @@ fn unmet(model: &Model, chat: &ChatRequest) -> Vec<Unmet> {
         if chat.tool_choice.is_some() {
             add("tool_choice");
         }
+        if fields::is_given(chat, "parallel_tool_calls") {
+            add("parallel_tool_calls");
+        }
     }
     let format = chat.response_format.as_ref().and_then(|format| format.get("type"));
     let format = format.and_then(Value::as_str);
@@ -222,6 +225,29 @@ mod tests {
         for (kind, expected) in table {
             let (dropped, refused) = judged(kind, steering.clone());
             assert_eq!((dropped.join(" "), refused), (expected.to_owned(), None), "{kind}");
+        }
+    }
+
+    #[test]
+    fn words_of_another_api_reach_nobody_who_would_refuse_them() {
+        let mut chat = chat(json!({"client_metadata": {"id": "u"}, "fallbacks": [{}], "min_p": 1,
+            "prompt_cache_key": "k", "store": true, "parallel_tool_calls": true, "seed": 1}));
+        let of_no_chat = "client_metadata fallbacks";
+        let (unknown, kept) = (format!("{of_no_chat} min_p"), "prompt_cache_key store");
+        for (kind, translated, of_a_chat) in [
+            ("vendor: openai", unknown.clone(), ""),
+            ("vendor: azure\n    api_base: http://h", unknown, ""),
+            ("vendor: compatible\n    api_base: http://h/v1", of_no_chat.to_owned(), ""),
+            ("vendor: llama", format!("{of_no_chat} {kept}"), kept),
+        ] {
+            let model = model(kind, "chat");
+            let mut told = |is_translated| {
+                chat.is_translated = is_translated;
+                assert_eq!(refusal(&model, &chat, DropParams::Hints), None, "{kind}");
+                dropped(&model, &chat).join(" ")
+            };
+            assert_eq!(told(true), translated, "{kind}");
+            assert_eq!(told(false), of_a_chat, "{kind}");
         }
     }
 

@@ -2,6 +2,7 @@
 //! field is always named; nothing is mended silently.
 
 use schemas::error::{ErrorCode, Problem};
+use schemas::openai::ChatRequest;
 use serde_json::{Map, Value};
 
 /// The canonical form's own fields. What a surface left in `rest` under such a name would be that
@@ -28,6 +29,9 @@ const CANONICAL: [&str; 20] = [
     "tool_choice",
     "user_preferences",
 ];
+
+/// Whether several calls may be made at once.
+pub(super) const PARALLEL_CALLS: &str = "parallel_tool_calls";
 
 /// A field that isn't what it should be.
 pub(super) fn wrong(field: &str, japanese: &str, english: &str) -> Problem {
@@ -64,10 +68,20 @@ pub(super) fn refuse_canonical(rest: &mut Map<String, Value>) -> Result<(), Prob
     refuse(rest, &CANONICAL)
 }
 
+/// Leaves out what is said of tools where there are none: other APIs take it, OpenAI's chat refuses
+/// it. A call that must be made stays: whoever answers says that there is nothing to call.
+pub(super) fn without_idle_choice(mut chat: ChatRequest) -> ChatRequest {
+    if chat.tools.is_none() {
+        chat.rest.shift_remove(PARALLEL_CALLS);
+        chat.tool_choice = chat.tool_choice.filter(|choice| choice != "auto" && choice != "none");
+    }
+    chat
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use schemas::openai::ChatRequest;
+    use serde_json::json;
 
     #[test]
     fn every_field_of_the_canonical_form_is_known() {
@@ -75,5 +89,22 @@ mod tests {
         let fields: Vec<&str> =
             schema["properties"].as_object().unwrap().keys().map(String::as_str).collect();
         assert_eq!(fields, CANONICAL);
+    }
+
+    #[test]
+    fn what_is_said_of_tools_needs_some() {
+        let left = |tools: Value, choice: Value| {
+            let asked = json!({"model": "m", "messages": [], "tools": tools,
+                "tool_choice": choice, "parallel_tool_calls": false});
+            let chat = without_idle_choice(serde_json::from_value(asked).unwrap());
+            (chat.tool_choice, chat.rest.contains_key(PARALLEL_CALLS))
+        };
+        for choice in [json!("auto"), json!("none"), json!("required")] {
+            let is_idle = choice != "required";
+            assert_eq!(left(Value::Null, choice.clone()).0.is_none(), is_idle, "{choice}");
+            assert!(!left(Value::Null, choice.clone()).1);
+            let tools = json!([{"type": "function", "function": {"name": "f"}}]);
+            assert_eq!(left(tools, choice.clone()), (Some(choice), true));
+        }
     }
 }

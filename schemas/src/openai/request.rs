@@ -75,6 +75,10 @@ pub struct ChatRequest {
     /// Our own: how `auto` should choose. It never reaches a vendor.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user_preferences: Option<UserPreferences>,
+    /// Our own: whether another API's request became this one. What is unknown in it is a word of
+    /// that API, and none of the chat's. It never travels.
+    #[serde(skip)]
+    pub is_translated: bool,
     /// Everything else, as it came and in its order.
     #[serde(flatten)]
     pub rest: Map<String, Value>,

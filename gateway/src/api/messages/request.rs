@@ -3,7 +3,7 @@
 
 use super::{tools, turns};
 use crate::abilities::NOBODYS;
-use crate::api::fields::refuse_canonical;
+use crate::api::fields::{PARALLEL_CALLS, refuse_canonical, without_idle_choice};
 use schemas::anthropic::MessagesRequest;
 use schemas::error::Problem;
 use schemas::openai::{ChatRequest, Stop};
@@ -31,7 +31,7 @@ pub(super) fn chat(request: MessagesRequest) -> Result<ChatRequest, Problem> {
     let response_format = format(&mut rest);
     let (tool_choice, one_call) = tools::choice(request.tool_choice);
     if one_call {
-        rest.insert("parallel_tool_calls".into(), false.into());
+        rest.insert(PARALLEL_CALLS.into(), false.into());
     }
     if let Some(top_k) = request.top_k {
         rest.insert("top_k".into(), top_k.into());
@@ -42,7 +42,7 @@ pub(super) fn chat(request: MessagesRequest) -> Result<ChatRequest, Problem> {
     if let Some(user) = request.metadata.and_then(|metadata| metadata.user_id) {
         rest.insert("user".into(), user.into());
     }
-    Ok(ChatRequest {
+    Ok(without_idle_choice(ChatRequest {
         model: request.model,
         messages: turns::messages(request.system, request.messages),
         stream: request.stream,
@@ -54,9 +54,10 @@ pub(super) fn chat(request: MessagesRequest) -> Result<ChatRequest, Problem> {
         tools: tools::tools(request.tools)?,
         tool_choice,
         user_preferences: request.user_preferences,
+        is_translated: true,
         rest,
         ..ChatRequest::default()
-    })
+    }))
 }
 
 fn says_something(value: &Value) -> bool {

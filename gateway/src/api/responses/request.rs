@@ -2,7 +2,7 @@
 //! kept is refused; hints that change no answer are left out.
 
 use super::{input, tools};
-use crate::api::fields::{refuse, wrong};
+use crate::api::fields::{PARALLEL_CALLS, refuse, without_idle_choice, wrong};
 use schemars::JsonSchema;
 use schemas::error::Problem;
 use schemas::openai::ChatRequest;
@@ -105,9 +105,9 @@ pub(super) fn chat(request: ResponsesRequest, before: &[Value]) -> Result<ChatRe
         }
     }
     if let Some(parallel) = request.parallel_tool_calls {
-        rest.insert("parallel_tool_calls".to_owned(), parallel.into());
+        rest.insert(PARALLEL_CALLS.to_owned(), parallel.into());
     }
-    Ok(ChatRequest {
+    Ok(without_idle_choice(ChatRequest {
         model: request.model,
         messages: input::messages(request.instructions, before, request.input)?,
         // What nobody waits for is asked for in pieces: so a cancellation finds what was produced.
@@ -123,7 +123,7 @@ pub(super) fn chat(request: ResponsesRequest, before: &[Value]) -> Result<ChatRe
         user_preferences: request.user_preferences,
         rest,
         ..ChatRequest::default()
-    })
+    }))
 }
 
 /// The format of the text; `None` is plain text.
@@ -131,6 +131,7 @@ fn format(format: Option<Value>) -> Result<Option<Value>, Problem> {
     let Some(format) = format.filter(|format| !format.is_null()) else { return Ok(None) };
     match format.get("type").and_then(Value::as_str) {
         Some("text") => Ok(None),
+        is_translated: true,
         Some("json_object") => Ok(Some(json!({"type": "json_object"}))),
         Some("json_schema") => schema(&format).map(Some),
         _ => Err(wrong(
