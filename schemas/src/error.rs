@@ -13,6 +13,8 @@ pub enum ErrorCode {
     ContextLengthExceeded,
     /// Policy refuses what the request contains.
     ContentBlocked,
+    /// The conversation that the request goes on from isn't kept.
+    PreviousResponseNotFound,
     /// No key, or a wrong, expired or deleted one.
     InvalidApiKey,
     /// The key may not do that.
@@ -55,10 +57,11 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// Every code, for tables and tests.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::InvalidRequest,
         Self::ContextLengthExceeded,
         Self::ContentBlocked,
+        Self::PreviousResponseNotFound,
         Self::InvalidApiKey,
         Self::PermissionDenied,
         Self::NotFound,
@@ -83,7 +86,10 @@ impl ErrorCode {
     /// The HTTP status.
     pub fn status(self) -> u16 {
         match self {
-            Self::InvalidRequest | Self::ContextLengthExceeded | Self::ContentBlocked => 400,
+            Self::InvalidRequest
+            | Self::ContextLengthExceeded
+            | Self::ContentBlocked
+            | Self::PreviousResponseNotFound => 400,
             Self::InvalidApiKey => 401,
             Self::PermissionDenied => 403,
             Self::NotFound | Self::ModelNotFound => 404,
@@ -118,6 +124,7 @@ impl ErrorCode {
             Self::InvalidRequest => "invalid_request",
             Self::ContextLengthExceeded => "context_length_exceeded",
             Self::ContentBlocked => "content_blocked",
+            Self::PreviousResponseNotFound => "previous_response_not_found",
             Self::InvalidApiKey => "invalid_api_key",
             Self::PermissionDenied => "permission_denied",
             Self::NotFound => "not_found",

@@ -119,6 +119,8 @@ mod reload;
 #[cfg(test)]
 mod responses;
 #[cfg(test)]
+mod returned_items;
+#[cfg(test)]
 mod similar;
 #[cfg(test)]
 mod single_flight;

@@ -99,6 +99,9 @@ async fn what_is_refused_has_its_status_and_its_field() {
         (Method::DELETE, "/v1/responses/resp_1", 404, "not_found"),
         (Method::POST, "/v1/responses/resp_1/cancel", 404, "not_found"),
         (Method::GET, RESPONSES, 405, "method_not_allowed"),
+        (Method::POST, "/v1/responses/resp_1", 405, "method_not_allowed"),
+        (Method::POST, "/v1/responses/compact", 404, "not_found"),
+        (Method::POST, "/v1/responses/input_tokens", 404, "not_found"),
     ];
     for (method, path, status, code) in kept {
         let answer = client.send(client.request(method, path)).await;

@@ -92,7 +92,10 @@ async fn a_response_is_deleted_and_can_not_be_cancelled() {
     }
     let asked = json!({"model": "fast", "input": "x", "previous_response_id": one["id"]});
     let refused = first.post(RESPONSES, &asked).await;
-    assert_eq!((refused.status, refused.error_code().as_str()), (400, "invalid_request"));
+    assert_eq!(
+        (refused.status, refused.error_code().as_str()),
+        (400, "previous_response_not_found")
+    );
     assert_eq!(refused.json()["error"]["param"], "previous_response_id");
     let asked = json!({"model": "fast", "input": "x", "store": false});
     let unkept = created(&first, asked).await;

@@ -22,7 +22,8 @@ pub(super) fn face(code: ErrorCode) -> (u16, &'static str) {
     match code {
         ErrorCode::InvalidRequest
         | ErrorCode::ContextLengthExceeded
-        | ErrorCode::ContentBlocked => (400, "invalid_request_error"),
+        | ErrorCode::ContentBlocked
+        | ErrorCode::PreviousResponseNotFound => (400, "invalid_request_error"),
         ErrorCode::InvalidApiKey => (401, "authentication_error"),
         // Not 429 as OpenAI says it: here that would mean a rate, and SDKs would try again.
         ErrorCode::InsufficientQuota => (402, "billing_error"),

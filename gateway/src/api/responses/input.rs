@@ -1,8 +1,11 @@
 //! The conversation as canonical messages. Calls that stand together are one assistant's message,
-//! because their results must follow it directly; thoughts of former turns are left out, as no
-//! other API takes them back.
+//! because their results must follow it directly; thoughts stand beside what they led to, for those
+//! who want them back.
 
+use super::item::EXTRA;
+use super::thoughts::{self, Thought};
 use crate::api::fields::wrong;
+use schemas::anthropic::{Group, THINKING_BLOCKS, keep_order};
 use schemas::error::Problem;
 use schemas::openai::{Content, Message, Part, Role};
 use serde_json::{Map, Value, json};
@@ -14,6 +17,9 @@ pub(super) fn kind_and_prefix(item: &Value) -> (String, &'static str) {
         "message" => "msg",
         "function_call" => "fc",
         "function_call_output" => "fco",
+        "custom_tool_call" => "ctc",
+        "custom_tool_call_output" => "ctco",
+        "reasoning" => "rs",
         _ => "item",
     };
     (kind.to_owned(), prefix)
@@ -23,20 +29,24 @@ pub(super) fn kind_and_prefix(item: &Value) -> (String, &'static str) {
 pub(super) fn messages(
     instructions: Option<String>,
     before: &[Value],
-    input: Value,
+    input: Option<Value>,
 ) -> Result<Vec<Message>, Problem> {
-    let mut messages = Vec::new();
+    let mut conversation = Conversation::default();
     if let Some(instructions) = instructions.filter(|text| !text.is_empty()) {
-        messages.push(Message::text(Role::System, instructions));
+        conversation.push(Message::text(Role::System, instructions));
     }
     for (number, item) in before.iter().enumerate() {
-        add(item.clone(), &format!("previous_response_id[{number}]"), &mut messages)?;
+        conversation.add(item.clone(), &format!("previous_response_id[{number}]"))?;
     }
     match input {
-        Value::String(text) if !text.is_empty() => messages.push(Message::text(Role::User, text)),
-        Value::Array(items) if !items.is_empty() => {
+        // The conversation goes on by itself.
+        None if !before.is_empty() => {}
+        Some(Value::String(text)) if !text.is_empty() => {
+            conversation.push(Message::text(Role::User, text));
+        }
+        Some(Value::Array(items)) if !items.is_empty() => {
             for (number, item) in items.into_iter().enumerate() {
-                add(item, &format!("input[{number}]"), &mut messages)?;
+                conversation.add(item, &format!("input[{number}]"))?;
             }
         }
         _ => {
@@ -47,39 +57,134 @@ pub(super) fn messages(
             ));
         }
     }
-    Ok(messages)
+    Ok(conversation.messages)
 }
 
-fn add(mut item: Value, place: &str, messages: &mut Vec<Message>) -> Result<(), Problem> {
-    let kind = item.get("type").and_then(Value::as_str).map(ToOwned::to_owned);
-    match kind.as_deref() {
-        None | Some("message") => say(item, place, messages),
-        Some("function_call") => {
-            call(&item, place, messages)?;
-            Ok(())
+/// The messages while they grow.
+#[derive(Default)]
+struct Conversation {
+    messages: Vec<Message>,
+    /// What was thought, until it is known what that led to. What led to nothing is left out: no
+    /// message may end with it.
+    thoughts: Vec<Thought>,
+    /// In which order the last message's parts came.
+    order: Vec<Group>,
+}
+
+impl Conversation {
+    /// A new message.
+    fn push(&mut self, message: Message) {
+        self.order.clear();
+        if message.role != Role::Assistant {
+            self.thoughts.clear();
         }
-        Some("function_call_output") => {
-            let call = text(&item, "call_id", place)?;
-            let output = item.get_mut("output").map(Value::take).unwrap_or_default();
-            let content = content(output, &format!("{place}.output"))?;
-            let mut result = Message::text(Role::Tool, "");
-            result.content = Some(content);
-            result.tool_call_id = Some(call);
-            messages.push(result);
-            Ok(())
-        }
-        Some("reasoning") => Ok(()),
-        Some("item_reference") => Err(wrong(
-            &format!("{place}.type"),
-            "項目そのもの（item_reference には対応していません）",
-            "the item itself: a reference to a kept item is not supported",
-        )),
-        Some(_) => Err(wrong(
-            &format!("{place}.type"),
-            "message、function_call、function_call_output、reasoning のどれか",
-            "message, function_call, function_call_output or reasoning",
-        )),
+        self.messages.push(message);
     }
+
+    fn add(&mut self, mut item: Value, place: &str) -> Result<(), Problem> {
+        let kind = item.get("type").and_then(Value::as_str).map(ToOwned::to_owned);
+        match kind.as_deref() {
+            None | Some("message") => self.say(item, place)?,
+            Some("function_call" | "custom_tool_call") => {
+                let call = call(&item, place)?;
+                self.call(call);
+            }
+            Some("function_call_output" | "custom_tool_call_output") => {
+                let call = text(&item, "call_id", place)?;
+                let output = item.get_mut("output").map(Value::take).unwrap_or_default();
+                let content = content(output, &format!("{place}.output"))?;
+                let mut result = Message::text(Role::Tool, "");
+                result.content = Some(content);
+                result.tool_call_id = Some(call);
+                self.push(result);
+            }
+            Some("item_reference") => {
+                let english = "the id of an item that is kept";
+                return Err(wrong(&format!("{place}.id"), "保存されている項目の id", english));
+            }
+            Some("reasoning") => self.thoughts.push(thoughts::read(&item)),
+            Some(_) => return Err(unknown(place)),
+        }
+        Ok(())
+    }
+
+    fn say(&mut self, mut item: Value, place: &str) -> Result<(), Problem> {
+        let role = role(&item, place)?;
+        let said = item.get_mut("content").map(Value::take).unwrap_or_default();
+        let content = content(said, &format!("{place}.content"))?;
+        let parts = match &content {
+            Content::Text(_) => 1,
+            Content::Parts(parts) => parts.len(),
+        };
+        // What is said after calls belongs to them: their results must follow directly.
+        let goes_on = self.messages.last().is_some_and(|last| {
+            role == Role::Assistant
+                && last.role == role
+                && last.tool_calls.is_some()
+                && last.content.is_none()
+        });
+        if !goes_on {
+            self.push(Message::text(role, ""));
+        }
+        if role == Role::Assistant {
+            self.think();
+        }
+        let said = std::iter::repeat_n(Group::Text, parts);
+        self.grow(said, |message| message.content = Some(content));
+        Ok(())
+    }
+
+    fn call(&mut self, call: Value) {
+        if self.messages.last().is_none_or(|last| last.role != Role::Assistant) {
+            let message = Message { content: None, ..Message::text(Role::Assistant, "") };
+            self.push(message);
+        }
+        self.think();
+        self.grow([Group::ToolUse], |last| last.tool_calls.get_or_insert_default().push(call));
+    }
+
+    /// Puts what was thought beside what it led to: as text, and as its vendor signed it.
+    fn think(&mut self) {
+        for Thought { text, block } in std::mem::take(&mut self.thoughts) {
+            let group = block.as_ref().map(|_| Group::Thinking);
+            self.grow(group, |message| {
+                if !text.is_empty() {
+                    append(&mut message.rest, &text);
+                }
+                if let Some(block) = block {
+                    let blocks = message.rest.entry(THINKING_BLOCKS).or_insert_with(|| json!([]));
+                    blocks.as_array_mut().into_iter().for_each(|blocks| blocks.push(block.clone()));
+                }
+            });
+        }
+    }
+
+    /// Adds to the last message, and keeps the order where a vendor must see it again.
+    fn grow(&mut self, groups: impl IntoIterator<Item = Group>, add: impl FnOnce(&mut Message)) {
+        let Some(last) = self.messages.last_mut() else { return };
+        add(last);
+        self.order.extend(groups);
+        if last.rest.contains_key(THINKING_BLOCKS) {
+            keep_order(&self.order, &mut last.rest);
+        }
+    }
+}
+
+/// Adds to the thoughts that can be read.
+fn append(rest: &mut Map<String, Value>, text: &str) {
+    let before = rest.get("reasoning_content").and_then(Value::as_str).unwrap_or_default();
+    let all = [before, text].concat();
+    rest.insert("reasoning_content".to_owned(), all.into());
+}
+
+fn unknown(place: &str) -> Problem {
+    wrong(
+        &format!("{place}.type"),
+        "message、function_call、function_call_output、custom_tool_call、\
+         custom_tool_call_output、reasoning、item_reference のどれか",
+        "message, function_call, function_call_output, custom_tool_call, \
+         custom_tool_call_output, reasoning or item_reference",
+    )
 }
 
 /// A field that must be a text with something in it.
@@ -90,54 +195,40 @@ fn text(item: &Value, name: &str, place: &str) -> Result<String, Problem> {
     }
 }
 
-fn say(mut item: Value, place: &str, messages: &mut Vec<Message>) -> Result<(), Problem> {
-    let role = match item.get("role").and_then(Value::as_str) {
-        Some("user") => Role::User,
-        Some("assistant") => Role::Assistant,
-        Some("system") => Role::System,
-        Some("developer") => Role::Developer,
-        _ => {
-            let (japanese, english) = (
-                "user、assistant、system、developer のどれか",
-                "user, assistant, system or developer",
-            );
-            return Err(wrong(&format!("{place}.role"), japanese, english));
-        }
-    };
-    let said = item.get_mut("content").map(Value::take).unwrap_or_default();
-    let content = content(said, &format!("{place}.content"))?;
-    // What is said after calls belongs to them: their results must follow directly.
-    if let (Role::Assistant, Some(last)) = (role, messages.last_mut())
-        && last.tool_calls.is_some()
-        && last.content.is_none()
-    {
-        last.content = Some(content);
-        return Ok(());
+fn role(item: &Value, place: &str) -> Result<Role, Problem> {
+    match item.get("role").and_then(Value::as_str) {
+        Some("user") => Ok(Role::User),
+        Some("assistant") => Ok(Role::Assistant),
+        Some("system") => Ok(Role::System),
+        Some("developer") => Ok(Role::Developer),
+        _ => Err(wrong(
+            &format!("{place}.role"),
+            "user、assistant、system、developer のどれか",
+            "user, assistant, system or developer",
+        )),
     }
-    let mut message = Message::text(role, "");
-    message.content = Some(content);
-    messages.push(message);
-    Ok(())
 }
 
-fn call(item: &Value, place: &str, messages: &mut Vec<Message>) -> Result<(), Problem> {
+fn call(item: &Value, place: &str) -> Result<Value, Problem> {
     let (id, name) = (text(item, "call_id", place)?, text(item, "name", place)?);
-    let Some(arguments) = item.get("arguments").and_then(Value::as_str) else {
-        let field = format!("{place}.arguments");
-        return Err(wrong(&field, "JSON を書いた文字列", "a text that spells JSON"));
+    let field = |name: &str| item.get(name).and_then(Value::as_str);
+    let mut call = if field("type") == Some("custom_tool_call") {
+        let Some(input) = field("input") else {
+            return Err(wrong(&format!("{place}.input"), "文字列", "a text"));
+        };
+        json!({"id": id, "type": "custom", "custom": {"name": name, "input": input}})
+    } else {
+        let Some(arguments) = field("arguments") else {
+            let field = format!("{place}.arguments");
+            return Err(wrong(&field, "JSON を書いた文字列", "a text that spells JSON"));
+        };
+        let function = json!({"name": name, "arguments": arguments});
+        json!({"id": id, "type": "function", "function": function})
     };
-    let function = json!({"name": name, "arguments": arguments});
-    let call = json!({"id": id, "type": "function", "function": function});
-    match messages.last_mut().filter(|last| last.role == Role::Assistant) {
-        Some(last) => last.tool_calls.get_or_insert_default().push(call),
-        None => {
-            let mut message = Message::text(Role::Assistant, "");
-            message.content = None;
-            message.tool_calls = Some(vec![call]);
-            messages.push(message);
-        }
+    if let Some(extra) = item.get(EXTRA).filter(|extra| !extra.is_null()) {
+        call[EXTRA] = extra.clone();
     }
-    Ok(())
+    Ok(call)
 }
 
 /// A text where there is nothing but one, else parts.

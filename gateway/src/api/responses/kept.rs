@@ -61,8 +61,8 @@ impl Record {
         matches!(self.response["status"].as_str(), Some("completed" | "incomplete"))
     }
 
-    /// The whole conversation up to and with this response.
-    fn conversation(self) -> Vec<Value> {
+    /// All items up to and with this response, the oldest first.
+    pub(super) fn into_items(self) -> Vec<Value> {
         let mut items = self.before;
         items.extend(self.input);
         if let Some(Value::Array(output)) = self.response.get("output") {
@@ -120,7 +120,7 @@ impl Shelf {
         if !record.is_said() {
             return Err(not_said());
         }
-        let items = record.conversation();
+        let items = record.into_items();
         if items.len() > ITEMS_BEFORE_MAX { Err(no_such_conversation()) } else { Ok(items) }
     }
 
@@ -218,11 +218,11 @@ impl Keeping {
 }
 
 /// What was said with a request as items with names, as they are listed.
-pub(super) fn items(input: &Value, bare: &str) -> Vec<Value> {
+pub(super) fn items(input: Option<&Value>, bare: &str) -> Vec<Value> {
     let mut items = match input {
-        Value::String(text) => vec![json!({"type": "message", "role": "user",
+        Some(Value::String(text)) => vec![json!({"type": "message", "role": "user",
             "content": [{"type": "input_text", "text": text}]})],
-        Value::Array(items) => items.clone(),
+        Some(Value::Array(items)) => items.clone(),
         _ => Vec::new(),
     };
     for (number, item) in items.iter_mut().enumerate().filter(|(_, item)| item.is_object()) {
@@ -260,7 +260,7 @@ pub(super) fn no_such_response() -> Problem {
 
 fn no_such_conversation() -> Problem {
     Problem::new(
-        ErrorCode::InvalidRequest,
+        ErrorCode::PreviousResponseNotFound,
         "previous_response_id の応答はありません。会話を input に入れて送ってください。",
         "There is no response of this previous_response_id. Send the conversation as input.",
     )
@@ -292,7 +292,7 @@ mod tests {
             {"role": "user", "content": [{"type": "input_image", "image_url": "u"}]},
             {"type": "function_call_output", "call_id": "c", "output": "o"},
         ]);
-        let items = items(&said, "1");
+        let items = items(Some(&said), "1");
         let content: Vec<&Value> = items.iter().map(|item| &item["content"]).collect();
         let told = json!({"type": "output_text", "text": "a", "annotations": []});
         assert_eq!(content[0], &json!([{"type": "input_text", "text": "d"}]));

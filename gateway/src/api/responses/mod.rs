@@ -11,8 +11,14 @@ mod input;
 /// Tools and the choice among them.
 mod tools;
 
+/// Thoughts on their way out and back again.
+mod thoughts;
+
 /// An answer's items while they grow.
 mod items;
+
+/// One of them.
+mod item;
 
 /// The response object.
 mod response;
@@ -22,6 +28,9 @@ mod stream;
 
 /// Responses that are kept.
 mod kept;
+
+/// Items of theirs that a request only names.
+mod references;
 
 /// Reading them again, and deleting them.
 mod read;
@@ -65,7 +74,7 @@ pub(super) fn routes() -> Router<Arc<Gateway>> {
         .route("/v1/responses", post(create::<Head>).fallback(refused))
         .route(
             "/v1/responses/{response}",
-            get(read::retrieve).delete(read::remove).fallback(refused),
+            get(read::retrieve).delete(read::remove).fallback(read::refused),
         )
         .route("/v1/responses/{response}/cancel", post(read::cancel).fallback(refused))
         .route("/v1/responses/{response}/input_items", get(read::items).fallback(refused))
@@ -75,12 +84,15 @@ impl Surface for Head {
     type Answer = Value;
 
     async fn read(arrival: &Arrival<'_>) -> Result<(ChatRequest, Self), Problem> {
-        let request: ResponsesRequest = incoming::json(arrival.body)?;
+        let mut request: ResponsesRequest = incoming::json(arrival.body)?;
         let shelf = Shelf::new(arrival.gateway, arrival.account, arrival.secret);
         let before = match request.previous_response_id.as_deref() {
             Some(id) => shelf.conversation(id).await?,
             None => Vec::new(),
         };
+        if let Some(input) = &mut request.input {
+            references::resolve(input, &shelf).await?;
+        }
         let is_kept = request.store != Some(false)
             && !incoming::cache_wishes(arrival.headers).no_store
             && shelf.takes(arrival.body.len());
@@ -89,10 +101,12 @@ impl Surface for Head {
         if is_background && !is_kept {
             return Err(not_kept());
         }
-        let input = kept::items(&request.input, response::bare(arrival.request));
+        let seals_thoughts = request.includes(thoughts::ENCRYPTED_CONTENT);
+        let input = kept::items(request.input.as_ref(), response::bare(arrival.request));
         let (chat, asked) = canonical(request, &before)?;
         let keeping = is_kept.then_some(Keeping { shelf, input, before });
         let mut head = Self::new(arrival.request, arrival.created, asked).kept(keeping);
+        head.seals_thoughts = seals_thoughts;
         if is_background {
             let (gateway, id) = (arrival.gateway, response::id(arrival.request));
             let place = Place::take(gateway, arrival.account, id).await?;
@@ -160,6 +174,6 @@ fn canonical(
 #[cfg(test)]
 pub(super) fn decoded(body: &[u8]) -> Result<ChatRequest, Problem> {
     let request: ResponsesRequest = incoming::json(body)?;
-    let before = kept::items(&request.input, "1");
+    let before = kept::items(request.input.as_ref(), "1");
     Ok(canonical(request, &before)?.0)
 }

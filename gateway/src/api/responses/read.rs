@@ -4,14 +4,15 @@
 use super::kept::{Record, Shelf, no_such_response};
 use super::{background, response, resume};
 use crate::api::asked::{Path, Query};
-use crate::api::error::ApiError;
+use crate::api::error::{self, ApiError};
 use crate::api::fields::wrong;
 use crate::api::incoming;
 use crate::auth;
+use crate::portal::Look;
 use crate::state::Gateway;
 use axum::Json;
 use axum::extract::State;
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, Uri};
 use axum::response::{IntoResponse, Response};
 use schemas::error::{ErrorCode, Problem};
 use serde::Deserialize;
@@ -140,6 +141,20 @@ fn not_in_background() -> Problem {
         "Only a response with background: true can be cancelled; others end with their connection.",
     )
     .at("response_id")
+}
+
+/// What else is done with one. Of what OpenAI has below this path beside responses (`compact`,
+/// `input_tokens`) nothing is here.
+pub(super) async fn refused(
+    Path(response): Path<String>,
+    uri: Uri,
+    look: Look,
+    headers: HeaderMap,
+) -> Response {
+    match response.starts_with("resp_") {
+        true => error::method_not_allowed().await.into_response(),
+        false => error::not_found(uri, look, headers).await,
+    }
 }
 
 /// What was said with its request.

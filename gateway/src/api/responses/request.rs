@@ -17,7 +17,7 @@ const KEPT: [&str; 2] = ["conversation", "prompt"];
 const NOT_OFFERED: [&str; 1] = ["moderation"];
 
 /// Fields of the canonical form that this API doesn't have, or calls otherwise.
-const FOREIGN: [&str; 12] = [
+const FOREIGN: [&str; 14] = [
     "messages",
     "max_tokens",
     "max_completion_tokens",
@@ -30,6 +30,8 @@ const FOREIGN: [&str; 12] = [
     "logprobs",
     "response_format",
     "functions",
+    "modalities",
+    "audio",
 ];
 
 /// What changes no answer here: nothing is cut off, and only the client's own tools are called.
@@ -42,7 +44,8 @@ const LOGPROBS: &str = "message.output_text.logprobs";
 #[derive(Debug, Deserialize, JsonSchema)]
 pub(in crate::api) struct ResponsesRequest {
     pub(super) model: String,
-    pub(super) input: Value,
+    /// What is said; nothing when the conversation of `previous_response_id` goes on by itself.
+    pub(super) input: Option<Value>,
     pub(super) instructions: Option<String>,
     pub(super) stream: Option<bool>,
     /// Whether it runs on without its client.
@@ -66,6 +69,13 @@ pub(in crate::api) struct ResponsesRequest {
     pub(super) rest: Map<String, Value>,
 }
 
+impl ResponsesRequest {
+    /// Whether an answer is to include something that it has only if it was asked for.
+    pub(super) fn includes(&self, what: &str) -> bool {
+        self.include.iter().flatten().any(|name| name == what)
+    }
+}
+
 /// How the text should look.
 #[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
 pub(super) struct TextOptions {
@@ -83,12 +93,12 @@ pub(super) struct ReasoningOptions {
 
 /// The one translation in, with what was said `before`.
 pub(super) fn chat(request: ResponsesRequest, before: &[Value]) -> Result<ChatRequest, Problem> {
+    let wants_logprobs = request.includes(LOGPROBS);
     let mut rest = request.rest;
     refuse(&mut rest, &KEPT)?;
     refuse(&mut rest, &NOT_OFFERED)?;
     refuse(&mut rest, &FOREIGN)?;
     let top_logprobs = request.top_logprobs.filter(|alternatives| *alternatives > 0);
-    let wants_logprobs = request.include.iter().flatten().any(|name| name == LOGPROBS);
     if request.max_output_tokens == Some(0) {
         return Err(wrong("max_output_tokens", "1 以上の整数", "a whole number from 1"));
     }
@@ -121,6 +131,7 @@ pub(super) fn chat(request: ResponsesRequest, before: &[Value]) -> Result<ChatRe
         tools: tools::tools(request.tools)?,
         tool_choice: tools::choice(request.tool_choice)?,
         user_preferences: request.user_preferences,
+        is_translated: true,
         rest,
         ..ChatRequest::default()
     }))
@@ -131,7 +142,6 @@ fn format(format: Option<Value>) -> Result<Option<Value>, Problem> {
     let Some(format) = format.filter(|format| !format.is_null()) else { return Ok(None) };
     match format.get("type").and_then(Value::as_str) {
         Some("text") => Ok(None),
-        is_translated: true,
         Some("json_object") => Ok(Some(json!({"type": "json_object"}))),
         Some("json_schema") => schema(&format).map(Some),
         _ => Err(wrong(

@@ -89,6 +89,8 @@ pub(super) struct Head {
     created_at: u64,
     /// What was asked, as it is told back.
     asked: Map<String, Value>,
+    /// Whether thoughts were asked for in a form that can be brought back unread.
+    pub(super) seals_thoughts: bool,
     /// Where the response is kept, if it is.
     pub(super) keeping: Option<Keeping>,
     /// Its place in the background, if it runs there.
@@ -98,7 +100,9 @@ pub(super) struct Head {
 impl Head {
     /// A response that begins now (`created_at`: seconds since 1970).
     pub(super) fn new(request: &RequestId, created_at: u64, asked: Map<String, Value>) -> Self {
-        Self { bare: bare(request).to_owned(), created_at, asked, keeping: None, background: None }
+        let bare = bare(request).to_owned();
+        let (keeping, background) = (None, None);
+        Self { bare, created_at, asked, seals_thoughts: false, keeping, background }
     }
 
     /// The same response, which is kept when it is whole.
@@ -122,7 +126,7 @@ impl Head {
 
     /// The items of an answer to it.
     pub(super) fn items(&self) -> Items {
-        Items::new(&self.bare)
+        Items::new(&self.bare, self.seals_thoughts)
     }
 
     /// The response as it stands.
@@ -239,12 +243,20 @@ pub(super) fn failure(problem: &Problem) -> Failure {
     Failure { code: code(problem.code), message: problem.message.clone() }
 }
 
-/// The error's name in this API's closed list; the message says the rest.
+/// The error's name. This API's own list is short, and what isn't in it are names by which agents
+/// know what to do: to shorten the conversation, to wait, or to give up. The message says the rest.
 fn code(code: ErrorCode) -> &'static str {
-    match code.status() {
-        429 => "rate_limit_exceeded",
-        400..=499 => "invalid_prompt",
-        _ => "server_error",
+    use ErrorCode::{
+        ContextLengthExceeded, InsufficientQuota, NoWorker, QueueFull, UpstreamOverloaded,
+    };
+    match code {
+        ContextLengthExceeded | InsufficientQuota => code.as_str(),
+        UpstreamOverloaded | QueueFull | NoWorker => "server_is_overloaded",
+        code => match code.status() {
+            429 => "rate_limit_exceeded",
+            400..=499 => "invalid_prompt",
+            _ => "server_error",
+        },
     }
 }
 

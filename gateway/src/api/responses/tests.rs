@@ -3,4 +3,5 @@
 mod errors;
 mod golden;
 mod property;
+mod thoughts;
 mod wire;

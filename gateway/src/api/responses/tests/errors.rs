@@ -38,6 +38,7 @@ fn each_wrong_field_is_named() {
         ("max_output_tokens", json!(-1)),
         ("messages", json!([])),
         ("max_tokens", json!(3)),
+        ("modalities", json!(["text", "audio"])),
         ("response_format", json!({"type": "text"})),
         ("tool_choice", json!("any")),
         ("tool_choice", json!({"type": "web_search"})),
@@ -46,6 +47,7 @@ fn each_wrong_field_is_named() {
         ("text.format.schema", json!({"type": "json_schema", "name": "n"})),
         ("tools[0].type", json!([{"type": "web_search"}])),
         ("tools[0].name", json!([{"type": "function"}])),
+        ("tools[0].name", json!([{"type": "custom", "format": {"type": "text"}}])),
         ("tools[0].parameters", json!([{"type": "function", "name": "f", "parameters": 1}])),
     ];
     for (place, value) in wrongs {
@@ -63,7 +65,8 @@ fn each_wrong_item_is_named() {
     let wrongs = [
         ("input[0].role", json!("x")),
         ("input[0].role", json!({"role": "tool", "content": "x"})),
-        ("input[0].type", json!({"type": "item_reference", "id": "x"})),
+        ("input[0].id", json!({"type": "item_reference", "id": 1})),
+        ("input[0].input", json!({"type": "custom_tool_call", "call_id": "c", "name": "f"})),
         ("input[0].type", json!({"type": "web_search_call"})),
         ("input[0].content", json!({"role": "user"})),
         ("input[0].content[0].type", json!({"role": "user", "content": [{"type": "video"}]})),
@@ -85,6 +88,15 @@ fn each_wrong_item_is_named() {
     for (place, value) in wrongs {
         refused(place, &with("input", json!([value])));
     }
+}
+
+#[test]
+fn a_conversation_goes_on_without_input_and_only_then() {
+    let body = json!({"model": "m", "previous_response_id": "resp_1"});
+    let read = |before| canonical(serde_json::from_value(body.clone()).unwrap(), before);
+    let before = [json!({"role": "user", "content": "x"})];
+    assert_eq!(read(&before).unwrap().0.messages.len(), 1);
+    assert_eq!(read(&[]).unwrap_err().parameter.as_deref(), Some("input"));
 }
 
 #[test]

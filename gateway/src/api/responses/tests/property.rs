@@ -51,7 +51,14 @@ fn answer(numbers: &mut Numbers) -> (AnswerChoice, Vec<ChunkChoice>) {
     let mut pieces = Vec::new();
     let mut message = AnswerMessage { role: "assistant".into(), ..AnswerMessage::default() };
     message.reasoning_content = text(numbers, "reasoning_content", &mut pieces);
+    sign(numbers, &mut message, &mut pieces);
     message.content = text(numbers, "content", &mut pieces);
+    if message.content.is_some() && numbers.below(3) == 0 {
+        let page = json!({"url": "https://example.com/", "title": "例", "start_index": 0});
+        let remarks = json!([{"type": "url_citation", "url_citation": page}]);
+        pieces.push(delta(json!({"annotations": remarks})));
+        message.rest.insert("annotations".to_owned(), remarks);
+    }
     message.refusal = text(numbers, "refusal", &mut pieces);
     let calls = numbers.below(4);
     message.tool_calls = call(numbers, calls, &mut pieces);
@@ -67,6 +74,25 @@ fn answer(numbers: &mut Numbers) -> (AnswerChoice, Vec<ChunkChoice>) {
     let logprobs = (!tokens.is_empty()).then(|| json!({"content": tokens}));
     pieces.push(ChunkChoice::finish(0, finish_reason));
     (AnswerChoice { index: 0, message, logprobs, finish_reason }, pieces)
+}
+
+/// A vendor's signature of what was thought, perhaps: it comes after the thought, in a stream.
+fn sign(numbers: &mut Numbers, message: &mut AnswerMessage, pieces: &mut Vec<ChunkChoice>) {
+    let Some(thought) = message.reasoning_content.as_deref() else { return };
+    if numbers.below(2) == 0 {
+        return;
+    }
+    for (number, piece) in pieces.iter_mut().enumerate() {
+        let text = piece.delta.reasoning_content.clone();
+        let mut block = json!({"index": 0, "thinking": text});
+        if number == 0 {
+            block["type"] = "thinking".into();
+        }
+        piece.delta.rest.insert("thinking_blocks".to_owned(), json!([block]));
+    }
+    pieces.push(delta(json!({"thinking_blocks": [{"index": 0, "signature": "s"}]})));
+    let block = json!({"type": "thinking", "thinking": thought, "signature": "s"});
+    message.rest.insert("thinking_blocks".to_owned(), json!([block]));
 }
 
 /// Calls whose arguments come mixed: the tail of an earlier one may come after a later one began.
@@ -147,13 +173,23 @@ fn events_come_in_their_exact_order() {
 
 #[test]
 fn a_broken_stream_ends_as_failed() {
-    let problem = Problem::new(ErrorCode::UpstreamOverloaded, "混雑", "busy");
     let begun = || Event::Pieces(vec![ChunkChoice::text(0, "a")]);
-    for events in [vec![begun(), Event::Failed(problem)], vec![begun(), done()], vec![done()]] {
+    let failed = |code| vec![begun(), Event::Failed(Problem::new(code, "駄目", "no"))];
+    for (events, code) in [
+        (failed(ErrorCode::UpstreamOverloaded), "server_is_overloaded"),
+        (failed(ErrorCode::NoWorker), "server_is_overloaded"),
+        (failed(ErrorCode::ContextLengthExceeded), "context_length_exceeded"),
+        (failed(ErrorCode::InsufficientQuota), "insufficient_quota"),
+        (failed(ErrorCode::RateLimitExceeded), "rate_limit_exceeded"),
+        (failed(ErrorCode::ContentBlocked), "invalid_prompt"),
+        (failed(ErrorCode::UpstreamTimeout), "server_error"),
+        (vec![begun(), done()], "server_error"),
+        (vec![done()], "server_error"),
+    ] {
         let (response, name) = reassembled(&written(events));
         assert_eq!(name, "response.failed");
         assert_eq!(response["status"], "failed");
-        assert_eq!(response["error"]["code"], "server_error");
+        assert_eq!(response["error"]["code"], code);
         assert!(response["usage"].is_null());
     }
 }

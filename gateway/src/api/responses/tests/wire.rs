@@ -88,6 +88,8 @@ fn grow(event: &Value, output: &mut Vec<Value>) {
         "response.function_call_arguments.delta" => {
             append(&mut item["arguments"], &event["delta"]);
         }
+        "response.custom_tool_call_input.delta" => append(&mut item["input"], &event["delta"]),
+        "response.custom_tool_call_input.done" => assert_eq!(event["input"], item["input"]),
         "response.function_call_arguments.done" => {
             assert_eq!(event["arguments"], item["arguments"]);
             assert_eq!(event["name"], item["name"]);
@@ -113,6 +115,11 @@ fn grow_part(kind: &str, event: &Value, item: &mut Value) {
     };
     match kind {
         "response.content_part.done" => assert_eq!(event["part"], *part),
+        "response.output_text.annotation.added" => {
+            let known = part["annotations"].as_array_mut().unwrap();
+            assert_eq!(event["annotation_index"], known.len());
+            known.push(event["annotation"].clone());
+        }
         _ if kind == format!("{owner}.delta") => {
             append(&mut part[field], &event["delta"]);
             if let Some(told) = part.get_mut("logprobs").and_then(Value::as_array_mut) {
