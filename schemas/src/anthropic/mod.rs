@@ -42,7 +42,8 @@ pub mod response;
 
 pub use order::{BLOCK_ORDER, Group, in_order, keep_order};
 pub use request::{
-    Block, BlockContent, InputMessage, KnownBlock, MessagesRequest, Metadata, Role, ToolChoice,
+    Block, BlockContent, ClearAt, InputMessage, KnownBlock, MessagesRequest, Metadata, Role,
+    ToolChoice,
 };
 pub use response::{
     BlockDelta, ErrorAnswer, ErrorBody, Event, MessageEnd, MessagesAnswer, MessagesUsage,

@@ -73,6 +73,19 @@ pub struct InputMessage {
     pub role: Role,
     /// What is said.
     pub content: BlockContent,
+    /// How long the operator's instructions count.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clear_at: Option<ClearAt>,
+}
+
+/// How long instructions within the conversation count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ClearAt {
+    /// Until the human speaks again.
+    NextUserMessage,
+    /// As long as the conversation.
+    Never,
 }
 
 /// Who speaks.
@@ -84,6 +97,8 @@ pub enum Role {
     User,
     /// The model.
     Assistant,
+    /// The operator, from here on; never the first to speak.
+    System,
 }
 
 /// A text, or blocks.

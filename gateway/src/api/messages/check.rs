@@ -10,6 +10,9 @@ use serde_json::{Map, Value};
 /// Texts that end an answer: as many as the canonical form has.
 const STOP_SEQUENCES_MAX: usize = 4;
 
+/// The place of the message that begins the conversation.
+const FIRST: &str = "messages[0]";
+
 /// Checks.
 pub(super) fn check(request: &MessagesRequest, version: Version) -> Result<(), Problem> {
     if request.messages.is_empty() {
@@ -24,9 +27,7 @@ pub(super) fn check(request: &MessagesRequest, version: Version) -> Result<(), P
         for (number, block) in blocks.iter().enumerate() {
             let place = format!("system[{number}]");
             well_formed(block, &place)?;
-            if !matches!(block, Block::Known(KnownBlock::Text { .. })) {
-                return Err(wrong(&place, "type: text のブロック", "a block of type text"));
-            }
+            instructs(block, &place)?;
         }
     }
     let last = request.messages.len() - 1;
@@ -83,6 +84,7 @@ fn check_message(
     is_last: bool,
     version: Version,
 ) -> Result<(), Problem> {
+    speaks_in_turn(message, place)?;
     let is_empty = match &message.content {
         BlockContent::Text(text) => text.is_empty(),
         BlockContent::Blocks(blocks) => blocks.is_empty(),
@@ -111,6 +113,35 @@ fn check_message(
         }
     }
     Ok(())
+}
+
+/// The operator's first instructions stand in `system`, and only the operator's may be cleared.
+fn speaks_in_turn(message: &InputMessage, place: &str) -> Result<(), Problem> {
+    if message.role == Role::System && place == FIRST {
+        let field = format!("{place}.role");
+        return Err(wrong(
+            &field,
+            "user か assistant (最初の指示は system)",
+            "user or assistant (the first instructions stand in 'system')",
+        ));
+    }
+    if message.role != Role::System && message.clear_at.is_some() {
+        let field = format!("{place}.clear_at");
+        return Err(wrong(
+            &field,
+            "role: system のメッセージにだけ clear_at",
+            "clear_at in a message of role system only",
+        ));
+    }
+    Ok(())
+}
+
+/// The operator's instructions are texts.
+fn instructs(block: &Block, place: &str) -> Result<(), Problem> {
+    match block {
+        Block::Known(KnownBlock::Text { .. }) => Ok(()),
+        _ => Err(wrong(place, "type: text のブロック", "a block of type text")),
+    }
 }
 
 /// A block names its type, and one of a type that we read has that type's fields.
@@ -149,6 +180,9 @@ fn well_formed(block: &Block, place: &str) -> Result<(), Problem> {
 
 /// Who may say what.
 fn fits_role(block: &Block, role: Role, place: &str) -> Result<(), Problem> {
+    if role == Role::System {
+        return instructs(block, place);
+    }
     let Block::Known(block) = block else { return Ok(()) };
     let (kind, owner) = match block {
         KnownBlock::ToolUse { .. } => ("tool_use", Role::Assistant),

@@ -3,8 +3,8 @@
 //! them; blocks that have no counterpart survive as opaque parts.
 
 use schemas::anthropic::{
-    Block, BlockContent, Group, InputMessage, KnownBlock, Role as Speaker, THINKING_BLOCKS,
-    keep_order,
+    Block, BlockContent, ClearAt, Group, InputMessage, KnownBlock, Role as Speaker,
+    THINKING_BLOCKS, keep_order,
 };
 use schemas::openai::{Content, Message, Part, Role};
 use serde_json::{Map, Value, json};
@@ -12,12 +12,18 @@ use serde_json::{Map, Value, json};
 /// The field that marks a prefix for the vendor's prompt cache.
 const CACHE_CONTROL: &str = "cache_control";
 
-/// All messages, the operator's instructions first.
+/// All messages, the operator's instructions first and at the places where later ones stand.
 pub(super) fn messages(system: Option<BlockContent>, messages: Vec<InputMessage>) -> Vec<Message> {
     let mut canonical = Vec::with_capacity(messages.len() + 1);
-    canonical.extend(system.and_then(content).map(|content| message(Role::System, Some(content))));
-    for turn in messages {
+    instruct(system, &mut canonical);
+    let last_of_human = messages.iter().rposition(|turn| turn.role == Speaker::User);
+    for (place, turn) in messages.into_iter().enumerate() {
         match (turn.role, turn.content) {
+            // The human has spoken since: it isn't shown to the model any more.
+            (Speaker::System, _)
+                if turn.clear_at == Some(ClearAt::NextUserMessage)
+                    && last_of_human > Some(place) => {}
+            (Speaker::System, content) => instruct(Some(content), &mut canonical),
             (Speaker::User, BlockContent::Blocks(blocks)) => user(blocks, &mut canonical),
             (Speaker::Assistant, BlockContent::Blocks(blocks)) => {
                 canonical.push(assistant(blocks));
@@ -31,6 +37,12 @@ pub(super) fn messages(system: Option<BlockContent>, messages: Vec<InputMessage>
         }
     }
     canonical
+}
+
+/// The operator's instructions; an empty text instructs nobody, and some vendors refuse it.
+fn instruct(system: Option<BlockContent>, canonical: &mut Vec<Message>) {
+    let said = system.filter(|system| *system != BlockContent::Text(String::new()));
+    canonical.extend(said.and_then(content).map(|content| message(Role::System, Some(content))));
 }
 
 fn message(role: Role, content: Option<Content>) -> Message {

@@ -5,6 +5,7 @@
 mod answer;
 mod answer_tool;
 mod error;
+mod generation;
 mod parts;
 mod request;
 mod stream;

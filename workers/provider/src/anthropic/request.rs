@@ -32,7 +32,7 @@ pub(super) fn request(job: &ChatJob, upstream: &Upstream) -> Result<Call, Proble
 fn body(job: &ChatJob, upstream: &Upstream) -> Result<MessagesRequest, Problem> {
     let chat = &job.chat;
     refuse_what_cannot_be_said(job)?;
-    let (system, messages) = turns::turns(&chat.messages)?;
+    let (system, messages) = turns::turns(&chat.messages, &upstream.name)?;
     let mut tools = tools::tools(chat, upstream.takes_schemas)?;
     let mut tool_choice = if tools.is_some() { tools::choice(chat)? } else { None };
     if let Some(tool) = answer_tool::wanted(chat, upstream)? {

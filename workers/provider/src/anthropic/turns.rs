@@ -1,7 +1,8 @@
-//! The conversation: instructions hoisted, messages as turns of blocks, tool results first in the
-//! turn that follows the calls. Blank text blocks are never sent: the API refuses them.
+//! The conversation: the first instructions hoisted, later ones after the human's turn where the
+//! model takes them there, messages as turns of blocks, tool results first in the turn that follows
+//! the calls. Blank text blocks are never sent: the API refuses them.
 
-use super::{parts, tools};
+use super::{generation, parts, tools};
 use crate::problem;
 use schemas::anthropic::{
     Block, BlockContent, InputMessage, KnownBlock, Role as Speaker, THINKING_BLOCKS, in_order,
@@ -18,24 +19,35 @@ struct Turn {
     results: usize,
 }
 
-/// The system prompt and the conversation.
+/// The system prompt and the conversation, for the model of that name.
 pub(super) fn turns(
     messages: &[Message],
+    model: &str,
 ) -> Result<(Option<BlockContent>, Vec<InputMessage>), Problem> {
-    let mut system = Vec::new();
+    let takes_later = generation::takes_instructions_between_turns(model);
+    let (mut system, mut later) = (Vec::new(), Vec::new());
     let mut turns: Vec<Turn> = Vec::new();
     for (number, message) in messages.iter().enumerate() {
         let place = format!("messages[{number}]");
         match message.role {
+            Role::System | Role::Developer if takes_later && !turns.is_empty() => {
+                later.append(&mut said(message, &place)?);
+            }
             Role::System | Role::Developer => system.extend(said(message, &place)?),
             Role::User => speak(&mut turns, Speaker::User, said(message, &place)?),
             Role::Assistant => {
-                speak(&mut turns, Speaker::Assistant, assistant(message, &place)?);
+                let blocks = assistant(message, &place)?;
+                if !blocks.is_empty() {
+                    instruct(&mut turns, &mut later);
+                }
+                speak(&mut turns, Speaker::Assistant, blocks);
             }
             Role::Tool => give_back(&mut turns, tools::result(message, &place)?),
             Role::Function => return Err(old_function(&place)),
         }
     }
+    instruct(&mut turns, &mut later);
+    system.append(&mut later);
     if turns.is_empty() {
         return Err(problem::cannot(
             "messages",
@@ -46,6 +58,7 @@ pub(super) fn turns(
     let message = |turn: Turn| InputMessage {
         role: turn.speaker,
         content: BlockContent::Blocks(turn.blocks),
+        clear_at: None,
     };
     Ok((joined(system), turns.into_iter().map(message).collect()))
 }
@@ -56,6 +69,14 @@ fn speak(turns: &mut Vec<Turn>, speaker: Speaker, mut blocks: Vec<Block>) {
         _ if blocks.is_empty() => {}
         Some(last) if last.speaker == speaker => last.blocks.append(&mut blocks),
         _ => turns.push(Turn { speaker, blocks, results: 0 }),
+    }
+}
+
+/// Instructions within the conversation stand between the human's turn and the model's, or at the
+/// end: the API refuses every other place. What came elsewhere waits for the next such place.
+fn instruct(turns: &mut Vec<Turn>, later: &mut Vec<Block>) {
+    if turns.last().is_some_and(|last| last.speaker == Speaker::User) {
+        speak(turns, Speaker::System, std::mem::take(later));
     }
 }
 

@@ -30,6 +30,12 @@ fn message(role: &str, block: Value) -> Value {
 #[test]
 fn each_wrong_field_is_named() {
     let text = json!({"type": "text", "text": "x"});
+    let instructed = |content: Value| {
+        let human = json!({"role": "user", "content": "x"});
+        with("messages", json!([human, {"role": "system", "content": content}]))
+    };
+    let cleared = json!([{"role": "user", "content": "x", "clear_at": "never"}]);
+    let cleared = with("messages", cleared);
     let wrongs = [
         ("max_tokens", with("max_tokens", json!(0))),
         ("max_tokens", with("max_tokens", json!(-1))),
@@ -62,6 +68,10 @@ fn each_wrong_field_is_named() {
                 json!({"type": "tool_result", "tool_use_id": "t", "content": [{"type": "image"}]}),
             ),
         ),
+        ("messages[0].clear_at", cleared),
+        ("messages[1].content", instructed(json!(""))),
+        ("messages[1].content[0]", instructed(json!([{"type": "image", "source": {}}]))),
+        ("messages[1].content[0]", instructed(json!([{"type": "tool_removal"}]))),
         ("system[1]", with("system", json!([text, {"type": "image", "source": {}}]))),
         ("stop_sequences[1]", with("stop_sequences", json!(["a", " \n"]))),
         ("stop_sequences", with("stop_sequences", json!(["a", "b", "c", "d", "e"]))),
