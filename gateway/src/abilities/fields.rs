@@ -4,6 +4,7 @@
 
 use super::nested;
 use infra::config::Model;
+use schemas::anthropic::ANTHROPIC_BETA;
 use schemas::catalogue::{Preset, Vendor};
 use schemas::openai::ChatRequest;
 use serde_json::Value;
@@ -271,6 +272,11 @@ pub(super) fn unknown_to(model: &Model, chat: &ChatRequest) -> Vec<String> {
     };
     let is_unknown = |name: &str| match known {
         _ if NOBODYS.contains(&name) => true,
+        // Everywhere but at Anthropic it names nothing.
+        _ if name == ANTHROPIC_BETA => {
+            let names = chat.rest.get(name).and_then(Value::as_str);
+            model.vendor != Vendor::Anthropic || names.is_none()
+        }
         _ if chat.is_translated && is_foreign(name) => true,
         Known::Only(names) => !names.contains(&name),
         Known::AllBut(names) => names.contains(&name),

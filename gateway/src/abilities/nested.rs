@@ -1,11 +1,11 @@
-//! Fields within tools and parts that a model has no word for. Each has one name for all places
-//! where it stands, and is left out of all of them.
+//! What a model has no word for within fields. A field of tools and parts has one name for all
+//! places where it stands, and is left out of all of them; of a list, only what isn't known is.
 
 use super::conflicts::forces_a_call;
 use infra::config::Model;
-use schemas::anthropic::TOOL_FIELDS;
+use schemas::anthropic::{ANTHROPIC_BETA, TOOL_FIELDS, beta_names, is_carried};
 use schemas::catalogue::{Capability, Vendor};
-use schemas::openai::{ChatRequest, Content};
+use schemas::openai::{ChatRequest, Content, Stop};
 use serde_json::{Map, Value};
 
 /// What the name of a field of the tools begins with.
@@ -16,6 +16,12 @@ const STRICT: &str = "strict";
 
 /// Anthropic's models are to name their sources. No answer here has a place for them.
 const CITATIONS: &str = "citations";
+
+/// What the name of a text that ends an answer begins with, before its number.
+const OF_STOP: &str = "stop[";
+
+/// What the name of a feature that is asked for by name begins with.
+const OF_BETAS: &str = "anthropic_beta.";
 
 /// The given ones that the model has no word for.
 pub(super) fn unknown_to(model: &Model, chat: &ChatRequest) -> Vec<String> {
@@ -28,7 +34,34 @@ pub(super) fn unknown_to(model: &Model, chat: &ChatRequest) -> Vec<String> {
     let others = TOOL_FIELDS.iter().filter(|_| model.vendor != Vendor::Anthropic);
     let names = (!holds).then_some(&STRICT).into_iter().chain(others);
     let names = names.map(|name| format!("{OF_TOOLS}{name}")).chain([CITATIONS.to_owned()]);
-    names.filter(|name| is_given(chat, name) == Some(true)).collect()
+    let given = names.filter(|name| is_given(chat, name) == Some(true));
+    given.chain(unknown_to_anthropic(model, chat)).collect()
+}
+
+/// Of the lists: features that aren't carried, and blank texts to end an answer, which Anthropic's
+/// API refuses.
+fn unknown_to_anthropic(model: &Model, chat: &ChatRequest) -> Vec<String> {
+    if model.vendor != Vendor::Anthropic {
+        return Vec::new();
+    }
+    let stops = chat.stop.as_ref().map(Stop::texts).unwrap_or_default();
+    let blank = stops.iter().enumerate().filter(|(_, text)| is_blank(text));
+    let blank: Vec<String> = match stops.iter().all(|text| text.trim().is_empty()) {
+        true => blank.take(1).map(|_| "stop".to_owned()).collect(),
+        false => blank.map(|(number, _)| format!("{OF_STOP}{number}]")).collect(),
+    };
+    let betas = betas(chat).filter(|name| !is_carried(name));
+    blank.into_iter().chain(betas.map(|name| format!("{OF_BETAS}{name}"))).collect()
+}
+
+/// An empty text says nothing at all.
+fn is_blank(text: &str) -> bool {
+    !text.is_empty() && text.trim().is_empty()
+}
+
+fn betas(chat: &ChatRequest) -> impl Iterator<Item = &str> {
+    let names = chat.rest.get(ANTHROPIC_BETA).and_then(Value::as_str);
+    beta_names(names.unwrap_or_default())
 }
 
 /// Whether a tool must be called: then our own worker holds the answer to its schema, and else a
@@ -49,6 +82,14 @@ pub(super) fn is_given(chat: &ChatRequest, field: &str) -> Option<bool> {
         };
         return Some(chat.tools.iter().flatten().any(asks));
     }
+    if let Some(name) = field.strip_prefix(OF_BETAS) {
+        return Some(betas(chat).any(|named| named == name));
+    }
+    if let Some(number) = field.strip_prefix(OF_STOP) {
+        let number = number.trim_end_matches(']').parse::<usize>();
+        let texts = chat.stop.as_ref().map(Stop::texts).unwrap_or_default();
+        return Some(number.is_ok_and(|number| number < texts.len()));
+    }
     (field == CITATIONS).then(|| {
         let asks = |rest: &Map<String, Value>| {
             rest.get(CITATIONS).and_then(|asked| asked.get("enabled")) == Some(&Value::Bool(true))
@@ -68,6 +109,22 @@ pub(super) fn remove(chat: &mut ChatRequest, field: &str) -> bool {
                 None => None,
             };
             fields.and_then(|fields| fields.shift_remove(name));
+        }
+        return true;
+    }
+    if let Some(name) = field.strip_prefix(OF_BETAS) {
+        let left: Vec<&str> = betas(chat).filter(|named| *named != name).collect();
+        let left = Some(left.join(",")).filter(|left| !left.is_empty());
+        match left {
+            Some(left) => chat.rest.insert(ANTHROPIC_BETA.to_owned(), left.into()),
+            None => chat.rest.shift_remove(ANTHROPIC_BETA),
+        };
+        return true;
+    }
+    if field.starts_with(OF_STOP) {
+        // The numbers are those of the whole list, so all that are left out go at once.
+        if let Some(Stop::Many(texts)) = &mut chat.stop {
+            texts.retain(|text| !text.trim().is_empty());
         }
         return true;
     }
@@ -159,5 +216,48 @@ mod tests {
         assert_eq!(left[1], bare);
         let asked = ask(json!([part(false)]));
         assert_eq!(judged("vendor: anthropic", "chat, files", asked).0, "");
+    }
+
+    #[test]
+    fn features_that_are_not_carried_are_told_one_by_one() {
+        let names = "context-1m-2025-08-07,interleaved-thinking-2025-05-14,of-tomorrow";
+        let asked = json!({"anthropic_beta": names});
+        let (dropped, left, first) = judged("vendor: anthropic", "chat", asked.clone());
+        let untold = "anthropic_beta.context-1m-2025-08-07";
+        assert_eq!(dropped, format!("{untold} anthropic_beta.of-tomorrow"));
+        assert_eq!(first, untold);
+        assert_eq!(left.rest[ANTHROPIC_BETA], "interleaved-thinking-2025-05-14");
+        let unknown = json!({"anthropic_beta": "of-tomorrow"});
+        let (_, left, _) = judged("vendor: anthropic", "chat", unknown);
+        assert!(left.rest.is_empty(), "{left:?}");
+        let whole = [
+            ("vendor: openai", asked.clone()),
+            ("vendor: llama", asked.clone()),
+            ("vendor: compatible\n    api_base: http://h/v1", asked),
+            ("vendor: anthropic", json!({"anthropic_beta": ["interleaved-thinking-2025-05-14"]})),
+        ];
+        for (kind, asked) in whole {
+            let (dropped, left, _) = judged(kind, "chat", asked);
+            assert_eq!((dropped.as_str(), left.rest.is_empty()), (ANTHROPIC_BETA, true), "{kind}");
+        }
+    }
+
+    #[test]
+    fn blank_texts_that_end_an_answer_are_told_for_anthropics_models() {
+        let many = |texts: &[&str]| Some(Stop::Many(texts.iter().map(|&t| t.to_owned()).collect()));
+        for (stop, expected, kept) in [
+            (json!(["\n\n", "END", " ", "", "."]), "stop[0] stop[2]", many(&["END", "."])),
+            (json!(["\n", " "]), "stop", None),
+            (json!("\n"), "stop", None),
+            (json!(["END", ""]), "", many(&["END", ""])),
+            (json!(""), "", Some(Stop::One(String::new()))),
+        ] {
+            let asked = json!({"stop": stop});
+            let (dropped, left, first) = judged("vendor: anthropic", "chat", asked.clone());
+            assert_eq!(dropped, expected, "{stop}");
+            assert_eq!(first, expected.split(' ').next().unwrap(), "{stop}");
+            assert_eq!(left.stop, kept, "{stop}");
+            assert_eq!(judged("vendor: openai", "chat", asked).0, "", "{stop}");
+        }
     }
 }

@@ -21,7 +21,7 @@ pub(super) trait Visit {
 const USER_NAMES: [&str; 3] = ["user", "safety_identifier", "prompt_cache_key"];
 
 /// Keys whose strings are the protocol's, wherever they stand in a JSON value.
-const PROTOCOL_KEYS: [&str; 13] = [
+const PROTOCOL_KEYS: [&str; 14] = [
     "type",
     "role",
     "id",
@@ -35,6 +35,7 @@ const PROTOCOL_KEYS: [&str; 13] = [
     "signature",
     "thought_signature",
     "media_type",
+    "anthropic_beta",
 ];
 /// JSON deeper than this is not walked but refused by serde long before.
 const DEPTH_MAX: usize = 128;

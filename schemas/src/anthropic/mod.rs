@@ -31,6 +31,9 @@ pub const CACHE_CONTROL: &str = "cache_control";
 pub const TOOL_FIELDS: [&str; 4] =
     ["defer_loading", "allowed_callers", "input_examples", "eager_input_streaming"];
 
+/// Features that are asked for by name.
+pub mod beta;
+
 /// In which order an assistant's blocks stand.
 pub mod order;
 
@@ -40,6 +43,7 @@ pub mod request;
 /// What it gets, whole or as events.
 pub mod response;
 
+pub use beta::{ANTHROPIC_BETA, INTERLEAVED_THINKING, beta_names, is_carried};
 pub use order::{BLOCK_ORDER, Group, in_order, keep_order};
 pub use request::{
     Block, BlockContent, ClearAt, InputMessage, KnownBlock, MessagesRequest, Metadata, Role,

@@ -5,6 +5,9 @@
 /// Which version of the API is spoken.
 mod version;
 
+/// Features that are asked for by name.
+mod betas;
+
 /// Is it a request that the API takes?
 mod check;
 
@@ -83,7 +86,8 @@ impl Surface for MessagesAnswering {
 
     async fn read(arrival: &Arrival<'_>) -> Result<(ChatRequest, Self), Problem> {
         let version = Version::of(arrival.headers)?;
-        let chat = canonical(incoming::json(arrival.body)?, version)?;
+        let mut chat = canonical(incoming::json(arrival.body)?, version)?;
+        betas::ask(&mut chat, arrival.headers);
         let input_estimate = if chat.wants_stream() { count_tokens::estimate(&chat) } else { 0 };
         Ok((chat, Self { request: arrival.request.clone(), input_estimate }))
     }

@@ -1,5 +1,4 @@
-//! The versions of Anthropic's API that are spoken, by the `anthropic-version` header. A header
-//! that names features (`anthropic-beta`) is never a reason to refuse.
+//! The versions of Anthropic's API that are spoken, by the `anthropic-version` header.
 
 use axum::http::HeaderMap;
 use schemas::error::{ErrorCode, Problem};

@@ -6,7 +6,9 @@ use crate::problem;
 use crate::translate::{Call, choices_wanted, output_limit};
 use crate::upstream::Upstream;
 use reqwest::header::{HeaderName, HeaderValue};
-use schemas::anthropic::{CACHE_CONTROL, MessagesRequest, Metadata};
+use schemas::anthropic::{
+    ANTHROPIC_BETA, CACHE_CONTROL, MessagesRequest, Metadata, beta_names, is_carried,
+};
 use schemas::error::Problem;
 use schemas::job::ChatJob;
 use schemas::openai::ChatRequest;
@@ -26,7 +28,18 @@ pub(super) fn request(job: &ChatJob, upstream: &Upstream) -> Result<Call, Proble
     let mut call = Call::json(format!("{base}{path}"), &body, job.stream)?;
     let version = HeaderName::from_static("anthropic-version");
     call.headers.insert(version, HeaderValue::from_static(VERSION));
+    if let Some(names) = betas(&job.chat) {
+        call.headers.insert(HeaderName::from_static("anthropic-beta"), names);
+    }
     Ok(call)
+}
+
+/// The features that are asked for by name and go out.
+fn betas(chat: &ChatRequest) -> Option<HeaderValue> {
+    let names = chat.rest.get(ANTHROPIC_BETA)?.as_str()?;
+    let names: Vec<&str> = beta_names(names).filter(|name| is_carried(name)).collect();
+    let names = Some(names.join(",")).filter(|names| !names.is_empty())?;
+    HeaderValue::from_str(&names).ok()
 }
 
 fn body(job: &ChatJob, upstream: &Upstream) -> Result<MessagesRequest, Problem> {
@@ -79,7 +92,7 @@ fn refuse_what_cannot_be_said(job: &ChatJob) -> Result<(), Problem> {
     Ok(())
 }
 
-/// The API refuses blank ones.
+/// The API refuses blank ones; the gateway has told that they are left out.
 fn stop_sequences(chat: &ChatRequest) -> Option<Vec<String>> {
     let texts = chat.stop.as_ref()?.texts();
     let texts: Vec<_> = texts.iter().filter(|text| !text.trim().is_empty()).cloned().collect();

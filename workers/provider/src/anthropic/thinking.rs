@@ -1,7 +1,9 @@
 //! How much may be thought. The budget is a part of the answer's limit and must stay below it, so a
-//! limit that is lowered on the way lowers the budget with it.
+//! limit that is lowered on the way lowers the budget with it. Only where the model thinks between
+//! its calls the budget is the whole turn's, and may be higher than one answer's limit.
 
 use crate::problem;
+use schemas::anthropic::{ANTHROPIC_BETA, INTERLEAVED_THINKING, beta_names};
 use schemas::error::Problem;
 use schemas::openai::ChatRequest;
 use serde_json::Value;
@@ -21,12 +23,18 @@ pub(super) fn within(chat: &ChatRequest, max_tokens: u64) -> Result<Option<Value
         return Ok(Some(thinking));
     }
     if max_tokens <= BUDGET_MIN {
-        return Err(no_room(max_tokens));
+        return if is_interleaved(chat) { Ok(Some(thinking)) } else { Err(no_room(max_tokens)) };
     }
     if let Some(thinking) = thinking.as_object_mut() {
         thinking.insert("budget_tokens".into(), (max_tokens / 2).max(BUDGET_MIN).into());
     }
     Ok(Some(thinking))
+}
+
+/// Whether the client asks for thoughts between calls.
+fn is_interleaved(chat: &ChatRequest) -> bool {
+    let names = chat.rest.get(ANTHROPIC_BETA).and_then(Value::as_str).unwrap_or_default();
+    beta_names(names).any(|name| name == INTERLEAVED_THINKING)
 }
 
 fn no_room(max_tokens: u64) -> Problem {
