@@ -1,7 +1,7 @@
 //! Parts of messages that only Anthropic's models know, for all others: what has the same meaning
 //! in OpenAI's form is said in it, and a model isn't asked what has none.
 
-use super::unpriced;
+use super::{beside, unpriced};
 use infra::config::Model;
 use schemas::anthropic::CACHE_CONTROL;
 use schemas::catalogue::{Capability, Vendor};
@@ -52,6 +52,7 @@ pub(crate) fn fit(model: &Model, chat: &mut ChatRequest) {
             *parts = std::mem::take(parts).into_iter().flat_map(said).collect();
         }
     }
+    beside::say(model.vendor, &mut chat.messages);
     // Gemini's own form takes what isn't text beside a result.
     if model.vendor != Vendor::Gemini {
         show_after_results(&mut chat.messages);

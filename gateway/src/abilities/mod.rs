@@ -8,7 +8,10 @@ mod fields;
 /// What of messages only Anthropic's models know.
 mod blocks;
 
-/// The fields within tools and parts.
+/// What of it stands beside messages.
+mod beside;
+
+/// What is within fields.
 mod nested;
 
 /// What costs extra and has no price.
