@@ -6,7 +6,6 @@ use crate::deployments::{Deployment, Deployments, Watched, to_tell};
 use crate::problem;
 use crate::relay::{Relay, whole};
 use crate::sink::{Ended, Sink};
-use crate::translate::choices_wanted;
 use crate::upstream::Upstream;
 use crate::vectors::{Vectors, give};
 use infra::metrics::Metrics;
@@ -253,7 +252,7 @@ impl Provider {
         };
         // It holds all that was asked, and a stream may take minutes.
         drop(call);
-        let mut relay = Relay::new(response, at.protocol.stream(choices_wanted(job)));
+        let mut relay = Relay::new(response, at.protocol.stream_for(job, &at.upstream));
         let run = {
             let running = pin!(relay.run(&self.limits, sink));
             stop.run_until_cancelled(running).await

@@ -125,6 +125,11 @@ pub trait Protocol: Send + Sync {
     /// A reader for one stream that should bring so many choices.
     fn stream(&self, choices: u32) -> Box<dyn StreamReader>;
 
+    /// A reader for the stream that answers this job.
+    fn stream_for(&self, job: &ChatJob, _upstream: &Upstream) -> Box<dyn StreamReader> {
+        self.stream(choices_wanted(job))
+    }
+
     /// A job for vectors as a request to the vendor.
     ///
     /// # Errors

@@ -36,6 +36,7 @@ pub(super) fn answer(body: &[u8]) -> Result<Whole, Problem> {
 fn message(blocks: Vec<Block>) -> AnswerMessage {
     let mut message = AnswerMessage { role: "assistant".into(), ..AnswerMessage::default() };
     let (mut calls, mut thoughts, mut order) = (Vec::new(), Vec::new(), Vec::new());
+    let mut answer = None;
     for block in blocks {
         match block {
             Block::Known(KnownBlock::Text { text, .. }) => {
@@ -43,7 +44,7 @@ fn message(blocks: Vec<Block>) -> AnswerMessage {
                 message.content.get_or_insert_default().push_str(&text);
             }
             Block::Known(KnownBlock::ToolUse { name, input, .. }) if name == ANSWER_TOOL => {
-                message.content.get_or_insert_default().push_str(&arguments(&input));
+                answer.get_or_insert_with(|| arguments(&input));
             }
             Block::Known(KnownBlock::ToolUse { id, name, input, .. }) => {
                 let function = json!({"name": name, "arguments": arguments(&input)});
@@ -68,6 +69,8 @@ fn message(blocks: Vec<Block>) -> AnswerMessage {
             | Block::Other(_) => {}
         }
     }
+    // What was said beside it isn't JSON.
+    message.content = answer.or(message.content);
     message.tool_calls = Some(calls).filter(|calls| !calls.is_empty());
     if !thoughts.is_empty() {
         message.rest.insert(THINKING_BLOCKS.into(), Value::Array(thoughts));

@@ -43,6 +43,13 @@ impl Protocol for Anthropic {
         Box::new(stream::Stream::default())
     }
 
+    fn stream_for(&self, job: &ChatJob, upstream: &Upstream) -> Box<dyn StreamReader> {
+        match answer_tool::wanted(&job.chat, upstream) {
+            Ok(Some(_)) => Box::new(stream::Stream::by_tool()),
+            _ => Box::new(stream::Stream::default()),
+        }
+    }
+
     fn error(&self, body: &[u8]) -> Complaint {
         error::complaint(body)
     }

@@ -25,6 +25,10 @@ pub(super) struct Stream {
     calls: usize,
     thoughts: usize,
     usage: MessagesUsage,
+    /// What was said before the answer, where a tool may bring it; told only if none does.
+    held: Option<String>,
+    /// A tool has brought the answer.
+    is_answered: bool,
     has_begun: bool,
     has_ended: bool,
     is_over: bool,
@@ -101,6 +105,11 @@ impl StreamReader for Stream {
 }
 
 impl Stream {
+    /// A stream whose answer may be the input of a tool.
+    pub(super) fn by_tool() -> Self {
+        Self { held: Some(String::new()), ..Self::default() }
+    }
+
     /// Later counts are of the whole so far; what they leave out stays as it was.
     fn count(&mut self, usage: MessagesUsage) {
         let known = &mut self.usage;
@@ -118,9 +127,12 @@ impl Stream {
             return Err(problem::nonsense());
         }
         let (open, piece) = match block {
-            Block::Known(KnownBlock::Text { text, .. }) => (OpenBlock::Text, content(text)),
+            Block::Known(KnownBlock::Text { text, .. }) => (OpenBlock::Text, self.text(text)),
             Block::Known(KnownBlock::ToolUse { name, input, .. }) if name == ANSWER_TOOL => {
-                (OpenBlock::Answer { input: Some(input) }, None)
+                match std::mem::replace(&mut self.is_answered, true) {
+                    false => (OpenBlock::Answer { input: Some(input) }, None),
+                    true => (OpenBlock::Other, None),
+                }
             }
             Block::Known(KnownBlock::ToolUse { id, name, input, .. }) => {
                 let index = self.calls;
@@ -154,7 +166,7 @@ impl Stream {
 
     fn grow(&mut self, place: u32, delta: BlockDelta) -> Option<DeltaMessage> {
         match (self.open.get_mut(&place)?, delta) {
-            (OpenBlock::Text, BlockDelta::TextDelta { text }) => content(text),
+            (OpenBlock::Text, BlockDelta::TextDelta { text }) => self.text(text),
             (OpenBlock::ToolUse { index, input }, BlockDelta::InputJsonDelta { partial_json })
                 if !partial_json.is_empty() =>
             {
@@ -178,6 +190,18 @@ impl Stream {
         }
     }
 
+    /// Text, unless the answer is JSON that a tool has brought or may still bring.
+    fn text(&mut self, text: String) -> Option<DeltaMessage> {
+        match &mut self.held {
+            _ if self.is_answered => None,
+            Some(held) => {
+                held.push_str(&text);
+                None
+            }
+            None => content(text),
+        }
+    }
+
     /// A call without any delta has its input from the start, mostly `{}`: its arguments must be
     /// JSON all the same.
     fn end_block(&mut self, place: u32) -> Option<DeltaMessage> {
@@ -193,6 +217,8 @@ impl Stream {
 
     fn end(&mut self, end: &MessageEnd, choices: &mut Vec<ChunkChoice>) {
         let Some(reason) = end.stop_reason.filter(|_| !self.has_ended) else { return };
+        let held = self.held.take().filter(|_| !self.is_answered);
+        self.say(held.and_then(content), choices);
         let mut last = ChunkChoice::finish(0, finish(reason, self.calls > 0));
         last.delta.role = self.role();
         last.delta.rest = untold(reason, end.stop_sequence.clone());
@@ -248,4 +274,43 @@ fn kept_thought(kept: Value) -> DeltaMessage {
     let mut delta = DeltaMessage::default();
     delta.rest.insert(THINKING_BLOCKS.into(), Value::Array(vec![kept]));
     delta
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a stream of these blocks says in all.
+    fn said(mut stream: Stream, blocks: &[Value]) -> String {
+        let mut events = Vec::new();
+        for (index, block) in blocks.iter().enumerate() {
+            let mut start = json!({"type": "content_block_start", "index": index});
+            start["content_block"] = block.clone();
+            events.extend([start, json!({"type": "content_block_stop", "index": index})]);
+        }
+        events.push(json!({"type": "message_delta", "delta": {"stop_reason": "tool_use"}}));
+        let mut choices = Vec::new();
+        for event in events {
+            let event = sse::Event { name: String::new(), data: event.to_string() };
+            stream.read(&event, &mut choices).unwrap();
+        }
+        choices.iter().filter_map(|choice| choice.delta.content.as_deref()).collect()
+    }
+
+    #[test]
+    fn an_answer_by_tool_is_all_that_is_said() {
+        let text = |text: &str| json!({"type": "text", "text": text});
+        let call =
+            |name: &str| json!({"type": "tool_use", "id": "c", "name": name, "input": {"a": 1}});
+        let answer = call(ANSWER_TOOL);
+        for (blocks, expected) in [
+            (vec![text("Let me"), answer.clone(), text("Done")], r#"{"a":1}"#),
+            (vec![answer.clone(), answer], r#"{"a":1}"#),
+            (vec![text("Let "), text("me"), call("f")], "Let me"),
+            (vec![text("Sorry")], "Sorry"),
+        ] {
+            assert_eq!(said(Stream::by_tool(), &blocks), expected);
+        }
+        assert_eq!(said(Stream::default(), &[text("a"), call("f")]), "a");
+    }
 }
