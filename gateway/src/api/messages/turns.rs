@@ -175,7 +175,8 @@ fn document(block: &Map<String, Value>) -> Option<Part> {
         return None;
     }
     let source = block.get("source")?;
-    if source.get("type")? != "base64" || source.get("media_type")? != "application/pdf" {
+    let is_pdf = source.get("media_type")?.as_str()?.eq_ignore_ascii_case("application/pdf");
+    if source.get("type")? != "base64" || !is_pdf {
         return None;
     }
     let mut file = Map::new();

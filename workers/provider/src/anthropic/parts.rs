@@ -64,7 +64,7 @@ fn image(part: &Part, place: &str) -> Result<Block, Problem> {
     let url = url.unwrap_or_default();
     let source = match data_url(url) {
         Some((kind, data)) => {
-            let kind = if kind == "image/jpg" { "image/jpeg" } else { kind };
+            let kind = if kind == "image/jpg" { "image/jpeg" } else { kind.as_str() };
             if !IMAGE_TYPES.contains(&kind) {
                 return Err(bad_image(place));
             }
@@ -89,7 +89,8 @@ fn bad_image(place: &str) -> Problem {
 fn file(part: &Part, place: &str) -> Result<Block, Problem> {
     let file = part.rest.get("file");
     let field = |name| file.and_then(|file| file.get(name)).and_then(Value::as_str);
-    let Some(("application/pdf", data)) = field("file_data").and_then(data_url) else {
+    let given = field("file_data").and_then(data_url);
+    let Some((_, data)) = given.filter(|(kind, _)| kind == "application/pdf") else {
         return Err(problem::cannot(
             format!("{place}.file"),
             "ファイルは PDF の data: URL (base64) を file_data に入れてください",

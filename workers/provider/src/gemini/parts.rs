@@ -61,7 +61,7 @@ fn image(part: &Part, place: &str) -> Result<Value, Problem> {
     let url = image.and_then(|image| image.get("url").unwrap_or(image).as_str());
     let url = url.unwrap_or_default();
     if let Some((kind, data)) = data_url(url) {
-        let kind = if kind == "image/jpg" { "image/jpeg" } else { kind };
+        let kind = if kind == "image/jpg" { "image/jpeg" } else { kind.as_str() };
         return Ok(inline(kind, data));
     }
     if !url.starts_with("https://") && !url.starts_with("gs://") {
@@ -98,7 +98,7 @@ fn audio(part: &Part, place: &str) -> Result<Value, Problem> {
 fn file(part: &Part, place: &str) -> Result<Value, Problem> {
     let data = part.rest.get("file").and_then(|file| file.get("file_data")).and_then(Value::as_str);
     match data.and_then(data_url) {
-        Some((kind, data)) => Ok(inline(kind, data)),
+        Some((kind, data)) => Ok(inline(&kind, data)),
         None => Err(problem::cannot(
             format!("{place}.file"),
             "ファイルは data: URL (base64) を file_data に入れてください",
