@@ -1,17 +1,20 @@
 //! `GET /v1/models`: what can be asked for now, with price, context and capabilities as extra
-//! fields. A model that nobody serves isn't listed.
+//! fields, or in the shape of Anthropic's API. A model that nobody serves isn't listed.
 
 use super::asked::Path;
 use super::error::ApiError;
 use super::incoming;
+use super::messages::models as anthropic;
 use crate::auth;
 use crate::state::Gateway;
-use axum::Json;
-use axum::extract::State;
+use axum::extract::{RawQuery, State};
 use axum::http::HeaderMap;
+use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use infra::config::Model;
 use schemas::catalogue::Capability;
 use schemas::error::{ErrorCode, Problem};
+use schemas::ids::RequestId;
 use schemas::money::PicoUsdPerToken;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -25,12 +28,24 @@ const CREATED: u64 = 1_700_000_000;
 /// All that are offered.
 pub(super) async fn list(
     State(gateway): State<Arc<Gateway>>,
+    Extension(request): Extension<RequestId>,
+    RawQuery(query): RawQuery,
     headers: HeaderMap,
-) -> Result<Json<Value>, ApiError> {
-    authorize(&gateway, &headers)?;
-    let mut data: Vec<Value> = offered(&gateway).map(described).collect();
-    data.extend(auto(&gateway));
-    Ok(Json(json!({"object": "list", "data": data})))
+) -> Response {
+    let is_allowed = authorize(&gateway, &headers);
+    if anthropic::is_wanted(&headers) {
+        let auto = offered(&gateway).next().map(|_| anthropic::auto());
+        let models = offered(&gateway).filter_map(anthropic::described).chain(auto).collect();
+        let query = query.unwrap_or_default();
+        let page = is_allowed.and_then(|()| anthropic::page(models, &query));
+        return anthropic::answered(page, &headers, &request);
+    }
+    let listed = is_allowed.map(|()| {
+        let mut data: Vec<Value> = offered(&gateway).map(described).collect();
+        data.extend(auto(&gateway));
+        Json(json!({"object": "list", "data": data}))
+    });
+    listed.map_err(ApiError::from).into_response()
 }
 
 fn offered(gateway: &Gateway) -> impl Iterator<Item = &Model> {
@@ -47,24 +62,40 @@ fn auto(gateway: &Gateway) -> Option<Value> {
 /// One of them.
 pub(super) async fn retrieve(
     State(gateway): State<Arc<Gateway>>,
+    Extension(request): Extension<RequestId>,
     Path(name): Path<String>,
     headers: HeaderMap,
-) -> Result<Json<Value>, ApiError> {
-    authorize(&gateway, &headers)?;
-    if let Some(auto) = auto(&gateway).filter(|auto| auto["id"] == name.as_str()) {
-        return Ok(Json(auto));
+) -> Response {
+    let is_allowed = authorize(&gateway, &headers);
+    if anthropic::is_wanted(&headers) {
+        let auto = auto(&gateway).filter(|auto| auto["id"] == name.as_str());
+        let model = is_allowed.and_then(|()| match auto {
+            Some(_) => Ok(anthropic::auto()),
+            None => named(&gateway, &name)
+                .and_then(|model| anthropic::described(model).ok_or_else(|| unknown(&name))),
+        });
+        return anthropic::answered(model, &headers, &request);
     }
-    let model = gateway.config.models.get(&name).filter(|model| gateway.fleet.offers(&model.name));
+    let model = is_allowed.and_then(|()| {
+        let auto = auto(&gateway).filter(|auto| auto["id"] == name.as_str());
+        auto.map_or_else(|| named(&gateway, &name).map(described), Ok)
+    });
+    model.map(Json).map_err(ApiError::from).into_response()
+}
+
+fn named<'a>(gateway: &'a Gateway, name: &str) -> Result<&'a Model, Problem> {
+    let model = gateway.config.models.get(name).map(Arc::as_ref);
+    model.filter(|model| gateway.fleet.offers(&model.name)).ok_or_else(|| unknown(name))
+}
+
+fn unknown(name: &str) -> Problem {
     let shown: String = name.chars().take(80).collect();
-    let model = model.ok_or_else(|| {
-        Problem::new(
-            ErrorCode::ModelNotFound,
-            format!("モデル '{shown}' はありません。GET /v1/models で一覧を確認してください。"),
-            format!("The model '{shown}' does not exist. GET /v1/models lists all."),
-        )
-        .at("model")
-    })?;
-    Ok(Json(described(model)))
+    Problem::new(
+        ErrorCode::ModelNotFound,
+        format!("モデル '{shown}' はありません。GET /v1/models で一覧を確認してください。"),
+        format!("The model '{shown}' does not exist. GET /v1/models lists all."),
+    )
+    .at("model")
 }
 
 fn authorize(gateway: &Gateway, headers: &HeaderMap) -> Result<(), Problem> {

@@ -32,6 +32,9 @@ mod stream;
 /// Errors in Anthropic's shape.
 mod error;
 
+/// `GET /v1/models` for this surface's clients.
+pub(super) mod models;
+
 /// `POST /v1/messages/count_tokens`.
 mod count_tokens;
 

@@ -4,7 +4,7 @@ use axum::http::HeaderMap;
 use schemas::error::{ErrorCode, Problem};
 
 /// The header that names the version.
-const HEADER: &str = "anthropic-version";
+pub(super) const HEADER: &str = "anthropic-version";
 
 /// A version of the API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
