@@ -99,6 +99,24 @@ class AnthropicMessages(GatewayTest):
         self.assertGreater(counted.input_tokens, 0)
         self.assertEqual(self.gateway.balance(self.key), 1_000_000)
 
+    def test_models_are_listed_page_by_page(self):
+        client = self.client(api_key=self.key.secret)
+        models = list(client.models.list(limit=2))
+        names = [model.id for model in models]
+        self.assertTrue({"plain", "claude", "auto"} <= set(names), names)
+        self.assertEqual(len(names), len(set(names)))
+        self.assertEqual({model.type for model in models}, {"model"})
+        self.assertEqual(client.models.retrieve("claude").max_tokens, 1000)
+        with self.assertRaises(anthropic.NotFoundError) as caught:
+            client.models.retrieve("of-nobody")
+        self.assert_refused(caught.exception, 404, "not_found_error")
+
+    def test_instructions_stand_within_the_conversation(self):
+        human = {"role": "user", "content": "Hello"}
+        system = {"role": "system", "content": "Be brief."}
+        for model in ["plain", "claude"]:
+            self.assertEqual(self.ask(model, [human, system]).stop_reason, "end_turn")
+
     def assert_refused(self, error, status, kind):
         """All that the client knows of an error."""
         self.assertEqual(error.status_code, status)
