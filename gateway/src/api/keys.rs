@@ -117,16 +117,14 @@ pub(super) async fn create(
 ) -> Result<Json<ApiKey>, ApiError> {
     incoming::require_admin(&gateway, &headers)?;
     let body = incoming::body(&gateway, &headers, body).await?;
-    let wanted: Wanted = incoming::json(&body)?;
-    let (name, of) =
-        (&wanted.name, wanted.account.as_ref().map_or("a new account", AccountId::as_str));
-    audit(&gateway, format!("create key {name:?} of {of}")).await;
+    let wanted = checked(&gateway, incoming::json(&body)?)?;
+    let of = wanted.account.as_ref().map_or("a new account", AccountId::as_str);
+    audit(&gateway, format!("create key {:?} of {of}", wanted.name)).await;
     let issued = issued(&gateway, wanted).await?;
     Ok(Json(learnt(&gateway, issued, Spending::default())))
 }
 
-async fn issued(gateway: &Gateway, wanted: Wanted) -> Result<IssuedKey, Problem> {
-    let wanted = checked(gateway, wanted)?;
+async fn issued(gateway: &Gateway, wanted: NewKey) -> Result<IssuedKey, Problem> {
     if let Some(account) = &wanted.account {
         let known = gateway.bus.account(account).await.map_err(|error| away(&error))?;
         known.ok_or_else(|| {
@@ -141,7 +139,7 @@ async fn issued(gateway: &Gateway, wanted: Wanted) -> Result<IssuedKey, Problem>
 /// # Errors
 /// When it can't be as it is wanted, or NATS is away.
 pub(crate) async fn make(gateway: &Gateway, wanted: Wanted) -> Result<Secret, Problem> {
-    let issued = issued(gateway, wanted).await?;
+    let issued = issued(gateway, checked(gateway, wanted)?).await?;
     let secret = issued.secret.clone();
     learn(gateway, issued);
     Ok(secret)
