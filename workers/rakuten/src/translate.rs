@@ -2,7 +2,10 @@
 //! is refused by its name here, before any work; nothing is dropped silently.
 
 use crate::calls::{self, Calls};
-use crate::engine::{Engine, EngineError, Form, GenerateRequest, Grammar, Prompt, Sampling};
+use crate::engine::{
+    Engine, EngineError, Form, GenerateRequest, Grammar, Prompt, Sampling, check_schema,
+    validate_stops,
+};
 use crate::template::PromptOptions;
 use schemas::error::{ErrorCode, Problem};
 use schemas::job::ChatJob;
@@ -13,12 +16,17 @@ use tokio_util::sync::CancellationToken;
 /// How sure a stranger's number must be to fit a 32-bit token number.
 const TOKEN_NUMBER_MAX: i64 = i32::MAX as i64;
 
+/// Highest `top_k`: no vocabulary has so many tokens.
+const TOP_K_MAX: u32 = 1_000_000;
+
 /// A job as the engine takes it.
 pub(crate) struct Translated {
     /// One for each choice asked for; all share the prompt.
     pub(crate) requests: Vec<GenerateRequest>,
     /// The functions that may be called, if any.
     pub(crate) calls: Option<Calls>,
+    /// What ends a choice's words where functions may be called: a call isn't looked at for it.
+    pub(crate) stops: Vec<String>,
 }
 
 /// What the engine has to do for a job.
@@ -33,12 +41,14 @@ pub(crate) fn requests(
     let calls = Calls::of(&job.chat, engine.call_format()).map_err(refused)?;
     let prompt = prompt(engine, &job.chat, system_prompt, calls.as_ref())?;
     let sampling = sampling(&job.chat, usual)?;
-    let grammar = grammar(engine, &job.chat, calls.as_ref())?;
+    let grammar = grammar(engine, &job.chat, calls.as_ref(), cancel)?;
     let choices = u64::from(job.chat.n.unwrap_or(1).max(1));
     let tokens_max = u32::try_from(job.output_tokens_max / choices).unwrap_or(u32::MAX).max(1);
     let logprobs = job.chat.logprobs.unwrap_or(false);
     let top = u8::try_from(job.chat.top_logprobs.unwrap_or(0)).unwrap_or(u8::MAX);
     let stop = job.chat.stop.as_ref().map(|stop| stop.texts().to_vec()).unwrap_or_default();
+    validate_stops(&stop).map_err(|error| problem(&error))?;
+    let (stop, stops) = if calls.is_some() { (Vec::new(), stop) } else { (stop, Vec::new()) };
     let request = |choice: u64| GenerateRequest {
         prompt: prompt.clone(),
         // Choices of one seeded request differ, and are the same the next time.
@@ -51,10 +61,11 @@ pub(crate) fn requests(
         logprobs: logprobs.then_some(top),
         grammar: grammar.clone(),
         shows_calls: calls.is_some(),
-        cancel: cancel.clone(),
+        // One choice may end before the others.
+        cancel: cancel.child_token(),
     };
     let requests = (0..choices).map(request).collect();
-    Ok(Translated { requests, calls })
+    Ok(Translated { requests, calls, stops })
 }
 
 fn refuse_what_it_cannot(chat: &ChatRequest) -> Result<(), Problem> {
@@ -80,6 +91,7 @@ fn grammar(
     engine: &Engine,
     chat: &ChatRequest,
     calls: Option<&Calls>,
+    cancel: &CancellationToken,
 ) -> Result<Option<Grammar>, Problem> {
     let form = form(chat)?;
     let (form, field) = match (calls, form) {
@@ -90,10 +102,14 @@ fn grammar(
                 Form::Schema(schema) => schema,
                 _ => serde_json::json!({"type": "object"}),
             });
+            if let Some(schema) = &schema {
+                let wrong = |reason| ("response_format", format!("can't be followed: {reason}"));
+                check_schema(schema).map_err(|reason| refused(wrong(reason)))?;
+            }
             (calls.grammar(schema.as_ref()).map(Form::Lark), "tools")
         }
     };
-    let understood = form.map(|form| engine.constrain(form)).transpose();
+    let understood = form.map(|form| engine.constrain(form, cancel)).transpose();
     understood.map_err(|error| match error {
         EngineError::InvalidRequest { reason, .. } => refused((field, reason)),
         other => problem(&other),
@@ -163,20 +179,38 @@ fn encoded(message: &Message) -> Result<Value, Problem> {
 
 /// What the request says of the choice of tokens, and what it leaves open as the operator chose.
 fn sampling(chat: &ChatRequest, usual: &Sampling) -> Result<Sampling, Problem> {
-    let own = |name: &str| chat.rest.get(name).and_then(Value::as_f64);
+    let own = |name| own(chat, name).map_err(|reason| refused((name, reason)));
     let number = |value: Option<f64>, usual: f32| value.map_or(usual, |value| value as f32);
-    let top_k = own("top_k").filter(|top_k| (0.0..=1e6).contains(top_k));
     Ok(Sampling {
         temperature: number(chat.temperature, usual.temperature),
         top_p: number(chat.top_p, usual.top_p),
-        top_k: top_k.map_or(usual.top_k, |top_k| top_k as u32),
-        min_p: number(own("min_p"), usual.min_p),
+        top_k: top_k(chat)?.unwrap_or(usual.top_k),
+        min_p: number(own("min_p")?, usual.min_p),
         presence_penalty: number(chat.presence_penalty, usual.presence_penalty),
         frequency_penalty: number(chat.frequency_penalty, usual.frequency_penalty),
-        repetition_penalty: number(own("repetition_penalty"), usual.repetition_penalty),
+        repetition_penalty: number(own("repetition_penalty")?, usual.repetition_penalty),
         seed: chat.seed.map(|seed| seed as u64),
         logit_bias: logit_bias(chat.logit_bias.as_ref())?,
     })
+}
+
+/// A number that OpenAI has no field for.
+fn own(chat: &ChatRequest, name: &str) -> Result<Option<f64>, String> {
+    match chat.rest.get(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(value) => value.as_f64().map(Some).ok_or_else(|| "must be a number".to_owned()),
+    }
+}
+
+fn top_k(chat: &ChatRequest) -> Result<Option<u32>, Problem> {
+    let wrong = || refused(("top_k", format!("must be a whole number from 0 to {TOP_K_MAX}")));
+    match chat.rest.get("top_k") {
+        None | Some(Value::Null) => Ok(None),
+        Some(value) => {
+            let whole = value.as_u64().filter(|value| *value <= u64::from(TOP_K_MAX));
+            whole.and_then(|value| u32::try_from(value).ok()).map(Some).ok_or_else(wrong)
+        }
+    }
 }
 
 fn logit_bias(biases: Option<&Map<String, Value>>) -> Result<Vec<(i32, f32)>, Problem> {
@@ -228,12 +262,22 @@ pub(crate) fn problem(error: &EngineError) -> Problem {
             "The model is busy. Try again in a moment.",
         )
         .retry_after_ms(1_000),
+        EngineError::Cancelled => stopped(),
         _ => Problem::new(
             ErrorCode::UpstreamError,
             "ローカルモデルでエラーが起きました。もう一度お試しください。",
             "The local model failed. Please try again.",
         ),
     }
+}
+
+/// What nobody wants any more, or had to end.
+pub(crate) fn stopped() -> Problem {
+    Problem::new(
+        ErrorCode::StreamInterrupted,
+        "回答は途中で止められました。生成された分だけが課金されます。",
+        "The answer was stopped. Only what was produced is charged.",
+    )
 }
 
 #[cfg(test)]
@@ -260,5 +304,26 @@ mod tests {
         let own = asked(json!({"temperature": 0, "repetition_penalty": 1.3, "seed": 4}));
         assert_eq!((own.temperature, own.repetition_penalty), (0.0, 1.3));
         assert_eq!((own.top_p, own.seed), (0.9, Some(4)));
+        assert_eq!(asked(json!({"top_k": null, "min_p": null})), usual);
+        assert_eq!(asked(json!({"top_k": 7, "min_p": 0})).top_k, 7);
+    }
+
+    #[test]
+    fn a_field_of_a_wrong_kind_is_refused_by_its_name() {
+        for (name, value) in [
+            ("min_p", json!("abc")),
+            ("repetition_penalty", json!([1])),
+            ("top_k", json!("a")),
+            ("top_k", json!(-1)),
+            ("top_k", json!(1.5)),
+            ("top_k", json!(1e9)),
+        ] {
+            let mut body = json!({"model": "m", "messages": [{"role": "user", "content": "a"}]});
+            body[name] = value.clone();
+            let chat = serde_json::from_value(body).unwrap();
+            let problem = sampling(&chat, &Sampling::default()).unwrap_err();
+            assert_eq!(problem.code, ErrorCode::InvalidRequest, "{name}: {value}");
+            assert_eq!(problem.parameter.as_deref(), Some(name), "{value}");
+        }
     }
 }

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Instant;
 
+use tokio_util::sync::CancellationToken;
 use worker_rakuten::engine::{
     CacheType, Engine, EngineOptions, Event, Form, GenerateRequest, Instructions, Sampling,
 };
@@ -38,7 +39,8 @@ impl Ours {
         GenerateRequest {
             sampling: Sampling { logit_bias: ends, seed: Some(1), ..Sampling::default() },
             tokens_max: Some(question.answer_tokens),
-            grammar: form.map(|form| self.engine.constrain(form).unwrap()),
+            grammar: form
+                .map(|form| self.engine.constrain(form, &CancellationToken::new()).unwrap()),
             ..GenerateRequest::new(self.engine.prompt_of_tokens(&question.prompt))
         }
     }

@@ -4,7 +4,7 @@
 //! Must never put a client's text into a grammar but as a literal or inside its own schema.
 
 use super::{CALLS_MAX, Calls, Choice, Function, format::CallFormat};
-use crate::engine::{FORM_BYTES_MAX, FORM_DEPTH_MAX, put_style};
+use crate::engine::{FORM_BYTES_MAX, FORM_DEPTH_MAX, check_schema, put_style};
 use serde_json::{Value, json};
 
 /// A text that is no call: it doesn't begin like one.
@@ -76,6 +76,8 @@ pub(super) fn parameters(of: Option<&Value>) -> Result<Value, String> {
     if deep(&schema, FORM_DEPTH_MAX) || schema.to_string().len() > FORM_BYTES_MAX {
         return Err("have a schema that is too large or too deep".into());
     }
+    check_schema(&schema)
+        .map_err(|reason| format!("have a schema that can't be followed: {reason}"))?;
     let Some(fields) = schema.as_object_mut() else {
         return Err("must be a JSON schema, an object".into());
     };

@@ -117,9 +117,10 @@ impl Calls {
         self.choice == Choice::Required || self.format != CallFormat::Mistral
     }
 
-    /// Reads one choice of the answer. `id` begins the names of its calls.
-    pub(crate) fn reader(&self, id: String) -> CallReader {
-        CallReader::new(self, id)
+    /// Reads one choice of the answer. `id` begins the names of its calls; where a grammar holds
+    /// the answer, whatever begins like a call is one.
+    pub(crate) fn reader(&self, id: String, is_held: bool) -> CallReader {
+        CallReader::new(self, id, is_held)
     }
 }
 

@@ -52,6 +52,9 @@ pub(crate) struct CallReader {
     format: CallFormat,
     names: Vec<String>,
     calls_max: usize,
+    /// Nothing may be written but calls, word for word.
+    is_forced: bool,
+    /// A grammar holds the answer: what begins like a call is one.
     is_held: bool,
     id: String,
     state: State,
@@ -66,7 +69,7 @@ pub(crate) struct CallReader {
 }
 
 impl CallReader {
-    pub(super) fn new(calls: &Calls, id: String) -> Self {
+    pub(super) fn new(calls: &Calls, id: String, is_held: bool) -> Self {
         let is_forced = calls.choice == Choice::Required;
         let opening = calls.opening();
         Self {
@@ -74,7 +77,8 @@ impl CallReader {
             names: calls.functions.iter().map(|function| function.name.clone()).collect(),
             calls_max: if calls.parallel { CALLS_MAX } else { 1 },
             // Only then every brace is where the grammar put it.
-            is_held: is_forced,
+            is_forced,
+            is_held: is_held || is_forced,
             id,
             state: if opening.is_empty() { State::Words } else { State::Opened },
             pending: String::new(),
@@ -98,11 +102,16 @@ impl CallReader {
         self.pieces.drain(..).collect()
     }
 
-    /// The answer is over: what was held back is text.
+    /// The answer is over: what was held back is text, unless it is a call that was cut off.
     pub(crate) fn finish(&mut self) -> Vec<Piece> {
         let rest = std::mem::take(&mut self.pending);
+        // An answer in Llama's form that is JSON of its own begins like a call, too.
+        let is_held = self.is_held && self.format != CallFormat::Llama;
+        let is_cut = self.is_forced || is_held || self.calls > 0;
         match self.state {
+            State::Words if self.is_forced => {}
             State::Words => self.say(&rest),
+            State::Call if is_cut => {}
             State::Call => {
                 let given_back = format!("{}{rest}", self.opened_by);
                 self.say(&given_back);
@@ -194,7 +203,7 @@ impl CallReader {
     }
 
     fn call(&mut self) -> bool {
-        if self.is_held {
+        if self.is_forced {
             return self.held_call();
         }
         let Some(brace) = self.pending.find('{') else {

@@ -21,7 +21,7 @@ fn calls(format: CallFormat, more: Value) -> Calls {
 
 /// The words and the calls of an answer that comes in pieces of so many characters.
 fn read(calls: &Calls, answer: &str, characters: usize) -> (String, Vec<(String, String)>) {
-    let mut reader = calls.reader("call_".into());
+    let mut reader = calls.reader("call_".into(), calls.grammar(None).is_some());
     let letters: Vec<char> = answer.chars().collect();
     let mut pieces: Vec<Piece> = letters
         .chunks(characters)
@@ -126,11 +126,28 @@ fn a_forced_call_streams_its_arguments() {
         let calls = calls(format, required.clone());
         let expected = [("time", "{\"city\": \"大阪\"}"), ("weather", "{\"city\": \"]}\"}")];
         gives(&calls, answer, "", &expected);
-        let mut reader = calls.reader("c".into());
+        let mut reader = calls.reader("c".into(), true);
         let half = answer.find("大阪").unwrap();
         let first = reader.push(&answer[..half]);
         assert!(matches!(first.last(), Some(Piece::Arguments { .. })), "{first:?}");
     }
+}
+
+#[test]
+fn a_call_that_is_cut_is_nobodys_words() {
+    let required = json!({"tool_choice": "required"});
+    let forced = |format| calls(format, required.clone());
+    let (head, closing) = ("{\"name\": \"time\", \"argum", "\n</tool_call>\n<tool_call>\n");
+    let one = "{\"name\": \"time\", \"arguments\": {\"city\":\"大阪\"}}";
+    gives(&forced(CallFormat::Hermes), head, "", &[]);
+    gives(&forced(CallFormat::Hermes), &format!("{one}{closing}{head}"), "", &[OSAKA]);
+    gives(&forced(CallFormat::Hermes), &format!("{one}\n</tool_call>\n<tool"), "", &[OSAKA]);
+    gives(&forced(CallFormat::Mistral), &format!("[{head}"), "", &[]);
+    gives(&forced(CallFormat::Llama), "{\"name\": \"ti", "", &[]);
+    let free = calls(CallFormat::Hermes, json!({}));
+    gives(&free, &format!("<tool_call>{one}{closing}{head}"), "", &[OSAKA]);
+    let instructed = calls(CallFormat::Instructed, json!({}));
+    gives(&instructed, &format!("<tool_call>\n{head}"), "", &[]);
 }
 
 #[test]

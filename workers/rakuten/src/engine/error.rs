@@ -72,6 +72,9 @@ pub enum EngineError {
         /// Requests that wait for a slot.
         waiting: usize,
     },
+    /// The caller cancelled the request before there was anything of its answer.
+    #[error("nobody wants the answer any more")]
+    Cancelled,
     /// The engine was stopped, or gave up after repeated failures.
     #[error("the engine has stopped")]
     Stopped,

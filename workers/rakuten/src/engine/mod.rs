@@ -13,6 +13,8 @@ mod interrupt;
 /// Which instructions the CPU computes with.
 mod kernels;
 mod logprobs;
+/// Patterns that one text has to match all at once.
+mod meeting;
 mod model;
 mod options;
 mod output;
@@ -38,23 +40,29 @@ use std::time::Instant;
 use llama_cpp_2::token::LlamaToken;
 use serde_json::Value;
 use tokio::sync::mpsc::Receiver;
+use tokio_util::sync::CancellationToken;
 
 pub use embedder::{Embedder, EmbedderInfo};
 pub use error::EngineError;
-pub(crate) use grammar::put_style;
-pub use grammar::{FORM_BYTES_MAX, FORM_DEPTH_MAX, Form, Grammar};
+pub use grammar::{
+    FORM_BYTES_MAX, FORM_DEPTH_MAX, FORM_TIME_MAX, FORMS_AT_ONCE_MAX, Form, Grammar,
+};
+pub(crate) use grammar::{check_schema, put_style};
 pub use kernels::Instructions;
+pub use meeting::FORM_WAYS_MAX;
 pub use model::ModelInfo;
 pub use options::{
     BATCH_TOKENS_MAX, CONTEXT_TOKENS_MIN, CacheLayout, CacheType, EngineOptions,
     QUEUE_REQUESTS_MAX, SLOTS_MAX, THREADS_MAX,
 };
+pub(crate) use request::validate_stops;
 pub use request::{
     Event, FinishReason, Finished, GenerateRequest, LOGIT_BIAS_ENTRIES_MAX, LOGIT_BIAS_MAX,
     PENALTY_MAX, Prompt, REPETITION_PENALTY_MAX, STOP_BYTES_MAX, STOP_STRINGS_MAX, Sampling,
     TEMPERATURE_MAX, TOP_LOGPROBS_MAX, Timing, TokenLogprob, Usage,
 };
 pub use status::Status;
+pub(crate) use stop::{Matched, StopMatcher};
 
 use crate::calls::CallFormat;
 use crate::template::PromptOptions;
@@ -178,13 +186,19 @@ impl Engine {
     }
 
     /// Understands what an answer has to look like, for [`GenerateRequest::grammar`]. Takes
-    /// milliseconds for a large schema: call it where blocking is allowed.
+    /// milliseconds for a large schema, and [`FORM_TIME_MAX`] at most: call it where blocking is
+    /// allowed. It ends soon after `cancel`.
     ///
     /// # Errors
-    /// [`EngineError::InvalidRequest`] for a form that can't be followed.
-    pub fn constrain(&self, form: Form) -> Result<Grammar, EngineError> {
+    /// [`EngineError::InvalidRequest`] for a form that can't be followed or takes too long,
+    /// [`EngineError::Busy`] where others take too long, [`EngineError::Cancelled`].
+    pub fn constrain(
+        &self,
+        form: Form,
+        cancel: &CancellationToken,
+    ) -> Result<Grammar, EngineError> {
         let model = &self.shared.model;
-        model.grammars.compile(&model.llama, form)
+        model.grammars.compile(&model.llama, form, cancel)
     }
 
     /// The number of tokens of a text, without a beginning-of-text token.

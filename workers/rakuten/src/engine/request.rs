@@ -185,16 +185,22 @@ impl GenerateRequest {
             let reason = format!("must be at most {TOP_LOGPROBS_MAX}");
             return Err(EngineError::request("top_logprobs", reason));
         }
-        if self.stop.len() > STOP_STRINGS_MAX {
-            let reason = format!("may have at most {STOP_STRINGS_MAX} strings");
-            return Err(EngineError::request("stop", reason));
-        }
-        if self.stop.iter().any(|stop| stop.is_empty() || stop.len() > STOP_BYTES_MAX) {
-            let reason = format!("strings must have 1 to {STOP_BYTES_MAX} bytes");
-            return Err(EngineError::request("stop", reason));
-        }
+        validate_stops(&self.stop)?;
         self.sampling.validate(vocabulary_tokens)
     }
+}
+
+/// Refuses texts that can't end an answer.
+pub(crate) fn validate_stops(stops: &[String]) -> Result<(), EngineError> {
+    if stops.len() > STOP_STRINGS_MAX {
+        let reason = format!("may have at most {STOP_STRINGS_MAX} strings");
+        return Err(EngineError::request("stop", reason));
+    }
+    if stops.iter().any(|stop| stop.is_empty() || stop.len() > STOP_BYTES_MAX) {
+        let reason = format!("strings must have 1 to {STOP_BYTES_MAX} bytes");
+        return Err(EngineError::request("stop", reason));
+    }
+    Ok(())
 }
 
 /// A token and how likely the model thought it.

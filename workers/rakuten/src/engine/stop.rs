@@ -5,7 +5,7 @@
 
 /// What a new piece of text means for the answer.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Matched {
+pub(crate) enum Matched {
     /// This much may be shown; the rest is held.
     Open(String),
     /// A stop string was completed: this much is the last text.
@@ -19,24 +19,24 @@ pub(super) enum Matched {
 
 /// Watches an answer for the first of several stop strings.
 #[derive(Debug)]
-pub(super) struct StopMatcher {
+pub(crate) struct StopMatcher {
     stops: Vec<String>,
     held: String,
 }
 
 impl StopMatcher {
     /// Stop strings must not be empty: the caller has refused those.
-    pub(super) fn new(stops: Vec<String>) -> Self {
+    pub(crate) fn new(stops: Vec<String>) -> Self {
         Self { stops, held: String::new() }
     }
 
     /// True when no text is held back.
-    pub(super) fn is_clear(&self) -> bool {
+    pub(crate) fn is_clear(&self) -> bool {
         self.held.is_empty()
     }
 
     /// Adds text and says what may be shown.
-    pub(super) fn push(&mut self, text: &str) -> Matched {
+    pub(crate) fn push(&mut self, text: &str) -> Matched {
         self.held.push_str(text);
         if let Some((position, stop)) = self.first_match() {
             self.held.truncate(position);
@@ -47,7 +47,7 @@ impl StopMatcher {
     }
 
     /// The text that is still held when the answer ends without a stop string.
-    pub(super) fn finish(&mut self) -> String {
+    pub(crate) fn finish(&mut self) -> String {
         std::mem::take(&mut self.held)
     }
 

@@ -2,14 +2,17 @@
 //! touched.
 
 use serde_json::{Value, json};
-use worker_rakuten::engine::{Engine, EngineError, FinishReason, Form, GenerateRequest, Sampling};
+use tokio_util::sync::CancellationToken;
+use worker_rakuten::engine::{
+    Engine, EngineError, FORM_TIME_MAX, FinishReason, Form, GenerateRequest, Sampling,
+};
 
 use crate::support::{Answer, chat, engine, greedy, read, run};
 
 /// A request for an answer of this form, as wild as a client may ask for.
 fn asked(engine: &Engine, text: &str, form: Form, temperature: f32) -> GenerateRequest {
     GenerateRequest {
-        grammar: Some(engine.constrain(form).unwrap()),
+        grammar: Some(engine.constrain(form, &CancellationToken::new()).unwrap()),
         sampling: Sampling { temperature, seed: Some(3), ..Sampling::default() },
         ..greedy(chat(engine, text), 160)
     }
@@ -109,7 +112,10 @@ fn a_form_that_can_not_be_followed_is_refused_before_any_work() {
             |inner, _| json!({"type": "object", "properties": {"a": inner}, "required": ["a"]}),
         )
     };
-    assert!(engine.constrain(Form::Schema(nested(30))).is_ok(), "deep is not wrong");
+    assert!(
+        engine.constrain(Form::Schema(nested(30)), &CancellationToken::new()).is_ok(),
+        "deep is not wrong"
+    );
     for form in [
         Form::Schema(nested(33)),
         Form::Schema(nested(300)),
@@ -126,7 +132,7 @@ fn a_form_that_can_not_be_followed_is_refused_before_any_work() {
         Form::Lark("start: nothing".into()),
     ] {
         let shown: String = format!("{form:?}").chars().take(80).collect();
-        match engine.constrain(form) {
+        match engine.constrain(form, &CancellationToken::new()) {
             Err(EngineError::InvalidRequest { parameter, reason }) => {
                 assert_eq!(parameter, "response_format");
                 assert!(!reason.contains("panic"), "{shown}: {reason}");
@@ -137,7 +143,7 @@ fn a_form_that_can_not_be_followed_is_refused_before_any_work() {
     // What is only expensive may fail on its way, and then only its own answer.
     for pattern in ["(a{999}){999}{999}", "(a|b|ab)*c{1,9999}(a|ab){5000}"] {
         let form = Form::Schema(json!({"type": "string", "pattern": pattern}));
-        if let Ok(grammar) = engine.constrain(form) {
+        if let Ok(grammar) = engine.constrain(form, &CancellationToken::new()) {
             let request =
                 GenerateRequest { grammar: Some(grammar), ..greedy(chat(&engine, "a"), 6) };
             let mut events = engine.generate(request).unwrap();
@@ -145,6 +151,18 @@ fn a_form_that_can_not_be_followed_is_refused_before_any_work() {
         }
     }
     assert_eq!(engine.status().restarts_total, 0);
+}
+
+#[test]
+fn a_small_schema_is_no_endless_work() {
+    let engine = engine();
+    let searching = |letter| json!({"type": "string", "pattern": format!(".*{letter}.*")});
+    let many: Vec<Value> = "abcdefghijklmnopqrst".chars().map(searching).collect();
+    let begun = std::time::Instant::now();
+    let form = Form::Schema(json!({"allOf": many}));
+    let error = engine.constrain(form, &CancellationToken::new()).unwrap_err();
+    assert!(error.is_client_error(), "{error}");
+    assert!(begun.elapsed() < FORM_TIME_MAX, "{:?}", begun.elapsed());
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, VecDeque};
 use serde::Deserialize;
 use serde_json::Value;
 use tokio::sync::mpsc::Receiver;
+use tokio_util::sync::CancellationToken;
 use worker_rakuten::engine::{
     Engine, EngineError, Event, FinishReason, Form, GenerateRequest, Sampling,
 };
@@ -86,11 +87,12 @@ fn cases() -> Vec<Case> {
 
 /// A request for an answer of this form, or none where the form is refused as a client's mistake.
 fn asked(engine: &Engine, case: &Case) -> Option<GenerateRequest> {
-    let grammar = match engine.constrain(Form::Schema(case.schema.clone())) {
-        Ok(grammar) => grammar,
-        Err(EngineError::InvalidRequest { parameter: "response_format", .. }) => return None,
-        Err(error) => panic!("{}, {}: {error}", case.of, case.about),
-    };
+    let grammar =
+        match engine.constrain(Form::Schema(case.schema.clone()), &CancellationToken::new()) {
+            Ok(grammar) => grammar,
+            Err(EngineError::InvalidRequest { parameter: "response_format", .. }) => return None,
+            Err(error) => panic!("{}, {}: {error}", case.of, case.about),
+        };
     let token = |text: &str| engine.prompt_of_text(text).unwrap().tokens()[0];
     let logit_bias = ["\"", "}", "]", "\"}"].map(|text| (token(text), END_BIAS)).to_vec();
     let sampling = Sampling { temperature: 0.7, seed: Some(5), logit_bias, ..Sampling::default() };
