@@ -123,22 +123,23 @@ const GEMINI: Known = Known::Only(&[
     "function_call",
 ]);
 
-/// Our own worker: what is only a vendor's to honour.
-const LLAMA: Known = Known::AllBut(&[
-    "user",
-    "safety_identifier",
-    "store",
-    "metadata",
-    "service_tier",
-    "prediction",
-    "web_search_options",
-    "verbosity",
-    "reasoning_effort",
-    "prompt_cache_key",
-    "prompt_cache_retention",
-    "thinking",
-    "output_config",
-    "google",
+/// Our own worker: what it reads (workers/rakuten/src/translate.rs and calls).
+const LLAMA: Known = Known::Only(&[
+    "tool_choice",
+    "n",
+    "logprobs",
+    "top_logprobs",
+    "seed",
+    "temperature",
+    "top_p",
+    "top_k",
+    "min_p",
+    "presence_penalty",
+    "frequency_penalty",
+    "repetition_penalty",
+    "logit_bias",
+    "stop",
+    "parallel_tool_calls",
 ]);
 
 /// OpenAI refuses what other vendors know.

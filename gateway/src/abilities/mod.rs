@@ -219,7 +219,7 @@ mod tests {
             ("vendor: compatible\n    api_base: http://h/v1", ""),
             ("vendor: anthropic", "seed presence_penalty reasoning_effort field_of_tomorrow"),
             ("vendor: gemini", "user field_of_tomorrow"),
-            ("vendor: llama", "user reasoning_effort"),
+            ("vendor: llama", "user reasoning_effort field_of_tomorrow"),
             ("vendor: compatible\n    preset: mistral", "user top_k"),
             ("vendor: compatible\n    preset: groq", "top_k"),
             ("vendor: compatible\n    preset: deepseek", "seed user"),
@@ -236,12 +236,14 @@ mod tests {
         let mut chat = chat(json!({"client_metadata": {"id": "u"}, "fallbacks": [{}], "min_p": 1,
             "prompt_cache_key": "k", "store": true, "parallel_tool_calls": true, "seed": 1}));
         let of_no_chat = "client_metadata fallbacks";
-        let (unknown, kept) = (format!("{of_no_chat} min_p"), "prompt_cache_key store");
+        let unknown = format!("{of_no_chat} min_p");
+        // Our own worker is told what it reads, in whichever words it was asked.
+        let unread = &format!("{of_no_chat} prompt_cache_key store");
         for (kind, translated, of_a_chat) in [
             ("vendor: openai", unknown.clone(), ""),
             ("vendor: azure\n    api_base: http://h", unknown, ""),
             ("vendor: compatible\n    api_base: http://h/v1", of_no_chat.to_owned(), ""),
-            ("vendor: llama", format!("{of_no_chat} {kept}"), kept),
+            ("vendor: llama", unread.clone(), unread),
         ] {
             let model = model(kind, "chat");
             let mut told = |is_translated| {
@@ -270,6 +272,23 @@ mod tests {
             assert!(dropped(&model, &left).is_empty(), "{left:?}");
         }
         assert_eq!(judged(claude, json!({"n": 1, "logprobs": false})), (vec![], None));
+    }
+
+    #[test]
+    fn our_own_worker_is_asked_for_what_it_reads() {
+        let llama = "vendor: llama";
+        let read = json!({"n": 2, "logprobs": true, "top_logprobs": 1, "seed": 1, "stop": "x",
+            "temperature": 1, "top_p": 1, "top_k": 5, "min_p": 0.1, "repetition_penalty": 1.1,
+            "presence_penalty": 0.1, "frequency_penalty": 0.1, "logit_bias": {"1": 1},
+            "tools": [{"type": "function"}], "tool_choice": "required",
+            "parallel_tool_calls": false, "response_format": {"type": "json_object"}});
+        assert_eq!(judged(llama, read), (vec![], None));
+        let functions = json!({"functions": [{"name": "f"}], "function_call": {"name": "f"}});
+        let (dropped, refused) = judged(llama, functions);
+        assert_eq!((dropped.len(), refused.as_deref()), (2, Some("functions")));
+        let others = json!({"mirostat": 2, "grammar": "root ::= x", "repeat_penalty": 1.1});
+        let (dropped, refused) = judged(llama, others);
+        assert_eq!((dropped.join(" "), refused), ("mirostat grammar repeat_penalty".into(), None));
     }
 
     #[test]
