@@ -6,7 +6,7 @@ use infra::config::Model;
 use schemas::error::{ErrorCode, Problem};
 use schemas::job::JobKind;
 use schemas::money::{MicroUsd, Price};
-use schemas::openai::{ChatRequest, Content, Message, Part, TOKENS};
+use schemas::openai::{ChatRequest, Content, Message, Part, Role, TOKENS};
 use schemas::usage::{token_estimate, token_upper_bound};
 use serde::Serialize;
 use serde_json::Value;
@@ -59,7 +59,8 @@ impl WorstCase {
         let asked = chat.answer_tokens_max().unwrap_or(u64::MAX);
         let choices = u64::from(chat.n.unwrap_or(1).max(1));
         let output_tokens_max = asked.min(max_tokens).min(model.max_output) * choices;
-        let input_tokens_max = prompt_tokens_max.min(model.context);
+        let added = system_prompt_bytes(chat, model);
+        let input_tokens_max = prompt_tokens_max.saturating_add(added).min(model.context);
         let amount = price(chat, model).worst_case(input_tokens_max, output_tokens_max);
         Self { input_tokens_max, output_tokens_max, amount }
     }
@@ -80,6 +81,14 @@ impl WorstCase {
         }
         Self { output_tokens_max: fits * choices, amount: cost(fits), ..self }
     }
+}
+
+/// What our own worker puts in front of a chat without instructions: a token is at least one byte.
+fn system_prompt_bytes(chat: &ChatRequest, model: &Model) -> u64 {
+    let instructed = |message: &Message| matches!(message.role, Role::System | Role::Developer);
+    let text = model.llama.as_ref().and_then(|llama| llama.system_prompt.as_deref());
+    let text = text.filter(|_| !chat.messages.iter().any(instructed));
+    text.map_or(0, |text| MESSAGE_TOKENS_MAX + text.len() as u64)
 }
 
 /// The price at which a request can be charged at most: an hour in the vendor's cache is dearer.
@@ -215,6 +224,26 @@ mod tests {
         assert_eq!(worst.output_tokens_max, 8_000, "of both choices");
         let usage = Usage { input: worst.input_tokens_max, output: 8_000, ..Usage::default() };
         assert!(model.price.charge(&usage) <= worst.amount);
+    }
+
+    #[test]
+    fn a_system_prompt_of_the_operator_is_held_for() {
+        let prompt = "あ".repeat(400);
+        let text = format!(
+            "models:\n  - name: m\n    pool: p\n    vendor: llama\n    price: {{input: 1, \
+             cached_input: 1, cache_write: 1, output: 1}}\n    context: 9000\n    \
+             max_output: 100\n    capabilities: [chat]\n    \
+             llama: {{file: m.gguf, system_prompt: {prompt}}}\n"
+        );
+        let config = Config::parse(&text, "c", &Environment::default()).unwrap();
+        let model = config.models.get("m").unwrap();
+        let bound = |role: &str| {
+            let messages = json!([{"role": role, "content": "x"}]);
+            let chat = serde_json::from_value(json!({"model": "m", "messages": messages})).unwrap();
+            WorstCase::of(JobKind::Chat, (&chat, 1_000), model, 10).input_tokens_max
+        };
+        assert_eq!(bound("user"), 1_000 + MESSAGE_TOKENS_MAX + 1_200);
+        assert_eq!((bound("system"), bound("developer")), (1_000, 1_000));
     }
 
     #[test]

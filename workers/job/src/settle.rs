@@ -13,6 +13,7 @@ use schemas::error::{ErrorCode, Problem};
 use schemas::frame::{Done, Failed, FrameBody};
 use schemas::job::ChatJob;
 use schemas::ledger::{EventV1, Fact, Outcome, Use, Writer};
+use schemas::money::MicroUsd;
 use schemas::usage::TokenSource;
 use std::pin::pin;
 use std::time::Duration;
@@ -35,6 +36,20 @@ pub(crate) struct End<'a> {
     pub(crate) behind_ms: u64,
     /// What came with the job.
     pub(crate) seal: Option<&'a str>,
+}
+
+/// What is charged: never more than is held, and it is told when that is less than was used.
+fn held(job: &ChatJob, charge: MicroUsd) -> MicroUsd {
+    if charge > job.hold {
+        tracing::warn!(
+            request = %job.request,
+            model = job.model,
+            used_micro_usd = charge.0,
+            held_micro_usd = job.hold.0,
+            "more was used than was held: only what was held is charged"
+        );
+    }
+    charge.min(job.hold)
 }
 
 /// Settles a job and tells its end.
@@ -60,7 +75,7 @@ pub(crate) async fn settle(
         Some(_) if end.cancelled => Outcome::Cancelled,
         Some(_) => Outcome::Partial,
     };
-    let charge = job.price.charge(&usage).min(job.hold);
+    let charge = held(job, job.price.charge(&usage));
     let event = EventV1 {
         account: job.account.clone(),
         at_ms: clock::unix_ms().saturating_add(end.behind_ms),
