@@ -27,6 +27,9 @@ const READ_BYTES: usize = 1 << 20;
 /// How an address names the sum that its file has.
 const SUM_MARK: &str = "#sha256=";
 
+/// Digits of a SHA-256 in hexadecimal.
+const SUM_DIGITS: usize = 64;
+
 /// Where a model hub names it.
 const SUM_HEADER: &str = "x-linked-etag";
 
@@ -52,9 +55,24 @@ pub enum FetchError {
     /// Nobody says what the file must be.
     #[error("{0} names no checksum: add #sha256=… to the address")]
     NoSum(String),
+    /// What is named as a checksum is none.
+    #[error("{url}: '{sum}' is no checksum: #sha256= needs 64 hexadecimal digits")]
+    NoSha256 {
+        /// Where.
+        url: String,
+        /// What is named.
+        sum: String,
+    },
     /// It is another file.
-    #[error("{0}: what arrived is not what was named; it was thrown away")]
-    Wrong(String),
+    #[error(
+        "{url}: what arrived is not what was named, and was thrown away: its sha256 is {arrived}"
+    )]
+    Wrong {
+        /// Where.
+        url: String,
+        /// The checksum of what came.
+        arrived: String,
+    },
 }
 
 /// Makes sure that the file is there; one that is there is left as it is.
@@ -71,7 +89,8 @@ pub async fn file(address: &str, to: &Path) -> Result<(), FetchError> {
         None => (address, None),
     };
     let sum = match named {
-        Some(sum) => sum,
+        Some(sum) if is_sum(&sum) => sum,
+        Some(sum) => return Err(FetchError::NoSha256 { url: url.to_owned(), sum }),
         None => told_sum(url).await?,
     };
     if let Some(folder) = to.parent() {
@@ -88,9 +107,10 @@ pub async fn file(address: &str, to: &Path) -> Result<(), FetchError> {
         tracing::warn!(%error, attempt, "the download broke off; it goes on");
         tokio::time::sleep(ATTEMPT_PAUSE).await;
     }
-    if sum_of(&part).await.map_err(disk)? != sum {
+    let arrived = sum_of(&part).await.map_err(disk)?;
+    if arrived != sum {
         tokio::fs::remove_file(&part).await.map_err(disk)?;
-        return Err(FetchError::Wrong(url.to_owned()));
+        return Err(FetchError::Wrong { url: url.to_owned(), arrived });
     }
     tokio::fs::rename(&part, to).await.map_err(disk)?;
     tracing::info!(file = %to.display(), "downloaded");
@@ -119,7 +139,11 @@ async fn told_sum(url: &str) -> Result<String, FetchError> {
 
 fn sum_in(headers: &HeaderMap) -> Option<String> {
     let told = headers.get(SUM_HEADER)?.to_str().ok()?.trim_matches('"').to_ascii_lowercase();
-    (told.len() == 64 && told.chars().all(|digit| digit.is_ascii_hexdigit())).then_some(told)
+    is_sum(&told).then_some(told)
+}
+
+fn is_sum(text: &str) -> bool {
+    text.len() == SUM_DIGITS && text.chars().all(|digit| digit.is_ascii_hexdigit())
 }
 
 async fn download(url: &str, part: &Path) -> Result<(), FetchError> {
@@ -253,11 +277,24 @@ mod tests {
         let to = folder.path().join("model.gguf");
         let (url, _) = hub().await;
         let wrong = format!("{url}{SUM_MARK}{}", sum(b"another"));
-        assert!(matches!(file(&wrong, &to).await, Err(FetchError::Wrong(_))));
+        let error = file(&wrong, &to).await.unwrap_err().to_string();
+        assert!(error.contains(&sum(CONTENT)), "{error}");
         assert!(!to.exists() && !part_of(&to).exists());
         let right = format!("{url}{SUM_MARK}{}", sum(CONTENT).to_uppercase());
         file(&right, &to).await.unwrap();
         assert_eq!(std::fs::read(&to).unwrap(), CONTENT);
+    }
+
+    #[tokio::test]
+    async fn what_is_no_sum_is_refused_before_anything_is_asked() {
+        let folder = tempfile::tempdir().unwrap();
+        let to = folder.path().join("model.gguf");
+        let (url, asked) = hub().await;
+        for sum in ["", "zzz", &"0".repeat(66), &"g".repeat(64)] {
+            let error = file(&format!("{url}{SUM_MARK}{sum}"), &to).await.unwrap_err();
+            assert!(matches!(error, FetchError::NoSha256 { .. }), "{error}");
+        }
+        assert_eq!(asked.load(Ordering::SeqCst), 0);
     }
 
     #[test]
