@@ -26,6 +26,8 @@ pub(crate) struct Reload {
     pub(crate) adjust: fn(&mut Config),
     /// What this role takes of another one: an error keeps the old.
     pub(crate) check: fn(&Config) -> Result<(), Failure>,
+    /// Whether this role goes on with what it began with, whatever changes.
+    pub(crate) takes_nothing: bool,
     /// Where it is counted.
     pub(crate) metrics: Option<Metrics>,
 }
@@ -98,10 +100,17 @@ impl Reload {
         sender: &watch::Sender<Arc<Config>>,
     ) {
         (self.adjust)(&mut config);
-        let waits = config.stay(&self.running);
         for change in told {
             tracing::info!(%change, "the configuration changes");
         }
+        if self.takes_nothing && config != *self.running {
+            self.count("unchanged");
+            return tracing::warn!(
+                changes = told.len(),
+                "this process goes on as it began: what changed is taken at its next start only"
+            );
+        }
+        let waits = config.stay(&self.running);
         if !waits.is_empty() {
             let keys = waits.join(", ");
             tracing::warn!(keys, "these keys change at the next start only");

@@ -162,6 +162,7 @@ fn reload(file: &ConfigFile, environment: &Environment, config: &Arc<Config>) ->
         running: Arc::clone(config),
         adjust: |_| {},
         check: |_| Ok(()),
+        takes_nothing: false,
         metrics: None,
     }
 }
@@ -302,7 +303,9 @@ async fn run_billing(arguments: Plain, environment: Environment) -> Result<ExitC
     let port = Port::open(arguments.port, (&bus, Some(&store)), false, &stop).await?;
     let reload = reload(&arguments.config, &environment, &config);
     // Nothing of billing changes while it runs: the watch says so, and SIGHUP ends nothing.
-    let _configs = Reload { metrics: Some(port.metrics.clone()), ..reload }.watch(&port.tasks);
+    let counted = Some(port.metrics.clone());
+    let adjust_nothing = Reload { metrics: counted, takes_nothing: true, ..reload };
+    let _configs = adjust_nothing.watch(&port.tasks);
     let billing = worker_billing::Billing { bus, store, metrics: port.metrics.clone(), payments };
     worker_billing::run(billing, stop.clone()).await;
     port.close().await;
@@ -326,7 +329,8 @@ async fn run_rakuten(arguments: Rakuten, environment: Environment) -> Result<Exi
     let running = Arc::new(config.clone());
     let reload = reload(&arguments.config, &environment, &running);
     // How a model of our own runs changes at the next start: the watch says so.
-    let adjust_nothing = Reload { metrics: Some(port.metrics.clone()), ..reload };
+    let counted = Some(port.metrics.clone());
+    let adjust_nothing = Reload { metrics: counted, takes_nothing: true, ..reload };
     let _configs = adjust_nothing.watch(&port.tasks);
     if let (Some(address), Some(file)) = (&arguments.fetch, &file) {
         tokio::select! {
