@@ -190,6 +190,12 @@ fn what_is_compared_with_other_requests_keeps_its_placeholders() {
     assert_ne!(both[0], both[1]);
     assert_eq!(masked("acct_a", &[jiro])[0], both[1], "neighbours change nothing");
     assert_ne!(masked("acct_b", &[jiro])[0], both[1]);
+    // What the text itself spells is nobody's placeholder.
+    let own = both[1].as_str().unwrap().trim_start_matches("Contract with ");
+    let spelled = masked("acct_a", &[jiro, own]);
+    assert_eq!(spelled[1], own);
+    let other = spelled[0].as_str().unwrap();
+    assert!(other.contains("[EMAIL_") && !other.contains(own), "{other}");
 }
 
 #[test]

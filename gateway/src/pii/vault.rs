@@ -13,6 +13,9 @@ use super::restore::{Escape, Restorer};
 /// Bytes of a digest in another name: more than anybody has end users.
 const ALIAS_BYTES: usize = 16;
 
+/// Numbers that a value has of its own before it takes any that is free.
+const OWN_NUMBERS: u32 = 32;
+
 /// The values of one request behind their placeholders.
 #[derive(Clone, Default)]
 pub struct Vault {
@@ -143,8 +146,8 @@ impl Issuer {
         if let Some(number) = self.numbers.get(&key) {
             return Ok(placeholder::write(kind, *number));
         }
-        let number = match &self.realm {
-            Some(realm) => self.number_of(realm, kind, value)?,
+        let number = match self.realm.clone() {
+            Some(realm) => self.number_of(&realm, kind, value)?,
             None => self.next(kind)?,
         };
         self.taken.insert((kind, number));
@@ -166,12 +169,17 @@ impl Issuer {
         }
     }
 
-    /// A value's own number, or the next one that is free.
-    fn number_of(&self, realm: &str, kind: Kind, value: &str) -> Result<u32, Exhausted> {
-        let [a, b, c, d, ..] = digest(&[realm, kind.as_str(), value]);
-        let own = u32::from_le_bytes([a, b, c, d]) % NUMBER_MAX;
-        let mut numbers = (own..NUMBER_MAX).chain(0..own).map(|number| number + 1);
-        numbers.find(|number| !self.taken.contains(&(kind, *number))).ok_or(Exhausted)
+    /// A value's own number. Where that is taken it has further ones, far from each other: a text
+    /// that spells thousands of placeholders must not make each value walk over all of them.
+    fn number_of(&mut self, realm: &str, kind: Kind, value: &str) -> Result<u32, Exhausted> {
+        for attempt in 0..OWN_NUMBERS {
+            let [a, b, c, d, ..] = digest(&[realm, kind.as_str(), value, &attempt.to_string()]);
+            let number = u32::from_le_bytes([a, b, c, d]) % NUMBER_MAX + 1;
+            if !self.taken.contains(&(kind, number)) {
+                return Ok(number);
+            }
+        }
+        self.next(kind)
     }
 
     /// Notes that a kind was found whose policy is to stay on local models.
