@@ -57,8 +57,7 @@ async fn renew_forgotten_holds(gateway: &Gateway) -> Result<(), StoreError> {
         let of_part = |hold: &OpenHold| subjects::partition(&hold.account) == partition;
         let open: Vec<OpenHold> = open.into_iter().filter(of_part).collect();
         for some in open.chunks(HOLDS_AT_ONCE_MAX) {
-            let lifetime_ms = gateway.hold_lifetime_ms();
-            let renewed = gateway.store.renew_holds(partition, some, lifetime_ms).await?;
+            let renewed = gateway.store.renew_holds(partition, some).await?;
             if renewed > 0 {
                 tracing::warn!(partition, renewed, "the view had forgotten holds; they are back");
             }

@@ -6,6 +6,7 @@ use harness::client::question_to;
 use harness::{Gate, Script, World, wait_until};
 use rustix::process::Signal;
 use schemas::error::ErrorCode;
+use std::collections::BTreeSet;
 
 #[tokio::test]
 async fn streams_go_on_and_the_next_request_begins_with_the_new_configuration() {
@@ -41,6 +42,52 @@ async fn streams_go_on_and_the_next_request_begins_with_the_new_configuration() 
         stream.rest().await;
         assert!(stream.is_done(), "{:?}", stream.error_code());
         assert_eq!(stream.text(), "before and after");
+    }
+    world.finish().await;
+}
+
+/// Raised limits come with a reload, and Redis comes back empty under answers that are running. If
+/// their holds lived as the gateway's first configuration says, they would be voided under them.
+#[tokio::test]
+async fn a_hold_that_the_view_forgot_comes_back_with_the_life_of_its_own_request() {
+    let world = World::start().await;
+    let key = world.key(1_000_000).await;
+    let (client, gate) = (world.client(&key), Gate::new());
+    let mut streams = Vec::new();
+    let seconds = [600, 1_200];
+    for (number, seconds) in (1..).zip(seconds) {
+        world.reconfigure(|config| {
+            config.gateway.request_seconds_max = seconds;
+            config.gateway.body_bytes_max = 10_000 * number;
+        });
+        wait_until("the new configuration counts", async || {
+            let long = "x".repeat(10_000 * number - 1_000);
+            client.chat(&question_to("nobody", &long)).await.status == 404
+        })
+        .await;
+        world.vendor().next("fast", Script::says(["before ", "and after"]).after(&gate));
+        streams.push(client.ask_stream("fast", "hello").await);
+    }
+    world.vendor().wait_for_starts(2).await;
+    let lifetimes = async || {
+        let texts =
+            world.redis_texts().await.into_iter().filter(|(name, _)| name.contains(":hold:"));
+        let lifetimes = texts.filter_map(|(_, text)| {
+            let mut words = text.split(' ').skip_while(|word| *word != "lifetime");
+            words.nth(1)?.parse::<u64>().ok()
+        });
+        lifetimes.collect::<BTreeSet<u64>>()
+    };
+    let reserved = lifetimes().await;
+    assert_eq!(reserved.len(), 2, "{reserved:?}");
+    world.wipe_redis().await;
+    wait_until("both holds are back", async || lifetimes().await.len() == 2).await;
+    assert_eq!(lifetimes().await, reserved);
+    world.wait_until_live().await;
+    gate.open();
+    for stream in &mut streams {
+        stream.rest().await;
+        assert!(stream.is_done(), "{:?}", stream.error_code());
     }
     world.finish().await;
 }

@@ -178,6 +178,7 @@ pub(super) async fn publish(gateway: &Arc<Gateway>, held: Box<Held>) -> Result<P
         account: authenticated.key.account.clone(),
         key: authenticated.key.key.clone(),
         amount: held.amount.0.to_string(),
+        lifetime_ms: gateway.hold_lifetime_ms(),
     };
     let seat = gateway.exchange.enter(open, authenticated.received.deadline_ms);
     let now = Instant::now();

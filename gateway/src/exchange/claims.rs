@@ -156,6 +156,7 @@ mod tests {
             account: AccountId::fresh(),
             key: KeyId::fresh(),
             amount: "1".into(),
+            lifetime_ms: 1,
         }
     }
 

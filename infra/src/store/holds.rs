@@ -40,6 +40,8 @@ pub struct OpenHold {
     pub key: KeyId,
     /// How much, in micro-USD.
     pub amount: String,
+    /// After so long it counts as forgotten, as when it was reserved: milliseconds.
+    pub lifetime_ms: u64,
 }
 
 /// What may be spent at most.
@@ -243,12 +245,7 @@ impl Store {
     ///
     /// # Errors
     /// When Redis is away.
-    pub async fn renew_holds(
-        &self,
-        partition: u16,
-        open: &[OpenHold],
-        lifetime_ms: u64,
-    ) -> Result<u64, StoreError> {
+    pub async fn renew_holds(&self, partition: u16, open: &[OpenHold]) -> Result<u64, StoreError> {
         let open =
             serde_json::to_string(open).map_err(|_| StoreError::Unreadable("open holds".into()))?;
         let renewed = RENEW
@@ -256,7 +253,6 @@ impl Store {
             .key(keys::holds(partition))
             .key(keys::total(partition))
             .arg(keys::partition_prefix(partition))
-            .arg(lifetime_ms)
             .arg(open)
             .invoke_async(&mut self.connection())
             .await?;

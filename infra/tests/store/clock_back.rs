@@ -2,7 +2,7 @@
 //! lies an hour in the future then, which is written here by hand. Nothing may stay for that hour.
 
 use crate::view::{LEASE_MS, View, looking};
-use infra::store::holds::{Reservation, Reserved};
+use infra::store::holds::{OpenHold, Reservation, Reserved};
 use infra::store::keys;
 use infra::store::limits::{Admission, Rates, Refusal};
 use infra::store::once::{Beginning, Once, OnceName};
@@ -70,6 +70,38 @@ async fn a_hold_that_nobody_settles_ends_in_its_time() {
     for request in requests {
         assert!(view.ends_in_time(&keys::holds(part), request.as_str()).await);
     }
+    view.stop().await;
+}
+
+#[tokio::test]
+async fn forgotten_holds_come_back_each_with_its_own_life() {
+    let view = View::with_credit(100).await;
+    let part = view.part();
+    let lives = [LEASE_MS / 2, LEASE_MS];
+    let open = lives.map(|lifetime_ms| OpenHold {
+        request: RequestId::fresh(),
+        account: view.account.clone(),
+        key: view.key.clone(),
+        amount: "1".into(),
+        lifetime_ms,
+    });
+    let before_ms = view.store.clock_ms().await.unwrap();
+    assert_eq!(view.store.renew_holds(part, &open).await.unwrap(), 2);
+    assert_eq!(view.store.renew_holds(part, &open).await.unwrap(), 0, "they are there");
+    let after_ms = view.store.clock_ms().await.unwrap();
+    for hold in &open {
+        let request = hold.request.as_str();
+        let ends: f64 = view.ask(&["ZSCORE", &keys::holds(part), request]).await;
+        let life = before_ms + hold.lifetime_ms..=after_ms + hold.lifetime_ms;
+        assert!(life.contains(&(ends as u64)), "{ends} is not in {life:?}");
+        view.later(&keys::holds(part), request).await;
+    }
+    // Each is known by its own life when Redis's clock goes back, too.
+    assert_eq!(view.store.expired_holds(part).await.unwrap(), []);
+    for hold in &open {
+        assert!(view.ends_in_time(&keys::holds(part), hold.request.as_str()).await);
+    }
+    assert_eq!(view.stands().await, (100, 2));
     view.stop().await;
 }
 
