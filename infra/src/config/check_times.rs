@@ -12,6 +12,10 @@ const REQUEST_SECONDS_MAX: u64 = 43_200;
 /// seconds.
 const SETTLE_GRACE_SECONDS_MAX: u64 = 3_600;
 
+/// The longest that a hold may be asked for, in seconds: a request's whole life, and the time to
+/// settle it.
+pub const HOLD_SECONDS_MAX: u64 = REQUEST_SECONDS_MAX + SETTLE_GRACE_SECONDS_MAX;
+
 /// A worker that ends waits as long, and a halted one takes jobs that long.
 const PULL_MS_MAX: u64 = 60_000;
 

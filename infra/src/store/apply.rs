@@ -16,8 +16,8 @@ static GO_LIVE: LazyLock<Script> =
 static WIPE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("scripts/wipe.lua")));
 
 /// How long a settled request is remembered, so that a late reservation of it holds nothing. What
-/// comes still later is given back when its hold expires ([`Store::return_hold`]). No request lasts
-/// so long.
+/// comes still later is given back when its hold expires ([`Store::return_hold`]): longer than a
+/// request by default (`gateway.request_seconds_max` is 600), and not longer than each may be.
 pub(super) const TOMBSTONE_SECONDS: u64 = 900;
 
 /// Events that one script call applies at most: keeps Redis responsive beside it.

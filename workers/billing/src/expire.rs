@@ -6,6 +6,7 @@ use crate::Billing;
 use infra::bus::BusError;
 use infra::bus::ledger::Recorded;
 use infra::clock;
+use infra::config::HOLD_SECONDS_MAX;
 use infra::store::StoreError;
 use infra::store::holds::ExpiredHold;
 use schemas::ledger::{EventV1, Fact, Void, VoidReason, Writer};
@@ -21,9 +22,11 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 /// and a look may take a while.
 const JUMP_MIN: Duration = Duration::from_secs(10);
 
-/// The longest that a jump of Redis's clock keeps expired holds waiting. It is longer than any
-/// request.
-const JUMP_PAUSE_MAX: Duration = Duration::from_secs(900);
+/// The longest that a jump of Redis's clock keeps expired holds waiting: by then each has had the
+/// time that it was to have, whatever the configuration of its gateway said.
+const JUMP_PAUSE_MAX: Duration = Duration::from_secs(46_800);
+
+const _: () = assert!(JUMP_PAUSE_MAX.as_secs() == HOLD_SECONDS_MAX);
 
 /// Voids expired holds of one part until `stop`.
 pub(crate) async fn expire(billing: Arc<Billing>, partition: u16, stop: CancellationToken) {
@@ -142,7 +145,8 @@ mod tests {
         let day_ms = 86_400_000;
         assert!(!watch.is_steady(day_ms, now + 71 * SECOND));
         let later = now + 71 * SECOND + JUMP_PAUSE_MAX;
-        assert!(watch.is_steady(day_ms + 900_000, later));
+        assert!(!watch.is_steady(day_ms + HOLD_SECONDS_MAX * 1_000 - 1_000, later - SECOND));
+        assert!(watch.is_steady(day_ms + HOLD_SECONDS_MAX * 1_000, later));
         assert!(watch.is_steady(redis_ms, later + SECOND), "back: holds only end later");
     }
 

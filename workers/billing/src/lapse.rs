@@ -16,7 +16,8 @@ use tokio_util::sync::CancellationToken;
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How long the end of a lot waits for running requests that may still be paid from it, in
-/// milliseconds. It is longer than any request.
+/// milliseconds. It is longer than a request by default (`gateway.request_seconds_max` is 600); one
+/// that may take longer and isn't over by then is paid from what else the account has.
 const RUNNING_GRACE_MS: u64 = 900_000;
 
 /// Ends the lots of one part until `stop`.
