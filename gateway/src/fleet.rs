@@ -379,7 +379,7 @@ pub(crate) async fn watch(gateway: &Arc<Gateway>) -> Result<(), BusError> {
                         listen(&watched, &echo).await;
                     }
                     watched.fleet.sweep(now);
-                    for pool in watched.config.models.pools() {
+                    for pool in watched.latest().config.models.pools() {
                         tell_line(&watched, &pool);
                     }
                 }
