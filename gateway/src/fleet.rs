@@ -2,7 +2,7 @@
 //! worker that is silent for two seconds counts as dead; a model that somebody served a moment ago
 //! still counts as offered, so that a restart of its workers makes requests wait instead of fail.
 
-use crate::state::Gateway;
+use crate::state::Core;
 use futures::StreamExt;
 use infra::bus::BusError;
 use infra::bus::direct::DIRECT_SLOTS_FREE_MIN;
@@ -351,8 +351,8 @@ impl Fleet {
 }
 
 /// Listens to adverts and asks for them once.
-pub(crate) async fn watch(gateway: &Arc<Gateway>) -> Result<(), BusError> {
-    let client = gateway.bus.client();
+pub(crate) async fn watch(core: &Arc<Core>) -> Result<(), BusError> {
+    let client = core.bus.client();
     let listening = |error| BusError::request("listening for adverts", error);
     let mut adverts = client.subscribe(subjects::HEALTH_SUBJECTS).await.map_err(listening)?;
     let mut departures = client.subscribe(subjects::DEPARTURES).await.map_err(listening)?;
@@ -362,8 +362,8 @@ pub(crate) async fn watch(gateway: &Arc<Gateway>) -> Result<(), BusError> {
         .map_err(|error| BusError::request("asking for adverts", error))?;
     let echo = client.new_inbox();
     let mut echoes = client.subscribe(echo.clone()).await.map_err(listening)?;
-    let watched = Arc::clone(gateway);
-    gateway.background.spawn_vital("fleet", async move {
+    let watched = Arc::clone(core);
+    core.background.spawn_vital("fleet", async move {
         let stop = watched.background.stop().clone();
         let mut sweep = tokio::time::interval(Duration::from_millis(ADVERT_INTERVAL_MS));
         sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -379,7 +379,7 @@ pub(crate) async fn watch(gateway: &Arc<Gateway>) -> Result<(), BusError> {
                         listen(&watched, &echo).await;
                     }
                     watched.fleet.sweep(now);
-                    for pool in watched.latest().config.models.pools() {
+                    for pool in watched.latest_config().models.pools() {
                         tell_line(&watched, &pool);
                     }
                 }
@@ -408,9 +408,9 @@ pub(crate) async fn watch(gateway: &Arc<Gateway>) -> Result<(), BusError> {
 }
 
 /// Lets NATS say something: a question that it always answers.
-async fn listen(gateway: &Gateway, echo: &str) {
+async fn listen(core: &Core, echo: &str) {
     let subject = format!("$JS.API.STREAM.INFO.{}", subjects::CHAT_STREAM);
-    let asked = gateway.bus.client().publish_with_reply(subject, echo.to_owned(), "".into());
+    let asked = core.bus.client().publish_with_reply(subject, echo.to_owned(), "".into());
     if let Err(error) = asked.await {
         tracing::debug!(%error, "NATS can't be listened to");
     }
@@ -418,9 +418,9 @@ async fn listen(gateway: &Gateway, echo: &str) {
 
 /// Waits until a worker has told what it serves, for a limited time: a gateway that takes requests
 /// before would say that their models don't exist.
-pub(crate) async fn first_advert(gateway: &Gateway) {
+pub(crate) async fn first_advert(core: &Core) {
     let heard = async {
-        while gateway.fleet.knows_nothing() {
+        while core.fleet.knows_nothing() {
             tokio::time::sleep(FIRST_ADVERT_POLL).await;
         }
     };
@@ -430,17 +430,17 @@ pub(crate) async fn first_advert(gateway: &Gateway) {
 }
 
 /// What a worker says; whoever waits for one is told at once.
-fn heard(gateway: &Gateway, advert: AdvertV1) {
+fn heard(core: &Core, advert: AdvertV1) {
     let pool = advert.pool.clone();
-    let is_new = gateway.fleet.learn(advert);
-    if is_new || gateway.line.len(&pool) > 0 {
-        tell_line(gateway, &pool);
+    let is_new = core.fleet.learn(advert);
+    if is_new || core.line.len(&pool) > 0 {
+        tell_line(core, &pool);
     }
 }
 
-fn tell_line(gateway: &Gateway, pool: &str) {
-    let (_, slots, free) = gateway.fleet.pool(pool);
-    gateway.line.learn(pool, slots, free);
+fn tell_line(core: &Core, pool: &str) {
+    let (_, slots, free) = core.fleet.pool(pool);
+    core.line.learn(pool, slots, free);
 }
 
 #[cfg(test)]

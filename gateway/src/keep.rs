@@ -3,7 +3,7 @@
 //! it kept comes back by itself.
 
 use crate::chat::LEASE_MS;
-use crate::state::Gateway;
+use crate::state::Core;
 use infra::store::holds::OpenHold;
 use infra::store::{StoreError, apply};
 use schemas::ids::{AccountId, KeyId, RequestId};
@@ -23,9 +23,9 @@ const LOOKS_PER_LEASE: u32 = 10;
 const HOLDS_AT_ONCE_MAX: usize = 500;
 
 /// Keeps as long as the gateway lives.
-pub(crate) fn keep(gateway: &Arc<Gateway>) {
-    let keeper = Arc::clone(gateway);
-    gateway.background.spawn_vital("keeper", async move {
+pub(crate) fn keep(core: &Arc<Core>) {
+    let keeper = Arc::clone(core);
+    core.background.spawn_vital("keeper", async move {
         let stop = keeper.background.stop().clone();
         let mut looks = tokio::time::interval(LOOK_INTERVAL);
         let mut count = 0;
@@ -48,16 +48,16 @@ pub(crate) fn keep(gateway: &Arc<Gateway>) {
     });
 }
 
-async fn renew_forgotten_holds(gateway: &Gateway) -> Result<(), StoreError> {
+async fn renew_forgotten_holds(core: &Core) -> Result<(), StoreError> {
     for partition in apply::partitions() {
-        if gateway.store.is_live(partition).await? {
+        if core.store.is_live(partition).await? {
             continue;
         }
-        let open = gateway.exchange.open_holds();
+        let open = core.exchange.open_holds();
         let of_part = |hold: &OpenHold| subjects::partition(&hold.account) == partition;
         let open: Vec<OpenHold> = open.into_iter().filter(of_part).collect();
         for some in open.chunks(HOLDS_AT_ONCE_MAX) {
-            let renewed = gateway.store.renew_holds(partition, some).await?;
+            let renewed = core.store.renew_holds(partition, some).await?;
             if renewed > 0 {
                 tracing::warn!(partition, renewed, "the view had forgotten holds; they are back");
             }
@@ -66,13 +66,13 @@ async fn renew_forgotten_holds(gateway: &Gateway) -> Result<(), StoreError> {
     Ok(())
 }
 
-async fn renew_places(gateway: &Gateway) -> Result<(), StoreError> {
+async fn renew_places(core: &Core) -> Result<(), StoreError> {
     let mut of_keys: HashMap<(AccountId, KeyId), Vec<RequestId>> = HashMap::new();
-    for hold in gateway.exchange.open_holds() {
+    for hold in core.exchange.open_holds() {
         of_keys.entry((hold.account, hold.key)).or_default().push(hold.request);
     }
     for ((account, key), requests) in of_keys {
-        gateway.store.stay(&account, &key, &requests, LEASE_MS).await?;
+        core.store.stay(&account, &key, &requests, LEASE_MS).await?;
     }
     Ok(())
 }

@@ -97,7 +97,7 @@ pub fn openapi() -> serde_json::Value {
 }
 
 pub use cache::semantic;
-pub use state::{Dependencies, Gateway, privacy_settings};
+pub use state::{Core, Dependencies, Gateway, privacy_settings};
 
 use infra::net::PromptListener;
 use infra::tasks::Tasks;
@@ -154,14 +154,15 @@ pub async fn run(
     let listening = [&listeners.api, &listeners.metrics].map(PromptListener::local_address);
     let listening = listening.map(|address| address.map_or_else(|_| "–".into(), |a| a.to_string()));
     gateway.front.listening.get_or_init(|| listening);
-    auth::follow::watch::<auth::keys::KeyTable>(&gateway).await?;
-    auth::follow::watch::<auth::accounts::AccountTable>(&gateway).await?;
-    fleet::watch(&gateway).await?;
-    exchange::serve(&gateway).await?;
-    poison::watch(&gateway).await?;
-    watch::watch(&gateway);
-    keep::keep(&gateway);
-    chat::keep_leads(&gateway);
+    let core = &gateway.core;
+    auth::follow::watch::<auth::keys::KeyTable>(core).await?;
+    auth::follow::watch::<auth::accounts::AccountTable>(core).await?;
+    fleet::watch(core).await?;
+    exchange::serve(core).await?;
+    poison::watch(core).await?;
+    watch::watch(core);
+    keep::keep(core);
+    chat::keep_leads(core);
     let drain_max = Duration::from_secs(gateway.config.gateway.drain_seconds_max);
     let notice = Duration::from_secs(gateway.config.gateway.leave_notice_seconds);
     let closed = CancellationToken::new();
@@ -180,7 +181,7 @@ pub async fn run(
     background.spawn("metrics", serve::serve(listeners.metrics, routes.metrics.clone(), until));
     let api = routes.api.clone();
     reload::follow(&gateway, routes, configs);
-    fleet::first_advert(&gateway).await;
+    fleet::first_advert(core).await;
     let served = async {
         serve::serve(listeners.api, api, closed.clone()).await;
         gateway.detached.finish().await;
@@ -197,7 +198,7 @@ pub async fn run(
         }
         () = background.stop().cancelled() => tracing::error!("a vital task ended"),
     }
-    if tokio::time::timeout(END_SECONDS_MAX, settle(&gateway)).await.is_err() {
+    if tokio::time::timeout(END_SECONDS_MAX, settle(core)).await.is_err() {
         tracing::warn!("some requests are left to the sweeper");
     }
     background.stop().cancel();
@@ -210,12 +211,12 @@ pub async fn run(
 
 /// Waits until nothing is owed any more. An answer that was cut notices it only when it is looked
 /// at, so its settling may not have begun yet.
-async fn settle(gateway: &Gateway) {
-    while !gateway.exchange.is_empty() {
+async fn settle(core: &Core) {
+    while !core.exchange.is_empty() {
         tokio::time::sleep(SETTLE_POLL).await;
     }
-    gateway.detached.finish_within(END_SECONDS_MAX).await;
-    gateway.settlements.finish_within(END_SECONDS_MAX).await;
+    core.detached.finish_within(END_SECONDS_MAX).await;
+    core.settlements.finish_within(END_SECONDS_MAX).await;
 }
 
 /// The names of all kinds of personal data.

@@ -2,7 +2,7 @@
 //! or gave up. NATS leaves them in the queue for ever, so their gateway ends the request and
 //! removes them.
 
-use crate::state::Gateway;
+use crate::state::Core;
 use futures::StreamExt;
 use infra::bus::BusError;
 use schemas::job::{ChatJob, Job};
@@ -17,12 +17,12 @@ struct Advisory {
 }
 
 /// Listens as long as the gateway lives.
-pub(crate) async fn watch(gateway: &Arc<Gateway>) -> Result<(), BusError> {
-    let subscribed = gateway.bus.client().subscribe(subjects::CHAT_POISON_ADVISORIES).await;
+pub(crate) async fn watch(core: &Arc<Core>) -> Result<(), BusError> {
+    let subscribed = core.bus.client().subscribe(subjects::CHAT_POISON_ADVISORIES).await;
     let mut advisories =
         subscribed.map_err(|error| BusError::request("listening for poison jobs", error))?;
-    let watched = Arc::clone(gateway);
-    gateway.background.spawn_vital("poison jobs", async move {
+    let watched = Arc::clone(core);
+    core.background.spawn_vital("poison jobs", async move {
         let stop = watched.background.stop().clone();
         loop {
             tokio::select! {
@@ -41,17 +41,17 @@ pub(crate) async fn watch(gateway: &Arc<Gateway>) -> Result<(), BusError> {
 }
 
 /// Every gateway hears of every poison job; the one that it belongs to acts.
-async fn remove(gateway: &Gateway, sequence: u64) {
-    let stream = gateway.bus.jetstream().get_stream_no_info(subjects::CHAT_STREAM).await;
+async fn remove(core: &Core, sequence: u64) {
+    let stream = core.bus.jetstream().get_stream_no_info(subjects::CHAT_STREAM).await;
     let Ok(stream) = stream else { return };
     let Ok(message) = stream.get_raw_message(sequence).await else { return };
     let Ok(job) = serde_json::from_slice::<Job>(&message.payload) else { return };
     let (_, ChatJob { request, attempt, gateway: owner, .. }) = job.open();
-    if owner != gateway.id {
+    if owner != core.id {
         return;
     }
     tracing::error!(%request, attempt, "a job was handed out too often; it is removed");
-    gateway.exchange.poisoned(&request, attempt);
+    core.exchange.poisoned(&request, attempt);
     if let Err(error) = stream.delete_message(sequence).await {
         tracing::warn!(%error, "a poison job couldn't be removed; it goes at its deadline");
     }

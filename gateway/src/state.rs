@@ -1,4 +1,5 @@
-//! What all requests of a gateway share. It is handed down, never global.
+//! What all requests of a gateway share, and what those of one configuration share. It is handed
+//! down, never global.
 
 use crate::GatewayError;
 use crate::auth::accounts::AccountTable;
@@ -23,7 +24,8 @@ use infra::store::together::Together;
 use infra::tasks::Tasks;
 use schemas::ids::GatewayId;
 use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError, RwLock, Weak};
+use std::ops::Deref;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Instant;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -44,30 +46,27 @@ pub struct Dependencies {
     pub admin_key: Option<Secret>,
 }
 
-/// A running gateway.
-pub struct Gateway {
+/// What lives as long as the gateway, whatever its configuration: what runs beside the requests is
+/// given this alone, so that it can't keep to a configuration that counts no longer.
+pub struct Core {
     /// Its name on the bus.
     pub id: GatewayId,
-    /// The configuration.
-    pub config: Arc<Config>,
     pub(crate) bus: Bus,
     pub(crate) store: Store,
-    pub(crate) together: Arc<Together>,
+    pub(crate) together: Together,
     pub(crate) metrics: Metrics,
     pub(crate) admin_key: Option<Secret>,
-    pub(crate) keys: Arc<KeyTable>,
-    pub(crate) accounts: Arc<AccountTable>,
-    pub(crate) fleet: Arc<Fleet>,
-    pub(crate) exchange: Arc<Exchange>,
-    pub(crate) breakers: Arc<Breakers>,
+    pub(crate) keys: KeyTable,
+    pub(crate) accounts: AccountTable,
+    pub(crate) fleet: Fleet,
+    pub(crate) exchange: Exchange,
+    pub(crate) breakers: Breakers,
     pub(crate) line: Arc<Line>,
-    pub(crate) masker: pii::Masker,
-    pub(crate) makers: Makers,
-    pub(crate) leads: Arc<Leads>,
-    pub(crate) roomy: Arc<Roomy>,
+    pub(crate) leads: Leads,
+    pub(crate) roomy: Roomy,
     pub(crate) entrance: Arc<Entrance>,
-    pub(crate) desk: Arc<Desk>,
-    pub(crate) front: Arc<Front>,
+    pub(crate) desk: Desk,
+    pub(crate) front: Front,
     /// Cancelled when the gateway is asked to stop: it isn't ready any more, and what never ends by
     /// itself ends.
     pub(crate) leaving: CancellationToken,
@@ -77,8 +76,43 @@ pub struct Gateway {
     pub(crate) detached: Tasks,
     /// Requests being settled after their client or worker left: a shutdown waits for them.
     pub(crate) settlements: Tasks,
-    /// The same gateway with the configuration that counts now.
-    latest: Arc<RwLock<Weak<Gateway>>>,
+    /// The configuration that the next request begins with.
+    latest: RwLock<Arc<Config>>,
+}
+
+impl Core {
+    /// The configuration that counts now. Ask again each time: another one may come.
+    pub(crate) fn latest_config(&self) -> Arc<Config> {
+        Arc::clone(&self.latest.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Learns what came of asking a model's upstream.
+    pub(crate) fn learn_outcome(&self, model: &str, outcome: Outcome) {
+        let now = Instant::now();
+        self.breakers.learn(model, outcome, now);
+        let labels = [model, outcome.as_str()];
+        self.metrics.upstream_outcomes_total.with_label_values(&labels).inc();
+        let standing = self.breakers.standing(model, now).number();
+        self.metrics.upstream_state.with_label_values(&[model]).set(standing);
+    }
+}
+
+/// A running gateway with one configuration: each request keeps the one that it began with.
+pub struct Gateway {
+    /// What it shares with the gateway of every other configuration.
+    pub(crate) core: Arc<Core>,
+    /// The configuration.
+    pub config: Arc<Config>,
+    pub(crate) masker: pii::Masker,
+    pub(crate) makers: Makers,
+}
+
+impl Deref for Gateway {
+    type Target = Core;
+
+    fn deref(&self) -> &Core {
+        &self.core
+    }
 }
 
 impl Gateway {
@@ -87,92 +121,47 @@ impl Gateway {
         background: Tasks,
         leaving: CancellationToken,
     ) -> Result<Arc<Self>, GatewayError> {
-        let breakers = Arc::new(Breakers::new(given.config.breaker.clone()));
-        let line = Line::new(given.config.queue.clone());
-        let masker = pii::Masker::new(privacy_settings(&given.config.privacy)?)?;
-        let desk = Arc::new(Desk::new(&given.config)?);
-        let front = Arc::new(Front::new(given.admin_key.as_ref()));
-        let makers = Makers::of(&given.config.models);
-        let together = Arc::new(Together::start(&given.store, &background));
-        Ok(Self::known(Self {
+        let config = given.config;
+        let masker = pii::Masker::new(privacy_settings(&config.privacy)?)?;
+        let makers = Makers::of(&config.models);
+        let core = Core {
             id: GatewayId::fresh(),
-            config: given.config,
+            together: Together::start(&given.store, &background),
             bus: given.bus,
             store: given.store,
-            together,
             metrics: given.metrics,
-            admin_key: given.admin_key,
-            keys: Arc::default(),
-            accounts: Arc::default(),
-            fleet: Arc::default(),
-            exchange: Arc::default(),
-            breakers,
-            line,
-            masker,
-            makers,
-            leads: Arc::default(),
-            roomy: Arc::default(),
+            keys: KeyTable::default(),
+            accounts: AccountTable::default(),
+            fleet: Fleet::default(),
+            exchange: Exchange::default(),
+            breakers: Breakers::new(config.breaker.clone()),
+            line: Line::new(config.queue.clone()),
+            leads: Leads::default(),
+            roomy: Roomy::default(),
             entrance: Arc::default(),
-            desk,
-            front,
+            desk: Desk::new(&config)?,
+            front: Front::new(given.admin_key.as_ref()),
+            admin_key: given.admin_key,
             leaving,
             background,
             detached: Tasks::new(),
             settlements: Tasks::new(),
-            latest: Arc::default(),
-        }))
+            latest: RwLock::new(Arc::clone(&config)),
+        };
+        Ok(Arc::new(Self { core: Arc::new(core), config, masker, makers }))
     }
 
-    /// The same gateway with another configuration: it shares everything that lives longer than a
-    /// request.
+    /// The same gateway with another configuration, which counts from now on.
     ///
     /// # Errors
     /// When masking can't be set up.
     pub(crate) fn with_config(&self, config: Arc<Config>) -> Result<Arc<Self>, GatewayError> {
         let masker = self.masker.with_settings(privacy_settings(&config.privacy)?)?;
         let makers = Makers::of(&config.models);
-        Ok(Self::known(Self {
-            id: self.id.clone(),
-            config,
-            bus: self.bus.clone(),
-            store: self.store.clone(),
-            together: Arc::clone(&self.together),
-            metrics: self.metrics.clone(),
-            admin_key: self.admin_key.clone(),
-            keys: Arc::clone(&self.keys),
-            accounts: Arc::clone(&self.accounts),
-            fleet: Arc::clone(&self.fleet),
-            exchange: Arc::clone(&self.exchange),
-            breakers: Arc::clone(&self.breakers),
-            line: Arc::clone(&self.line),
-            masker,
-            makers,
-            leads: Arc::clone(&self.leads),
-            roomy: Arc::clone(&self.roomy),
-            entrance: Arc::clone(&self.entrance),
-            desk: Arc::clone(&self.desk),
-            front: Arc::clone(&self.front),
-            leaving: self.leaving.clone(),
-            background: self.background.clone(),
-            detached: self.detached.clone(),
-            settlements: self.settlements.clone(),
-            latest: Arc::clone(&self.latest),
-        }))
-    }
-
-    /// Makes a gateway the one whose configuration counts.
-    fn known(gateway: Self) -> Arc<Self> {
-        let gateway = Arc::new(gateway);
-        let mut latest = gateway.latest.write().unwrap_or_else(PoisonError::into_inner);
-        *latest = Arc::downgrade(&gateway);
+        let mut latest = self.latest.write().unwrap_or_else(PoisonError::into_inner);
+        *latest = Arc::clone(&config);
         drop(latest);
-        gateway
-    }
-
-    /// This gateway with the configuration that counts now, for tasks that outlive requests.
-    pub(crate) fn latest(self: &Arc<Self>) -> Arc<Self> {
-        let latest = self.latest.read().unwrap_or_else(PoisonError::into_inner);
-        latest.upgrade().unwrap_or_else(|| Arc::clone(self))
+        Ok(Arc::new(Self { core: Arc::clone(&self.core), config, masker, makers }))
     }
 
     /// How long a hold is kept, in milliseconds: a request's whole life, and the time to settle it.
@@ -184,16 +173,6 @@ impl Gateway {
     /// Between two signs of life while nothing else is to be said.
     pub(crate) fn ping_interval(&self) -> std::time::Duration {
         std::time::Duration::from_secs(self.config.gateway.ping_seconds.max(1))
-    }
-
-    /// Learns what came of asking a model's upstream.
-    pub(crate) fn learn_outcome(&self, model: &str, outcome: Outcome) {
-        let now = Instant::now();
-        self.breakers.learn(model, outcome, now);
-        let labels = [model, outcome.as_str()];
-        self.metrics.upstream_outcomes_total.with_label_values(&labels).inc();
-        let standing = self.breakers.standing(model, now).number();
-        self.metrics.upstream_state.with_label_values(&[model]).set(standing);
     }
 
     /// A model's name as a metric label: only names of the catalogue.

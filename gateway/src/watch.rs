@@ -1,7 +1,7 @@
 //! Gauges of the queue for autoscalers, and the work queue made anew after a restart of NATS (it
 //! lives in memory).
 
-use crate::state::Gateway;
+use crate::state::Core;
 use async_nats::jetstream::consumer::pull;
 use infra::metrics::Metrics;
 use schemas::error::ErrorCode;
@@ -16,18 +16,18 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(2);
 const MEND_PAUSE: Duration = Duration::from_millis(200);
 
 /// What alerts watch is there before anything is counted: growth is seen only after a zero.
-fn show_watched(gateway: &Gateway) {
+fn show_watched(core: &Core) {
     let Metrics { holds_total, queue_refused_total, requests_total, stripe_events_total, .. } =
-        &gateway.metrics;
+        &core.metrics;
     holds_total.with_label_values(&["rebuilding"]).inc_by(0);
-    for pool in gateway.config.models.pools() {
+    for pool in core.latest_config().models.pools() {
         queue_refused_total.with_label_values(&[&pool]).inc_by(0);
     }
     let codes = [ErrorCode::Internal, ErrorCode::ServiceUnavailable];
     for code in codes {
         requests_total.with_label_values(&["other", code.as_str()]).inc_by(0);
     }
-    if gateway.desk.payments().is_some() {
+    if core.desk.payments().is_some() {
         for object in ["session", "payment", "refund", "dispute"] {
             stripe_events_total.with_label_values(&[object, "passed_over"]).inc_by(0);
         }
@@ -35,21 +35,21 @@ fn show_watched(gateway: &Gateway) {
 }
 
 /// Starts both watches.
-pub(crate) fn watch(gateway: &Arc<Gateway>) {
-    show_watched(gateway);
-    let measured = Arc::clone(gateway);
-    gateway.background.spawn_vital("queue gauges", async move {
+pub(crate) fn watch(core: &Arc<Core>) {
+    show_watched(core);
+    let measured = Arc::clone(core);
+    core.background.spawn_vital("queue gauges", async move {
         let stop = measured.background.stop().clone();
         let mut looks = tokio::time::interval(LOOK_INTERVAL);
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
-                _ = looks.tick() => measure(&measured.latest()).await,
+                _ = looks.tick() => measure(&measured).await,
             }
         }
     });
-    let mended = Arc::clone(gateway);
-    gateway.background.spawn_vital("queue mending", async move {
+    let mended = Arc::clone(core);
+    core.background.spawn_vital("queue mending", async move {
         let stop = mended.background.stop().clone();
         tokio::select! {
             () = stop.cancelled() => {}
@@ -59,17 +59,17 @@ pub(crate) fn watch(gateway: &Arc<Gateway>) {
 }
 
 /// After each new connection the queue is looked at, and made anew when it is gone.
-async fn mend(gateway: &Arc<Gateway>) {
-    let mut connections = gateway.bus.connections();
+async fn mend(core: &Arc<Core>) {
+    let mut connections = core.bus.connections();
     connections.borrow_and_update();
     let mut known = None;
     loop {
-        let pools = gateway.latest().config.models.pools();
-        match gateway.bus.apply_chat(&gateway.config.queue, &pools).await {
+        let config = core.latest_config();
+        match core.bus.apply_chat(&config.queue, &config.models.pools()).await {
             Ok(made) => {
                 if known.as_ref().is_some_and(|known| *known != made) {
                     tracing::warn!("the work queue was lost; waiting jobs are queued again");
-                    gateway.exchange.queue_renewed();
+                    core.exchange.queue_renewed();
                 }
                 known = Some(made);
                 if connections.changed().await.is_err() {
@@ -84,19 +84,20 @@ async fn mend(gateway: &Arc<Gateway>) {
     }
 }
 
-async fn measure(gateway: &Gateway) {
-    for model in gateway.config.models.iter() {
-        let standing = gateway.breakers.standing(&model.name, Instant::now()).number();
-        gateway.metrics.upstream_state.with_label_values(&[&model.name]).set(standing);
+async fn measure(core: &Core) {
+    let config = core.latest_config();
+    for model in config.models.iter() {
+        let standing = core.breakers.standing(&model.name, Instant::now()).number();
+        core.metrics.upstream_state.with_label_values(&[&model.name]).set(standing);
     }
-    for pool in gateway.config.models.pools() {
-        let (workers, _, free) = gateway.fleet.pool(&pool);
-        let metrics = &gateway.metrics;
-        let waiting = i64::try_from(gateway.line.len(&pool)).unwrap_or(i64::MAX);
+    for pool in config.models.pools() {
+        let (workers, _, free) = core.fleet.pool(&pool);
+        let metrics = &core.metrics;
+        let waiting = i64::try_from(core.line.len(&pool)).unwrap_or(i64::MAX);
         metrics.queue_line.with_label_values(&[&pool]).set(waiting);
         metrics.workers.with_label_values(&[&pool]).set(i64::try_from(workers).unwrap_or(0));
         metrics.slots_free.with_label_values(&[&pool]).set(i64::from(free));
-        let asked = gateway
+        let asked = core
             .bus
             .jetstream()
             .get_consumer_from_stream::<pull::Config, _, _>(

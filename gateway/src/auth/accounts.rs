@@ -2,7 +2,7 @@
 //! together is known without any I/O. An account that isn't known yet has no limits of its own.
 
 use super::follow::Table;
-use crate::state::Gateway;
+use crate::state::Core;
 use infra::bus::records::Stored;
 use schemas::ids::AccountId;
 use schemas::records::AccountRecordV1;
@@ -33,8 +33,8 @@ impl AccountTable {
 impl Table for AccountTable {
     type Record = AccountRecordV1;
 
-    fn of(gateway: &Gateway) -> &Self {
-        &gateway.accounts
+    fn of(core: &Core) -> &Self {
+        &core.accounts
     }
 
     fn learn(&self, Stored { record, revision }: Stored<AccountRecordV1>) {

@@ -1,7 +1,7 @@
 //! How a table in memory is fed by NATS KV: read whole at the start, then followed for as long as
 //! the gateway runs, and read anew when NATS has gone back to a backup.
 
-use crate::state::Gateway;
+use crate::state::Core;
 use futures::StreamExt;
 use infra::bus::BusError;
 use infra::bus::records::{Record, RecordChange, Stored};
@@ -21,7 +21,7 @@ pub(crate) trait Table: Send + Sync + 'static {
     type Record: Record;
 
     /// The gateway's own.
-    fn of(gateway: &Gateway) -> &Self;
+    fn of(core: &Core) -> &Self;
 
     /// Takes a record, unless a newer one is known: whoever changed it and the watch tell the same
     /// changes, in any order.
@@ -35,10 +35,10 @@ pub(crate) trait Table: Send + Sync + 'static {
 }
 
 /// Reads a whole table, then follows it in the background.
-pub(crate) async fn watch<T: Table>(gateway: &Arc<Gateway>) -> Result<(), BusError> {
+pub(crate) async fn watch<T: Table>(core: &Arc<Core>) -> Result<(), BusError> {
     let (ready, read) = oneshot::channel();
-    let watched = Arc::clone(gateway);
-    gateway.background.spawn_vital(T::Record::BUCKET, async move {
+    let watched = Arc::clone(core);
+    core.background.spawn_vital(T::Record::BUCKET, async move {
         let stop = watched.background.stop().clone();
         let mut ready = Some(ready);
         loop {
@@ -57,15 +57,15 @@ pub(crate) async fn watch<T: Table>(gateway: &Arc<Gateway>) -> Result<(), BusErr
     read.map_err(|error| failed(error.to_string()))
 }
 
-async fn follow<T: Table>(gateway: &Gateway, ready: &mut Option<oneshot::Sender<()>>) -> BusError {
-    let table = T::of(gateway);
-    let mut changes = match gateway.bus.watch_records::<T::Record>().await {
+async fn follow<T: Table>(core: &Core, ready: &mut Option<oneshot::Sender<()>>) -> BusError {
+    let table = T::of(core);
+    let mut changes = match core.bus.watch_records::<T::Record>().await {
         Ok(changes) => changes,
         Err(error) => return error,
     };
-    let mut connections = gateway.bus.connections();
+    let mut connections = core.bus.connections();
     connections.borrow_and_update();
-    let is_rewound = async || gateway.bus.is_rewound::<T::Record>(table.newest()).await;
+    let is_rewound = async || core.bus.is_rewound::<T::Record>(table.newest()).await;
     let mut anew = match is_rewound().await {
         Ok(is_rewound) => is_rewound.then(Vec::new),
         Err(error) => return error,

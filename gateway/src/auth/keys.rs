@@ -3,7 +3,7 @@
 
 use super::follow::Table;
 use super::sha256_hex;
-use crate::state::Gateway;
+use crate::state::Core;
 use infra::bus::records::Stored;
 use schemas::ids::KeyId;
 use schemas::records::KeyRecordV1;
@@ -84,8 +84,8 @@ impl KeyTable {
 impl Table for KeyTable {
     type Record = KeyRecordV1;
 
-    fn of(gateway: &Gateway) -> &Self {
-        &gateway.keys
+    fn of(core: &Core) -> &Self {
+        &core.keys
     }
 
     /// An old secret must not open again.

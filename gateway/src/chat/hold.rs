@@ -258,7 +258,7 @@ async fn seek(
     let sought = look_and_reserve(gateway, routed, key.as_ref(), &wanted).await?;
     if let Some(key) = key.filter(|_| matches!(sought, Sought::Lead(_))) {
         gateway.metrics.cache_total.with_label_values(&["miss"]).inc();
-        routed.missed.lead = Some(Lead::keep(gateway, &key, &wanted.request));
+        routed.missed.lead = Some(Lead::keep(&gateway.core, &key, &wanted.request));
         routed.missed.is_unseen = false;
     }
     Ok(sought)

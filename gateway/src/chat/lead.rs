@@ -3,7 +3,7 @@
 //! then a follower takes it. It never holds an answer.
 
 use crate::cache::AnswerKey;
-use crate::state::Gateway;
+use crate::state::Core;
 use infra::store::StoreError;
 use infra::store::answers::Leading;
 use schemas::ids::RequestId;
@@ -32,9 +32,9 @@ impl Leads {
 }
 
 /// Renews all leads as long as the gateway lives.
-pub(crate) fn keep_leads(gateway: &Arc<Gateway>) {
-    let keeper = Arc::clone(gateway);
-    gateway.background.spawn_vital("leads", async move {
+pub(crate) fn keep_leads(core: &Arc<Core>) {
+    let keeper = Arc::clone(core);
+    core.background.spawn_vital("leads", async move {
         let stop = keeper.background.stop().clone();
         let mut signs = tokio::time::interval(SIGN_INTERVAL);
         loop {
@@ -49,18 +49,18 @@ pub(crate) fn keep_leads(gateway: &Arc<Gateway>) {
     });
 }
 
-async fn renew(gateway: &Gateway) -> Result<(), StoreError> {
+async fn renew(core: &Core) -> Result<(), StoreError> {
     let all: Vec<(RequestId, AnswerKey)> = {
-        let table = gateway.leads.table();
+        let table = core.leads.table();
         table.iter().map(|(request, key)| (request.clone(), key.clone())).collect()
     };
     for some in all.chunks(LEADS_AT_ONCE_MAX) {
         let leading = some.iter().map(|(request, key)| leading(key, request));
         let leading: Vec<Leading<'_>> = leading.collect();
-        let led = gateway.store.lead_on(&leading, LEAD_LEASE_MS).await?;
+        let led = core.store.lead_on(&leading, LEAD_LEASE_MS).await?;
         for ((request, _), still) in some.iter().zip(led) {
             if !still {
-                gateway.leads.table().remove(request);
+                core.leads.table().remove(request);
             }
         }
     }
@@ -73,7 +73,7 @@ fn leading<'a>(key: &'a AnswerKey, request: &'a RequestId) -> Leading<'a> {
 
 /// A lead; dropping it gives it to the next.
 pub(super) struct Lead {
-    gateway: Arc<Gateway>,
+    core: Arc<Core>,
     key: AnswerKey,
     request: RequestId,
     /// Whoever kept the answer has given it back.
@@ -82,10 +82,10 @@ pub(super) struct Lead {
 
 impl Lead {
     /// Keeps a lead that was just taken.
-    pub(super) fn keep(gateway: &Arc<Gateway>, key: &AnswerKey, request: &RequestId) -> Self {
-        gateway.leads.table().insert(request.clone(), key.clone());
+    pub(super) fn keep(core: &Arc<Core>, key: &AnswerKey, request: &RequestId) -> Self {
+        core.leads.table().insert(request.clone(), key.clone());
         let (key, request) = (key.clone(), request.clone());
-        Self { gateway: Arc::clone(gateway), key, request, is_over: false }
+        Self { core: Arc::clone(core), key, request, is_over: false }
     }
 
     /// The answer was kept, and with it the lead was given back.
@@ -96,14 +96,14 @@ impl Lead {
 
 impl Drop for Lead {
     fn drop(&mut self) {
-        self.gateway.leads.table().remove(&self.request);
+        self.core.leads.table().remove(&self.request);
         if self.is_over {
             return;
         }
-        let (gateway, key) = (Arc::clone(&self.gateway), self.key.clone());
+        let (core, key) = (Arc::clone(&self.core), self.key.clone());
         let request = self.request.clone();
-        self.gateway.settlements.spawn("give a lead back", async move {
-            let ended = gateway.store.lead_on(&[leading(&key, &request)], 0).await;
+        self.core.settlements.spawn("give a lead back", async move {
+            let ended = core.store.lead_on(&[leading(&key, &request)], 0).await;
             if let Err(error) = ended {
                 tracing::debug!(%error, "a lead ends only with its lease");
             }

@@ -285,7 +285,7 @@ async fn find(
         match look {
             Look::Kept(kept) => return Ok(Found::Kept(kept)),
             Look::Lead => {
-                let lead = Lead::keep(gateway, key, &received.request);
+                let lead = Lead::keep(&gateway.core, key, &received.request);
                 return Ok(Found::Lead(lead));
             }
             Look::Follow(leader) => {

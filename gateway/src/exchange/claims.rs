@@ -2,7 +2,7 @@
 //! and a second execution are all refused here, before any work. And which one's end counts.
 
 use super::{Exchange, Execution, Stage};
-use crate::state::Gateway;
+use crate::state::Core;
 use futures::StreamExt;
 use infra::bus::BusError;
 use infra::clock;
@@ -77,12 +77,12 @@ impl Exchange {
 }
 
 /// Answers claims as long as the gateway lives.
-pub(super) async fn serve(gateway: &Arc<Gateway>) -> Result<(), BusError> {
-    let subscribed = gateway.bus.client().subscribe(subjects::claim(&gateway.id)).await;
+pub(super) async fn serve(core: &Arc<Core>) -> Result<(), BusError> {
+    let subscribed = core.bus.client().subscribe(subjects::claim(&core.id)).await;
     let mut claims =
         subscribed.map_err(|error| BusError::request("listening for claims", error))?;
-    let served = Arc::clone(gateway);
-    gateway.background.spawn_vital("claims", async move {
+    let served = Arc::clone(core);
+    core.background.spawn_vital("claims", async move {
         let stop = served.background.stop().clone();
         loop {
             tokio::select! {
@@ -97,38 +97,38 @@ pub(super) async fn serve(gateway: &Arc<Gateway>) -> Result<(), BusError> {
     Ok(())
 }
 
-async fn answer(gateway: &Gateway, message: async_nats::Message) {
+async fn answer(core: &Core, message: async_nats::Message) {
     let Some(reply) = message.reply else { return };
     if message.payload.is_empty() {
         // A worker asks whether we live; that we answer is the answer.
-        drop(gateway.bus.client().publish(reply, bytes::Bytes::new()).await);
+        drop(core.bus.client().publish(reply, bytes::Bytes::new()).await);
         return;
     }
     let answer = match serde_json::from_slice(&message.payload) {
         Ok(Claim::V1(claim)) => {
-            let pool = gateway.exchange.pool_of(&claim.request);
-            let losses = pool.as_ref().and_then(|pool| gateway.fleet.losses(pool, &claim.worker));
-            let (answer, replaced) = gateway.exchange.claim(&claim, losses, clock::steady_ms());
+            let pool = core.exchange.pool_of(&claim.request);
+            let losses = pool.as_ref().and_then(|pool| core.fleet.losses(pool, &claim.worker));
+            let (answer, replaced) = core.exchange.claim(&claim, losses, clock::steady_ms());
             if let (ClaimAnswer::Go { .. }, Some(pool)) = (&answer, pool)
-                && let Some(slot) = gateway.fleet.claimed(&pool, &claim.worker)
+                && let Some(slot) = core.fleet.claimed(&pool, &claim.worker)
             {
-                gateway.exchange.take_slot(&claim.request, slot);
+                core.exchange.take_slot(&claim.request, slot);
             }
             if let Some(before) = replaced {
                 // It was silent for too long, but it may still live.
-                super::replace_execution(gateway, &claim.request, &before).await;
+                super::replace_execution(core, &claim.request, &before).await;
             }
             answer
         }
-        Ok(Claim::EndV1(end)) => gateway.exchange.end(&end),
+        Ok(Claim::EndV1(end)) => core.exchange.end(&end),
         Err(error) => {
             tracing::warn!(%error, "a claim can't be read");
             ClaimAnswer::Unknown
         }
     };
-    gateway.metrics.claims_total.with_label_values(&[answer.as_str()]).inc();
+    core.metrics.claims_total.with_label_values(&[answer.as_str()]).inc();
     let Ok(body) = serde_json::to_vec(&answer) else { return };
-    if let Err(error) = gateway.bus.client().publish(reply, body.into()).await {
+    if let Err(error) = core.bus.client().publish(reply, body.into()).await {
         tracing::warn!(%error, "a claim couldn't be answered");
     }
 }

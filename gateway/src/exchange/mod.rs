@@ -12,7 +12,7 @@ mod refusals;
 
 use crate::fleet::{Slot, Taker};
 use crate::line::Place;
-use crate::state::Gateway;
+use crate::state::Core;
 pub(crate) use frames::Arrived;
 use frames::{Frames, Inlet};
 use futures::StreamExt;
@@ -270,48 +270,39 @@ impl Exchange {
 }
 
 /// Tells a worker to stop an execution, because its client has left.
-pub(crate) async fn stop_execution(gateway: &Gateway, request: &RequestId, execution: &Execution) {
-    tell_worker(gateway, request, execution, false).await;
+pub(crate) async fn stop_execution(core: &Core, request: &RequestId, execution: &Execution) {
+    tell_worker(core, request, execution, false).await;
 }
 
 /// Tells a worker to stop an execution, because another takes its place. It may have been halted
 /// with a piece in its hands: only who answers the client may charge.
-pub(crate) async fn replace_execution(
-    gateway: &Gateway,
-    request: &RequestId,
-    execution: &Execution,
-) {
-    tell_worker(gateway, request, execution, true).await;
+pub(crate) async fn replace_execution(core: &Core, request: &RequestId, execution: &Execution) {
+    tell_worker(core, request, execution, true).await;
 }
 
-async fn tell_worker(
-    gateway: &Gateway,
-    request: &RequestId,
-    execution: &Execution,
-    replaced: bool,
-) {
+async fn tell_worker(core: &Core, request: &RequestId, execution: &Execution, replaced: bool) {
     let Execution { attempt, delivered, .. } = *execution;
     let cancel = Cancel::V1 { request: request.clone(), attempt, delivered, replaced };
     let Ok(body) = serde_json::to_vec(&cancel) else { return };
     let subject = subjects::cancel(request);
-    if let Err(error) = gateway.bus.client().publish(subject, body.into()).await {
+    if let Err(error) = core.bus.client().publish(subject, body.into()).await {
         tracing::warn!(%error, "a worker couldn't be told to stop");
     }
 }
 
 /// Serves claims and frames as long as the gateway lives.
-pub(crate) async fn serve(gateway: &Arc<Gateway>) -> Result<(), BusError> {
-    claims::serve(gateway).await?;
-    refusals::serve(gateway).await?;
-    let subscribed = gateway.bus.client().subscribe(subjects::frames_all(&gateway.id)).await;
+pub(crate) async fn serve(core: &Arc<Core>) -> Result<(), BusError> {
+    claims::serve(core).await?;
+    refusals::serve(core).await?;
+    let subscribed = core.bus.client().subscribe(subjects::frames_all(&core.id)).await;
     let mut frames =
         subscribed.map_err(|error| BusError::request("listening for frames", error))?;
-    let served = Arc::clone(gateway);
-    let near = Arc::clone(gateway);
-    let reachable = gateway.bus.hears_near(&gateway.id, move |request, frame| {
+    let served = Arc::clone(core);
+    let near = Arc::clone(core);
+    let reachable = core.bus.hears_near(&core.id, move |request, frame| {
         near.exchange.hand_over(request, Arrived::Made(Box::new(frame)));
     });
-    gateway.background.spawn_vital("frames", async move {
+    core.background.spawn_vital("frames", async move {
         let stop = served.background.stop().clone();
         let _reachable = reachable;
         loop {

@@ -1,7 +1,7 @@
 //! Jobs past the queue that were not taken: their worker says so, or NATS when the worker is gone.
 //! Their requests go to the queue then.
 
-use crate::state::Gateway;
+use crate::state::Core;
 use futures::StreamExt;
 use infra::bus::BusError;
 use schemas::ids::RequestId;
@@ -9,13 +9,13 @@ use schemas::subjects;
 use std::sync::Arc;
 
 /// Hears refusals as long as the gateway lives.
-pub(super) async fn serve(gateway: &Arc<Gateway>) -> Result<(), BusError> {
-    let subject = subjects::direct_refused_all(&gateway.id);
-    let subscribed = gateway.bus.client().subscribe(subject).await;
+pub(super) async fn serve(core: &Arc<Core>) -> Result<(), BusError> {
+    let subject = subjects::direct_refused_all(&core.id);
+    let subscribed = core.bus.client().subscribe(subject).await;
     let mut refusals =
         subscribed.map_err(|error| BusError::request("listening for refusals", error))?;
-    let served = Arc::clone(gateway);
-    gateway.background.spawn_vital("refusals", async move {
+    let served = Arc::clone(core);
+    core.background.spawn_vital("refusals", async move {
         let stop = served.background.stop().clone();
         loop {
             tokio::select! {
@@ -30,9 +30,9 @@ pub(super) async fn serve(gateway: &Arc<Gateway>) -> Result<(), BusError> {
     Ok(())
 }
 
-fn heard(gateway: &Gateway, subject: &str) {
+fn heard(core: &Core, subject: &str) {
     let Some((request, attempt)) = subjects::direct_refused_names(subject) else { return };
     let Ok(request) = RequestId::parse(request) else { return };
-    gateway.metrics.jobs_sent_total.with_label_values(&["refused"]).inc();
-    gateway.exchange.refused(&request, attempt);
+    core.metrics.jobs_sent_total.with_label_values(&["refused"]).inc();
+    core.exchange.refused(&request, attempt);
 }
