@@ -75,6 +75,27 @@ async fn the_first_page_tells_what_can_be_used_now_and_for_how_much() {
 }
 
 #[tokio::test]
+async fn an_address_that_cannot_be_read_is_told_on_a_page() {
+    let world = World::start().await;
+    let key = world.key(1_000_000).await;
+    let customer = signed_in(&world, &key, "en").await;
+    let twice = ["/account/requests?request=a&request=b", "/account/usage?days=1&days=2"];
+    let more = ["/account/requests/%FF", "/admin/accounts?q=a&q=b", "/assets/style.css?v=1&v=2"];
+    for (mut visitor, title) in [
+        (visitor(&world, "ja"), "アドレスを読み取れません"),
+        (customer, "This address can&#39;t be read"),
+    ] {
+        for address in twice.iter().chain(&more) {
+            let page = visitor.get(address).await;
+            let is_told = page.text.replace("can't", "can&#39;t").contains(title);
+            assert!(page.status == 400 && is_told, "{address}: {} {}", page.status, page.text);
+            strict(&page);
+        }
+    }
+    world.finish().await;
+}
+
+#[tokio::test]
 async fn a_key_opens_its_account_until_it_is_deleted() {
     let world = World::start().await;
     let key = world.key(5_000_000).await;

@@ -79,6 +79,7 @@ rules![
     places::no_machine_paths,
     places::domains_know_no_transport,
     places::steps_have_one_door,
+    places::addresses_are_read_by_our_own_readers,
     rust::every_file_parses,
     size::functions_are_short,
     size::files_are_short,

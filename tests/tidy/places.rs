@@ -149,6 +149,31 @@ pub(crate) fn steps_have_one_door(tree: &Tree) -> Vec<Violation> {
     violations
 }
 
+/// Axum's own readers of paths and queries refuse in English plain text: ours, in files called
+/// `asked.rs`, refuse as their surface does.
+pub(crate) fn addresses_are_read_by_our_own_readers(tree: &Tree) -> Vec<Violation> {
+    let mut violations = Vec::new();
+    for (file, rust) in tree.rust() {
+        if !file.path.starts_with("gateway/src/") || file.name() == "asked.rs" {
+            continue;
+        }
+        let text = |at: usize| rust.tokens.get(at).map_or("", |token| token.text.as_str());
+        for at in 0..rust.tokens.len() {
+            if (text(at), text(at + 1), text(at + 2)) != ("extract", ":", ":") {
+                continue;
+            }
+            let named = at + 3..=rust.tokens.get(at + 3).map_or(at, |token| token.close);
+            for token in rust.tokens.get(named).unwrap_or_default() {
+                if matches!(token.text.as_str(), "Path" | "Query") {
+                    let what = format!("{0} of a file `asked.rs`, not axum's {0}", token.text);
+                    violations.push(Violation::at(&file.path, token.line, what));
+                }
+            }
+        }
+    }
+    violations
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -205,6 +230,18 @@ mod tests {
         assert_eq!(places("gateway/src/pii/vault.rs"), ["gateway/src/pii/vault.rs:2"]);
         assert_eq!(places("gateway/src/limits.rs"), ["gateway/src/limits.rs:2"]);
         assert!(places("gateway/src/api/chat.rs").is_empty());
+    }
+
+    #[test]
+    fn a_reader_of_axums_own_is_found() {
+        let text = "use axum::extract::{self, Request,\n Query as Asked, State};\n\
+            use axum::extract::State;\nuse axum::extract::MatchedPath;\n\
+            fn a(at: axum::extract::Path<u8>) {}\nuse std::path::Path;\n";
+        let places = |path| found(addresses_are_read_by_our_own_readers, &[(path, text)]);
+        let page = "gateway/src/portal/a.rs";
+        assert_eq!(places(page), [format!("{page}:2"), format!("{page}:5")]);
+        assert!(places("gateway/src/portal/asked.rs").is_empty());
+        assert!(places("tests/harness/src/a.rs").is_empty());
     }
 
     #[test]

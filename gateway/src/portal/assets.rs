@@ -1,8 +1,8 @@
 //! The style and the script of all pages, inside the binary. Their addresses change with their
 //! text, so that browsers may keep them for ever.
 
+use super::asked::Query;
 use crate::auth::sha256_hex;
-use axum::extract::Query;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;

@@ -251,11 +251,23 @@ impl Look {
     /// There is no such page.
     pub(crate) fn nowhere(&self) -> Response {
         let t = Common::of(self.language);
+        self.astray(StatusCode::NOT_FOUND, t.nowhere, t.nowhere_hint)
+    }
+
+    /// What a path or a query asks for can't be read.
+    pub(crate) fn misspelled(&self) -> Response {
+        let t = Common::of(self.language);
+        self.astray(StatusCode::BAD_REQUEST, t.misspelled, t.misspelled_hint)
+    }
+
+    /// An address that leads to no page, and where to go from here.
+    fn astray(&self, status: StatusCode, title: &str, hint: &str) -> Response {
+        let t = Common::of(self.language);
         self.page(
-            StatusCode::NOT_FOUND,
-            t.nowhere,
+            status,
+            title,
             html! {
-                p { (t.nowhere_hint) }
+                p { (hint) }
                 p.actions {
                     a.button href="/" { (t.home) }
                     a.button.second href="/account" { (t.account) }

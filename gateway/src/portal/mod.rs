@@ -5,6 +5,9 @@
 /// Forms that are shown again.
 mod again;
 
+/// What a path and a query ask for.
+mod asked;
+
 /// The style, the script and the icon.
 mod assets;
 

@@ -66,6 +66,9 @@ texts! {
         nowhere: "ページが見つかりません", "There is no such page";
         nowhere_hint: "アドレスを確認するか、次のページからお探しください。",
             "Look at the address again, or start from one of these.";
+        misspelled: "アドレスを読み取れません", "This address can't be read";
+        misspelled_hint: "リンクが途中で切れているか、書き換えられています。次のページからお探しください。",
+            "The link was cut or changed. Start from one of these.";
         form_old: "フォームを受け付けられませんでした", "This form was not accepted";
         form_old_hint: "ページを開き直してから、もう一度お試しください。",
             "Open the page again, then send the form once more.";

@@ -1,6 +1,7 @@
 //! Credit: what the balance is made of, buying more at Stripe's, what was bought, statements.
 
 use super::super::again::Again;
+use super::super::asked::Query as Asked;
 use super::super::guard::{Customer, Sent, once};
 use super::super::landing::{BUYING, currencies, plans, to_stripe, told};
 use super::super::look::{Look, dollars, moment};
@@ -12,7 +13,7 @@ use crate::api::usage::UsageQuery;
 use crate::api::{coupons, purchases};
 use crate::state::Gateway;
 use axum::body::Body;
-use axum::extract::{Query as Asked, State};
+use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Redirect, Response};
 use infra::bus::history::History;

@@ -2,13 +2,14 @@
 //! secret is shown once. What a key may be, `/api/keys` checks; this page only asks.
 
 use super::super::again::{Again, read};
+use super::super::asked::Path;
 use super::super::guard::{Customer, Fields, Sent, is_free, once};
 use super::super::look::{Look, dollars, moment};
 use super::super::texts::{Account, Common};
 use super::{away, missing, room};
 use crate::api::keys as issuing;
 use crate::state::Gateway;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use infra::clock;

@@ -1,13 +1,14 @@
 //! The last requests, and the receipt of each, as the ledger has it. There is no word of a prompt
 //! or an answer here: nobody keeps one.
 
+use super::super::asked::{Path, Query};
 use super::super::guard::Customer;
 use super::super::landing::price;
 use super::super::look::{Look, dollars, grouped, moment};
 use super::super::texts::Account;
 use super::{away, missing, room};
 use crate::state::Gateway;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
 use infra::store::balances::{RequestEnd, RequestRow};
 use maud::{Markup, html};

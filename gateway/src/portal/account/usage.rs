@@ -1,5 +1,6 @@
 //! Usage by day, model and key: as a picture, and the same numbers as tables.
 
+use super::super::asked::Query;
 use super::super::chart::{self, Bar, Measure, SERIES_MAX};
 use super::super::guard::Customer;
 use super::super::look::{Look, dollars, grouped};
@@ -9,7 +10,7 @@ use crate::api::asked;
 use crate::api::usage::UsageQuery;
 use crate::api::usage_csv;
 use crate::state::Gateway;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use infra::clock;

@@ -3,6 +3,7 @@
 
 use super::super::account::{credit, keys};
 use super::super::again::{Again, read};
+use super::super::asked::{Path, Query};
 use super::super::guard::{Operator, Sent, once};
 use super::super::language::Language;
 use super::super::look::{Look, dollars, grouped, moment};
@@ -11,7 +12,7 @@ use super::{audit, away, room, token, with_status};
 use crate::api::keys as issuing;
 use crate::auth::issue;
 use crate::state::Gateway;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use infra::bus::ledger::{Entry, Recorded};

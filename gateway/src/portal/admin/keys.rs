@@ -3,6 +3,7 @@
 
 use super::super::account::keys::{limits, name, sent_before, told_once};
 use super::super::again::{Again, read};
+use super::super::asked::{Path, Query};
 use super::super::guard::{Operator, Sent, once};
 use super::super::landing::told;
 use super::super::look::Look;
@@ -11,7 +12,7 @@ use super::accounts::{PLACE, shown, unknown};
 use super::{audit, away, room, token, with_status};
 use crate::api::keys as issuing;
 use crate::state::Gateway;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};

@@ -1,6 +1,7 @@
 //! What happens now: pools, workers, models, requests under way. The page and the events that keep
 //! it fresh are made by one template.
 
+use super::super::asked::Query;
 use super::super::chart;
 use super::super::guard::{Operator, Sent};
 use super::super::look::{Look, dollars, grouped};
@@ -9,7 +10,7 @@ use super::{audit, away, room, token};
 use crate::breaker::Standing;
 use crate::dismissal::{Dismissed, dismiss};
 use crate::state::Gateway;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::response::sse::{Event, Sse};
 use axum::response::{IntoResponse, Redirect, Response};
 use infra::config::Model;

@@ -1,12 +1,13 @@
 //! Requests, looked for by account, and one receipt by its name.
 
 use super::super::account::requests as own;
+use super::super::asked::{Path, Query};
 use super::super::guard::Operator;
 use super::super::look::Look;
 use super::super::texts::{Account, Admin};
 use super::{away, room, with_status};
 use crate::state::Gateway;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::html;
