@@ -5,10 +5,17 @@
 use crate::state::Core;
 use futures::StreamExt;
 use infra::bus::BusError;
-use schemas::job::{ChatJob, Job};
+use schemas::job::ChatJob;
 use schemas::subjects;
 use serde::Deserialize;
 use std::sync::Arc;
+use std::time::Duration;
+
+/// How often a poison job is looked at, when NATS doesn't answer: its advisory comes once.
+const LOOKS_MAX: usize = 3;
+
+/// Between two of these looks.
+const LOOK_PAUSE: Duration = Duration::from_millis(500);
 
 /// The part of NATS's advisory that we read.
 #[derive(Deserialize)]
@@ -30,7 +37,7 @@ pub(crate) async fn watch(core: &Arc<Core>) -> Result<(), BusError> {
                 message = advisories.next() => {
                     let Some(message) = message else { return };
                     match serde_json::from_slice::<Advisory>(&message.payload) {
-                        Ok(advisory) => remove(&watched, advisory.stream_seq).await,
+                        Ok(advisory) => end(&watched, advisory.stream_seq).await,
                         Err(error) => tracing::warn!(%error, "an advisory can't be read"),
                     }
                 }
@@ -40,19 +47,30 @@ pub(crate) async fn watch(core: &Arc<Core>) -> Result<(), BusError> {
     Ok(())
 }
 
+/// Ends the request of a poison job, however long NATS takes to tell whose it is.
+async fn end(core: &Core, sequence: u64) {
+    for looks_left in (0..LOOKS_MAX).rev() {
+        match remove(core, sequence).await {
+            Ok(()) => return,
+            Err(error) if looks_left > 0 => {
+                tracing::warn!(%error, sequence, "a poison job couldn't be removed yet");
+                tokio::time::sleep(LOOK_PAUSE).await;
+            }
+            Err(error) => {
+                tracing::error!(%error, sequence, "a poison job is left: it goes at its deadline");
+            }
+        }
+    }
+}
+
 /// Every gateway hears of every poison job; the one that it belongs to acts.
-async fn remove(core: &Core, sequence: u64) {
-    let stream = core.bus.jetstream().get_stream_no_info(subjects::CHAT_STREAM).await;
-    let Ok(stream) = stream else { return };
-    let Ok(message) = stream.get_raw_message(sequence).await else { return };
-    let Ok(job) = serde_json::from_slice::<Job>(&message.payload) else { return };
+async fn remove(core: &Core, sequence: u64) -> Result<(), BusError> {
+    let Some(job) = core.bus.queued_job(sequence).await? else { return Ok(()) };
     let (_, ChatJob { request, attempt, gateway: owner, .. }) = job.open();
     if owner != core.id {
-        return;
+        return Ok(());
     }
     tracing::error!(%request, attempt, "a job was handed out too often; it is removed");
     core.exchange.poisoned(&request, attempt);
-    if let Err(error) = stream.delete_message(sequence).await {
-        tracing::warn!(%error, "a poison job couldn't be removed; it goes at its deadline");
-    }
+    core.bus.remove_queued(&request, sequence).await
 }

@@ -9,14 +9,13 @@ use super::recall::KeptAnswer;
 use super::relay::Live;
 use crate::conversation::Answered;
 use crate::credits::prompt_tokens_estimate;
-use crate::exchange::stop_execution;
+use crate::exchange::{stop_execution, take_from_queue};
 use crate::state::Gateway;
 use infra::bus::ledger::Recorded;
 use infra::clock;
 use infra::store::keep::{Keeping, Similar};
 use schemas::frame::{Complete, Done, FrameBody};
 use schemas::ids::RequestId;
-use schemas::job::Job;
 use schemas::ledger::{EventV1, Fact, Outcome, Use, Void, VoidReason, Writer};
 use schemas::money::MicroUsd;
 use schemas::openai::ChatRequest;
@@ -258,7 +257,7 @@ async fn settle(gateway: &Arc<Gateway>, mut live: Live, model: &str, client_left
     let request = live.received().request.clone();
     let Some(execution) = gateway.exchange.cancel(&request) else {
         if let Some(sequence) = live.published.sequence {
-            gateway.remove_from_queue(&request, sequence).await;
+            take_from_queue(gateway, &request, sequence).await;
         }
         return live.published.held.void(gateway, reason);
     };
@@ -349,25 +348,6 @@ async fn charge(gateway: &Arc<Gateway>, live: &Live, model: &str, client_left: b
         live.settled(gateway, model, &done);
     } else {
         gateway.exchange.leave(&live.received().request);
-    }
-}
-
-impl Gateway {
-    /// Removes a job that nobody has taken. Its number may be another job's by now, in a queue that
-    /// was made anew: it is looked at first.
-    pub(super) async fn remove_from_queue(&self, request: &RequestId, sequence: u64) {
-        let stream = self.bus.jetstream().get_stream_no_info(subjects::CHAT_STREAM).await;
-        let Ok(stream) = stream else { return };
-        let Ok(message) = stream.get_raw_message(sequence).await else { return };
-        let job = serde_json::from_slice::<Job>(&message.payload);
-        let ours = job.is_ok_and(|job| job.open().1.request == *request);
-        if !ours {
-            return;
-        }
-        if let Err(error) = stream.delete_message(sequence).await {
-            // Somebody may have taken it in this moment; the claim will be refused.
-            tracing::debug!(%error, "a queued job couldn't be removed");
-        }
     }
 }
 

@@ -5,7 +5,7 @@ use super::hold::Held;
 use crate::abilities;
 use crate::broken::queue_full;
 use crate::credits::{self, WorstCase};
-use crate::exchange::Seat;
+use crate::exchange::{Seat, take_from_queue};
 use crate::fleet::Taker;
 use crate::line::{Asking, Place, Ticket, Turn};
 use crate::state::Gateway;
@@ -398,7 +398,7 @@ async fn put(
                 // Unheard words are dropped, and what is in them.
                 let _ = tell.send(Ok((acknowledged.sequence, heard)));
                 if is_heard.await.is_err() {
-                    sender.remove_from_queue(&request, acknowledged.sequence).await;
+                    take_from_queue(&sender, &request, acknowledged.sequence).await;
                 }
             }
             Err(error) => {

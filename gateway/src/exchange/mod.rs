@@ -280,6 +280,14 @@ pub(crate) async fn replace_execution(core: &Core, request: &RequestId, executio
     tell_worker(core, request, execution, true).await;
 }
 
+/// Removes a queued job that nobody waits for any more. If that fails it stays until it is handed
+/// out: its claim is refused then.
+pub(crate) async fn take_from_queue(core: &Core, request: &RequestId, sequence: u64) {
+    if let Err(error) = core.bus.remove_queued(request, sequence).await {
+        tracing::warn!(%error, %request, "a job that nobody waits for stays in the queue");
+    }
+}
+
 async fn tell_worker(core: &Core, request: &RequestId, execution: &Execution, replaced: bool) {
     let Execution { attempt, delivered, .. } = *execution;
     let cancel = Cancel::V1 { request: request.clone(), attempt, delivered, replaced };

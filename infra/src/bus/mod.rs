@@ -34,6 +34,9 @@ pub mod delivery;
 /// Jobs for free slots, one pull for each.
 pub mod pull;
 
+/// Jobs that lie in the queue.
+pub mod queued;
+
 /// Jobs past the queue, for a worker with many free slots.
 pub mod direct;
 
