@@ -103,9 +103,8 @@ pub(crate) async fn wish(
         wrong("account", "そのアカウントはありません。", "There is no such account.")
     })?;
     let wish = checked(payments, &wanted)?;
-    let change = |record: RechargeRecordV1| Some(record.wishing(wish.clone(), clock::unix_ms()));
-    let changed = gateway.bus.change_recharge(&account, change).await;
-    changed.map_err(|error| away(&error))?.ok_or_else(credits::away)
+    let change = |record: RechargeRecordV1| record.wishing(wish.clone(), clock::unix_ms());
+    gateway.bus.set_recharge(&account, change).await.map_err(|error| away(&error))
 }
 
 /// Ends an account's auto-recharge.
@@ -121,10 +120,9 @@ pub(crate) async fn forget(
     let account = manager(gateway, headers, account)?;
     let before = gateway.bus.recharge(&account).await.map_err(|error| away(&error))?;
     let now_ms = clock::unix_ms();
-    let change = |record: RechargeRecordV1| Some(record.ended(now_ms));
-    let changed = gateway.bus.change_recharge(&account, change).await;
-    let changed = changed.map_err(|error| away(&error))?.ok_or_else(credits::away)?;
-    // Our record decides what is charged: Stripe may hear of it later than never.
+    let changed = gateway.bus.set_recharge(&account, |record| record.ended(now_ms)).await;
+    let changed = changed.map_err(|error| away(&error))?;
+    // If Stripe can't be told, that is only logged: our record alone decides what is charged.
     if let Some(card) = &before.card
         && let Err(error) = payments.forget_card(card).await
     {

@@ -51,9 +51,9 @@ impl Gateway {
             if let Some(problem) = gateway.refusal_of(reserved, charge) {
                 return Err(problem);
             }
-            gateway.write_down(&event).await.map(|_| ()).ok_or_else(credits::away)
+            gateway.write_down(&event).await.map(|_| ()).ok_or_else(credits::not_recorded)
         });
-        paid.await.map_err(|_| credits::away())??;
+        paid.await.map_err(|_| credits::not_recorded())??;
         Ok(charge)
     }
 }

@@ -7,6 +7,7 @@ use super::{Bus, BusError};
 use schemas::ids::AccountId;
 use schemas::recharge::{RechargeRecord, RechargeRecordV1};
 use schemas::subjects;
+use std::convert::Infallible;
 
 impl Record for RechargeRecordV1 {
     type Id = AccountId;
@@ -52,5 +53,20 @@ impl Bus {
         let change = |there: Option<_>| change(there.unwrap_or_else(none)).ok_or(());
         let changed = self.change_or_create(account, change).await?;
         Ok(changed.ok().map(|stored| stored.record))
+    }
+
+    /// Does what [`Bus::change_recharge`] does, for a change that is always wanted.
+    ///
+    /// # Errors
+    /// The same.
+    pub async fn set_recharge(
+        &self,
+        account: &AccountId,
+        change: impl Fn(RechargeRecordV1) -> RechargeRecordV1,
+    ) -> Result<RechargeRecordV1, BusError> {
+        let none = || RechargeRecordV1::of(account.clone());
+        let change = |there: Option<_>| Ok::<_, Infallible>(change(there.unwrap_or_else(none)));
+        let Ok(changed) = self.change_or_create(account, change).await?;
+        Ok(changed.record)
     }
 }
