@@ -409,7 +409,7 @@ pub(crate) async fn watch(core: &Arc<Core>) -> Result<(), BusError> {
 
 /// Lets NATS say something: a question that it always answers.
 async fn listen(core: &Core, echo: &str) {
-    let subject = format!("$JS.API.STREAM.INFO.{}", subjects::CHAT_STREAM);
+    let subject = subjects::stream_info(subjects::CHAT_STREAM);
     let asked = core.bus.client().publish_with_reply(subject, echo.to_owned(), "".into());
     if let Err(error) = asked.await {
         tracing::debug!(%error, "NATS can't be listened to");

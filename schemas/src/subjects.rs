@@ -10,6 +10,8 @@ pub const CHAT_STREAM: &str = "CHAT";
 pub const CHAT_SUBJECTS: &str = "chat.>";
 /// The record of money.
 pub const LEDGER_STREAM: &str = "LEDGER";
+/// The beginning of all ledger events.
+pub const LEDGER_PREFIX: &str = "led.";
 /// All ledger events.
 pub const LEDGER_SUBJECTS: &str = "led.>";
 /// All ends of requests.
@@ -20,6 +22,8 @@ pub const KEYS_BUCKET: &str = "KEYS";
 pub const ACCOUNTS_BUCKET: &str = "ACCOUNTS";
 /// All cancellations.
 pub const CANCEL_SUBJECTS: &str = "cancel.*";
+/// The beginning of all adverts.
+pub const HEALTH_PREFIX: &str = "health.";
 /// All adverts.
 pub const HEALTH_SUBJECTS: &str = "health.*.*";
 /// Asks every worker to advertise itself at once.
@@ -64,6 +68,16 @@ pub fn chat_pool(pool: &str) -> String {
 /// The durable consumer of a pool.
 pub fn chat_consumer(pool: &str) -> String {
     token(pool)
+}
+
+/// Where JetStream is asked for the next message of a consumer.
+pub fn pull(stream: &str, consumer: &str) -> String {
+    format!("$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}")
+}
+
+/// Where JetStream is asked how a stream stands.
+pub fn stream_info(stream: &str) -> String {
+    format!("$JS.API.STREAM.INFO.{stream}")
 }
 
 /// Where a worker asks a gateway whether a job may start.

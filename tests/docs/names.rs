@@ -16,12 +16,14 @@ const STREAMS_FILE: &str = "infra/src/bus/streams.rs";
 const KEYS_FILE: &str = "infra/src/store/keys.rs";
 
 /// Items of the subjects' file that are no subject, stream or bucket.
-const NO_SUBJECTS: [&str; 6] = [
+const NO_SUBJECTS: [&str; 8] = [
     "token",
     "partition",
     "frames_request",
     "direct_refused_names",
     "DIRECT_PREFIX",
+    "HEALTH_PREFIX",
+    "LEDGER_PREFIX",
     "LEDGER_PARTITIONS",
 ];
 /// Items of the keys' file that are no whole key.
@@ -60,6 +62,8 @@ fn subjects_spelled() -> Option<Spelled> {
         ("chat", subjects::chat("POOL", "MODEL")),
         ("chat_pool", subjects::chat_pool("POOL")),
         ("chat_consumer", subjects::chat_consumer("POOL")),
+        ("pull", subjects::pull(subjects::CHAT_STREAM, "POOL")),
+        ("stream_info", subjects::stream_info(subjects::CHAT_STREAM)),
         ("claim", subjects::claim(&gateway)),
         ("direct", subjects::direct("POOL", &worker)),
         ("direct_refused", format!("{refused}.ATTEMPT")),

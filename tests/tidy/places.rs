@@ -67,8 +67,13 @@ fn begun(text: &str, mark: char) -> Option<&str> {
     text.strip_suffix(mark).filter(|head| is_word(head))
 }
 
+/// Ours are in small letters, NATS's own (`$JS`) in capital ones.
 fn is_word(text: &str) -> bool {
-    !text.is_empty() && text.chars().all(|letter| letter.is_ascii_lowercase() || letter == '_')
+    let is_ours = |letter: char| letter.is_ascii_lowercase() || letter == '_';
+    match text.strip_prefix('$') {
+        Some(own) => !own.is_empty() && own.chars().all(|letter| letter.is_ascii_uppercase()),
+        None => !text.is_empty() && text.chars().all(is_ours),
+    }
 }
 
 /// The folders of somebody's machine, and whether prose may speak of them.
@@ -181,14 +186,17 @@ mod tests {
 
     #[test]
     fn a_subject_spelled_again_is_found() {
-        let home = (SUBJECTS, "const A: &str = \"chat.>\";\nfn b() { format!(\"tok.{g}.{r}\") }");
+        let home = "const A: &str = \"chat.>\";\nfn b() { format!(\"tok.{g}.{r}\") }\n\
+            const C: &str = \"$JS.EVENT.A\";";
+        let home = (SUBJECTS, home);
         let code = "\
             f(\"chat.completion.chunk\", \"chat. with me\", \"chat\", \"tokens.a\")\n\
             format!(\"chat.{}.{}\", pool, model)\n\
             format!(r\"tok.{a}.{b}\")\n\
+            format!(\"$JS.API.{a}\", \"$HOME.a\", \"$5.a\")\n\
             #[cfg(test)]\nmod tests { const A: &str = \"chat.cloud.a\"; }\n";
         let places = found(subjects_are_spelled_once, &[home, ("gateway/src/a.rs", code)]);
-        assert_eq!(places, ["gateway/src/a.rs:2", "gateway/src/a.rs:3"]);
+        assert_eq!(places, ["gateway/src/a.rs:2", "gateway/src/a.rs:3", "gateway/src/a.rs:4"]);
         assert_eq!(found(subjects_are_spelled_once, &[(SUBJECTS, "")]), [SUBJECTS]);
     }
 

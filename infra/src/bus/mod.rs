@@ -300,9 +300,6 @@ struct Ears {
     writable: Arc<writable::Writable>,
 }
 
-/// What no worker can do without: to be heard, to be given jobs, and to charge.
-const WORK: [&str; 3] = ["\"health.", ".MSG.NEXT.", "\"led."];
-
 impl Ears {
     fn hear(&self, event: &async_nats::Event) {
         match event {
@@ -323,7 +320,7 @@ impl Ears {
                 if said.contains(subjects::DIRECT_PREFIX) {
                     self.direct_denied.store(true, Ordering::Relaxed);
                 }
-                if WORK.iter().any(|work| said.contains(work)) {
+                if is_of_work(said) {
                     self.work_denied.store(true, Ordering::Relaxed);
                 }
                 self.denied.send_replace(Some(said.clone()));
@@ -384,6 +381,14 @@ fn is_denial(said: &str) -> bool {
     said.to_lowercase().starts_with("permissions violation")
 }
 
+/// Whether a denial is of what no worker can do without: to be heard, to be given jobs, and to
+/// charge. NATS names the subject in quotes.
+fn is_of_work(said: &str) -> bool {
+    let pull = subjects::pull(subjects::CHAT_STREAM, "");
+    let needed = [subjects::HEALTH_PREFIX, &pull, subjects::LEDGER_PREFIX];
+    needed.iter().any(|beginning| said.contains(&format!("\"{beginning}")))
+}
+
 fn new_enough(version: &str) -> bool {
     let mut numbers = version.split(['.', '-']).map(|part| part.parse::<u64>().unwrap_or(0));
     let version = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
@@ -407,6 +412,17 @@ mod tests {
     fn old_servers_are_refused() {
         assert!(!new_enough("2.9.10") && !new_enough("2.11.11"));
         assert!(new_enough("2.12.0") && new_enough("2.15.1") && new_enough("3.0.0-beta"));
+    }
+
+    #[test]
+    fn a_worker_is_denied_its_work_by_what_nats_says() {
+        let denied = |subject: &str| format!("Permissions Violation for Publish to \"{subject}\"");
+        for subject in ["health.p.w", "$JS.API.CONSUMER.MSG.NEXT.CHAT.p", "led.1.a.use.r"] {
+            assert!(is_of_work(&denied(subject)), "{subject}");
+        }
+        for subject in ["direct.p.w", "$JS.API.CONSUMER.MSG.NEXT.KV_KEYS.p", "gw.led.claim"] {
+            assert!(!is_of_work(&denied(subject)), "{subject}");
+        }
     }
 
     #[test]

@@ -211,11 +211,8 @@ impl Puller {
     async fn top_up(&self, inbox: &str, waiting: &mut VecDeque<Instant>) -> Result<(), BusError> {
         let wanted = (self.slots.free() as usize).min(PULLS_WAITING_MAX);
         while waiting.len() < wanted && self.bus.is_connected() {
-            let subject = format!(
-                "$JS.API.CONSUMER.MSG.NEXT.{}.{}",
-                subjects::CHAT_STREAM,
-                subjects::chat_consumer(&self.pool)
-            );
+            let consumer = subjects::chat_consumer(&self.pool);
+            let subject = subjects::pull(subjects::CHAT_STREAM, &consumer);
             let body = format!(r#"{{"batch":1,"expires":{}}}"#, self.lifetime.as_nanos());
             self.bus
                 .client()
