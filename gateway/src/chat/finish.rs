@@ -139,7 +139,7 @@ impl Live {
         let first = routed.candidates.first().map(|first| first.name.as_str());
         let received = self.received();
         gateway.remember(&Answered {
-            account: &routed.missed.masked.admitted.authenticated.key.account,
+            account: &routed.authenticated().key.account,
             request: &received.request,
             model,
             failed: first.filter(|first| *first != model && !published.overflowed),
@@ -190,7 +190,7 @@ impl Live {
 impl Held {
     /// Ends a request that costs nothing, and forgets it.
     pub(super) fn void(&self, gateway: &Arc<Gateway>, reason: VoidReason) {
-        let authenticated = &self.routed.missed.masked.admitted.authenticated;
+        let authenticated = self.routed.authenticated();
         gateway.void(&authenticated.received.request, &authenticated.key, reason);
     }
 }
@@ -303,7 +303,7 @@ async fn settle(gateway: &Arc<Gateway>, mut live: Live, model: &str, client_left
 
 /// Whether the end of a request is in the ledger: its worker's last word may be lost.
 async fn has_ended(gateway: &Gateway, live: &Live) -> bool {
-    let key = &live.published.held.routed.missed.masked.admitted.authenticated.key;
+    let key = &live.published.held.routed.authenticated().key;
     let end = subjects::ledger(&key.account, "use", live.received().request.as_str());
     matches!(gateway.bus.recorded(&end).await, Ok(Some(_)))
 }
@@ -314,7 +314,7 @@ async fn charge(gateway: &Arc<Gateway>, live: &Live, model: &str, client_left: b
         return live.published.held.void(gateway, void_reason(client_left));
     }
     let held = &live.published.held;
-    let authenticated = &held.routed.missed.masked.admitted.authenticated;
+    let authenticated = held.routed.authenticated();
     let usage = live.owed.usage(&authenticated.received.chat, live.published.tokens_max);
     let price = live.published.model().price;
     let charge = price.charge(&usage).min(held.amount);

@@ -88,7 +88,7 @@ pub(super) async fn hold(gateway: &Arc<Gateway>, mut routed: Routed) -> Result<H
     if !gateway.bus.ledger().is_open() {
         return Err(credits::not_recorded());
     }
-    let authenticated = &routed.missed.masked.admitted.authenticated;
+    let authenticated = routed.authenticated();
     let mut guard = Guard {
         gateway: Arc::clone(gateway),
         request: authenticated.received.request.clone(),
@@ -189,14 +189,14 @@ impl Costs {
 }
 
 fn worst(routed: &Routed, model: &Model, prompt_tokens_max: u64, max_tokens: u64) -> MicroUsd {
-    let received = &routed.missed.masked.admitted.authenticated.received;
+    let received = routed.received();
     let asked = (&*received.chat, prompt_tokens_max);
     WorstCase::of(received.kind, asked, model, max_tokens).amount
 }
 
 /// How long an answer has to be able to be.
 fn least_tokens(routed: &Routed, max_tokens: u64) -> u64 {
-    let received = &routed.missed.masked.admitted.authenticated.received;
+    let received = routed.received();
     match received.chat.answer_tokens_max() {
         // The client knows how long the answer may have to be.
         Some(_) => max_tokens,
@@ -217,7 +217,7 @@ fn left(reserved: Reserved) -> Option<MicroUsd> {
 /// Counts the prompt with the tokenizers that its candidates have, if what is left could pay for an
 /// answer at all. Returns whether anything was counted.
 async fn count(gateway: &Gateway, routed: &mut Routed, left: MicroUsd) -> bool {
-    if routed.missed.masked.admitted.authenticated.received.kind == JobKind::Embeddings {
+    if routed.received().kind == JobKind::Embeddings {
         return false;
     }
     let least = least_tokens(routed, gateway.config.limits.max_tokens_per_request);
@@ -225,7 +225,7 @@ async fn count(gateway: &Gateway, routed: &mut Routed, left: MicroUsd) -> bool {
     let known = routed.candidates.iter().filter(may_pay).filter_map(|model| model.tokenizer);
     let known: BTreeSet<Tokenizer> = known.collect();
     for tokenizer in known {
-        let chat = &routed.missed.masked.admitted.authenticated.received.chat;
+        let chat = &routed.received().chat;
         if let Some(tokens) = tokens::prompt_tokens_max(chat, tokenizer).await {
             routed.counted.insert(tokenizer, tokens);
         }
@@ -304,7 +304,7 @@ async fn reserve(
 }
 
 fn wanted(gateway: &Gateway, routed: &Routed, costs: &Costs) -> Reservation {
-    let authenticated = &routed.missed.masked.admitted.authenticated;
+    let authenticated = routed.authenticated();
     let request = &authenticated.received.request;
     gateway.reservation(request, &authenticated.key, costs.wanted(), costs.enough())
 }

@@ -2,6 +2,7 @@
 //! queue refuses is told with what to do, and the hold is given back.
 
 use super::hold::Held;
+use super::receive::Received;
 use crate::abilities;
 use crate::broken::queue_full;
 use crate::credits::{self, WorstCase};
@@ -76,9 +77,12 @@ impl Published {
         // A routed request has at least one candidate, and `candidate` never leaves the list.
         &self.held.routed.candidates[self.candidate]
     }
-}
 
-impl Published {
+    /// What is asked.
+    pub(super) fn received(&self) -> &Received {
+        self.held.routed.received()
+    }
+
     /// Publishes again: for another candidate, or because the first message or its worker was lost.
     /// Who has had a turn in a pool needs no other there.
     pub(super) async fn again(
@@ -143,10 +147,6 @@ impl Published {
         self.overflowed = true;
     }
 
-    fn received(&self) -> &super::receive::Received {
-        &self.held.routed.missed.masked.admitted.authenticated.received
-    }
-
     fn aim(&mut self, candidate: usize) {
         self.candidate = candidate;
         self.dropped = dropped(&self.held, candidate);
@@ -172,7 +172,7 @@ impl Published {
 
 /// Publishes for the first candidate whose wait is not too long.
 pub(super) async fn publish(gateway: &Arc<Gateway>, held: Box<Held>) -> Result<Published, Problem> {
-    let authenticated = &held.routed.missed.masked.admitted.authenticated;
+    let authenticated = held.routed.authenticated();
     let open = OpenHold {
         request: authenticated.received.request.clone(),
         account: authenticated.key.account.clone(),
@@ -213,7 +213,7 @@ pub(super) async fn publish(gateway: &Arc<Gateway>, held: Box<Held>) -> Result<P
 
 /// Who asks for a turn, for one of the candidates.
 fn asking<'a>(gateway: &Gateway, held: &'a Held, model: &'a Model) -> Asking<'a> {
-    let authenticated = &held.routed.missed.masked.admitted.authenticated;
+    let authenticated = held.routed.authenticated();
     let left_ms = authenticated.received.deadline_ms.saturating_sub(clock::steady_ms());
     let wait_max = gateway.config.queue.wait_max_of(&model.pool);
     Asking {
@@ -249,7 +249,7 @@ fn within_wait(gateway: &Gateway, held: &Held, from: usize) -> Option<usize> {
 
 /// What a candidate can't honour of the request.
 fn dropped(held: &Held, candidate: usize) -> Vec<String> {
-    let received = &held.routed.missed.masked.admitted.authenticated.received;
+    let received = held.routed.received();
     match held.routed.candidates.get(candidate) {
         Some(model) if received.kind == JobKind::Chat => abilities::dropped(model, &received.chat),
         _ => Vec::new(),
@@ -319,7 +319,7 @@ async fn sealed(gateway: &Gateway, published: &Published) -> Result<HeaderMap, P
         unavailable()
     })?;
     let held = &published.held;
-    let key = &held.routed.missed.masked.admitted.authenticated.key;
+    let key = &held.routed.authenticated().key;
     let request = &published.received().request;
     let seal = sealer.seal(&key.account, &key.key, request, held.amount);
     let mut headers = HeaderMap::new();
@@ -431,7 +431,7 @@ fn traced(published: &Published, subject: &str) -> Span {
 
 fn job_of(gateway: &Gateway, published: &Published) -> ChatJob {
     let model = published.model();
-    let authenticated = &published.held.routed.missed.masked.admitted.authenticated;
+    let authenticated = published.held.routed.authenticated();
     let received = &authenticated.received;
     let max_tokens = gateway.config.limits.max_tokens_per_request;
     let bound = published.held.routed.prompt_tokens_max(model);

@@ -5,6 +5,7 @@
 use super::finish::{self, Owed};
 use super::lookout::Doubt;
 use super::publish::Published;
+use super::receive::Received;
 use super::{Collector, Event, Figures, Receipt};
 use crate::breaker::Outcome;
 use crate::broken::{cut_off, interrupted, poisoned};
@@ -75,10 +76,9 @@ enum Signal {
 /// Begins to wait for the answer.
 pub(super) fn relay(gateway: &Arc<Gateway>, mut published: Published) -> Relay {
     published.held.hand_over();
-    let missed = &published.held.routed.missed;
-    let arrived = missed.masked.admitted.authenticated.received.arrived;
+    let arrived = published.received().arrived;
     let patience = Duration::from_millis(gateway.config.gateway.begin_stream_after_ms);
-    let collector = missed.keep.as_ref().map(|_| Collector::default());
+    let collector = published.held.routed.missed.keep.as_ref().map(|_| Collector::default());
     let model = published.model().name.clone();
     let mut connections = gateway.bus.connections();
     connections.borrow_and_update();
@@ -392,7 +392,7 @@ impl Relay {
     async fn resolve_doubt(&mut self) -> Option<Event> {
         let live = self.live.as_mut()?;
         let doubt = live.doubt.filter(|doubt| Instant::now() >= doubt.next_look)?;
-        let authenticated = &live.published.held.routed.missed.masked.admitted.authenticated;
+        let authenticated = live.published.held.routed.authenticated();
         let request = authenticated.received.request.clone();
         let subject = subjects::ledger(&authenticated.key.account, "use", request.as_str());
         let recorded = Box::pin(self.gateway.bus.recorded(&subject)).await.ok().flatten();
@@ -429,8 +429,8 @@ impl Drop for Relay {
 }
 
 impl Live {
-    pub(super) fn received(&self) -> &super::receive::Received {
-        &self.published.held.routed.missed.masked.admitted.authenticated.received
+    pub(super) fn received(&self) -> &Received {
+        self.published.received()
     }
 
     /// Safe to drop at any point: nothing is taken before it returns.

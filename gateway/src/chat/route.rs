@@ -1,8 +1,10 @@
 //! Which model, and which instead of it when it fails before its first token. A name is looked up;
 //! `auto` is chosen by the router. Only models that somebody serves and the key may use are taken.
 
+use super::authenticate::Authenticated;
 use super::mask::Masked;
 use super::recall::Missed;
+use super::receive::Received;
 use crate::abilities;
 use crate::auto;
 use crate::broken::no_worker;
@@ -48,6 +50,16 @@ pub(super) struct Chosen {
 }
 
 impl Routed {
+    /// Who asks.
+    pub(super) fn authenticated(&self) -> &Authenticated {
+        &self.missed.masked.admitted.authenticated
+    }
+
+    /// What is asked.
+    pub(super) fn received(&self) -> &Received {
+        &self.authenticated().received
+    }
+
     /// The prompt counts no more tokens than this on a model.
     pub(super) fn prompt_tokens_max(&self, model: &Model) -> u64 {
         let counted = model.tokenizer.and_then(|tokenizer| self.counted.get(&tokenizer));
