@@ -92,7 +92,7 @@ pub(crate) fn explain(config: &Config, asked: &Asked<'_>) -> Result<Value, Probl
                 "model": candidate.name,
                 "tier": candidate.tier,
                 "local": candidate.local,
-                "worst_case_usd": usd(candidate.price),
+                "worst_case_usd": candidate.price.as_usd(),
                 "expected_quality": weighed.quality,
                 "usd_per_thousand_tokens": weighed.usd_per_thousand_tokens,
                 "expected_wait_seconds": weighed.wait_seconds,
@@ -173,10 +173,6 @@ fn candidates(
             }
         })
         .collect()
-}
-
-fn usd(amount: MicroUsd) -> f64 {
-    amount.0 as f64 / 1_000_000.0
 }
 
 /// What a request may cost at worst: as its client says, and for `auto` as the configuration says.

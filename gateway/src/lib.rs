@@ -16,8 +16,8 @@ pub mod auto;
 /// Which upstreams are well.
 mod breaker;
 
-/// What is told of an answer that breaks.
-mod broken;
+/// What clients are told of problems.
+mod problems;
 
 /// What came before in a conversation, and what users think of answers.
 mod conversation;

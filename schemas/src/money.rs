@@ -35,6 +35,11 @@ impl MicroUsd {
         Self(self.0.saturating_neg())
     }
 
+    /// USD as a number: the shortest form of the double is exact to the micro-USD.
+    pub fn as_usd(self) -> f64 {
+        self.0 as f64 / 1_000_000.0
+    }
+
     /// Reads an exact decimal in USD such as `12.5` or `0.000001`.
     ///
     /// # Errors

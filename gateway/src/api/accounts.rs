@@ -1,15 +1,16 @@
 //! `/api/accounts`: what an account's keys may do together, shown to and changed by the operator.
 
+use super::allowance::{
+    checked_budget, checked_end, checked_limit, checked_models, checked_name, given,
+};
 use super::asked::Path;
 use super::error::ApiError;
 use super::incoming;
-use super::keys::{
-    away, checked_budget, checked_end, checked_limit, checked_models, checked_name, given, usd,
-};
 use super::shapes::{Account, Allowance};
 use crate::auth::follow::Table as _;
 use crate::auth::issue::{self, AccountEdit, BudgetsEdit};
 use crate::portal::audit;
+use crate::problems::records_away;
 use crate::state::Gateway;
 use axum::Json;
 use axum::body::Body;
@@ -20,6 +21,7 @@ use infra::store::spending::Spending;
 use schemars::JsonSchema;
 use schemas::error::{ErrorCode, Problem};
 use schemas::ids::AccountId;
+use schemas::money::MicroUsd;
 use schemas::records::AccountRecordV1;
 use serde::Deserialize;
 use serde_json::Number;
@@ -68,7 +70,7 @@ pub(super) async fn show(
 ) -> Result<Json<Account>, ApiError> {
     incoming::require_admin(&gateway, &headers)?;
     let id = AccountId::parse(account.clone()).map_err(|_| unknown(&account))?;
-    let record = gateway.bus.account(&id).await.map_err(|error| away(&error))?;
+    let record = gateway.bus.account(&id).await.map_err(|error| records_away(&error))?;
     let record = record.ok_or_else(|| unknown(&account))?;
     let spent = spent(&gateway, &id).await?;
     Ok(Json(described(&record, spent)))
@@ -88,7 +90,7 @@ pub(super) async fn change(
     let spent = spent(&gateway, &id).await?;
     audit(&gateway, format!("change account {id}")).await;
     let stored =
-        issue::edit_account(&gateway.bus, &id, edit).await.map_err(|error| away(&error))?;
+        issue::edit_account(&gateway.bus, &id, edit).await.map_err(|error| records_away(&error))?;
     let stored = stored.ok_or_else(|| unknown(&account))?;
     let shown = described(&stored.record, spent);
     gateway.accounts.learn(stored);
@@ -139,7 +141,7 @@ fn checked_locale(locale: String) -> Result<String, Problem> {
 
 async fn spent(gateway: &Gateway, account: &AccountId) -> Result<Spending, Problem> {
     let spent = gateway.store.account_spending(account, clock::unix_ms()).await;
-    spent.map_err(|error| away(&error))
+    spent.map_err(|error| records_away(&error))
 }
 
 pub(super) fn unknown(name: &str) -> Problem {
@@ -154,18 +156,19 @@ pub(super) fn unknown(name: &str) -> Problem {
 
 fn described(record: &AccountRecordV1, spent: Spending) -> Account {
     let limits = &record.limits;
-    let [spent_today_usd, spent_this_week_usd, spent_this_month_usd] = spent.periods.map(usd);
+    let [spent_today_usd, spent_this_week_usd, spent_this_month_usd] =
+        spent.periods.map(MicroUsd::as_usd);
     let allowance = Allowance {
         expires_at: limits.expires_ms.map(clock::rfc3339),
         models: limits.models.clone(),
-        max_budget: limits.budget_max.map(usd),
-        max_budget_per_day: limits.budgets.day_max.map(usd),
-        max_budget_per_week: limits.budgets.week_max.map(usd),
-        max_budget_per_month: limits.budgets.month_max.map(usd),
+        max_budget: limits.budget_max.map(MicroUsd::as_usd),
+        max_budget_per_day: limits.budgets.day_max.map(MicroUsd::as_usd),
+        max_budget_per_week: limits.budgets.week_max.map(MicroUsd::as_usd),
+        max_budget_per_month: limits.budgets.month_max.map(MicroUsd::as_usd),
         requests_per_minute: limits.requests_per_minute_max,
         tokens_per_minute: limits.tokens_per_minute_max,
         parallel: limits.parallel_max,
-        spent_usd: usd(spent.total),
+        spent_usd: spent.total.as_usd(),
         spent_today_usd,
         spent_this_week_usd,
         spent_this_month_usd,

@@ -3,10 +3,10 @@
 
 use super::asked::Query;
 use super::error::ApiError;
-use super::keys::away;
 use super::shapes::ForgottenAnswers;
 use super::usage;
 use crate::cache;
+use crate::problems::records_away;
 use crate::state::Gateway;
 use axum::Json;
 use axum::extract::State;
@@ -38,7 +38,8 @@ pub(super) async fn remove(
             cache::tenant(&gateway.config.cache, &account)
         }
     };
-    let deleted = gateway.store.forget_answers(&tenant).await.map_err(|error| away(&error))?;
+    let deleted =
+        gateway.store.forget_answers(&tenant).await.map_err(|error| records_away(&error))?;
     tracing::info!(%tenant, deleted, "kept answers were forgotten");
     Ok(Json(ForgottenAnswers { object: "cache", tenant: tenant.to_string(), deleted }))
 }

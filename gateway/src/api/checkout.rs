@@ -217,7 +217,11 @@ async fn buyer(
         }
     };
     let customer = match wanted.save_card {
-        true => gateway.bus.recharge(&account).await.map_err(|error| super::keys::away(&error))?,
+        true => gateway
+            .bus
+            .recharge(&account)
+            .await
+            .map_err(|error| crate::problems::records_away(&error))?,
         false => return Ok(Buyer { account, new_name: None, email, customer: None }),
     };
     let customer = customer.card.map(|card| card.customer);
@@ -225,7 +229,11 @@ async fn buyer(
 }
 
 async fn known(gateway: &Gateway, account: &AccountId) -> Result<AccountId, Problem> {
-    let found = gateway.bus.account(account).await.map_err(|error| super::keys::away(&error))?;
+    let found = gateway
+        .bus
+        .account(account)
+        .await
+        .map_err(|error| crate::problems::records_away(&error))?;
     found.map(|record| record.account).ok_or_else(|| {
         wrong("account", "そのアカウントはありません。", "There is no such account.")
     })

@@ -5,9 +5,9 @@
 use super::asked::Query;
 use super::error::ApiError;
 use super::incoming;
-use super::keys::{away, usd};
 use super::shapes::Redemption;
 use super::usage::{Asker, UsageQuery, counted_asker};
+use crate::problems::records_away;
 use crate::state::Gateway;
 use axum::Json;
 use axum::body::Body;
@@ -59,12 +59,12 @@ pub(crate) async fn redeem(
     let (writer, coupon, of) = (Arc::clone(&gateway), coupon.clone(), account.clone());
     let redeeming = async move { credit(&writer, &coupon, &of).await.map(|()| coupon.credit_usd) };
     let credited = gateway.settlements.spawn("redeem a coupon", redeeming).await;
-    let credit = credited.map_err(|error| away(&error))??;
+    let credit = credited.map_err(|error| records_away(&error))??;
     Ok(Json(Redemption {
         object: "redemption",
         account,
         code: typed.to_ascii_uppercase(),
-        credit_usd: usd(credit),
+        credit_usd: credit.as_usd(),
         credit_micro_usd: credit.0,
     }))
 }
@@ -72,7 +72,7 @@ pub(crate) async fn redeem(
 async fn credit(gateway: &Gateway, coupon: &Coupon, account: &AccountId) -> Result<(), Problem> {
     let code = coupon.code.to_ascii_uppercase();
     let claimed = gateway.bus.coupon_claims(&code, account).await;
-    for number in 1..=claimed.map_err(|error| away(&error))? {
+    for number in 1..=claimed.map_err(|error| records_away(&error))? {
         // Claimed before, by somebody who may not have come to write it.
         if write(gateway, coupon, account, number).await? {
             return Ok(());
@@ -84,7 +84,7 @@ async fn credit(gateway: &Gateway, coupon: &Coupon, account: &AccountId) -> Resu
     }
     let limits = CouponLimits { account_max: coupon.account_max, total_max: coupon.total_max };
     let claim = gateway.bus.claim_coupon(&code, account, limits).await;
-    match claim.map_err(|error| away(&error))? {
+    match claim.map_err(|error| records_away(&error))? {
         Claim::Number(number) => write(gateway, coupon, account, number).await.map(drop),
         Claim::AccountMax => Err(had_it()),
         Claim::TotalMax => Err(used_up()),
@@ -108,12 +108,12 @@ async fn write(
             note: format!("coupon {code}"),
         },
     };
-    let recorded = gateway.bus.record(&event).await.map_err(|error| away(&error))?;
+    let recorded = gateway.bus.record(&event).await.map_err(|error| records_away(&error))?;
     Ok(matches!(recorded, Recorded::Written(_)))
 }
 
 async fn known(gateway: &Gateway, account: AccountId) -> Result<AccountId, Problem> {
-    let found = gateway.bus.account(&account).await.map_err(|error| away(&error))?;
+    let found = gateway.bus.account(&account).await.map_err(|error| records_away(&error))?;
     found.map(|record| record.account).ok_or_else(whose)
 }
 

@@ -3,11 +3,12 @@
 
 use super::counted::Counted;
 use super::error::ApiError;
-use super::fields::{refuse_canonical, wrong};
+use super::fields::refuse_canonical;
 use super::{incoming, outgoing};
 use crate::auth;
 use crate::cache::Wishes;
 use crate::chat::{self, Answering, Call, Receipt};
+use crate::problems::wrong;
 use crate::state::Gateway;
 use axum::body::Body;
 use axum::extract::{MatchedPath, State};

@@ -3,10 +3,10 @@
 
 use super::error::ApiError;
 use super::incoming;
-use super::keys::away;
 use super::shapes::{List, OpinionCounts};
 use crate::auth;
 use crate::conversation::task_of;
+use crate::problems::records_away;
 use crate::state::Gateway;
 use axum::Json;
 use axum::body::Body;
@@ -56,7 +56,7 @@ pub(super) async fn take(
     let Feedback { request_id, rating } = incoming::json(&body)?;
     let request = RequestId::parse(request_id).map_err(|_| unknown())?;
     let subject = subjects::ledger(&key.account, "use", request.as_str());
-    let event = gateway.bus.recorded(&subject).await.map_err(|error| away(&error))?;
+    let event = gateway.bus.recorded(&subject).await.map_err(|error| records_away(&error))?;
     let Some(Fact::Use(used)) = event.map(|event| event.fact) else { return Err(unknown().into()) };
     let signal = match rating {
         Rating::Good => Signal::Good,
@@ -70,7 +70,8 @@ pub(super) async fn take(
         signal,
         route: used.route,
     };
-    let counted = gateway.store.vote(&key.account, &row).await.map_err(|error| away(&error))?;
+    let counted =
+        gateway.store.vote(&key.account, &row).await.map_err(|error| records_away(&error))?;
     if counted {
         gateway.count_opinion(&row);
     }
@@ -99,7 +100,7 @@ pub(super) async fn list(
     headers: HeaderMap,
 ) -> Result<Json<List<OpinionCounts>>, ApiError> {
     incoming::require_admin(&gateway, &headers)?;
-    let opinions = gateway.store.opinions().await.map_err(|error| away(&error))?;
+    let opinions = gateway.store.opinions().await.map_err(|error| records_away(&error))?;
     let count = |((model, task), counts): (&(_, _), &BTreeMap<String, i64>)| OpinionCounts {
         model: String::clone(model),
         task: String::clone(task),
@@ -117,7 +118,7 @@ pub(super) async fn export(
     headers: HeaderMap,
 ) -> Result<impl IntoResponse, ApiError> {
     incoming::require_admin(&gateway, &headers)?;
-    let rows = gateway.store.opinion_rows().await.map_err(|error| away(&error))?;
+    let rows = gateway.store.opinion_rows().await.map_err(|error| records_away(&error))?;
     let lines = rows.iter().filter_map(|row| serde_json::to_string(row).ok());
     let text: String = lines.map(|line| line + "\n").collect();
     Ok(([(header::CONTENT_TYPE, "application/jsonl; charset=utf-8")], text))

@@ -1,15 +1,18 @@
 //! `/api/keys`: made, listed, changed and deleted by the operator. A secret is in the answer to its
 //! making and nowhere else.
 
+use super::allowance::{
+    checked_budget, checked_end, checked_limit, checked_models, checked_name, given,
+};
 use super::asked::Path;
 use super::error::ApiError;
 use super::incoming;
 use super::shapes::{Allowance, ApiKey, DeletedKey, List};
 use crate::auth::follow::Table as _;
 use crate::auth::issue::{self, BudgetsEdit, IssuedKey, KeyEdit, NewKey};
-use crate::credits;
 use crate::pii::Kind;
 use crate::portal::audit;
+use crate::problems::{records_away, wrong};
 use crate::state::Gateway;
 use axum::Json;
 use axum::body::Body;
@@ -25,15 +28,9 @@ use schemas::ids::{AccountId, KeyId};
 use schemas::money::MicroUsd;
 use schemas::privacy::{Media, Mode, PolicyV1};
 use schemas::records::{KeyRecordV1, PeriodBudgets, Priority};
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-
-/// The highest limit of requests or tokens, as in the configuration.
-const LIMIT_MAX: u64 = 1_000_000_000_000;
-
-/// Models that a key may be limited to.
-const MODELS_MAX: usize = 1_000;
 
 #[derive(Deserialize, JsonSchema)]
 #[schemars(rename = "NewKey")]
@@ -100,15 +97,6 @@ pub(super) struct Change {
     similar_answers: Option<Option<bool>>,
 }
 
-/// A field that is there, be it `null`.
-pub(super) fn given<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
-where
-    T: Deserialize<'de>,
-    D: Deserializer<'de>,
-{
-    T::deserialize(deserializer).map(Some)
-}
-
 /// Makes one.
 pub(super) async fn create(
     State(gateway): State<Arc<Gateway>>,
@@ -126,12 +114,12 @@ pub(super) async fn create(
 
 async fn issued(gateway: &Gateway, wanted: NewKey) -> Result<IssuedKey, Problem> {
     if let Some(account) = &wanted.account {
-        let known = gateway.bus.account(account).await.map_err(|error| away(&error))?;
+        let known = gateway.bus.account(account).await.map_err(|error| records_away(&error))?;
         known.ok_or_else(|| {
             wrong("account", "既存のアカウント (acct_…)", "an account that exists (acct_…)")
         })?;
     }
-    issue::issue(&gateway.bus, wanted).await.map_err(|error| away(&error))
+    issue::issue(&gateway.bus, wanted).await.map_err(|error| records_away(&error))
 }
 
 /// Makes one for a page, and answers its secret.
@@ -150,7 +138,7 @@ pub(crate) async fn make(gateway: &Gateway, wanted: Wanted) -> Result<Secret, Pr
 /// # Errors
 /// When there is no such key, or NATS is away.
 pub(crate) async fn give_new_secret(gateway: &Gateway, key: &KeyId) -> Result<Secret, Problem> {
-    let issued = issue::rotate(&gateway.bus, key).await.map_err(|error| away(&error))?;
+    let issued = issue::rotate(&gateway.bus, key).await.map_err(|error| records_away(&error))?;
     let issued = issued.ok_or_else(|| unknown(key.as_str()))?;
     let secret = issued.secret.clone();
     learn(gateway, issued);
@@ -163,7 +151,8 @@ pub(crate) async fn give_new_secret(gateway: &Gateway, key: &KeyId) -> Result<Se
 /// When there is no such key, or NATS is away.
 pub(crate) async fn let_reword(gateway: &Gateway, key: &KeyId, on: bool) -> Result<(), Problem> {
     let edit = KeyEdit { similar_answers: Some(on), ..KeyEdit::default() };
-    let stored = issue::edit(&gateway.bus, key, edit).await.map_err(|error| away(&error))?;
+    let stored =
+        issue::edit(&gateway.bus, key, edit).await.map_err(|error| records_away(&error))?;
     gateway.keys.learn(stored.ok_or_else(|| unknown(key.as_str()))?);
     Ok(())
 }
@@ -173,7 +162,7 @@ pub(crate) async fn let_reword(gateway: &Gateway, key: &KeyId, on: bool) -> Resu
 /// # Errors
 /// When there is no such key, or NATS is away.
 pub(crate) async fn end(gateway: &Gateway, key: &KeyId) -> Result<(), Problem> {
-    let revoked = issue::revoke(&gateway.bus, key).await.map_err(|error| away(&error))?;
+    let revoked = issue::revoke(&gateway.bus, key).await.map_err(|error| records_away(&error))?;
     gateway.keys.learn(revoked.ok_or_else(|| unknown(key.as_str()))?);
     Ok(())
 }
@@ -244,46 +233,6 @@ fn checked_change(gateway: &Gateway, change: Change) -> Result<KeyEdit, Problem>
     })
 }
 
-pub(super) fn checked_name(name: &str) -> Result<String, Problem> {
-    issue::checked_name(name).ok_or_else(|| {
-        wrong(
-            "name",
-            "改行を含まない1 – 200文字の名前",
-            "a name of 1 to 200 characters on one line",
-        )
-    })
-}
-
-pub(super) fn checked_end(moment: &str) -> Result<u64, Problem> {
-    let moment = clock::parse_rfc3339(moment).filter(|moment| *moment > clock::unix_ms());
-    moment.ok_or_else(|| {
-        wrong(
-            "expires_at",
-            "未来の日時 (例: 2030-12-31T23:59:59Z)",
-            "a moment in the future, such as 2030-12-31T23:59:59Z",
-        )
-    })
-}
-
-pub(super) fn checked_budget(
-    field: &str,
-    amount: Option<serde_json::Number>,
-) -> Result<Option<MicroUsd>, Problem> {
-    let wrong = |()| wrong(field, "USD の金額 (例: 50.0)", "an amount in USD, such as 50.0");
-    amount.map(|amount| credits::usd(&amount).map_err(wrong)).transpose()
-}
-
-pub(super) fn checked_limit(field: &str, limit: Option<u64>) -> Result<Option<u64>, Problem> {
-    if limit.is_some_and(|limit| !(1..=LIMIT_MAX).contains(&limit)) {
-        return Err(wrong(
-            field,
-            "1 – 1000000000000 の整数",
-            "a whole number from 1 to 1000000000000",
-        ));
-    }
-    Ok(limit)
-}
-
 fn checked_privacy(privacy: Privacy) -> Result<PolicyV1, Problem> {
     let Privacy { mode, kinds, media } = privacy;
     if let Some(unknown) = kinds.keys().find(|name| Kind::parse(name).is_none()) {
@@ -296,27 +245,6 @@ fn checked_privacy(privacy: Privacy) -> Result<PolicyV1, Problem> {
         ));
     }
     Ok(PolicyV1 { mode, kinds, media })
-}
-
-/// No names are all models.
-pub(super) fn checked_models(
-    gateway: &Gateway,
-    models: Vec<String>,
-) -> Result<Option<Vec<String>>, Problem> {
-    if models.len() > MODELS_MAX {
-        return Err(wrong("models", "1000個までのモデル名", "up to 1000 names"));
-    }
-    for name in &models {
-        if gateway.config.models.get(name).is_none() {
-            let shown: String = name.chars().take(80).collect();
-            return Err(wrong(
-                "models",
-                &format!("設定にあるモデル名 ('{shown}' はありません)"),
-                &format!("names of configured models ('{shown}' is none)"),
-            ));
-        }
-    }
-    Ok(Some(models).filter(|models| !models.is_empty()))
 }
 
 /// All live ones, newest first, with what they have spent.
@@ -335,7 +263,7 @@ pub(super) async fn list(
 async fn spent(gateway: &Gateway, record: &KeyRecordV1) -> Result<Spending, Problem> {
     let (account, key) = (&record.account, &record.key);
     let spent = gateway.store.key_spending(account, key, clock::unix_ms()).await;
-    spent.map_err(|error| away(&error))
+    spent.map_err(|error| records_away(&error))
 }
 
 /// Changes one's name, end, models, budget or limits.
@@ -352,7 +280,7 @@ pub(super) async fn change(
     let spent = spent(&gateway, &record).await?;
     audit(&gateway, format!("change key {}", record.key)).await;
     let stored =
-        issue::edit(&gateway.bus, &record.key, edit).await.map_err(|error| away(&error))?;
+        issue::edit(&gateway.bus, &record.key, edit).await.map_err(|error| records_away(&error))?;
     let stored = stored.ok_or_else(|| unknown(&key))?;
     let shown = described(&stored.record, spent);
     gateway.keys.learn(stored);
@@ -370,7 +298,8 @@ pub(super) async fn rotate(
     // Asked before the old secret ends, so that no failure of Redis swallows the new one.
     let spent = spent(&gateway, &record).await?;
     audit(&gateway, format!("rotate key {}", record.key)).await;
-    let issued = issue::rotate(&gateway.bus, &record.key).await.map_err(|error| away(&error))?;
+    let issued =
+        issue::rotate(&gateway.bus, &record.key).await.map_err(|error| records_away(&error))?;
     let issued = issued.ok_or_else(|| unknown(&key))?;
     Ok(Json(learnt(&gateway, issued, spent)))
 }
@@ -408,18 +337,19 @@ pub(super) fn unknown(name: &str) -> Problem {
 }
 
 fn described(record: &KeyRecordV1, spent: Spending) -> ApiKey {
-    let [spent_today_usd, spent_this_week_usd, spent_this_month_usd] = spent.periods.map(usd);
+    let [spent_today_usd, spent_this_week_usd, spent_this_month_usd] =
+        spent.periods.map(MicroUsd::as_usd);
     let allowance = Allowance {
         expires_at: record.expires_ms.map(clock::rfc3339),
         models: record.models.clone(),
-        max_budget: record.budget_max.map(usd),
-        max_budget_per_day: record.budgets.day_max.map(usd),
-        max_budget_per_week: record.budgets.week_max.map(usd),
-        max_budget_per_month: record.budgets.month_max.map(usd),
+        max_budget: record.budget_max.map(MicroUsd::as_usd),
+        max_budget_per_day: record.budgets.day_max.map(MicroUsd::as_usd),
+        max_budget_per_week: record.budgets.week_max.map(MicroUsd::as_usd),
+        max_budget_per_month: record.budgets.month_max.map(MicroUsd::as_usd),
         requests_per_minute: record.requests_per_minute_max,
         tokens_per_minute: record.tokens_per_minute_max,
         parallel: record.parallel_max,
-        spent_usd: usd(spent.total),
+        spent_usd: spent.total.as_usd(),
         spent_today_usd,
         spent_this_week_usd,
         spent_this_month_usd,
@@ -437,29 +367,4 @@ fn described(record: &KeyRecordV1, spent: Spending) -> ApiKey {
         allowance,
         key: None,
     }
-}
-
-/// An amount as a number: the shortest form of the double is exact to the micro-USD.
-pub(super) fn usd(amount: MicroUsd) -> f64 {
-    amount.0 as f64 / 1_000_000.0
-}
-
-/// NATS or Redis couldn't be asked.
-pub(crate) fn away(error: &dyn std::fmt::Display) -> Problem {
-    tracing::error!(%error, "a record can't be read or written");
-    Problem::new(
-        ErrorCode::ServiceUnavailable,
-        "記録を読み書きできません。少し待ってもう一度お試しください。",
-        "Records can't be read or written now. Try again in a moment.",
-    )
-    .retry_after_ms(2_000)
-}
-
-pub(super) fn wrong(field: &str, japanese: &str, english: &str) -> Problem {
-    Problem::new(
-        ErrorCode::InvalidRequest,
-        format!("{field} が正しくありません。{japanese} を指定してください。"),
-        format!("'{field}' is not valid: give {english}."),
-    )
-    .at(field)
 }

@@ -30,6 +30,9 @@ pub(crate) mod openapi;
 /// `/api/keys`.
 pub(crate) mod keys;
 
+/// What a key or an account may do.
+mod allowance;
+
 /// `/api/coupons/redeem`.
 pub(crate) mod coupons;
 

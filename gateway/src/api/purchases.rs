@@ -3,12 +3,12 @@
 
 use super::asked::{Path, Query};
 use super::error::ApiError;
-use super::keys::{away, usd};
 use super::shapes::{AccountList, Purchase};
 use super::usage::{UsageQuery, counted_asker, scope};
 use crate::portal::Look;
 use crate::portal::receipt;
 use crate::portal::statement::{self, Month};
+use crate::problems::records_away;
 use crate::state::Gateway;
 use axum::Json;
 use axum::extract::State;
@@ -29,8 +29,10 @@ pub(super) async fn list(
     headers: HeaderMap,
 ) -> Result<Json<AccountList<Purchase>>, ApiError> {
     let account = whose(&gateway, &headers, query).await?;
-    let events = gateway.bus.account_purchases(&account).await.map_err(|error| away(&error))?;
-    let returns = gateway.bus.account_returns(&account).await.map_err(|error| away(&error))?;
+    let events =
+        gateway.bus.account_purchases(&account).await.map_err(|error| records_away(&error))?;
+    let returns =
+        gateway.bus.account_returns(&account).await.map_err(|error| records_away(&error))?;
     let data = events
         .iter()
         .rev()
@@ -54,8 +56,8 @@ fn described(
         paid: bought.paid.to_string(),
         refunded: returned_of(&bought.payment, bought.paid, returns).to_string(),
         currency: bought.paid.currency,
-        credit_usd: usd(event.amount),
-        bonus_usd: usd(bonus_of(&bought.payment, events)),
+        credit_usd: event.amount.as_usd(),
+        bonus_usd: bonus_of(&bought.payment, events).as_usd(),
         expires_at: clock::rfc3339(bought.expires_ms),
         receipt: format!("/api/purchases/{}/receipt", bought.payment),
     }
@@ -108,7 +110,7 @@ pub(crate) async fn receipt(
 ) -> Result<Response, ApiError> {
     let account = whose(&gateway, &headers, query).await?;
     let events = gateway.bus.account_purchase(&account, &payment).await;
-    let events = events.map_err(|error| away(&error))?;
+    let events = events.map_err(|error| records_away(&error))?;
     let bought = events.iter().find_map(|event| match &event.fact {
         Fact::TopUp(bought) if bought.payment == payment => Some((event, bought)),
         _ => None,
@@ -120,8 +122,9 @@ pub(crate) async fn receipt(
             "There is no such purchase. GET /api/purchases lists them.",
         )
     })?;
-    let record = gateway.bus.account(&account).await.map_err(|error| away(&error))?;
-    let returns = gateway.bus.account_returns(&account).await.map_err(|error| away(&error))?;
+    let record = gateway.bus.account(&account).await.map_err(|error| records_away(&error))?;
+    let returns =
+        gateway.bus.account_returns(&account).await.map_err(|error| records_away(&error))?;
     let receipt = receipt::Receipt {
         seller: &gateway.config.stripe,
         buyer: record.as_ref().map_or(account.as_str(), |record| record.name.as_str()),
@@ -151,7 +154,7 @@ pub(crate) async fn statement(
     })?;
     let account = whose(&gateway, &headers, query).await?;
     let history = gateway.bus.account_month(&account, month.as_str(), month.begins_ms()).await;
-    let history = history.map_err(|error| away(&error))?;
+    let history = history.map_err(|error| records_away(&error))?;
     let seller = &gateway.config.stripe;
     Ok(statement::page(&Look::without_place(&headers), seller, &account, &month, &history))
 }

@@ -3,9 +3,9 @@
 
 use super::asked::{Path, Query};
 use super::error::ApiError;
-use super::keys::{away, usd};
 use super::shapes::{Buckets, PriceList, Receipt, ReceiptEnd};
 use super::usage::{self, Scope, UsageQuery};
+use crate::problems::records_away;
 use crate::state::Gateway;
 use axum::Json;
 use axum::extract::State;
@@ -29,7 +29,7 @@ pub(super) async fn receipt(
     let Scope { account, key } = usage::scope(&gateway, &headers, query)?;
     let request = RequestId::parse(request).map_err(|_| unknown())?;
     let subject = subjects::ledger(&account, "use", request.as_str());
-    let event = gateway.bus.recorded(&subject).await.map_err(|error| away(&error))?;
+    let event = gateway.bus.recorded(&subject).await.map_err(|error| records_away(&error))?;
     let shown = event.as_ref().and_then(described).ok_or_else(unknown)?;
     let is_wanted = key.is_none_or(|key| shown.key_id == key);
     if is_wanted { Ok(Json(shown)) } else { Err(unknown().into()) }
@@ -63,7 +63,7 @@ fn described(event: &EventV1) -> Option<Receipt> {
         started_ms,
         recorded_at: clock::rfc3339(event.at_ms),
         recorded_ms: event.at_ms,
-        charge_usd: usd(event.amount.negated()),
+        charge_usd: event.amount.negated().as_usd(),
         charge_micro_usd: event.amount.negated().0,
         writer,
         end,
@@ -76,7 +76,7 @@ fn used(fact: &Use) -> ReceiptEnd {
         usage: Box::new(usage_shown(&fact.usage)),
         token_source: fact.source,
         price: Box::new(price_shown(&fact.price)),
-        hold_usd: usd(fact.hold),
+        hold_usd: fact.hold.as_usd(),
         hold_micro_usd: fact.hold.0,
         outcome: fact.outcome,
         cached: fact.cached,

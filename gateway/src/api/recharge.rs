@@ -6,12 +6,12 @@ use super::asked::Query;
 use super::checkout::{money, open, wrong};
 use super::error::ApiError;
 use super::incoming;
-use super::keys::{away, usd};
 use super::shapes::{Recharge, RechargeMoney};
 use super::usage::{Asker, UsageQuery, account_of, asker, may_see};
 use crate::auth;
 use crate::credits;
 use crate::portal::is_free;
+use crate::problems::records_away;
 use crate::state::Gateway;
 use axum::body::Body;
 use axum::extract::State;
@@ -61,7 +61,7 @@ async fn show(
     let asker = asker(&gateway, &headers)?;
     let account = account_of(&asker, query.account)?;
     may_see(&asker, &account)?;
-    let record = gateway.bus.recharge(&account).await.map_err(|error| away(&error))?;
+    let record = gateway.bus.recharge(&account).await.map_err(|error| records_away(&error))?;
     Ok(Json(described(&gateway, &record)))
 }
 
@@ -98,13 +98,13 @@ pub(crate) async fn wish(
 ) -> Result<RechargeRecordV1, Problem> {
     let payments = open(gateway)?;
     let account = manager(gateway, headers, wanted.account.as_ref().map(AccountId::to_string))?;
-    let known = gateway.bus.account(&account).await.map_err(|error| away(&error))?;
+    let known = gateway.bus.account(&account).await.map_err(|error| records_away(&error))?;
     known.ok_or_else(|| {
         wrong("account", "そのアカウントはありません。", "There is no such account.")
     })?;
     let wish = checked(payments, &wanted)?;
     let change = |record: RechargeRecordV1| record.wishing(wish.clone(), clock::unix_ms());
-    gateway.bus.set_recharge(&account, change).await.map_err(|error| away(&error))
+    gateway.bus.set_recharge(&account, change).await.map_err(|error| records_away(&error))
 }
 
 /// Ends an account's auto-recharge.
@@ -118,10 +118,10 @@ pub(crate) async fn forget(
 ) -> Result<RechargeRecordV1, Problem> {
     let payments = open(gateway)?;
     let account = manager(gateway, headers, account)?;
-    let before = gateway.bus.recharge(&account).await.map_err(|error| away(&error))?;
+    let before = gateway.bus.recharge(&account).await.map_err(|error| records_away(&error))?;
     let now_ms = clock::unix_ms();
     let changed = gateway.bus.set_recharge(&account, |record| record.ended(now_ms)).await;
-    let changed = changed.map_err(|error| away(&error))?;
+    let changed = changed.map_err(|error| records_away(&error))?;
     // If Stripe can't be told, that is only logged: our record alone decides what is charged.
     if let Some(card) = &before.card
         && let Err(error) = payments.forget_card(card).await
@@ -191,7 +191,7 @@ fn described(gateway: &Gateway, record: &RechargeRecordV1) -> Recharge {
         wish: record.wish.as_ref().map(|wish| {
             let like = |minor| Money { minor, ..wish.price }.to_string();
             RechargeMoney {
-                below_usd: usd(wish.below),
+                below_usd: wish.below.as_usd(),
                 currency: wish.price.currency,
                 amount: wish.price.to_string(),
                 month_max: like(wish.month_max),

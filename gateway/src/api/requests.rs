@@ -3,9 +3,9 @@
 
 use super::asked::Query;
 use super::error::ApiError;
-use super::keys::{away, usd};
 use super::shapes::{self, EndedRequest, RequestList};
 use super::usage::{self, Scope, UsageQuery};
+use crate::problems::records_away;
 use crate::state::Gateway;
 use axum::Json;
 use axum::extract::State;
@@ -38,7 +38,7 @@ pub(super) async fn list(
     let RequestsQuery { limit, key_id, account } = query;
     let Scope { account, key } = usage::scope(&gateway, &headers, UsageQuery { key_id, account })?;
     let limit = limit.as_deref().map_or(Ok(LIMIT_DEFAULT), checked_limit)?;
-    let rows = gateway.store.requests(&account).await.map_err(|error| away(&error))?;
+    let rows = gateway.store.requests(&account).await.map_err(|error| records_away(&error))?;
     let wanted = rows.iter().filter(|row| key.as_ref().is_none_or(|key| row.key == *key));
     let data = wanted.take(limit).map(described).collect();
     Ok(Json(RequestList { object: "list", account, key_id: key, data }))
@@ -77,7 +77,7 @@ fn described(row: &RequestRow) -> EndedRequest {
         request_id: row.request.clone(),
         key_id: row.key.clone(),
         recorded_at: clock::rfc3339(row.at_ms),
-        charge_usd: usd(charge),
+        charge_usd: charge.as_usd(),
         charge_micro_usd: charge.0,
         end,
     }

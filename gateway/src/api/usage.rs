@@ -5,9 +5,10 @@ use super::accounts;
 use super::asked::Query;
 use super::error::ApiError;
 use super::incoming;
-use super::keys::{away, find, unknown, usd};
+use super::keys::{find, unknown};
 use super::shapes::{Counters, Credits, Lot, LotList, UsageOfDay, UsageReport};
 use crate::auth;
+use crate::problems::records_away;
 use crate::state::Gateway;
 use axum::Json;
 use axum::extract::State;
@@ -58,7 +59,7 @@ pub(super) async fn rows(
     account: &AccountId,
     key: Option<&KeyId>,
 ) -> Result<Vec<UsageRow>, Problem> {
-    let mut rows = gateway.store.usage(account).await.map_err(|error| away(&error))?;
+    let mut rows = gateway.store.usage(account).await.map_err(|error| records_away(&error))?;
     rows.retain(|row| key.is_none_or(|key| row.key == key.as_str()));
     Ok(rows)
 }
@@ -93,14 +94,14 @@ pub(super) async fn credits(
     headers: HeaderMap,
 ) -> Result<Json<Credits>, ApiError> {
     let account = seen(&gateway, &asker(&gateway, &headers)?, query.account).await?;
-    let balance = gateway.store.balance(&account).await.map_err(|error| away(&error))?;
+    let balance = gateway.store.balance(&account).await.map_err(|error| records_away(&error))?;
     let available = MicroUsd(balance.balance.0 - balance.held.0);
     Ok(Json(Credits {
         object: "credits",
         account,
-        balance_usd: usd(balance.balance),
-        held_usd: usd(balance.held),
-        available_usd: usd(available),
+        balance_usd: balance.balance.as_usd(),
+        held_usd: balance.held.as_usd(),
+        available_usd: available.as_usd(),
         balance_micro_usd: balance.balance.0,
         held_micro_usd: balance.held.0,
     }))
@@ -114,21 +115,22 @@ pub(super) async fn lots(
 ) -> Result<Json<LotList>, ApiError> {
     let asker = counted_asker(&gateway, &headers).await?;
     let account = seen(&gateway, &asker, query.account).await?;
-    let history = gateway.bus.account_history(&account).await.map_err(|error| away(&error))?;
+    let history =
+        gateway.bus.account_history(&account).await.map_err(|error| records_away(&error))?;
     let lots = history.lots();
     let left = lots.all().iter().filter(|lot| lot.rest > MicroUsd::ZERO);
     let data = left.map(|lot| Lot {
         kind: lot.kind,
         source: lot.source.clone(),
         expires_at: lot.expires_ms.map(clock::rfc3339),
-        granted_usd: usd(lot.granted),
-        left_usd: usd(lot.rest),
+        granted_usd: lot.granted.as_usd(),
+        left_usd: lot.rest.as_usd(),
         left_micro_usd: lot.rest.0,
     });
     Ok(Json(LotList {
         object: "list",
         account,
-        owed_usd: usd(lots.owed()),
+        owed_usd: lots.owed().as_usd(),
         owed_micro_usd: lots.owed().0,
         data: data.collect(),
     }))
@@ -200,7 +202,7 @@ async fn seen(
     let account = account_of(asker, named)?;
     may_see(asker, &account)?;
     if matches!(asker, Asker::Operator) {
-        let found = gateway.bus.account(&account).await.map_err(|error| away(&error))?;
+        let found = gateway.bus.account(&account).await.map_err(|error| records_away(&error))?;
         found.ok_or_else(|| accounts::unknown(account.as_str()))?;
     }
     Ok(account)
@@ -227,7 +229,7 @@ fn counters(counters: &BTreeMap<String, u64>) -> Counters {
         output_tokens: count("output"),
         reasoning_tokens: count("reasoning"),
         total_tokens: TOKEN_COUNTERS.iter().map(|name| count(name)).sum(),
-        cost_usd: usd(cost),
+        cost_usd: cost.as_usd(),
         cost_micro_usd: cost.0,
     }
 }

@@ -3,9 +3,9 @@
 use super::asked::Path;
 use super::error::ApiError;
 use super::incoming;
-use super::keys::away;
 use super::shapes::{DrainedWorker, List, SeenWorker};
 use crate::dismissal::{Dismissed, dismiss};
+use crate::problems::records_away;
 use crate::state::Gateway;
 use axum::Json;
 use axum::extract::State;
@@ -42,7 +42,7 @@ pub(super) async fn drain(
 ) -> Result<Json<DrainedWorker>, ApiError> {
     incoming::require_admin(&gateway, &headers)?;
     let id = WorkerId::parse(worker.clone()).map_err(|_| unknown(&worker))?;
-    match dismiss(&gateway, &id).await.map_err(|error| away(&error))? {
+    match dismiss(&gateway, &id).await.map_err(|error| records_away(&error))? {
         Dismissed::Drains => {
             Ok(Json(DrainedWorker { object: "worker.drain", worker: id, draining: true }))
         }

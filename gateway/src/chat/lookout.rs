@@ -2,8 +2,8 @@
 //! It judges and does nothing.
 
 use super::relay::Live;
-use crate::broken::{deadline_exceeded, interrupted, no_worker, queue_full, upstream_timeout};
 use crate::exchange::{Execution, Stage};
+use crate::problems::{deadline_exceeded, interrupted, no_worker, queue_full, upstream_timeout};
 use crate::state::Gateway;
 use infra::clock;
 use schemas::error::Problem;

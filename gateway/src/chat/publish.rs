@@ -4,11 +4,11 @@
 use super::hold::Held;
 use super::receive::Received;
 use crate::abilities;
-use crate::broken::queue_full;
 use crate::credits::{self, WorstCase};
 use crate::exchange::{Seat, take_from_queue};
 use crate::fleet::Taker;
 use crate::line::{Asking, Place, Ticket, Turn};
+use crate::problems::queue_full;
 use crate::state::Gateway;
 use async_nats::HeaderMap;
 use async_nats::jetstream::context::PublishErrorKind;

@@ -3,6 +3,7 @@
 
 use super::Call;
 use crate::cache::Wishes;
+use crate::problems::wrong;
 use crate::state::Gateway;
 use infra::clock;
 use infra::config::DropParams;
@@ -155,15 +156,6 @@ fn check(chat: &ChatRequest) -> Result<(), Problem> {
         .at("stream_options"));
     }
     Ok(())
-}
-
-fn wrong(field: &str, japanese: &str, english: &str) -> Problem {
-    Problem::new(
-        ErrorCode::InvalidRequest,
-        format!("{field} が正しくありません。{japanese} を指定してください。"),
-        format!("'{field}' is not valid: give {english}."),
-    )
-    .at(field)
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! The request as the canonical form: the prompt is what the human says. What a chat can't do (to
 //! fill a gap, to choose the best of several, to tell probabilities of a prompt) is refused.
 
-use crate::api::fields::{not_offered, refuse, wrong};
+use crate::api::fields::refuse;
+use crate::problems::{not_offered, wrong};
 use schemars::JsonSchema;
 use schemas::error::Problem;
 use schemas::openai::request::UserPreferences;

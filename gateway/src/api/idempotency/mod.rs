@@ -186,7 +186,7 @@ impl Call {
     async fn wait(&self, outlet: &mut Outlet, pause: Duration) -> bool {
         let settings = &self.gateway.config.gateway;
         if self.since.elapsed() >= Duration::from_secs(settings.request_seconds_max) {
-            self.refuse(outlet, crate::broken::deadline_exceeded()).await;
+            self.refuse(outlet, crate::problems::deadline_exceeded()).await;
             return false;
         }
         let patience = Duration::from_millis(settings.begin_stream_after_ms);

@@ -2,6 +2,7 @@
 //! doesn't check it anyway. A wrong field is named with its place; nothing is mended silently.
 
 use super::version::Version;
+use crate::problems::{not_offered, wrong};
 use schemas::anthropic::{Block, BlockContent, InputMessage, KnownBlock, MessagesRequest, Role};
 use schemas::error::{ErrorCode, Problem};
 use serde::Deserialize;
@@ -34,7 +35,7 @@ pub(super) fn check(request: &MessagesRequest, version: Version) -> Result<(), P
     for (number, message) in request.messages.iter().enumerate() {
         check_message(message, &format!("messages[{number}]"), number == last, version)?;
     }
-    not_offered(&request.rest)
+    only_offered(&request.rest)
 }
 
 fn sampling(request: &MessagesRequest, version: Version) -> Result<(), Problem> {
@@ -242,29 +243,14 @@ fn has_citations(rest: &Map<String, Value>) -> bool {
 }
 
 /// What would silently give another answer, or give it in another place, than the one asked for.
-fn not_offered(rest: &Map<String, Value>) -> Result<(), Problem> {
+fn only_offered(rest: &Map<String, Value>) -> Result<(), Problem> {
     let asks = |field: &str| match rest.get(field) {
         None | Some(Value::Null) => false,
         Some(Value::Array(items)) => !items.is_empty(),
         Some(value) => value != "global",
     };
     match ["container", "mcp_servers", "inference_geo"].into_iter().find(|field| asks(field)) {
-        Some(field) => Err(Problem::new(
-            ErrorCode::InvalidRequest,
-            format!("{field} には対応していません。外してください。"),
-            format!("'{field}' is not supported here: leave it out."),
-        )
-        .at(field)),
+        Some(field) => Err(not_offered(field)),
         None => Ok(()),
     }
-}
-
-/// A field that isn't what it should be.
-pub(super) fn wrong(field: &str, japanese: &str, english: &str) -> Problem {
-    Problem::new(
-        ErrorCode::InvalidRequest,
-        format!("{field} が正しくありません。{japanese} を指定してください。"),
-        format!("'{field}' is not valid: give {english}."),
-    )
-    .at(field)
 }

@@ -1,10 +1,10 @@
 //! `GET /v1/models` as Anthropic's API answers it, for whoever names a version of that: models that
 //! answer chats, in pages.
 
-use super::check::wrong;
 use super::version::{self, Version};
 use super::{REQUEST_ID, error};
 use crate::api::header_value;
+use crate::problems::wrong;
 use axum::Json;
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};

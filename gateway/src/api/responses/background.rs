@@ -54,7 +54,7 @@ impl Place {
         id: String,
     ) -> Result<Self, Problem> {
         let taken = gateway.store.begin_background(account, &id).await;
-        if !taken.map_err(|error| crate::api::keys::away(&error))? {
+        if !taken.map_err(|error| crate::problems::records_away(&error))? {
             return Err(too_many());
         }
         Ok(Self { gateway: Arc::clone(gateway), account: account.clone(), id })

@@ -4,7 +4,7 @@
 
 use super::item::EXTRA;
 use super::thoughts::{self, Thought};
-use crate::api::fields::wrong;
+use crate::problems::wrong;
 use schemas::anthropic::{Group, THINKING_BLOCKS, keep_order};
 use schemas::error::Problem;
 use schemas::openai::{Content, Message, Part, Role};

@@ -277,7 +277,7 @@ fn not_said() -> Problem {
 }
 
 fn away(error: &infra::store::StoreError) -> Problem {
-    crate::api::keys::away(error)
+    crate::problems::records_away(error)
 }
 
 #[cfg(test)]

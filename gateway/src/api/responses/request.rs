@@ -2,7 +2,8 @@
 //! kept is refused; hints that change no answer are left out.
 
 use super::{input, tools};
-use crate::api::fields::{PARALLEL_CALLS, refuse, without_idle_choice, wrong};
+use crate::api::fields::{PARALLEL_CALLS, refuse, without_idle_choice};
+use crate::problems::wrong;
 use schemars::JsonSchema;
 use schemas::error::Problem;
 use schemas::openai::ChatRequest;

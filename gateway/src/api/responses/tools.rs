@@ -1,7 +1,7 @@
 //! What the model may call, and the choice among it: functions, and tools that take free text.
 //! OpenAI's own tools (a search, a computer) run at OpenAI: they are refused.
 
-use crate::api::fields::wrong;
+use crate::problems::wrong;
 use schemas::error::Problem;
 use serde_json::{Map, Value, json};
 

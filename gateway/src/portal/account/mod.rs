@@ -77,7 +77,7 @@ fn room(look: &Look, who: &Customer, (at, title): (&str, &str), body: Markup) ->
 
 /// NATS or Redis is away: nothing is wrong with what the customer did.
 fn away(look: &Look, error: &dyn std::fmt::Display) -> Response {
-    super::landing::told(look, &crate::api::keys::away(error))
+    super::landing::told(look, &crate::problems::records_away(error))
 }
 
 /// Something that isn't there.

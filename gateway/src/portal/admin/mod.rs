@@ -81,7 +81,7 @@ fn room(look: &Look, who: &Operator, (at, title): (&str, &str), body: Markup) ->
 }
 
 fn away(look: &Look, error: &dyn std::fmt::Display) -> Response {
-    super::landing::told(look, &crate::api::keys::away(error))
+    super::landing::told(look, &crate::problems::records_away(error))
 }
 
 fn with_status(status: StatusCode, mut page: Response) -> Response {

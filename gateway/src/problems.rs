@@ -1,7 +1,43 @@
-//! What a client is told when its answer breaks, or never begins. It decides nothing.
+//! What a client is told of problems that several surfaces or steps have: a field that is wrong, an
+//! answer that breaks or never begins. It decides nothing.
 
 use schemas::error::{ErrorCode, Problem};
+use std::fmt::Display;
 use std::time::Duration;
+
+/// When a retry makes sense after records couldn't be read or written, in milliseconds.
+const RECORDS_RETRY_MS: u64 = 2_000;
+
+/// A field that isn't what it should be.
+pub(crate) fn wrong(field: &str, japanese: &str, english: &str) -> Problem {
+    Problem::new(
+        ErrorCode::InvalidRequest,
+        format!("{field} が正しくありません。{japanese} を指定してください。"),
+        format!("'{field}' is not valid: give {english}."),
+    )
+    .at(field)
+}
+
+/// A field that asks for what can't be honoured.
+pub(crate) fn not_offered(field: &str) -> Problem {
+    Problem::new(
+        ErrorCode::InvalidRequest,
+        format!("{field} には対応していません。外してください。"),
+        format!("'{field}' is not supported here: leave it out."),
+    )
+    .at(field)
+}
+
+/// NATS or Redis couldn't be asked; why is logged here.
+pub(crate) fn records_away(error: &dyn Display) -> Problem {
+    tracing::error!(%error, "a record can't be read or written");
+    Problem::new(
+        ErrorCode::ServiceUnavailable,
+        "記録を読み書きできません。少し待ってもう一度お試しください。",
+        "Records can't be read or written now. Try again in a moment.",
+    )
+    .retry_after_ms(RECORDS_RETRY_MS)
+}
 
 /// The answer broke off after it had begun.
 pub(crate) fn interrupted() -> Problem {
