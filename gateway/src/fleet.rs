@@ -397,8 +397,9 @@ pub(crate) async fn watch(core: &Arc<Core>) -> Result<(), BusError> {
                 }
                 message = departures.next() => {
                     let Some(message) = message else { return };
-                    if let Ok(departure) = serde_json::from_slice::<Departure>(&message.payload) {
-                        watched.fleet.departed(&departure.client.name);
+                    match serde_json::from_slice::<Departure>(&message.payload) {
+                        Ok(departure) => watched.fleet.departed(&departure.client.name),
+                        Err(error) => tracing::warn!(%error, "a departure can't be read"),
                     }
                 }
             }

@@ -2,8 +2,8 @@
 //! or gave up. NATS leaves them in the queue for ever, so their gateway ends the request and
 //! removes them.
 
+use crate::exchange::Ear;
 use crate::state::Core;
-use futures::StreamExt;
 use infra::bus::BusError;
 use schemas::job::ChatJob;
 use schemas::subjects;
@@ -25,29 +25,21 @@ struct Advisory {
 
 /// Listens as long as the gateway lives.
 pub(crate) async fn watch(core: &Arc<Core>) -> Result<(), BusError> {
-    let subscribed = core.bus.client().subscribe(subjects::CHAT_POISON_ADVISORIES).await;
-    let mut advisories =
-        subscribed.map_err(|error| BusError::request("listening for poison jobs", error))?;
+    let subject = subjects::CHAT_POISON_ADVISORIES;
+    let mut advisories = Ear::open(core, subject, "listening for poison jobs").await?;
     let watched = Arc::clone(core);
     core.background.spawn_vital("poison jobs", async move {
-        let stop = watched.background.stop().clone();
-        loop {
-            tokio::select! {
-                () = stop.cancelled() => return,
-                message = advisories.next() => {
-                    let Some(message) = message else { return };
-                    match serde_json::from_slice::<Advisory>(&message.payload) {
-                        Ok(advisory) => end(&watched, advisory.stream_seq).await,
-                        Err(error) => tracing::warn!(%error, "an advisory can't be read"),
-                    }
-                }
+        while let Some(message) = advisories.next().await {
+            match serde_json::from_slice::<Advisory>(&message.payload) {
+                Ok(advisory) => end(&watched, advisory.stream_seq).await,
+                Err(error) => tracing::warn!(%error, "an advisory can't be read"),
             }
         }
     });
     Ok(())
 }
 
-/// Ends the request of a poison job, however long NATS takes to tell whose it is.
+/// Ends the request of a poison job; asks again when NATS doesn't answer.
 async fn end(core: &Core, sequence: u64) {
     for looks_left in (0..LOOKS_MAX).rev() {
         match remove(core, sequence).await {

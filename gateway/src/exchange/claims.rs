@@ -1,9 +1,8 @@
 //! May this job start? The one place that says so: a dead client, a deadline, an unknown request
 //! and a second execution are all refused here, before any work. And which one's end counts.
 
-use super::{Exchange, Execution, Stage};
+use super::{Ear, Exchange, Execution, Stage};
 use crate::state::Core;
-use futures::StreamExt;
 use infra::bus::BusError;
 use infra::clock;
 use schemas::job::{Claim, ClaimAnswer, ClaimV1, EndClaimV1};
@@ -78,20 +77,11 @@ impl Exchange {
 
 /// Answers claims as long as the gateway lives.
 pub(super) async fn serve(core: &Arc<Core>) -> Result<(), BusError> {
-    let subscribed = core.bus.client().subscribe(subjects::claim(&core.id)).await;
-    let mut claims =
-        subscribed.map_err(|error| BusError::request("listening for claims", error))?;
+    let mut claims = Ear::open(core, subjects::claim(&core.id), "listening for claims").await?;
     let served = Arc::clone(core);
     core.background.spawn_vital("claims", async move {
-        let stop = served.background.stop().clone();
-        loop {
-            tokio::select! {
-                () = stop.cancelled() => return,
-                message = claims.next() => {
-                    let Some(message) = message else { return };
-                    answer(&served, message).await;
-                }
-            }
+        while let Some(message) = claims.next().await {
+            answer(&served, message).await;
         }
     });
     Ok(())

@@ -4,6 +4,9 @@
 /// The answer to a claim.
 mod claims;
 
+/// What is said on one subject.
+mod ear;
+
 /// Frames that wait for one client.
 mod frames;
 
@@ -13,9 +16,9 @@ mod refusals;
 use crate::fleet::{Slot, Taker};
 use crate::line::Place;
 use crate::state::Core;
+pub(crate) use ear::Ear;
 pub(crate) use frames::Arrived;
 use frames::{Frames, Inlet};
-use futures::StreamExt;
 use infra::bus::BusError;
 use infra::store::holds::OpenHold;
 use schemas::frame::Cancel;
@@ -302,27 +305,19 @@ async fn tell_worker(core: &Core, request: &RequestId, execution: &Execution, re
 pub(crate) async fn serve(core: &Arc<Core>) -> Result<(), BusError> {
     claims::serve(core).await?;
     refusals::serve(core).await?;
-    let subscribed = core.bus.client().subscribe(subjects::frames_all(&core.id)).await;
     let mut frames =
-        subscribed.map_err(|error| BusError::request("listening for frames", error))?;
+        Ear::open(core, subjects::frames_all(&core.id), "listening for frames").await?;
     let served = Arc::clone(core);
     let near = Arc::clone(core);
     let reachable = core.bus.hears_near(&core.id, move |request, frame| {
         near.exchange.hand_over(request, Arrived::Made(Box::new(frame)));
     });
     core.background.spawn_vital("frames", async move {
-        let stop = served.background.stop().clone();
         let _reachable = reachable;
-        loop {
-            tokio::select! {
-                () = stop.cancelled() => return,
-                message = frames.next() => {
-                    let Some(message) = message else { return };
-                    let request = subjects::frames_request(&message.subject);
-                    if let Some(request) = request.and_then(|name| RequestId::parse(name).ok()) {
-                        served.exchange.hand_over(&request, Arrived::Encoded(message.payload));
-                    }
-                }
+        while let Some(message) = frames.next().await {
+            let request = subjects::frames_request(&message.subject);
+            if let Some(request) = request.and_then(|name| RequestId::parse(name).ok()) {
+                served.exchange.hand_over(&request, Arrived::Encoded(message.payload));
             }
         }
     });

@@ -1,8 +1,8 @@
 //! Jobs past the queue that were not taken: their worker says so, or NATS when the worker is gone.
 //! Their requests go to the queue then.
 
+use super::Ear;
 use crate::state::Core;
-use futures::StreamExt;
 use infra::bus::BusError;
 use schemas::ids::RequestId;
 use schemas::subjects;
@@ -11,20 +11,11 @@ use std::sync::Arc;
 /// Hears refusals as long as the gateway lives.
 pub(super) async fn serve(core: &Arc<Core>) -> Result<(), BusError> {
     let subject = subjects::direct_refused_all(&core.id);
-    let subscribed = core.bus.client().subscribe(subject).await;
-    let mut refusals =
-        subscribed.map_err(|error| BusError::request("listening for refusals", error))?;
+    let mut refusals = Ear::open(core, subject, "listening for refusals").await?;
     let served = Arc::clone(core);
     core.background.spawn_vital("refusals", async move {
-        let stop = served.background.stop().clone();
-        loop {
-            tokio::select! {
-                () = stop.cancelled() => return,
-                message = refusals.next() => {
-                    let Some(message) = message else { return };
-                    heard(&served, &message.subject);
-                }
-            }
+        while let Some(message) = refusals.next().await {
+            heard(&served, &message.subject);
         }
     });
     Ok(())
