@@ -71,7 +71,7 @@ pub mod pii;
 pub mod routing;
 
 /// What requests under way keep while their gateway lives.
-mod keep;
+mod renewal;
 
 /// Where credit is sold.
 mod desk;
@@ -88,8 +88,11 @@ mod serve;
 /// What all requests share.
 mod state;
 
-/// Gauges of the queue.
-mod watch;
+/// Gauges of the queue and of upstreams.
+mod gauges;
+
+/// The work queue, made anew.
+mod queue_mending;
 
 /// The description of the API in OpenAPI 3.1.
 pub fn openapi() -> serde_json::Value {
@@ -160,8 +163,9 @@ pub async fn run(
     fleet::watch(core).await?;
     exchange::serve(core).await?;
     poison::watch(core).await?;
-    watch::watch(core);
-    keep::keep(core);
+    gauges::watch(core);
+    queue_mending::watch(core);
+    renewal::watch(core);
     chat::keep_leads(core);
     let drain_max = Duration::from_secs(gateway.config.gateway.drain_seconds_max);
     let notice = Duration::from_secs(gateway.config.gateway.leave_notice_seconds);

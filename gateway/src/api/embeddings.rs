@@ -1,9 +1,9 @@
 //! `POST /v1/embeddings`: vectors of texts. The texts become the canonical form's messages, so that
 //! they are masked, limited, paid for and queued like a chat; an answer has one choice for each.
 
-use super::counted::Counted;
 use super::error::ApiError;
 use super::fields::refuse_canonical;
+use super::request_count::Counted;
 use super::{incoming, outgoing};
 use crate::auth;
 use crate::cache::Wishes;

@@ -82,7 +82,7 @@ pub mod health;
 mod idempotency;
 
 /// Counts requests.
-mod counted;
+mod request_count;
 
 /// What `/api` answers, object by object.
 mod shapes;

@@ -1,8 +1,8 @@
 //! What every surface's answer has beside its JSON: our own headers, the pieces put together, a
 //! stream's bytes. How an answer is spelled is each surface's own.
 
-use super::counted::Counted;
 use super::error::ApiError;
+use super::request_count::Counted;
 use super::{error, header_value};
 use crate::chat::{Answering, Collector, Event, Receipt};
 use axum::body::Body;

@@ -1,10 +1,10 @@
 //! What every surface that answers chats does alike: who asks, a bounded body, the way, an answer
 //! or a stream, one count. How requests and answers are spelled is each surface's own.
 
-use super::counted::Counted;
 use super::error::ApiError;
 use super::incoming;
 use super::outgoing::{self, Writer};
+use super::request_count::Counted;
 use crate::auth;
 use crate::chat::{self, Answering, Call, Receipt};
 use crate::state::Gateway;

@@ -22,8 +22,8 @@ const LOOKS_PER_LEASE: u32 = 10;
 /// Holds that one script call puts back at most: keeps Redis responsive beside it.
 const HOLDS_AT_ONCE_MAX: usize = 500;
 
-/// Keeps as long as the gateway lives.
-pub(crate) fn keep(core: &Arc<Core>) {
+/// Renews as long as the gateway lives.
+pub(crate) fn watch(core: &Arc<Core>) {
     let keeper = Arc::clone(core);
     core.background.spawn_vital("keeper", async move {
         let stop = keeper.background.stop().clone();

@@ -1,5 +1,5 @@
-//! Gauges of the queue for autoscalers, and the work queue made anew after a restart of NATS (it
-//! lives in memory).
+//! Gauges of the queue for autoscalers and of upstreams, and counters of alerts from the start on.
+//! It changes nothing.
 
 use crate::state::Core;
 use async_nats::jetstream::consumer::pull;
@@ -12,10 +12,8 @@ use std::time::{Duration, Instant};
 /// Between two looks at the queue.
 const LOOK_INTERVAL: Duration = Duration::from_secs(2);
 
-/// Pause after a failed attempt to make the queue anew.
-const MEND_PAUSE: Duration = Duration::from_millis(200);
-
-/// What alerts watch is there before anything is counted: growth is seen only after a zero.
+/// Creates the counters that alerts use, at 0: Prometheus' `increase()` misses the first count of a
+/// series that did not exist.
 fn show_watched(core: &Core) {
     let Metrics { holds_total, queue_refused_total, requests_total, stripe_events_total, .. } =
         &core.metrics;
@@ -34,7 +32,7 @@ fn show_watched(core: &Core) {
     }
 }
 
-/// Starts both watches.
+/// Measures as long as the gateway lives.
 pub(crate) fn watch(core: &Arc<Core>) {
     show_watched(core);
     let measured = Arc::clone(core);
@@ -48,40 +46,6 @@ pub(crate) fn watch(core: &Arc<Core>) {
             }
         }
     });
-    let mended = Arc::clone(core);
-    core.background.spawn_vital("queue mending", async move {
-        let stop = mended.background.stop().clone();
-        tokio::select! {
-            () = stop.cancelled() => {}
-            () = mend(&mended) => {}
-        }
-    });
-}
-
-/// After each new connection the queue is looked at, and made anew when it is gone.
-async fn mend(core: &Arc<Core>) {
-    let mut connections = core.bus.connections();
-    connections.borrow_and_update();
-    let mut known = None;
-    loop {
-        let config = core.latest_config();
-        match core.bus.apply_chat(&config.queue, &config.models.pools()).await {
-            Ok(made) => {
-                if known.as_ref().is_some_and(|known| *known != made) {
-                    tracing::warn!("the work queue was lost; waiting jobs are queued again");
-                    core.exchange.queue_renewed();
-                }
-                known = Some(made);
-                if connections.changed().await.is_err() {
-                    return;
-                }
-            }
-            Err(error) => {
-                tracing::error!(%error, "the work queue could not be made anew yet");
-                tokio::time::sleep(MEND_PAUSE).await;
-            }
-        }
-    }
 }
 
 async fn measure(core: &Core) {
