@@ -31,6 +31,9 @@ use tokio::time::Instant;
 /// on for 30 seconds.
 const WORKER_SETTLE_SECONDS_MAX: Duration = Duration::from_secs(40);
 
+/// Between two looks whether that worker lives.
+const LOOK_INTERVAL: Duration = Duration::from_millis(250);
+
 /// Between two looks whether it has settled, and its word was lost.
 const RECORD_INTERVAL: Duration = Duration::from_secs(5);
 
@@ -268,7 +271,7 @@ async fn settle(gateway: &Arc<Gateway>, mut live: Live, model: &str, client_left
     let pool = live.published.model().pool.clone();
     let limit = tokio::time::sleep(WORKER_SETTLE_SECONDS_MAX);
     tokio::pin!(limit);
-    let mut looks = tokio::time::interval(Duration::from_millis(250));
+    let mut looks = tokio::time::interval(LOOK_INTERVAL);
     let mut records = tokio::time::interval_at(Instant::now() + RECORD_INTERVAL, RECORD_INTERVAL);
     loop {
         tokio::select! {
