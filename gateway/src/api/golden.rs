@@ -3,9 +3,10 @@
 
 use crate::chat::{Event, Receipt};
 use schemas::money::MicroUsd;
-use schemas::openai::{AnswerChoice, ChunkChoice};
+use schemas::openai::{AnswerChoice, ChunkChoice, DeltaMessage};
 use schemas::usage::Usage;
 use serde::Deserialize;
+use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -83,6 +84,12 @@ impl Streamed {
         events.push(Event::Done(receipt(self.usage)));
         events
     }
+}
+
+/// A piece of the first choice, that says this.
+pub(super) fn delta(delta: Value) -> ChunkChoice {
+    let delta: DeltaMessage = serde_json::from_value(delta).unwrap();
+    ChunkChoice { index: 0, delta, logprobs: None, finish_reason: None }
 }
 
 const TEXTS: [&str; 4] = ["東京は🇯🇵の首都です。", "x", "a \"quoted\" \\ text\n", "👩‍👩‍👧‍👦絵文字"];

@@ -1,43 +1,22 @@
 //! A stream put together again equals the whole answer, however its pieces are cut and gathered.
 
 use super::wire::{events, reassembled, request_id, written};
+use crate::api::golden::{Numbers, delta, receipt};
 use crate::api::messages::response;
-use crate::chat::{Event, Receipt};
+use crate::chat::Event;
 use schemas::error::{ErrorCode, Problem};
-use schemas::money::MicroUsd;
-use schemas::openai::{AnswerChoice, AnswerMessage, ChunkChoice, DeltaMessage, FinishReason};
+use schemas::openai::{AnswerChoice, AnswerMessage, ChunkChoice, FinishReason};
 use schemas::usage::Usage;
 use serde_json::{Map, Value, json};
 
-/// Numbers that are the same in every run.
-struct Numbers(u64);
-
-impl Numbers {
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 =
-            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) as usize % bound
-    }
-
-    /// A text cut at random places.
-    fn cut(&mut self, text: &str) -> Vec<String> {
-        let mut pieces = vec![String::new()];
-        for character in text.chars() {
-            if self.below(3) == 0 {
-                pieces.push(String::new());
-            }
-            pieces.last_mut().unwrap().push(character);
-        }
-        pieces
-    }
-}
-
-const TEXTS: [&str; 4] = ["東京は🇯🇵の首都です。", "x", "a \"quoted\" \\ text\n", "👩‍👩‍👧‍👦絵文字"];
-
-fn delta(delta: Value) -> ChunkChoice {
-    let delta: DeltaMessage = serde_json::from_value(delta).unwrap();
-    ChunkChoice { index: 0, delta, logprobs: None, finish_reason: None }
-}
+const USAGE: Usage = Usage {
+    input: 7,
+    cache_read: Some(2),
+    cache_write: None,
+    cache_write_hour: None,
+    output: 5,
+    reasoning: None,
+};
 
 /// A random answer, whole and in pieces.
 fn answer(numbers: &mut Numbers) -> (AnswerChoice, Vec<ChunkChoice>) {
@@ -47,7 +26,7 @@ fn answer(numbers: &mut Numbers) -> (AnswerChoice, Vec<ChunkChoice>) {
         think(numbers, &mut message, &mut pieces);
     }
     if numbers.below(3) > 0 {
-        let text = TEXTS[numbers.below(TEXTS.len())];
+        let text = numbers.text();
         message.content = Some(text.into());
         pieces.extend(numbers.cut(text).into_iter().map(|text| delta(json!({"content": text}))));
     }
@@ -61,7 +40,7 @@ fn answer(numbers: &mut Numbers) -> (AnswerChoice, Vec<ChunkChoice>) {
 fn think(numbers: &mut Numbers, message: &mut AnswerMessage, pieces: &mut Vec<ChunkChoice>) {
     let (mut kept, mut all) = (Vec::new(), String::new());
     for index in 0..=numbers.below(2) {
-        let text = TEXTS[numbers.below(TEXTS.len())];
+        let text = numbers.text();
         all.push_str(text);
         kept.push(json!({"type": "thinking", "thinking": text, "signature": format!("s{index}")}));
         for piece in numbers.cut(text) {
@@ -85,8 +64,7 @@ fn call(
     let mut whole = Vec::new();
     let mut waiting: Vec<Vec<Value>> = Vec::new();
     for index in 0..calls {
-        let arguments =
-            json!({"text": TEXTS[numbers.below(TEXTS.len())], "n": [index]}).to_string();
+        let arguments = json!({"text": numbers.text(), "n": [index]}).to_string();
         let (id, name) = (format!("call_{index}"), format!("tool_{index}"));
         whole.push(json!({"id": id, "type": "function",
             "function": {"name": name, "arguments": arguments}}));
@@ -110,8 +88,7 @@ fn call(
 }
 
 fn done() -> Event {
-    let usage = Usage { input: 7, cache_read: Some(2), output: 5, ..Usage::default() };
-    Event::Done(Receipt { usage, charge: MicroUsd(1) })
+    Event::Done(receipt(USAGE))
 }
 
 #[test]
@@ -119,17 +96,10 @@ fn a_stream_put_together_equals_the_whole_answer() {
     let mut numbers = Numbers(1);
     for _ in 0..400 {
         let (choice, pieces) = answer(&mut numbers);
-        let usage = Usage { input: 7, cache_read: Some(2), output: 5, ..Usage::default() };
-        let receipt = Receipt { usage, charge: MicroUsd(1) };
-        let whole = response::answer(&request_id(), "m", vec![choice.clone()], &receipt).unwrap();
+        let choices = vec![choice.clone()];
+        let whole = response::answer(&request_id(), "m", choices, &receipt(USAGE)).unwrap();
         let whole = serde_json::to_value(whole).unwrap();
-        let mut gathered: Vec<Event> = vec![Event::Waiting];
-        for piece in pieces {
-            match gathered.last_mut() {
-                Some(Event::Pieces(last)) if numbers.below(3) == 0 => last.push(piece),
-                _ => gathered.push(Event::Pieces(vec![piece])),
-            }
-        }
+        let mut gathered = numbers.gather(pieces);
         gathered.push(done());
         let stream = written(gathered);
         assert_eq!(reassembled(&stream).unwrap(), whole, "{stream}");

@@ -1,10 +1,10 @@
 //! A stream put together again equals the whole answer, however its pieces are cut and gathered.
 
 use super::wire::{events, head, reassembled, written};
-use crate::api::golden::{Numbers, receipt};
+use crate::api::golden::{Numbers, delta, receipt};
 use crate::chat::Event;
 use schemas::error::{ErrorCode, Problem};
-use schemas::openai::{AnswerChoice, AnswerMessage, ChunkChoice, DeltaMessage, FinishReason};
+use schemas::openai::{AnswerChoice, AnswerMessage, ChunkChoice, FinishReason};
 use schemas::usage::Usage;
 use serde_json::{Value, json};
 
@@ -16,11 +16,6 @@ const USAGE: Usage = Usage {
     output: 5,
     reasoning: None,
 };
-
-fn delta(delta: Value) -> ChunkChoice {
-    let delta: DeltaMessage = serde_json::from_value(delta).unwrap();
-    ChunkChoice { index: 0, delta, logprobs: None, finish_reason: None }
-}
 
 fn done() -> Event {
     Event::Done(receipt(USAGE))
