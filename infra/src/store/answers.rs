@@ -45,7 +45,17 @@ pub enum Tenant {
     Group(AccountId),
 }
 
+/// What stands before a group's name: no name has a point in it, so a group never is an account.
+const GROUP_MARK: &str = "group.";
+
 impl Tenant {
+    /// Whose text it is, as it is displayed.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        let group = text.strip_prefix(GROUP_MARK);
+        let name = AccountId::parse(group.unwrap_or(text)).ok()?;
+        Some(if group.is_some() { Self::Group(name) } else { Self::Account(name) })
+    }
+
     /// What decides where its answers lie.
     pub(super) fn name(&self) -> &AccountId {
         match self {
@@ -53,11 +63,11 @@ impl Tenant {
         }
     }
 
-    /// What stands before its name: no name has a point in it, so a group never is an account.
+    /// What stands before its name.
     pub(super) fn mark(&self) -> &'static str {
         match self {
             Self::Account(_) => "",
-            Self::Group(_) => "group.",
+            Self::Group(_) => GROUP_MARK,
         }
     }
 }

@@ -129,6 +129,14 @@ pub fn answers(tenant: &Tenant) -> String {
     [prefix(tenant.name()), "answers:", tenant.mark(), tenant.name().as_str()].concat()
 }
 
+/// What the names of all such lists look like.
+pub(super) const ANY_ANSWERS: &str = "{?}:answers:*";
+
+/// Whose list it is.
+pub(super) fn tenant_of_answers(name: &str) -> Option<Tenant> {
+    Tenant::parse(name.split_once("}:answers:")?.1)
+}
+
 /// How large a tenant's kept answers are, each and in `total`.
 pub fn answer_sizes(tenant: &Tenant) -> String {
     [prefix(tenant.name()), "answer_sizes:", tenant.mark(), tenant.name().as_str()].concat()

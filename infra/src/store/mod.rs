@@ -52,6 +52,9 @@ pub mod answers;
 /// Keeping them.
 pub mod keep;
 
+/// Who gives way before Redis is full.
+mod room;
+
 /// Responses kept for those who asked.
 pub mod responses;
 

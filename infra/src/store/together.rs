@@ -7,6 +7,7 @@ use super::call::Words;
 use super::enter::{self, Entered, Entering};
 use super::keep::{self, Keeping};
 use super::limits::{self, Admission, Leaving, Passing, Standing};
+use super::room::Room;
 use super::{COMMAND_TIME_MAX, Store, StoreError};
 use crate::tasks::Tasks;
 use futures::future::join_all;
@@ -108,6 +109,7 @@ pub struct Together {
     entering: Gathering<enter::Entry>,
     keeping: Gathering<keep::Entry>,
     leaving: Gathering<Leaving>,
+    room: Arc<Room>,
 }
 
 impl Together {
@@ -120,6 +122,7 @@ impl Together {
             entering: Gathering::start("enter together", store, tasks),
             keeping: Gathering::start("keep together", store, tasks),
             leaving: Gathering::start("leave together", store, tasks),
+            room: Room::watch(store, tasks),
         }
     }
 
@@ -142,11 +145,16 @@ impl Together {
         entering.read(&owners, self.entering.ask(&self.store, entry).await?)
     }
 
-    /// Does what [`Store::keep_answer`] does.
+    /// Does what [`Store::keep_answer`] does; while Redis is nearly full the answer isn't kept, but
+    /// what its request had is given back.
     ///
     /// # Errors
     /// When Redis is away, or takes too long: then the answer is as a rule not kept.
     pub async fn keep_answer(&self, keeping: Keeping<'_>) -> Result<u64, StoreError> {
+        let keeping = match self.room.is_scarce() {
+            true => Keeping { tenant_bytes_max: 0, ..keeping },
+            false => keeping,
+        };
         self.keeping.ask(&self.store, keeping.write()).await
     }
 

@@ -7,6 +7,7 @@ mod clock_back;
 mod ends;
 mod loading;
 mod reseek;
+mod room;
 mod seek;
 mod together;
 mod view;

@@ -23,7 +23,7 @@ else
   end
   redis.call('HDEL', KEYS[3], unpack(some))
   redis.call('HDEL', KEYS[5], unpack(some))
-  -- '-0' is no integer for HINCRBY.
-  if bytes > 0 then redis.call('HINCRBY', KEYS[3], 'total', string.format('-%.0f', bytes)) end
+  -- '-0' is no integer for HINCRBY. A full Redis refuses it: the sum goes with the last of them.
+  if bytes > 0 then redis.pcall('HINCRBY', KEYS[3], 'total', string.format('-%.0f', bytes)) end
 end
 return {#some, gone}
