@@ -209,6 +209,14 @@ async fn check(bus: &Bus, store: &Store, whole: bool) -> Result<Report, Failure>
     let mut progress = Progress::begin("adding up", Unit::Things("events"), 0);
     for partition in apply::partitions() {
         let goal = store.watermark(partition).await?;
+        let last = bus.last_recorded(&subjects::ledger_partition(partition)).await?;
+        if goal > last {
+            return Err(Failure::new(format!(
+                "Redis knows of event {goal} in part {partition}, and the ledger's last one is \
+                 {last}: it is a view of another ledger, or of this one before an older copy was \
+                 put back. `fly-llm ledger rebuild` makes it anew"
+            )));
+        }
         reached.insert(partition, goal);
         let closing = bus.last_closing(partition).await?;
         if let (Some(closing), true) = (&closing, whole) {

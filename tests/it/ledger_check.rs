@@ -4,9 +4,11 @@
 use crate::program::{Place, Said, Up};
 use harness::wait_until;
 use infra::bus::Bus;
+use infra::bus::ledger::Entry;
 use infra::clock;
 use infra::metrics::Metrics;
 use infra::store::Store;
+use infra::store::apply::Applied;
 use schemas::ids::AccountId;
 use schemas::ledger::{EventV1, Fact};
 use schemas::money::MicroUsd;
@@ -164,4 +166,20 @@ async fn what_came_late_is_listed_and_counts_for_nothing() {
     })
     .await;
     books.up.finish(&books.place).await;
+}
+
+#[tokio::test]
+async fn a_view_of_another_ledger_is_told() {
+    let books = Books::open().await;
+    // An event that this ledger doesn't have. Billing looks for that only when something happens.
+    let Billing { store, .. } = &books.billing;
+    let (part, event) = (books.part(), None);
+    let of_another = [Entry { sequence: 1_000_000, event, late: None }];
+    let before = store.watermark(part).await.unwrap();
+    let applied = store.apply(part, before, 0, &of_another).await.unwrap();
+    assert!(matches!(applied, Applied::At(_)), "{applied:?}");
+    let check = books.check(&[]).await;
+    assert_eq!(check.code, Some(1), "{check:?}");
+    assert!(check.err.contains("another ledger"), "{check:?}");
+    books.shut().await;
 }
