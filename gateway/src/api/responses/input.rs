@@ -4,6 +4,7 @@
 
 use super::item::EXTRA;
 use super::thoughts::{self, Thought};
+use super::tools;
 use crate::problems::wrong;
 use schemas::anthropic::{Group, THINKING_BLOCKS, keep_order};
 use schemas::error::Problem;
@@ -211,6 +212,7 @@ fn role(item: &Value, place: &str) -> Result<Role, Problem> {
 
 fn call(item: &Value, place: &str) -> Result<Value, Problem> {
     let (id, name) = (text(item, "call_id", place)?, text(item, "name", place)?);
+    let name = tools::in_group(item, &name);
     let field = |name: &str| item.get(name).and_then(Value::as_str);
     let mut call = if field("type") == Some("custom_tool_call") {
         let Some(input) = field("input") else {

@@ -1,6 +1,7 @@
 //! One item of an answer while it grows, and the events that tell it. What was told of it is never
 //! taken back.
 
+use super::namespaces::{NAMESPACE, Namespaces};
 use super::thoughts::Kept;
 use serde::de::IgnoredAny;
 use serde_json::{Map, Value, json};
@@ -33,6 +34,8 @@ pub(super) struct Call {
     number: u64,
     id: String,
     name: String,
+    /// The group of tools in which it is called so.
+    namespace: Option<String>,
     /// Arguments, or free text.
     input: String,
     words: &'static Words,
@@ -79,7 +82,8 @@ impl Call {
     pub(super) fn new(number: u64, id: String, piece: &Value) -> Self {
         let is_custom = piece["type"] == "custom" || piece.get("custom").is_some();
         let words = if is_custom { &CUSTOM } else { &FUNCTION };
-        Self { number, id, name: String::new(), input: String::new(), words, extra: None }
+        let (name, input) = (String::new(), String::new());
+        Self { number, id, name, namespace: None, input, words, extra: None }
     }
 }
 
@@ -241,6 +245,9 @@ impl Item {
                 let input = if is_filled { call.input.as_str() } else { "" };
                 let mut item = json!({"id": id, "type": call.words.kind, "status": status,
                     "call_id": call.id, "name": call.name, call.words.input: input});
+                if let Some(namespace) = &call.namespace {
+                    item[NAMESPACE] = namespace.as_str().into();
+                }
                 if let Some(extra) = call.extra.as_ref().filter(|_| is_filled) {
                     item[EXTRA] = extra.clone();
                 }
@@ -335,8 +342,8 @@ impl Item {
         self.event("response.content_part.done", what, events);
     }
 
-    /// Adds a piece of the call that it is.
-    pub(super) fn call(&mut self, piece: &Value, events: &mut Vec<Told>) {
+    /// Adds a piece of the call that it is, of a tool that may be in one of these groups.
+    pub(super) fn call(&mut self, piece: &Value, namespaces: &Namespaces, events: &mut Vec<Told>) {
         let Body::Call(call) = &mut self.body else { return };
         let told = |name| piece.pointer(name).and_then(Value::as_str).unwrap_or_default();
         let (name, more) = call.words.in_piece;
@@ -362,6 +369,9 @@ impl Item {
             told("/id").clone_into(&mut call.id);
         }
         told(name).clone_into(&mut call.name);
+        if let Some((namespace, name)) = namespaces.find(&call.name) {
+            (call.namespace, call.name) = (Some(namespace.clone()), name.clone());
+        }
         if !call.name.is_empty() {
             self.tell(events);
         }

@@ -3,6 +3,7 @@
 //! text.
 
 use super::item::{Body, Call, Item, Kind, Said};
+use super::namespaces::Namespaces;
 use super::thoughts::{self, Kept};
 use schemas::anthropic::{BLOCK_ORDER, Group};
 use schemas::openai::{ChunkChoice, DeltaMessage};
@@ -23,6 +24,8 @@ pub(super) struct Items {
     bare: String,
     /// Whether thoughts were asked for in a form that can be brought back unread.
     seals_thoughts: bool,
+    /// The groups of tools that may be called.
+    namespaces: Namespaces,
     items: Vec<Item>,
     /// Of tokens that came before there was a text.
     logprobs: Vec<Value>,
@@ -32,9 +35,10 @@ pub(super) struct Items {
 
 impl Items {
     /// The items of an answer that begins.
-    pub(super) fn new(bare: &str, seals_thoughts: bool) -> Self {
+    pub(super) fn new(bare: &str, seals_thoughts: bool, namespaces: Namespaces) -> Self {
         let (items, logprobs, annotations) = (Vec::new(), Vec::new(), Vec::new());
-        Self { bare: bare.to_owned(), seals_thoughts, items, logprobs, annotations }
+        let bare = bare.to_owned();
+        Self { bare, seals_thoughts, namespaces, items, logprobs, annotations }
     }
 
     /// The items that are over.
@@ -145,7 +149,7 @@ impl Items {
             }
         }
         if let Some(item) = self.items.get_mut(at) {
-            item.call(piece, events);
+            item.call(piece, &self.namespaces, events);
         }
     }
 

@@ -11,6 +11,9 @@ mod input;
 /// Tools and the choice among them.
 mod tools;
 
+/// Tools in groups.
+mod namespaces;
+
 /// Thoughts on their way out and back again.
 mod thoughts;
 

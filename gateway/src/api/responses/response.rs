@@ -4,6 +4,7 @@
 use super::background::Background;
 use super::items::Items;
 use super::kept::Keeping;
+use super::namespaces::Namespaces;
 use super::request::ResponsesRequest;
 use crate::api::stream::pieces_of;
 use crate::chat::Receipt;
@@ -126,7 +127,8 @@ impl Head {
 
     /// The items of an answer to it.
     pub(super) fn items(&self) -> Items {
-        Items::new(&self.bare, self.seals_thoughts)
+        let namespaces = Namespaces::of(self.asked.get("tools"));
+        Items::new(&self.bare, self.seals_thoughts, namespaces)
     }
 
     /// The response as it stands.

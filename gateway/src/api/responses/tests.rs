@@ -4,4 +4,5 @@ mod errors;
 mod golden;
 mod property;
 mod thoughts;
+mod tools;
 mod wire;

@@ -1,28 +1,56 @@
-//! What the model may call, and the choice among it: functions, and tools that take free text.
-//! OpenAI's own tools (a search, a computer) run at OpenAI: they are refused.
+//! What the model may call, and the choice among it: functions, and tools that take free text, each
+//! alone or in a group. OpenAI's own tools (a search, a computer) run at OpenAI: they are refused.
 
+use super::namespaces::{NAMESPACE, in_chat};
 use crate::problems::wrong;
 use schemas::error::Problem;
 use serde_json::{Map, Value, json};
 
 /// The tools; `None` when there are none.
 pub(super) fn tools(tools: Option<Vec<Value>>) -> Result<Option<Vec<Value>>, Problem> {
-    let tools = tools.unwrap_or_default().into_iter().enumerate();
-    let tools = tools.map(|(number, tool)| self::tool(&tool, &format!("tools[{number}]")));
-    Ok(Some(tools.collect::<Result<Vec<_>, _>>()?).filter(|tools| !tools.is_empty()))
+    let mut all = Vec::new();
+    for (number, told) in tools.unwrap_or_default().iter().enumerate() {
+        let place = format!("tools[{number}]");
+        match told["type"] == NAMESPACE {
+            true => group(told, &place, &mut all)?,
+            false => all.push(tool(told, &place)?),
+        }
+    }
+    Ok(Some(all).filter(|all| !all.is_empty()))
+}
+
+/// Adds the tools of a group.
+fn group(group: &Value, place: &str, all: &mut Vec<Value>) -> Result<(), Problem> {
+    let namespace = name(group, place)?;
+    let Some(tools) = group.get("tools").and_then(Value::as_array) else {
+        return Err(wrong(&format!("{place}.tools"), "ツールの配列", "an array of tools"));
+    };
+    for (number, told) in tools.iter().enumerate() {
+        let mut tool = tool(told, &format!("{place}.tools[{number}]"))?;
+        let of_kind = if tool["type"] == "custom" { "custom" } else { "function" };
+        let named = in_chat(namespace, tool[of_kind]["name"].as_str().unwrap_or_default());
+        tool[of_kind]["name"] = named.into();
+        all.push(tool);
+    }
+    Ok(())
+}
+
+/// What something is called.
+fn name<'a>(told: &'a Value, place: &str) -> Result<&'a str, Problem> {
+    let name = told.get("name").and_then(Value::as_str).filter(|name| !name.is_empty());
+    name.ok_or_else(|| wrong(&format!("{place}.name"), "ツールの名前", "the tool's name"))
 }
 
 fn tool(tool: &Value, place: &str) -> Result<Value, Problem> {
     let kind = tool.get("type").and_then(Value::as_str);
     let Some(kind @ ("function" | "custom")) = kind else {
-        let japanese = "\"function\" か \"custom\"（ほかの種類のツールには対応していません）";
-        let english = "\"function\" or \"custom\"; tools of other types are not supported here";
+        let japanese =
+            "\"function\"、\"custom\"、\"namespace\"（ほかの種類のツールには対応していません）";
+        let english = "\"function\", \"custom\" or \"namespace\"; tools of other types \
+                       are not supported here";
         return Err(wrong(&format!("{place}.type"), japanese, english));
     };
-    let name = tool.get("name").and_then(Value::as_str);
-    if name.is_none_or(str::is_empty) {
-        return Err(wrong(&format!("{place}.name"), "ツールの名前", "the tool's name"));
-    }
+    name(tool, place)?;
     if kind == "custom" {
         return Ok(json!({"type": "custom", "custom": custom(tool)}));
     }
@@ -51,6 +79,12 @@ pub(super) fn picked(from: &Value, names: &[&str]) -> Map<String, Value> {
     told.map(|(name, value)| (name.to_owned(), value.clone())).collect()
 }
 
+/// What a tool that is told with its group, or without one, is called in a chat.
+pub(super) fn in_group(told: &Value, name: &str) -> String {
+    let namespace = told.get(NAMESPACE).and_then(Value::as_str).filter(|name| !name.is_empty());
+    namespace.map_or_else(|| name.to_owned(), |namespace| in_chat(namespace, name))
+}
+
 /// Which tool must be called.
 pub(super) fn choice(choice: Option<Value>) -> Result<Option<Value>, Problem> {
     let Some(choice) = choice.filter(|choice| !choice.is_null()) else { return Ok(None) };
@@ -60,6 +94,7 @@ pub(super) fn choice(choice: Option<Value>) -> Result<Option<Value>, Problem> {
     let field = |name| choice.get(name).and_then(Value::as_str);
     match (field("type"), field("name")) {
         (Some(kind @ ("function" | "custom")), Some(name)) => {
+            let name = in_group(&choice, name);
             Ok(Some(json!({"type": kind, kind: {"name": name}})))
         }
         _ => Err(wrong(

@@ -47,6 +47,12 @@ fn each_wrong_field_is_named() {
         ("text.format.schema", json!({"type": "json_schema", "name": "n"})),
         ("tools[0].type", json!([{"type": "web_search"}])),
         ("tools[0].name", json!([{"type": "function"}])),
+        ("tools[0].name", json!([{"type": "namespace", "tools": []}])),
+        ("tools[0].tools", json!([{"type": "namespace", "name": "n"}])),
+        (
+            "tools[0].tools[0].type",
+            json!([{"type": "namespace", "name": "n", "tools": [{"type": "namespace"}]}]),
+        ),
         ("tools[0].name", json!([{"type": "custom", "format": {"type": "text"}}])),
         ("tools[0].parameters", json!([{"type": "function", "name": "f", "parameters": 1}])),
     ];

@@ -10,7 +10,7 @@ use schemas::usage::Usage;
 use serde_json::{Value, json};
 
 /// A whole answer of this message as items.
-fn items(message: &Value) -> Vec<Value> {
+pub(super) fn items(message: &Value) -> Vec<Value> {
     let choice = json!({"index": 0, "message": message, "finish_reason": "tool_calls"});
     let choice: AnswerChoice = serde_json::from_value(choice).unwrap();
     let response = head().whole("m", vec![choice], &receipt(Usage::default())).unwrap();
@@ -18,12 +18,12 @@ fn items(message: &Value) -> Vec<Value> {
 }
 
 /// The messages of a conversation of these items.
-fn messages(items: &[Value]) -> Vec<Message> {
+pub(super) fn messages(items: &[Value]) -> Vec<Message> {
     let body = json!({"model": "m", "input": items});
     canonical(serde_json::from_value(body).unwrap(), &[]).unwrap().0.messages
 }
 
-fn said(message: &Message) -> Value {
+pub(super) fn said(message: &Message) -> Value {
     serde_json::to_value(message).unwrap()
 }
 
@@ -105,30 +105,4 @@ fn a_thought_that_led_to_nothing_is_left_out() {
             assert!(message.rest.is_empty(), "{message:?}");
         }
     }
-}
-
-#[test]
-fn tools_of_free_text_go_there_and_back() {
-    let grammar = json!({"type": "grammar", "syntax": "lark", "definition": "start: \"a\""});
-    let body = json!({"model": "m", "input": "x", "tool_choice": {"type": "custom", "name": "p"},
-        "tools": [{"type": "custom", "name": "p", "description": "d", "format": grammar},
-            {"type": "custom", "name": "q"}]});
-    let (chat, _) = canonical(serde_json::from_value(body).unwrap(), &[]).unwrap();
-    let grammar = json!({"type": "grammar",
-        "grammar": {"syntax": "lark", "definition": "start: \"a\""}});
-    let tools = json!([
-        {"type": "custom", "custom": {"name": "p", "description": "d", "format": grammar}},
-        {"type": "custom", "custom": {"name": "q"}}]);
-    assert_eq!(json!(chat.tools), tools);
-    assert_eq!(chat.tool_choice.unwrap(), json!({"type": "custom", "custom": {"name": "p"}}));
-    let call = json!({"id": "c", "type": "custom", "custom": {"name": "p", "input": "日本 {"}});
-    let message = json!({"role": "assistant", "tool_calls": [call]});
-    let mut told = items(&message);
-    let expected = json!({"id": "ctc_1_0", "type": "custom_tool_call", "status": "completed",
-        "call_id": "c", "name": "p", "input": "日本 {"});
-    assert_eq!(told, [expected]);
-    told.push(json!({"type": "custom_tool_call_output", "call_id": "c", "output": "ok"}));
-    let back = messages(&told);
-    assert_eq!(said(&back[0]), message);
-    assert_eq!(said(&back[1]), json!({"role": "tool", "content": "ok", "tool_call_id": "c"}));
 }

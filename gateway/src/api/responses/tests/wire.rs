@@ -9,14 +9,23 @@ use schemas::ids::RequestId;
 use serde_json::{Value, json};
 
 pub(super) fn head() -> Head {
-    let request = serde_json::from_value(json!({"model": "m", "input": "x"})).unwrap();
-    let (_, asked) = canonical(request, &[]).unwrap();
+    head_of(&json!({"model": "m", "input": "x"}))
+}
+
+/// What an answer to this body begins with.
+pub(super) fn head_of(body: &Value) -> Head {
+    let (_, asked) = canonical(serde_json::from_value(body.clone()).unwrap(), &[]).unwrap();
     Head::new(&RequestId::parse("req_1").unwrap(), 7, asked)
 }
 
 /// What a stream of these events looks like.
 pub(super) fn written(events: Vec<Event>) -> String {
-    let mut rendering = Rendering::new(head());
+    written_to(head(), events)
+}
+
+/// The same of an answer that begins so.
+pub(super) fn written_to(head: Head, events: Vec<Event>) -> String {
+    let mut rendering = Rendering::new(head);
     let mut out = Vec::new();
     for event in events {
         if rendering.event(event, "m", &mut out).is_some() {
