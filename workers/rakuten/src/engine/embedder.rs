@@ -257,7 +257,16 @@ impl Model {
             Ok(context) => context,
             Err(error) => return drop(ready.send(Err(error))),
         };
-        let _ = ready.send(Ok(()));
+        let proved = match self.read(&mut context, &[vec![LlamaToken(0)]]) {
+            Err(EngineError::Decode(_)) => Err(EngineError::no_numbers(&self.options.model_file)),
+            read => read.map(drop),
+        };
+        let is_fit = proved.is_ok();
+        // Who waits for it may have gone.
+        let _ = ready.send(proved);
+        if !is_fit {
+            return;
+        }
         while let Ok(Message::Embed(request)) = inbox.recv() {
             // A panic of the binding costs this request only.
             let vectors = catch_unwind(AssertUnwindSafe(|| self.vectors(&mut context, &request)));
@@ -309,6 +318,9 @@ impl Model {
         context.decode(&mut batch).map_err(failed)?;
         let vector = |(sequence, _): (i32, _)| {
             let vector = context.embeddings_seq_ith(sequence).map_err(failed)?;
+            if vector.iter().any(|number| number.is_nan()) {
+                return Err(failed("no numbers came of it"));
+            }
             Ok(normalized(vector))
         };
         (0..).zip(texts).map(vector).collect()

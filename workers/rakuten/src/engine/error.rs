@@ -3,7 +3,7 @@
 //! Must never carry a prompt or an answer: these texts end up in logs. A message says what is
 //! wrong and what to do about it, so that the operator needs no second look.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Why the engine could not load, or could not serve one request.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -87,6 +87,12 @@ impl EngineError {
     /// Shorthand for a request parameter outside its range.
     pub(crate) fn request(parameter: &'static str, reason: impl Into<String>) -> Self {
         Self::InvalidRequest { parameter, reason: reason.into() }
+    }
+
+    /// Weights of which no numbers come: the header of the file is right, and what follows isn't.
+    pub(super) fn no_numbers(path: &Path) -> Self {
+        let reason = "its weights compute no numbers: the file is damaged, load it again".into();
+        Self::ModelFileInvalid { path: path.to_path_buf(), reason }
     }
 
     /// True when the client has to change the request: sending it again cannot help.

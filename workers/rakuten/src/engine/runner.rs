@@ -62,7 +62,13 @@ pub(super) fn run(
             }
         };
         if std::mem::take(&mut is_first) {
-            let _ = ready.send(Ok(()));
+            let proved = scheduler.prove();
+            let is_fit = proved.is_ok();
+            // Who waits for it may have gone.
+            let _ = ready.send(proved);
+            if !is_fit {
+                return;
+            }
         }
         match drive(&mut scheduler, messages, &shared.stop) {
             Left::Done => return scheduler.cancel_all(),

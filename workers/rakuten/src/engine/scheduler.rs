@@ -75,6 +75,20 @@ impl<'model> Scheduler<'model> {
         })
     }
 
+    /// Computes one token and looks whether numbers come of it: a damaged file would answer with
+    /// any words.
+    pub(super) fn prove(&mut self) -> Result<(), EngineError> {
+        let failed = |reason: String| EngineError::Llama { step: "compute a token", reason };
+        self.batch.clear();
+        self.batch.add(LlamaToken(0), 0, &[0], true).map_err(|error| failed(error.to_string()))?;
+        self.context.decode(&mut self.batch).map_err(|error| failed(error.to_string()))?;
+        if self.context.get_logits_ith(0).iter().any(|logit| logit.is_nan()) {
+            return Err(EngineError::no_numbers(&self.model.options.model_file));
+        }
+        self.context.clear_kv_cache();
+        Ok(())
+    }
+
     /// True when there is neither an answer to write nor a request waiting.
     pub(super) fn is_idle(&self) -> bool {
         self.waiting.is_empty() && self.slots.iter().all(|slot| slot.answer.is_none())
@@ -288,6 +302,9 @@ impl<'model> Scheduler<'model> {
     fn advance(&mut self, index: usize, row: i32) {
         let Some(answer) = &mut self.slots[index].answer else { return };
         let logits = self.context.get_logits_ith(row);
+        if logits.first().is_some_and(|logit| logit.is_nan()) {
+            return self.fail(index, EngineError::Decode("no numbers came of a step".into()));
+        }
         let chosen = choose(self.model, answer, logits, &mut self.scratch);
         let (token, is_complete) = match chosen {
             Ok(chosen) => chosen,

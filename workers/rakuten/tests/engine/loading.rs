@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::Path;
 
-use worker_rakuten::engine::{Engine, EngineError, EngineOptions};
+use worker_rakuten::engine::{Embedder, Engine, EngineError, EngineOptions};
 
 use crate::support::{engine, model_file, options};
 
@@ -53,6 +53,23 @@ fn a_cut_download_is_refused_wherever_it_was_cut() {
             "{length}: {error}"
         );
     }
+}
+
+#[test]
+fn weights_that_compute_no_numbers_are_refused() {
+    let mut damaged = std::fs::read(model_file()).unwrap();
+    // Of whatever kind these weights are: so written they are no numbers.
+    let end = damaged.len() - 65_536;
+    damaged[end..].fill(0xff);
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(&damaged).unwrap();
+    drop(damaged);
+    let small =
+        || EngineOptions { context_tokens_per_slot: 1_024, ..EngineOptions::new(file.path()) };
+    let error = Engine::load(small()).unwrap_err();
+    assert!(error.to_string().contains("compute no numbers"), "{error}");
+    let error = Embedder::load(small()).unwrap_err();
+    assert!(error.to_string().contains("compute no numbers"), "{error}");
 }
 
 #[test]
