@@ -6,6 +6,7 @@ use infra::bus::{Bus, BusError, Tls};
 use infra::environment::{Environment, NATS_TLS_CERT, NATS_TLS_KEY, NATS_URL, REDIS_URL};
 use infra::store::{Store, StoreError};
 use serde::{Deserialize, Serialize};
+use std::io::ErrorKind;
 use std::path::Path;
 use std::time::Duration;
 
@@ -43,9 +44,19 @@ pub(crate) struct Running {
 
 impl Running {
     /// What a running `up` with this data folder tells, if there is one.
-    pub(crate) fn read(data: &Path) -> Option<Self> {
-        let text = std::fs::read_to_string(data.join(RUN_FILE)).ok()?;
-        serde_json::from_str(&text).ok()
+    ///
+    /// # Errors
+    /// When its file can't be read, or says something else.
+    pub(crate) fn read(data: &Path) -> Result<Option<Self>, Failure> {
+        let file = data.join(RUN_FILE);
+        let broken = |error: &dyn std::fmt::Display| {
+            Failure::new(format!("can't read {}: {error}", file.display()))
+        };
+        match std::fs::read_to_string(&file) {
+            Ok(text) => serde_json::from_str(&text).map(Some).map_err(|error| broken(&error)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(broken(&error)),
+        }
     }
 }
 
@@ -70,16 +81,13 @@ impl Endpoints {
         if let (Some(nats_url), Some(redis_url)) = told.clone() {
             return Ok(Self { nats_url, redis_url, tls: tls(environment)? });
         }
-        let file = data.join(RUN_FILE);
-        let text = std::fs::read_to_string(&file).map_err(|error| {
+        let running = Running::read(data)?.ok_or_else(|| {
             Failure::usage(format!(
-                "no running fly-llm found ({}: {error}): start `fly-llm up`, name its folder with \
-                 --data, or set NATS_URL and REDIS_URL",
-                file.display()
+                "no running fly-llm found ({} isn't there): start `fly-llm up`, name its folder \
+                 with --data, or set NATS_URL and REDIS_URL",
+                data.join(RUN_FILE).display()
             ))
         })?;
-        let running: Running = serde_json::from_str(&text)
-            .map_err(|error| Failure::new(format!("{}: {error}", file.display())))?;
         Ok(Self {
             nats_url: told.0.unwrap_or(running.nats_url),
             redis_url: told.1.unwrap_or(running.redis_url),
@@ -107,7 +115,7 @@ impl Endpoints {
         name: &str,
     ) -> Result<Bus, Failure> {
         let nats_url = required(nats_url(environment)?, NATS_URL, NATS_EXAMPLE)?;
-        Self { nats_url, redis_url: String::new(), tls: tls(environment)? }.bus(name).await
+        connect_nats(&nats_url, &tls(environment)?, name).await
     }
 
     /// Connects to NATS, waiting up to 30 s for it.
@@ -115,9 +123,7 @@ impl Endpoints {
     /// # Errors
     /// When it doesn't come, or is too old.
     pub(crate) async fn bus(&self, name: &str) -> Result<Bus, Failure> {
-        let final_ones =
-            |error: &BusError| matches!(error, BusError::Unauthorized(_) | BusError::TooOld(_));
-        patient(|| Bus::connect_over(&self.nats_url, name, &self.tls), final_ones).await
+        connect_nats(&self.nats_url, &self.tls, name).await
     }
 
     /// Connects to Redis, waiting up to 30 s for it.
@@ -128,6 +134,12 @@ impl Endpoints {
         let is_final = |error: &StoreError| matches!(error, StoreError::Unauthorized(_));
         patient(|| Store::connect(&self.redis_url), is_final).await
     }
+}
+
+async fn connect_nats(url: &str, tls: &Tls, name: &str) -> Result<Bus, Failure> {
+    let is_final =
+        |error: &BusError| matches!(error, BusError::Unauthorized(_) | BusError::TooOld(_));
+    patient(|| Bus::connect_over(url, name, tls), is_final).await
 }
 
 /// What TLS to NATS needs.
@@ -149,7 +161,7 @@ fn required(told: Option<String>, name: &str, example: &str) -> Result<String, F
 /// # Errors
 /// When that can't be an address: no waiting would help.
 pub(crate) fn nats_url(environment: &Environment) -> Result<Option<String>, Failure> {
-    address(environment, NATS_URL, NATS_EXAMPLE, Bus::is_address)
+    address(environment, (NATS_URL, "NATS", NATS_EXAMPLE), Bus::is_address)
 }
 
 /// Where the environment says that Redis is.
@@ -157,19 +169,18 @@ pub(crate) fn nats_url(environment: &Environment) -> Result<Option<String>, Fail
 /// # Errors
 /// When that can't be an address: no waiting would help.
 pub(crate) fn redis_url(environment: &Environment) -> Result<Option<String>, Failure> {
-    address(environment, REDIS_URL, REDIS_EXAMPLE, Store::is_address)
+    address(environment, (REDIS_URL, "Redis", REDIS_EXAMPLE), Store::is_address)
 }
 
 fn address(
     environment: &Environment,
-    name: &str,
-    example: &str,
+    (name, server, example): (&str, &str, &str),
     is_one: fn(&str) -> bool,
 ) -> Result<Option<String>, Failure> {
     match environment.get(name) {
         // What stands there may be a password: it isn't shown.
         Some(url) if !is_one(url) => Err(Failure::usage(format!(
-            "environment variable {name}: is not such an address: write {name}={example}"
+            "{name} can't be an address of {server}: write {name}={example}"
         ))),
         told => Ok(told.map(str::to_owned)),
     }
@@ -203,6 +214,19 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_running_one_left_is_read_and_what_is_broken_is_told() {
+        let data = tempfile::tempdir().unwrap();
+        let found = || Endpoints::find(&Environment::default(), data.path());
+        assert!(Running::read(data.path()).unwrap().is_none());
+        assert!(found().unwrap_err().to_string().contains("no running fly-llm found"));
+        std::fs::write(data.path().join(RUN_FILE), "{").unwrap();
+        for failure in [Running::read(data.path()).map(drop), found().map(drop)] {
+            let told = failure.unwrap_err().to_string();
+            assert!(told.starts_with("can't read ") && told.contains(RUN_FILE), "{told}");
+        }
+    }
 
     #[test]
     fn what_cannot_be_an_address_is_refused_at_once_and_not_shown() {

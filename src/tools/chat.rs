@@ -68,11 +68,15 @@ pub(super) async fn run(chat: Chat, environment: &Environment) -> Result<ExitCod
 
 /// The environment says, or a running `fly-llm up`.
 fn find(chat: &Chat, environment: &Environment) -> Result<Line, Failure> {
-    let running = Running::read(&chat.data.data);
     let given = |name: &str| environment.get(name).map(str::to_owned);
     let base_url = chat.url.clone().or_else(|| given(FLY_LLM_BASE_URL));
+    let api_key = given(FLY_LLM_API_KEY);
+    let running = match base_url.is_some() && api_key.is_some() {
+        true => None,
+        false => Running::read(&chat.data.data)?,
+    };
     let base_url = base_url.or_else(|| running.as_ref().map(|up| up.base_url.clone()));
-    let api_key = given(FLY_LLM_API_KEY).or_else(|| running.map(|up| up.api_key));
+    let api_key = api_key.or_else(|| running.map(|up| up.api_key));
     let (Some(base_url), Some(api_key)) = (base_url, api_key) else {
         return Err(Failure::usage(format!(
             "whom to ask? Set {FLY_LLM_BASE_URL} (http://HOST:8080/v1) and {FLY_LLM_API_KEY}, or \

@@ -71,7 +71,7 @@ impl Bus {
     ///
     /// # Errors
     /// When NATS doesn't confirm it: then it may or may not be written, and writing it again is
-    /// safe.
+    /// safe. [`BusError::TooMuch`] when it can never be written.
     pub async fn record(&self, event: &EventV1) -> Result<Recorded, BusError> {
         let subject = event.subject();
         let seal = match event.request() {
@@ -172,7 +172,7 @@ impl Bus {
         event: &EventV1,
     ) -> Result<Option<u64>, BusError> {
         if !event.is_possible() {
-            return Err(BusError::request("writing to the ledger", "nobody moves so much at once"));
+            return Err(BusError::TooMuch);
         }
         let body =
             event.to_json().map_err(|error| BusError::request("encoding a ledger event", error))?;
@@ -409,7 +409,7 @@ fn checked(
     }
     let cause = match event.is_possible() {
         true => "it ends a request without the seal of its gateway",
-        false => "nobody moves so much at once",
+        false => "its amount is beyond AMOUNT_MAX",
     };
     let cause = cause.to_owned();
     Err(BusError::Unreadable { subject: subject.to_owned(), cause })

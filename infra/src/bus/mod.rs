@@ -97,6 +97,9 @@ pub enum BusError {
         /// Why it failed.
         cause: String,
     },
+    /// An event moves more than any event may: the ledger never takes it.
+    #[error("writing to the ledger: the amount is beyond AMOUNT_MAX")]
+    TooMuch,
     /// A stored or received message isn't what the contract says.
     #[error("a message on {subject} can't be read: {cause}")]
     Unreadable {

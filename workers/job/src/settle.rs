@@ -6,6 +6,7 @@ use crate::meter;
 use crate::reply::Reply;
 use crate::worker::Worker;
 use crate::{Ended, deadline_exceeded};
+use infra::bus::BusError;
 use infra::bus::ledger::Recorded;
 use infra::clock;
 use infra::crash::Point;
@@ -127,6 +128,10 @@ async fn write(worker: &Worker, event: &EventV1, seal: Option<&str>) -> Option<R
         match worker.bus().record_under(event, seal).await {
             Ok(Some(recorded)) => return Some(recorded),
             Ok(None) => break,
+            Err(error @ BusError::TooMuch) => {
+                tracing::error!(%error, "no second attempt would help");
+                break;
+            }
             Err(error) => tracing::warn!(%error, "a charge is not confirmed yet"),
         }
         tokio::time::sleep(pause).await;
