@@ -112,7 +112,7 @@ pub(crate) async fn serve(
         }
     };
     stop.cancel();
-    workers.finish_within(drain_max + SETTLE_SECONDS_MAX).await;
+    workers.finish_or_warn(drain_max + SETTLE_SECONDS_MAX, "the provider worker").await;
     ended.map_or(Ok(()), Err)
 }
 

@@ -212,7 +212,7 @@ async fn run_gateway(arguments: Gateway, environment: Environment) -> Result<Exi
     };
     gateway::run(Listeners { api, metrics }, dependencies, stop.clone()).await?;
     tasks.stop().cancel();
-    tasks.finish_within(PORT_END_MAX).await;
+    tasks.finish_or_warn(PORT_END_MAX, "the watch of the configuration").await;
     ended(&stop)
 }
 
@@ -258,7 +258,7 @@ impl Port {
     /// Closes it.
     async fn close(self) {
         self.tasks.stop().cancel();
-        self.tasks.finish_within(PORT_END_MAX).await;
+        self.tasks.finish_or_warn(PORT_END_MAX, "the metrics port").await;
     }
 }
 

@@ -359,12 +359,12 @@ impl Roles {
 
     async fn end(self) {
         let in_order = [self.gateway, self.workers, self.billing];
-        for ((tasks, stop), limit) in in_order.into_iter().zip(ROLE_END_MAX) {
+        let names = ["the gateway", "the workers", "billing"];
+        let in_order = in_order.into_iter().zip(ROLE_END_MAX).zip(names);
+        for (((tasks, stop), limit), name) in in_order {
             stop.cancel();
             tasks.stop().cancel();
-            if !tasks.finish_within(limit).await {
-                tracing::warn!("a role took too long to end");
-            }
+            tasks.finish_or_warn(limit, name).await;
         }
     }
 }

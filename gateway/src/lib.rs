@@ -219,8 +219,8 @@ async fn settle(core: &Core) {
     while !core.exchange.is_empty() {
         tokio::time::sleep(SETTLE_POLL).await;
     }
-    core.detached.finish_within(END_SECONDS_MAX).await;
-    core.settlements.finish_within(END_SECONDS_MAX).await;
+    core.detached.finish_or_warn(END_SECONDS_MAX, "responses without a client").await;
+    core.settlements.finish_or_warn(END_SECONDS_MAX, "settlements").await;
 }
 
 /// The names of all kinds of personal data.

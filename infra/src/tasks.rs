@@ -72,9 +72,17 @@ impl Tasks {
     }
 
     /// Waits until all have ended by themselves, at most so long. Returns whether they have.
+    #[must_use = "what hasn't ended goes on: say so, as finish_or_warn does"]
     pub async fn finish_within(&self, limit: Duration) -> bool {
         self.tracker.close();
         tokio::time::timeout(limit, self.tracker.wait()).await.is_ok()
+    }
+
+    /// The same, and the log says of what some tasks have not ended.
+    pub async fn finish_or_warn(&self, limit: Duration, what: &str) {
+        if !self.finish_within(limit).await {
+            tracing::warn!(running = self.running(), "{what} did not end in time");
+        }
     }
 }
 

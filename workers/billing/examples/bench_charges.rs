@@ -99,7 +99,7 @@ async fn main() {
         sizes.disk, sizes.nats_memory, sizes.redis_memory
     );
     tasks.stop().cancel();
-    tasks.finish_within(END_SECONDS_MAX).await;
+    tasks.finish_or_warn(END_SECONDS_MAX, "billing").await;
     nats.stop(END_SECONDS_MAX).await;
     redis.stop(END_SECONDS_MAX).await;
 }

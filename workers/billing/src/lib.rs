@@ -85,9 +85,6 @@ pub async fn run(billing: Billing, stop: CancellationToken) {
         tasks.spawn_vital("recharge", recharge);
     }
     tasks.stop().cancelled().await;
-    if !tasks.finish_within(END_SECONDS_MAX).await {
-        tracing::warn!(
-            "billing did not end in time; what is unapplied will be applied at next start"
-        );
-    }
+    // What is unapplied then will be applied at the next start.
+    tasks.finish_or_warn(END_SECONDS_MAX, "billing").await;
 }

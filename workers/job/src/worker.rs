@@ -181,17 +181,16 @@ impl Worker {
         self.draining.cancel();
         let began = Instant::now();
         // A job that was on its way must be among the running ones before these are waited for.
-        if !pulls.finish_within(self.settings.pull_lifetime + PULLS_END_SECONDS_MAX).await {
-            tracing::warn!("the last pulls did not end in time");
-        }
+        let pulls_end = self.settings.pull_lifetime + PULLS_END_SECONDS_MAX;
+        pulls.finish_or_warn(pulls_end, "the last pulls").await;
         let left = self.settings.drain_max.saturating_sub(began.elapsed());
         if !jobs.finish_within(left).await {
             tracing::warn!(running = jobs.running(), "the drain took too long; jobs are stopped");
             self.running.stop_all();
-            jobs.finish_within(SETTLE_SECONDS_MAX).await;
+            jobs.finish_or_warn(SETTLE_SECONDS_MAX, "stopped jobs").await;
         }
         adverts.stop().cancel();
-        adverts.finish_within(SETTLE_SECONDS_MAX).await;
+        adverts.finish_or_warn(SETTLE_SECONDS_MAX, "adverts").await;
         loops.stop().cancel();
         self.bus.flush().await;
         Ok(())
