@@ -63,6 +63,20 @@ has() {
     command -v "$1" >/dev/null 2>&1
 }
 
+# virtual_environment FOLDER PINS WHAT: Python with exactly these packages, made anew when the pins
+# change. They are copied last: an installation that broke off is begun again.
+virtual_environment() {
+    if cmp -s "$2" "$1/installed.txt" && "$1/bin/python" -c '' 2>/dev/null; then
+        return
+    fi
+    "$scripts/install-packages" pip
+    say "installing $3"
+    python3 -m venv --clear --without-pip "$1" || fail "python3 cannot make $1"
+    python3 -m pip --python "$1/bin/python" --quiet --disable-pip-version-check install \
+        --requirement "$2" >&2 || fail "$3 cannot be installed (pip 22.3 or newer is needed)"
+    cp "$2" "$1/installed.txt"
+}
+
 sha256_of() {
     if has sha256sum; then
         sha256sum "$1" | cut -d ' ' -f 1
