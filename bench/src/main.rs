@@ -63,6 +63,10 @@ struct Arguments {
     /// Only the cell of this name, such as "plain 64"; may be given several times.
     #[arg(long = "only", value_name = "CELL")]
     only: Vec<String>,
+    /// Prints the number of the first process of this role, such as "gateway", when the load on it
+    /// begins: for a profiler.
+    #[arg(long, value_name = "ROLE")]
+    profile: Option<String>,
     /// A process for each role, or `fly-llm up`.
     #[arg(long, value_enum, default_value_t = Form::Processes)]
     form: Form,
@@ -116,6 +120,14 @@ async fn measure(arguments: &Arguments) -> ExitCode {
     let mut rows = Vec::new();
     for cell in cells(arguments) {
         let alone = load::run(std::slice::from_ref(&direct), &cell, time).await;
+        if let Some(role) = &arguments.profile {
+            let Some(process) = product.process_of(role) else {
+                eprintln!("no process is a {role}");
+                product.stop().await;
+                return ExitCode::FAILURE;
+            };
+            println!("{}", serde_json::json!({"profiled": process}));
+        }
         let (before, idle) = (product.spent(), product.memory());
         let load = load::run(product.targets(), &cell, time);
         let (through, memory) = tokio::join!(load, product.memory_within(&cell, time));

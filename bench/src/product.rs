@@ -178,6 +178,12 @@ impl Product {
         ids.map(|id| Share::of(id, percent)).collect()
     }
 
+    /// The first process of a role.
+    pub(crate) fn process_of(&self, role: &str) -> Option<u32> {
+        let named = |(name, id): (String, u32)| (name == role).then_some(id);
+        self.processes().into_iter().find_map(named)
+    }
+
     fn processes(&self) -> Vec<(String, u32)> {
         let ours = std::process::id();
         let names: BTreeMap<u32, &String> =
