@@ -1,15 +1,15 @@
-# The few commands of this repository. Each is a script in scripts/, which also runs without make.
+# The few commands of this repository. Most are a script in scripts/, which also runs without make.
 
 .DEFAULT_GOAL := help
 .PHONY: help up test test-clients test-browser test-compose test-processors soak sbom fuzz chaos
 .PHONY: bench bench-steps bench-cache bench-queue bench-llama bench-charges bench-masking profile
-.PHONY: router-eval semantic-eval test-tools fmt lint deny clean
+.PHONY: router-eval semantic-eval test-tools fmt lint lint-format lint-code lint-scripts deny clean
 
 # Passed to the program: make up ARGS="--json", make test ARGS="--test tidy".
 ARGS ?=
 
 help: ## このヘルプを表示 / Show this help
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 up: ## 必要なものを入れ、ビルドし、起動 / Install what is missing, build, run (Ctrl-C ends it)
 	@scripts/up $(ARGS)
@@ -61,10 +61,11 @@ bench-steps: ## 各段階の速さを測る / Measure each step of a request alo
 bench-masking: ## マスクの速さを測る / Measure masking, with a digest of what it gives (ARGS=FILE.jsonl)
 	@scripts/bench-masking $(ARGS)
 
-# How long each target of make fuzz runs.
-SECONDS ?= 60
+# How long make chaos, make soak and each target of make fuzz run. Memory is judged from 120 on.
+fuzz chaos: SECONDS ?= 60
+soak: SECONDS ?= 120
 
-soak: ## 長く動かして記憶と台帳を見る / Run for SECONDS under load: memory stays flat, sums agree
+soak: ## 長く動かして記憶と台帳を見る / Run under load: memory stays flat, sums agree (SECONDS=120 or more)
 	@FLY_LLM_SOAK_SECONDS=$(SECONDS) scripts/test -p fly-llm --test deploy soak -- --nocapture
 
 sbom: ## 部品表 (CycloneDX) を表示 / Print what the program is made of, as CycloneDX
@@ -91,8 +92,15 @@ test-tools: ## テストに必要なものだけ入れる / Only install what bu
 fmt: ## コードを整形 / Format the code
 	@scripts/cargo fmt
 
-lint: ## 整形と Clippy の検査 / Check format and Clippy
+lint: lint-format lint-scripts lint-code ## 整形と Clippy の検査 / Check format, scripts and code (Clippy)
+
+lint-format:
 	@scripts/cargo fmt --check
+
+lint-scripts:
+	@scripts/lint-scripts
+
+lint-code:
 	@scripts/cargo clippy --workspace --all-targets --locked -- -D warnings
 
 deny: ## 依存関係とライセンスの検査 / Check dependencies and licences
