@@ -161,7 +161,7 @@ fn required(told: Option<String>, name: &str, example: &str) -> Result<String, F
 /// # Errors
 /// When that can't be an address: no waiting would help.
 pub(crate) fn nats_url(environment: &Environment) -> Result<Option<String>, Failure> {
-    address(environment, (NATS_URL, "NATS", NATS_EXAMPLE), Bus::is_address)
+    address(environment, NATS_URL, "NATS", NATS_EXAMPLE, Bus::is_address)
 }
 
 /// Where the environment says that Redis is.
@@ -169,12 +169,14 @@ pub(crate) fn nats_url(environment: &Environment) -> Result<Option<String>, Fail
 /// # Errors
 /// When that can't be an address: no waiting would help.
 pub(crate) fn redis_url(environment: &Environment) -> Result<Option<String>, Failure> {
-    address(environment, (REDIS_URL, "Redis", REDIS_EXAMPLE), Store::is_address)
+    address(environment, REDIS_URL, "Redis", REDIS_EXAMPLE, Store::is_address)
 }
 
 fn address(
     environment: &Environment,
-    (name, server, example): (&str, &str, &str),
+    name: &str,
+    server: &str,
+    example: &str,
     is_one: fn(&str) -> bool,
 ) -> Result<Option<String>, Failure> {
     match environment.get(name) {

@@ -2,15 +2,13 @@
 //! one takes no more jobs but finishes what it has, however long that takes. When the operator
 //! drains the worker, all of it ends in the same way.
 
-use infra::bus::Bus;
 use infra::config::{Config, Model, Workers};
-use infra::metrics::Metrics;
 use infra::tasks::Tasks;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use worker_provider::RunError;
+use worker_provider::{Given, RunError};
 
 /// What is left for settling when the drain is over.
 const SETTLE_SECONDS_MAX: Duration = Duration::from_secs(15);
@@ -54,7 +52,7 @@ struct Generation {
 /// When NATS refuses what a worker needs.
 pub(crate) async fn serve(
     mut configs: watch::Receiver<Arc<Config>>,
-    (bus, metrics): (Bus, Metrics),
+    given: Given,
     stop: CancellationToken,
 ) -> Result<(), RunError> {
     let workers = Tasks::new();
@@ -64,7 +62,7 @@ pub(crate) async fn serve(
         let former = former.models();
         let retired = CancellationToken::new();
         let generation = Generation { config: Arc::clone(&config), retired: retired.clone() };
-        let (given, until, failed) = ((bus.clone(), metrics.clone()), stop.clone(), failed.clone());
+        let (given, until, failed) = (given.clone(), stop.clone(), failed.clone());
         let dismissed = dismissed.clone();
         if config.models.iter().any(|model| model.can_be_called()) {
             workers.spawn("provider", async move {

@@ -24,13 +24,21 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+use worker_provider::Given;
 
 /// Exit code for a wrong command line or configuration (`EX_USAGE`).
 pub(crate) const EXIT_USAGE: u8 = 64;
 
 /// The configuration that is read when none is named.
 const CONFIG_HERE: &str = "config.yaml";
+
+/// How long the port may take to close.
+const PORT_END_MAX: Duration = Duration::from_secs(2);
+
+/// Whether this build can run a model of its own.
+pub(crate) const HAS_LLAMA: bool = cfg!(feature = "rakuten");
 
 /// Why the program ends without having done its work.
 #[derive(Debug)]
@@ -224,9 +232,6 @@ fn ended(stop: &CancellationToken) -> Result<ExitCode, Failure> {
     }
 }
 
-/// How long the port may take to close.
-const PORT_END_MAX: Duration = Duration::from_secs(2);
-
 /// What a worker may have beside its work.
 struct Port {
     tasks: Tasks,
@@ -277,19 +282,23 @@ async fn call_vendors(
     stop: CancellationToken,
 ) -> Result<ExitCode, Failure> {
     let port = Port::open(port, (&bus, None), true, &stop).await?;
-    let config = Arc::clone(&reload.running);
-    if !config.models.iter().any(|model| model.can_be_called()) {
-        // It says what is missing.
-        let (metrics, never) = (port.metrics.clone(), CancellationToken::new());
-        worker_provider::run(&config, bus.clone(), metrics, never).await?;
+    if !reload.running.models.iter().any(|model| model.can_be_called()) {
+        return Err(worker_provider::nothing_to_serve().into());
     }
     let check = |config: &Config| worker_provider::check(config).map_err(Failure::new);
     let reload = Reload { metrics: Some(port.metrics.clone()), check, ..reload };
     let configs = reload.watch(&port.tasks);
-    let given = (bus, port.metrics.clone());
+    let given = Given { bus, metrics: port.metrics.clone() };
     let ran = provider::serve(configs, given, stop).await;
     port.close().await;
     Ok(ran.map(|()| ExitCode::SUCCESS)?)
+}
+
+/// Watches a configuration of which this role takes nothing before its next start: a change is told
+/// in the log, and SIGHUP ends nothing.
+fn only_tells(reload: Reload, port: &Port) -> watch::Receiver<Arc<Config>> {
+    let metrics = Some(port.metrics.clone());
+    Reload { metrics, takes_nothing: true, ..reload }.watch(&port.tasks)
 }
 
 async fn run_billing(arguments: Plain, environment: Environment) -> Result<ExitCode, Failure> {
@@ -302,10 +311,8 @@ async fn run_billing(arguments: Plain, environment: Environment) -> Result<ExitC
     let stop = stopped_by_signal();
     let port = Port::open(arguments.port, (&bus, Some(&store)), false, &stop).await?;
     let reload = reload(&arguments.config, &environment, &config);
-    // Nothing of billing changes while it runs: the watch says so, and SIGHUP ends nothing.
-    let counted = Some(port.metrics.clone());
-    let adjust_nothing = Reload { metrics: counted, takes_nothing: true, ..reload };
-    let _configs = adjust_nothing.watch(&port.tasks);
+    // Nothing of billing changes while it runs.
+    let _configs = only_tells(reload, &port);
     let billing = worker_billing::Billing { bus, store, metrics: port.metrics.clone(), payments };
     worker_billing::run(billing, stop.clone()).await;
     port.close().await;
@@ -328,17 +335,16 @@ async fn run_rakuten(arguments: Rakuten, environment: Environment) -> Result<Exi
     let file = arguments.model.or_else(|| configured_file(&config, name.as_deref()));
     let running = Arc::new(config.clone());
     let reload = reload(&arguments.config, &environment, &running);
-    // How a model of our own runs changes at the next start: the watch says so.
-    let counted = Some(port.metrics.clone());
-    let adjust_nothing = Reload { metrics: counted, takes_nothing: true, ..reload };
-    let _configs = adjust_nothing.watch(&port.tasks);
+    // How a model of our own runs changes at the next start.
+    let _configs = only_tells(reload, &port);
     if let (Some(address), Some(file)) = (&arguments.fetch, &file) {
         tokio::select! {
             () = stop.cancelled() => return Ok(ExitCode::SUCCESS),
             fetched = infra::fetch::file(address, file) => fetched?,
         }
     }
-    let ran = serve_llama(&config, (name, file), bus, (port.metrics.clone(), stop)).await;
+    let given = Given { bus, metrics: port.metrics.clone() };
+    let ran = serve_llama(&config, name, file, given, stop).await;
     port.close().await;
     ran.map(|()| ExitCode::SUCCESS)
 }
@@ -369,9 +375,10 @@ fn configured_file(config: &Config, name: Option<&str>) -> Option<PathBuf> {
 #[cfg(feature = "rakuten")]
 async fn serve_llama(
     config: &Config,
-    (name, file): (Option<String>, Option<PathBuf>),
-    bus: Bus,
-    (metrics, stop): (Metrics, CancellationToken),
+    name: Option<String>,
+    file: Option<PathBuf>,
+    Given { bus, metrics }: Given,
+    stop: CancellationToken,
 ) -> Result<(), Failure> {
     let served = worker_rakuten::Served { name, file };
     worker_rakuten::run(config, served, bus, metrics, stop).await.map_err(Failure::new)
@@ -380,15 +387,13 @@ async fn serve_llama(
 #[cfg(not(feature = "rakuten"))]
 async fn serve_llama(
     _config: &Config,
-    _served: (Option<String>, Option<PathBuf>),
-    _bus: Bus,
-    _given: (Metrics, CancellationToken),
+    _name: Option<String>,
+    _file: Option<PathBuf>,
+    _given: Given,
+    _stop: CancellationToken,
 ) -> Result<(), Failure> {
     Err(Failure::usage("this build has no llama.cpp: build with --features rakuten"))
 }
-
-/// Whether this build can run a model of its own.
-pub(crate) const HAS_LLAMA: bool = cfg!(feature = "rakuten");
 
 /// A parent that is killed can't tell: the end of our standard input does.
 fn stop_with_standard_input(stop: CancellationToken) -> Result<(), Failure> {

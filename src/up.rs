@@ -31,6 +31,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
+use worker_provider::Given;
 
 /// Where keys are kept between two starts, in the data folder.
 const SECRETS_FILE: &str = "secrets.json";
@@ -326,7 +327,8 @@ impl Roles {
             worker_billing::run(billing, until).await;
             ended.cancel();
         });
-        let (changing, given) = (configs.clone(), (bus.clone(), metrics.clone()));
+        let (changing, given) =
+            (configs.clone(), Given { bus: bus.clone(), metrics: metrics.clone() });
         let (until, ended) = (roles.workers.1.clone(), stop.clone());
         roles.workers.0.spawn("provider", async move {
             // One that the operator drained has a successor, as under every supervisor.

@@ -108,7 +108,9 @@ impl Role {
         let given = given.clone();
         Self::start("provider", |metrics, stop| async move {
             let bus = given.bus(&given.nats_urls.worker, "worker provider").await?;
-            worker_provider::run(&given.config, bus, metrics, stop).await.map_err(text)
+            worker_provider::run(&given.config, worker_provider::Given { bus, metrics }, stop)
+                .await
+                .map_err(text)
         })
     }
 

@@ -43,4 +43,4 @@ pub use provider::{CalledFor, Provider, StartError};
 pub use sink::{Ended, Sink, SinkClosed};
 pub use upstream::{ApiKey, Upstream};
 pub use vectors::Vectors;
-pub use worker::{RunError, check, run, run_until_retired};
+pub use worker::{Given, RunError, check, nothing_to_serve, run, run_until_retired};

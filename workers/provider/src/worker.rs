@@ -42,17 +42,31 @@ pub fn check(config: &Config) -> Result<(), RunError> {
     provider(config, &callable(config)).map(drop)
 }
 
+/// What a worker is given beside its configuration.
+#[derive(Clone)]
+pub struct Given {
+    /// Jobs come from here, and answers go there.
+    pub bus: Bus,
+    /// Counters.
+    pub metrics: Metrics,
+}
+
 /// Serves every configured model that can be called from here, until `stop`.
 ///
 /// # Errors
 /// When there is none, one is wrongly configured, or NATS refuses what a worker needs.
-pub async fn run(
-    config: &Config,
-    bus: Bus,
-    metrics: Metrics,
-    stop: CancellationToken,
-) -> Result<(), RunError> {
-    run_until_retired(config, &[], (bus, metrics), stop, CancellationToken::new()).await
+pub async fn run(config: &Config, given: Given, stop: CancellationToken) -> Result<(), RunError> {
+    run_until_retired(config, &[], given, stop, CancellationToken::new()).await
+}
+
+/// What a worker says that can call no model.
+pub fn nothing_to_serve() -> RunError {
+    WorkerError::NothingToServe(
+        "no model can be called: set OPENAI_API_KEY or ANTHROPIC_API_KEY, or configure a model \
+         with api_base and without api_key"
+            .to_owned(),
+    )
+    .into()
 }
 
 /// The same; at `retired` it takes no more jobs and lets running ones take their time until `stop`.
@@ -63,23 +77,18 @@ pub async fn run(
 pub async fn run_until_retired(
     config: &Config,
     former: &[Arc<Model>],
-    (bus, metrics): (Bus, Metrics),
+    given: Given,
     stop: CancellationToken,
     retired: CancellationToken,
 ) -> Result<(), RunError> {
     let callable = callable(config);
     if callable.is_empty() {
-        return Err(WorkerError::NothingToServe(
-            "no model can be called: set OPENAI_API_KEY or ANTHROPIC_API_KEY, or configure a model \
-             with api_base and without api_key"
-                .to_owned(),
-        )
-        .into());
+        return Err(nothing_to_serve());
     }
     let is_gone = |model: &&Arc<Model>| callable.iter().all(|it| it.name != model.name);
     let former: Vec<&Arc<Model>> = former.iter().filter(is_gone).collect();
     let provider = provider(config, &[callable.as_slice(), &former].concat())?;
-    let provider = provider.counting(metrics.clone());
+    let provider = provider.counting(given.metrics.clone());
     let alive_interval = Duration::from_secs(config.queue.acknowledge_seconds) / 3;
     let settings = WorkerSettings {
         pools: pools(config, &callable, &former),
@@ -87,7 +96,7 @@ pub async fn run_until_retired(
         alive_interval,
         pull_lifetime: Duration::from_millis(config.queue.pull_ms),
     };
-    let worker = Worker::new(bus, Arc::new(Calls(provider)), metrics, settings);
+    let worker = Worker::new(given.bus, Arc::new(Calls(provider)), given.metrics, settings);
     tracing::info!(worker = %worker.id(), models = callable.len(), "serving vendors' models");
     let keyless = keyless(config);
     if !keyless.is_empty() {
