@@ -1,26 +1,26 @@
-//! The billing worker: follow → apply → (expire, reconcile, recharge). It turns the ledger into
-//! balances, exactly once, and settles what nobody settled. It never decides a price and never
-//! sees a prompt.
+//! The billing worker: begin → follow; beside it expire, lapse, close, reconcile, recharge. It turns
+//! the ledger into balances, exactly once, and settles what nobody settled. It never decides a price
+//! and never sees a prompt.
 
-/// 1. The ledger's events, in order, from where the view stands.
-mod follow;
-
-/// What an empty view begins with.
+/// 1. What an empty view begins with.
 pub mod begin;
 
-/// 2. Holds that nobody settled in time.
+/// 2. The ledger's events, in order, from where the view stands.
+mod follow;
+
+/// Beside: holds that nobody settled in time.
 mod expire;
 
-/// 3. Bought credit that ends.
+/// Beside: bought credit that ends.
 mod lapse;
 
-/// 4. Payments whose webhook never came.
-mod reconcile;
-
-/// 5. Months of which nothing can come any more.
+/// Beside: months of which nothing can come any more.
 pub mod close;
 
-/// 6. Saved cards that are charged when credit runs out.
+/// Beside, where something is sold: payments whose webhook never came.
+mod reconcile;
+
+/// Beside, where something is sold: saved cards that are charged when credit runs out.
 mod recharge;
 
 use infra::bus::Bus;
