@@ -28,6 +28,15 @@ pub mod coupons;
 /// Auto-recharge, account by account.
 pub mod recharges;
 
+/// What a connection over TLS needs.
+mod tls;
+
+/// What is told of the connection itself.
+mod ears;
+
+/// Workers, as they advertise themselves.
+mod adverts;
+
 /// A job as a worker gets it.
 pub mod delivery;
 
@@ -43,12 +52,12 @@ pub mod direct;
 /// Jobs and frames that need not leave the process.
 pub mod near;
 
-use crate::environment::{Environment, NATS_TLS_CA, NATS_TLS_CERT, NATS_TLS_KEY};
+pub use tls::Tls;
+
+use crate::secret::without_secret;
 use async_nats::jetstream;
-use futures::StreamExt;
-use schemas::advert::Advert;
+use ears::Ears;
 use schemas::subjects;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -266,23 +275,6 @@ impl Bus {
         self.client.server_info().max_payload
     }
 
-    /// Waits until a worker of a pool advertises itself.
-    ///
-    /// # Errors
-    /// When adverts can't be listened to.
-    pub async fn wait_for_worker(&self, pool: &str) -> Result<(), BusError> {
-        let listening = |error| BusError::request("listening for adverts", error);
-        let mut adverts =
-            self.client.subscribe(subjects::HEALTH_SUBJECTS).await.map_err(listening)?;
-        while let Some(message) = adverts.next().await {
-            let advert = serde_json::from_slice(&message.payload);
-            if matches!(advert, Ok(Advert::V1(advert)) if advert.pool == pool) {
-                return Ok(());
-            }
-        }
-        Err(BusError::request("listening for adverts", "the connection is closed"))
-    }
-
     /// Sends what was published and closes nothing: for the end of a process, which doesn't wait
     /// for a NATS that is away.
     pub async fn flush(&self) {
@@ -291,79 +283,6 @@ impl Bus {
             Ok(Err(error)) => tracing::debug!(%error, "the last messages couldn't be flushed"),
             Err(_) => tracing::warn!("NATS is away: the last messages couldn't be flushed"),
         }
-    }
-}
-
-/// What is told of the connection itself.
-struct Ears {
-    connected: watch::Sender<u64>,
-    denied: watch::Sender<Option<String>>,
-    direct_denied: Arc<AtomicBool>,
-    work_denied: Arc<AtomicBool>,
-    writable: Arc<writable::Writable>,
-}
-
-impl Ears {
-    fn hear(&self, event: &async_nats::Event) {
-        match event {
-            async_nats::Event::Connected => {
-                self.writable.open();
-                // What nats.conf refuses now it says again.
-                self.work_denied.store(false, Ordering::Relaxed);
-                self.direct_denied.store(false, Ordering::Relaxed);
-                self.connected.send_modify(|count| *count += 1);
-            }
-            async_nats::Event::Disconnected => tracing::warn!("NATS is away"),
-            async_nats::Event::Closed => tracing::debug!("the connection is closed"),
-            async_nats::Event::ServerError(async_nats::ServerError::Other(said))
-                if is_denial(said) =>
-            {
-                // Whoever asked only sees that no answer comes.
-                tracing::error!(said, "NATS lets our user not do this: see nats.conf");
-                if said.contains(subjects::DIRECT_PREFIX) {
-                    self.direct_denied.store(true, Ordering::Relaxed);
-                }
-                if is_of_work(said) {
-                    self.work_denied.store(true, Ordering::Relaxed);
-                }
-                self.denied.send_replace(Some(said.clone()));
-            }
-            other => tracing::warn!(event = %other, "NATS says"),
-        }
-    }
-}
-
-/// What a connection over TLS needs beside a URL that begins with `tls://`. Without an own CA the
-/// system's are trusted.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Tls {
-    /// Who signs NATS's certificate. With one, a connection without TLS is refused.
-    pub ca: Option<PathBuf>,
-    /// Our own certificate and its key, when NATS wants to know us.
-    pub certificate: Option<(PathBuf, PathBuf)>,
-}
-
-impl Tls {
-    /// As the environment says; `None` when a certificate comes without its key or the other way
-    /// round.
-    pub fn of(environment: &Environment) -> Option<Self> {
-        let path = |name: &str| environment.get(name).map(PathBuf::from);
-        let certificate = match (path(NATS_TLS_CERT), path(NATS_TLS_KEY)) {
-            (None, None) => None,
-            (certificate, key) => Some((certificate?, key?)),
-        };
-        Some(Self { ca: path(NATS_TLS_CA), certificate })
-    }
-
-    fn secure(&self, mut options: async_nats::ConnectOptions) -> async_nats::ConnectOptions {
-        crate::net::install_cryptography();
-        if let Some(ca) = &self.ca {
-            options = options.add_root_certificates(ca.clone()).require_tls(true);
-        }
-        if let Some((certificate, key)) = &self.certificate {
-            options = options.add_client_certificate(certificate.clone(), key.clone());
-        }
-        options
     }
 }
 
@@ -380,31 +299,10 @@ fn credentials(servers: &[async_nats::ServerAddr]) -> async_nats::ConnectOptions
     }
 }
 
-fn is_denial(said: &str) -> bool {
-    said.to_lowercase().starts_with("permissions violation")
-}
-
-/// Whether a denial is of what no worker can do without: to be heard, to be given jobs, and to
-/// charge. NATS names the subject in quotes.
-fn is_of_work(said: &str) -> bool {
-    let pull = subjects::pull(subjects::CHAT_STREAM, "");
-    let needed = [subjects::HEALTH_PREFIX, &pull, subjects::LEDGER_PREFIX];
-    needed.iter().any(|beginning| said.contains(&format!("\"{beginning}")))
-}
-
 fn new_enough(version: &str) -> bool {
     let mut numbers = version.split(['.', '-']).map(|part| part.parse::<u64>().unwrap_or(0));
     let version = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
     version >= SERVER_VERSION_MIN
-}
-
-/// A URL without what stands before `@`.
-pub fn without_secret(url: &str) -> String {
-    match (url.split_once("://"), url.rsplit_once('@')) {
-        (Some((scheme, _)), Some((_, host))) => format!("{scheme}://***@{host}"),
-        (None, Some((_, host))) => format!("***@{host}"),
-        (_, None) => url.to_owned(),
-    }
 }
 
 #[cfg(test)]
@@ -415,33 +313,5 @@ mod tests {
     fn old_servers_are_refused() {
         assert!(!new_enough("2.9.10") && !new_enough("2.11.11"));
         assert!(new_enough("2.12.0") && new_enough("2.15.1") && new_enough("3.0.0-beta"));
-    }
-
-    #[test]
-    fn a_worker_is_denied_its_work_by_what_nats_says() {
-        let denied = |subject: &str| format!("Permissions Violation for Publish to \"{subject}\"");
-        for subject in ["health.p.w", "$JS.API.CONSUMER.MSG.NEXT.CHAT.p", "led.1.a.use.r"] {
-            assert!(is_of_work(&denied(subject)), "{subject}");
-        }
-        for subject in ["direct.p.w", "$JS.API.CONSUMER.MSG.NEXT.KV_KEYS.p", "gw.led.claim"] {
-            assert!(!is_of_work(&denied(subject)), "{subject}");
-        }
-    }
-
-    #[test]
-    fn a_certificate_comes_with_its_key_or_not_at_all() {
-        let tls = |pairs| Tls::of(&Environment::of::<2>(pairs));
-        assert_eq!(tls([("A", ""), ("B", "")]), Some(Tls::default()));
-        assert_eq!(tls([(NATS_TLS_CERT, "c"), ("B", "")]), None);
-        assert_eq!(tls([(NATS_TLS_KEY, "k"), (NATS_TLS_CA, "ca")]), None);
-        let both = tls([(NATS_TLS_CERT, "c"), (NATS_TLS_KEY, "k")]).unwrap();
-        assert_eq!(both.certificate, Some(("c".into(), "k".into())));
-    }
-
-    #[test]
-    fn secrets_leave_urls() {
-        assert_eq!(without_secret("nats://u:p@h:1"), "nats://***@h:1");
-        assert_eq!(without_secret("u:p@h:1"), "***@h:1");
-        assert_eq!(without_secret("nats://h:1"), "nats://h:1");
     }
 }

@@ -67,8 +67,8 @@ pub mod backgrounds;
 /// What users think of answers, and who answered them last.
 pub mod opinions;
 
-use crate::bus::without_secret;
 use crate::calendar::TimeZone;
+use crate::secret::without_secret;
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::io::tcp::TcpSettings;
 use std::time::Duration;
