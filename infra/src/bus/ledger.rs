@@ -3,6 +3,7 @@
 
 use super::seal::{SEAL, Sealer};
 use super::{Bus, BusError};
+use async_nats::jetstream;
 use async_nats::jetstream::consumer::{DeliverPolicy, pull};
 use async_nats::jetstream::context::PublishErrorKind;
 use async_nats::jetstream::message::StreamMessage;
@@ -56,6 +57,9 @@ impl Entry {
         }
     }
 }
+
+/// The ledger, of which only its messages are asked for.
+type LedgerStream = jetstream::stream::Stream<()>;
 
 /// What stands on a subject.
 enum Standing {
@@ -218,6 +222,11 @@ impl Bus {
             .map_or_else(Standing::Refused, |event| Standing::Event(Box::new(event))))
     }
 
+    async fn ledger_stream(&self) -> Result<LedgerStream, BusError> {
+        let stream = self.jetstream().get_stream_no_info(subjects::LEDGER_STREAM).await;
+        stream.map_err(|error| BusError::request("reading the ledger", error))
+    }
+
     /// Boxed: it is rare, and whoever writes an event would have room for it.
     fn last_on<'a>(
         &'a self,
@@ -225,11 +234,7 @@ impl Bus {
     ) -> BoxFuture<'a, Result<Option<StreamMessage>, BusError>> {
         use async_nats::jetstream::stream::DirectGetErrorKind;
         Box::pin(async move {
-            let stream = self
-                .jetstream()
-                .get_stream_no_info(subjects::LEDGER_STREAM)
-                .await
-                .map_err(|error| BusError::request("reading the ledger", error))?;
+            let stream = self.ledger_stream().await?;
             match stream.direct_get_last_for_subject(subject).await {
                 Ok(message) => Ok(Some(message)),
                 Err(error) if error.kind() == DirectGetErrorKind::NotFound => Ok(None),
@@ -274,11 +279,7 @@ impl Bus {
     /// # Errors
     /// When NATS can't be asked.
     pub async fn first_event(&self, filter: &str, from: u64) -> Result<Option<EventV1>, BusError> {
-        let stream = self
-            .jetstream()
-            .get_stream_no_info(subjects::LEDGER_STREAM)
-            .await
-            .map_err(|error| BusError::request("reading the ledger", error))?;
+        let stream = self.ledger_stream().await?;
         let sealer = self.sealer().await?;
         let mut from = from;
         loop {
@@ -302,11 +303,7 @@ impl Bus {
         filter: &str,
         from: u64,
     ) -> Result<Option<(u64, u64)>, BusError> {
-        let stream = self
-            .jetstream()
-            .get_stream_no_info(subjects::LEDGER_STREAM)
-            .await
-            .map_err(|error| BusError::request("reading the ledger", error))?;
+        let stream = self.ledger_stream().await?;
         match stream.get_first_raw_message_by_subject(filter, from).await {
             Ok(message) => Ok(Some((message.sequence, milliseconds(message.time)))),
             Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => Ok(None),
@@ -315,11 +312,7 @@ impl Bus {
     }
 
     async fn last_message(&self, filter: &str) -> Result<Option<StreamMessage>, BusError> {
-        let stream = self
-            .jetstream()
-            .get_stream_no_info(subjects::LEDGER_STREAM)
-            .await
-            .map_err(|error| BusError::request("reading the ledger", error))?;
+        let stream = self.ledger_stream().await?;
         match stream.get_last_raw_message_by_subject(filter).await {
             Ok(message) => Ok(Some(message)),
             Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => Ok(None),
