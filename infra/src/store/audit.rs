@@ -5,7 +5,7 @@ use super::{Store, StoreError, keys};
 use serde::{Deserialize, Serialize};
 
 /// Deeds that are kept to be shown.
-pub const AUDIT_ROWS_MAX: isize = 1_000;
+const AUDIT_ROWS_MAX: isize = 1_000;
 
 /// One deed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,17 +22,7 @@ impl Store {
     /// # Errors
     /// When Redis is away.
     pub async fn note_audit(&self, row: &AuditRow) -> Result<(), StoreError> {
-        let name = keys::audit();
-        let text = serde_json::to_string(row).map_err(|_| StoreError::Unreadable(name.clone()))?;
-        redis::pipe()
-            .atomic()
-            .lpush(&name, text)
-            .ignore()
-            .ltrim(&name, 0, AUDIT_ROWS_MAX - 1)
-            .ignore()
-            .query_async::<()>(&mut self.connection())
-            .await?;
-        Ok(())
+        self.push_lately(keys::audit(), row, AUDIT_ROWS_MAX).await
     }
 
     /// The last deeds, the newest first.
@@ -40,14 +30,6 @@ impl Store {
     /// # Errors
     /// When Redis is away.
     pub async fn audits(&self) -> Result<Vec<AuditRow>, StoreError> {
-        let name = keys::audit();
-        let rows: Vec<String> = redis::cmd("LRANGE")
-            .arg(&name)
-            .arg(0)
-            .arg(AUDIT_ROWS_MAX - 1)
-            .query_async(&mut self.connection())
-            .await?;
-        let rows = rows.iter().map(|row| serde_json::from_str(row));
-        rows.collect::<Result<_, _>>().map_err(|_| StoreError::Unreadable(name))
+        self.lately(keys::audit(), AUDIT_ROWS_MAX).await
     }
 }

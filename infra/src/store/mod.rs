@@ -7,6 +7,9 @@ pub mod keys;
 /// A script and what it is given.
 mod call;
 
+/// Lists of what happened lately.
+mod lately;
+
 /// What Stripe told lately.
 pub mod notices;
 

@@ -5,7 +5,7 @@ use super::{Store, StoreError, keys};
 use serde::{Deserialize, Serialize};
 
 /// Events that are kept to be shown.
-pub const NOTICE_ROWS_MAX: isize = 200;
+const NOTICE_ROWS_MAX: isize = 200;
 
 /// One signed event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,17 +55,7 @@ impl Store {
     /// # Errors
     /// When Redis is away.
     pub async fn note_notice(&self, row: &NoticeRow) -> Result<(), StoreError> {
-        let name = keys::notices();
-        let text = serde_json::to_string(row).map_err(|_| StoreError::Unreadable(name.clone()))?;
-        redis::pipe()
-            .atomic()
-            .lpush(&name, text)
-            .ignore()
-            .ltrim(&name, 0, NOTICE_ROWS_MAX - 1)
-            .ignore()
-            .query_async::<()>(&mut self.connection())
-            .await?;
-        Ok(())
+        self.push_lately(keys::notices(), row, NOTICE_ROWS_MAX).await
     }
 
     /// The last events, the newest first.
@@ -73,14 +63,6 @@ impl Store {
     /// # Errors
     /// When Redis is away.
     pub async fn notices(&self) -> Result<Vec<NoticeRow>, StoreError> {
-        let name = keys::notices();
-        let rows: Vec<String> = redis::cmd("LRANGE")
-            .arg(&name)
-            .arg(0)
-            .arg(NOTICE_ROWS_MAX - 1)
-            .query_async(&mut self.connection())
-            .await?;
-        let rows = rows.iter().map(|row| serde_json::from_str(row));
-        rows.collect::<Result<_, _>>().map_err(|_| StoreError::Unreadable(name))
+        self.lately(keys::notices(), NOTICE_ROWS_MAX).await
     }
 }
