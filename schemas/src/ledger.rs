@@ -276,6 +276,11 @@ pub fn is_grantable(amount: MicroUsd) -> bool {
 }
 
 impl EventV1 {
+    /// The end of a request that costs nothing.
+    pub fn void(account: AccountId, at_ms: u64, void: Void) -> Self {
+        Self { account, at_ms, amount: MicroUsd::ZERO, fact: Fact::Void(void) }
+    }
+
     /// Whether its amount can be one. What has another counts for nothing, so that it is in
     /// nobody's way.
     pub fn is_possible(&self) -> bool {

@@ -17,7 +17,6 @@ use infra::store::keep::{Keeping, Similar};
 use schemas::frame::{Complete, Done, FrameBody};
 use schemas::ids::RequestId;
 use schemas::ledger::{EventV1, Fact, Outcome, Use, Void, VoidReason, Writer};
-use schemas::money::MicroUsd;
 use schemas::openai::ChatRequest;
 use schemas::produced::Produced;
 use schemas::records::KeyRecordV1;
@@ -36,12 +35,6 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(250);
 
 /// Between two looks whether it has settled, and its word was lost.
 const RECORD_INTERVAL: Duration = Duration::from_secs(5);
-
-/// How often an unconfirmed ledger event is written again; the sweeper has the last word.
-const WRITE_ATTEMPTS_MAX: u32 = 8;
-
-/// The first pause between two attempts; it doubles each time.
-const WRITE_PAUSE: Duration = Duration::from_millis(100);
 
 /// What is owed if nobody else counts.
 #[derive(Debug, Default)]
@@ -208,17 +201,7 @@ impl Gateway {
         reason: VoidReason,
     ) {
         self.exchange.leave(request);
-        let event = EventV1 {
-            account: key.account.clone(),
-            at_ms: clock::unix_ms(),
-            amount: MicroUsd::ZERO,
-            fact: Fact::Void(Void {
-                request: request.clone(),
-                key: key.key.clone(),
-                reason,
-                writer: Writer::Gateway,
-            }),
-        };
+        let event = void_event(request, key, reason);
         let writer = Arc::clone(self);
         self.settlements.spawn("void", async move { write(&writer, &event).await });
     }
@@ -226,15 +209,7 @@ impl Gateway {
     /// Ends a request whose gateway is gone, so that another may take its place. Returns whether it
     /// costs nothing; nothing when the ledger doesn't answer.
     pub(crate) async fn end_lost(&self, request: &RequestId, key: &KeyRecordV1) -> Option<bool> {
-        let fact = Fact::Void(Void {
-            request: request.clone(),
-            key: key.key.clone(),
-            reason: VoidReason::Failed,
-            writer: Writer::Gateway,
-        });
-        let account = key.account.clone();
-        let at_ms = clock::unix_ms();
-        let event = EventV1 { account, at_ms, amount: MicroUsd::ZERO, fact };
+        let event = void_event(request, key, VoidReason::Failed);
         match self.bus.record(&event).await {
             Ok(Recorded::Written(_)) => Some(true),
             Ok(Recorded::Before(before)) => Some(matches!(before.fact, Fact::Void(_))),
@@ -249,6 +224,12 @@ impl Gateway {
     pub(super) async fn write_down(&self, event: &EventV1) -> Option<Recorded> {
         write(self, event).await
     }
+}
+
+fn void_event(request: &RequestId, key: &KeyRecordV1, reason: VoidReason) -> EventV1 {
+    let (request, writer) = (request.clone(), Writer::Gateway);
+    let void = Void { request, key: key.key.clone(), reason, writer };
+    EventV1::void(key.account.clone(), clock::unix_ms(), void)
 }
 
 fn void_reason(client_left: bool) -> VoidReason {
@@ -355,16 +336,10 @@ async fn charge(gateway: &Arc<Gateway>, live: &Live, model: &str, client_left: b
 }
 
 async fn write(gateway: &Gateway, event: &EventV1) -> Option<Recorded> {
-    let mut pause = WRITE_PAUSE;
-    for _ in 0..WRITE_ATTEMPTS_MAX {
-        match Box::pin(gateway.bus.record(event)).await {
-            Ok(recorded) => return Some(recorded),
-            Err(error) => tracing::warn!(%error, "a ledger event is not confirmed yet"),
-        }
-        tokio::time::sleep(pause).await;
-        pause *= 2;
+    let recorded = gateway.bus.record_patiently(event).await;
+    if recorded.is_none() {
+        let request = event.request();
+        tracing::error!(?request, "left to the sweeper: no ledger event was confirmed");
     }
-    let request = event.request();
-    tracing::error!(?request, "left to the sweeper: no ledger event was confirmed");
-    None
+    recorded
 }

@@ -12,6 +12,7 @@ use futures::future::BoxFuture;
 use futures::{Stream, StreamExt};
 use schemas::ledger::{Event, EventV1, Fact};
 use schemas::subjects;
+use std::time::Duration;
 
 /// What came of writing an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +31,13 @@ pub enum Unmoved {
     /// The account has other events since, or this one was written before: nothing was written.
     Moved,
 }
+
+/// How often an event is written again that NATS doesn't confirm. Then a worker leaves it to its
+/// gateway, and a gateway to the sweeper.
+const WRITE_ATTEMPTS_MAX: u32 = 8;
+
+/// The first pause between two attempts; it doubles each time.
+const WRITE_PAUSE: Duration = Duration::from_millis(100);
 
 /// The header that says which subjects an expected last sequence is of (nats-server 2.12).
 const EXPECTED_LAST_SUBJECT: &str = "Nats-Expected-Last-Subject-Sequence-Subject";
@@ -130,6 +138,21 @@ impl Bus {
             (fact, _) => matches!(fact, Fact::Void(_)),
         };
         Ok(counts.then(|| Recorded::Before(Box::new(before))))
+    }
+
+    /// Writes an event until NATS confirms it, at most a few times. `None` when it never did.
+    pub async fn record_patiently(&self, event: &EventV1) -> Option<Recorded> {
+        patiently(|| Box::pin(async { self.record(event).await.map(Some) })).await
+    }
+
+    /// The same as a worker, under the seal that came with the job. `None` also when another
+    /// request's end stands there.
+    pub async fn record_patiently_under(
+        &self,
+        event: &EventV1,
+        seal: Option<&str>,
+    ) -> Option<Recorded> {
+        patiently(|| self.record_under(event, seal)).await
     }
 
     /// Puts an event on a subject; nothing when there is one.
@@ -372,6 +395,27 @@ impl Bus {
     }
 }
 
+/// Tries until something is certain, or no attempt is left.
+async fn patiently<F>(mut attempt: impl FnMut() -> F) -> Option<Recorded>
+where
+    F: Future<Output = Result<Option<Recorded>, BusError>>,
+{
+    let mut pause = WRITE_PAUSE;
+    for _ in 0..WRITE_ATTEMPTS_MAX {
+        match attempt().await {
+            Ok(recorded) => return recorded,
+            Err(error @ BusError::TooMuch) => {
+                tracing::error!(%error, "no further attempt would help");
+                return None;
+            }
+            Err(error) => tracing::warn!(%error, "a ledger event is not confirmed yet"),
+        }
+        tokio::time::sleep(pause).await;
+        pause *= 2;
+    }
+    None
+}
+
 fn decode(subject: &str, payload: &[u8]) -> Result<EventV1, BusError> {
     let Event::V1(event) = serde_json::from_slice(payload).map_err(|error| {
         BusError::Unreadable { subject: subject.to_owned(), cause: error.to_string() }
@@ -410,4 +454,41 @@ fn checked(
 
 fn milliseconds(moment: async_nats::datetime::DateTime) -> u64 {
     u64::try_from(moment.unix_timestamp_nanos() / 1_000_000).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn confirmed_at(attempt: u32) -> impl FnMut() -> std::future::Ready<Answer> {
+        let mut tried = 0;
+        move || {
+            tried += 1;
+            let away = BusError::request("writing to the ledger", "away");
+            let answer = if tried < attempt { Err(away) } else { Ok(Some(Recorded::Written(1))) };
+            std::future::ready(answer)
+        }
+    }
+
+    type Answer = Result<Option<Recorded>, BusError>;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_event_is_written_until_that_is_certain_or_hopeless() {
+        let began = tokio::time::Instant::now();
+        assert_eq!(patiently(confirmed_at(8)).await, Some(Recorded::Written(1)));
+        assert_eq!(began.elapsed(), WRITE_PAUSE * 127);
+        assert_eq!(patiently(confirmed_at(9)).await, None);
+        assert_eq!(began.elapsed(), WRITE_PAUSE * (127 + 255));
+        let mut tried = 0;
+        for answer in [Ok(None), Err(BusError::TooMuch)] {
+            let mut answer = Some(answer);
+            let attempt = || {
+                tried += 1;
+                std::future::ready(answer.take().unwrap())
+            };
+            assert_eq!(patiently(attempt).await, None);
+        }
+        assert_eq!(tried, 2);
+        assert_eq!(began.elapsed(), WRITE_PAUSE * (127 + 255));
+    }
 }

@@ -9,8 +9,7 @@ use infra::clock;
 use infra::config::HOLD_SECONDS_MAX;
 use infra::store::StoreError;
 use infra::store::holds::ExpiredHold;
-use schemas::ledger::{EventV1, Fact, Void, VoidReason, Writer};
-use schemas::money::MicroUsd;
+use schemas::ledger::{EventV1, Void, VoidReason, Writer};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
@@ -79,17 +78,13 @@ impl Watch {
 }
 
 async fn void(billing: &Billing, hold: ExpiredHold) {
-    let event = EventV1 {
-        account: hold.account.clone(),
-        at_ms: clock::unix_ms(),
-        amount: MicroUsd::ZERO,
-        fact: Fact::Void(Void {
-            request: hold.request.clone(),
-            key: hold.key.clone(),
-            reason: VoidReason::Expired,
-            writer: Writer::Sweeper,
-        }),
+    let void = Void {
+        request: hold.request.clone(),
+        key: hold.key.clone(),
+        reason: VoidReason::Expired,
+        writer: Writer::Sweeper,
     };
+    let event = EventV1::void(hold.account.clone(), clock::unix_ms(), void);
     match billing.bus.record(&event).await {
         Ok(Recorded::Before(_)) => match return_late(billing, &hold, &event).await {
             // As a rule its end has come meanwhile, and only waits to be applied.

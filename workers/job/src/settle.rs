@@ -6,7 +6,6 @@ use crate::meter;
 use crate::reply::Reply;
 use crate::worker::Worker;
 use crate::{Ended, deadline_exceeded};
-use infra::bus::BusError;
 use infra::bus::ledger::Recorded;
 use infra::clock;
 use infra::crash::Point;
@@ -18,12 +17,6 @@ use schemas::money::MicroUsd;
 use schemas::usage::TokenSource;
 use std::pin::pin;
 use std::time::Duration;
-
-/// How often an unconfirmed charge is written again before the gateway is left with it.
-const WRITE_ATTEMPTS_MAX: u32 = 8;
-
-/// The first pause between two attempts; it doubles each time.
-const WRITE_PAUSE: Duration = Duration::from_millis(100);
 
 /// So long a whole answer waits for its charge. Then it goes ahead, so that its gateway knows that
 /// it is there, and gives the job to nobody else.
@@ -123,22 +116,11 @@ async fn write_beside(
 /// Writes until confirmed. `None` when the ledger stayed away or a forgery stands there: the
 /// gateway will write it.
 async fn write(worker: &Worker, event: &EventV1, seal: Option<&str>) -> Option<Recorded> {
-    let mut pause = WRITE_PAUSE;
-    for _ in 0..WRITE_ATTEMPTS_MAX {
-        match worker.bus().record_under(event, seal).await {
-            Ok(Some(recorded)) => return Some(recorded),
-            Ok(None) => break,
-            Err(error @ BusError::TooMuch) => {
-                tracing::error!(%error, "no second attempt would help");
-                break;
-            }
-            Err(error) => tracing::warn!(%error, "a charge is not confirmed yet"),
-        }
-        tokio::time::sleep(pause).await;
-        pause *= 2;
+    let recorded = worker.bus().record_patiently_under(event, seal).await;
+    if recorded.is_none() {
+        tracing::error!(request = ?event.request(), "a charge could not be written");
     }
-    tracing::error!(request = ?event.request(), "a charge could not be written");
-    None
+    recorded
 }
 
 /// The last frame: what the ledger says, also when somebody else had written first.
