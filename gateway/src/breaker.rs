@@ -2,6 +2,7 @@
 //! piece. A model that failed too often, or whose vendor asked for a pause, cools down; then one
 //! request tries it. It knows neither HTTP nor NATS, and refuses nobody: routing prefers others.
 
+use infra::backoff::cool_down;
 use infra::config::Breaker;
 use schemas::error::{ErrorCode, Problem};
 use std::collections::HashMap;
@@ -10,9 +11,6 @@ use std::time::{Duration, Instant};
 
 /// A trial without a verdict counts as forgotten after so long.
 const TRIAL_LIFETIME: Duration = Duration::from_secs(30);
-
-/// Doublings of a cool-down at most: beyond, the configured limit has long been reached.
-const DOUBLINGS_MAX: u32 = 16;
 
 /// What came of asking an upstream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -153,9 +151,9 @@ impl Breakers {
             upstream.cool(now + pause.min(longest));
         } else if was_tried || upstream.failures >= self.settings.failures_max {
             let first = Duration::from_secs(self.settings.cool_down_seconds);
-            let doublings = upstream.cool_downs.min(DOUBLINGS_MAX);
-            upstream.cool_downs = doublings + 1;
-            upstream.cool(now + first.saturating_mul(1 << doublings).min(longest));
+            let pause = cool_down(first, longest, upstream.cool_downs);
+            upstream.cool_downs = upstream.cool_downs.saturating_add(1);
+            upstream.cool(now + pause);
         }
     }
 

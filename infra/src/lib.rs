@@ -7,6 +7,9 @@ pub mod clock;
 /// What requests come to.
 pub mod counted;
 
+/// How long something that fails is left alone.
+pub mod backoff;
+
 /// Days, weeks and months, as a place's clocks show them.
 pub mod calendar;
 

@@ -5,8 +5,6 @@ use crate::Payments;
 use infra::config::Plan;
 use schemas::money::{Currency, MicroUsd, Money};
 
-/// Micro-USD in a cent.
-const CENT: i64 = 10_000;
 /// Micro-USD in a dollar.
 const DOLLAR: u64 = 1_000_000;
 
@@ -88,7 +86,7 @@ impl Payments {
             return Err(OfferError::Amount { least, most });
         }
         let credit = match price.currency {
-            Currency::Usd => price.minor * CENT.unsigned_abs(),
+            Currency::Usd => price.minor * MicroUsd::CENT.0.unsigned_abs(),
             Currency::Jpy => price.minor * DOLLAR / self.settings.jpy_per_usd,
         };
         let credit = MicroUsd(i64::try_from(credit).unwrap_or(i64::MAX));
@@ -98,7 +96,7 @@ impl Payments {
     fn price_of(&self, credit: MicroUsd, like: Money) -> Money {
         let credit = credit.0.unsigned_abs();
         let minor = match like.currency {
-            Currency::Usd => credit / CENT.unsigned_abs(),
+            Currency::Usd => credit / MicroUsd::CENT.0.unsigned_abs(),
             Currency::Jpy => credit * self.settings.jpy_per_usd / DOLLAR,
         };
         Money { minor, ..like }
@@ -107,7 +105,7 @@ impl Payments {
 
 fn of_plan(plan: &Plan, currency: Currency) -> Offer {
     let minor = match currency {
-        Currency::Usd => (plan.usd.0 / CENT).unsigned_abs(),
+        Currency::Usd => (plan.usd.0 / MicroUsd::CENT.0).unsigned_abs(),
         Currency::Jpy => plan.jpy,
     };
     Offer {

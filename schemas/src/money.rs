@@ -23,6 +23,9 @@ impl MicroUsd {
     /// Nothing.
     pub const ZERO: Self = Self(0);
 
+    /// The smallest that can be paid in dollars.
+    pub const CENT: Self = Self(10_000);
+
     /// Sum that stops at the ends of the range instead of wrapping.
     #[must_use]
     pub fn saturating_add(self, other: Self) -> Self {

@@ -6,12 +6,10 @@ use crate::credits;
 use crate::problems::wrong;
 use crate::state::Gateway;
 use infra::clock;
+use infra::config::LIMIT_MAX;
 use schemas::error::Problem;
 use schemas::money::MicroUsd;
 use serde::{Deserialize, Deserializer};
-
-/// The highest limit of requests or tokens, as in the configuration.
-const LIMIT_MAX: u64 = 1_000_000_000_000;
 
 /// Models that a key or an account may be limited to.
 const MODELS_MAX: usize = 1_000;

@@ -10,7 +10,7 @@ use infra::config::DropParams;
 use schemas::error::{ErrorCode, Problem};
 use schemas::ids::RequestId;
 use schemas::job::JobKind;
-use schemas::openai::ChatRequest;
+use schemas::openai::{CHOICES_MAX, ChatRequest, TOP_LOGPROBS_MAX};
 use serde_json::Value;
 use std::ops::{Deref, DerefMut};
 use std::sync::LazyLock;
@@ -19,14 +19,8 @@ use std::time::Instant;
 /// Messages of one request.
 const MESSAGES_MAX: usize = 10_000;
 
-/// Choices of one request.
-const CHOICES_MAX: u32 = 128;
-
 /// Texts that end an answer.
 const STOPS_MAX: usize = 4;
-
-/// Alternatives told for each token.
-const TOP_LOGPROBS_MAX: u32 = 20;
 
 /// A field of our own, named as other gateways name it.
 const DROP_PARAMS: &str = "drop_params";
@@ -140,7 +134,10 @@ fn check(chat: &ChatRequest) -> Result<(), Problem> {
     if chat.stop.as_ref().is_some_and(|stop| stop.texts().len() > STOPS_MAX) {
         return Err(wrong("stop", "4個までの文字列", "up to four texts"));
     }
-    if chat.top_logprobs.is_some_and(|n| n > TOP_LOGPROBS_MAX || chat.logprobs != Some(true)) {
+    if chat
+        .top_logprobs
+        .is_some_and(|n| n > u32::from(TOP_LOGPROBS_MAX) || chat.logprobs != Some(true))
+    {
         return Err(wrong(
             "top_logprobs",
             "0 – 20 (logprobs: true と共に)",

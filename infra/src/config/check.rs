@@ -20,8 +20,8 @@ const PAYLOAD_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Models of one configuration.
 const MODELS_MAX: usize = 1_000;
 
-/// The highest limit: beyond it Redis's scripts would round.
-const LIMIT_MAX: u64 = 1_000_000_000_000;
+/// The highest limit of requests or tokens: beyond it Redis's scripts would round.
+pub const LIMIT_MAX: u64 = 1_000_000_000_000;
 
 /// Everything that is wrong with a file, or the configuration that it is.
 pub(super) fn check(file: File, environment: &Environment) -> Result<Config, Vec<Mistake>> {

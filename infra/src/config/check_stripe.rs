@@ -8,9 +8,6 @@ use crate::secret::Secret;
 use schemas::ledger::is_grantable;
 use schemas::money::MicroUsd;
 
-/// Micro-USD in a cent, the smallest that can be paid.
-const CENT: i64 = 10_000;
-
 /// Stripe's least amounts: half a dollar, 50 yen.
 const USD_MIN: MicroUsd = MicroUsd(500_000);
 const JPY_MIN: u64 = 50;
@@ -83,7 +80,7 @@ fn ranges(stripe: &Stripe) -> Result<(), Mistake> {
 
 fn check_plan(plan: &Plan) -> Result<(), Mistake> {
     let Plan { id, usd, jpy, credit_usd, bonus_percent } = plan;
-    if *usd < USD_MIN || *usd > USD_MAX || usd.0 % CENT != 0 {
+    if *usd < USD_MIN || *usd > USD_MAX || usd.0 % MicroUsd::CENT.0 != 0 {
         return wrong(format!("plans: {id}: usd: write whole cents from {USD_MIN} to {USD_MAX}"));
     }
     if !(JPY_MIN..=JPY_MAX).contains(jpy) {

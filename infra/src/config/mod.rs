@@ -48,6 +48,7 @@ mod check_coupons;
 mod load;
 
 pub use changes::{Change, changes};
+pub use check::LIMIT_MAX;
 pub use check_times::HOLD_SECONDS_MAX;
 pub use guards::{BlockRule, Guards};
 pub use idempotency::Idempotency;

@@ -8,6 +8,12 @@ pub mod request;
 /// What it gets, whole or in chunks.
 pub mod response;
 
+/// The most choices that a request may ask for, and an answer may have; OpenAI's own limit.
+pub const CHOICES_MAX: u32 = 128;
+
+/// The most alternatives told for each token; OpenAI's own limit.
+pub const TOP_LOGPROBS_MAX: u8 = 20;
+
 /// Where a choice of an answer carries a vector: the base64 of its numbers as 32-bit floats, the
 /// lowest byte first.
 pub const EMBEDDING: &str = "embedding";

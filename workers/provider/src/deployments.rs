@@ -8,6 +8,7 @@ use crate::provider::StartError;
 use crate::sink::{Ended, Sink, SinkClosed};
 use crate::translate::{Protocol, protocol};
 use crate::upstream::Upstream;
+use infra::backoff;
 use infra::metrics::Metrics;
 use reqwest::Url;
 use schemas::error::{ErrorCode, Problem};
@@ -17,9 +18,6 @@ use std::time::{Duration, Instant};
 
 /// At most so many deployments are tried for one request.
 const DEPLOYMENTS_TRIED_MAX: usize = 4;
-
-/// Doublings of a cool-down at most: beyond, the longest has long been reached.
-const DOUBLINGS_MAX: u32 = 16;
 
 /// When a deployment is left alone. The defaults are those of `breaker:`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -117,8 +115,8 @@ impl Deployment {
         if failures < cool_down.failures_max {
             return;
         }
-        let doublings = self.cool_downs.fetch_add(1, Ordering::Relaxed).min(DOUBLINGS_MAX);
-        let pause = cool_down.first.saturating_mul(1 << doublings).min(cool_down.longest);
+        let before = self.cool_downs.fetch_add(1, Ordering::Relaxed);
+        let pause = backoff::cool_down(cool_down.first, cool_down.longest, before);
         tracing::warn!(host = %self.host, ?pause, "it failed too often: others go before it");
         self.pace.rest(pause);
     }

@@ -18,12 +18,9 @@ use schemas::catalogue::{Preset, Vendor};
 use schemas::error::Problem;
 use schemas::job::ChatJob;
 use schemas::json;
-use schemas::openai::{AnswerChoice, ChunkChoice};
+use schemas::openai::{AnswerChoice, CHOICES_MAX, ChunkChoice};
 use schemas::usage::Usage;
 use serde::Serialize;
-
-/// The most choices that one answer may have; OpenAI's own limit.
-pub(crate) const CHOICES_MAX: u32 = 128;
 
 /// The most tool calls, or blocks, that one choice may have.
 pub(crate) const CALLS_MAX: usize = 512;

@@ -3,13 +3,13 @@
 
 use crate::calls::{self, Calls};
 use crate::engine::{
-    Engine, EngineError, Form, GenerateRequest, Grammar, Prompt, Sampling, check_schema,
+    self, Engine, EngineError, Form, GenerateRequest, Grammar, Prompt, Sampling, check_schema,
     validate_stops,
 };
 use crate::template::PromptOptions;
 use schemas::error::{ErrorCode, Problem};
 use schemas::job::ChatJob;
-use schemas::openai::{ChatRequest, Message, Role};
+use schemas::openai::{ChatRequest, Message, Role, TOP_LOGPROBS_MAX};
 use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 
@@ -18,6 +18,9 @@ const TOKEN_NUMBER_MAX: i64 = i32::MAX as i64;
 
 /// Highest `top_k`: no vocabulary has so many tokens.
 const TOP_K_MAX: u32 = 1_000_000;
+
+/// The engine knows no client's words, and still takes what the gateway lets through.
+const _: () = assert!(engine::TOP_LOGPROBS_MAX == TOP_LOGPROBS_MAX);
 
 /// A job as the engine takes it.
 pub(crate) struct Translated {

@@ -3,14 +3,11 @@
 //! them; blocks that have no counterpart survive as opaque parts.
 
 use schemas::anthropic::{
-    Block, BlockContent, ClearAt, Group, InputMessage, KnownBlock, Role as Speaker,
+    Block, BlockContent, CACHE_CONTROL, ClearAt, Group, InputMessage, KnownBlock, Role as Speaker,
     THINKING_BLOCKS, keep_order,
 };
 use schemas::openai::{Content, Message, Part, Role};
 use serde_json::{Map, Value, json};
-
-/// The field that marks a prefix for the vendor's prompt cache.
-const CACHE_CONTROL: &str = "cache_control";
 
 /// All messages, the operator's instructions first and at the places where later ones stand.
 pub(super) fn messages(system: Option<BlockContent>, messages: Vec<InputMessage>) -> Vec<Message> {

@@ -3,9 +3,9 @@
 
 use super::error;
 use crate::problem;
-use crate::translate::{CALLS_MAX, CHOICES_MAX, Whole};
+use crate::translate::{CALLS_MAX, Whole};
 use schemas::error::Problem;
-use schemas::openai::{AnswerChoice, AnswerMessage, FinishReason};
+use schemas::openai::{AnswerChoice, AnswerMessage, CHOICES_MAX, FinishReason};
 use schemas::usage::Usage;
 use serde::Deserialize;
 use serde_json::{Value, json};

@@ -4,9 +4,9 @@
 use super::answer::{Candidate, Counts, Response, Said, finish, logprobs};
 use crate::problem;
 use crate::sse::Event;
-use crate::translate::{CALLS_MAX, CHOICES_MAX, Reading, StreamReader};
+use crate::translate::{CALLS_MAX, Reading, StreamReader};
 use schemas::error::Problem;
-use schemas::openai::{ChunkChoice, DeltaMessage};
+use schemas::openai::{CHOICES_MAX, ChunkChoice, DeltaMessage};
 use schemas::usage::Usage;
 use serde_json::Value;
 

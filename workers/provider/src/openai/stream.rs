@@ -6,9 +6,9 @@ use super::answer::{VendorUsage, finish, lenient, tidy, write_arguments_as_text}
 use super::error;
 use crate::problem;
 use crate::sse::Event;
-use crate::translate::{CALLS_MAX, CHOICES_MAX, Reading, StreamReader};
+use crate::translate::{CALLS_MAX, Reading, StreamReader};
 use schemas::error::Problem;
-use schemas::openai::{ChunkChoice, DeltaMessage};
+use schemas::openai::{CHOICES_MAX, ChunkChoice, DeltaMessage};
 use schemas::usage::Usage;
 use serde::Deserialize;
 use serde_json::{Map, Value};
