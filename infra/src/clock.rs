@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{LazyLock, Mutex, PoisonError};
 use std::thread::ThreadId;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 static IS_SHIFTED: AtomicBool = AtomicBool::new(false);
 static SHIFTS: LazyLock<Mutex<HashMap<ThreadId, i64>>> = LazyLock::new(Mutex::default);
@@ -26,13 +26,13 @@ pub fn unix_ms() -> u64 {
 /// was measured since. It never jumps. Two processes, or one and its successor, may differ.
 pub fn steady_ms() -> u64 {
     let (began, at) = &*START;
-    at.saturating_add(u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX))
+    at.saturating_add(milliseconds(began.elapsed()))
 }
 
 /// Lets the clock of whatever runs on a thread jump, for tests: nothing from outside reaches this.
 /// A role of a test has a runtime with one thread of its own.
 pub fn shift(thread: ThreadId, by_ms: i64) {
-    // What is steady begins before.
+    // The steady clock starts first, or it would be shifted, too.
     LazyLock::force(&START);
     SHIFTS.lock().unwrap_or_else(PoisonError::into_inner).insert(thread, by_ms);
     IS_SHIFTED.store(true, Ordering::Relaxed);
@@ -40,7 +40,12 @@ pub fn shift(thread: ThreadId, by_ms: i64) {
 
 fn system_ms() -> u64 {
     let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX)
+    milliseconds(elapsed)
+}
+
+/// A time in whole milliseconds; one that is too long is the longest.
+pub fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// The UTC day of a moment, as `2026-11-25`.

@@ -2,6 +2,7 @@
 //! right, or not there at all. A download that broke off goes on where it stopped. It never
 //! takes a file whose checksum nobody named.
 
+use crate::hexadecimal;
 use crate::progress::{Progress, Unit};
 use reqwest::header::{HeaderMap, RANGE};
 use reqwest::{Client, StatusCode, redirect::Policy};
@@ -203,7 +204,7 @@ async fn sum_of(file: &Path) -> io::Result<String> {
             read => sum.update(&buffer[..read]),
         }
     }
-    Ok(sum.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(hexadecimal(&sum.finalize()))
 }
 
 #[cfg(test)]

@@ -10,6 +10,9 @@ pub mod counted;
 /// How long something that fails is left alone.
 pub mod backoff;
 
+/// Bytes as text.
+mod hexadecimal;
+
 /// Days, weeks and months, as a place's clocks show them.
 pub mod calendar;
 
@@ -63,3 +66,5 @@ pub mod store;
 
 /// nats-server and redis-server as children of this process.
 pub mod children;
+
+pub use hexadecimal::hexadecimal;

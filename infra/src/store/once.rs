@@ -3,6 +3,7 @@
 //! read it. When Redis is wiped the names are free again.
 
 use super::{Store, StoreError, keys};
+use crate::clock::milliseconds;
 use redis::Script;
 use schemas::ids::{AccountId, RequestId};
 use std::sync::LazyLock;
@@ -135,8 +136,4 @@ impl Store {
             .await?;
         Ok(kept == 1)
     }
-}
-
-fn milliseconds(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

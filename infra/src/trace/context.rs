@@ -1,6 +1,7 @@
 //! W3C Trace Context, version 00: which trace, which span of it, and whether it is kept. What
 //! can't be read counts as absent: a caller's mistake costs it its trace and nothing else.
 
+use crate::hexadecimal;
 use rand::Rng;
 
 /// Where a span stands.
@@ -42,7 +43,7 @@ impl Context {
 
     /// The trace's name, as logs show it.
     pub fn trace_id(&self) -> String {
-        hex(&self.trace)
+        hexadecimal(&self.trace)
     }
 
     /// Reads `traceparent`.
@@ -59,7 +60,12 @@ impl Context {
 
     /// `traceparent` for whoever is below.
     pub fn header(&self) -> String {
-        format!("00-{}-{}-0{}", hex(&self.trace), hex(&self.span), u8::from(self.sampled))
+        format!(
+            "00-{}-{}-0{}",
+            hexadecimal(&self.trace),
+            hexadecimal(&self.span),
+            u8::from(self.sampled)
+        )
     }
 }
 
@@ -69,10 +75,6 @@ fn random<const N: usize>() -> [u8; N] {
     rand::rng().fill_bytes(&mut bytes);
     bytes[N - 1] |= u8::from(bytes == [0; N]);
     bytes
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn bytes<const N: usize>(text: &str) -> Option<[u8; N]> {

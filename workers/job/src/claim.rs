@@ -93,14 +93,14 @@ pub(crate) async fn still_counts(worker: &Worker, job: &ChatJob, delivered: u64)
 /// How far our clock is behind the gateway's, in milliseconds, when a job has so much time left by
 /// that; 0 unless it is so far behind that our charges might count as late.
 pub(crate) fn behind_ms(deadline_ms: u64, left: Duration, now_ms: u64) -> u64 {
-    let left_ms = u64::try_from(left.as_millis()).unwrap_or(u64::MAX);
+    let left_ms = clock::milliseconds(left);
     let behind_ms = deadline_ms.saturating_sub(left_ms).saturating_sub(now_ms);
     if behind_ms > LATE_AFTER_MS / 2 { behind_ms } else { 0 }
 }
 
 /// Whether a job that had so much time when it was sent is young, by both clocks.
 fn is_fresh(job: &ChatJob, left: Duration, now_ms: u64) -> bool {
-    let left_ms = u64::try_from(left.as_millis()).unwrap_or(u64::MAX);
+    let left_ms = clock::milliseconds(left);
     let sent_ms = job.deadline_ms.saturating_sub(left_ms);
     now_ms.abs_diff(sent_ms) <= UNASKED_AGE_MS_MAX
 }

@@ -5,7 +5,6 @@
 use super::quirks::Quirks;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
-use std::fmt::Write;
 
 /// The fields that hold one: the server compares them and never reads them.
 const IDENTIFIERS: [&str; 3] = ["user", "safety_identifier", "prompt_cache_key"];
@@ -23,11 +22,7 @@ pub(super) fn shorten(fields: &mut Map<String, Value>, quirks: &Quirks) {
 }
 
 fn digest(text: &str) -> String {
-    Sha256::digest(text.as_bytes()).iter().fold(String::new(), |mut digest, byte| {
-        // A text takes everything.
-        let _ = write!(digest, "{byte:02x}");
-        digest
-    })
+    infra::hexadecimal(&Sha256::digest(text.as_bytes()))
 }
 
 #[cfg(test)]
