@@ -101,7 +101,7 @@ fn keys_spelled() -> Option<Spelled> {
         ("probe", keys::probe()),
         ("audit", keys::audit()),
         ("notices", keys::notices()),
-        ("spent", keys::spent("NAME")),
+        ("used_up", keys::used_up("NAME")),
         ("watermark", keys::watermark(part)),
         ("live", keys::live(part)),
         ("account", keys::account(&account)),

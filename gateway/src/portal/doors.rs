@@ -130,7 +130,7 @@ pub(crate) async fn leave<G: Guest + 'static>(
     Sent { who, .. }: Sent<G>,
 ) -> Response {
     let session = who.session();
-    if let Err(error) = gateway.store.spend(&session.digest(), session.ends_ms).await {
+    if let Err(error) = gateway.store.use_up(&session.digest(), session.ends_ms).await {
         tracing::warn!(%error, "a session was signed out of, but its cookie stays good");
     }
     let gone = cookies::set(&headers, G::COOKIE, "", 0);

@@ -137,7 +137,7 @@ impl Guest for Operator {
 async fn guest<G: Guest>(gateway: &Gateway, headers: &HeaderMap) -> Option<G> {
     let sealed = cookies::find(headers, G::COOKIE.0)?;
     let guest = G::of(gateway, gateway.front.seal.open(&sealed, clock::unix_ms())?)?;
-    let was_left = gateway.store.is_spent(&guest.session().digest()).await;
+    let was_left = gateway.store.is_used_up(&guest.session().digest()).await;
     let was_left = was_left.unwrap_or_else(|error| {
         tracing::warn!(%error, "nobody knows whether a session was signed out of: it counts");
         false
@@ -225,7 +225,7 @@ impl<G: Guest> Sent<G> {
     /// nothing twice. While Redis is away it counts as the first.
     pub(crate) async fn is_first(&self, gateway: &Gateway) -> bool {
         let Some(digest) = self.digest() else { return true };
-        let spent = gateway.store.spend(&digest, self.who.session().ends_ms).await;
+        let spent = gateway.store.use_up(&digest, self.who.session().ends_ms).await;
         spent.unwrap_or_else(|error| {
             tracing::warn!(%error, "nobody knows whether a form was sent before: it counts");
             true
@@ -235,7 +235,7 @@ impl<G: Guest> Sent<G> {
     /// Nothing came of the form: it may be sent again.
     pub(crate) async fn undo(&self, gateway: &Gateway) {
         if let Some(digest) = self.digest()
-            && let Err(error) = gateway.store.unspend(&digest).await
+            && let Err(error) = gateway.store.undo_use(&digest).await
         {
             tracing::warn!(%error, "a form that did nothing stays as sent");
         }

@@ -29,7 +29,7 @@ pub fn notices() -> String {
 }
 
 /// There while something of the pages is used up; `name` is a digest. It belongs to no part.
-pub fn spent(name: &str) -> String {
+pub fn used_up(name: &str) -> String {
     ["{operator}:spent:", name].concat()
 }
 

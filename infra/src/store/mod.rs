@@ -17,7 +17,7 @@ pub mod notices;
 pub mod audit;
 
 /// What of the pages is good once and was used up.
-pub mod spent;
+pub mod used_up;
 
 /// Reserving credit and finding holds that nobody settled.
 pub mod holds;

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::error::EngineError;
-use super::meeting::too_many_meet;
+use super::pattern_product::too_many_meet;
 
 /// Largest schema or grammar, bytes of its text.
 pub const FORM_BYTES_MAX: usize = 256 * 1024;

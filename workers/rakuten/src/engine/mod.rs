@@ -13,11 +13,11 @@ mod interrupt;
 /// Which instructions the CPU computes with.
 mod kernels;
 mod logprobs;
-/// Patterns that one text has to match all at once.
-mod meeting;
 mod model;
 mod options;
 mod output;
+/// Patterns that one text has to match all at once.
+mod pattern_product;
 /// What the next step computes.
 mod plan;
 mod request;
@@ -49,12 +49,12 @@ pub use grammar::{
 };
 pub(crate) use grammar::{check_schema, put_style};
 pub use kernels::Instructions;
-pub use meeting::FORM_WAYS_MAX;
 pub use model::ModelInfo;
 pub use options::{
     BATCH_TOKENS_MAX, CONTEXT_TOKENS_MIN, CacheLayout, CacheType, EngineOptions,
     QUEUE_REQUESTS_MAX, SLOTS_MAX, THREADS_MAX,
 };
+pub use pattern_product::FORM_WAYS_MAX;
 pub(crate) use request::validate_stops;
 pub use request::{
     Event, FinishReason, Finished, GenerateRequest, LOGIT_BIAS_ENTRIES_MAX, LOGIT_BIAS_MAX,

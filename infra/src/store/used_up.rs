@@ -9,9 +9,9 @@ impl Store {
     ///
     /// # Errors
     /// When Redis is away.
-    pub async fn spend(&self, name: &str, until_ms: u64) -> Result<bool, StoreError> {
+    pub async fn use_up(&self, name: &str, until_ms: u64) -> Result<bool, StoreError> {
         let was_set: Option<String> = redis::cmd("SET")
-            .arg(keys::spent(name))
+            .arg(keys::used_up(name))
             .arg(1)
             .arg("NX")
             .arg("PXAT")
@@ -25,8 +25,8 @@ impl Store {
     ///
     /// # Errors
     /// When Redis is away.
-    pub async fn is_spent(&self, name: &str) -> Result<bool, StoreError> {
-        let exists = redis::cmd("EXISTS").arg(keys::spent(name)).to_owned();
+    pub async fn is_used_up(&self, name: &str) -> Result<bool, StoreError> {
+        let exists = redis::cmd("EXISTS").arg(keys::used_up(name)).to_owned();
         Ok(exists.query_async(&mut self.connection()).await?)
     }
 
@@ -34,8 +34,8 @@ impl Store {
     ///
     /// # Errors
     /// When Redis is away.
-    pub async fn unspend(&self, name: &str) -> Result<(), StoreError> {
-        let delete = redis::cmd("DEL").arg(keys::spent(name)).to_owned();
+    pub async fn undo_use(&self, name: &str) -> Result<(), StoreError> {
+        let delete = redis::cmd("DEL").arg(keys::used_up(name)).to_owned();
         Ok(delete.query_async(&mut self.connection()).await?)
     }
 }
