@@ -1,5 +1,5 @@
-//! How long something that fails is left alone: longer each time. The breaker of the gateway and the
-//! deployments of a provider worker go by the same rule.
+//! How long something that fails is left alone: longer each time. The breaker of the gateway and
+//! the deployments of a provider worker go by the same rule.
 
 use std::time::Duration;
 

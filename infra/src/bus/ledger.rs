@@ -250,7 +250,8 @@ impl Bus {
         stream.map_err(|error| BusError::request("reading the ledger", error))
     }
 
-    /// Boxed: it is rare, and whoever writes an event would have room for it.
+    /// Boxed: a future is as large as its largest branch, and this one is rare. Without the box
+    /// every writing of an event would carry its state.
     fn last_on<'a>(
         &'a self,
         subject: &'a str,

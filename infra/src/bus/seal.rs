@@ -140,7 +140,7 @@ impl Bus {
         if let Some((_, sealer)) = known.filter(|(read_over, _)| *read_over == connection) {
             return Ok(sealer);
         }
-        // Boxed: it happens once, and every job on its way would have room for it.
+        // Boxed: it happens once, and without the box every job's future would carry its state.
         let sealer = Arc::new(Box::pin(self.read_or_make_sealer()).await?);
         let known = (connection, Arc::clone(&sealer));
         self.sealer.lock().unwrap_or_else(PoisonError::into_inner).replace(known);

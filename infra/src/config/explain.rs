@@ -22,7 +22,8 @@ pub(super) fn all(text: &str, environment: &Environment) -> Vec<Mistake> {
             Ok(file) => {
                 let is_cut = !found.is_empty();
                 let more = check(file, environment).err().unwrap_or_default();
-                // A model that was cut out is missing for nobody but us.
+                // We cut a broken model out to find further mistakes: the file is not to blame for
+                // its being missing now.
                 let counts = |mistake: &Mistake| !is_cut || !mistake.1.contains("models: ");
                 found.extend(placed(text, more).into_iter().filter(counts));
                 return found;
@@ -30,7 +31,8 @@ pub(super) fn all(text: &str, environment: &Environment) -> Vec<Mistake> {
             Err(error) => error,
         };
         let mistake = unreadable(&rest, &error);
-        // What was cut out is missing for nobody but us, and so is what stood below a key.
+        // What we cut out is missing now, and so is what stood below its key: the file is not to
+        // blame.
         let is_ours = !found.is_empty()
             && (mistake.1.contains("missing field")
                 || mistake.1.contains("end of input")

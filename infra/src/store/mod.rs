@@ -162,7 +162,8 @@ impl Store {
             .set_number_of_retries(RECONNECT_ATTEMPTS_MAX);
         let connection = ConnectionManager::new_with_config(client, config).await.map_err(told)?;
         let store = Self { connection, time_zone: TimeZone::JAPAN };
-        // Redis takes who brings no password, and refuses whatever they ask.
+        // Redis takes a connection without a password and refuses each command on it: we ask once,
+        // so that a wrong password is told at the start.
         match store.probe().await {
             Err(StoreError::Away(error)) if refuses(&error) => Err(told(error)),
             _ => Ok(store),

@@ -17,7 +17,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// How often the view is checked while the ledger is silent: so long a rolled-back view may serve.
+/// Between two checks, while the ledger is silent, that Redis still stands where we left it. When
+/// it was restored from an older copy, requests are judged by that copy for so long at most.
 const CHECK_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Between two looks how far the view is behind.

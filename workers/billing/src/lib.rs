@@ -1,6 +1,6 @@
-//! The billing worker: begin → follow; beside it expire, lapse, close, reconcile, recharge. It turns
-//! the ledger into balances, exactly once, and settles what nobody settled. It never decides a price
-//! and never sees a prompt.
+//! The billing worker: begin → follow; beside it expire, lapse, close, reconcile, recharge. It
+//! turns the ledger into balances, exactly once, and settles what nobody settled. It never decides
+//! a price and never sees a prompt.
 
 /// 1. What an empty view begins with.
 pub mod begin;
@@ -47,7 +47,8 @@ pub struct Billing {
     pub payments: Option<Payments>,
 }
 
-/// What alerts watch is there before anything is counted: growth is seen only after a zero.
+/// Makes the counters that alerts watch, at 0: Prometheus's `increase()` misses the first count of
+/// a series that wasn't there before.
 fn show_watched(metrics: &Metrics) {
     metrics.holds_swept_total.with_label_values::<&str>(&[]).inc_by(0);
     for partition in apply::partitions() {

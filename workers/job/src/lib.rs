@@ -118,7 +118,8 @@ impl JobOutcome {
 
 /// The conductor of a job: all branching of the way stands here.
 async fn run_job(worker: Arc<Worker>, mut delivery: Delivery) -> JobOutcome {
-    // Its bytes keep all that was read from NATS together with them: they go once they are read.
+    // Taken, so that it is dropped here: the payload is a slice of what was read from NATS at once,
+    // and keeps all of that in memory.
     let (kind, job) = match std::mem::take(&mut delivery.job).read() {
         Ok(job) => job.open(),
         Err(error) => {
@@ -165,7 +166,7 @@ async fn run_job(worker: Arc<Worker>, mut delivery: Delivery) -> JobOutcome {
     tell_end(&mut span, &ended);
     let failed = ended.problem.is_some();
     let cancelled = running.was_cancelled();
-    // Who told us that its client left waits for what we produced, and has no other.
+    // A gateway that cancelled us waits for our count and starts no other worker: it isn't asked.
     let in_doubt = failed && !cancelled && reply.produced().is_something();
     if running.was_replaced()
         || (in_doubt && !claim::still_counts(&worker, &job, delivery.delivered).await)
@@ -176,7 +177,7 @@ async fn run_job(worker: Arc<Worker>, mut delivery: Delivery) -> JobOutcome {
     }
     Point::Answered.pass().await;
     let end = End { cancelled, behind_ms, seal: delivery.seal.as_deref() };
-    // Boxed: it takes a moment, and a stream would have room for it as long as it lasts.
+    // Boxed: it takes a moment, and without the box a job would carry its state all the while.
     Box::pin(settle::settle(&worker, &job, &mut reply, ended, end)).await;
     if failed { JobOutcome::Failed } else { JobOutcome::Done }
 }

@@ -236,7 +236,7 @@ impl Worker {
         move |delivery| {
             let (worker, name) = (Arc::clone(&worker), name.clone());
             jobs.spawn("job", async move {
-                // Boxed: a task is copied on its way to where it runs.
+                // Boxed: a future is copied several times while it is spawned; a box is a pointer.
                 let outcome = Box::pin(run_job(Arc::clone(&worker), delivery)).await;
                 worker.metrics.jobs_total.with_label_values(&[&name, outcome.as_str()]).inc();
             });

@@ -149,7 +149,8 @@ impl Provider {
             let ended = if job.stream {
                 self.answer_streamed(job, deployment, &mut watched, stop).await
             } else {
-                // Pinned: what takes a future as a value and waits for it has room for it twice.
+                // Pinned and lent: an async function that takes a future by value stores it twice,
+                // as its argument and as what it waits for.
                 let answer = pin!(self.answer_whole(job, deployment, &mut watched));
                 self.within_limits(answer, stop).await
             };

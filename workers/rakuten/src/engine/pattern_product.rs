@@ -1,9 +1,9 @@
-//! Patterns that one text has to match all at once. llguidance looks at every way in which their
-//! parts can meet, in one piece of work that asks no limit: few short patterns are enough for ever.
-//! So a schema in which too many meet is refused before llguidance sees it.
+//! Patterns that one text has to match all at once. llguidance intersects them, looking at every
+//! combination of their states, and asks no limit: few short patterns are enough for ever. So a
+//! schema in which too many apply to one text is refused before llguidance sees it.
 //!
-//! Must never take less to meet than llguidance makes meet: names, `$ref` and alternatives are
-//! followed, and where it isn't clear what meets, all of it does.
+//! Must never count fewer than llguidance intersects: names, `$ref` and alternatives are followed,
+//! and where it isn't known whether two patterns apply to the same text, both count.
 
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
