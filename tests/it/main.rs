@@ -1,6 +1,9 @@
 //! The integration tests: one program, so that it links once. Every test has real servers of its
 //! own, waits on conditions and never on the clock, and ends with `world.finish()`, which fails
 //! when anything is left.
+//!
+//! Each module is marked `cfg(test)`, which changes nothing here: Clippy lets a test panic only
+//! below such a mark.
 
 #[cfg(test)]
 mod admin_pages;

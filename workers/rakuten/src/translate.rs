@@ -285,8 +285,6 @@ pub(crate) fn stopped() -> Problem {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
-
     use super::*;
     use serde_json::json;
 

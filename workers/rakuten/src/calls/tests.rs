@@ -1,7 +1,5 @@
 //! Every format as models publish it, cut at every place; what is no call stays text.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
-
 use super::*;
 use serde_json::json;
 

@@ -118,8 +118,6 @@ fn short(id: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
-
     use super::*;
 
     fn chat() -> Vec<Value> {

@@ -1,7 +1,5 @@
 //! Choices into one answer: what is told, what is counted, what ends them.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
-
 use super::*;
 use crate::calls::{CallFormat, Calls};
 use crate::engine::{EngineOptions, GenerateRequest, Sampling};

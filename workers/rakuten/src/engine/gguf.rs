@@ -263,8 +263,6 @@ fn fixed_bytes(kind: u32) -> Outcome<u64> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
-
     use std::io::Write;
 
     use super::*;

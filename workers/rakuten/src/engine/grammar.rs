@@ -327,8 +327,6 @@ impl Guide {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
-
     use super::*;
 
     /// Work that lasts until it is let go.

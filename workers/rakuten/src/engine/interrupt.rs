@@ -99,8 +99,6 @@ pub(super) fn arm(mut parameters: LlamaContextParams) -> LlamaContextParams {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
-
     use std::num::NonZeroI32;
 
     use tokio::sync::mpsc;

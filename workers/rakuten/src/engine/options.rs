@@ -146,8 +146,6 @@ fn within(option: &'static str, value: u32, least: u32, most: u32) -> Result<(),
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
-
     use super::*;
 
     #[test]

@@ -155,8 +155,6 @@ impl Output {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
-
     use super::*;
     use crate::engine::request::{FinishReason, Timing, Usage};
 

@@ -172,8 +172,6 @@ fn shares(waiting: &[Waiting], budget: usize, room: usize) -> Vec<(usize, usize)
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
-
     use std::time::Instant;
 
     use super::*;

@@ -290,8 +290,6 @@ pub enum Event {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
-
     use super::*;
 
     fn refused(change: impl FnOnce(&mut GenerateRequest)) -> String {

@@ -77,8 +77,6 @@ pub(super) fn source(slots: &[Slot], index: usize) -> Source {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
-
     use std::time::Instant;
 
     use super::*;

@@ -2,8 +2,6 @@
 //!
 //! Needs no model file: the tokens' side of it is tested on real vocabularies in `tests/`.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
-
 use serde_json::json;
 
 use super::*;

@@ -2,8 +2,6 @@
 //!
 //! Needs no model.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
-
 use super::*;
 
 /// Everything off but what a test turns on.
