@@ -48,12 +48,12 @@ pub fn fields<'a>(row: &'a str, counts: &'a [u64]) -> impl Iterator<Item = (Stri
 }
 
 /// The key that a row is of.
-pub fn key_of(row: &str) -> &str {
+pub(crate) fn key_of(row: &str) -> &str {
     row.split('|').nth(1).unwrap_or_default()
 }
 
 /// What a row's requests cost, in micro-USD.
-pub fn cost_of(counts: &[u64]) -> u64 {
+pub(crate) fn cost_of(counts: &[u64]) -> u64 {
     counts.get(COST).copied().unwrap_or(0)
 }
 

@@ -35,7 +35,7 @@ pub enum RuntimeError {
 }
 
 /// How many threads a process of ours keeps busy on this machine.
-pub fn busy_threads() -> usize {
+pub(crate) fn busy_threads() -> usize {
     threads(std::thread::available_parallelism().map_or(1, NonZeroUsize::get))
 }
 

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// Longest identifier that is accepted from outside, in bytes.
-pub const IDENTIFIER_BYTES_MAX: usize = 64;
+const IDENTIFIER_BYTES_MAX: usize = 64;
 
 /// An identifier that is empty, too long, or has a character that a subject token can't hold.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

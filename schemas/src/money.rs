@@ -10,7 +10,7 @@ const PICO_PER_MICRO: u128 = 1_000_000;
 
 /// The highest price accepted: 1,000,000 USD per million tokens, in pico-USD a token. It keeps
 /// every product far inside `u128` and every charge inside `i64`.
-pub const PRICE_PICO_USD_MAX: u64 = 1_000_000_000_000;
+const PRICE_PICO_USD_MAX: u64 = 1_000_000_000_000;
 
 /// An amount in micro-USD (10⁻⁶ USD); negative for what leaves an account.
 #[derive(
@@ -173,7 +173,7 @@ impl PicoUsdPerToken {
     ///
     /// # Errors
     /// When it isn't an exact decimal with at most six digits after the point, or is higher than
-    /// [`PRICE_PICO_USD_MAX`].
+    /// `PRICE_PICO_USD_MAX`.
     pub fn from_usd_per_million(text: &str) -> Result<Self, InvalidDecimal> {
         let scaled = scaled_decimal(text, 6).ok_or_else(|| InvalidDecimal::of(text))?;
         let price = u64::try_from(scaled).map_err(|_| InvalidDecimal::of(text))?;

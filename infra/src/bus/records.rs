@@ -94,7 +94,10 @@ impl Bus {
     ///
     /// # Errors
     /// When NATS can't be asked or the record can't be read.
-    pub async fn record_of<R: Record>(&self, id: &R::Id) -> Result<Option<Stored<R>>, BusError> {
+    pub(crate) async fn record_of<R: Record>(
+        &self,
+        id: &R::Id,
+    ) -> Result<Option<Stored<R>>, BusError> {
         stored(&self.bucket(R::BUCKET).await?, id).await
     }
 

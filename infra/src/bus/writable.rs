@@ -71,7 +71,7 @@ impl Writable {
     }
 
     /// Whether the last writes failed: then only one request at a time tries.
-    pub fn is_failing(&self) -> bool {
+    pub(crate) fn is_failing(&self) -> bool {
         self.failures.load(Ordering::Relaxed) >= FAILURES_MIN
     }
 

@@ -17,7 +17,7 @@ static VOTE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("scrip
 const VOTE_SECONDS: u64 = 30 * 86_400;
 
 /// Rows kept for each part of the ledger.
-pub const ROWS_MAX: isize = 2_000;
+const ROWS_MAX: isize = 2_000;
 
 /// What speaks for or against an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

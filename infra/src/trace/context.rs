@@ -37,7 +37,7 @@ impl Context {
     }
 
     /// Whether the trace is kept.
-    pub fn is_sampled(&self) -> bool {
+    pub(crate) fn is_sampled(&self) -> bool {
         self.sampled
     }
 

@@ -19,16 +19,16 @@ use super::error::EngineError;
 use super::pattern_product::too_many_meet;
 
 /// Largest schema or grammar, bytes of its text.
-pub const FORM_BYTES_MAX: usize = 256 * 1024;
+pub(crate) const FORM_BYTES_MAX: usize = 256 * 1024;
 /// Deepest nesting of a schema's own JSON. Everything that reads a schema calls itself once for
 /// each level, and a stack that overflows ends the process.
-pub const FORM_DEPTH_MAX: usize = 64;
+pub(crate) const FORM_DEPTH_MAX: usize = 64;
 /// Longest work on understanding a form. A thread can't be ended, so that one that is at it for
 /// longer goes on for nobody.
 pub const FORM_TIME_MAX: Duration = Duration::from_secs(4);
 /// Forms that are worked on at a time, those that nobody waits for any more included: further ones
 /// wait for as long as they may be worked on.
-pub const FORMS_AT_ONCE_MAX: usize = 4;
+const FORMS_AT_ONCE_MAX: usize = 4;
 /// Between two looks whether a form is still wanted.
 const LOOK_INTERVAL: Duration = Duration::from_millis(10);
 /// Stack of the thread that understands a form, bytes.

@@ -44,23 +44,16 @@ use tokio_util::sync::CancellationToken;
 
 pub use embedder::{Embedder, EmbedderInfo};
 pub use error::EngineError;
-pub use grammar::{
-    FORM_BYTES_MAX, FORM_DEPTH_MAX, FORM_TIME_MAX, FORMS_AT_ONCE_MAX, Form, Grammar,
-};
+pub(crate) use grammar::{FORM_BYTES_MAX, FORM_DEPTH_MAX};
+pub use grammar::{FORM_TIME_MAX, Form, Grammar};
 pub(crate) use grammar::{check_schema, put_style};
 pub use kernels::Instructions;
 pub use model::ModelInfo;
-pub use options::{
-    BATCH_TOKENS_MAX, CONTEXT_TOKENS_MIN, CacheLayout, CacheType, EngineOptions,
-    QUEUE_REQUESTS_MAX, SLOTS_MAX, THREADS_MAX,
-};
-pub use pattern_product::FORM_WAYS_MAX;
-pub(crate) use request::validate_stops;
+pub use options::{CacheLayout, CacheType, EngineOptions};
 pub use request::{
-    Event, FinishReason, Finished, GenerateRequest, LOGIT_BIAS_ENTRIES_MAX, LOGIT_BIAS_MAX,
-    PENALTY_MAX, Prompt, REPETITION_PENALTY_MAX, STOP_BYTES_MAX, STOP_STRINGS_MAX, Sampling,
-    TEMPERATURE_MAX, TOP_LOGPROBS_MAX, Timing, TokenLogprob, Usage,
+    Event, FinishReason, Finished, GenerateRequest, Prompt, Sampling, Timing, TokenLogprob, Usage,
 };
+pub(crate) use request::{TOP_LOGPROBS_MAX, validate_stops};
 pub use status::Status;
 pub(crate) use stop::{Matched, StopMatcher};
 

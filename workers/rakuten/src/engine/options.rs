@@ -9,17 +9,17 @@ use super::error::EngineError;
 use super::kernels::Instructions;
 
 /// Most requests that can be decoded side by side; llama.cpp's own ceiling is higher.
-pub const SLOTS_MAX: u16 = 64;
+const SLOTS_MAX: u16 = 64;
 /// Smallest context of a slot, tokens.
-pub const CONTEXT_TOKENS_MIN: u32 = 256;
+pub(super) const CONTEXT_TOKENS_MIN: u32 = 256;
 /// llama.cpp pads a sequence's context to a multiple of this, tokens.
 pub(super) const CONTEXT_TOKENS_STEP: u32 = 256;
 /// Largest number of tokens in one decode step.
-pub const BATCH_TOKENS_MAX: u32 = 4_096;
+const BATCH_TOKENS_MAX: u32 = 4_096;
 /// Longest waiting line, requests.
-pub const QUEUE_REQUESTS_MAX: u16 = 4_096;
+const QUEUE_REQUESTS_MAX: u16 = 4_096;
 /// Most threads one engine may use.
-pub const THREADS_MAX: u16 = 512;
+const THREADS_MAX: u16 = 512;
 
 /// How the keys and values of attention are kept in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -52,24 +52,24 @@ pub enum CacheLayout {
 pub struct EngineOptions {
     /// The GGUF to serve.
     pub model_file: PathBuf,
-    /// Requests decoded side by side, 1 to [`SLOTS_MAX`]. Default 4.
+    /// Requests decoded side by side, 1 to `SLOTS_MAX`. Default 4.
     pub slots: u16,
     /// Tokens of prompt and answer together that one request may use, from
-    /// [`CONTEXT_TOKENS_MIN`]; rounded up to a multiple of 256 and cut to what the model was
+    /// `CONTEXT_TOKENS_MIN`; rounded up to a multiple of 256 and cut to what the model was
     /// trained on. Default 4096.
     pub context_tokens_per_slot: u32,
     /// Most tokens in one decode step when nobody is streaming, from `slots` to
-    /// [`BATCH_TOKENS_MAX`]. Default 512.
+    /// `BATCH_TOKENS_MAX`. Default 512.
     pub batch_tokens_max: u32,
     /// Most prompt tokens in one decode step while others are streaming, for one or two newcomers
     /// at their beginning, and fewer the deeper they are; half of it for each newcomer when they
     /// are more. Smaller keeps the streams smoother, larger answers a newcomer sooner. 1 to
     /// `batch_tokens_max`. Default 144.
     pub batch_tokens_busy: u32,
-    /// Threads of one decode step; `None` takes every core. 1 to [`THREADS_MAX`].
+    /// Threads of one decode step; `None` takes every core. 1 to `THREADS_MAX`.
     pub threads: Option<u16>,
     /// Requests that may wait for a slot before [`EngineError::Busy`], 1 to
-    /// [`QUEUE_REQUESTS_MAX`]. Default 64.
+    /// `QUEUE_REQUESTS_MAX`. Default 64.
     pub queue_requests_max: u16,
     /// The instructions to compute with on the CPU; `None` takes the best that the processor has.
     /// One process has one: a second engine is refused another.

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
 
 /// Ways in which the parts of patterns that meet may be combined: about 0.1 s of work.
-pub const FORM_WAYS_MAX: u64 = 4_096;
+const FORM_WAYS_MAX: u64 = 4_096;
 /// As many always may meet, whatever they say: what that costs is bounded by their length.
 const FREE_PATTERNS: usize = 2;
 /// Ways of a `format`, which llguidance knows as a pattern of its own.

@@ -9,21 +9,21 @@ use super::error::EngineError;
 use super::grammar::Grammar;
 
 /// Most stop strings of one request.
-pub const STOP_STRINGS_MAX: usize = 32;
+const STOP_STRINGS_MAX: usize = 32;
 /// Longest stop string, bytes.
-pub const STOP_BYTES_MAX: usize = 1_024;
+const STOP_BYTES_MAX: usize = 1_024;
 /// Most alternatives reported for each token.
-pub const TOP_LOGPROBS_MAX: u8 = 20;
+pub(crate) const TOP_LOGPROBS_MAX: u8 = 20;
 /// Most entries of a logit bias.
-pub const LOGIT_BIAS_ENTRIES_MAX: usize = 1_024;
+const LOGIT_BIAS_ENTRIES_MAX: usize = 1_024;
 /// Highest temperature.
-pub const TEMPERATURE_MAX: f32 = 2.0;
+const TEMPERATURE_MAX: f32 = 2.0;
 /// Highest presence or frequency penalty, either way.
-pub const PENALTY_MAX: f32 = 2.0;
+const PENALTY_MAX: f32 = 2.0;
 /// Highest repetition penalty.
-pub const REPETITION_PENALTY_MAX: f32 = 10.0;
+const REPETITION_PENALTY_MAX: f32 = 10.0;
 /// Highest logit bias, either way.
-pub const LOGIT_BIAS_MAX: f32 = 100.0;
+const LOGIT_BIAS_MAX: f32 = 100.0;
 
 /// How the next token is chosen. [`Sampling::default`] is llama.cpp's own default.
 #[derive(Debug, Clone, PartialEq)]
@@ -127,14 +127,14 @@ pub struct GenerateRequest {
     pub prompt: Prompt,
     /// How tokens are chosen.
     pub sampling: Sampling,
-    /// The answer ends in front of the first of these: at most [`STOP_STRINGS_MAX`], each 1 to
-    /// [`STOP_BYTES_MAX`] bytes.
+    /// The answer ends in front of the first of these: at most `STOP_STRINGS_MAX`, each 1 to
+    /// `STOP_BYTES_MAX` bytes.
     pub stop: Vec<String>,
     /// Most tokens of the answer, at least 1; `None` or more than the context has left means: to
     /// the end of the context.
     pub tokens_max: Option<u32>,
     /// `Some(n)`: report each token's log probability and the `n` likeliest, at most
-    /// [`TOP_LOGPROBS_MAX`].
+    /// `TOP_LOGPROBS_MAX`.
     pub logprobs: Option<u8>,
     /// What the answer has to look like, from [`super::Engine::constrain`] of the same engine.
     pub grammar: Option<Grammar>,
