@@ -2,6 +2,8 @@
 //! events that we don't know survive as they came. It translates nothing: that is done where a
 //! vendor or a surface is.
 
+use serde_json::{Map, Value};
+
 /// The field of a canonical message that keeps thinking blocks with their signatures, so that they
 /// can go back unchanged: a list of `thinking` and `redacted_thinking` blocks, each with its
 /// `index` where it comes in pieces.
@@ -53,3 +55,10 @@ pub use response::{
     BlockDelta, ErrorAnswer, ErrorBody, Event, MessageEnd, MessagesAnswer, MessagesUsage,
     StopReason,
 };
+
+/// The cache mark among the fields of a part or block, the only one that Anthropic's form and the
+/// canonical one both know.
+pub fn marks(rest: &Map<String, Value>) -> Map<String, Value> {
+    let mark = rest.get(CACHE_CONTROL).filter(|mark| !mark.is_null());
+    mark.map(|mark| (CACHE_CONTROL.to_owned(), mark.clone())).into_iter().collect()
+}

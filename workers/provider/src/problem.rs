@@ -231,6 +231,15 @@ pub(crate) fn cannot(
     Problem::new(ErrorCode::InvalidRequest, japanese, english).at(parameter)
 }
 
+/// Functions as OpenAI had them before tools: other vendors have no such form.
+pub(crate) fn old_function(place: &str) -> Problem {
+    cannot(
+        place,
+        "function 形式は古いため使えません。tool_calls と role: tool を使ってください",
+        "the old function form can't be used with this model: use tool_calls and role: tool",
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,8 +2,8 @@
 
 use crate::engine::{Embedder, EngineError, EngineOptions};
 use crate::translate;
+use crate::worker::span;
 use futures::future::BoxFuture;
-use infra::trace::{self, Kind, Span};
 use schemas::error::{ErrorCode, Problem};
 use schemas::job::ChatJob;
 use schemas::openai::{Content, Message, TOKENS};
@@ -93,11 +93,7 @@ impl Backend for VectorModel {
         stop: &'a CancellationToken,
     ) -> BoxFuture<'a, Ended> {
         Box::pin(async move {
-            let name = format!("embeddings {}", self.name);
-            let mut span = Span::begin(name, Kind::Client, trace::current());
-            span.set("gen_ai.operation.name", "embeddings");
-            span.set("gen_ai.provider.name", "llama.cpp");
-            span.set("gen_ai.request.model", self.name.as_str());
+            let mut span = span("embeddings", &self.name);
             let ended = match self.vectors(job, stop).await {
                 Ok((made, usage)) => {
                     for message in

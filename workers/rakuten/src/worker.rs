@@ -231,11 +231,7 @@ impl Backend for LocalModel {
                 Ok(translated) => translated,
                 Err(problem) => return Ended { usage: None, problem: Some(problem) },
             };
-            let name = format!("chat {}", self.name);
-            let mut span = Span::begin(name, Kind::Client, trace::current());
-            span.set("gen_ai.operation.name", "chat");
-            span.set("gen_ai.provider.name", "llama.cpp");
-            span.set("gen_ai.request.model", self.name.as_str());
+            let mut span = span("chat", &self.name);
             let decoded = decode::decode(&self.engine, translated, &job.request, reply).await;
             worker_job::tell_end(&mut span, &decoded.ended);
             decoded.timings.iter().for_each(|timing| self.figures.answered(timing));
@@ -246,6 +242,15 @@ impl Backend for LocalModel {
             decoded.ended
         })
     }
+}
+
+/// What a model of ours does, in a trace.
+pub(crate) fn span(operation: &'static str, model: &str) -> Span {
+    let mut span = Span::begin(format!("{operation} {model}"), Kind::Client, trace::current());
+    span.set("gen_ai.operation.name", operation);
+    span.set("gen_ai.provider.name", "llama.cpp");
+    span.set("gen_ai.request.model", model);
+    span
 }
 
 impl LocalModel {

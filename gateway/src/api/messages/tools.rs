@@ -1,9 +1,8 @@
 //! Tools and the choice among them. A client's own tool becomes a function; one of Anthropic's own
 //! (`web_search_…`, `bash_…`) has no counterpart and goes on as it came.
 
-use super::turns::marks;
 use crate::problems::wrong;
-use schemas::anthropic::{TOOL_FIELDS, ToolChoice};
+use schemas::anthropic::{TOOL_FIELDS, ToolChoice, marks};
 use schemas::error::Problem;
 use serde_json::{Map, Value, json};
 

@@ -4,7 +4,7 @@
 
 use schemas::anthropic::{
     Block, BlockContent, CACHE_CONTROL, ClearAt, Group, InputMessage, KnownBlock, Role as Speaker,
-    THINKING_BLOCKS, keep_order,
+    THINKING_BLOCKS, keep_order, marks,
 };
 use schemas::openai::{Content, Message, Part, Role};
 use serde_json::{Map, Value, json};
@@ -198,10 +198,4 @@ fn opaque(mut block: Map<String, Value>) -> Part {
     let text = if is_text { block.shift_remove("text") } else { None };
     let text = text.and_then(|text| text.as_str().map(ToOwned::to_owned));
     Part { kind, text, rest: block }
-}
-
-/// The cache mark is the only further field of a block that the canonical form knows.
-pub(super) fn marks(rest: &Map<String, Value>) -> Map<String, Value> {
-    let mark = rest.get(CACHE_CONTROL).filter(|mark| !mark.is_null());
-    mark.map(|mark| (CACHE_CONTROL.to_owned(), mark.clone())).into_iter().collect()
 }

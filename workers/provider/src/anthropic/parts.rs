@@ -3,7 +3,7 @@
 
 use crate::media::data_url;
 use crate::problem;
-use schemas::anthropic::{Block, CACHE_CONTROL, KnownBlock};
+use schemas::anthropic::{Block, KnownBlock, marks};
 use schemas::error::Problem;
 use schemas::openai::{Content, Part};
 use serde_json::{Map, Value, json};
@@ -49,12 +49,6 @@ fn block(part: &Part, place: &str) -> Result<Option<Block>, Problem> {
 fn text_block(text: &str, rest: Map<String, Value>) -> Option<Block> {
     let is_blank = text.trim().is_empty();
     (!is_blank).then(|| Block::Known(KnownBlock::Text { text: text.to_owned(), rest }))
-}
-
-/// The cache mark is the only field of a part that both sides know.
-pub(super) fn marks(rest: &Map<String, Value>) -> Map<String, Value> {
-    let mark = rest.get(CACHE_CONTROL).filter(|mark| !mark.is_null());
-    mark.map(|mark| (CACHE_CONTROL.to_owned(), mark.clone())).into_iter().collect()
 }
 
 fn image(part: &Part, place: &str) -> Result<Block, Problem> {

@@ -1,10 +1,9 @@
 //! Tools, the choice among them, their calls and results. A call's arguments are a text on one side
 //! and an object on the other; what isn't an object is refused, never guessed.
 
-use super::parts::marks;
 use super::turns::result_content;
 use crate::problem;
-use schemas::anthropic::{Block, KnownBlock, TOOL_FIELDS, ToolChoice};
+use schemas::anthropic::{Block, KnownBlock, TOOL_FIELDS, ToolChoice, marks};
 use schemas::error::Problem;
 use schemas::openai::{ChatRequest, Message};
 use serde_json::{Map, Value, json};

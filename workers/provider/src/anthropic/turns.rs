@@ -43,7 +43,7 @@ pub(super) fn turns(
                 speak(&mut turns, Speaker::Assistant, blocks);
             }
             Role::Tool => give_back(&mut turns, tools::result(message, &place)?),
-            Role::Function => return Err(old_function(&place)),
+            Role::Function => return Err(problem::old_function(&place)),
         }
     }
     instruct(&mut turns, &mut later);
@@ -117,7 +117,7 @@ fn said(message: &Message, place: &str) -> Result<Vec<Block>, Problem> {
 /// they came.
 fn assistant(message: &Message, place: &str) -> Result<Vec<Block>, Problem> {
     if message.rest.get("function_call").is_some_and(|call| !call.is_null()) {
-        return Err(old_function(place));
+        return Err(problem::old_function(place));
     }
     let said = message.content.as_ref().map(|content| parts::slots(content, place));
     let mut said = said.transpose()?.unwrap_or_default();
@@ -150,14 +150,6 @@ fn thought(kept: &Value) -> Option<Block> {
         _ => return None,
     };
     Some(Block::Known(block))
-}
-
-fn old_function(place: &str) -> Problem {
-    problem::cannot(
-        place,
-        "function 形式は古いため使えません。tool_calls と role: tool を使ってください",
-        "the old function form can't be used with this model: use tool_calls and role: tool",
-    )
 }
 
 /// What a tool said, for its result: a text, or blocks.

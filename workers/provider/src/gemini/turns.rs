@@ -38,7 +38,7 @@ pub(super) fn turns(
                 speak(&mut turns, "model", parts);
             }
             Role::Tool => results.push(tools::result(message, &called, &place)?),
-            Role::Function => return Err(old_function(&place)),
+            Role::Function => return Err(problem::old_function(&place)),
         }
     }
     give_back(&mut turns, &mut results);
@@ -72,12 +72,4 @@ fn speak<'a>(turns: &mut Vec<(&'a str, Vec<Value>)>, role: &'a str, mut parts: V
 
 fn said(message: &Message, place: &str) -> Result<Vec<Value>, Problem> {
     message.content.as_ref().map_or_else(|| Ok(Vec::new()), |content| parts::parts(content, place))
-}
-
-fn old_function(place: &str) -> Problem {
-    problem::cannot(
-        place,
-        "function 形式は古いため使えません。tool_calls と role: tool を使ってください",
-        "the old function form can't be used with this model: use tool_calls and role: tool",
-    )
 }
