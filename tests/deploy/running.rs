@@ -7,10 +7,10 @@ use crate::compose::Variables;
 use crate::engine::{self, Engine};
 use crate::files;
 use futures::future::join_all;
+use harness::fetched::demo_model;
 use harness::{Client, Script, Vendor, World, wait_until};
-use infra::environment::{Environment, HOME, XDG_CACHE_HOME};
 use serde_json::{Value, json};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use tempfile::TempDir;
@@ -39,19 +39,6 @@ const RAKUTEN: &str = "
     tier: economy
     llama: {file: '${RAKUTEN_MODEL_PATH}', slots: 1}
 auto:";
-
-/// The demo model that `make test` fetches.
-fn model() -> PathBuf {
-    let environment = Environment::of_process();
-    if let Some(told) = environment.get("FLY_LLM_TEST_MODEL") {
-        return told.into();
-    }
-    let cache = environment.get(XDG_CACHE_HOME).map(PathBuf::from);
-    let home = environment.get(HOME).map(|home| Path::new(home).join(".cache"));
-    let file = cache.or(home).unwrap().join("fly-llm/models/SmolLM2-135M-Instruct.Q4_1.gguf");
-    assert!(file.exists(), "{} is missing: run scripts/install-demo-model", file.display());
-    file
-}
 
 /// .env as its script makes it, with a vendor's key and our configuration.
 fn variables(folder: &Path, vendor: &Vendor) -> Variables {
@@ -98,7 +85,7 @@ impl Run {
         let mut variables = variables(folder.path(), &vendor);
         let endpoint = format!("http://{host}:{}", collector.port());
         variables.insert("OTEL_EXPORTER_OTLP_ENDPOINT".into(), endpoint);
-        let mut engine = Engine::new(&variables, &model());
+        let mut engine = Engine::new(&variables, &demo_model());
         engine.up().await;
         let mut run = Self {
             engine,

@@ -6,8 +6,9 @@
 
 use crate::compose::{self, Service, Variables};
 use crate::files;
+use harness::fetched::program_folders;
 use harness::{wait_until, within};
-use infra::environment::{Environment, HOME, PATH, XDG_CACHE_HOME};
+use infra::environment::PATH;
 use rustix::process::{Pid, Signal, kill_process};
 use std::collections::BTreeMap;
 use std::net::TcpListener;
@@ -316,23 +317,15 @@ fn with_number(text: &str, from: &str, to: &str) -> String {
     out + rest
 }
 
-/// Where programs are: fetched ones first, as the scripts do.
-fn folders() -> Vec<PathBuf> {
-    let environment = Environment::of_process();
-    let cache = environment.get(XDG_CACHE_HOME).map(PathBuf::from);
-    let cache = cache.or_else(|| environment.get(HOME).map(|home| Path::new(home).join(".cache")));
-    let fetched = cache.map(|folder| folder.join("fly-llm/bin"));
-    let path = environment.get(PATH).unwrap_or_default().to_owned();
-    fetched.into_iter().chain(path.split(':').map(PathBuf::from)).collect()
-}
-
 fn paths() -> String {
-    let folders: Vec<String> = folders().iter().map(|path| path.display().to_string()).collect();
+    let folders: Vec<String> =
+        program_folders().iter().map(|path| path.display().to_string()).collect();
     folders.join(":")
 }
 
 pub(crate) fn program(name: &str) -> PathBuf {
-    let found = folders().into_iter().map(|folder| folder.join(name)).find(|file| file.is_file());
+    let found =
+        program_folders().into_iter().map(|folder| folder.join(name)).find(|file| file.is_file());
     found.unwrap_or_else(|| panic!("{name} is missing: run scripts/install-test-tools"))
 }
 

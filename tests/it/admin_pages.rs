@@ -1,14 +1,10 @@
 //! The operator's pages: nobody else comes in, what they change is in the audit log, and the live
 //! view moves while requests run.
 
-use harness::{Delivery, Gate, Script, Visitor, World, wait_for, wait_until};
+use crate::pages::{EVIL, evil_key};
+use harness::{ADMIN_KEY, Delivery, Gate, Script, Visitor, World, wait_for, wait_until};
 use schemas::records::{AccountLimits, AccountRecordV1};
 use serde_json::json;
-
-/// The operator's key.
-const ADMIN_KEY: &str = "admin-key-of-the-tests";
-
-const EVIL: &str = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>";
 
 async fn operator(world: &World) -> Visitor {
     let mut visitor = Visitor::new(world.client_with(0, None).base(), "en");
@@ -22,15 +18,7 @@ async fn operator(world: &World) -> Visitor {
 #[tokio::test]
 async fn only_the_operator_comes_in_and_everything_stays_text() {
     let world = World::builder().sells().start().await;
-    let key = world.key_like(json!({"name": EVIL}), 1_000_000).await;
-    let record = AccountRecordV1 {
-        account: key.account.clone(),
-        name: EVIL.into(),
-        created_ms: 1,
-        limits: AccountLimits::default(),
-        locale: None,
-    };
-    world.bus().put_record(&record.account, &record).await.unwrap();
+    let key = evil_key(&world).await;
     let asked = world.client(&key).ask("fast", "hello").await;
     let account = format!("/admin/accounts/{}", key.account);
     let receipt = format!("/admin/requests/{}/{}", key.account, asked.header("x-request-id"));

@@ -1,21 +1,14 @@
 //! What a kept answer saves: its latency beside that of an answer which has to be asked for, with a
 //! vendor that answers at once. `make bench-cache` prints it; no time is asserted.
 
+use crate::similar::calm;
 use harness::World;
-use harness::client::question_to;
 use infra::config::{Config, SemanticCache};
-use serde_json::{Value, json};
+use serde_json::json;
 use std::time::{Duration, Instant};
 
 /// Questions asked of each kind.
 const ROUNDS: usize = 100;
-
-/// A question that other wordings may share.
-fn calm(question: &str) -> Value {
-    let mut body = question_to("fast", question);
-    body["temperature"] = json!(0);
-    body
-}
 
 #[tokio::test]
 async fn bench_of_the_cache() {

@@ -1,18 +1,11 @@
 //! Budgets: of a key and of an account, in all and in calendar periods. The one that says no is
 //! named with its end, what is refused costs nothing, and gateways share what is left.
 
+use crate::money::question;
 use harness::client::{Answer, Client, question_to};
 use harness::{Gate, Key, Script, World, wait_until};
 use infra::calendar::TimeZone;
 use serde_json::{Value, json};
-
-/// The longest answer asked for, in tokens.
-const MAX_TOKENS: i64 = 100;
-
-fn question() -> Value {
-    json!({"model": "fast", "max_tokens": MAX_TOKENS,
-        "messages": [{"role": "user", "content": "hello"}]})
-}
 
 /// Clocks that show noon now: no period ends while a test runs.
 fn noon() -> TimeZone {

@@ -3,11 +3,10 @@
 
 use crate::apart::Apart;
 use crate::program::Place;
-use harness::{Answer, Client, Gate, Script, Step, Visitor, World, wait_for, wait_until};
+use harness::{
+    ADMIN_KEY, Answer, Client, Gate, Script, Step, Visitor, World, wait_for, wait_until,
+};
 use serde_json::{Value, json};
-
-/// The operator's key.
-const ADMIN_KEY: &str = "admin-key-of-the-tests";
 
 /// An answer that stands still after its first piece until the gate opens.
 fn held(gate: &Gate) -> Script {

@@ -2,7 +2,8 @@
 //! for one model, and files and machines that can't serve it.
 
 use crate::program::{Place, send};
-use crate::rakuten::{HAS_LLAMA, model};
+use crate::rakuten::HAS_LLAMA;
+use harness::fetched::demo_model;
 use harness::{World, wait_until, within};
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -35,7 +36,7 @@ async fn place() -> Place {
 }
 
 fn file() -> String {
-    model().to_str().unwrap().to_owned()
+    demo_model().to_str().unwrap().to_owned()
 }
 
 fn question(max_tokens: u32) -> Value {
@@ -162,7 +163,7 @@ async fn a_file_or_a_machine_that_cannot_serve_is_told_and_ends_the_worker() {
     let mut place = place().await;
     let up = place.up().await;
     place.set("NATS_URL", up.text("nats_url"));
-    let whole = std::fs::read(model()).unwrap();
+    let whole = std::fs::read(demo_model()).unwrap();
     std::fs::write(place.path("cut.gguf"), &whole[..whole.len() / 2]).unwrap();
     std::fs::write(place.path("other.gguf"), b"PK\x03\x04 no model").unwrap();
     let serve = ["worker", "rakuten", "--config", "own.yaml", "--name", "writer", "--model"];

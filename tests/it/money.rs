@@ -11,7 +11,8 @@ use serde_json::{Value, json};
 /// The longest answer asked for, in tokens.
 const MAX_TOKENS: i64 = 100;
 
-fn question() -> Value {
+/// Asks for as long an answer.
+pub(crate) fn question() -> Value {
     json!({"model": "fast", "max_tokens": MAX_TOKENS,
         "messages": [{"role": "user", "content": "hello"}]})
 }

@@ -1,7 +1,7 @@
 //! Pages for people: whoever comes sees prices, whoever has a key sees the account, and nobody sees
 //! or does more. What is stored stays text.
 
-use harness::{Answer, Delivery, Key, Script, Visitor, World, wait_until};
+use harness::{ADMIN_KEY, Answer, Delivery, Key, Script, Visitor, World, wait_until};
 use infra::config::{Config, Coupon};
 use reqwest::Method;
 use schemas::money::MicroUsd;
@@ -9,7 +9,21 @@ use schemas::records::{AccountLimits, AccountRecordV1};
 use serde_json::json;
 
 /// What would run if a page let it.
-const EVIL: &str = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>";
+pub(crate) const EVIL: &str = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>";
+
+/// A key of an account whose names would run if a page let them.
+pub(crate) async fn evil_key(world: &World) -> Key {
+    let key = world.key_like(json!({"name": EVIL}), 1_000_000).await;
+    let record = AccountRecordV1 {
+        account: key.account.clone(),
+        name: EVIL.into(),
+        created_ms: 1,
+        limits: AccountLimits::default(),
+        locale: None,
+    };
+    world.bus().put_record(&record.account, &record).await.unwrap();
+    key
+}
 
 pub(crate) fn visitor(world: &World, language: &'static str) -> Visitor {
     Visitor::new(world.client_with(0, None).base(), language)
@@ -138,7 +152,7 @@ async fn signing_out_ends_the_session_and_no_other() {
     let mut world = World::start().await;
     let key = world.key(5_000_000).await;
     let mut operator = visitor(&world, "en");
-    operator.post("/admin/sign-in", &[("key", "admin-key-of-the-tests")]).await;
+    operator.post("/admin/sign-in", &[("key", ADMIN_KEY)]).await;
     let owner = signed_in(&world, &key, "en").await;
     let mut elsewhere = signed_in(&world, &key, "en").await;
     for (mut guest, place) in [(owner, "/account"), (operator, "/admin")] {
@@ -326,15 +340,7 @@ async fn nobody_acts_for_another() {
 #[tokio::test]
 async fn what_is_stored_stays_text() {
     let world = World::builder().sells().start().await;
-    let key = world.key_like(json!({"name": EVIL}), 1_000_000).await;
-    let record = AccountRecordV1 {
-        account: key.account.clone(),
-        name: EVIL.into(),
-        created_ms: 1,
-        limits: AccountLimits::default(),
-        locale: None,
-    };
-    world.bus().put_record(&record.account, &record).await.unwrap();
+    let key = evil_key(&world).await;
     let mut owner = signed_in(&world, &key, EVIL).await;
     let asked = world.client(&key).ask("fast", EVIL).await;
     assert_eq!(asked.status, 200);

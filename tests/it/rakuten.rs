@@ -1,14 +1,13 @@
 //! The local model: words from a real GGUF, and its process killed in the middle of them.
 
 use crate::program::{Place, Up, children_of, send};
+use harness::fetched::demo_model;
 use harness::{World, ledger, uses, voids, wait_for, wait_until};
 use infra::bus::Bus;
-use infra::environment::{Environment, HOME, XDG_CACHE_HOME};
 use rustix::process::Signal;
 use schemas::ledger::{Outcome, Use, Writer};
 use schemas::usage::TokenSource;
 use serde_json::{Value, json};
-use std::path::{Path, PathBuf};
 
 /// Whether the program was built with llama.cpp.
 pub(crate) const HAS_LLAMA: bool = cfg!(feature = "rakuten");
@@ -27,23 +26,9 @@ models:
 limits: {max_tokens_per_request: 900}
 ";
 
-/// The demo model that `make test` fetches.
-pub(crate) fn model() -> PathBuf {
-    let environment = Environment::of_process();
-    if let Some(told) = environment.get("FLY_LLM_TEST_MODEL") {
-        return told.into();
-    }
-    let cache = environment.get(XDG_CACHE_HOME).map(PathBuf::from);
-    let home = environment.get(HOME).map(|home| Path::new(home).join(".cache"));
-    let folder = cache.or(home).unwrap().join("fly-llm/models");
-    let file = folder.join("SmolLM2-135M-Instruct.Q4_1.gguf");
-    assert!(file.exists(), "{} is missing: run scripts/install-demo-model", file.display());
-    file
-}
-
 async fn place() -> Place {
     let mut place = Place::with(World::vendor_alone().await, CONFIG);
-    place.set("RAKUTEN_MODEL_PATH", model().to_str().unwrap());
+    place.set("RAKUTEN_MODEL_PATH", demo_model().to_str().unwrap());
     place
 }
 

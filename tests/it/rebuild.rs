@@ -2,10 +2,10 @@
 //! was applied to, however many billing workers lay it and whoever of them dies, and it never
 //! begins upon a closing that isn't what it says.
 
+use crate::snapshots::billing;
 use harness::{Key, World, wait_until};
 use infra::bus::Bus;
 use infra::clock;
-use infra::metrics::Metrics;
 use infra::store::apply::Applied;
 use infra::store::base::Piece;
 use schemas::ids::AccountId;
@@ -23,11 +23,6 @@ const MONTH_AND_DAY_MS: u64 = 32 * 86_400_000;
 
 /// Milliseconds to a moment for which nothing of now has to be read again.
 const LONG_MS: u64 = 40 * 86_400_000;
-
-fn billing(world: &World) -> Billing {
-    let (bus, store) = (world.bus().clone(), world.store().clone());
-    Billing { bus, store, metrics: Metrics::new().unwrap(), payments: None }
-}
 
 fn part(key: &Key) -> u16 {
     subjects::partition(&key.account)

@@ -2,15 +2,11 @@
 //! can be changed about a key without losing any of it.
 
 use harness::client::{Answer, Client, question_to};
-use harness::{Key, Script, World, wait_until};
+use harness::{ADMIN_KEY, Key, Script, World, wait_until};
 use reqwest::Method;
 use schemas::ids::RequestId;
-use schemas::ledger::{EventV1, Fact, Void, VoidReason, Writer};
-use schemas::money::MicroUsd;
+use schemas::ledger::{EventV1, Void, VoidReason, Writer};
 use serde_json::{Value, json};
-
-/// The operator's key, for a gateway other than the first.
-const ADMIN_KEY: &str = "admin-key-of-the-tests";
 
 /// A secret word of a question and its answer, which nobody may find later.
 const WORD: &str = "hippopotamus";
@@ -279,12 +275,8 @@ async fn an_account_keeps_its_last_thousand_requests_in_view_and_all_in_the_ledg
     for request in &requests {
         let (reason, writer) = (VoidReason::Cancelled, Writer::Operator);
         let (request, id) = (request.clone(), key.id.clone());
-        let event = EventV1 {
-            account: key.account.clone(),
-            at_ms: infra::clock::unix_ms(),
-            amount: MicroUsd::ZERO,
-            fact: Fact::Void(Void { request, key: id, reason, writer }),
-        };
+        let void = Void { request, key: id, reason, writer };
+        let event = EventV1::void(key.account.clone(), infra::clock::unix_ms(), void);
         world.bus().record(&event).await.unwrap();
     }
     let client = world.client(&key);

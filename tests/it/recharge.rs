@@ -2,6 +2,7 @@
 //! however many billing workers there are, whatever is lost on the way and whoever dies; and not
 //! any more once a card is declined, a month is full or it is ended.
 
+use crate::payments::wait_for_balance;
 use harness::{Answer, Client, Delivery, Key, StripeEvent, Visitor, World, wait_until};
 use infra::clock;
 use schemas::ledger::{Fact, TopUpSource};
@@ -36,11 +37,6 @@ async fn with_card(world: &World) -> Key {
     deliver(world, 0, &events).await;
     wait_for_balance(world, &key, 10_000_000).await;
     key
-}
-
-async fn wait_for_balance(world: &World, key: &Key, micro_usd: i64) {
-    let what = format!("the balance is {micro_usd}");
-    wait_until(&what, async || world.balance(key).await == micro_usd).await;
 }
 
 async fn wait_for_status(client: &Client, status: &str) -> Value {

@@ -5,10 +5,10 @@ use harness::{Client, Script, World};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-const RESPONSES: &str = "/v1/responses";
+pub(crate) const RESPONSES: &str = "/v1/responses";
 const EMAIL: &str = "taro.yamada@example.co.jp";
 
-async fn created(client: &Client, body: Value) -> Value {
+pub(crate) async fn created(client: &Client, body: Value) -> Value {
     let answer = client.post(RESPONSES, &body).await;
     assert_eq!(answer.status, 200, "{}", answer.text);
     answer.json()

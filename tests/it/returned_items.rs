@@ -1,16 +1,9 @@
 //! Items of a response that come back with a later request: named, and read from what is kept; and
 //! thoughts, for the models that want them again.
 
-use harness::{Client, Script, World};
+use crate::responses::{RESPONSES, created};
+use harness::{Script, World};
 use serde_json::{Value, json};
-
-const RESPONSES: &str = "/v1/responses";
-
-async fn created(client: &Client, body: Value) -> Value {
-    let answer = client.post(RESPONSES, &body).await;
-    assert_eq!(answer.status, 200, "{}", answer.text);
-    answer.json()
-}
 
 /// The messages that the vendor was told last.
 fn told(world: &World) -> Vec<Value> {

@@ -30,7 +30,7 @@ async fn key(world: &World) -> Key {
 }
 
 /// A calm question, as it is compared when nothing else is said.
-fn calm(question: &str) -> Value {
+pub(crate) fn calm(question: &str) -> Value {
     let mut body = question_to("fast", question);
     body["temperature"] = json!(0);
     body

@@ -70,6 +70,23 @@ pub(crate) async fn none_of(answer: impl Future<Output = Answer>) {
     panic!("nobody answers, and yet: {}", answer.text);
 }
 
+/// Until the first request asks and the second one, at another gateway, waits for it.
+async fn until_followed(
+    world: &World,
+    leading: &mut (impl Future<Output = Answer> + Unpin),
+    following: &mut (impl Future<Output = Answer> + Unpin),
+) {
+    tokio::select! {
+        () = none_of(&mut *leading) => {}
+        () = world.vendor().wait_for_starts(1) => {}
+    }
+    tokio::select! {
+        () = none_of(leading) => {}
+        () = none_of(following) => {}
+        () = wait_for_running(world, 1, 1.0) => {}
+    }
+}
+
 #[tokio::test]
 async fn another_takes_over_when_the_leaders_client_leaves() {
     let world = two_gateways().await;
@@ -78,15 +95,7 @@ async fn another_takes_over_when_the_leaders_client_leaves() {
     let (first, second) = (world.client_at(0, &key), world.client_at(1, &key));
     let body = question_to("fast", "hello");
     let (mut leading, mut following) = (Box::pin(first.chat(&body)), Box::pin(second.chat(&body)));
-    tokio::select! {
-        () = none_of(&mut leading) => {}
-        () = world.vendor().wait_for_starts(1) => {}
-    }
-    tokio::select! {
-        () = none_of(&mut leading) => {}
-        () = none_of(&mut following) => {}
-        () = wait_for_running(&world, 1, 1.0) => {}
-    }
+    until_followed(&world, &mut leading, &mut following).await;
     drop(leading);
     let answer = following.await;
     assert_eq!((answer.status, answer.content().as_str()), (200, "hello"), "{}", answer.text);
@@ -105,15 +114,7 @@ async fn another_takes_over_when_the_leaders_gateway_dies() {
     let (first, second) = (world.client_at(0, &key), world.client_at(1, &key));
     let body = question_to("fast", "hello");
     let (mut leading, mut following) = (Box::pin(first.chat(&body)), Box::pin(second.chat(&body)));
-    tokio::select! {
-        () = none_of(&mut leading) => {}
-        () = world.vendor().wait_for_starts(1) => {}
-    }
-    tokio::select! {
-        () = none_of(&mut leading) => {}
-        () = none_of(&mut following) => {}
-        () = wait_for_running(&world, 1, 1.0) => {}
-    }
+    until_followed(&world, &mut leading, &mut following).await;
     world.kill_gateway(0);
     drop(leading);
     gate.open();

@@ -19,7 +19,7 @@ use worker_billing::close::close_month;
 /// month and the day that follows it.
 const MONTH_AND_DAY_MS: u64 = 32 * 86_400_000;
 
-fn billing(world: &World) -> Billing {
+pub(crate) fn billing(world: &World) -> Billing {
     let (bus, store) = (world.bus().clone(), world.store().clone());
     Billing { bus, store, metrics: Metrics::new().unwrap(), payments: None }
 }

@@ -18,6 +18,9 @@ mod ears;
 /// What must not be left at the end of a test.
 mod leftovers;
 
+/// What is fetched before any test.
+pub mod fetched;
+
 /// Prometheus's text, read.
 pub mod metrics;
 
@@ -50,6 +53,7 @@ pub mod world;
 
 pub use client::{Answer, Client, Event, EventStream};
 pub use leftovers::{FORGED, Queue, ledger, uses, voids};
+pub use role::ADMIN_KEY;
 pub use stripe::{Delivery, Stripe, StripeEvent};
 pub use vendor::Vendor;
 pub use vendor::script::{Gate, Script, Step};

@@ -18,7 +18,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 /// The operator's key of all tests.
-pub(crate) const ADMIN_KEY: &str = "admin-key-of-the-tests";
+pub const ADMIN_KEY: &str = "admin-key-of-the-tests";
 
 /// What every role is given.
 #[derive(Clone)]

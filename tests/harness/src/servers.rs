@@ -4,11 +4,12 @@
 /// Three of NATS.
 mod cluster;
 
+use crate::fetched::program_folders;
 use cluster::NatsCluster;
 use infra::children::nats::NatsServer;
 use infra::children::redis::RedisServer;
 use infra::children::{ChildProcess, Launch};
-use infra::environment::{Environment, HOME, NATS_SERVER, PATH, REDIS_SERVER, XDG_CACHE_HOME};
+use infra::environment::{Environment, NATS_SERVER, REDIS_SERVER};
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -164,15 +165,10 @@ fn launch(
 
 /// The same program as at the first start.
 fn program(name: &str, variable: &str) -> PathBuf {
-    let environment = Environment::of_process();
-    if let Some(path) = environment.get(variable) {
+    if let Some(path) = Environment::of_process().get(variable) {
         return path.into();
     }
-    let cache = environment.get(XDG_CACHE_HOME).map(PathBuf::from);
-    let cache = cache.or_else(|| environment.get(HOME).map(|home| Path::new(home).join(".cache")));
-    let path = environment.get(PATH).unwrap_or_default();
-    let fetched = cache.map(|folder| folder.join("fly-llm/bin"));
-    let mut folders = fetched.into_iter().chain(path.split(':').map(PathBuf::from));
+    let mut folders = program_folders().into_iter();
     let found = folders.find_map(|folder| Some(folder.join(name)).filter(|file| file.is_file()));
     found.expect("a program that had been found before")
 }
