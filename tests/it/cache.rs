@@ -1,6 +1,7 @@
 //! Kept answers: free, only for the account that asked, and without personal data at rest.
 
 use crate::program::send;
+use fuzz::Numbers;
 use harness::client::question_to;
 use harness::{Answer, World};
 use infra::config::Config;
@@ -327,16 +328,6 @@ async fn what_is_no_answer_is_a_miss_and_makes_room_for_one() {
     world.finish().await;
 }
 
-/// Small, and the same numbers in every run.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963);
-        usize::try_from(self.0 >> 33).unwrap() % sides
-    }
-}
-
 /// Accounts and groups of the same few names, digests that continue those names, and everything
 /// that is done to the cache, at random on a real Redis: nobody finds what is another's, and
 /// forgetting takes nothing from others.
@@ -349,11 +340,11 @@ async fn tenants_are_apart_in_a_fuzzed_key_space() {
         tenants.extend([Tenant::Account(name.clone()), Tenant::Group(name)]);
     }
     let digests = ["a", "a:a", "group.a", "0", "a:similar:a", "*"];
-    let (mut dice, mut model) = (Dice(8), HashMap::new());
+    let (mut numbers, mut model) = (Numbers::new(8), HashMap::new());
     for round in 0..1_500 {
-        let (at, digest) = (dice.roll(tenants.len()), digests[dice.roll(digests.len())]);
+        let (at, digest) = (numbers.below(tenants.len()), *numbers.one_of(&digests));
         let tenant = &tenants[at];
-        match dice.roll(16) {
+        match numbers.below(16) {
             0 => {
                 let mine = model.keys().filter(|(of, _)| *of == at).count();
                 let gone = world.store().forget_answers(tenant).await.unwrap();

@@ -16,7 +16,7 @@ const ARROWS: [(&str, &[&str]); 13] = [
     ("worker-billing", &["schemas", "infra", "payments"]),
     ("fuzz", &["infra"]),
     ("bench", &["schemas", "infra", "gateway", "worker-provider"]),
-    ("chaos", &["schemas", "infra", "gateway", "harness"]),
+    ("chaos", &["schemas", "infra", "gateway", "fuzz", "harness"]),
     (
         "harness",
         &[

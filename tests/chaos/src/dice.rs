@@ -1,28 +1,21 @@
 //! Chance that can be repeated: all of it comes from the seed. It reads no clock and no system.
 
+use fuzz::Numbers;
 use std::time::Duration;
 
-/// A sequence of numbers that looks random (SplitMix64).
+/// A sequence of numbers that looks random.
 #[derive(Debug, Clone)]
-pub(crate) struct Dice(u64);
+pub(crate) struct Dice(Numbers);
 
 impl Dice {
     /// The dice of one purpose, so that two purposes don't disturb each other.
     pub(crate) fn of(seed: u64, purpose: &str) -> Self {
-        Self(seed ^ hash(purpose))
-    }
-
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
+        Self(Numbers::new(seed ^ hash(purpose)))
     }
 
     /// A number below a limit.
     pub(crate) fn below(&mut self, limit: usize) -> usize {
-        usize::try_from(self.next() % limit.max(1) as u64).unwrap_or(0)
+        self.0.below(limit)
     }
 
     /// Whether something happens that happens so often in a hundred.
@@ -32,7 +25,7 @@ impl Dice {
 
     /// A time between two, in milliseconds.
     pub(crate) fn pause(&mut self, from_ms: u64, to_ms: u64) -> Duration {
-        Duration::from_millis(from_ms + self.next() % (to_ms - from_ms).max(1))
+        Duration::from_millis(from_ms + self.0.any() % (to_ms - from_ms).max(1))
     }
 }
 
