@@ -131,7 +131,8 @@ async fn a_redis_that_is_nearly_full_keeps_no_further_answer_and_forgets_none() 
         assert!(start.elapsed() < WAIT_MAX, "answers are kept in a full Redis");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    assert!(LEASE_MS > 30_000, "the lead didn't end by itself");
+    // Well before its lease ended: the lead was given back.
+    assert!(start.elapsed() < Duration::from_millis(LEASE_MS));
     assert!(view.ask::<usize>(&["ZCARD", &keys::answers(&tenant)]).await >= ANSWERS);
     view.stop().await;
 }
