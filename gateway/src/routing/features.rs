@@ -13,6 +13,9 @@ use schemas::openai::{ChatRequest, Content, Message};
 /// Below this the prompt says too little to judge it.
 const SIGNAL_LETTERS_MIN: usize = 2;
 
+/// Signs, kana and kanji begin here: Japanese without them is written in Latin letters.
+const FIRST_IN_EAST_ASIA: char = '\u{2E80}';
+
 /// What the request needs a model to be able to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Needs {
@@ -57,8 +60,9 @@ pub fn features(request: &ChatRequest, account_locale: Option<&str>) -> Features
         prompt.folded = repaired;
     }
     let reading = model::read(&prompt);
+    let is_latin = prompt.text.chars().all(|letter| letter < FIRST_IN_EAST_ASIA);
     let (task, task_confidence) =
-        task::most_likely(&reading.chances, language, language_confidence);
+        task::most_likely(&reading.chances, (language, is_latin), language_confidence);
     let difficulty = reading.difficulty;
     let letters = prompt.text.chars().filter(|letter| letter.is_alphanumeric());
     Features {

@@ -50,14 +50,20 @@ const CHANCE_MIN: f32 = 0.3;
 const SURE_LANGUAGE: f32 = 0.98;
 
 /// The most likely kind, and how sure that is, 0 to 1, for a text in a language that is so sure.
+/// Japanese in Latin letters is one of those of which few prompts were learned from.
 pub(super) fn most_likely(
     chances: &[f32; Task::ALL.len()],
-    language: Language,
+    (language, is_latin): (Language, bool),
     language_confidence: f32,
 ) -> (Task, f32) {
     let pairs = Task::ALL.into_iter().zip(chances.iter().copied());
     let (task, chance) = pairs.max_by(|a, b| a.1.total_cmp(&b.1)).unwrap_or((Task::Text, 0.0));
-    let learned = matches!(language, Language::English | Language::Japanese);
+    let learned = match language {
+        Language::English => true,
+        // The words of programs are Latin anyway: what looks like code there is some.
+        Language::Japanese => !is_latin || task == Task::Code,
+        _ => false,
+    };
     if learned || language_confidence < SURE_LANGUAGE || chance >= CHANCE_MIN {
         return (task, chance);
     }

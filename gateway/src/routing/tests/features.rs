@@ -68,6 +68,8 @@ fn tasks() {
         ("Write a short story about a lighthouse keeper.", Task::Creative),
         ("Who wrote The Tale of Genji?", Task::Text),
         // In languages that little was learned from a guess is none.
+        ("Python de list wo sort suru kansuu wo kaite kudasai", Task::Code),
+        ("Kinou wa tomodachi to issho ni umi ni ikimashita.", Task::Text),
         ("Waarom is de lucht blauw?", Task::Text),
         ("Wie funktioniert Photosynthese?", Task::Text),
         ("¿Quién escribió Don Quijote de la Mancha?", Task::Text),
