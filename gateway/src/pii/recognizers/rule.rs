@@ -143,6 +143,8 @@ pub(in crate::pii) struct Rule {
     kind: Kind,
     trust: Trust,
     accept: fn(&Hit) -> bool,
+    /// Where what the pattern fits ends, when it took too much.
+    end: fn(&Hit) -> usize,
 }
 
 impl Rule {
@@ -152,13 +154,31 @@ impl Rule {
         trust: Trust,
         pattern: &str,
     ) -> Result<Self, regex::Error> {
-        Ok(Self { pattern: Pattern::new(pattern)?, kind, trust, accept: |_| true })
+        Ok(Self {
+            pattern: Pattern::new(pattern)?,
+            kind,
+            trust,
+            accept: |_| true,
+            end: |hit| hit.end,
+        })
     }
 
     /// One of our own rules. `\b` means the edge of an ASCII word in them: kanji touch numbers
     /// without a blank, and the edge of a Unicode word would make the search slow.
     pub(super) fn own(kind: Kind, trust: Trust, pattern: &str) -> Result<Self, regex::Error> {
-        Ok(Self { pattern: Pattern::own(pattern)?, kind, trust, accept: |_| true })
+        Ok(Self {
+            pattern: Pattern::own(pattern)?,
+            kind,
+            trust,
+            accept: |_| true,
+            end: |hit| hit.end,
+        })
+    }
+
+    /// With an end that is told by what the pattern fits.
+    pub(super) fn shorten(mut self, end: fn(&Hit) -> usize) -> Self {
+        self.end = end;
+        self
     }
 
     /// With a check of what the pattern fits.
@@ -175,6 +195,7 @@ impl Recognizer for Rule {
 
     fn find(&self, text: &str, digits: &Digits, findings: &mut Vec<Finding>) {
         self.pattern.find(text, digits, |start, end| {
+            let end = (self.end)(&Hit::new(text, start, end));
             let hit = Hit::new(text, start, end);
             if (self.accept)(&hit) {
                 findings.push(Finding { start, end, kind: self.kind, trust: self.trust });
