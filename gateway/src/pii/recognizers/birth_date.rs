@@ -38,10 +38,10 @@ fn pattern() -> String {
     .join("|")
 }
 
-const BEFORE_BYTES: usize = 60;
+const BEFORE_BYTES: usize = 76;
 const AFTER_BYTES: usize = 24;
 /// Between the label and the date.
-const GAP_BYTES_MAX: usize = 48;
+const GAP_BYTES_MAX: usize = 60;
 /// What calls the date after it a birth.
 const BEFORE: [&str; 36] = [
     "生まれは",
@@ -167,8 +167,10 @@ fn is_birth(hit: &Hit) -> bool {
     let label = BEFORE.iter().filter_map(|word| before.rfind(word).map(|at| at + word.len())).max();
     let gap = label.and_then(|at| before.get(at..));
     let called = gap.is_some_and(|gap| {
-        let ends = gap.contains("。") || gap.contains("\n\n");
-        !ends && gap.len() <= GAP_BYTES_MAX && !gap.bytes().any(|byte| byte.is_ascii_digit())
+        // A question ends with its line; the answer is in the next one.
+        let asked = gap.strip_suffix("。\n").unwrap_or(gap);
+        let ends = asked.contains("。") || asked.contains("\n\n");
+        !ends && gap.len() <= GAP_BYTES_MAX && !has_number(gap)
     });
     let after = hit.text_after(AFTER_BYTES).trim_start_matches([' ', ')', '(', '、', ',']);
     let bare = hit.value().len() == 8 && hit.value().bytes().all(|byte| byte.is_ascii_digit());
@@ -177,6 +179,19 @@ fn is_birth(hit: &Hit) -> bool {
         || is_beside_ssn(hit)
         || is_under_head(hit);
     called || ends
+}
+
+/// A number that isn't how many digits are asked for: 生年月日を8桁で.
+fn has_number(gap: &str) -> bool {
+    let is_digit = |c: char| c.is_ascii_digit();
+    let mut rest = gap;
+    while let Some(at) = rest.find(is_digit) {
+        rest = rest.get(at..).unwrap_or_default().trim_start_matches(is_digit);
+        if !rest.starts_with(['桁', '文']) {
+            return true;
+        }
+    }
+    false
 }
 
 /// A row of a table: the date beside a social security number.
@@ -204,6 +219,9 @@ mod tests {
         assert_eq!(count("1990年4月1日うまれ"), 1);
         assert_eq!(count("Date of BIRTH: 1990-04-01, DOB 04/02/1991, Born 1992-03-04"), 3);
         assert_eq!(count("'1990-04-01', '078-05-1120'"), 1);
+        assert_eq!(count("生年月日を西暦8桁でご入力ください\n19900401"), 1);
+        assert_eq!(count("生年月日を数字で教えてください。\n19900401"), 1);
+        assert_eq!(count("生年月日と会員番号8から始まる番号\n19900401"), 0);
         assert_eq!(count("1990年4月1日に納品"), 0);
         assert_eq!(count("released on 1990-04-01"), 0);
     }

@@ -1,7 +1,7 @@
 //! E-mail addresses. Must never take the sentence around an address with it.
 
 use super::Recognizers;
-use super::rule::{Hit, Rule};
+use super::rule::{Hit, Rule, small};
 use crate::pii::finding::Trust;
 use crate::pii::kind::Kind;
 
@@ -23,13 +23,28 @@ const SPELT: [&str; 2] = [
     ),
 ];
 
+/// Of the header of a mail, so much is looked at.
+const HEADER_BYTES_MAX: usize = 160;
+
 pub(super) fn add(all: &mut Recognizers) -> Result<(), regex::Error> {
-    all.push(Box::new(Rule::own(Kind::Email, Trust::Proof, ADDRESS)?));
+    let address = Rule::own(Kind::Email, Trust::Proof, ADDRESS)?;
+    all.push(Box::new(address.accept(|hit| !is_of_a_mail(hit))));
     for pattern in SPELT {
         let rule = Rule::own(Kind::Email, Trust::Context, pattern)?;
         all.push(Box::new(rule.accept(is_spelt)));
     }
     Ok(())
+}
+
+/// The name of a mail, not of a mailbox: `Message-ID: <4711@host.example>`.
+fn is_of_a_mail(hit: &Hit) -> bool {
+    const HEADERS: [&str; 3] = ["message-id:", "in-reply-to:", "references:"];
+    if hit.before() != Some('<') {
+        return false;
+    }
+    let before = small(hit.text_before(HEADER_BYTES_MAX));
+    let line = before.rsplit('\n').next().unwrap_or_default();
+    HEADERS.iter().any(|header| line.trim_start().starts_with(header))
 }
 
 /// `look at the dot com boom` is a sentence.
@@ -38,4 +53,24 @@ fn is_spelt(hit: &Hit) -> bool {
         let mut words = hit.value().split(' ');
         words.any(|one| one.eq_ignore_ascii_case(word))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Digits;
+    use super::{Recognizers, add};
+
+    #[test]
+    fn the_name_of_a_mail_is_no_mailbox() {
+        let mut all = Recognizers::new();
+        add(&mut all).unwrap();
+        let count = |text: &str| {
+            let mut findings = Vec::new();
+            all[0].find(text, &Digits::of(text), &mut findings);
+            findings.len()
+        };
+        assert_eq!(count("Message-ID: <2025.8F3A1@mx.example.jp>"), 0);
+        assert_eq!(count("In-Reply-To: <a1@mx.example.jp>\nFrom: Jo <jo@example.jp>"), 1);
+        assert_eq!(count("my message-id? <jo@example.jp>"), 1);
+    }
 }

@@ -3,6 +3,8 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
+#[cfg(test)]
+use super::Digits;
 use super::Recognizers;
 use super::rule::{Hit, Rule, small};
 use crate::pii::finding::Trust;
@@ -20,11 +22,27 @@ pub(super) fn add(all: &mut Recognizers) -> Result<(), regex::Error> {
 
 fn is_version_4(hit: &Hit) -> bool {
     let Ok(address) = hit.value().parse::<Ipv4Addr>() else { return false };
-    let is_nobodys = address.is_loopback() || address.is_unspecified() || address.is_broadcast();
-    if is_nobodys || address.octets()[0] == 0 || address.octets() == [255, 255, 255, 0] {
+    let is_nobodys = address.is_loopback() || address.is_unspecified() || address.octets()[0] == 0;
+    if is_nobodys || is_mask(address) || is_net(address, hit) {
         return false;
     }
     !joined(hit) && (is_login(hit) || !is_called_version(hit))
+}
+
+/// 255.255.255.192: ones, then zeros. The address of all hosts is one, too.
+fn is_mask(address: Ipv4Addr) -> bool {
+    let bits = address.to_bits();
+    bits.leading_ones() >= 8 && bits.leading_ones() + bits.trailing_zeros() >= u32::BITS
+}
+
+/// 10.0.0.0/8: no bit is left for a host. (203.0.113.9/24 is a host and its net's length.)
+fn is_net(address: Ipv4Addr, hit: &Hit) -> bool {
+    let length = hit.text_after(3).strip_prefix('/').unwrap_or_default();
+    let digits = length.bytes().take_while(u8::is_ascii_digit).count();
+    let length = length.get(..digits).and_then(|length| length.parse::<u32>().ok());
+    length.is_some_and(|length| {
+        length < u32::BITS && address.to_bits().trailing_zeros() >= u32::BITS - length
+    })
 }
 
 /// Part of a longer dotted or hyphenated token.
@@ -120,4 +138,24 @@ fn is_version_6(hit: &Hit) -> bool {
     let after = hit.after().is_some_and(|c| c.is_ascii_alphanumeric() || c == ':');
     let long = colons >= 3 || value.len() > 6;
     letters && long && !before && !after && !address.is_loopback() && !address.is_unspecified()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Digits, Recognizers, add};
+
+    #[test]
+    fn a_net_and_a_mask_are_nobodys() {
+        let mut all = Recognizers::new();
+        add(&mut all).unwrap();
+        let count = |text: &str| {
+            let mut findings = Vec::new();
+            all[0].find(text, &Digits::of(text), &mut findings);
+            findings.len()
+        };
+        assert_eq!(count("10.0.0.0/8 and 172.16.0.0/12, mask 255.255.240.0"), 0);
+        assert_eq!(count("broadcast 255.255.255.255"), 0);
+        assert_eq!(count("host 10.20.30.40/24, 10.0.0.1/8, 192.168.7.0"), 3);
+        assert_eq!(count("10.20.30.40/32"), 1);
+    }
 }

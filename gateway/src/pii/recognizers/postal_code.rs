@@ -12,9 +12,10 @@ const LABELLED: &str = concat!(
     r"de\b)[^0-9\n]{0,14}?\n?[^0-9\n]{0,6}?([0-9]{3}-?[0-9]{4})"
 );
 const FOREIGN: &str = concat!(
-    r"(?i)(?:\bzip(?:[ _]?code)?\b|\bpostal[ _]?code\b|\bpostcode\b|\bpost code\b)",
-    r"(?: is| was)?[ :='\x22]{1,4}\n?([A-Z]{0,2}[0-9][A-Z0-9]{1,5}(?:[ \-][A-Z0-9",
-    r"]{2,4})?)"
+    r"(?i)(?:(?:\bzip(?:[ _]?code)?\b|\bpostal[ _]?code\b|\bpostcode\b|\bpost code\b)",
+    r"(?: is| was)?|\b(?:zip|postal|post) ?code to)[ :='\x22]{1,4}\n?",
+    r"([A-Z]{0,2}[0-9][A-Z0-9]{1,5}(?:[ \-](?:[0-9]",
+    r"[A-Z0-9]{1,3}|[A-Z][0-9][A-Z0-9]{0,2}|(?-i:[A-Z]{2})\b))?)"
 );
 /// Without a label: a Japanese address follows.
 const BEFORE_ADDRESS: &str = concat!(
