@@ -41,7 +41,7 @@ const PATTERNS: [&str; 8] = [
         r"Warm regards|Sincerely|Yours sincerely|Yours truly|Take care|Love|Mit freund",
         r"lichen Grüßen|",
         r"Viele Grüße|Cordialement|Saludos|Atentamente|Cordiali saluti)(?:, |,?\n>? ?)",
-        r"([A-ZÀ-Þ][a-zß-ÿ]+(?: [A-ZÀ-Þ][A-Za-zß-ÿ'\-]+){0,2})(?:[.!\n]|$)"
+        r"([A-ZÀ-Þ][a-zß-ÿ]+(?: [A-ZÀ-Þ][A-Za-zß-ÿ'\-]+){0,2})(?:[.!\n\x22」]|$)"
     ),
 ];
 

@@ -12,12 +12,24 @@ const KANA: &str = concat!(
     r"(?:[\n、,。(\x22'|;/]|$)"
 );
 const NAME: &str = concat!(
-    r"(?:氏名|お名前|口座名義|名義人|契約者名|受取人|差出人|患者名)[ :=]{1,3}",
+    r"(?:氏名|お名前|口座名義|名義人|契約者名|受取人|差出人|患者名|保証人|申込者|申請者|申立人|",
+    r"貸主|借主|売主|買主|委任者|受任者|世帯主|筆頭者|飼い主)[ :=]{1,3}",
     r"([\p{Han}々ヶ]{1,4} ?[\p{Han}々ヶぁ-んァ-ヶー]{1,6})(?:[\n、,。(\x22'|;/]|様|さん|$)"
 );
 
+/// 予約名はスズキ、: what is asked for has a label, and the label a sentence.
+const CALLED: &str = concat!(
+    r"(?:予約名|お名前|氏名|名義|宛名|差出人|受取人|依頼人|送り主|苗字|名字)(?:は|が)「?",
+    r"([ァ-ヶー]{3,9}(?:[ ・]{1,2}[ァ-ヶー]{2,9})?)(?:[\n、,。」]|です|さん|様|で|$)"
+);
+
+/// 姓=鈴木 名=遥: each alone, however short.
+const SPLIT: &str =
+    concat!(r"(?:^|[ ,;&{(\n])(?:姓|名|セイ|メイ)=[\x22']?", r"([\p{Han}々ヶぁ-んァ-ヶー]{1,8})");
+
 const LATIN: &str = concat!(
-    r"(?:氏名|お名前|名前|名義人?|契約者名?|受取人|差出人|患者名)[ :=]{1,3}",
+    r"(?:氏名|お名前|名前|名義人?|契約者名?|受取人|差出人|患者名|保証人|申込者|申請者|申立人|",
+    r"貸主|借主|売主|買主|委任者|受任者|世帯主|筆頭者|飼い主)[ :=]{1,3}",
     r"([A-Z][A-Za-z'\-]+(?: [A-Z][A-Za-z'\-]+){1,2})"
 );
 
@@ -30,7 +42,7 @@ const KEYED: &str = concat!(
 );
 
 pub(super) fn add(all: &mut Recognizers) -> Result<(), regex::Error> {
-    for pattern in [KANA, NAME, LATIN] {
+    for pattern in [KANA, NAME, CALLED, SPLIT, LATIN] {
         let rule = Rule::own(Kind::Person, Trust::Guess, pattern)?;
         all.push(Box::new(rule.accept(is_name)));
     }
@@ -52,7 +64,17 @@ fn is_keyed(hit: &Hit) -> bool {
 }
 
 fn is_name(hit: &Hit) -> bool {
-    const WORDS: [&str; 14] = [
+    const WORDS: [&str; 24] = [
+        "カタカナ",
+        "ローマ字",
+        "フルネーム",
+        "ネーム",
+        "イニシャル",
+        "テスト",
+        "サンプル",
+        "ダミー",
+        "ゲスト",
+        "スペース",
         "必須",
         "任意",
         "未記入",
@@ -69,4 +91,25 @@ fn is_name(hit: &Hit) -> bool {
         "法人",
     ];
     !WORDS.iter().any(|word| hit.value().contains(word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Digits;
+    use super::{Recognizers, add};
+
+    #[test]
+    fn a_label_may_be_in_a_sentence_or_a_field() {
+        let mut all = Recognizers::new();
+        add(&mut all).unwrap();
+        let found = |text: &'static str| {
+            let (digits, mut findings) = (Digits::of(text), Vec::new());
+            all.iter().for_each(|rule| rule.find(text, &digits, &mut findings));
+            findings.iter().map(|f| &text[f.start..f.end]).collect::<Vec<_>>()
+        };
+        assert_eq!(found("予約名はスズキ、二名です"), ["スズキ"]);
+        assert_eq!(found("姓=鈴木 名=遥 年齢=30"), ["鈴木", "遥"]);
+        assert_eq!(found("連帯保証人 Lopez Marta"), ["Lopez Marta"]);
+        assert!(found("お名前はカタカナで。品名=本 件名=会議").is_empty());
+    }
 }

@@ -6,12 +6,13 @@ use super::table::{
     ROMAJI, SURNAME, WHOLE_NAME, WORD,
 };
 
-const FILES: [(&str, Lists); 14] = [
+const FILES: [(&str, Lists); 15] = [
     (include_str!("../data/surnames.txt"), SURNAME),
     (include_str!("../data/given_names.txt"), GIVEN),
     (include_str!("../data/given_names_more.txt"), GIVEN),
     (include_str!("../data/cities.txt"), CITY),
     (include_str!("../data/latin_given_names.txt"), LATIN_GIVEN),
+    (include_str!("../data/latin_given_names_more.txt"), LATIN_GIVEN),
     (include_str!("../data/latin_surnames.txt"), LATIN_SURNAME),
     (include_str!("../data/romaji.txt"), ROMAJI),
     (include_str!("../data/words.txt"), WORD),

@@ -9,6 +9,8 @@ macro_rules! made {
     };
 }
 
+mod called;
+mod edges;
 pub(in crate::pii) mod features;
 pub(in crate::pii) mod filter;
 mod kana;
@@ -18,10 +20,12 @@ mod listed;
 mod lists;
 mod memory;
 pub(in crate::pii) mod model;
+mod not_addresses;
 mod not_names;
 mod secrets;
 #[allow(dead_code, reason = "the build makes what this only looks up")]
 mod table;
+mod things;
 pub(in crate::pii) mod tokens;
 
 use features::{Features, NARRATIVE, Register, registers};
@@ -73,15 +77,22 @@ impl Tagger {
         let labels = self.decode(&worths, &registers);
         let before = findings.len();
         collect(&tokens, &labels, findings);
-        findings.iter_mut().skip(before).for_each(|finding| not_names::trim(text, finding));
+        for finding in findings.iter_mut().skip(before) {
+            not_names::trim(text, finding);
+            edges::widen(text, finding, &self.lexicon);
+        }
+        not_addresses::part(text, before, findings);
         let mut index = 0;
         findings.retain(|finding| {
             index += 1;
             let value = text.get(finding.start..finding.end).unwrap_or_default();
             let is_none = || LABELS_IN_KATAKANA.contains(&value) || is_one_word(value);
             let is_nobody = || not_names::is_nobody(text, finding, &self.lexicon);
-            index <= before || !(is_none() || is_nobodys(text, finding) || is_nobody())
+            let is_nowhere = || not_addresses::is_nowhere(text, finding);
+            let is_other = || is_none() || is_nobodys(text, finding) || is_nobody();
+            index <= before || !(is_other() || is_nowhere())
         });
+        called::find(text, &tokens, before, &self.lexicon, findings);
     }
 
     /// What each label of each token is worth: remembered, or worked out for the sentences that

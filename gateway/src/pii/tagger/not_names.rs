@@ -4,6 +4,7 @@
 
 use super::lexicon::Lexicon;
 use super::table::{CITY, PLACE, hash};
+use super::things::is_thing;
 use crate::pii::finding::Finding;
 use crate::pii::kind::Kind;
 
@@ -21,11 +22,12 @@ pub(super) fn is_nobody(text: &str, finding: &Finding, lexicon: &Lexicon) -> boo
         || is_pronoun(&place)
         || is_count(&place)
         || is_town(&place, lexicon)
+        || is_thing((place.before, place.value, place.after), lexicon)
 }
 
 /// A name without the label before it: `Surname SASAKI`, `父 渉`, `05 実`.
 pub(super) fn trim(text: &str, finding: &mut Finding) {
-    const LABELS: [&str; 23] = [
+    const LABELS: [&str; 26] = [
         "surname ",
         "given name ",
         "first name ",
@@ -49,7 +51,12 @@ pub(super) fn trim(text: &str, finding: &mut Finding) {
         "祖母 ",
         "長男 ",
         "長女 ",
+        "拝啓 ",
+        "謹啓 ",
+        "前略 ",
     ];
+    // Of 明日渡部様 the day is no part; 明日香 and 今日子 are names.
+    const DAYS: [&str; 6] = ["明日", "昨日", "今日", "本日", "先日", "明後日"];
     if finding.kind != Kind::Person {
         return;
     }
@@ -58,9 +65,18 @@ pub(super) fn trim(text: &str, finding: &mut Finding) {
         value.get(..label.len()).is_some_and(|head| head.eq_ignore_ascii_case(label))
     };
     let label = LABELS.iter().find(|label| begins(label)).map_or(0, |label| label.len());
+    let is_day = |day: &str| {
+        let rest = value.strip_prefix(day);
+        rest.is_some_and(|rest| rest.chars().count() > 1 && !rest.starts_with(['香', '子', '美']))
+    };
+    let label = DAYS.iter().find(|day| is_day(day)).map_or(label, |day| day.len());
     let digits = value.bytes().take_while(u8::is_ascii_digit).count();
     let blank = usize::from(value.get(digits..).is_some_and(|rest| rest.starts_with(' ')));
     finding.start += if digits > 0 { digits + blank } else { label };
+    let value = text.get(finding.start..finding.end).unwrap_or_default();
+    if value.starts_with(|c: char| c.is_ascii_uppercase()) && value.ends_with("'s") {
+        finding.end -= "'s".len();
+    }
 }
 
 /// A name in its line.
@@ -115,7 +131,7 @@ fn is_firm(place: &Place) -> bool {
     rest.is_some_and(|rest| !rest.starts_with(['員', '家', '主', '長', '団']))
 }
 
-/// `Tue Jan 6`, `Jan 6, 2026`.
+/// `Tue Jan 6`, `Jan 6, 2026`, `Tue, 6 Jan`; 五月 of 五月六日.
 fn is_date(place: &Place) -> bool {
     const NAMES: [&str; 19] = [
         "mon", "tue", "wed", "thu", "fri", "sat", "sun", "jan", "feb", "mar", "apr", "may", "jun",
@@ -123,9 +139,15 @@ fn is_date(place: &Place) -> bool {
     ];
     let is_name = |word: &str| NAMES.iter().any(|name| name.eq_ignore_ascii_case(word));
     let is_name_or_gap = |word: &str| word.is_empty() || is_name(word);
+    let is_number = |word: &str| word.bytes().all(|byte| byte.is_ascii_digit());
+    let words = || place.value.split([' ', ',', '.']);
     let day = place.after.trim_start_matches([' ', '.']).bytes().next();
-    day.is_some_and(|byte| byte.is_ascii_digit())
-        && place.value.split([' ', ',', '.']).all(is_name_or_gap)
+    let leads = day.is_some_and(|byte| byte.is_ascii_digit()) && words().all(is_name_or_gap);
+    let whole = words().any(is_name) && words().all(|word| is_name_or_gap(word) || is_number(word));
+    let month = place.value.strip_suffix('月').unwrap_or_default();
+    let is_month = !month.is_empty() && month.chars().all(super::is_numeral);
+    let numbered = place.value.bytes().any(|byte| byte.is_ascii_digit());
+    leads || (whole && numbered) || (is_month && place.after.starts_with(super::is_numeral))
 }
 
 /// What is written with a capital in other languages.
@@ -244,6 +266,8 @@ mod tests {
         assert!(!is_nobody("野口銀行員", "野口"));
         assert!(is_nobody("Date: Sun, Mar 1, 2026", "Sun, Mar"));
         assert!(is_nobody("On Sun, Mar 1, 2026", "Mar"));
+        assert!(is_nobody("on Wed, 7 May 2026", "Wed, 7 May"));
+        assert!(is_nobody("四月五日、五月六日", "五月"));
         assert!(!is_nobody("Mar wrote 3 mails", "Mar"));
         assert!(is_nobody("計三名です", "三名"));
     }
@@ -258,6 +282,12 @@ mod tests {
         assert_eq!(rest("Surname KONDO"), "KONDO");
         assert_eq!(rest("父 渉"), "渉");
         assert_eq!(rest("05 実"), "実");
+        assert_eq!(rest("明日渡会"), "渡会");
+        assert_eq!(rest("明日香"), "明日香");
+        assert_eq!(rest("拝啓 渡会"), "渡会");
         assert_eq!(rest("Nameless Ghost"), "Nameless Ghost");
+        let mut owner = finding("Wanda's desk", "Wanda's");
+        trim("Wanda's desk", &mut owner);
+        assert_eq!(owner.end, "Wanda".len());
     }
 }
