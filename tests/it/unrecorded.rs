@@ -87,3 +87,30 @@ async fn a_gateway_whose_own_writes_fail_begins_nothing_and_says_so() {
     world.wait_for_ends(1, ends).await;
     world.finish().await;
 }
+
+#[tokio::test]
+async fn who_is_refused_meanwhile_keeps_no_place() {
+    let world = World::builder().config(|config| config.limits.parallel = 6).start().await;
+    let key = world.key(1_000_000).await;
+    let client = world.client(&key);
+    world.vendor().always("fast", Script::refuses(400, "no"));
+    let_in(&world, Some(0)).await;
+    let mut ends = 0;
+    wait_until("nothing is begun any more", async || {
+        let answer = client.ask("fast", "x").await;
+        ends += usize::from(answer.status == 400);
+        answer.text.contains("No charge can be recorded")
+    })
+    .await;
+    // As many at once as the key may have: a place that stayed would make the next ones a 429.
+    let mut told = Vec::new();
+    for _ in 0..12 {
+        let together = (0..6).map(|_| client.ask("fast", "x"));
+        told.extend(futures::future::join_all(together).await.iter().map(|it| it.status));
+    }
+    assert!(!told.contains(&429), "{told:?}");
+    ends += told.iter().filter(|status| **status == 400).count();
+    let_in(&world, None).await;
+    world.wait_for_ends(0, ends).await;
+    world.finish().await;
+}

@@ -88,8 +88,9 @@ impl Passage {
         credits::away()
     }
 
-    /// The request is refused, and that costs nothing: what was taken of the minute is there again,
-    /// and so the client is told. Who asks too much hears of that first.
+    /// The request is refused, and that costs nothing: its place and what was taken of the minute
+    /// are there again, and so the client is told. Limits that are asked only here take a place
+    /// that nobody else would give back. Who asks too much hears of that first.
     pub(super) async fn refuse(&self, gateway: &Gateway, problem: Problem) -> Refused {
         if let Err(problem) = self.pass(gateway).await {
             return Refused { problem, standing: self.standing() };

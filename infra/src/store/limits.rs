@@ -235,17 +235,17 @@ impl Store {
         call.ask(&mut self.connection()).await
     }
 
-    /// Gives back what a request took that was refused after it had passed, so that the
-    /// refusal costs nothing. Answers where the key stands then.
+    /// Gives back what a request took that was refused after it had passed, its place among them,
+    /// so that the refusal costs nothing. Answers where the key stands then.
     ///
     /// # Errors
     /// When Redis is away: then it comes back as the minute goes by.
     pub async fn give_back(&self, taken: &Admission) -> Result<Standing, StoreError> {
         let owners = taken.owners();
         let mut script = GIVE_BACK.prepare_invoke();
-        script.arg(taken.tokens);
-        for (_, rates, rate, _) in &owners {
-            script.key(rate).arg(rates.requests_max).arg(rates.tokens_max);
+        script.arg(taken.request.as_str()).arg(taken.tokens);
+        for (_, rates, rate, places) in &owners {
+            script.key(rate).key(places).arg(rates.requests_max).arg(rates.tokens_max);
         }
         let levels: Vec<u64> = script.invoke_async(&mut self.connection()).await?;
         let standing = Standing::nearest(&owners, &levels);
