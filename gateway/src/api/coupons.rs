@@ -69,13 +69,25 @@ pub(crate) async fn redeem(
     }))
 }
 
+/// Ends well only for who has written a credit: each answer is one of its own. A call that claimed
+/// and finds its credit written was taken for dead by another one, and claims anew.
 async fn credit(gateway: &Gateway, coupon: &Coupon, account: &AccountId) -> Result<(), Problem> {
+    while !credit_once(gateway, coupon, account).await? {}
+    Ok(())
+}
+
+/// Whether a credit was written. When not, a number was used up: there is an end to that.
+async fn credit_once(
+    gateway: &Gateway,
+    coupon: &Coupon,
+    account: &AccountId,
+) -> Result<bool, Problem> {
     let code = coupon.code.to_ascii_uppercase();
     let claimed = gateway.bus.coupon_claims(&code, account).await;
     for number in 1..=claimed.map_err(|error| records_away(&error))? {
         // Claimed before, by somebody who may not have come to write it.
         if write(gateway, coupon, account, number).await? {
-            return Ok(());
+            return Ok(true);
         }
     }
     let end = coupon.expires_at.as_deref().and_then(clock::parse_rfc3339);
@@ -85,7 +97,7 @@ async fn credit(gateway: &Gateway, coupon: &Coupon, account: &AccountId) -> Resu
     let limits = CouponLimits { account_max: coupon.account_max, total_max: coupon.total_max };
     let claim = gateway.bus.claim_coupon(&code, account, limits).await;
     match claim.map_err(|error| records_away(&error))? {
-        Claim::Number(number) => write(gateway, coupon, account, number).await.map(drop),
+        Claim::Number(number) => write(gateway, coupon, account, number).await,
         Claim::AccountMax => Err(had_it()),
         Claim::TotalMax => Err(used_up()),
     }
