@@ -1,5 +1,6 @@
 //! `credits grant` writes a ledger event and waits until it is in the balance; `credits show` reads
-//! the balance.
+//! the balance. Once it is written the grant has succeeded, whatever comes then: who is told that
+//! it failed gives it again.
 
 use super::{keys, told};
 use crate::command_line::CreditsCommand;
@@ -8,12 +9,16 @@ use crate::role::Failure;
 use gateway::auth::issue;
 use infra::bus::Bus;
 use infra::environment::Environment;
-use infra::store::Store;
+use infra::store::balances::Balance;
 use schemas::ids::AccountId;
 use schemas::ledger::{GRANT_MAX, is_grantable};
 use schemas::money::MicroUsd;
 use serde_json::json;
 use std::process::ExitCode;
+use std::time::Duration;
+
+/// How long a grant waits to be seen in the balance while nothing is applied.
+const APPLY_WAIT_MAX: Duration = Duration::from_secs(10);
 
 pub(super) async fn run(
     command: CreditsCommand,
@@ -27,18 +32,30 @@ pub(super) async fn run(
                 return Err(Failure::usage(no_grant(amount)));
             }
             let endpoints = Endpoints::find(environment, &data.data)?;
-            let bus = endpoints.bus("credits").await?;
+            let (bus, store) = (endpoints.bus("credits").await?, endpoints.store().await?);
             is_there(&bus, &account).await?;
             let unique = unique.unwrap_or_else(keys::fresh_unique);
-            issue::grant(&bus, &account, amount, &unique, &note).await?;
-            super::ledger::wait_until_applied(&bus, &endpoints.store().await?).await?;
-            show(&endpoints.store().await?, &account, json).await?;
+            issue::grant(&bus, &account, amount, &unique, &note).await.map_err(|error| {
+                Failure::new(format!(
+                    "{error}: the grant may be written all the same; repeat the command with \
+                     `--unique {unique}`, which gives nothing twice"
+                ))
+            })?;
+            let balance =
+                match super::ledger::wait_until_applied(&bus, &store, APPLY_WAIT_MAX).await {
+                    Ok(()) => store.balance(&account).await.map_err(Failure::from),
+                    Err(not_applied) => Err(not_applied),
+                };
+            match balance {
+                Ok(balance) => show(balance, &account, json)?,
+                Err(why) => granted_only(&account, amount, &unique, &why, json)?,
+            }
         }
         CreditsCommand::Show { account, json, data } => {
             let account = AccountId::parse(account).map_err(Failure::usage)?;
             let endpoints = Endpoints::find(environment, &data.data)?;
             is_there(&endpoints.bus("credits").await?, &account).await?;
-            show(&endpoints.store().await?, &account, json).await?;
+            show(endpoints.store().await?.balance(&account).await?, &account, json)?;
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -54,12 +71,32 @@ async fn is_there(bus: &Bus, account: &AccountId) -> Result<(), Failure> {
     found.map(drop).ok_or_else(|| Failure::new(format!("there is no account {account}")))
 }
 
-async fn show(store: &Store, account: &AccountId, json: bool) -> Result<(), Failure> {
-    let balance = store.balance(account).await?;
+fn show(balance: Balance, account: &AccountId, json: bool) -> Result<(), Failure> {
     let line = json!({
         "account": account,
         "balance_micro_usd": balance.balance.0,
         "held_micro_usd": balance.held.0,
     });
     told(json, line, format!("{account}  balance ${}  held ${}", balance.balance, balance.held))
+}
+
+/// The grant is written, and no balance shows it yet.
+fn granted_only(
+    account: &AccountId,
+    amount: MicroUsd,
+    unique: &str,
+    why: &Failure,
+    json: bool,
+) -> Result<(), Failure> {
+    let line = json!({
+        "account": account,
+        "granted_micro_usd": amount.0,
+        "unique": unique,
+        "applied": false,
+    });
+    let words = format!(
+        "{account}  granted ${amount} (--unique {unique}): it is in the ledger, and the balance \
+         shows it as soon as billing applies it. Don't give it again. ({why})"
+    );
+    told(json, line, words)
 }

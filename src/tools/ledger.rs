@@ -17,6 +17,7 @@ use infra::store::{Store, apply};
 use payments::{Payments, Reconciled};
 use schemas::ids::AccountId;
 use schemas::ledger::EventV1;
+use schemas::money::MicroUsd;
 use schemas::snapshots::{Closing, Cut};
 use schemas::subjects;
 use serde::Serialize;
@@ -117,7 +118,7 @@ pub(super) async fn run(
             let mut progress = None;
             let begin = |whole| Progress::begin("rebuilding", Unit::Things("events"), whole);
             let tell = |reached, whole| progress.get_or_insert_with(|| begin(whole)).at(reached);
-            let applied = watch_applied(&bus, &store, tell).await;
+            let applied = watch_applied(&bus, &store, STANDSTILL_MAX, tell).await;
             progress.into_iter().for_each(Progress::end);
             applied?;
             wait_until_live(&store).await?;
@@ -148,15 +149,24 @@ fn print(report: &Report, json: bool) -> Result<(), Failure> {
     say(format!("{word} ({accounts} accounts, {events} events, {read} of them read)"))
 }
 
-/// Waits until the view has reached what the ledger holds now.
-pub(super) async fn wait_until_applied(bus: &Bus, store: &Store) -> Result<(), Failure> {
-    watch_applied(bus, store, |_, _| {}).await
+/// Waits until the view has reached what the ledger holds now, as long as something is applied
+/// within `standstill`.
+///
+/// # Errors
+/// When nothing is, or NATS or Redis is away.
+pub(super) async fn wait_until_applied(
+    bus: &Bus,
+    store: &Store,
+    standstill: Duration,
+) -> Result<(), Failure> {
+    watch_applied(bus, store, standstill, |_, _| {}).await
 }
 
-/// The same, and tells how far of how much it is. It waits as long as something is applied.
+/// The same, and tells how far of how much it is.
 async fn watch_applied(
     bus: &Bus,
     store: &Store,
+    standstill: Duration,
     mut tell: impl FnMut(u64, u64),
 ) -> Result<(), Failure> {
     let mut goals = Vec::new();
@@ -177,7 +187,7 @@ async fn watch_applied(
         if reached != last {
             (last, moved) = (reached, Instant::now());
         }
-        if moved.elapsed() > STANDSTILL_MAX {
+        if moved.elapsed() > standstill {
             let why = "the ledger is not being applied: is a billing worker running?";
             return Err(Failure::new(why));
         }
@@ -203,56 +213,73 @@ async fn wait_until_live(store: &Store) -> Result<(), Failure> {
 }
 
 async fn check(bus: &Bus, store: &Store, whole: bool) -> Result<Report, Failure> {
-    wait_until_applied(bus, store).await?;
-    let mut report = Report { ok: true, ..Report::default() };
-    let (mut sums, mut reached) = (BTreeMap::new(), BTreeMap::new());
+    wait_until_applied(bus, store, STANDSTILL_MAX).await?;
+    let mut report = Report::default();
     let mut progress = Progress::begin("adding up", Unit::Things("events"), 0);
     for partition in apply::partitions() {
-        let goal = store.watermark(partition).await?;
-        let last = bus.last_recorded(&subjects::ledger_partition(partition)).await?;
-        if goal > last {
-            return Err(Failure::new(format!(
-                "Redis knows of event {goal} in part {partition}, and the ledger's last one is \
-                 {last}: it is a view of another ledger, or of this one before an older copy was \
-                 put back. `fly-llm ledger rebuild` makes it anew"
-            )));
-        }
-        reached.insert(partition, goal);
-        let closing = bus.last_closing(partition).await?;
-        if let (Some(closing), true) = (&closing, whole) {
-            report.snapshots.extend(wrong_snapshots(bus, partition, closing).await?);
-        }
-        let tallies = bus.tallies(partition, closing.filter(|_| !whole).as_ref(), goal).await?;
-        if tallies.is_broken {
-            report.snapshots.push(format!("part {partition}: not what its closing says"));
-        }
-        report.events += tallies.events();
-        report.read += tallies.read;
+        check_part(bus, store, (partition, whole), &mut report).await?;
         progress.at(report.read);
-        report.late.extend(tallies.late.iter().map(Late::of));
-        let balances = tallies.accounts.into_iter();
-        sums.extend(balances.map(|(account, tally)| (account.to_string(), tally.balance().0)));
     }
     progress.end();
-    let balances = store.all_balances().await?;
-    for (partition, before) in reached {
-        if store.watermark(partition).await? != before {
-            return Err(Failure::new("charges were written during the check: repeat it"));
-        }
-    }
-    let accounts: BTreeSet<_> = sums.keys().chain(balances.keys()).collect();
-    report.accounts = accounts.len();
-    report.differences = accounts
-        .iter()
-        .map(|account| Difference {
-            account: account.to_string(),
-            ledger_micro_usd: sums.get(*account).copied().unwrap_or(0),
-            balance_micro_usd: balances.get(*account).map_or(0, |balance| balance.balance.0),
-        })
-        .filter(|found| found.ledger_micro_usd != found.balance_micro_usd)
-        .collect();
     report.ok = report.differences.is_empty() && report.snapshots.is_empty();
     Ok(report)
+}
+
+async fn check_part(
+    bus: &Bus,
+    store: &Store,
+    (partition, whole): (u16, bool),
+    report: &mut Report,
+) -> Result<(), Failure> {
+    let goal = store.watermark(partition).await?;
+    let last = bus.last_recorded(&subjects::ledger_partition(partition)).await?;
+    if goal > last {
+        return Err(Failure::new(format!(
+            "Redis knows of event {goal} in part {partition}, and the ledger's last one is \
+             {last}: it is a view of another ledger, or of this one before an older copy was \
+             put back. `fly-llm ledger rebuild` makes it anew"
+        )));
+    }
+    let closing = bus.last_closing(partition).await?;
+    if let (Some(closing), true) = (&closing, whole) {
+        report.snapshots.extend(wrong_snapshots(bus, partition, closing).await?);
+    }
+    let mut tallies = bus.tallies(partition, closing.filter(|_| !whole).as_ref(), goal).await?;
+    if tallies.is_broken {
+        report.snapshots.push(format!("part {partition}: not what its closing says"));
+    }
+    let balances = meet(bus, store, (partition, goal), &mut tallies).await?;
+    report.events += tallies.events();
+    report.read += tallies.read;
+    report.late.extend(tallies.late.iter().map(Late::of));
+    report.accounts += balances.len();
+    let found = balances.into_iter().map(|(account, balance)| Difference {
+        ledger_micro_usd: tallies.accounts.get(&account).map_or(0, |tally| tally.balance().0),
+        balance_micro_usd: balance.0,
+        account: account.to_string(),
+    });
+    report.differences.extend(found.filter(|it| it.ledger_micro_usd != it.balance_micro_usd));
+    Ok(())
+}
+
+/// Brings the sums of a part, which are of its events up to `through`, to one moment of the view,
+/// and answers the balances of that moment: so charges may come all the time. An account whose
+/// first event has come since is left to the next check.
+async fn meet(
+    bus: &Bus,
+    store: &Store,
+    (partition, through): (u16, u64),
+    tallies: &mut Tallies,
+) -> Result<BTreeMap<AccountId, MicroUsd>, Failure> {
+    let mut accounts = store.account_names(partition).await?;
+    accounts.extend(tallies.accounts.keys().cloned());
+    let (at, balances) = store.balances_at(partition, &accounts).await?;
+    if at < through {
+        return Err(Failure::new("the view was made anew during the check: repeat it"));
+    }
+    bus.tally_on(partition, tallies, through, at).await?;
+    tallies.accounts.retain(|account, _| accounts.contains(account));
+    Ok(balances)
 }
 
 /// What was counted up to a cut.

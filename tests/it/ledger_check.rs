@@ -2,7 +2,7 @@
 //! snapshots don't make, and with `--whole` a snapshot that its events don't make.
 
 use crate::program::{Place, Said, Up};
-use harness::wait_until;
+use harness::{World, wait_until};
 use infra::bus::Bus;
 use infra::bus::ledger::Entry;
 use infra::clock;
@@ -15,6 +15,7 @@ use schemas::money::MicroUsd;
 use schemas::snapshots::{Closing, Cut, Snapshot};
 use schemas::subjects;
 use serde_json::{Value, json};
+use std::sync::atomic::{AtomicBool, Ordering};
 use worker_billing::Billing;
 use worker_billing::close::close_month;
 
@@ -182,4 +183,56 @@ async fn a_view_of_another_ledger_is_told() {
     assert_eq!(check.code, Some(1), "{check:?}");
     assert!(check.err.contains("another ledger"), "{check:?}");
     books.shut().await;
+}
+
+#[tokio::test]
+async fn a_check_needs_no_standstill() {
+    let books = Books::open().await;
+    let (bus, over) = (&books.billing.bus, AtomicBool::new(false));
+    let busy = (0..3).map(|writer| {
+        let (over, account) = (&over, &books.account);
+        async move {
+            let mut number = 0;
+            while !over.load(Ordering::Relaxed) {
+                number += 1;
+                let unique = format!("busy-{writer}-{number}");
+                let fact = Fact::Grant { unique, note: String::new() };
+                let (account, at_ms) = (account.clone(), clock::unix_ms());
+                let event = EventV1 { account, at_ms, amount: MicroUsd(1), fact };
+                bus.record(&event).await.unwrap();
+            }
+        }
+    });
+    let checked = async {
+        for more in [&[][..], &[], &["--whole"]] {
+            let check = books.check(more).await;
+            assert_eq!(check.code, Some(0), "{check:?}");
+            assert_eq!(check.json()["ok"], true);
+        }
+        let rebuilt = books.place.run(&["ledger", "rebuild", "--json"]).await;
+        assert_eq!(rebuilt.code, Some(0), "{rebuilt:?}");
+        over.store(true, Ordering::Relaxed);
+    };
+    futures::join!(futures::future::join_all(busy), checked);
+    books.up.finish(&books.place).await;
+}
+
+#[tokio::test]
+async fn a_grant_that_is_written_has_succeeded() {
+    let mut world = World::start().await;
+    let key = world.key(1_000_000).await;
+    world.stop_billing(0).await;
+    let mut place = Place::new().await;
+    place.set("NATS_URL", &world.servers().nats_url());
+    place.set("REDIS_URL", world.servers().redis_url());
+    let grant = ["credits", "grant", key.account.as_str(), "3"];
+    let told = place.run(&grant).await;
+    assert_eq!(told.code, Some(0), "{told:?}");
+    let unique = told.out.split("--unique ").nth(1).and_then(|rest| rest.split(')').next());
+    let unique = unique.unwrap_or_else(|| panic!("its name is told: {told:?}")).to_owned();
+    let again = place.run(&[&grant[..], &["--unique", &unique, "--json"]].concat()).await.json();
+    assert_eq!((&again["applied"], &again["unique"]), (&json!(false), &json!(unique)));
+    world.add_billing();
+    wait_until("it is in the balance, once", async || world.balance(&key).await == 4_000_000).await;
+    world.finish().await;
 }

@@ -83,9 +83,26 @@ impl Bus {
         if let Some(closing) = since {
             tallies.begin(closing, self.snapshots(partition).await?);
         }
-        let from = since.map_or(0, |closing| closing.cut.through) + 1;
+        let after = since.map_or(0, |closing| closing.cut.through);
+        self.tally_on(partition, &mut tallies, after, until).await?;
+        Ok(tallies)
+    }
+
+    /// Adds what came after a sequence until another one, which is that of one of the part's
+    /// events.
+    ///
+    /// # Errors
+    /// When the ledger can't be read.
+    pub async fn tally_on(
+        &self,
+        partition: u16,
+        tallies: &mut Tallies,
+        after: u64,
+        until: u64,
+    ) -> Result<(), BusError> {
+        let from = after + 1;
         if until < from {
-            return Ok(tallies);
+            return Ok(());
         }
         let filter = subjects::ledger_partition(partition);
         let mut entries = std::pin::pin!(self.follow_ledger(&filter, from).await?);
@@ -96,7 +113,7 @@ impl Bus {
                 tallies.late.extend(entry.late.map(|late| *late));
             }
             if entry.sequence >= until {
-                return Ok(tallies);
+                return Ok(());
             }
         }
         Err(BusError::request("reading the ledger", "it ended before its last event"))

@@ -6,7 +6,7 @@ use schemas::ledger::{EventV1, Fact, Outcome, VoidReason};
 use schemas::money::MicroUsd;
 use schemas::usage::Usage;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// An account's money.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -182,28 +182,59 @@ impl Store {
     pub async fn all_balances(&self) -> Result<BTreeMap<String, Balance>, StoreError> {
         let mut balances = BTreeMap::new();
         for partition in apply::partitions() {
-            let start = keys::accounts(partition);
-            let mut cursor = 0u64;
-            loop {
-                let (next, names): (u64, Vec<String>) = redis::cmd("SCAN")
-                    .arg(cursor)
-                    .arg("MATCH")
-                    .arg(format!("{start}*"))
-                    .arg("COUNT")
-                    .arg(1_000)
-                    .query_async(&mut self.connection())
-                    .await?;
-                for name in names {
-                    let account = AccountId::parse(name.trim_start_matches(&start))
-                        .map_err(|_| StoreError::Unreadable(name.clone()))?;
-                    balances.insert(account.to_string(), self.balance(&account).await?);
-                }
-                cursor = next;
-                if cursor == 0 {
-                    break;
-                }
+            for account in self.account_names(partition).await? {
+                balances.insert(account.to_string(), self.balance(&account).await?);
             }
         }
         Ok(balances)
+    }
+
+    /// The accounts of a part of the view.
+    ///
+    /// # Errors
+    /// When Redis is away.
+    pub async fn account_names(&self, partition: u16) -> Result<BTreeSet<AccountId>, StoreError> {
+        let start = keys::accounts(partition);
+        let (mut accounts, mut cursor) = (BTreeSet::new(), 0u64);
+        loop {
+            let (next, names): (u64, Vec<String>) = redis::cmd("SCAN")
+                .arg(cursor)
+                .arg("MATCH")
+                .arg(format!("{start}*"))
+                .arg("COUNT")
+                .arg(1_000)
+                .query_async(&mut self.connection())
+                .await?;
+            for name in names {
+                let account = AccountId::parse(name.trim_start_matches(&start))
+                    .map_err(|_| StoreError::Unreadable(name.clone()))?;
+                accounts.insert(account);
+            }
+            cursor = next;
+            if cursor == 0 {
+                return Ok(accounts);
+            }
+        }
+    }
+
+    /// The balances of some accounts of one part, and the sequence of the last event in them: all
+    /// of one moment, also while charges are applied.
+    ///
+    /// # Errors
+    /// When Redis is away.
+    pub async fn balances_at(
+        &self,
+        partition: u16,
+        accounts: &BTreeSet<AccountId>,
+    ) -> Result<(u64, BTreeMap<AccountId, MicroUsd>), StoreError> {
+        let mut moment = redis::pipe();
+        moment.atomic().cmd("GET").arg(keys::watermark(partition));
+        for account in accounts {
+            moment.cmd("HGET").arg(keys::account(account)).arg("balance");
+        }
+        let read: Vec<Option<i64>> = moment.query_async(&mut self.connection()).await?;
+        let mut read = read.into_iter().map(Option::unwrap_or_default);
+        let watermark = u64::try_from(read.next().unwrap_or(0)).unwrap_or(0);
+        Ok((watermark, accounts.iter().cloned().zip(read.map(MicroUsd)).collect()))
     }
 }
