@@ -93,21 +93,15 @@ impl Payments {
         Ok(Settled::Credited(credited))
     }
 
-    /// Writes a purchase: the account if it is new, the credit, and what comes on top.
+    /// Writes a purchase: the account if there is none, the credit, and what comes on top.
     pub(crate) async fn write(
         &self,
         bus: &Bus,
         purchase: &Purchase,
     ) -> Result<Credited, PaymentsError> {
         let account = &purchase.account;
-        if let Some(name) = &purchase.new_name
-            && bus.account(account).await?.is_none()
-        {
-            let (name, created_ms) = (name.clone(), clock::unix_ms());
-            let (account, limits) = (account.clone(), AccountLimits::default());
-            let locale = None;
-            let record = AccountRecordV1 { account, name, created_ms, limits, locale };
-            bus.put_record(&record.account, &record).await?;
+        if bus.account(account).await?.is_none() {
+            make_account(bus, purchase).await?;
         }
         let just_now = matches!(bus.record(&purchase.top_up).await?, Recorded::Written(_));
         if let Some(bonus) = &purchase.bonus {
@@ -165,6 +159,21 @@ impl Payments {
             paid,
         })
     }
+}
+
+/// Makes the account that a purchase is for. One that is not new had a record once, which a backup
+/// didn't have: it gets another, so that somebody can be given its credit.
+async fn make_account(bus: &Bus, purchase: &Purchase) -> Result<(), PaymentsError> {
+    let account = purchase.account.clone();
+    if purchase.new_name.is_none() {
+        tracing::warn!(%account, "credit was bought for an account without a record: it is made");
+    }
+    let name = purchase.new_name.clone().unwrap_or_else(|| account.to_string());
+    let (created_ms, limits, locale) = (clock::unix_ms(), AccountLimits::default(), None);
+    let record = AccountRecordV1 { account, name, created_ms, limits, locale };
+    // Whoever makes it at the same moment is right, too.
+    bus.create_record(&record.account, &record).await?;
+    Ok(())
 }
 
 /// Whether a payment was made by us.
