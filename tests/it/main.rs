@@ -64,6 +64,8 @@ mod failover;
 #[cfg(test)]
 mod fields;
 #[cfg(test)]
+mod first_key;
+#[cfg(test)]
 mod forms;
 #[cfg(test)]
 mod halts;

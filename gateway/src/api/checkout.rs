@@ -10,7 +10,7 @@ use super::purchases::returned_of;
 use super::shapes::{Checkout, List, PlanOffer};
 use super::usage::{Asker, counted_asker};
 use crate::auth::{issue, sha256_hex};
-use crate::portal::checkout::{self as pages, Bought, NewKey, Standing};
+use crate::portal::checkout::{self as pages, Bought, NewKey, REPLACES, Standing};
 use crate::portal::{Language, Look, Open};
 use crate::serve::whereabouts::Whereabouts;
 use crate::state::Gateway;
@@ -276,7 +276,7 @@ async fn success(
     look: Look,
     headers: HeaderMap,
 ) -> Response {
-    is_back(&gateway, (returned, &place), (&look, &headers), false).await
+    is_back(&gateway, (returned, &place), (&look, &headers), None).await
 }
 
 /// The buyer asks for the key of a new account.
@@ -287,14 +287,15 @@ async fn reveal(
     headers: HeaderMap,
     sent: Open,
 ) -> Response {
-    is_back(&gateway, (returned, &sent.place), (&look, &headers), true).await
+    let replaced = Some(sent.fields.text(REPLACES));
+    is_back(&gateway, (returned, &sent.place), (&look, &headers), replaced).await
 }
 
 async fn is_back(
     gateway: &Gateway,
     (returned, place): (Returned, &str),
     (look, headers): (&Look, &HeaderMap),
-    wants_key: bool,
+    replaced: Option<&str>,
 ) -> Response {
     let not_found = || {
         let told = ("購入が見つかりません。", "There is no such purchase.");
@@ -313,7 +314,7 @@ async fn is_back(
     if gateway.desk.admit_return(place, clock::unix_ms()).is_err() {
         return busy();
     }
-    match settle(gateway, payments, &id, wants_key).await {
+    match settle(gateway, payments, &id, replaced).await {
         Ok(Some(standing)) => standing.page(look, &public_url(gateway, headers)),
         Ok(None) => not_found(),
         Err(PaymentsError::Call(CallError::Unknown(_) | CallError::Refused(_))) => not_found(),
@@ -329,7 +330,7 @@ async fn settle(
     gateway: &Gateway,
     payments: &Payments,
     session: &str,
-    wants_key: bool,
+    replaced: Option<&str>,
 ) -> Result<Option<Standing>, PaymentsError> {
     let session = payments.session(session).await?;
     let payment = session.payment_intent.as_deref();
@@ -342,7 +343,7 @@ async fn settle(
         (Settled::Credited(credited), ..) => {
             let returns = gateway.bus.account_returns(&credited.account).await?;
             let returned = returned_of(payment.unwrap_or_default(), credited.paid, &returns);
-            let key = first_key(gateway, &session.id, &credited, wants_key).await?;
+            let key = first_key(gateway, &session.id, &credited, replaced).await?;
             Standing::Bought(Bought { credited, returned, key })
         }
         // A card that was declined: Stripe's page is still there, and takes another one.
@@ -354,12 +355,13 @@ async fn settle(
 }
 
 /// The key of a new account: its name is made from the session's, so there is one and no second.
-/// For some minutes it gets a new secret when it is asked for again.
+/// For some minutes it gets a new secret when it is asked for again, in the place of the one that
+/// `replaced` ends with; that is empty for the first, and nothing when no key is asked for.
 async fn first_key(
     gateway: &Gateway,
     session: &str,
     credited: &Credited,
-    wants_key: bool,
+    replaced: Option<&str>,
 ) -> Result<NewKey, PaymentsError> {
     if !credited.is_new {
         return Ok(NewKey::NotWanted);
@@ -368,26 +370,36 @@ async fn first_key(
     let Ok(key) = KeyId::parse(format!("key_{}", digest.get(..32).unwrap_or(&digest))) else {
         return Ok(NewKey::NotWanted);
     };
-    let made = gateway.keys.get(&key);
-    let is_young =
-        |made: &KeyRecordV1| clock::unix_ms().saturating_sub(made.created_ms) < KEY_REPLACED_MS_MAX;
-    let issued = match made {
-        Some(made) if made.revoked_ms.is_some() || !is_young(&made) => None,
-        made if !wants_key => return Ok(NewKey::Waits { was_shown: made.is_some() }),
-        Some(_) => issue::rotate(&gateway.bus, &key).await?,
-        None => {
-            let account = credited.account.clone();
+    let issued = match (gateway.keys.get(&key), replaced) {
+        (Some(made), _) if !is_replaceable(&made) => return Ok(NewKey::ShownBefore),
+        (made, None) => {
+            return Ok(NewKey::Waits { shown: made.map(|made| made.last_four.clone()) });
+        }
+        (Some(_), Some(last_four)) => {
+            issue::rotate_if(&gateway.bus, &key, |made| made.last_four == last_four).await?
+        }
+        (None, Some(_)) => {
+            let (account, key) = (credited.account.clone(), key.clone());
             issue::issue_once(&gateway.bus, key, account, "first key").await?
         }
     };
-    Ok(match issued {
-        Some(issued) => {
-            let secret = issued.secret.clone();
-            super::keys::learn(gateway, issued);
-            NewKey::Shown(secret)
-        }
+    if let Some(issued) = issued {
+        let secret = issued.secret.clone();
+        super::keys::learn(gateway, issued);
+        return Ok(NewKey::Shown(secret));
+    }
+    // The button was pressed twice, and the other one was faster: its secret stays.
+    let made = gateway.bus.record_of::<KeyRecordV1>(&key).await?.map(|stored| stored.record);
+    Ok(match made.filter(is_replaceable) {
+        Some(made) => NewKey::Waits { shown: Some(made.last_four) },
         None => NewKey::ShownBefore,
     })
+}
+
+/// Whether a key may still get another secret by the page that showed it.
+fn is_replaceable(made: &KeyRecordV1) -> bool {
+    let age_ms = clock::unix_ms().saturating_sub(made.created_ms);
+    made.revoked_ms.is_none() && age_ms < KEY_REPLACED_MS_MAX
 }
 
 #[derive(Deserialize)]

@@ -289,11 +289,24 @@ pub async fn edit(
 /// When NATS doesn't confirm it: then the old secret may be refused already, and rotating once more
 /// gives one that is known.
 pub async fn rotate(bus: &Bus, key: &KeyId) -> Result<Option<IssuedKey>, BusError> {
+    rotate_if(bus, key, |_| true).await
+}
+
+/// The same while the key is as `is_known` wants it: who has seen one secret replaces no other.
+///
+/// # Errors
+/// As [`rotate`].
+pub async fn rotate_if(
+    bus: &Bus,
+    key: &KeyId,
+    is_known: impl Fn(&KeyRecordV1) -> bool,
+) -> Result<Option<IssuedKey>, BusError> {
     let secret = fresh_secret();
     let (sha256, last_four) = (sha256_hex(secret.reveal().as_bytes()), last_four(&secret));
     let rotated = |record| {
         let (sha256, last_four) = (sha256.clone(), last_four.clone());
-        live(record).map(|record| KeyRecordV1 { sha256, last_four, ..record })
+        let record = live(record).filter(&is_known);
+        record.map(|record| KeyRecordV1 { sha256, last_four, ..record })
     };
     let stored = bus.change_record(key, rotated).await?;
     Ok(stored.map(|Stored { record, revision }| IssuedKey { record, revision, secret }))

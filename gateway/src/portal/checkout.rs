@@ -9,14 +9,17 @@ use maud::{Markup, html};
 use payments::Credited;
 use schemas::money::Money;
 
+/// The field of the form that says which secret is to be replaced, by its last characters.
+pub(crate) const REPLACES: &str = "replaces";
+
 /// What became of the key of a purchase.
 pub(crate) enum NewKey {
     /// The account had keys before.
     NotWanted,
     /// The buyer may ask for it.
     Waits {
-        /// It was shown some minutes ago, and would get another secret.
-        was_shown: bool,
+        /// The last characters of the secret that was shown some minutes ago: it would get another.
+        shown: Option<String>,
     },
     /// It was made just now: this is the only time that it is seen.
     Shown(Secret),
@@ -104,7 +107,7 @@ fn thanks(look: &Look, bought: &Bought, base: &str) -> Response {
         p.soft { (look.pick("アカウント", "Account")) ": " (credited.account) }
         @match key {
             NewKey::NotWanted => {}
-            NewKey::Waits { was_shown } => { (waiting(look, *was_shown)) }
+            NewKey::Waits { shown } => { (waiting(look, shown.as_deref())) }
             NewKey::Shown(secret) => { (shown(look, secret, base)) }
             NewKey::ShownBefore => {
                 p.note {
@@ -121,17 +124,18 @@ fn thanks(look: &Look, bought: &Bought, base: &str) -> Response {
     })
 }
 
-/// The way to the key: a form to this very address.
-fn waiting(look: &Look, was_shown: bool) -> Markup {
+/// The way to the key: a form to this very address. It says which secret it replaces, so that
+/// pressing it twice replaces none that was shown just now.
+fn waiting(look: &Look, was_shown: Option<&str>) -> Markup {
     let (told, button) = match was_shown {
-        false => (
+        None => (
             look.pick(
                 "APIキーは一度だけ表示されます。保存できるときに表示してください。",
                 "The API key is shown once. Show it when you can keep it.",
             ),
             look.pick("APIキーを表示", "Show the API key"),
         ),
-        true => (
+        Some(_) => (
             look.pick(
                 "APIキーは表示済みです。保存できなかった場合は、作成から10分以内なら新しいキーに\
                  取り替えられます。前のキーは使えなくなります。",
@@ -143,7 +147,12 @@ fn waiting(look: &Look, was_shown: bool) -> Markup {
     };
     html! {
         p.note { (told) }
-        form.actions method="post" { button type="submit" { (button) } }
+        form.actions method="post" {
+            @if let Some(last_four) = was_shown {
+                input type="hidden" name=(REPLACES) value=(last_four);
+            }
+            button type="submit" { (button) }
+        }
         br;
     }
 }
