@@ -1,26 +1,33 @@
 //! Money that goes back takes its credit with it: in proportion, the bonus as well, rounded down
 //! for the buyer, and never what has ended unused. The balance may fall below zero, when the credit
 //! is spent already: then nothing starts until it is covered. A refund that fails and a dispute
-//! that is won give back what they took. Auto-recharge stops before anything is taken.
+//! that is won give back what they took. Auto-recharge stops before anything is taken. It never
+//! writes on what it hasn't read: two who look at once don't both take.
 
 use crate::client::{Dispute, Intent, Refund};
 use crate::credit::{PAID, is_ours};
-use crate::offer::share;
+use crate::returns::{Kind, Returns, Told};
 use crate::{Payments, PaymentsError};
-use infra::bus::Bus;
-use infra::bus::ledger::Recorded;
+use infra::bus::{Bus, BusError};
 use infra::clock;
 use schemas::ids::AccountId;
-use schemas::ledger::{DisputeStanding, EventV1, Fact, LotKind};
-use schemas::money::{Currency, MicroUsd, Money};
+use schemas::ledger::EventV1;
+use schemas::money::{Currency, Money};
 use schemas::recharge::RechargeStop;
 
-/// What goes back of which purchase.
-struct Share {
-    account: AccountId,
-    payment: String,
-    money: Money,
-    credit: MicroUsd,
+/// How often what has gone back is read anew while others write it.
+const ATTEMPTS_MAX: u32 = 64;
+
+/// What Stripe says of a refund or dispute.
+struct Word<'a> {
+    kind: Kind,
+    name: &'a str,
+    payment: Option<&'a str>,
+    /// In the smallest unit of the currency.
+    minor: u64,
+    currency: &'a str,
+    /// Whether the money is gone.
+    stands: bool,
 }
 
 impl Payments {
@@ -30,24 +37,12 @@ impl Payments {
         bus: &Bus,
         refund: &Refund,
     ) -> Result<(), PaymentsError> {
-        let payment = refund.payment_intent.as_deref();
-        let share = self.share(bus, payment, &refund.id, (refund.amount, &refund.currency)).await?;
-        let Some(share) = share else { return Ok(()) };
-        let (name, payment) = (refund.id.clone(), share.payment.clone());
-        let fact =
-            Fact::Refund { refund: name.clone(), payment: payment.clone(), money: share.money };
-        let taken = event(&share.account, share.credit.negated(), fact);
-        match refund.status.as_deref() {
-            // A pending one is on its way; if it fails, its credit comes back.
-            Some("succeeded" | "pending" | "requires_action") | None => {
-                take(bus, &taken).await?;
-            }
-            Some(_) => {
-                let fact = Fact::RefundFailed { refund: name, payment };
-                self.give_back(bus, &taken, fact).await?;
-            }
-        }
-        Ok(())
+        // A pending one is on its way; if it fails, its credit comes back.
+        let on_its_way = ["succeeded", "pending", "requires_action"];
+        let stands = refund.status.as_deref().is_none_or(|status| on_its_way.contains(&status));
+        let Refund { id: name, amount, currency, payment_intent, .. } = refund;
+        let (kind, payment, minor) = (Kind::Refund, payment_intent.as_deref(), *amount);
+        self.claw_back(bus, Word { kind, name, payment, minor, currency, stands }).await
     }
 
     /// Brings the ledger to where a dispute stands.
@@ -56,130 +51,80 @@ impl Payments {
         bus: &Bus,
         dispute: &Dispute,
     ) -> Result<(), PaymentsError> {
-        let payment = dispute.payment_intent.as_deref();
-        let money = (dispute.amount, &*dispute.currency);
-        let share = self.share(bus, payment, &dispute.id, money).await?;
-        let Some(share) = share else { return Ok(()) };
-        let fact = |standing| Fact::Dispute {
-            dispute: dispute.id.clone(),
-            payment: share.payment.clone(),
-            standing,
-            money: share.money,
-        };
-        let taken = fact(DisputeStanding::Opened);
-        let taken = event(&share.account, share.credit.negated(), taken);
-        match dispute.status.as_str() {
-            "needs_response" | "under_review" | "lost" => {
-                take(bus, &taken).await?;
-            }
-            "won" => self.give_back(bus, &taken, fact(DisputeStanding::Won)).await?,
+        let stands = match dispute.status.as_str() {
+            "needs_response" | "under_review" | "lost" => true,
+            "won" => false,
             // An inquiry moves no money.
-            _ => {}
-        }
-        Ok(())
-    }
-
-    /// Writes an event's contrary. The event itself is written first if nobody has: whoever handles
-    /// an older word of it at this moment would write it later, and alone.
-    async fn give_back(&self, bus: &Bus, taken: &EventV1, fact: Fact) -> Result<(), PaymentsError> {
-        let amount = match bus.record(taken).await? {
-            Recorded::Written(_) => taken.amount,
-            Recorded::Before(before) => before.amount,
+            _ => return Ok(()),
         };
-        bus.record(&event(&taken.account, amount.negated(), fact)).await?;
-        Ok(())
+        let Dispute { id: name, amount, currency, payment_intent, .. } = dispute;
+        let (kind, payment, minor) = (Kind::Dispute, payment_intent.as_deref(), *amount);
+        self.claw_back(bus, Word { kind, name, payment, minor, currency, stands }).await
     }
 
-    /// The share of a purchase that an amount of money is, which the refund or dispute called `own`
-    /// moves. The purchase is written first, if nobody
-    /// has yet: a refund may be heard of before the payment.
-    async fn share(
-        &self,
-        bus: &Bus,
-        payment: Option<&str>,
-        own: &str,
-        (minor, currency): (u64, &str),
-    ) -> Result<Option<Share>, PaymentsError> {
-        let Some(payment) = payment else { return Ok(None) };
+    /// Writes what the ledger lacks of a refund or dispute. The purchase is written first, if
+    /// nobody has yet: a refund may be heard of before the payment.
+    async fn claw_back(&self, bus: &Bus, word: Word<'_>) -> Result<(), PaymentsError> {
+        let Some(payment) = word.payment else { return Ok(()) };
         let intent: Intent = self.client.intent(payment).await?;
         // Nothing goes back of what was never paid, and nothing is credited on its account.
         if !is_ours(&intent) || intent.status != PAID {
-            return Ok(None);
+            return Ok(());
         }
-        let purchase = self.purchase(&intent)?;
-        let credited = self.write(bus, &purchase).await?;
-        let currency = Currency::parse(currency).ok_or_else(|| PaymentsError::Unreadable {
-            payment: payment.to_owned(),
-            what: "currency",
-        })?;
-        let of = |amount| share(amount, minor.min(credited.paid.minor), credited.paid.minor);
-        let brought = credited.credit.saturating_add(credited.bonus);
-        let ended = ended(bus, &purchase.account, payment).await?;
-        let taken = taken_by_others(bus, &purchase.account, payment, own).await?;
-        let left = brought.0.saturating_sub(ended.0).saturating_sub(taken.0);
-        let left = MicroUsd(left.max(0));
-        Ok(Some(Share {
-            account: purchase.account,
-            payment: payment.to_owned(),
-            money: Money { currency, minor },
-            credit: of(credited.credit).saturating_add(of(credited.bonus)).min(left),
-        }))
-    }
-}
-
-/// What of a purchase and its bonus was taken at its end: nobody has it to give back.
-async fn ended(bus: &Bus, account: &AccountId, payment: &str) -> Result<MicroUsd, PaymentsError> {
-    let mut ended = MicroUsd::ZERO;
-    for kind in [LotKind::Paid, LotKind::Bonus] {
-        let expiry = Fact::Expiry { kind, source: payment.to_owned() };
-        let expiry = event(account, MicroUsd::ZERO, expiry);
-        if let Some(written) = bus.recorded(&expiry.subject()).await? {
-            ended = ended.saturating_add(written.amount.negated());
-        }
-    }
-    Ok(ended)
-}
-
-/// What other refunds and disputes of a purchase have taken, less what they gave back.
-async fn taken_by_others(
-    bus: &Bus,
-    account: &AccountId,
-    payment: &str,
-    own: &str,
-) -> Result<MicroUsd, PaymentsError> {
-    let mut taken = MicroUsd::ZERO;
-    for event in bus.account_returns(account).await? {
-        let (name, of) = match &event.fact {
-            Fact::Refund { refund, payment, .. } | Fact::RefundFailed { refund, payment } => {
-                (refund, payment)
+        let purchase = self.write(bus, &self.purchase(&intent)?).await?;
+        let told = word.told(purchase.paid);
+        for _ in 0..ATTEMPTS_MAX {
+            let gone = bus.account_departures(&purchase.account).await?;
+            let missing = Returns::of(payment, &purchase, &gone.events).missing(&told);
+            let Some((amount, fact)) = missing else { return Ok(()) };
+            if fact.takes_back() {
+                stop_recharge(bus, &purchase.account).await?;
             }
-            Fact::Dispute { dispute, payment, .. } => (dispute, payment),
-            _ => continue,
-        };
-        if of == payment && name != own {
-            taken = taken.saturating_add(event.amount.negated());
+            if !word.is_part_of(purchase.paid) {
+                word.tell_operator(purchase.paid);
+            }
+            let (account, at_ms) = (purchase.account.clone(), clock::unix_ms());
+            // Written or not: the next look says what is missing then.
+            bus.record_departure(&EventV1 { account, at_ms, amount, fact }, &gone).await?;
         }
+        Err(BusError::request("taking credit back", "others do so all the time").into())
     }
-    Ok(taken)
 }
 
-/// Takes credit back, once. First auto-recharge stops: it would charge the card of who wants his
-/// money back, because the balance falls.
-async fn take(bus: &Bus, taken: &EventV1) -> Result<(), PaymentsError> {
-    if bus.recorded(&taken.subject()).await?.is_some() {
-        return Ok(());
+impl Word<'_> {
+    fn is_part_of(&self, paid: Money) -> bool {
+        Currency::parse(self.currency) == Some(paid.currency)
     }
+
+    /// The same as a part of what was paid. Stripe may tell a dispute in another currency, whose
+    /// smallest units are no part of the payment's: then all of it is meant, until a person looks.
+    fn told(&self, paid: Money) -> Told {
+        let Word { kind, name, minor, stands, .. } = *self;
+        let money = if self.is_part_of(paid) { Money { minor, ..paid } } else { paid };
+        Told { name: name.to_owned(), kind, money, stands }
+    }
+
+    fn tell_operator(&self, paid: Money) {
+        let Word { name, minor, currency, .. } = *self;
+        tracing::error!(
+            name,
+            minor,
+            currency,
+            %paid,
+            "money goes back in another currency than was paid: the whole purchase's credit goes \
+             with it; if that is too much, grant the rest by hand"
+        );
+    }
+}
+
+/// Auto-recharge stops first: it would charge the card of who wants his money back, because the
+/// balance falls.
+async fn stop_recharge(bus: &Bus, account: &AccountId) -> Result<(), PaymentsError> {
     let reason = RechargeStop::RETURNED.to_owned();
     let stop = RechargeStop { at_ms: clock::unix_ms(), reason };
-    let account = &taken.account;
     let stopped = bus.change_recharge(account, |record| record.stopping(stop.clone())).await?;
     if stopped.is_some() {
         tracing::warn!(%account, "money went back, so that an auto-recharge is stopped");
     }
-    bus.record(taken).await?;
     Ok(())
-}
-
-fn event(account: &AccountId, amount: MicroUsd, fact: Fact) -> EventV1 {
-    EventV1 { account: account.clone(), at_ms: clock::unix_ms(), amount, fact }
 }

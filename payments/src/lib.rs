@@ -24,6 +24,9 @@ mod recharge;
 /// Money that goes back, to credit that goes back.
 mod claw_back;
 
+/// What of a purchase has gone back.
+mod returns;
+
 /// What Stripe knows and the ledger doesn't.
 mod reconcile;
 

@@ -70,6 +70,10 @@ pub enum Fact {
         payment: String,
         /// What went back.
         money: Money,
+        /// 0 for what was taken at first. What the purchase no longer had then, and has again, is
+        /// taken later: these are counted from 1.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        rest: u32,
     },
     /// A refund did not reach the buyer: its credit is back.
     RefundFailed {
@@ -88,6 +92,9 @@ pub enum Fact {
         standing: DisputeStanding,
         /// What it is about.
         money: Money,
+        /// As of a refund.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        rest: u32,
     },
     /// What was left of a lot at its end.
     Expiry {
@@ -104,6 +111,28 @@ pub enum Fact {
     Cut(Cut),
     /// All snapshots of a cut are there.
     Closing(Closing),
+}
+
+fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
+
+/// The name of what a refund or dispute took, at first or later.
+fn numbered(name: &str, rest: u32) -> String {
+    match rest {
+        0 => name.to_owned(),
+        rest => format!("{name}-{rest}"),
+    }
+}
+
+impl Fact {
+    /// Whether it takes credit because its money goes back.
+    pub fn takes_back(&self) -> bool {
+        matches!(
+            self,
+            Self::Refund { .. } | Self::Dispute { standing: DisputeStanding::Opened, .. }
+        )
+    }
 }
 
 /// An event that reaches the ledger so long after its time, in milliseconds, is late: it counts for
@@ -304,10 +333,11 @@ impl EventV1 {
             Fact::Grant { unique, .. } => self.named("grant", unique),
             Fact::TopUp(TopUp { payment, .. }) => self.named("topup", payment),
             Fact::Bonus { payment, .. } => self.named("bonus", payment),
-            Fact::Refund { refund, .. } => self.named("refund", refund),
+            Fact::Refund { refund, rest, .. } => self.named("refund", &numbered(refund, *rest)),
             Fact::RefundFailed { refund, .. } => self.named("refund_failed", refund),
-            Fact::Dispute { dispute, standing, .. } => {
-                self.named("dispute", &format!("{dispute}-{}", standing.as_str()))
+            Fact::Dispute { dispute, standing, rest, .. } => {
+                let name = format!("{dispute}-{}", standing.as_str());
+                self.named("dispute", &numbered(&name, *rest))
             }
             Fact::Expiry { kind, source } => {
                 self.named("expiry", &format!("{source}-{}", kind.as_str()))

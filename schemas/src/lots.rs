@@ -206,7 +206,7 @@ mod tests {
     fn refunded(payment: &str, amount: i64) -> EventV1 {
         let money = Money { currency: Currency::Usd, minor: 1 };
         let (refund, payment) = ("re".to_owned(), payment.to_owned());
-        event(-amount, Fact::Refund { refund, payment, money })
+        event(-amount, Fact::Refund { refund, payment, money, rest: 0 })
     }
 
     fn failed(payment: &str, amount: i64) -> EventV1 {

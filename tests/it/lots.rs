@@ -71,6 +71,7 @@ async fn a_running_request_is_still_paid_from_what_ends() {
         refund: "re_1".into(),
         payment: "pi_other".into(),
         money: Money { currency: Currency::Jpy, minor: 1 },
+        rest: 0,
     };
     world.bus().record(&event(&key, -9_000, back)).await.unwrap();
     world.bus().record(&bought(&key, "pi_over", 500, infra::clock::unix_ms())).await.unwrap();

@@ -88,6 +88,8 @@ mod lots;
 #[cfg(test)]
 mod money;
 #[cfg(test)]
+mod money_back;
+#[cfg(test)]
 mod near;
 #[cfg(test)]
 mod openai_surfaces;

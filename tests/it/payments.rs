@@ -298,7 +298,8 @@ async fn refunds_and_disputes_of_a_purchase_take_no_more_than_it_brought() {
     deliver(&world, &[event.clone(), event]).await;
     wait_for_balance(&world, &key, 0).await;
     deliver(&world, &[world.stripe().end_refund(&refund, "failed")]).await;
-    wait_for_balance(&world, &key, 6_000_000).await;
+    world.wait_until_applied().await;
+    assert_eq!(world.balance(&key).await, 0, "the dispute is about all of it");
     deliver(&world, &[world.stripe().end_dispute(&dispute, "won")]).await;
     wait_for_balance(&world, &key, 10_000_000).await;
     world.finish().await;

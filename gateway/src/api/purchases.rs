@@ -76,14 +76,14 @@ pub(crate) fn returned_of(of: &str, paid: Money, returns: &[EventV1]) -> Money {
     let mut disputes: BTreeMap<&str, u64> = BTreeMap::new();
     for event in returns {
         match &event.fact {
-            Fact::Refund { refund, payment, money } if payment == of => {
+            Fact::Refund { refund, payment, money, .. } if payment == of => {
                 refunds.entry(refund).or_insert(money.minor);
             }
             // It may be told before the refund itself.
             Fact::RefundFailed { refund, payment } if payment == of => {
                 refunds.insert(refund, 0);
             }
-            Fact::Dispute { dispute, payment, standing, money } if payment == of => {
+            Fact::Dispute { dispute, payment, standing, money, .. } if payment == of => {
                 match standing {
                     DisputeStanding::Opened => {
                         disputes.entry(dispute).or_insert(money.minor);

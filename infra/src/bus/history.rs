@@ -224,7 +224,7 @@ impl Bus {
     }
 
     /// What lies under filters from a sequence to another, or to what is there now.
-    async fn entries_between(
+    pub(super) async fn entries_between(
         &self,
         filters: &[String],
         from: u64,

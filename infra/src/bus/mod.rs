@@ -13,6 +13,9 @@ pub mod writable;
 /// An account's history, from its last snapshot on.
 pub mod history;
 
+/// What leaves an account's purchases unspent.
+pub mod departures;
+
 /// What a part of the ledger sums to.
 pub mod tallies;
 

@@ -370,7 +370,7 @@ fn what(fact: &Fact) -> Markup {
             html! { code { (refund) } " " code { (payment) } }
         }
         // Stripe's own name comes first: by it the operator finds it there.
-        Fact::Refund { refund: name, payment, money }
+        Fact::Refund { refund: name, payment, money, .. }
         | Fact::Dispute { dispute: name, payment, money, .. } => {
             html! { (money) " " code { (name) } " " code { (payment) } }
         }

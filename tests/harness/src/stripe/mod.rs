@@ -181,9 +181,20 @@ impl Stripe {
 
     /// The buyer's bank wants all of it back. Answers the dispute's name.
     pub fn dispute(&self, session: &str, status: &'static str) -> (String, StripeEvent) {
+        let intent = self.shared.objects().intent_of(session).clone();
+        self.begin_dispute(Dispute::new(&intent, status))
+    }
+
+    /// It tells so in the smallest unit of a currency of its own.
+    pub fn dispute_in(&self, session: &str, minor: u64, currency: &str) -> (String, StripeEvent) {
+        let intent = self.shared.objects().intent_of(session).clone();
+        let mut dispute = Dispute::new(&intent, "needs_response");
+        (dispute.amount, dispute.currency) = (minor, currency.to_owned());
+        self.begin_dispute(dispute)
+    }
+
+    fn begin_dispute(&self, dispute: Dispute) -> (String, StripeEvent) {
         let mut objects = self.shared.objects();
-        let intent = objects.intent_of(session).clone();
-        let dispute = Dispute::new(&intent, status);
         let event = StripeEvent::new("charge.dispute.created", dispute.json());
         let id = dispute.id.clone();
         objects.disputes.push(dispute);

@@ -182,8 +182,8 @@ pub(super) struct Dispute {
     pub(super) id: String,
     pub(super) status: &'static str,
     intent: String,
-    amount: u64,
-    currency: String,
+    pub(super) amount: u64,
+    pub(super) currency: String,
     pub(super) created: u64,
 }
 
