@@ -49,7 +49,8 @@ impl Entrance {
     pub(crate) async fn turn(self: &Arc<Self>, metrics: &Metrics) -> Result<Turn, Problem> {
         let permit = match Arc::clone(&self.turns).try_acquire_owned() {
             Ok(permit) => permit,
-            // Boxed: few wait, and all would have room for it.
+            // Boxed: a future is as large as its largest branch, and few wait. Without the box each
+            // request would carry that state.
             Err(_) => Box::pin(self.wait(metrics)).await?,
         };
         let held = Held { entrance: Arc::clone(self), since: Instant::now(), _permit: permit };

@@ -39,7 +39,8 @@ fn broken_in<'a>(
         }
         Value::Object(fields) => fields.iter().find_map(|(name, value)| {
             let of_name = names_too.then(|| guards.broken_by(name)).flatten();
-            // What a schema calls its parts is the client's, and all of a text is.
+            // Field names are read, too, where the client chose them: below a schema's
+            // `properties`, and everywhere in JSON that came as a text.
             let names_too = depth < DEPTH_MAX || name == "properties";
             of_name.or_else(|| broken_in(guards, value, depth, names_too))
         }),

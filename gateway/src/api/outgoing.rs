@@ -166,7 +166,8 @@ pub(super) fn bytes(
     writer: impl Writer,
     counted: Counted,
 ) -> impl Stream<Item = Result<Bytes, Infallible>> + Send {
-    // Boxed: a future that takes it and gives it back has room for it twice, as long as it runs.
+    // Boxed: an async block that takes a value and returns it stores it twice, and this one lives
+    // as long as the stream.
     let state = Some(Box::new((answering, Some(first), writer, counted)));
     futures::stream::unfold(state, |state| async move {
         let mut state = state?;

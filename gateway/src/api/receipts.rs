@@ -106,7 +106,7 @@ fn usage_shown(usage: &Usage) -> Buckets {
 
 /// The price that it was charged at, as a price list has it: USD per million tokens.
 fn price_shown(price: &Price) -> PriceList {
-    // One USD per million tokens is as many pico-USD a token as a USD has micro-USD.
+    // 1 USD per million tokens is 1,000,000 pico-USD per token.
     let per_million = |price: PicoUsdPerToken| price.0 as f64 / 1_000_000.0;
     PriceList {
         unit: "usd_per_million_tokens",

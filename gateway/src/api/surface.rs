@@ -126,7 +126,8 @@ async fn answer<S: Surface>(
         Ok(said) => said,
         Err(problem) => return Err((problem.into(), counted)),
     };
-    // They are pieces of the connection's buffer: without them it is free for the next request.
+    // Headers are slices of the connection's buffer and keep all of it: dropped as soon as they are
+    // read, they leave it free for the next request.
     drop(headers);
     let trace = counted.trace();
     let call = Call { request, kind, chat, secret, wishes, drop_params, arrived, trace };

@@ -82,7 +82,7 @@ pub(super) fn finish(gateway: &Arc<Gateway>, mut live: Live, model: &str, done: 
     let place = live.published.held.routed.missed.masked.admitted.place;
     let gateway = Arc::clone(gateway);
     let tasks = gateway.settlements.clone();
-    // Boxed: a task is copied on its way to where it runs.
+    // Boxed: `spawn` moves a future by copying it several times; a box is moved as one pointer.
     let keeping = Box::pin(async move {
         // Those that follow must find the answer when the lead ends.
         let (lead, place) = (lead, place);

@@ -200,7 +200,8 @@ pub(super) async fn recall(
         Some(keep) if !no_cache => keep,
         keep => return Ok(missed(masked, keep)),
     };
-    // Boxed: few come here, and all would have room for it.
+    // Boxed: a future is as large as its largest branch, and this one is rare. Without the box
+    // every request would carry its state.
     Box::pin(look_up(gateway, masked, keep, None, turn)).await
 }
 

@@ -206,7 +206,8 @@ impl Relay {
             }
             FrameBody::Complete(complete) => self.complete(complete),
             FrameBody::Done(done) => Some(self.done(&done)),
-            // Boxed as all that is rare: every stream would have room for it as long as it lasts.
+            // Boxed: a future is as large as its largest branch, and this one is rare. Without the
+            // box every stream would carry its state as long as it lasts.
             FrameBody::Failed(failed) => Box::pin(self.failed(failed)).await,
             FrameBody::Alive => None,
         }

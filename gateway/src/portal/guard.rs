@@ -139,7 +139,7 @@ async fn guest<G: Guest>(gateway: &Gateway, headers: &HeaderMap) -> Option<G> {
     let guest = G::of(gateway, gateway.front.seal.open(&sealed, clock::unix_ms())?)?;
     let was_left = gateway.store.is_used_up(&guest.session().digest()).await;
     let was_left = was_left.unwrap_or_else(|error| {
-        tracing::warn!(%error, "nobody knows whether a session was signed out of: it counts");
+        tracing::warn!(%error, "Redis is away: a session that may have ended is accepted");
         false
     });
     (!was_left).then_some(guest)
@@ -227,7 +227,7 @@ impl<G: Guest> Sent<G> {
         let Some(digest) = self.digest() else { return true };
         let spent = gateway.store.use_up(&digest, self.who.session().ends_ms).await;
         spent.unwrap_or_else(|error| {
-            tracing::warn!(%error, "nobody knows whether a form was sent before: it counts");
+            tracing::warn!(%error, "Redis is away: a form that may have come before is accepted");
             true
         })
     }

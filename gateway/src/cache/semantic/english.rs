@@ -301,7 +301,7 @@ fn how(words: &[String]) -> Option<Vec<String>> {
         Some(rest) => (rest, "my"),
         None => anybody(after(words, "how")?)?,
     };
-    // One's own is one's own, whoever asks.
+    // `my`, `your` and `one's` mean the same in a question of how to do something.
     let same = |word: &String| if word == own { "one's".to_owned() } else { word.clone() };
     (!rest.is_empty() && !first_is(rest, &["not"])).then(|| rest.iter().map(same).collect())
 }

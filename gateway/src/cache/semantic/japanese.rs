@@ -193,7 +193,7 @@ fn spelled(text: &str) -> String {
     while let Some(next) = OPENERS.iter().find_map(|opener| rest.strip_prefix(opener)) {
         rest = next;
     }
-    // What is nothing but an opener is what it says.
+    // A question that is only an opener (はじめまして) is kept as it is.
     if rest.is_empty() { text } else { rest.trim_end_matches(['、', ',']).to_owned() }
 }
 

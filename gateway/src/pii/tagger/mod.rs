@@ -142,7 +142,8 @@ impl Tagger {
     /// The best labels for all tokens (Viterbi). Where each came from is worked out again for those
     /// alone that it leads to.
     fn decode(&self, worths: &[Worth], registers: &[Register]) -> Vec<u8> {
-        // Were it known that some lanes are never used, they would be left out, one by one.
+        // `black_box`: an optimiser that knows which lanes are constant unrolls them one by one,
+        // and the loop is no longer one of SIMD.
         let transitions = black_box(self.model.transitions().map(padded));
         let [bonus, narrative_bonus] = &black_box([BONUS, NARRATIVE_BONUS]);
         let scale = self.model.scale();

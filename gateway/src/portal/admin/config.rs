@@ -113,7 +113,7 @@ fn closed(kind: &str, mut items: Vec<Item>) -> Printed {
     let is_wrapping = !kind.is_empty() && matches!(items.as_slice(), [(None, _)]);
     let Some((None, inner)) = items.pop_if(|_| is_wrapping) else { return Printed::Many(items) };
     match (&inner, kind) {
-        // Pico-USD a token are as many micro-USD per million tokens.
+        // 1 pico-USD per token is 1 micro-USD per million tokens: both are told as micro-USD.
         (Printed::Text(text), "MicroUsd" | "PicoUsdPerToken") => {
             let usd = text.parse().map(|micro| MicroUsd(micro).to_string());
             usd.map_or(inner, Printed::Text)
