@@ -3,13 +3,17 @@
 
 use crate::conversation::Past;
 use crate::credits::{self, WorstCase};
+use crate::line::Asking;
 use crate::routing;
+use crate::state::Gateway;
 use infra::config::{Config, Model};
 use schemas::catalogue::Capability;
 use schemas::error::{ErrorCode, Problem};
+use schemas::ids::AccountId;
 use schemas::job::JobKind;
 use schemas::money::MicroUsd;
 use schemas::openai::ChatRequest;
+use schemas::records::Priority;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -37,6 +41,28 @@ pub(crate) struct Asked<'a> {
 pub fn features(config: &Config, chat: &ChatRequest, account: Option<&str>) -> routing::Features {
     let own = chat.user_preferences.as_ref().and_then(|wanted| wanted.locale.as_deref());
     routing::features(chat, own.or(account).or(config.auto.locale.as_deref()))
+}
+
+impl Gateway {
+    /// What is read of an account's request.
+    pub(crate) fn features(&self, chat: &ChatRequest, account: &AccountId) -> routing::Features {
+        let record = self.accounts.get(account);
+        let locale = record.as_ref().and_then(|record| record.locale.as_deref());
+        features(&self.config, chat, locale)
+    }
+
+    /// How long a request of somebody would wait for a model now; the longest wait that is
+    /// allowed, when nobody can say.
+    pub(crate) fn expected_wait_ms(
+        &self,
+        model: &Model,
+        (account, priority): (&AccountId, Priority),
+    ) -> u64 {
+        let patience = self.config.queue.wait_max_of(&model.pool);
+        let asking = Asking { pool: &model.pool, account, priority, patience };
+        let expected = self.line.expected(&asking).unwrap_or(patience);
+        u64::try_from(expected.as_millis()).unwrap_or(u64::MAX)
+    }
 }
 
 /// What the router would choose if every configured candidate were served: for `fly-llm route`.

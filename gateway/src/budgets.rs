@@ -1,10 +1,11 @@
 //! What a key and its account may spend, in all and in each calendar period, and what is told when
-//! that is not enough: which budget it is and when it begins anew.
+//! that or the balance is not enough: which budget it is and when it begins anew.
 
+use crate::credits;
 use crate::state::Gateway;
 use infra::calendar::{Period, TimeZone};
 use infra::clock;
-use infra::store::holds::{Budget, Reservation};
+use infra::store::holds::{Budget, Reservation, Reserved};
 use infra::store::spending::Spender;
 use schemas::error::{ErrorCode, Problem};
 use schemas::ids::RequestId;
@@ -32,6 +33,26 @@ impl Gateway {
         }
     }
 
+    /// Counts what came of a reservation, and says why it was refused if it was.
+    pub(crate) fn refusal_of(&self, reserved: Reserved, amount: MicroUsd) -> Option<Problem> {
+        let (label, refusal) = match reserved {
+            Reserved::Held(_) => ("held", None),
+            Reserved::Settled => ("settled", Some(settled_before())),
+            Reserved::Insufficient(left) => ("insufficient", Some(insufficient(amount, left))),
+            Reserved::Budget(budget, left) => {
+                let label = match budget.spender {
+                    Spender::Key => "key_budget",
+                    Spender::Account => "account_budget",
+                };
+                (label, Some(over(budget, left, self.config.budget.time_zone)))
+            }
+            Reserved::TotalBudget(left) => ("total_budget", Some(over_total(left))),
+            Reserved::Rebuilding => ("rebuilding", Some(credits::away())),
+        };
+        self.metrics.holds_total.with_label_values(&[label]).inc();
+        refusal
+    }
+
     fn budgets_of(&self, key: &KeyRecordV1) -> Vec<Budget> {
         let total = key.budget_max.or(self.config.budget.per_key_usd);
         let mut budgets = listed(Spender::Key, total, key.budgets);
@@ -56,7 +77,7 @@ fn listed(spender: Spender, total: Option<MicroUsd>, periods: PeriodBudgets) -> 
 }
 
 /// Names the budget, and says when it begins anew.
-pub(crate) fn over(budget: Budget, left: MicroUsd, zone: TimeZone) -> Problem {
+fn over(budget: Budget, left: MicroUsd, zone: TimeZone) -> Problem {
     let (whose, owner) = match budget.spender {
         Spender::Key => ("キー", "key's"),
         Spender::Account => ("アカウント", "account's"),
@@ -85,6 +106,52 @@ pub(crate) fn over(budget: Budget, left: MicroUsd, zone: TimeZone) -> Problem {
         format!(
             "The {owner} {spent_in} budget of ${max} (${left} left) doesn't cover the request.\
              {begins} Raise it, or lower max_tokens."
+        ),
+    )
+}
+
+fn settled_before() -> Problem {
+    Problem::new(
+        ErrorCode::Conflict,
+        "このリクエストIDは既に精算されています。",
+        "This request id has been settled already.",
+    )
+}
+
+fn insufficient(needed: MicroUsd, left: MicroUsd) -> Problem {
+    if left < MicroUsd::ZERO {
+        let owed = left.negated();
+        return Problem::new(
+            ErrorCode::InsufficientQuota,
+            format!(
+                "残高が ${owed} 不足しています (返金などで差し引かれた分を含みます)。クレジットを追加して補うと再開します。"
+            ),
+            format!(
+                "The account owes ${owed}, with what a refund or a dispute took back. Buy credit \
+                 to cover it: then requests go on."
+            ),
+        );
+    }
+    Problem::new(
+        ErrorCode::InsufficientQuota,
+        format!(
+            "残高が足りません (最大 ${needed} 必要、利用可能 ${left})。クレジットを追加するか max_tokens を減らしてください。"
+        ),
+        format!(
+            "The credit doesn't cover the request (up to ${needed} needed, ${left} available). \
+             Buy credit, or lower max_tokens."
+        ),
+    )
+}
+
+fn over_total(left: MicroUsd) -> Problem {
+    let left = left.max(MicroUsd::ZERO);
+    Problem::new(
+        ErrorCode::InsufficientQuota,
+        format!("サービス全体の予算の残り (${left}) では足りません。管理者に連絡してください。"),
+        format!(
+            "The service's budget (${left} left) doesn't cover the request. \
+             Ask whoever runs the service."
         ),
     )
 }

@@ -37,6 +37,9 @@ mod seal;
 /// What a request may cost at worst.
 mod credits;
 
+/// Ends of requests, in the ledger.
+mod settlement;
+
 /// Tokens as a model's own tokenizer counts them.
 mod tokens;
 

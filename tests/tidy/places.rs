@@ -130,7 +130,8 @@ pub(crate) fn domains_know_no_transport(tree: &Tree) -> Vec<Violation> {
     violations
 }
 
-/// A step of the way is a file with one visible function, named in the conductor.
+/// A step of the way is a file with one visible function, named in the conductor. What it gives to
+/// a `Gateway` or its `Core` is a door, too: whoever has one of them can come in by it.
 pub(crate) fn steps_have_one_door(tree: &Tree) -> Vec<Violation> {
     let mut violations = Vec::new();
     for (file, rust) in tree.rust() {
@@ -138,14 +139,19 @@ pub(crate) fn steps_have_one_door(tree: &Tree) -> Vec<Violation> {
         if step.is_none_or(|step| step == "mod.rs") || file.is_test() {
             continue;
         }
+        let text: Vec<&str> = file.text.lines().collect();
         // rustfmt puts a free function at the left margin and a method behind it.
-        let is_door = |line: &str| line.starts_with("pub") && line.contains("fn ");
-        let lines: Vec<usize> = rust
-            .functions()
-            .iter()
-            .map(|function| *function.lines.start())
-            .filter(|number| file.text.lines().nth(number - 1).is_some_and(is_door))
-            .collect();
+        let is_door = |number: &usize| {
+            let line = text.get(number - 1).unwrap_or(&"");
+            let above = text.get(..*number).unwrap_or_default().iter().rev();
+            let block = above.copied().find(|line| line.starts_with("impl"));
+            let is_shared = matches!(block, Some("impl Gateway {" | "impl Core {"));
+            let begins = |mark| line.starts_with(mark) && line.contains("fn ");
+            begins("pub") || begins("    pub") && is_shared
+        };
+        let functions = rust.functions();
+        let starts = functions.iter().map(|function| *function.lines.start());
+        let lines: Vec<usize> = starts.filter(is_door).collect();
         for line in lines.iter().skip(1) {
             let what = "a second visible function: a step has one; move it to its domain";
             violations.push(Violation::at(&file.path, *line, what));
@@ -258,6 +264,10 @@ mod tests {
             "pub fn a() {}\nimpl B {\n    pub fn c() {}\n}\nfn d() {}\npub(crate) async fn e() {}";
         let places = |path| found(steps_have_one_door, &[(path, text)]);
         assert_eq!(places("gateway/src/chat/hold.rs"), ["gateway/src/chat/hold.rs:6"]);
+        let text = "impl Gateway {\n    pub fn a() {}\n    fn b() {}\n    pub fn c() {}\n}\n\
+            impl B {\n    pub fn d() {}\n}\n";
+        let shared = found(steps_have_one_door, &[("gateway/src/chat/hold.rs", text)]);
+        assert_eq!(shared, ["gateway/src/chat/hold.rs:4"]);
         assert!(places("gateway/src/chat/mod.rs").is_empty());
     }
 }

@@ -15,11 +15,9 @@ use infra::bus::ledger::Recorded;
 use infra::clock;
 use infra::store::keep::{Keeping, Similar};
 use schemas::frame::{Complete, Done, FrameBody};
-use schemas::ids::RequestId;
-use schemas::ledger::{EventV1, Fact, Outcome, Use, Void, VoidReason, Writer};
+use schemas::ledger::{EventV1, Fact, Outcome, Use, VoidReason, Writer};
 use schemas::openai::ChatRequest;
 use schemas::produced::Produced;
-use schemas::records::KeyRecordV1;
 use schemas::usage::{TokenSource, Usage};
 use schemas::{json, subjects};
 use std::sync::Arc;
@@ -187,42 +185,7 @@ impl Held {
     /// Ends a request that costs nothing, and forgets it.
     pub(super) fn void(&self, gateway: &Arc<Gateway>, reason: VoidReason) {
         let authenticated = self.routed.authenticated();
-        gateway.void(&authenticated.received.request, &authenticated.key, reason);
-    }
-}
-
-impl Gateway {
-    /// The same, of a request that may have no hold yet. The event is written in the background, so
-    /// that no hang-up can get in its way.
-    pub(super) fn void(
-        self: &Arc<Self>,
-        request: &RequestId,
-        key: &KeyRecordV1,
-        reason: VoidReason,
-    ) {
-        self.exchange.leave(request);
-        let event = void_event(request, key, reason);
-        let writer = Arc::clone(self);
-        self.settlements.spawn("void", async move { write(&writer, &event).await });
-    }
-
-    /// Ends a request whose gateway is gone, so that another may take its place. Returns whether it
-    /// costs nothing; nothing when the ledger doesn't answer.
-    pub(crate) async fn end_lost(&self, request: &RequestId, key: &KeyRecordV1) -> Option<bool> {
-        let event = void_event(request, key, VoidReason::Failed);
-        match self.bus.record(&event).await {
-            Ok(Recorded::Written(_)) => Some(true),
-            Ok(Recorded::Before(before)) => Some(matches!(before.fact, Fact::Void(_))),
-            Err(error) => {
-                tracing::warn!(%error, "a lost request can't be ended yet");
-                None
-            }
-        }
-    }
-
-    /// Writes an event until it is confirmed, at most a few times.
-    pub(super) async fn write_down(&self, event: &EventV1) -> Option<Recorded> {
-        write(self, event).await
+        gateway.core.void(&authenticated.received.request, &authenticated.key, reason);
     }
 }
 
@@ -321,7 +284,7 @@ async fn charge(gateway: &Arc<Gateway>, live: &Live, model: &str, client_left: b
             route: held.routed.route(),
         }),
     };
-    let recorded = write(gateway, &event).await;
+    let recorded = gateway.write_down(&event).await;
     let event = match recorded {
         Some(Recorded::Before(before)) => *before,
         _ => event,
@@ -333,13 +296,4 @@ async fn charge(gateway: &Arc<Gateway>, live: &Live, model: &str, client_left: b
     } else {
         gateway.exchange.leave(&live.received().request);
     }
-}
-
-async fn write(gateway: &Gateway, event: &EventV1) -> Option<Recorded> {
-    let recorded = gateway.bus.record_patiently(event).await;
-    if recorded.is_none() {
-        let request = event.request();
-        tracing::error!(?request, "left to the sweeper: no ledger event was confirmed");
-    }
-    recorded
 }

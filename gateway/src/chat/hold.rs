@@ -5,7 +5,6 @@
 use super::lead::Lead;
 use super::recall::Seen;
 use super::route::Routed;
-use crate::budgets;
 use crate::cache::AnswerKey;
 use crate::credits::{self, WorstCase};
 use crate::exchange::stop_execution;
@@ -15,9 +14,8 @@ use infra::config::Model;
 use infra::store::StoreError;
 use infra::store::enter::{Entered, Entering};
 use infra::store::holds::{Reservation, Reserved, Sought};
-use infra::store::spending::Spender;
 use schemas::catalogue::Tokenizer;
-use schemas::error::{ErrorCode, Problem};
+use schemas::error::Problem;
 use schemas::ids::RequestId;
 use schemas::job::JobKind;
 use schemas::ledger::VoidReason;
@@ -67,7 +65,7 @@ impl Drop for Guard {
         if self.armed {
             // Past the queue a worker may have the job already.
             stop_in_background(&self.gateway, &self.request);
-            self.gateway.void(&self.request, &self.key, VoidReason::NotPublished);
+            self.gateway.core.void(&self.request, &self.key, VoidReason::NotPublished);
         }
     }
 }
@@ -126,7 +124,7 @@ pub(super) async fn hold(gateway: &Arc<Gateway>, mut routed: Routed) -> Result<H
         Reserved::Held(amount) => amount,
         _ => wanted,
     };
-    gateway.may_charge()?;
+    gateway.core.may_charge()?;
     if amount < wanted {
         let before = routed.candidates.len();
         let mut affordable = costs.0.iter().map(|(_, least)| *least <= amount);
@@ -135,34 +133,6 @@ pub(super) async fn hold(gateway: &Arc<Gateway>, mut routed: Routed) -> Result<H
         routed.reason.push_str(if is_less { ";affordable" } else { ";shorter" });
     }
     Ok(Holding::Held(Box::new(Held { routed, amount, guard })))
-}
-
-impl Gateway {
-    /// Lets something begin that will be charged: its credit is held. While the ledger takes
-    /// nothing only a try may.
-    pub(super) fn may_charge(&self) -> Result<(), Problem> {
-        if self.bus.ledger().begin() { Ok(()) } else { Err(credits::not_recorded()) }
-    }
-
-    /// Counts what came of a reservation, and says why it was refused if it was.
-    pub(super) fn refusal_of(&self, reserved: Reserved, amount: MicroUsd) -> Option<Problem> {
-        let (label, refusal) = match reserved {
-            Reserved::Held(_) => ("held", None),
-            Reserved::Settled => ("settled", Some(settled_before())),
-            Reserved::Insufficient(left) => ("insufficient", Some(insufficient(amount, left))),
-            Reserved::Budget(budget, left) => {
-                let label = match budget.spender {
-                    Spender::Key => "key_budget",
-                    Spender::Account => "account_budget",
-                };
-                (label, Some(budgets::over(budget, left, self.config.budget.time_zone)))
-            }
-            Reserved::TotalBudget(left) => ("total_budget", Some(over_total(left))),
-            Reserved::Rebuilding => ("rebuilding", Some(credits::away())),
-        };
-        self.metrics.holds_total.with_label_values(&[label]).inc();
-        refusal
-    }
 }
 
 /// For each candidate what it may cost at most, and what is enough for it to answer at all.
@@ -272,7 +242,7 @@ async fn look_and_reserve(
     key: Option<&AnswerKey>,
     wanted: &Reservation,
 ) -> Result<Sought, Unreserved> {
-    let looking = key.map(|key| (key.tenant(), gateway.looking(key, &wanted.request)));
+    let looking = key.map(|key| (key.tenant(), Lead::looking(gateway, key, &wanted.request)));
     let passage = &routed.missed.masked.admitted.passage;
     let admission = passage.unasked();
     match gateway.together.enter(Entering { admission, looking, wanted }).await {
@@ -312,50 +282,4 @@ fn wanted(gateway: &Gateway, routed: &Routed, costs: &Costs) -> Reservation {
 fn away(error: StoreError) -> Unreserved {
     tracing::error!(%error, "credit can't be reserved");
     Unreserved { problem: credits::away(), may_be_held: !error.is_refusal() }
-}
-
-fn settled_before() -> Problem {
-    Problem::new(
-        ErrorCode::Conflict,
-        "このリクエストIDは既に精算されています。",
-        "This request id has been settled already.",
-    )
-}
-
-fn insufficient(needed: MicroUsd, left: MicroUsd) -> Problem {
-    if left < MicroUsd::ZERO {
-        let owed = left.negated();
-        return Problem::new(
-            ErrorCode::InsufficientQuota,
-            format!(
-                "残高が ${owed} 不足しています (返金などで差し引かれた分を含みます)。クレジットを追加して補うと再開します。"
-            ),
-            format!(
-                "The account owes ${owed}, with what a refund or a dispute took back. Buy credit \
-                 to cover it: then requests go on."
-            ),
-        );
-    }
-    Problem::new(
-        ErrorCode::InsufficientQuota,
-        format!(
-            "残高が足りません (最大 ${needed} 必要、利用可能 ${left})。クレジットを追加するか max_tokens を減らしてください。"
-        ),
-        format!(
-            "The credit doesn't cover the request (up to ${needed} needed, ${left} available). \
-             Buy credit, or lower max_tokens."
-        ),
-    )
-}
-
-fn over_total(left: MicroUsd) -> Problem {
-    let left = left.max(MicroUsd::ZERO);
-    Problem::new(
-        ErrorCode::InsufficientQuota,
-        format!("サービス全体の予算の残り (${left}) では足りません。管理者に連絡してください。"),
-        format!(
-            "The service's budget (${left} left) doesn't cover the request. \
-             Ask whoever runs the service."
-        ),
-    )
 }

@@ -3,16 +3,16 @@
 //! then a follower takes it. It never holds an answer.
 
 use crate::cache::AnswerKey;
-use crate::state::Core;
+use crate::state::{Core, Gateway};
 use infra::store::StoreError;
-use infra::store::answers::Leading;
+use infra::store::answers::{Leading, Looking};
 use schemas::ids::RequestId;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// How long a lead stays without a sign of its gateway, in milliseconds.
-pub(super) const LEAD_LEASE_MS: u64 = 5_000;
+const LEAD_LEASE_MS: u64 = 5_000;
 
 /// Between two signs of life: several within a lease.
 const SIGN_INTERVAL: Duration = Duration::from_secs(1);
@@ -81,6 +81,20 @@ pub(super) struct Lead {
 }
 
 impl Lead {
+    /// How a request looks for a kept answer, or for the lead.
+    pub(super) fn looking<'a>(
+        gateway: &Gateway,
+        key: &'a AnswerKey,
+        request: &'a RequestId,
+    ) -> Looking<'a> {
+        Looking {
+            digest: key.digest(),
+            request,
+            lease_ms: LEAD_LEASE_MS,
+            time_max: Duration::from_millis(gateway.config.cache.look_ms_max),
+        }
+    }
+
     /// Keeps a lead that was just taken.
     pub(super) fn keep(core: &Arc<Core>, key: &AnswerKey, request: &RequestId) -> Self {
         core.leads.table().insert(request.clone(), key.clone());

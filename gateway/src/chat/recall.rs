@@ -2,7 +2,7 @@
 //! an answer serves equal questions with other names in them. When Redis is away or slow the cache
 //! is empty.
 
-use super::lead::{LEAD_LEASE_MS, Lead};
+use super::lead::Lead;
 use super::mask::Masked;
 use super::receive::Received;
 use super::similar;
@@ -14,9 +14,8 @@ use crate::state::Gateway;
 use infra::clock;
 use infra::config::Model;
 use infra::store::StoreError;
-use infra::store::answers::{Look, Looking};
+use infra::store::answers::Look;
 use schemas::error::Problem;
-use schemas::ids::RequestId;
 use schemas::job::JobKind;
 use schemas::money::MicroUsd;
 use schemas::openai::{AnswerChoice, AnswerMessage, ChunkChoice, DeltaMessage};
@@ -246,18 +245,6 @@ async fn look_up(
     Ok(Recalled::Kept(Box::new(Kept::new(&model, answer, masked, charge))))
 }
 
-impl Gateway {
-    /// How a request looks for a kept answer.
-    pub(super) fn looking<'a>(&self, key: &'a AnswerKey, request: &'a RequestId) -> Looking<'a> {
-        Looking {
-            digest: key.digest(),
-            request,
-            lease_ms: LEAD_LEASE_MS,
-            time_max: Duration::from_millis(self.config.cache.look_ms_max),
-        }
-    }
-}
-
 /// What is there for a question.
 enum Found {
     Kept(Vec<u8>),
@@ -275,7 +262,7 @@ async fn find(
     mut seen: Option<Look>,
     turn: &Turn,
 ) -> Result<Found, StoreError> {
-    let looking = gateway.looking(key, &received.request);
+    let looking = Lead::looking(gateway, key, &received.request);
     let mut followed: Vec<String> = Vec::new();
     let mut pause = FOLLOW_PAUSE_MIN;
     loop {

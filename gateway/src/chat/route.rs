@@ -9,18 +9,15 @@ use crate::abilities;
 use crate::auto;
 use crate::conversation::Past;
 use crate::credits::{self, WorstCase};
-use crate::line::Asking;
 use crate::problems::no_worker;
-use crate::routing;
 use crate::state::Gateway;
 use infra::config::{DropParams, Model};
 use schemas::catalogue::{Capability, Tokenizer};
 use schemas::error::{ErrorCode, Problem};
-use schemas::ids::AccountId;
 use schemas::job::JobKind;
 use schemas::money::MicroUsd;
 use schemas::openai::ChatRequest;
-use schemas::records::{KeyRecordV1, Priority};
+use schemas::records::KeyRecordV1;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
@@ -313,26 +310,4 @@ fn choose(
         gateway.metrics.routed_total.with_label_values(&[&first.name]).inc();
     }
     Ok((ordered, reason))
-}
-
-impl Gateway {
-    /// What is read of an account's request.
-    pub(crate) fn features(&self, chat: &ChatRequest, account: &AccountId) -> routing::Features {
-        let record = self.accounts.get(account);
-        let locale = record.as_ref().and_then(|record| record.locale.as_deref());
-        auto::features(&self.config, chat, locale)
-    }
-
-    /// How long a request of somebody would wait for a model now; the longest wait that is
-    /// allowed, when nobody can say.
-    pub(crate) fn expected_wait_ms(
-        &self,
-        model: &Model,
-        (account, priority): (&AccountId, Priority),
-    ) -> u64 {
-        let patience = self.config.queue.wait_max_of(&model.pool);
-        let asking = Asking { pool: &model.pool, account, priority, patience };
-        let expected = self.line.expected(&asking).unwrap_or(patience);
-        u64::try_from(expected.as_millis()).unwrap_or(u64::MAX)
-    }
 }

@@ -1,0 +1,63 @@
+//! The ends of requests as a gateway writes them to the ledger. `use` and `void` of a request stand
+//! on one subject there, so that whoever writes first is right. It decides no amount.
+
+use crate::credits;
+use crate::state::Core;
+use infra::bus::ledger::Recorded;
+use infra::clock;
+use schemas::error::Problem;
+use schemas::ids::RequestId;
+use schemas::ledger::{EventV1, Fact, Void, VoidReason, Writer};
+use schemas::records::KeyRecordV1;
+use std::sync::Arc;
+
+impl Core {
+    /// Lets something begin that will be charged: its credit is held. While the ledger takes
+    /// nothing only a try may.
+    pub(crate) fn may_charge(&self) -> Result<(), Problem> {
+        if self.bus.ledger().begin() { Ok(()) } else { Err(credits::not_recorded()) }
+    }
+
+    /// Ends a request that costs nothing, whether or not it has a hold, and forgets it. The event
+    /// is written in the background, so that no hang-up can get in its way.
+    pub(crate) fn void(
+        self: &Arc<Self>,
+        request: &RequestId,
+        key: &KeyRecordV1,
+        reason: VoidReason,
+    ) {
+        self.exchange.leave(request);
+        let event = void_of(request, key, reason);
+        let writer = Arc::clone(self);
+        self.settlements.spawn("void", async move { writer.write_down(&event).await });
+    }
+
+    /// Ends a request whose gateway is gone, so that another may take its place. Returns whether it
+    /// costs nothing; nothing when the ledger doesn't answer.
+    pub(crate) async fn end_lost(&self, request: &RequestId, key: &KeyRecordV1) -> Option<bool> {
+        match self.bus.record(&void_of(request, key, VoidReason::Failed)).await {
+            Ok(Recorded::Written(_)) => Some(true),
+            Ok(Recorded::Before(before)) => Some(matches!(before.fact, Fact::Void(_))),
+            Err(error) => {
+                tracing::warn!(%error, "a lost request can't be ended yet");
+                None
+            }
+        }
+    }
+
+    /// Writes an event until it is confirmed, at most a few times.
+    pub(crate) async fn write_down(&self, event: &EventV1) -> Option<Recorded> {
+        let recorded = self.bus.record_patiently(event).await;
+        if recorded.is_none() {
+            let request = event.request();
+            tracing::error!(?request, "left to the sweeper: no ledger event was confirmed");
+        }
+        recorded
+    }
+}
+
+fn void_of(request: &RequestId, key: &KeyRecordV1, reason: VoidReason) -> EventV1 {
+    let void =
+        Void { request: request.clone(), key: key.key.clone(), reason, writer: Writer::Gateway };
+    EventV1::void(key.account.clone(), clock::unix_ms(), void)
+}
