@@ -189,12 +189,6 @@ impl Held {
     }
 }
 
-fn void_event(request: &RequestId, key: &KeyRecordV1, reason: VoidReason) -> EventV1 {
-    let (request, writer) = (request.clone(), Writer::Gateway);
-    let void = Void { request, key: key.key.clone(), reason, writer };
-    EventV1::void(key.account.clone(), clock::unix_ms(), void)
-}
-
 fn void_reason(client_left: bool) -> VoidReason {
     if client_left { VoidReason::Cancelled } else { VoidReason::Failed }
 }

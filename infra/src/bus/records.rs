@@ -94,10 +94,7 @@ impl Bus {
     ///
     /// # Errors
     /// When NATS can't be asked or the record can't be read.
-    pub(crate) async fn record_of<R: Record>(
-        &self,
-        id: &R::Id,
-    ) -> Result<Option<Stored<R>>, BusError> {
+    pub async fn record_of<R: Record>(&self, id: &R::Id) -> Result<Option<Stored<R>>, BusError> {
         stored(&self.bucket(R::BUCKET).await?, id).await
     }
 
