@@ -21,7 +21,8 @@ const NUMBER_LAST: &str =
     r"保険[^\n]{0,40}記号[ :は・]{0,3}[0-9]{1,8}[^0-9\n]{0,6}番号[ :は]{0,3}([0-9]{1,8})";
 const ENGLISH: &str = concat!(
     r"(?i)\b(?:medicare|medicaid|nhs|health insurance|insur(?:ance|er|ed)[ _](?:poli",
-    r"cy|member|id|no|number)|member id|policy)(?: ?(?:number|no\.?|id|#))?[ :#=\x22']{0,4}(?:is )?",
+    r"cy|member|id|no|number)|member id|policy)(?: ?(?:number|no\.?|id|#))?",
+    r"[ :#=\x22']{0,4}(?:is )?",
     r"((?:[A-Z]{",
     r"0,4}[0-9][A-Z0-9]{2,12})(?:[ -][A-Z]{0,4}[0-9][A-Z0-9]{0,4}){0,3})"
 );

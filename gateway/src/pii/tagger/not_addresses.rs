@@ -1,6 +1,6 @@
-//! What the model makes of an address too much or too little: two with a way between, a
-//! house number without its kanji numeral, a verb behind it, the next sentence; and what is none. It
-//! must never drop what has the words of an address.
+//! What the model makes of an address too much or too little: two with a way between, a house
+//! number without its kanji numeral, a verb behind it, the next sentence; and what is none. It must
+//! never drop what has the words of an address.
 
 use super::is_numeral;
 use crate::pii::finding::Finding;
@@ -81,8 +81,8 @@ fn set_edges(text: &str, finding: &mut Finding) {
     }
 }
 
-/// Whether one kanji begins a word, a verb's ending follows, and the sentence goes on behind it. The
-/// names of houses have other kana behind a kanji: 花みずき, 桜の里.
+/// Whether one kanji begins a word, a verb's ending follows, and the sentence goes on behind it.
+/// The names of houses have other kana behind a kanji: 花みずき, 桜の里.
 fn is_verb(tail: Option<&str>, after: &str) -> bool {
     const ENDINGS: &str = "いびしっんりけきえちすく";
     let mut letters = tail.unwrap_or_default().chars().chain(after.chars());
