@@ -11,12 +11,15 @@ use super::table::{
 use super::tokens::{Class, Token};
 use crate::pii::finding::{Finding, Trust};
 use crate::pii::kind::Kind;
+use std::sync::LazyLock;
 
 /// What a name has behind it, and hardly anything else.
 const HONORIFICS: [&str; 8] = ["さん", "様", "さま", "くん", "ちゃん", "君", "氏", "殿"];
 /// The same of those who are called by what they are.
 const TITLES: [&str; 11] =
     ["先生", "部長", "課長", "係長", "社長", "専務", "教授", "院長", "先輩", "主任", "店長"];
+/// What these begin with.
+const TITLE_HEADS: [char; 10] = ['先', '部', '課', '係', '社', '専', '教', '院', '主', '店'];
 /// Surnames of one kanji that say which one before a title: 前社長, 新部長.
 const WHICH: &str = "副前元現新旧女各両若大小総次全正准名本支分同当他先後上下中外内何皆";
 /// Who belongs to somebody.
@@ -33,51 +36,98 @@ const KIN_ENDS: &str = "氏女夫妻那人嫁子娘男弟妹兄姉達友僚輩�
 const PARTICLES: [&str; 15] =
     ["と", "が", "は", "に", "を", "も", "の", "へ", "、", "。", "(", "「", "です", "から", " "];
 /// Given names in kana that are words as well.
-const WORDS_IN_KANA: &str = "\
-    こころ ひかり みらい いのち ちから きもち ことば からだ しごと おもい \
-    ねがい のぞみ めぐみ かおり しるし あかり いずみ みどり さくら みのり \
-    つばさ ひとみ みなみ ゆたか";
+static WORDS_IN_KANA: LazyLock<Words> = LazyLock::new(|| {
+    Words::of(
+        "\
+            こころ ひかり みらい いのち ちから きもち ことば からだ しごと おもい \
+            ねがい のぞみ めぐみ かおり しるし あかり いずみ みどり さくら みのり \
+            つばさ ひとみ みなみ ゆたか",
+    )
+});
 /// Who is called by what he is.
-const IN_KATAKANA: &str = "\
-    ユーザー オーナー ゲスト ドクター メーカー テナント スタッフ パートナー \
-    マスター ファン メンバー リーダー ドライバー モニター ホスト サポーター";
+static IN_KATAKANA: LazyLock<Words> = LazyLock::new(|| {
+    Words::of(
+        "\
+            ユーザー オーナー ゲスト ドクター メーカー テナント スタッフ パートナー \
+            マスター ファン メンバー リーダー ドライバー モニター ホスト サポーター",
+    )
+});
 /// Kana that are a name without an honorific.
 const KANA_MIN: usize = 3;
 const KANA_MAX: usize = 5;
 
 /// Who belongs to somebody, in English, behind `my`, `his` and the like.
-const KIN_IN_ENGLISH: &str = "\
-    bf gf boyfriend girlfriend husband wife fiance fiancee partner son daughter brother \
-    sister friend bestie boss manager supervisor neighbor neighbour cousin uncle aunt \
-    auntie colleague coworker teammate roommate flatmate classmate nephew niece landlord \
-    landlady grandma grandpa grandson granddaughter assistant mentor";
-const WHOSE: &str = "my his her our their your whose";
+static KIN_IN_ENGLISH: LazyLock<Words> = LazyLock::new(|| {
+    Words::of(
+        "\
+            bf gf boyfriend girlfriend husband wife fiance fiancee partner son daughter brother \
+            sister friend bestie boss manager supervisor neighbor neighbour cousin uncle aunt \
+            auntie colleague coworker teammate roommate flatmate classmate nephew niece landlord \
+            landlady grandma grandpa grandson granddaughter assistant mentor",
+    )
+});
+static WHOSE: LazyLock<Words> = LazyLock::new(|| Words::of("my his her our their your whose"));
 /// What is done to somebody, or by whom: a capital behind it is somebody.
-const BESIDE: &str = "\
-    ask asked asks tell told tells remind reminded thank met cc owner assignee reviewer \
-    author approver attn email emailed invite invited between did does from with hi hey \
-    hello dear";
+static BESIDE: LazyLock<Words> = LazyLock::new(|| {
+    Words::of(
+        "\
+            ask asked asks tell told tells remind reminded thank met cc owner assignee reviewer \
+            author approver attn email emailed invite invited between did does from with hi hey \
+            hello dear",
+    )
+});
 /// What somebody does, behind his name at the beginning of a sentence.
-const DOES: &str = "\
-    said says told asked asks thinks thought wrote writes called calls wants wanted \
-    needs agreed replied joins joined handles scored got lives works will has had hasn't";
+static DOES: LazyLock<Words> = LazyLock::new(|| {
+    Words::of(
+        "\
+            said says told asked asks thinks thought wrote writes called calls wants wanted \
+            needs agreed replied joins joined handles scored got lives works will has had hasn't",
+    )
+});
 /// Given names that are towns, countries, months, words, languages or products as well.
-const OTHERS: &str = "\
-    ada adelaide alabama alexa alexandria alsace amber america angel april arabia \
-    arizona asia athens atlanta atlas august aurora austin avalon bali basel bentley \
-    berlin bill bishop boston bristol britain brittany brooklyn cairo carolina cassandra \
-    chad charlotte chase chelsea chester china christ christian claude cleveland \
-    columbus crete cuba dakota dallas dawn dell delphi denver devon diego docker dublin \
-    easter eden elixir eugene excel florence florida ford france frank french friday \
-    geneva georgia german grace grant haskell havana holland hope houston india indiana \
-    ireland israel jackson january java jenkins jesus jordan joy julia june kafka kent \
-    kenya king kingston lancaster laredo lima lincoln london lorraine louisiana lourdes \
-    lyon macon madison malta mark maven may melbourne memphis mercedes milan missouri \
-    mobile monday montana nancy nevada nice odessa oman oracle orlando oscar pandora \
-    paris pascal pat perl persia perth petra phoenix porsche prince python regina reno \
-    rich roma rome rose ruby salem santiago savannah scala selma siena sierra siri sofia \
-    sunday sydney tennessee texas trinity troy tulsa tuscany valencia verona victoria \
-    vienna virginia washington watson windsor york";
+static OTHERS: LazyLock<Words> = LazyLock::new(|| {
+    Words::of(
+        "\
+            ada adelaide alabama alexa alexandria alsace amber america angel april arabia \
+            arizona asia athens atlanta atlas august aurora austin avalon bali basel bentley \
+            berlin bill bishop boston bristol britain brittany brooklyn cairo carolina cassandra \
+            chad charlotte chase chelsea chester china christ christian claude cleveland \
+            columbus crete cuba dakota dallas dawn dell delphi denver devon diego docker dublin \
+            easter eden elixir eugene excel florence florida ford france frank french friday \
+            geneva georgia german grace grant haskell havana holland hope houston india indiana \
+            ireland israel jackson january java jenkins jesus jordan joy julia june kafka kent \
+            kenya king kingston lancaster laredo lima lincoln london lorraine louisiana lourdes \
+            lyon macon madison malta mark maven may melbourne memphis mercedes milan missouri \
+            mobile monday montana nancy nevada nice odessa oman oracle orlando oscar pandora \
+            paris pascal pat perl persia perth petra phoenix porsche prince python regina reno \
+            rich roma rome rose ruby salem santiago savannah scala selma siena sierra siri sofia \
+            sunday sydney tennessee texas trinity troy tulsa tuscany valencia verona victoria \
+            vienna virginia washington watson windsor york",
+    )
+});
+
+/// Words in small letters, in their order: each word of a text is looked for in some of them.
+struct Words(Vec<&'static str>);
+
+/// No word of these lists is longer.
+const WORD_BYTES_MAX: usize = 32;
+
+impl Words {
+    fn of(list: &'static str) -> Self {
+        let mut words: Vec<&str> = list.split_ascii_whitespace().collect();
+        words.sort_unstable();
+        Self(words)
+    }
+
+    /// Whether a word is one of them, in either case.
+    fn has(&self, word: &str) -> bool {
+        let mut letters = [0; WORD_BYTES_MAX];
+        let Some(small) = letters.get_mut(..word.len()) else { return false };
+        small.copy_from_slice(word.as_bytes());
+        small.make_ascii_lowercase();
+        self.0.binary_search_by(|one| one.as_bytes().cmp(small)).is_ok()
+    }
+}
 
 /// Adds the names that a sign beside them tells to those that were found from an index on.
 pub(super) fn find(
@@ -145,8 +195,7 @@ impl<'a> Around<'a> {
         let capital = first.bytes().all(|byte| byte.is_ascii_uppercase());
         let is_kin = || self.is_kin(index);
         let after = self.after(token.end);
-        let honored =
-            || HONORIFICS.iter().any(|honorific| after.trim_start().starts_with(honorific));
+        let honored = || is_honorific(after.trim_start());
         if !is_plain || !(capital || is_kin()) {
             return None;
         }
@@ -161,11 +210,11 @@ impl<'a> Around<'a> {
         let word = word.to_ascii_lowercase();
         let lists = self.lists(&word);
         let any = if is_honored { LATIN_GIVEN | LATIN_SURNAME | ROMAJI } else { LATIN_GIVEN };
-        lists & any != 0 && lists & WORD == 0 && !is_in(OTHERS, &word)
+        lists & any != 0 && lists & WORD == 0 && !OTHERS.has(&word)
     }
 
     fn is_kin(&self, index: usize) -> bool {
-        is_in(KIN_IN_ENGLISH, self.back(index, 1)) && is_in(WHOSE, self.back(index, 2))
+        WHOSE.has(self.back(index, 2)) && KIN_IN_ENGLISH.has(self.back(index, 1))
     }
 
     fn is_beside(&self, index: usize) -> bool {
@@ -176,7 +225,7 @@ impl<'a> Around<'a> {
         if word == "from" && comes.contains(&self.back(index, 2)) {
             return false;
         }
-        is_in(BESIDE, word)
+        BESIDE.has(word)
     }
 
     /// `Lee Ann Wu and Clara`, `Wade has 3, Clara 5`: joints, numbers and a verb stand between.
@@ -186,7 +235,7 @@ impl<'a> Around<'a> {
         let is_joint = |word: &str| ["and", "&", ","].contains(&word);
         let is_gap = |token: &Token| {
             let word = self.text.get(token.start..token.end).unwrap_or_default();
-            token.class == Class::Digits || is_joint(word) || is_in(DOES, word)
+            token.class == Class::Digits || is_joint(word) || DOES.has(word)
         };
         let is_latin = self.tokens.get(to).is_some_and(|token| token.class == Class::Latin);
         let and = ["and", "&"].contains(&self.back(index, 1));
@@ -202,7 +251,7 @@ impl<'a> Around<'a> {
             Class::Sign => [".", "!", "?", ";", "\"", "-"].contains(&self.back(index, 1)),
             _ => false,
         });
-        begins && is_in(DOES, self.back(index + 1, 0))
+        begins && DOES.has(self.back(index + 1, 0))
     }
 
     /// One kanji: 林先生, and 長男蓮 before a bracket or a particle.
@@ -222,7 +271,7 @@ impl<'a> Around<'a> {
             }
             Some(Class::Katakana) => false,
             _ => {
-                TITLES.iter().any(|title| after.starts_with(title))
+                is_title(after)
                     && !WHICH.contains(self.back(index, 0))
                     && self.lists(self.back(index, 0)) & SURNAME != 0
             }
@@ -238,7 +287,7 @@ impl<'a> Around<'a> {
         let honored = after.starts_with('様') || after.starts_with("さま");
         let is_word = || after.starts_with("様子") || after.starts_with("様式");
         let listed = || self.lists(word) & (SURNAME | GIVEN | OTHER_PERSON) != 0;
-        (honored && word.chars().count() > 1 && !is_word() && !is_in(IN_KATAKANA, word) && listed())
+        (honored && word.chars().count() > 1 && !is_word() && !IN_KATAKANA.has(word) && listed())
             .then_some(token.end)
     }
 
@@ -247,7 +296,7 @@ impl<'a> Around<'a> {
         let token = self.tokens.get(index)?;
         let sign_word = self.back(index, 1);
         let end = self.back(index, 2).chars().next()?;
-        if !["の", "は", "・"].contains(&sign_word) || !KIN_ENDS.contains(end) {
+        if !matches!(sign_word, "の" | "は" | "・") || !KIN_ENDS.contains(end) {
             return None;
         }
         let sign = index.checked_sub(1).and_then(|before| self.tokens.get(before))?;
@@ -273,18 +322,25 @@ impl<'a> Around<'a> {
     fn is_name_in_kana(&self, start: usize, end: usize) -> bool {
         let word = self.text.get(start..end).unwrap_or_default();
         let (count, after) = (word.chars().count(), self.after(end));
-        let honored = HONORIFICS.iter().any(|honorific| after.starts_with(honorific));
+        let honored = is_honorific(after);
         let follows = honored || PARTICLES.iter().any(|particle| after.starts_with(particle));
-        let long = count >= KANA_MIN && !is_in(WORDS_IN_KANA, word);
+        let long = count >= KANA_MIN && !WORDS_IN_KANA.has(word);
         let lists = self.lists(word);
         let named = lists & GIVEN != 0 && lists & (CITY | PLACE) == 0;
         follows && count > 1 && (long || honored) && named
     }
 }
 
-/// Whether a word is one of those of a list, in either case.
-fn is_in(list: &str, word: &str) -> bool {
-    list.split(' ').any(|one| one.eq_ignore_ascii_case(word))
+fn is_honorific(after: &str) -> bool {
+    // Asked of every word with a capital: in English nothing is compared.
+    let may_be = after.starts_with(|letter: char| !letter.is_ascii());
+    may_be && HONORIFICS.iter().any(|honorific| after.starts_with(honorific))
+}
+
+fn is_title(after: &str) -> bool {
+    // Asked of every kanji: one look at the next letter leaves nearly all of them.
+    let may_be = after.starts_with(|letter: char| TITLE_HEADS.contains(&letter));
+    may_be && TITLES.iter().any(|title| after.starts_with(title))
 }
 
 /// Another word with a capital, a name of several parts: `Marco Polo Airport`, `Desmond's`.
@@ -319,6 +375,17 @@ mod tests {
         assert_eq!(names("- [ ] fix the crash (owner: Wanda)"), ["Wanda"]);
         assert_eq!(names("親友のまさおと旅行に行く"), ["まさお"]);
         assert_eq!(names("長女楓(平成二十年生)"), ["楓"]);
+    }
+
+    #[test]
+    fn every_word_of_a_list_is_found_in_it() {
+        for words in [&super::OTHERS, &super::BESIDE, &super::IN_KATAKANA, &super::WHOSE] {
+            assert!(words.0.iter().all(|word| words.has(word) && word.len() < 32));
+        }
+        assert!(super::WHOSE.has("My") && !super::WHOSE.has("") && !super::WHOSE.has("m"));
+        for title in super::TITLES {
+            assert!(super::TITLE_HEADS.iter().any(|head| title.starts_with(*head)), "{title}");
+        }
     }
 
     #[test]
