@@ -17,7 +17,6 @@ use infra::store::{Store, apply};
 use payments::{Payments, Reconciled};
 use schemas::ids::AccountId;
 use schemas::ledger::EventV1;
-use schemas::money::MicroUsd;
 use schemas::snapshots::{Closing, Cut};
 use schemas::subjects;
 use serde::Serialize;
@@ -32,6 +31,9 @@ const STANDSTILL_MAX: Duration = Duration::from_secs(60);
 /// How long after that the view may take to be declared complete. Billing first gives the gateways
 /// two seconds to put back the holds of running requests.
 const LIVE_WAIT_MAX: Duration = Duration::from_secs(30);
+
+/// Accounts whose balances are read at one moment: nobody else is served by Redis meanwhile.
+const ACCOUNTS_AT_ONCE_MAX: usize = 5_000;
 
 /// Between two looks.
 const LOOK_INTERVAL: Duration = Duration::from_millis(20);
@@ -248,38 +250,32 @@ async fn check_part(
     if tallies.is_broken {
         report.snapshots.push(format!("part {partition}: not what its closing says"));
     }
-    let balances = meet(bus, store, (partition, goal), &mut tallies).await?;
+    let mut accounts = store.account_names(partition).await?;
+    accounts.extend(tallies.accounts.keys().cloned());
+    let accounts: Vec<AccountId> = accounts.into_iter().collect();
+    let mut through = goal;
+    for some in accounts.chunks(ACCOUNTS_AT_ONCE_MAX) {
+        let (at, balances) = store.balances_at(partition, some).await?;
+        if at < through {
+            return Err(Failure::new("the view was made anew during the check: repeat it"));
+        }
+        // To the moment of these balances: so charges may come all the time. An account whose
+        // first event has come since the names were read is left to the next check.
+        bus.tally_on(partition, &mut tallies, through, at).await?;
+        through = at;
+        let found = some.iter().zip(balances).map(|(account, balance)| Difference {
+            ledger_micro_usd: tallies.accounts.get(account).map_or(0, |tally| tally.balance().0),
+            balance_micro_usd: balance.0,
+            account: account.to_string(),
+        });
+        report.differences.extend(found.filter(|it| it.ledger_micro_usd != it.balance_micro_usd));
+    }
+    tallies.accounts.retain(|account, _| accounts.binary_search(account).is_ok());
     report.events += tallies.events();
     report.read += tallies.read;
     report.late.extend(tallies.late.iter().map(Late::of));
-    report.accounts += balances.len();
-    let found = balances.into_iter().map(|(account, balance)| Difference {
-        ledger_micro_usd: tallies.accounts.get(&account).map_or(0, |tally| tally.balance().0),
-        balance_micro_usd: balance.0,
-        account: account.to_string(),
-    });
-    report.differences.extend(found.filter(|it| it.ledger_micro_usd != it.balance_micro_usd));
+    report.accounts += accounts.len();
     Ok(())
-}
-
-/// Brings the sums of a part, which are of its events up to `through`, to one moment of the view,
-/// and answers the balances of that moment: so charges may come all the time. An account whose
-/// first event has come since is left to the next check.
-async fn meet(
-    bus: &Bus,
-    store: &Store,
-    (partition, through): (u16, u64),
-    tallies: &mut Tallies,
-) -> Result<BTreeMap<AccountId, MicroUsd>, Failure> {
-    let mut accounts = store.account_names(partition).await?;
-    accounts.extend(tallies.accounts.keys().cloned());
-    let (at, balances) = store.balances_at(partition, &accounts).await?;
-    if at < through {
-        return Err(Failure::new("the view was made anew during the check: repeat it"));
-    }
-    bus.tally_on(partition, tallies, through, at).await?;
-    tallies.accounts.retain(|account, _| accounts.contains(account));
-    Ok(balances)
 }
 
 /// What was counted up to a cut.

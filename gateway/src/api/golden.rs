@@ -94,6 +94,16 @@ pub(super) fn delta(delta: Value) -> ChunkChoice {
 
 const TEXTS: [&str; 4] = ["東京は🇯🇵の首都です。", "x", "a \"quoted\" \\ text\n", "👩‍👩‍👧‍👦絵文字"];
 
+/// What an answer has used.
+pub(super) const USAGE: Usage = Usage {
+    input: 7,
+    cache_read: Some(2),
+    cache_write: None,
+    cache_write_hour: None,
+    output: 5,
+    reasoning: None,
+};
+
 /// Numbers that are the same in every run.
 pub(super) struct Numbers(pub(super) u64);
 

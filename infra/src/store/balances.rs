@@ -217,16 +217,16 @@ impl Store {
         }
     }
 
-    /// The balances of some accounts of one part, and the sequence of the last event in them: all
-    /// of one moment, also while charges are applied.
+    /// The balances of some accounts of one part in their order, and the sequence of the last event
+    /// in them: all of one moment, also while charges are applied. Nobody else is served meanwhile.
     ///
     /// # Errors
     /// When Redis is away.
     pub async fn balances_at(
         &self,
         partition: u16,
-        accounts: &BTreeSet<AccountId>,
-    ) -> Result<(u64, BTreeMap<AccountId, MicroUsd>), StoreError> {
+        accounts: &[AccountId],
+    ) -> Result<(u64, Vec<MicroUsd>), StoreError> {
         let mut moment = redis::pipe();
         moment.atomic().cmd("GET").arg(keys::watermark(partition));
         for account in accounts {
@@ -235,6 +235,6 @@ impl Store {
         let read: Vec<Option<i64>> = moment.query_async(&mut self.connection()).await?;
         let mut read = read.into_iter().map(Option::unwrap_or_default);
         let watermark = u64::try_from(read.next().unwrap_or(0)).unwrap_or(0);
-        Ok((watermark, accounts.iter().cloned().zip(read.map(MicroUsd)).collect()))
+        Ok((watermark, read.map(MicroUsd).collect()))
     }
 }

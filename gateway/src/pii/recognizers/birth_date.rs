@@ -204,17 +204,12 @@ fn is_beside_ssn(hit: &Hit) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Digits, Recognizers, add};
+    use super::super::tests::counting;
+    use super::add;
 
     #[test]
     fn a_date_is_a_birth_where_something_calls_it_so() {
-        let mut all = Recognizers::new();
-        add(&mut all).unwrap();
-        let count = |text: &str| {
-            let mut findings = Vec::new();
-            all[0].find(text, &Digits::of(text), &mut findings);
-            findings.len()
-        };
+        let count = counting(add);
         assert_eq!(count("1990年4月1日生"), 1);
         assert_eq!(count("1990年4月1日うまれ"), 1);
         assert_eq!(count("Date of BIRTH: 1990-04-01, DOB 04/02/1991, Born 1992-03-04"), 3);

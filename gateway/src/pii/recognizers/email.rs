@@ -57,18 +57,12 @@ fn is_spelt(hit: &Hit) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Digits;
-    use super::{Recognizers, add};
+    use super::super::tests::counting;
+    use super::add;
 
     #[test]
     fn the_name_of_a_mail_is_no_mailbox() {
-        let mut all = Recognizers::new();
-        add(&mut all).unwrap();
-        let count = |text: &str| {
-            let mut findings = Vec::new();
-            all[0].find(text, &Digits::of(text), &mut findings);
-            findings.len()
-        };
+        let count = counting(add);
         assert_eq!(count("Message-ID: <2025.8F3A1@mx.example.jp>"), 0);
         assert_eq!(count("In-Reply-To: <a1@mx.example.jp>\nFrom: Jo <jo@example.jp>"), 1);
         assert_eq!(count("my message-id? <jo@example.jp>"), 1);

@@ -3,8 +3,6 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-#[cfg(test)]
-use super::Digits;
 use super::Recognizers;
 use super::rule::{Hit, Rule, small};
 use crate::pii::finding::Trust;
@@ -142,17 +140,12 @@ fn is_version_6(hit: &Hit) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Digits, Recognizers, add};
+    use super::super::tests::counting;
+    use super::add;
 
     #[test]
     fn a_net_and_a_mask_are_nobodys() {
-        let mut all = Recognizers::new();
-        add(&mut all).unwrap();
-        let count = |text: &str| {
-            let mut findings = Vec::new();
-            all[0].find(text, &Digits::of(text), &mut findings);
-            findings.len()
-        };
+        let count = counting(add);
         assert_eq!(count("10.0.0.0/8 and 172.16.0.0/12, mask 255.255.240.0"), 0);
         assert_eq!(count("broadcast 255.255.255.255"), 0);
         assert_eq!(count("host 10.20.30.40/24, 10.0.0.1/8, 192.168.7.0"), 3);

@@ -76,3 +76,21 @@ pub(super) fn all() -> Result<Recognizers, regex::Error> {
 
     Ok(all)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Digits, Recognizers};
+
+    /// How much the first rule of a kind finds in a text.
+    pub(super) fn counting(
+        add: fn(&mut Recognizers) -> Result<(), regex::Error>,
+    ) -> impl Fn(&str) -> usize {
+        let mut all = Recognizers::new();
+        add(&mut all).unwrap();
+        move |text| {
+            let mut findings = Vec::new();
+            all[0].find(text, &Digits::of(text), &mut findings);
+            findings.len()
+        }
+    }
+}

@@ -1,22 +1,12 @@
 //! A stream put together again equals the whole answer, however its pieces are cut and gathered.
 
 use super::wire::{events, reassembled, request_id, written};
-use crate::api::golden::{Numbers, delta, receipt};
+use crate::api::golden::{Numbers, USAGE, delta, receipt};
 use crate::api::messages::response;
 use crate::chat::Event;
 use schemas::error::{ErrorCode, Problem};
 use schemas::openai::{AnswerChoice, AnswerMessage, ChunkChoice, FinishReason};
-use schemas::usage::Usage;
 use serde_json::{Map, Value, json};
-
-const USAGE: Usage = Usage {
-    input: 7,
-    cache_read: Some(2),
-    cache_write: None,
-    cache_write_hour: None,
-    output: 5,
-    reasoning: None,
-};
 
 /// A random answer, whole and in pieces.
 fn answer(numbers: &mut Numbers) -> (AnswerChoice, Vec<ChunkChoice>) {

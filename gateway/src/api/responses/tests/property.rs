@@ -1,21 +1,11 @@
 //! A stream put together again equals the whole answer, however its pieces are cut and gathered.
 
 use super::wire::{events, head, reassembled, written};
-use crate::api::golden::{Numbers, delta, receipt};
+use crate::api::golden::{Numbers, USAGE, delta, receipt};
 use crate::chat::Event;
 use schemas::error::{ErrorCode, Problem};
 use schemas::openai::{AnswerChoice, AnswerMessage, ChunkChoice, FinishReason};
-use schemas::usage::Usage;
 use serde_json::{Value, json};
-
-const USAGE: Usage = Usage {
-    input: 7,
-    cache_read: Some(2),
-    cache_write: None,
-    cache_write_hour: None,
-    output: 5,
-    reasoning: None,
-};
 
 fn done() -> Event {
     Event::Done(receipt(USAGE))
