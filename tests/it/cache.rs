@@ -12,7 +12,7 @@ use infra::store::keep::{Keeping, Similar};
 use reqwest::Method;
 use rustix::process::Signal;
 use schemas::ids::{AccountId, RequestId};
-use schemas::records::{AccountLimits, AccountRecordV1};
+use schemas::records::{AccountRecordV1, OwnLimits};
 use serde_json::json;
 use std::collections::HashMap;
 use std::time::Duration;
@@ -23,12 +23,8 @@ async fn caching() -> World {
 
 /// Waits until so many answers are kept: keeping happens after the answer.
 async fn wait_for_kept(world: &World, count: usize) {
-    harness::wait_until("the answer is kept", async || kept(world).await.len() == count).await;
-}
-
-async fn kept(world: &World) -> Vec<String> {
-    let texts = world.redis_texts().await;
-    texts.into_iter().filter(|(name, _)| name.contains("answer:")).map(|(_, text)| text).collect()
+    harness::wait_until("the answer is kept", async || world.kept_answers().await.len() == count)
+        .await;
 }
 
 /// Looks as a request does; whoever finds nothing leads for a moment only.
@@ -119,12 +115,13 @@ async fn no_cache_asks_anew_and_keeps_that() {
     let mut body = question_to("fast", "hello");
     assert_eq!(state(&client.chat(&body).await), "miss");
     wait_for_kept(&world, 1).await;
-    let first = kept(&world).await;
+    let first = world.kept_answers().await;
     let request = client.request(Method::POST, "/v1/chat/completions");
     let request = request.header("cache-control", "no-cache").json(&body);
     assert_eq!(state(&client.send(request).await), "miss");
-    harness::wait_until("the new answer is kept", async || kept(&world).await != first).await;
-    assert_eq!(kept(&world).await.len(), 1);
+    harness::wait_until("the new answer is kept", async || world.kept_answers().await != first)
+        .await;
+    assert_eq!(world.kept_answers().await.len(), 1);
     // What is asked of the cache is no part of the question, and no vendor hears it.
     body["cache"] = json!({"max-age": 3_600, "ttl": 60});
     assert_eq!(state(&client.chat(&body).await), "hit");
@@ -188,7 +185,7 @@ async fn accounts_of_a_group_share_and_forget_together() {
     let world = World::builder().config(change).start().await;
     let key_in = async |account: &AccountId| {
         let (name, created_ms) = (account.to_string(), 1);
-        let limits = AccountLimits::default();
+        let limits = OwnLimits::default();
         let record =
             AccountRecordV1 { account: account.clone(), name, created_ms, limits, locale: None };
         world.bus().put_record(&record.account, &record).await.unwrap();
@@ -420,7 +417,7 @@ async fn what_is_kept_holds_no_personal_data_and_serves_other_names() {
     let first = client.ask("fast", "Write to taro.yamada@example.com please.").await;
     assert_eq!(first.content(), "Write to taro.yamada@example.com please.");
     wait_for_kept(&world, 1).await;
-    for text in kept(&world).await {
+    for text in world.kept_answers().await {
         assert!(!text.contains("taro") && !text.contains("example.com"), "{text}");
     }
     let second = client.ask("fast", "Write to hanako@example.org please.").await;
@@ -458,6 +455,6 @@ async fn the_seeds_variable_turns_it_off() {
         assert_eq!(state(&client.ask("fast", "hello").await), "miss");
     }
     assert_eq!(world.vendor().starts(), 2);
-    assert_eq!(kept(&world).await.len(), 0);
+    assert_eq!(world.kept_answers().await.len(), 0);
     world.finish().await;
 }

@@ -367,6 +367,16 @@ impl World {
         spy::redis_texts(&mut self.redis.clone()).await
     }
 
+    /// The answers that are kept. Who is asked for one stands in its place until then, with this
+    /// sign before it.
+    pub async fn kept_answers(&self) -> Vec<String> {
+        const ASKS: char = '\0';
+        let texts = self.redis_texts().await.into_iter();
+        let kept =
+            texts.filter(|(name, text)| name.contains(":answer:") && !text.starts_with(ASKS));
+        kept.map(|(_, text)| text).collect()
+    }
+
     /// Whether a file of the servers holds a text.
     pub fn is_on_disk(&self, text: &str) -> bool {
         spy::on_disk(self.folder.path(), text)
