@@ -52,24 +52,24 @@ impl Outcome {
     }
 }
 
-/// How a model's upstream stands.
+/// The state of the circuit breaker of a model's upstream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Standing {
+pub(crate) enum BreakerState {
     /// It is asked.
-    Well,
+    Closed,
     /// Its pause is over: one request tries it.
-    Trial,
+    HalfOpen,
     /// It is left alone.
-    Cooling,
+    Open,
 }
 
-impl Standing {
+impl BreakerState {
     /// Its number in metrics.
     pub(crate) fn number(self) -> i64 {
         match self {
-            Self::Well => 0,
-            Self::Trial => 1,
-            Self::Cooling => 2,
+            Self::Closed => 0,
+            Self::HalfOpen => 1,
+            Self::Open => 2,
         }
     }
 }
@@ -103,8 +103,8 @@ impl Breakers {
     }
 
     /// How a model's upstream stands.
-    pub(crate) fn standing(&self, model: &str, now: Instant) -> Standing {
-        self.upstreams().get(model).map_or(Standing::Well, |upstream| upstream.standing(now))
+    pub(crate) fn standing(&self, model: &str, now: Instant) -> BreakerState {
+        self.upstreams().get(model).map_or(BreakerState::Closed, |upstream| upstream.standing(now))
     }
 
     /// Whether a model should be asked while another could be asked instead: it is well, or nobody
@@ -113,16 +113,16 @@ impl Breakers {
         let upstreams = self.upstreams();
         let Some(upstream) = upstreams.get(model) else { return true };
         match upstream.standing(now) {
-            Standing::Well => true,
-            Standing::Trial => !upstream.is_tried(now),
-            Standing::Cooling => false,
+            BreakerState::Closed => true,
+            BreakerState::HalfOpen => !upstream.is_tried(now),
+            BreakerState::Open => false,
         }
     }
 
     /// A model is asked: after a cool-down that is its trial.
     pub(crate) fn begin(&self, model: &str, now: Instant) {
         if let Some(upstream) = self.upstreams().get_mut(model)
-            && upstream.standing(now) == Standing::Trial
+            && upstream.standing(now) == BreakerState::HalfOpen
             && !upstream.is_tried(now)
         {
             upstream.trial = Some(now);
@@ -165,11 +165,11 @@ impl Breakers {
 }
 
 impl Upstream {
-    fn standing(&self, now: Instant) -> Standing {
+    fn standing(&self, now: Instant) -> BreakerState {
         match self.cooling_until {
-            None => Standing::Well,
-            Some(until) if until > now => Standing::Cooling,
-            Some(_) => Standing::Trial,
+            None => BreakerState::Closed,
+            Some(until) if until > now => BreakerState::Open,
+            Some(_) => BreakerState::HalfOpen,
         }
     }
 
@@ -205,9 +205,9 @@ mod tests {
             breakers.learn("m", outcome, now);
         }
         breakers.learn("m", Outcome::Overloaded(None), now);
-        assert_eq!(breakers.standing("m", now), Standing::Well);
+        assert_eq!(breakers.standing("m", now), BreakerState::Closed);
         breakers.learn("m", Outcome::Failed, now);
-        assert_eq!(breakers.standing("m", now), Standing::Cooling);
+        assert_eq!(breakers.standing("m", now), BreakerState::Open);
         assert!(!breakers.is_usable("m", now) && breakers.is_usable("other", now));
     }
 
@@ -215,10 +215,10 @@ mod tests {
     fn a_pause_that_the_vendor_asks_for_is_kept_at_once_up_to_the_limit() {
         let (breakers, now) = (breakers(), Instant::now());
         breakers.learn("m", Outcome::Overloaded(Some(2 * SECOND)), now);
-        assert_eq!(breakers.standing("m", now + SECOND), Standing::Cooling);
-        assert_eq!(breakers.standing("m", now + 2 * SECOND), Standing::Trial);
+        assert_eq!(breakers.standing("m", now + SECOND), BreakerState::Open);
+        assert_eq!(breakers.standing("m", now + 2 * SECOND), BreakerState::HalfOpen);
         breakers.learn("m", Outcome::Overloaded(Some(3_600 * SECOND)), now);
-        assert_eq!(breakers.standing("m", now + 30 * SECOND), Standing::Trial);
+        assert_eq!(breakers.standing("m", now + 30 * SECOND), BreakerState::HalfOpen);
     }
 
     #[test]
@@ -236,11 +236,11 @@ mod tests {
         assert!(breakers.is_usable("m", trial), "no verdict: the next may try");
         breakers.begin("m", trial);
         breakers.learn("m", Outcome::Failed, trial);
-        assert_eq!(breakers.standing("m", trial + 19 * SECOND), Standing::Cooling);
+        assert_eq!(breakers.standing("m", trial + 19 * SECOND), BreakerState::Open);
         let second = trial + 20 * SECOND;
         breakers.begin("m", second);
         breakers.learn("m", breakers.first_piece(SECOND), second);
-        assert_eq!(breakers.standing("m", second), Standing::Well);
+        assert_eq!(breakers.standing("m", second), BreakerState::Closed);
         assert_eq!(breakers.first_piece(5 * SECOND), Outcome::Slow);
     }
 }

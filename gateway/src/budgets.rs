@@ -54,8 +54,8 @@ impl Gateway {
     }
 
     fn budgets_of(&self, key: &KeyRecordV1) -> Vec<Budget> {
-        let total = key.budget_max.or(self.config.budget.per_key_usd);
-        let mut budgets = listed(Spender::Key, total, key.budgets);
+        let total = key.limits.budget_max.or(self.config.budget.per_key_usd);
+        let mut budgets = listed(Spender::Key, total, key.limits.budgets);
         if let Some(account) = self.accounts.get(&key.account) {
             let limits = &account.limits;
             budgets.extend(listed(Spender::Account, limits.budget_max, limits.budgets));

@@ -6,7 +6,7 @@ use crate::routing;
 use crate::state::Gateway;
 use infra::clock;
 use infra::store::StoreError;
-use infra::store::opinions::{OpinionRow, Signal, Turn};
+use infra::store::opinions::{ConversationTurn, OpinionRow, Signal};
 use schemas::ids::{AccountId, RequestId};
 use schemas::openai::{ChatRequest, Message, Role};
 use sha2::{Digest, Sha256};
@@ -94,13 +94,13 @@ impl Gateway {
 
     /// Remembers who answered, and counts a model that failed.
     pub(crate) fn remember(self: &Arc<Self>, answered: &Answered<'_>) {
-        let turn = Turn {
+        let turn = ConversationTurn {
             request: answered.request.clone(),
             model: answered.model.to_owned(),
             route: answered.route.to_owned(),
         };
         if let Some(failed) = answered.failed {
-            let turn = Turn { model: failed.to_owned(), ..turn.clone() };
+            let turn = ConversationTurn { model: failed.to_owned(), ..turn.clone() };
             self.count(answered.account, turn.opinion(Signal::Fallback));
         }
         let Some(digest) = answered.digest.map(str::to_owned) else { return };
@@ -136,7 +136,7 @@ trait Opinion {
     fn opinion(&self, signal: Signal) -> OpinionRow;
 }
 
-impl Opinion for Turn {
+impl Opinion for ConversationTurn {
     fn opinion(&self, signal: Signal) -> OpinionRow {
         OpinionRow {
             request: self.request.clone(),
@@ -156,7 +156,7 @@ pub(crate) fn task_of(route: Option<&str>) -> &'static str {
     known.into_iter().find(|task| Some(*task) == told).unwrap_or(NAMED)
 }
 
-fn unknown(error: &StoreError) -> Vec<Option<Turn>> {
+fn unknown(error: &StoreError) -> Vec<Option<ConversationTurn>> {
     tracing::debug!(%error, "what came before is unknown");
     Vec::new()
 }

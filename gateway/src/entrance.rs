@@ -46,7 +46,7 @@ impl Entrance {
     ///
     /// # Errors
     /// When nobody comes through any more, or it takes too long.
-    pub(crate) async fn turn(self: &Arc<Self>, metrics: &Metrics) -> Result<Turn, Problem> {
+    pub(crate) async fn turn(self: &Arc<Self>, metrics: &Metrics) -> Result<EntranceTurn, Problem> {
         let permit = match Arc::clone(&self.turns).try_acquire_owned() {
             Ok(permit) => permit,
             // Boxed: a future is as large as its largest branch, and few wait. Without the box each
@@ -54,7 +54,7 @@ impl Entrance {
             Err(_) => Box::pin(self.wait(metrics)).await?,
         };
         let held = Held { entrance: Arc::clone(self), since: Instant::now(), _permit: permit };
-        Ok(Turn { held: Mutex::new(Some(held)), follows: AtomicBool::new(false) })
+        Ok(EntranceTurn { held: Mutex::new(Some(held)), follows: AtomicBool::new(false) })
     }
 
     async fn wait(&self, metrics: &Metrics) -> Result<OwnedSemaphorePermit, Problem> {
@@ -83,12 +83,12 @@ impl Entrance {
 }
 
 /// A request's turn. It is over when it is dropped, at the latest.
-pub(crate) struct Turn {
+pub(crate) struct EntranceTurn {
     held: Mutex<Option<Held>>,
     follows: AtomicBool,
 }
 
-impl Turn {
+impl EntranceTurn {
     /// The request has what it came for.
     pub(crate) fn end(&self) {
         let held = self.held.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -152,7 +152,7 @@ fn busy() -> Problem {
 mod tests {
     use super::*;
 
-    async fn all_turns(entrance: &Arc<Entrance>, metrics: &Metrics) -> Vec<Turn> {
+    async fn all_turns(entrance: &Arc<Entrance>, metrics: &Metrics) -> Vec<EntranceTurn> {
         let mut turns = Vec::new();
         for _ in 0..TURNS {
             turns.push(entrance.turn(metrics).await.unwrap());
@@ -160,7 +160,9 @@ mod tests {
         turns
     }
 
-    async fn is_waiting(next: &mut (impl Future<Output = Result<Turn, Problem>> + Unpin)) -> bool {
+    async fn is_waiting(
+        next: &mut (impl Future<Output = Result<EntranceTurn, Problem>> + Unpin),
+    ) -> bool {
         tokio::time::timeout(Duration::from_millis(1), next).await.is_err()
     }
 

@@ -4,11 +4,11 @@
 use crate::chat::{LEASE_MS, Refused};
 use crate::credits;
 use crate::state::Gateway;
-use infra::store::limits::{Admission, Rates, Refusal, Standing};
+use infra::store::limits::{Admission, LimitStanding, Rates, Refusal};
 use infra::store::spending::Spender;
 use schemas::error::{ErrorCode, Problem};
 use schemas::ids::{KeyId, RequestId};
-use schemas::records::{AccountLimits, KeyRecordV1};
+use schemas::records::{KeyRecordV1, OwnLimits};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -37,7 +37,7 @@ impl Roomy {
     }
 
     /// Learns where a key stands.
-    pub(crate) fn learn(&self, key: &KeyId, standing: &Standing) {
+    pub(crate) fn learn(&self, key: &KeyId, standing: &LimitStanding) {
         let plenty = |left: u64, max: u64| left.saturating_mul(ROOMY_PARTS) >= max;
         let is_roomy = standing.refusal.is_none()
             && plenty(standing.requests_left, standing.requests_max)
@@ -75,7 +75,7 @@ impl Gateway {
         request: &RequestId,
         tokens: u64,
     ) -> Admission {
-        let limits = &self.config.limits;
+        let (own, limits) = (&key.limits, &self.config.limits);
         Admission {
             request: request.clone(),
             account: key.account.clone(),
@@ -83,9 +83,9 @@ impl Gateway {
             tokens,
             lease_ms: LEASE_MS,
             of_key: Rates {
-                requests_max: key.requests_per_minute_max.unwrap_or(limits.requests_per_minute),
-                tokens_max: key.tokens_per_minute_max.unwrap_or(limits.tokens_per_minute),
-                parallel_max: key.parallel_max.unwrap_or(limits.parallel),
+                requests_max: own.requests_per_minute_max.unwrap_or(limits.requests_per_minute),
+                tokens_max: own.tokens_per_minute_max.unwrap_or(limits.tokens_per_minute),
+                parallel_max: own.parallel_max.unwrap_or(limits.parallel),
             },
             of_account: self.accounts.get(&key.account).and_then(|known| rates(&known.limits)),
         }
@@ -126,7 +126,7 @@ impl Gateway {
 }
 
 /// What an account's keys may take together; what isn't limited is as good as endless.
-fn rates(limits: &AccountLimits) -> Option<Rates> {
+fn rates(limits: &OwnLimits) -> Option<Rates> {
     let all = [limits.requests_per_minute_max, limits.tokens_per_minute_max, limits.parallel_max];
     let [requests_max, tokens_max, parallel_max] = all.map(|max| max.unwrap_or(UNLIMITED));
     all.iter().any(Option::is_some).then_some(Rates { requests_max, tokens_max, parallel_max })
@@ -158,8 +158,8 @@ pub(crate) fn refused(refusal: Refusal, whose: Spender, wait_ms: u64) -> Problem
 mod tests {
     use super::*;
 
-    fn standing(requests_left: u64, tokens_left: u64, refusal: Option<Refusal>) -> Standing {
-        Standing {
+    fn standing(requests_left: u64, tokens_left: u64, refusal: Option<Refusal>) -> LimitStanding {
+        LimitStanding {
             refusal: refusal.map(|refusal| (refusal, Spender::Key)),
             wait_ms: 0,
             requests_max: 100,

@@ -12,7 +12,7 @@ use infra::clock;
 use schemas::ids::AccountId;
 use schemas::ledger::{EventV1, Fact, TopUp, TopUpSource};
 use schemas::money::{Currency, MicroUsd, Money};
-use schemas::records::{AccountLimits, AccountRecordV1};
+use schemas::records::{AccountRecordV1, OwnLimits};
 
 /// How Stripe calls a payment whose money has come.
 pub(crate) const PAID: &str = "succeeded";
@@ -169,7 +169,7 @@ async fn make_account(bus: &Bus, purchase: &Purchase) -> Result<(), PaymentsErro
         tracing::warn!(%account, "credit was bought for an account without a record: it is made");
     }
     let name = purchase.new_name.clone().unwrap_or_else(|| account.to_string());
-    let (created_ms, limits, locale) = (clock::unix_ms(), AccountLimits::default(), None);
+    let (created_ms, limits, locale) = (clock::unix_ms(), OwnLimits::default(), None);
     let record = AccountRecordV1 { account, name, created_ms, limits, locale };
     // Whoever makes it at the same moment is right, too.
     bus.create_record(&record.account, &record).await?;

@@ -54,27 +54,9 @@ pub struct KeyRecordV1 {
     pub last_four: String,
     /// When it was made: milliseconds since 1970.
     pub created_ms: u64,
-    /// After this it is refused: milliseconds since 1970.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub expires_ms: Option<u64>,
-    /// The models that it may use; all when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub models: Option<Vec<String>>,
-    /// What it may spend in all.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub budget_max: Option<MicroUsd>,
-    /// What it may spend in a day, a week, a month.
-    #[serde(default, skip_serializing_if = "PeriodBudgets::is_empty")]
-    pub budgets: PeriodBudgets,
-    /// Requests a minute; the configuration's when absent, as for the next two.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub requests_per_minute_max: Option<u64>,
-    /// Tokens a minute.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tokens_per_minute_max: Option<u64>,
-    /// Requests at once.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub parallel_max: Option<u64>,
+    /// What it may do; where a number of requests or tokens is absent the configuration's counts.
+    #[serde(flatten)]
+    pub limits: OwnLimits,
     /// How soon its requests have their turn.
     #[serde(default, skip_serializing_if = "Priority::is_normal")]
     pub priority: Priority,
@@ -111,19 +93,20 @@ impl PeriodBudgets {
     }
 }
 
-/// What an account's keys may do together, beside what each may do; unlimited where absent.
+/// What a key may do, or an account's keys together beside what each may do. What is absent isn't
+/// limited.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct AccountLimits {
-    /// After this none of its keys opens anything: milliseconds since 1970.
+pub struct OwnLimits {
+    /// After this nothing is opened by it: milliseconds since 1970.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_ms: Option<u64>,
-    /// The models that its keys may use.
+    /// The models that may be used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub models: Option<Vec<String>>,
-    /// What it may spend in all.
+    /// What may be spent in all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub budget_max: Option<MicroUsd>,
-    /// What it may spend in a day, a week, a month.
+    /// What may be spent in a day, a week, a month.
     #[serde(default, skip_serializing_if = "PeriodBudgets::is_empty")]
     pub budgets: PeriodBudgets,
     /// Requests a minute.
@@ -137,7 +120,7 @@ pub struct AccountLimits {
     pub parallel_max: Option<u64>,
 }
 
-impl AccountLimits {
+impl OwnLimits {
     /// Whether nothing is limited.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
@@ -162,8 +145,8 @@ pub struct AccountRecordV1 {
     /// When it was made: milliseconds since 1970.
     pub created_ms: u64,
     /// What its keys may do together.
-    #[serde(default, skip_serializing_if = "AccountLimits::is_empty")]
-    pub limits: AccountLimits,
+    #[serde(default, skip_serializing_if = "OwnLimits::is_empty")]
+    pub limits: OwnLimits,
     /// The language of its people, such as `ja-JP`: it decides what letters alone cannot.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub locale: Option<String>,

@@ -3,7 +3,7 @@
 
 use crate::pages::{EVIL, evil_key};
 use harness::{ADMIN_KEY, Delivery, Gate, Script, Visitor, World, wait_for, wait_until};
-use schemas::records::{AccountLimits, AccountRecordV1};
+use schemas::records::{AccountRecordV1, OwnLimits};
 use serde_json::json;
 
 async fn operator(world: &World) -> Visitor {
@@ -129,7 +129,7 @@ async fn the_operator_is_asked_first_makes_nothing_twice_and_keeps_what_was_type
         account: key.account.clone(),
         name: "asked".into(),
         created_ms: 1,
-        limits: AccountLimits::default(),
+        limits: OwnLimits::default(),
         locale: None,
     };
     world.bus().put_record(&record.account, &record).await.unwrap();
@@ -190,7 +190,7 @@ async fn the_operator_makes_a_further_key_of_an_account_once() {
         account: key.account.clone(),
         name: "a buyer".into(),
         created_ms: 1,
-        limits: AccountLimits::default(),
+        limits: OwnLimits::default(),
         locale: None,
     };
     world.bus().put_record(&record.account, &record).await.unwrap();

@@ -5,7 +5,7 @@ use harness::{ADMIN_KEY, Answer, Delivery, Key, Script, Visitor, World, wait_unt
 use infra::config::{Config, Coupon};
 use reqwest::Method;
 use schemas::money::MicroUsd;
-use schemas::records::{AccountLimits, AccountRecordV1};
+use schemas::records::{AccountRecordV1, OwnLimits};
 use serde_json::json;
 
 /// What would run if a page let it.
@@ -18,7 +18,7 @@ pub(crate) async fn evil_key(world: &World) -> Key {
         account: key.account.clone(),
         name: EVIL.into(),
         created_ms: 1,
-        limits: AccountLimits::default(),
+        limits: OwnLimits::default(),
         locale: None,
     };
     world.bus().put_record(&record.account, &record).await.unwrap();

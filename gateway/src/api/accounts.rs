@@ -1,14 +1,12 @@
 //! `/api/accounts`: what an account's keys may do together, shown to and changed by the operator.
 
-use super::allowance::{
-    checked_budget, checked_end, checked_limit, checked_models, checked_name, given,
-};
+use super::allowance::{checked_name, given, shown, with_limits};
 use super::asked::Path;
 use super::error::ApiError;
 use super::incoming;
-use super::shapes::{Account, Allowance};
+use super::shapes::Account;
 use crate::auth::follow::Table as _;
-use crate::auth::issue::{self, AccountEdit, BudgetsEdit};
+use crate::auth::issue::{self, AccountEdit};
 use crate::portal::audit;
 use crate::problems::records_away;
 use crate::state::Gateway;
@@ -18,13 +16,9 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use infra::clock;
 use infra::store::spending::Spending;
-use schemars::JsonSchema;
 use schemas::error::{ErrorCode, Problem};
 use schemas::ids::AccountId;
-use schemas::money::MicroUsd;
 use schemas::records::AccountRecordV1;
-use serde::Deserialize;
-use serde_json::Number;
 use std::sync::Arc;
 
 /// The shortest language tag, in bytes.
@@ -33,33 +27,15 @@ const LOCALE_BYTES_MIN: usize = 2;
 /// The longest, in bytes.
 const LOCALE_BYTES_MAX: usize = 35;
 
-/// What changes; what is absent stays, and `null` takes a limit away.
-#[derive(Deserialize, JsonSchema)]
-#[schemars(rename = "AccountChange")]
-#[serde(deny_unknown_fields)]
-pub(super) struct Change {
-    #[serde(default, deserialize_with = "given")]
-    name: Option<String>,
-    #[serde(default, deserialize_with = "given")]
-    expires_at: Option<Option<String>>,
-    #[serde(default, deserialize_with = "given")]
-    models: Option<Option<Vec<String>>>,
-    #[serde(default, deserialize_with = "given")]
-    max_budget: Option<Option<Number>>,
-    #[serde(default, deserialize_with = "given")]
-    max_budget_per_day: Option<Option<Number>>,
-    #[serde(default, deserialize_with = "given")]
-    max_budget_per_week: Option<Option<Number>>,
-    #[serde(default, deserialize_with = "given")]
-    max_budget_per_month: Option<Option<Number>>,
-    #[serde(default, deserialize_with = "given")]
-    requests_per_minute: Option<Option<u64>>,
-    #[serde(default, deserialize_with = "given")]
-    tokens_per_minute: Option<Option<u64>>,
-    #[serde(default, deserialize_with = "given")]
-    parallel: Option<Option<u64>>,
-    #[serde(default, deserialize_with = "given")]
-    locale: Option<Option<String>>,
+with_limits! {
+    /// What changes; what is absent stays, and `null` takes a limit away.
+    #[schemars(rename = "AccountChange")]
+    pub(super) struct Change {
+        #[serde(default, deserialize_with = "given")]
+        name: Option<String>,
+        #[serde(default, deserialize_with = "given")]
+        locale: Option<Option<String>>,
+    }
 }
 
 /// One, with what its keys have spent.
@@ -97,31 +73,10 @@ pub(super) async fn change(
     Ok(Json(shown))
 }
 
-fn checked(gateway: &Gateway, change: Change) -> Result<AccountEdit, Problem> {
-    let end = |end: Option<String>| end.as_deref().map(checked_end).transpose();
-    let models = |names: Option<Vec<String>>| match names {
-        Some(names) => checked_models(gateway, names),
-        None => Ok(None),
-    };
-    let budget = |field: &str, amount: Option<Option<Number>>| {
-        amount.map(|amount| checked_budget(field, amount)).transpose()
-    };
-    let limit = |field: &str, limit: Option<Option<u64>>| {
-        limit.map(|limit| checked_limit(field, limit)).transpose()
-    };
+fn checked(gateway: &Gateway, mut change: Change) -> Result<AccountEdit, Problem> {
     Ok(AccountEdit {
         name: change.name.as_deref().map(checked_name).transpose()?,
-        expires_ms: change.expires_at.map(end).transpose()?,
-        models: change.models.map(models).transpose()?,
-        budget_max: budget("max_budget", change.max_budget)?,
-        budgets: BudgetsEdit {
-            day_max: budget("max_budget_per_day", change.max_budget_per_day)?,
-            week_max: budget("max_budget_per_week", change.max_budget_per_week)?,
-            month_max: budget("max_budget_per_month", change.max_budget_per_month)?,
-        },
-        requests_per_minute_max: limit("requests_per_minute", change.requests_per_minute)?,
-        tokens_per_minute_max: limit("tokens_per_minute", change.tokens_per_minute)?,
-        parallel_max: limit("parallel", change.parallel)?,
+        limits: change.limits().checked(gateway)?,
         locale: change.locale.map(|locale| locale.map(checked_locale).transpose()).transpose()?,
     })
 }
@@ -155,30 +110,12 @@ pub(super) fn unknown(name: &str) -> Problem {
 }
 
 fn described(record: &AccountRecordV1, spent: Spending) -> Account {
-    let limits = &record.limits;
-    let [spent_today_usd, spent_this_week_usd, spent_this_month_usd] =
-        spent.periods.map(MicroUsd::as_usd);
-    let allowance = Allowance {
-        expires_at: limits.expires_ms.map(clock::rfc3339),
-        models: limits.models.clone(),
-        max_budget: limits.budget_max.map(MicroUsd::as_usd),
-        max_budget_per_day: limits.budgets.day_max.map(MicroUsd::as_usd),
-        max_budget_per_week: limits.budgets.week_max.map(MicroUsd::as_usd),
-        max_budget_per_month: limits.budgets.month_max.map(MicroUsd::as_usd),
-        requests_per_minute: limits.requests_per_minute_max,
-        tokens_per_minute: limits.tokens_per_minute_max,
-        parallel: limits.parallel_max,
-        spent_usd: spent.total.as_usd(),
-        spent_today_usd,
-        spent_this_week_usd,
-        spent_this_month_usd,
-    };
     Account {
         object: "account",
         account: record.account.clone(),
         name: record.name.clone(),
         created_at: clock::rfc3339(record.created_ms),
         locale: record.locale.clone(),
-        allowance,
+        allowance: shown(&record.limits, &spent),
     }
 }

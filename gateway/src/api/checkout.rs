@@ -10,7 +10,7 @@ use super::purchases::returned_of;
 use super::shapes::{Checkout, List, PlanOffer};
 use super::usage::{Asker, counted_asker};
 use crate::auth::{issue, sha256_hex};
-use crate::portal::checkout::{self as pages, Bought, NewKey, REPLACES, Standing};
+use crate::portal::checkout::{self as pages, Bought, FirstKey, PurchaseState, REPLACES};
 use crate::portal::{Language, Look, Open};
 use crate::serve::whereabouts::Whereabouts;
 use crate::state::Gateway;
@@ -54,7 +54,7 @@ pub(super) fn routes() -> Router<Arc<Gateway>> {
 #[derive(Deserialize, JsonSchema)]
 #[schemars(rename = "Purchase")]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Wanted {
+pub(crate) struct WantedPurchase {
     /// A plan's name, or an amount of the buyer's own.
     plan: Option<String>,
     /// In dollars or yen.
@@ -115,7 +115,7 @@ async fn checkout(
 pub(crate) async fn begin(
     gateway: &Arc<Gateway>,
     (headers, place): (&HeaderMap, &str),
-    wanted: Wanted,
+    wanted: WantedPurchase,
 ) -> Result<(Order, Session), ApiError> {
     let payments = open(gateway)?;
     let offer = offer(payments, &wanted)?;
@@ -136,7 +136,7 @@ pub(crate) async fn begin(
     Ok((order, session))
 }
 
-fn offer(payments: &Payments, wanted: &Wanted) -> Result<Offer, Problem> {
+fn offer(payments: &Payments, wanted: &WantedPurchase) -> Result<Offer, Problem> {
     let offer = match (&wanted.plan, &wanted.amount) {
         (Some(plan), None) => payments.plan(plan, wanted.currency),
         (None, Some(amount)) => payments.amount(money(amount, wanted.currency, "amount")?),
@@ -185,7 +185,7 @@ pub(super) fn money(
 async fn buyer(
     gateway: &Arc<Gateway>,
     (headers, place): (&HeaderMap, &str),
-    wanted: &Wanted,
+    wanted: &WantedPurchase,
 ) -> Result<Buyer, ApiError> {
     let email = wanted.email.as_deref().map(email).transpose()?;
     if incoming::secret(headers).is_none() && wanted.account.is_none() {
@@ -331,7 +331,7 @@ async fn settle(
     payments: &Payments,
     session: &str,
     replaced: Option<&str>,
-) -> Result<Option<Standing>, PaymentsError> {
+) -> Result<Option<PurchaseState>, PaymentsError> {
     let session = payments.session(session).await?;
     let payment = session.payment_intent.as_deref();
     let settled = match payment {
@@ -344,13 +344,13 @@ async fn settle(
             let returns = gateway.bus.account_returns(&credited.account).await?;
             let returned = returned_of(payment.unwrap_or_default(), credited.paid, &returns);
             let key = first_key(gateway, &session.id, &credited, replaced).await?;
-            Standing::Bought(Bought { credited, returned, key })
+            PurchaseState::Bought(Bought { credited, returned, key })
         }
         // A card that was declined: Stripe's page is still there, and takes another one.
-        (_, Some("open"), Some(url)) => Standing::Open(url),
-        (_, Some("expired"), _) => Standing::Expired,
-        (Settled::Failed, ..) => Standing::Failed,
-        (Settled::Unpaid, ..) => Standing::Pending,
+        (_, Some("open"), Some(url)) => PurchaseState::Open(url),
+        (_, Some("expired"), _) => PurchaseState::Expired,
+        (Settled::Failed, ..) => PurchaseState::Failed,
+        (Settled::Unpaid, ..) => PurchaseState::Pending,
     }))
 }
 
@@ -362,18 +362,18 @@ async fn first_key(
     session: &str,
     credited: &Credited,
     replaced: Option<&str>,
-) -> Result<NewKey, PaymentsError> {
+) -> Result<FirstKey, PaymentsError> {
     if !credited.is_new {
-        return Ok(NewKey::NotWanted);
+        return Ok(FirstKey::NotWanted);
     }
     let digest = sha256_hex(session.as_bytes());
     let Ok(key) = KeyId::parse(format!("key_{}", digest.get(..32).unwrap_or(&digest))) else {
-        return Ok(NewKey::NotWanted);
+        return Ok(FirstKey::NotWanted);
     };
     let issued = match (gateway.keys.get(&key), replaced) {
-        (Some(made), _) if !is_replaceable(&made) => return Ok(NewKey::ShownBefore),
+        (Some(made), _) if !is_replaceable(&made) => return Ok(FirstKey::ShownBefore),
         (made, None) => {
-            return Ok(NewKey::Waits { shown: made.map(|made| made.last_four.clone()) });
+            return Ok(FirstKey::Waits { shown: made.map(|made| made.last_four.clone()) });
         }
         (Some(_), Some(last_four)) => {
             issue::rotate_if(&gateway.bus, &key, |made| made.last_four == last_four).await?
@@ -386,13 +386,13 @@ async fn first_key(
     if let Some(issued) = issued {
         let secret = issued.secret.clone();
         super::keys::learn(gateway, issued);
-        return Ok(NewKey::Shown(secret));
+        return Ok(FirstKey::Shown(secret));
     }
     // The button was pressed twice, and the other one was faster: its secret stays.
     let made = gateway.bus.record_of::<KeyRecordV1>(&key).await?.map(|stored| stored.record);
     Ok(match made.filter(is_replaceable) {
-        Some(made) => NewKey::Waits { shown: Some(made.last_four) },
-        None => NewKey::ShownBefore,
+        Some(made) => FirstKey::Waits { shown: Some(made.last_four) },
+        None => FirstKey::ShownBefore,
     })
 }
 

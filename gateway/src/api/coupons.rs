@@ -27,7 +27,7 @@ use std::sync::Arc;
 #[derive(Deserialize, JsonSchema)]
 #[schemars(rename = "Redemption")]
 #[serde(deny_unknown_fields)]
-pub(super) struct Wanted {
+pub(super) struct WantedCoupon {
     code: String,
     /// Whose credit it becomes; only the operator may say so.
     #[schemars(with = "Option<String>")]
@@ -43,7 +43,7 @@ pub(crate) async fn redeem(
 ) -> Result<Json<Redemption>, ApiError> {
     let asker = counted_asker(&gateway, &headers).await?;
     let body = incoming::body(&gateway, &headers, body).await?;
-    let wanted: Wanted = incoming::json(&body)?;
+    let wanted: WantedCoupon = incoming::json(&body)?;
     let named = query.account.map(AccountId::parse).transpose().map_err(|_| whose())?;
     let account = match (asker, wanted.account.or(named)) {
         (Asker::Account(own), None) => own,

@@ -10,7 +10,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
-use infra::store::limits::Standing;
+use infra::store::limits::LimitStanding;
 use schemars::JsonSchema;
 use schemas::error::{ErrorCode, Problem};
 use schemas::ids::RequestId;
@@ -34,7 +34,7 @@ const OPENAI_VERSION_SPOKEN: HeaderValue = HeaderValue::from_static("2020-10-01"
 #[derive(Debug)]
 pub(crate) struct ApiError {
     problem: Problem,
-    standing: Option<Standing>,
+    standing: Option<LimitStanding>,
 }
 
 impl From<Problem> for ApiError {
@@ -122,7 +122,7 @@ impl IntoResponse for ApiError {
 }
 
 /// Where the key stands, in OpenAI's headers.
-pub(crate) fn add_standing(headers: &mut HeaderMap, standing: &Standing) {
+pub(crate) fn add_standing(headers: &mut HeaderMap, standing: &LimitStanding) {
     let pairs = [
         ("x-ratelimit-limit-requests", standing.requests_max.to_string()),
         ("x-ratelimit-limit-tokens", standing.tokens_max.to_string()),

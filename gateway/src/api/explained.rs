@@ -48,7 +48,7 @@ pub(crate) fn explained(
     let asked = auto::Asked {
         chat,
         features: &gateway.features(chat, &account),
-        allowed: key.and_then(|key| key.models.as_deref()),
+        allowed: key.and_then(|key| key.limits.models.as_deref()),
         offered: &|name: &str| gateway.fleet.offers(name),
         wait_ms: &|model: &Model| gateway.expected_wait_ms(model, (&account, priority)),
         past: &Past::default(),

@@ -3,7 +3,7 @@
 //! `/metrics`: on its own port, for Prometheus.
 
 use super::shapes::{Health, Readiness};
-use crate::breaker::Standing;
+use crate::breaker::BreakerState;
 use crate::state::Gateway;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
@@ -30,7 +30,7 @@ pub(super) async fn ready(State(gateway): State<Arc<Gateway>>) -> Response {
     let ready = nats && ledger && balances && workers > 0 && !leaving;
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let now = Instant::now();
-    let cools = |name: &&str| gateway.breakers.standing(name, now) == Standing::Cooling;
+    let cools = |name: &&str| gateway.breakers.standing(name, now) == BreakerState::Open;
     let names = gateway.config.models.iter().map(|model| model.name.as_str());
     let cooling = names.filter(cools).map(str::to_owned).collect();
     let answer = Readiness { ready, nats, ledger, redis, balances, workers, leaving, cooling };

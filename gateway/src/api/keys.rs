@@ -1,15 +1,13 @@
 //! `/api/keys`: made, listed, changed and deleted by the operator. A secret is in the answer to its
 //! making and nowhere else.
 
-use super::allowance::{
-    checked_budget, checked_end, checked_limit, checked_models, checked_name, given,
-};
+use super::allowance::{checked_name, given, shown, with_limits};
 use super::asked::Path;
 use super::error::ApiError;
 use super::incoming;
-use super::shapes::{Allowance, ApiKey, DeletedKey, List};
+use super::shapes::{ApiKey, DeletedKey, List};
 use crate::auth::follow::Table as _;
-use crate::auth::issue::{self, BudgetsEdit, IssuedKey, KeyEdit, NewKey};
+use crate::auth::issue::{self, IssuedKey, KeyEdit, NewKey};
 use crate::pii::Kind;
 use crate::portal::audit;
 use crate::problems::{records_away, wrong};
@@ -25,32 +23,22 @@ use infra::store::spending::Spending;
 use schemars::JsonSchema;
 use schemas::error::{ErrorCode, Problem};
 use schemas::ids::{AccountId, KeyId};
-use schemas::money::MicroUsd;
 use schemas::privacy::{Media, Mode, PolicyV1};
-use schemas::records::{KeyRecordV1, PeriodBudgets, Priority};
+use schemas::records::{KeyRecordV1, OwnLimits, Priority};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-#[derive(Deserialize, JsonSchema)]
-#[schemars(rename = "NewKey")]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Wanted {
-    name: String,
-    #[schemars(with = "Option<String>")]
-    account: Option<AccountId>,
-    expires_at: Option<String>,
-    models: Option<Vec<String>>,
-    max_budget: Option<serde_json::Number>,
-    max_budget_per_day: Option<serde_json::Number>,
-    max_budget_per_week: Option<serde_json::Number>,
-    max_budget_per_month: Option<serde_json::Number>,
-    requests_per_minute: Option<u64>,
-    tokens_per_minute: Option<u64>,
-    parallel: Option<u64>,
-    priority: Option<Priority>,
-    privacy: Option<Privacy>,
-    similar_answers: Option<bool>,
+with_limits! {
+    #[schemars(rename = "NewKey")]
+    pub(crate) struct WantedKey {
+        name: String,
+        #[schemars(with = "Option<String>")]
+        account: Option<AccountId>,
+        priority: Option<Priority>,
+        privacy: Option<Privacy>,
+        similar_answers: Option<bool>,
+    }
 }
 
 /// What to do with personal data; what is absent is the configuration's.
@@ -64,37 +52,19 @@ struct Privacy {
     media: Option<Media>,
 }
 
-/// What changes; what is absent stays, and `null` takes a limit away.
-#[derive(Deserialize, JsonSchema)]
-#[schemars(rename = "KeyChange")]
-#[serde(deny_unknown_fields)]
-pub(super) struct Change {
-    #[serde(default, deserialize_with = "given")]
-    name: Option<String>,
-    #[serde(default, deserialize_with = "given")]
-    expires_at: Option<Option<String>>,
-    #[serde(default, deserialize_with = "given")]
-    models: Option<Option<Vec<String>>>,
-    #[serde(default, deserialize_with = "given")]
-    max_budget: Option<Option<serde_json::Number>>,
-    #[serde(default, deserialize_with = "given")]
-    max_budget_per_day: Option<Option<serde_json::Number>>,
-    #[serde(default, deserialize_with = "given")]
-    max_budget_per_week: Option<Option<serde_json::Number>>,
-    #[serde(default, deserialize_with = "given")]
-    max_budget_per_month: Option<Option<serde_json::Number>>,
-    #[serde(default, deserialize_with = "given")]
-    requests_per_minute: Option<Option<u64>>,
-    #[serde(default, deserialize_with = "given")]
-    tokens_per_minute: Option<Option<u64>>,
-    #[serde(default, deserialize_with = "given")]
-    parallel: Option<Option<u64>>,
-    #[serde(default, deserialize_with = "given")]
-    priority: Option<Option<Priority>>,
-    #[serde(default, deserialize_with = "given")]
-    privacy: Option<Option<Privacy>>,
-    #[serde(default, deserialize_with = "given")]
-    similar_answers: Option<Option<bool>>,
+with_limits! {
+    /// What changes; what is absent stays, and `null` takes a limit away.
+    #[schemars(rename = "KeyChange")]
+    pub(super) struct Change {
+        #[serde(default, deserialize_with = "given")]
+        name: Option<String>,
+        #[serde(default, deserialize_with = "given")]
+        priority: Option<Option<Priority>>,
+        #[serde(default, deserialize_with = "given")]
+        privacy: Option<Option<Privacy>>,
+        #[serde(default, deserialize_with = "given")]
+        similar_answers: Option<Option<bool>>,
+    }
 }
 
 /// Makes one.
@@ -126,7 +96,7 @@ async fn issued(gateway: &Gateway, wanted: NewKey) -> Result<IssuedKey, Problem>
 ///
 /// # Errors
 /// When it can't be as it is wanted, or NATS is away.
-pub(crate) async fn make(gateway: &Gateway, wanted: Wanted) -> Result<Secret, Problem> {
+pub(crate) async fn make(gateway: &Gateway, wanted: WantedKey) -> Result<Secret, Problem> {
     let issued = issued(gateway, checked(gateway, wanted)?).await?;
     let secret = issued.secret.clone();
     learn(gateway, issued);
@@ -181,52 +151,21 @@ pub(super) fn learn(gateway: &Gateway, issued: IssuedKey) {
     gateway.keys.learn(Stored { record, revision });
 }
 
-fn checked(gateway: &Gateway, wanted: Wanted) -> Result<NewKey, Problem> {
+fn checked(gateway: &Gateway, mut wanted: WantedKey) -> Result<NewKey, Problem> {
     Ok(NewKey {
         name: checked_name(&wanted.name)?,
+        limits: wanted.limits().checked(gateway)?.of(OwnLimits::default()),
         account: wanted.account,
-        expires_ms: wanted.expires_at.as_deref().map(checked_end).transpose()?,
-        models: wanted.models.map(|names| checked_models(gateway, names)).transpose()?.flatten(),
-        budget_max: checked_budget("max_budget", wanted.max_budget)?,
-        budgets: PeriodBudgets {
-            day_max: checked_budget("max_budget_per_day", wanted.max_budget_per_day)?,
-            week_max: checked_budget("max_budget_per_week", wanted.max_budget_per_week)?,
-            month_max: checked_budget("max_budget_per_month", wanted.max_budget_per_month)?,
-        },
-        requests_per_minute_max: checked_limit("requests_per_minute", wanted.requests_per_minute)?,
-        tokens_per_minute_max: checked_limit("tokens_per_minute", wanted.tokens_per_minute)?,
-        parallel_max: checked_limit("parallel", wanted.parallel)?,
         priority: wanted.priority.unwrap_or_default(),
         privacy: wanted.privacy.map(checked_privacy).transpose()?,
         similar_answers: wanted.similar_answers.unwrap_or_default(),
     })
 }
 
-fn checked_change(gateway: &Gateway, change: Change) -> Result<KeyEdit, Problem> {
-    let end = |end: Option<String>| end.as_deref().map(checked_end).transpose();
-    let models = |names: Option<Vec<String>>| match names {
-        Some(names) => checked_models(gateway, names),
-        None => Ok(None),
-    };
-    let budget = |field: &str, amount: Option<Option<serde_json::Number>>| {
-        amount.map(|amount| checked_budget(field, amount)).transpose()
-    };
-    let limit = |field: &str, limit: Option<Option<u64>>| {
-        limit.map(|limit| checked_limit(field, limit)).transpose()
-    };
+fn checked_change(gateway: &Gateway, mut change: Change) -> Result<KeyEdit, Problem> {
     Ok(KeyEdit {
         name: change.name.as_deref().map(checked_name).transpose()?,
-        expires_ms: change.expires_at.map(end).transpose()?,
-        models: change.models.map(models).transpose()?,
-        budget_max: budget("max_budget", change.max_budget)?,
-        budgets: BudgetsEdit {
-            day_max: budget("max_budget_per_day", change.max_budget_per_day)?,
-            week_max: budget("max_budget_per_week", change.max_budget_per_week)?,
-            month_max: budget("max_budget_per_month", change.max_budget_per_month)?,
-        },
-        requests_per_minute_max: limit("requests_per_minute", change.requests_per_minute)?,
-        tokens_per_minute_max: limit("tokens_per_minute", change.tokens_per_minute)?,
-        parallel_max: limit("parallel", change.parallel)?,
+        limits: change.limits().checked(gateway)?,
         priority: change.priority.map(Option::unwrap_or_default),
         privacy: change.privacy.map(|own| own.map(checked_privacy).transpose()).transpose()?,
         similar_answers: change.similar_answers.map(Option::unwrap_or_default),
@@ -337,23 +276,6 @@ pub(super) fn unknown(name: &str) -> Problem {
 }
 
 fn described(record: &KeyRecordV1, spent: Spending) -> ApiKey {
-    let [spent_today_usd, spent_this_week_usd, spent_this_month_usd] =
-        spent.periods.map(MicroUsd::as_usd);
-    let allowance = Allowance {
-        expires_at: record.expires_ms.map(clock::rfc3339),
-        models: record.models.clone(),
-        max_budget: record.budget_max.map(MicroUsd::as_usd),
-        max_budget_per_day: record.budgets.day_max.map(MicroUsd::as_usd),
-        max_budget_per_week: record.budgets.week_max.map(MicroUsd::as_usd),
-        max_budget_per_month: record.budgets.month_max.map(MicroUsd::as_usd),
-        requests_per_minute: record.requests_per_minute_max,
-        tokens_per_minute: record.tokens_per_minute_max,
-        parallel: record.parallel_max,
-        spent_usd: spent.total.as_usd(),
-        spent_today_usd,
-        spent_this_week_usd,
-        spent_this_month_usd,
-    };
     ApiKey {
         object: "api_key",
         key_id: record.key.clone(),
@@ -364,7 +286,7 @@ fn described(record: &KeyRecordV1, spent: Spending) -> ApiKey {
         priority: record.priority,
         privacy: record.privacy.clone(),
         similar_answers: record.similar_answers,
-        allowance,
+        allowance: shown(&record.limits, &spent),
         key: None,
     }
 }

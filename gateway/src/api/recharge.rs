@@ -10,7 +10,6 @@ use super::shapes::{Recharge, RechargeMoney};
 use super::usage::{Asker, UsageQuery, account_of, asker, may_see};
 use crate::auth;
 use crate::credits;
-use crate::portal::is_free;
 use crate::problems::records_away;
 use crate::state::Gateway;
 use axum::body::Body;
@@ -37,7 +36,7 @@ pub(super) fn routes() -> Router<Arc<Gateway>> {
 #[derive(Deserialize, JsonSchema)]
 #[schemars(rename = "RechargeWish")]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Wanted {
+pub(crate) struct WantedRecharge {
     /// The card is charged when the balance is less, in dollars.
     below: Number,
     /// What it is charged at once, in dollars or yen.
@@ -94,7 +93,7 @@ async fn end(
 pub(crate) async fn wish(
     gateway: &Gateway,
     headers: &HeaderMap,
-    wanted: Wanted,
+    wanted: WantedRecharge,
 ) -> Result<RechargeRecordV1, Problem> {
     let payments = open(gateway)?;
     let account = manager(gateway, headers, wanted.account.as_ref().map(AccountId::to_string))?;
@@ -145,7 +144,7 @@ fn manager(
     }
     let key = auth::open(gateway, incoming::secret(headers).as_deref())?;
     // As it is recorded, without what its account's limits take away.
-    if gateway.keys.get(&key.key).is_some_and(|own| is_free(&own)) {
+    if gateway.keys.get(&key.key).is_some_and(|own| own.limits.is_empty()) {
         return Ok(account);
     }
     Err(Problem::new(
@@ -155,7 +154,7 @@ fn manager(
     ))
 }
 
-fn checked(payments: &Payments, wanted: &Wanted) -> Result<RechargeWish, Problem> {
+fn checked(payments: &Payments, wanted: &WantedRecharge) -> Result<RechargeWish, Problem> {
     let price = money(&wanted.amount, wanted.currency, "amount")?;
     let offer = payments.recharge_offer(price).map_err(|error| {
         let told = format!("この金額ではチャージできません: {}。", error.japanese());

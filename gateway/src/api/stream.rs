@@ -4,7 +4,7 @@
 
 use super::error;
 use super::outgoing::{Ending, Told, WithTold, Writer, fields, without_end};
-use crate::chat::{Event, Receipt, Standing};
+use crate::chat::{Event, LinePosition, Receipt};
 use schemas::error::Problem;
 use schemas::ids::RequestId;
 use schemas::openai::{AnswerChoice, Chunk, ChunkChoice, DeltaMessage, UsageReport};
@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 pub(super) const PING: &[u8] = b": ping\n\n";
 
 /// The same with where the request stands: what a person who waits wants to know.
-pub(super) fn queued(standing: &Standing, out: &mut Vec<u8>) {
+pub(super) fn queued(standing: &LinePosition, out: &mut Vec<u8>) {
     let mut comment = format!(": ping\n: x-fly-queue-position: {}\n", standing.position);
     if let Some(expected) = standing.expected {
         let seconds = expected.as_secs() + 1;

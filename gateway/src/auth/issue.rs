@@ -13,7 +13,7 @@ use schemas::ledger::{EventV1, Fact};
 use schemas::money::MicroUsd;
 use schemas::privacy::PolicyV1;
 use schemas::records::{
-    API_KEY_PREFIX, AccountLimits, AccountRecordV1, KeyRecordV1, PeriodBudgets, Priority,
+    API_KEY_PREFIX, AccountRecordV1, KeyRecordV1, OwnLimits, PeriodBudgets, Priority,
 };
 
 /// Letters and digits of a secret: 43 of 62 are 256 bits.
@@ -37,20 +37,8 @@ pub struct NewKey {
     pub name: String,
     /// Who pays; a new account with the key's name when absent.
     pub account: Option<AccountId>,
-    /// When it ends: milliseconds since 1970.
-    pub expires_ms: Option<u64>,
-    /// The models that it may use.
-    pub models: Option<Vec<String>>,
-    /// What it may spend in all.
-    pub budget_max: Option<MicroUsd>,
-    /// What it may spend in a day, a week, a month.
-    pub budgets: PeriodBudgets,
-    /// Requests a minute; the configuration's when absent, as for the next two.
-    pub requests_per_minute_max: Option<u64>,
-    /// Tokens a minute.
-    pub tokens_per_minute_max: Option<u64>,
-    /// Requests at once.
-    pub parallel_max: Option<u64>,
+    /// What it may do.
+    pub limits: OwnLimits,
     /// How soon its requests have their turn.
     pub priority: Priority,
     /// What is done with personal data; as configured when absent.
@@ -81,7 +69,7 @@ pub async fn issue(bus: &Bus, wanted: NewKey) -> Result<IssuedKey, BusError> {
         None => {
             let account = AccountId::fresh();
             let name = wanted.name.clone();
-            let limits = AccountLimits::default();
+            let limits = OwnLimits::default();
             let record = AccountRecordV1 { account, name, created_ms, limits, locale: None };
             bus.put_record(&record.account, &record).await?;
             record.account
@@ -95,13 +83,7 @@ pub async fn issue(bus: &Bus, wanted: NewKey) -> Result<IssuedKey, BusError> {
         sha256: sha256_hex(secret.reveal().as_bytes()),
         last_four: last_four(&secret),
         created_ms,
-        expires_ms: wanted.expires_ms,
-        models: wanted.models,
-        budget_max: wanted.budget_max,
-        budgets: wanted.budgets,
-        requests_per_minute_max: wanted.requests_per_minute_max,
-        tokens_per_minute_max: wanted.tokens_per_minute_max,
-        parallel_max: wanted.parallel_max,
+        limits: wanted.limits,
         priority: wanted.priority,
         privacy: wanted.privacy,
         similar_answers: wanted.similar_answers,
@@ -129,13 +111,7 @@ pub async fn issue_once(
         sha256: sha256_hex(secret.reveal().as_bytes()),
         last_four: last_four(&secret),
         created_ms: clock::unix_ms(),
-        expires_ms: None,
-        models: None,
-        budget_max: None,
-        budgets: PeriodBudgets::default(),
-        requests_per_minute_max: None,
-        tokens_per_minute_max: None,
-        parallel_max: None,
+        limits: OwnLimits::default(),
         priority: Priority::Normal,
         privacy: None,
         similar_answers: false,
@@ -150,6 +126,19 @@ pub async fn issue_once(
 pub struct KeyEdit {
     /// Another name.
     pub name: Option<String>,
+    /// What it may do.
+    pub limits: LimitsEdit,
+    /// How soon its requests have their turn.
+    pub priority: Option<Priority>,
+    /// Another policy on personal data, or the configuration's.
+    pub privacy: Option<Option<PolicyV1>>,
+    /// Whether answers to other wordings may serve it.
+    pub similar_answers: Option<bool>,
+}
+
+/// What changes about the limits of a key or an account; what is absent stays.
+#[derive(Debug, Clone, Default)]
+pub struct LimitsEdit {
     /// Another end, or none.
     pub expires_ms: Option<Option<u64>>,
     /// Other models, or all.
@@ -158,18 +147,29 @@ pub struct KeyEdit {
     pub budget_max: Option<Option<MicroUsd>>,
     /// Other budgets of periods.
     pub budgets: BudgetsEdit,
-    /// Other requests a minute, or the configuration's, as for the next two.
+    /// Other requests a minute, or none, as for the next two.
     pub requests_per_minute_max: Option<Option<u64>>,
     /// Other tokens a minute.
     pub tokens_per_minute_max: Option<Option<u64>>,
     /// Another number of requests at once.
     pub parallel_max: Option<Option<u64>>,
-    /// How soon its requests have their turn.
-    pub priority: Option<Priority>,
-    /// Another policy on personal data, or the configuration's.
-    pub privacy: Option<Option<PolicyV1>>,
-    /// Whether answers to other wordings may serve it.
-    pub similar_answers: Option<bool>,
+}
+
+impl LimitsEdit {
+    /// The limits with the change.
+    pub fn of(self, limits: OwnLimits) -> OwnLimits {
+        let Self { requests_per_minute_max, tokens_per_minute_max, .. } = self;
+        OwnLimits {
+            expires_ms: self.expires_ms.unwrap_or(limits.expires_ms),
+            models: self.models.unwrap_or(limits.models),
+            budget_max: self.budget_max.unwrap_or(limits.budget_max),
+            budgets: self.budgets.of(limits.budgets),
+            requests_per_minute_max: requests_per_minute_max
+                .unwrap_or(limits.requests_per_minute_max),
+            tokens_per_minute_max: tokens_per_minute_max.unwrap_or(limits.tokens_per_minute_max),
+            parallel_max: self.parallel_max.unwrap_or(limits.parallel_max),
+        }
+    }
 }
 
 /// What changes about the budgets of calendar periods: what is absent stays.
@@ -198,20 +198,8 @@ impl BudgetsEdit {
 pub struct AccountEdit {
     /// Another name.
     pub name: Option<String>,
-    /// Another end, or none.
-    pub expires_ms: Option<Option<u64>>,
-    /// Other models, or all.
-    pub models: Option<Option<Vec<String>>>,
-    /// Another budget, or none.
-    pub budget_max: Option<Option<MicroUsd>>,
-    /// Other budgets of periods.
-    pub budgets: BudgetsEdit,
-    /// Other requests a minute, or any number, as for the next two.
-    pub requests_per_minute_max: Option<Option<u64>>,
-    /// Other tokens a minute.
-    pub tokens_per_minute_max: Option<Option<u64>>,
-    /// Another number of requests at once.
-    pub parallel_max: Option<Option<u64>>,
+    /// What its keys may do together.
+    pub limits: LimitsEdit,
     /// The language of its people.
     pub locale: Option<Option<String>>,
 }
@@ -226,23 +214,11 @@ pub async fn edit_account(
     edit: AccountEdit,
 ) -> Result<Option<Stored<AccountRecordV1>>, BusError> {
     let changed = |record: AccountRecordV1| {
-        let (edit, limits) = (edit.clone(), record.limits);
+        let edit = edit.clone();
         Some(AccountRecordV1 {
             name: edit.name.unwrap_or(record.name),
             locale: edit.locale.unwrap_or(record.locale),
-            limits: AccountLimits {
-                expires_ms: edit.expires_ms.unwrap_or(limits.expires_ms),
-                models: edit.models.unwrap_or(limits.models),
-                budget_max: edit.budget_max.unwrap_or(limits.budget_max),
-                budgets: edit.budgets.of(limits.budgets),
-                requests_per_minute_max: edit
-                    .requests_per_minute_max
-                    .unwrap_or(limits.requests_per_minute_max),
-                tokens_per_minute_max: edit
-                    .tokens_per_minute_max
-                    .unwrap_or(limits.tokens_per_minute_max),
-                parallel_max: edit.parallel_max.unwrap_or(limits.parallel_max),
-            },
+            limits: edit.limits.of(record.limits),
             ..record
         })
     };
@@ -262,17 +238,7 @@ pub async fn edit(
         let edit = edit.clone();
         live(record).map(|record| KeyRecordV1 {
             name: edit.name.unwrap_or(record.name),
-            expires_ms: edit.expires_ms.unwrap_or(record.expires_ms),
-            models: edit.models.unwrap_or(record.models),
-            budget_max: edit.budget_max.unwrap_or(record.budget_max),
-            budgets: edit.budgets.of(record.budgets),
-            requests_per_minute_max: edit
-                .requests_per_minute_max
-                .unwrap_or(record.requests_per_minute_max),
-            tokens_per_minute_max: edit
-                .tokens_per_minute_max
-                .unwrap_or(record.tokens_per_minute_max),
-            parallel_max: edit.parallel_max.unwrap_or(record.parallel_max),
+            limits: edit.limits.of(record.limits),
             priority: edit.priority.unwrap_or(record.priority),
             privacy: edit.privacy.unwrap_or(record.privacy),
             similar_answers: edit.similar_answers.unwrap_or(record.similar_answers),

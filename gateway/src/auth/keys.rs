@@ -59,7 +59,7 @@ impl KeyTable {
         if record.revoked_ms.is_some() {
             return Err(Rejection::Revoked);
         }
-        if record.expires_ms.is_some_and(|expires| expires <= now_ms) {
+        if record.limits.expires_ms.is_some_and(|expires| expires <= now_ms) {
             return Err(Rejection::Expired);
         }
         Ok(Arc::clone(record))
@@ -108,6 +108,7 @@ impl Table for KeyTable {
 mod tests {
     use super::*;
     use schemas::ids::AccountId;
+    use schemas::records::{OwnLimits, Priority};
 
     fn record(secret: &str) -> KeyRecordV1 {
         KeyRecordV1 {
@@ -117,16 +118,10 @@ mod tests {
             sha256: sha256_hex(secret.as_bytes()),
             last_four: "cret".into(),
             created_ms: 1,
-            expires_ms: Some(100),
-            models: None,
-            budget_max: None,
-            budgets: schemas::records::PeriodBudgets::default(),
-            requests_per_minute_max: None,
-            tokens_per_minute_max: None,
-            parallel_max: None,
+            limits: OwnLimits { expires_ms: Some(100), ..OwnLimits::default() },
             privacy: None,
             similar_answers: false,
-            priority: schemas::records::Priority::Normal,
+            priority: Priority::Normal,
             revoked_ms: None,
         }
     }

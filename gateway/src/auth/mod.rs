@@ -69,11 +69,13 @@ pub(crate) fn open(gateway: &Gateway, secret: Option<&str>) -> Result<Arc<KeyRec
 /// A key that may use no more models than its account.
 fn within(key: Arc<KeyRecordV1>, allowed: Option<&[String]>) -> Arc<KeyRecordV1> {
     let Some(allowed) = allowed else { return key };
-    let models = match &key.models {
+    let models = match &key.limits.models {
         Some(own) => own.iter().filter(|name| allowed.contains(name)).cloned().collect(),
         None => allowed.to_vec(),
     };
-    Arc::new(KeyRecordV1 { models: Some(models), ..(*key).clone() })
+    let mut narrowed = (*key).clone();
+    narrowed.limits.models = Some(models);
+    Arc::new(narrowed)
 }
 
 fn invalid(japanese: &str, english: &str) -> Problem {

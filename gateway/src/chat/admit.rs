@@ -7,7 +7,7 @@ use super::authenticate::Authenticated;
 use crate::credits;
 use crate::limits::refused;
 use crate::state::Gateway;
-use infra::store::limits::{Admission, Standing};
+use infra::store::limits::{Admission, LimitStanding};
 use schemas::error::Problem;
 use schemas::ids::{AccountId, KeyId, RequestId};
 use schemas::records::KeyRecordV1;
@@ -23,7 +23,7 @@ const ASKED_LATER_BYTES_MAX: u64 = 64 * 1024;
 pub(super) struct Admitted {
     pub(super) authenticated: Authenticated,
     pub(super) passage: Arc<Passage>,
-    pub(super) place: Place,
+    pub(super) place: ParallelPlace,
     /// About how many bytes are to be masked.
     pub(super) bytes: u64,
 }
@@ -32,7 +32,7 @@ pub(super) struct Admitted {
 pub(super) struct Passage {
     admission: Admission,
     /// What the limits said; nothing inside when they couldn't be asked.
-    told: OnceLock<Option<Standing>>,
+    told: OnceLock<Option<LimitStanding>>,
 }
 
 impl Passage {
@@ -46,7 +46,7 @@ impl Passage {
     }
 
     /// Where the key stands, as far as that is known.
-    pub(super) fn standing(&self) -> Option<Standing> {
+    pub(super) fn standing(&self) -> Option<LimitStanding> {
         self.told.get().copied().flatten()
     }
 
@@ -77,7 +77,7 @@ impl Passage {
     ///
     /// # Errors
     /// When one of them refuses.
-    pub(super) fn hear(&self, gateway: &Gateway, standing: Standing) -> Result<(), Problem> {
+    pub(super) fn hear(&self, gateway: &Gateway, standing: LimitStanding) -> Result<(), Problem> {
         gateway.roomy.learn(&self.admission.key, &standing);
         verdict(self.told.get_or_init(|| Some(standing)).as_ref().unwrap_or(&standing))
     }
@@ -103,7 +103,7 @@ impl Passage {
     }
 }
 
-fn verdict(standing: &Standing) -> Result<(), Problem> {
+fn verdict(standing: &LimitStanding) -> Result<(), Problem> {
     match standing.refusal {
         Some((refusal, whose)) => Err(refused(refusal, whose, standing.wait_ms)),
         None => Ok(()),
@@ -111,7 +111,7 @@ fn verdict(standing: &Standing) -> Result<(), Problem> {
 }
 
 /// A place among the requests at once; dropping it gives it back.
-pub(super) struct Place {
+pub(super) struct ParallelPlace {
     gateway: Arc<Gateway>,
     key: Arc<KeyRecordV1>,
     request: RequestId,
@@ -119,7 +119,7 @@ pub(super) struct Place {
     is_over: bool,
 }
 
-impl Place {
+impl ParallelPlace {
     /// Whose it is.
     pub(super) fn owner(&self) -> (&AccountId, &KeyId) {
         (&self.key.account, &self.key.key)
@@ -138,7 +138,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for ParallelPlace {
     fn drop(&mut self) {
         self.give_back();
     }
@@ -160,7 +160,7 @@ pub(super) async fn admit(
         let passed = passage.pass(gateway).await;
         passed.map_err(|problem| Refused { problem, standing: passage.standing() })?;
     }
-    let place = Place {
+    let place = ParallelPlace {
         gateway: Arc::clone(gateway),
         key: Arc::clone(key),
         request: received.request.clone(),

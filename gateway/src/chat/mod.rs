@@ -56,12 +56,12 @@ pub(crate) use admit::LEASE_MS;
 pub(crate) use lead::{Leads, keep_leads};
 
 use crate::cache::Wishes;
-pub use crate::line::Standing;
+pub use crate::line::LinePosition;
 use crate::state::Gateway;
 use infra::config::DropParams;
 use infra::crash::Point;
 use infra::runtime::long_work;
-use infra::store::limits::Standing as LimitStanding;
+use infra::store::limits::LimitStanding;
 use schemas::error::Problem;
 use schemas::ids::RequestId;
 use schemas::job::JobKind;
@@ -116,7 +116,7 @@ pub enum Event {
     /// Nothing yet: a stream should show a sign of life.
     Waiting,
     /// The same while the request waits for its turn: where it stands.
-    Queued(Standing),
+    Queued(LinePosition),
     /// A piece of the answer.
     Pieces(Vec<ChunkChoice>),
     /// The whole answer.

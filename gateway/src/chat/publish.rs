@@ -7,7 +7,7 @@ use crate::abilities;
 use crate::credits::{self, WorstCase};
 use crate::exchange::{Seat, take_from_queue};
 use crate::fleet::Taker;
-use crate::line::{Asking, Place, Ticket, Turn};
+use crate::line::{Asking, LinePlace, LineTurn, Ticket};
 use crate::problems::queue_full;
 use crate::state::Gateway;
 use async_nats::HeaderMap;
@@ -113,7 +113,7 @@ impl Published {
     pub(super) async fn take_turn(
         &mut self,
         gateway: &Arc<Gateway>,
-        place: Place,
+        place: LinePlace,
     ) -> Result<(), Problem> {
         self.ticket = None;
         self.sent = Instant::now();
@@ -155,8 +155,8 @@ impl Published {
     /// Asks for a turn: publishes at once if there is room, else waits in the line.
     async fn line_up(&mut self, gateway: &Arc<Gateway>) -> Result<(), Problem> {
         match gateway.line.enter(&asking(gateway, &self.held, self.model())) {
-            Ok(Turn::Now(place)) => self.take_turn(gateway, place).await,
-            Ok(Turn::Later(ticket)) => {
+            Ok(LineTurn::Now(place)) => self.take_turn(gateway, place).await,
+            Ok(LineTurn::Later(ticket)) => {
                 self.position = self.position.or(Some(ticket.standing().position));
                 self.ticket = Some(ticket);
                 Ok(())

@@ -9,7 +9,7 @@ use super::similar;
 use super::{Event, Figures, Receipt};
 use crate::abilities;
 use crate::cache::{self, AnswerKey, Question, SimilarKey, Wishes};
-use crate::entrance::Turn;
+use crate::entrance::EntranceTurn;
 use crate::state::Gateway;
 use infra::clock;
 use infra::config::Model;
@@ -78,7 +78,7 @@ impl Seen {
     pub(super) async fn recall(
         self,
         gateway: &Arc<Gateway>,
-        turn: &Turn,
+        turn: &EntranceTurn,
     ) -> Result<Recalled, Problem> {
         let Self { masked, keep, look } = self;
         match keep {
@@ -117,7 +117,7 @@ pub(super) struct Kept {
     dropped: Vec<String>,
     similarity: Option<f64>,
     /// Its place among the key's requests, until it has been told.
-    _place: super::admit::Place,
+    _place: super::admit::ParallelPlace,
 }
 
 impl Kept {
@@ -184,7 +184,7 @@ impl Kept {
 pub(super) async fn recall(
     gateway: &Arc<Gateway>,
     masked: Masked,
-    turn: &Turn,
+    turn: &EntranceTurn,
 ) -> Result<Recalled, Problem> {
     let keep = keep_of(gateway, &masked);
     let no_cache = masked.admitted.authenticated.received.wishes.no_cache;
@@ -210,7 +210,7 @@ async fn look_up(
     masked: Masked,
     keep: Keep,
     seen: Option<Look>,
-    turn: &Turn,
+    turn: &EntranceTurn,
 ) -> Result<Recalled, Problem> {
     let received = &masked.admitted.authenticated.received;
     let count = |result| gateway.metrics.cache_total.with_label_values(&[result]).inc();
@@ -260,7 +260,7 @@ async fn find(
     key: &AnswerKey,
     received: &Received,
     mut seen: Option<Look>,
-    turn: &Turn,
+    turn: &EntranceTurn,
 ) -> Result<Found, StoreError> {
     let looking = Lead::looking(gateway, key, &received.request);
     let mut followed: Vec<String> = Vec::new();
@@ -314,7 +314,7 @@ fn keep_of(gateway: &Gateway, masked: &Masked) -> Option<Keep> {
     if !cache.enabled || !is_kept {
         return None;
     }
-    let (namespace, allowed) = (namespace.as_deref(), key.models.as_deref());
+    let (namespace, allowed) = (namespace.as_deref(), key.limits.models.as_deref());
     let question = Question { namespace, allowed, chat: &received.chat };
     let tenant = cache::tenant(cache, &key.account);
     let takes_similar = cache::takes_similar(cache, key, &received.wishes, &received.chat);

@@ -9,7 +9,7 @@ use super::receive::Received;
 use super::{Collector, Event, Figures, Receipt};
 use crate::breaker::Outcome;
 use crate::exchange::{Arrived, Execution, Stage, replace_execution};
-use crate::line::{Place, Ticket};
+use crate::line::{LinePlace, Ticket};
 use crate::problems::{cut_off, interrupted, poisoned};
 use crate::state::Gateway;
 use infra::clock;
@@ -67,7 +67,7 @@ enum Signal {
     Frame(Arrived),
     FramesClosed,
     StageChanged,
-    Turn(Place),
+    Turn(LinePlace),
     QueueRenewed,
     Reconnected,
     Look,

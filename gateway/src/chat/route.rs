@@ -73,7 +73,7 @@ impl Routed {
 pub(super) async fn route(gateway: &Arc<Gateway>, mut missed: Missed) -> Result<Routed, Problem> {
     let authenticated = &mut missed.masked.admitted.authenticated;
     let key = Arc::clone(&authenticated.key);
-    let allowed = key.models.clone();
+    let allowed = key.limits.models.clone();
     let mut chosen = None;
     let (kind, policy) = (authenticated.received.kind, authenticated.received.drop_params);
     let chat = &mut authenticated.received.chat;
@@ -143,7 +143,8 @@ impl Masked {
     /// known without looking.
     pub(super) fn is_surely_routed(&self, gateway: &Gateway) -> bool {
         let authenticated = &self.admitted.authenticated;
-        let (received, allowed) = (&authenticated.received, authenticated.key.models.as_deref());
+        let (received, allowed) =
+            (&authenticated.received, authenticated.key.limits.models.as_deref());
         let chat = &received.chat;
         if self.local_only || chat.model == "auto" || chat.user_preferences.is_some() {
             return false;
@@ -300,7 +301,7 @@ fn choose(
     let asked = auto::Asked {
         chat,
         features: &gateway.features(chat, &key.account),
-        allowed: key.models.as_deref(),
+        allowed: key.limits.models.as_deref(),
         offered: &|name: &str| gateway.fleet.offers(name),
         wait_ms: &|model: &Model| gateway.expected_wait_ms(model, (&key.account, key.priority)),
         past,

@@ -14,7 +14,7 @@ mod frames;
 mod refusals;
 
 use crate::fleet::{Slot, Taker};
-use crate::line::Place;
+use crate::line::LinePlace;
 use crate::state::Core;
 pub(crate) use ear::Ear;
 pub(crate) use frames::Arrived;
@@ -81,7 +81,7 @@ struct Entry {
     /// The slot that its worker has given to it.
     slot: Option<Slot>,
     /// Its right to be in the queue, until a worker has it.
-    place: Option<Place>,
+    place: Option<LinePlace>,
     /// Absent once the client proved too slow.
     frames: Option<Inlet>,
 }
@@ -135,7 +135,7 @@ impl Exchange {
     }
 
     /// The request's job goes to the queue: its place there ends with a worker's claim.
-    pub(crate) fn take_place(&self, request: &RequestId, place: Place) {
+    pub(crate) fn take_place(&self, request: &RequestId, place: LinePlace) {
         if let Some(entry) = self.table().get_mut(request) {
             entry.place = Some(place);
         }

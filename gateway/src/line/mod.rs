@@ -42,7 +42,7 @@ pub(crate) struct Line {
 }
 
 struct Pool {
-    waiting: Fair<oneshot::Sender<Place>>,
+    waiting: Fair<oneshot::Sender<LinePlace>>,
     rhythm: Rhythm,
     next_number: u64,
     /// Jobs sent that no worker has claimed.
@@ -55,7 +55,7 @@ struct Pool {
 
 /// The right to have a job in the queue; it ends when a worker claims the job, or when it is
 /// dropped.
-pub(crate) struct Place {
+pub(crate) struct LinePlace {
     line: Arc<Line>,
     pool: String,
 }
@@ -65,7 +65,7 @@ pub(crate) struct Ticket {
     line: Arc<Line>,
     pool: String,
     spot: Spot,
-    place: oneshot::Receiver<Place>,
+    place: oneshot::Receiver<LinePlace>,
 }
 
 /// Who asks for a turn.
@@ -78,9 +78,9 @@ pub(crate) struct Asking<'a> {
 }
 
 /// What one gets.
-pub(crate) enum Turn {
+pub(crate) enum LineTurn {
     /// A place at once.
-    Now(Place),
+    Now(LinePlace),
     /// A place later.
     Later(Ticket),
 }
@@ -94,7 +94,7 @@ pub(crate) struct Full {
 
 /// Where somebody stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Standing {
+pub struct LinePosition {
     /// The next one stands at 1.
     pub position: u64,
     /// The wait for a turn, if the line's rhythm is known.
@@ -124,11 +124,11 @@ impl Pool {
         self.free = self.free.saturating_sub(1);
     }
 
-    fn standing(&self, spot: &Spot, now: Instant) -> Standing {
+    fn standing(&self, spot: &Spot, now: Instant) -> LinePosition {
         let position = self.waiting.before(spot) + 1;
         let times = u32::try_from(position).unwrap_or(u32::MAX);
         let interval = self.rhythm.interval(now);
-        Standing { position, expected: interval.map(|interval| interval.saturating_mul(times)) }
+        LinePosition { position, expected: interval.map(|interval| interval.saturating_mul(times)) }
     }
 
     fn new_spot(&self, asking: &Asking<'_>) -> Spot {
@@ -171,14 +171,14 @@ impl Line {
     ///
     /// # Errors
     /// When the line is full, or its end can't be reached in time.
-    pub(crate) fn enter(self: &Arc<Self>, asking: &Asking<'_>) -> Result<Turn, Full> {
+    pub(crate) fn enter(self: &Arc<Self>, asking: &Asking<'_>) -> Result<LineTurn, Full> {
         let now = Instant::now();
         let waiting_max = self.queue.waiting_max_of(asking.pool);
         self.with(asking.pool, |pool| {
             if pool.waiting.is_empty() && pool.has_room() {
                 pool.take_room();
-                let place = Place { line: Arc::clone(self), pool: asking.pool.to_owned() };
-                return Ok(Turn::Now(place));
+                let place = LinePlace { line: Arc::clone(self), pool: asking.pool.to_owned() };
+                return Ok(LineTurn::Now(place));
             }
             if pool.waiting.len() >= waiting_max {
                 return Err(Full { retry_after: pool.retry_after(now) });
@@ -196,7 +196,7 @@ impl Line {
             pool.next_number += 1;
             let ticket =
                 Ticket { line: Arc::clone(self), pool: asking.pool.to_owned(), spot, place };
-            Ok(Turn::Later(ticket))
+            Ok(LineTurn::Later(ticket))
         })
     }
 
@@ -247,19 +247,19 @@ impl Line {
         });
         for next in turns {
             // Who has left in this moment gives the place back by dropping it.
-            drop(next.send(Place { line: Arc::clone(self), pool: name.to_owned() }));
+            drop(next.send(LinePlace { line: Arc::clone(self), pool: name.to_owned() }));
         }
     }
 }
 
-impl Place {
+impl LinePlace {
     /// Whose queue it is in.
     pub(crate) fn pool(&self) -> &str {
         &self.pool
     }
 }
 
-impl Drop for Place {
+impl Drop for LinePlace {
     fn drop(&mut self) {
         self.line.with(&self.pool, |pool| pool.ahead = pool.ahead.saturating_sub(1));
         let line = Arc::clone(&self.line);
@@ -269,7 +269,7 @@ impl Drop for Place {
 
 impl Ticket {
     /// Waits for the turn. Safe to drop at any point.
-    pub(crate) async fn turn(&mut self) -> Place {
+    pub(crate) async fn turn(&mut self) -> LinePlace {
         match (&mut self.place).await {
             Ok(place) => place,
             // The line outlives its tickets: the other end is dropped only with this one.
@@ -278,7 +278,7 @@ impl Ticket {
     }
 
     /// The turn of one who may wait; never, for one who doesn't.
-    pub(crate) async fn turn_of(ticket: &mut Option<Self>) -> Place {
+    pub(crate) async fn turn_of(ticket: &mut Option<Self>) -> LinePlace {
         match ticket {
             Some(ticket) => ticket.turn().await,
             None => std::future::pending().await,
@@ -286,7 +286,7 @@ impl Ticket {
     }
 
     /// Where it stands.
-    pub(crate) fn standing(&self) -> Standing {
+    pub(crate) fn standing(&self) -> LinePosition {
         self.line.with(&self.pool, |pool| pool.standing(&self.spot, Instant::now()))
     }
 }
@@ -316,15 +316,15 @@ mod tests {
 
     fn later(line: &Arc<Line>, account: &AccountId) -> Ticket {
         match line.enter(&asking(account, MINUTE)).unwrap() {
-            Turn::Later(ticket) => ticket,
-            Turn::Now(_) => panic!("there was room"),
+            LineTurn::Later(ticket) => ticket,
+            LineTurn::Now(_) => panic!("there was room"),
         }
     }
 
-    fn now(line: &Arc<Line>, account: &AccountId) -> Place {
+    fn now(line: &Arc<Line>, account: &AccountId) -> LinePlace {
         match line.enter(&asking(account, MINUTE)).unwrap() {
-            Turn::Now(place) => place,
-            Turn::Later(_) => panic!("there was no room"),
+            LineTurn::Now(place) => place,
+            LineTurn::Later(_) => panic!("there was no room"),
         }
     }
 

@@ -13,7 +13,7 @@ use schemas::money::Money;
 pub(crate) const REPLACES: &str = "replaces";
 
 /// What became of the key of a purchase.
-pub(crate) enum NewKey {
+pub(crate) enum FirstKey {
     /// The account had keys before.
     NotWanted,
     /// The buyer may ask for it.
@@ -34,11 +34,11 @@ pub(crate) struct Bought {
     /// What of the money went back since.
     pub(crate) returned: Money,
     /// The key of a new account.
-    pub(crate) key: NewKey,
+    pub(crate) key: FirstKey,
 }
 
 /// How the purchase of somebody stands who is back from Stripe's page.
-pub(crate) enum Standing {
+pub(crate) enum PurchaseState {
     /// It is credited.
     Bought(Bought),
     /// The money hasn't come yet: a convenience store or a bank takes its time.
@@ -51,7 +51,7 @@ pub(crate) enum Standing {
     Expired,
 }
 
-impl Standing {
+impl PurchaseState {
     /// As a page.
     pub(crate) fn page(&self, look: &Look, base: &str) -> Response {
         match self {
@@ -106,10 +106,10 @@ fn thanks(look: &Look, bought: &Bought, base: &str) -> Response {
         }
         p.soft { (look.pick("アカウント", "Account")) ": " (credited.account) }
         @match key {
-            NewKey::NotWanted => {}
-            NewKey::Waits { shown } => { (waiting(look, shown.as_deref())) }
-            NewKey::Shown(secret) => { (shown(look, secret, base)) }
-            NewKey::ShownBefore => {
+            FirstKey::NotWanted => {}
+            FirstKey::Waits { shown } => { (waiting(look, shown.as_deref())) }
+            FirstKey::Shown(secret) => { (shown(look, secret, base)) }
+            FirstKey::ShownBefore => {
                 p.note {
                     (look.pick(
                         "APIキーは一度だけ表示されます。すでに表示済みです。\

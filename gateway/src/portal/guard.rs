@@ -56,17 +56,6 @@ impl Customer {
     }
 }
 
-/// Whether a key has no limits of its own.
-pub(crate) fn is_free(key: &KeyRecordV1) -> bool {
-    key.models.is_none()
-        && key.budget_max.is_none()
-        && key.budgets.is_empty()
-        && key.expires_ms.is_none()
-        && key.requests_per_minute_max.is_none()
-        && key.tokens_per_minute_max.is_none()
-        && key.parallel_max.is_none()
-}
-
 /// The operator, signed in.
 pub(crate) struct Operator {
     session: Session,
@@ -111,7 +100,7 @@ impl Guest for Customer {
         let Who::Customer(secret) = session.who.clone() else { return None };
         let key = auth::open(gateway, Some(&secret)).ok()?;
         // As it is recorded, without what its account's limits take away.
-        let may_manage = gateway.keys.get(&key.key).is_some_and(|own| is_free(&own));
+        let may_manage = gateway.keys.get(&key.key).is_some_and(|own| own.limits.is_empty());
         Some(Self { key, secret, may_manage, session })
     }
 

@@ -60,7 +60,7 @@ pub(crate) mod receipt;
 pub(crate) mod statement;
 
 pub(crate) use admin::audit;
-pub(crate) use guard::{Open, is_free};
+pub(crate) use guard::Open;
 pub(crate) use language::Language;
 pub(crate) use look::Look;
 

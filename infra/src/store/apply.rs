@@ -44,7 +44,7 @@ pub enum Applied {
 
 /// Where a view stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Standing {
+pub struct ViewStanding {
     /// The sequence of the last event applied; none for a view of which nothing is there.
     pub watermark: Option<u64>,
     /// The cut that it was begun from: events up to there are in its sums. 0 for none.
@@ -70,7 +70,7 @@ impl Store {
     ///
     /// # Errors
     /// When Redis is away.
-    pub async fn standing(&self, partition: u16) -> Result<Standing, StoreError> {
+    pub async fn standing(&self, partition: u16) -> Result<ViewStanding, StoreError> {
         let marks = ["base", "laying"];
         let (watermark, (base, laying)): (Option<u64>, (Option<u64>, Option<String>)) =
             redis::pipe()
@@ -86,7 +86,7 @@ impl Store {
             let (base, number) = text.split_once(':')?;
             Some((base.parse().ok()?, number.parse().ok()?))
         });
-        Ok(Standing { watermark, base: base.unwrap_or(0), laying })
+        Ok(ViewStanding { watermark, base: base.unwrap_or(0), laying })
     }
 
     /// Whether a part's view has all that this program would have written. An empty one has.

@@ -4,7 +4,7 @@
 use super::answers::{Looking, Tenant};
 use super::call::{Call, Words};
 use super::holds::{Reservation, Reserved, Sought};
-use super::limits::{Admission, Owner, Standing};
+use super::limits::{Admission, LimitStanding, Owner};
 use super::{Store, StoreError, answers, holds, keys, limits};
 use redis::{RedisResult, Script};
 use std::iter;
@@ -30,9 +30,9 @@ const KEY_WORDS: usize = 2;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Entered {
     /// The limits refuse the request; nothing else was done.
-    Refused(Standing),
+    Refused(LimitStanding),
     /// It has passed.
-    Passed(Option<Standing>, Sought),
+    Passed(Option<LimitStanding>, Sought),
 }
 
 /// A request that wants to reserve credit.
@@ -94,7 +94,8 @@ impl Entering<'_> {
         owners: &[Owner],
         (standing, sought): Said,
     ) -> Result<Entered, StoreError> {
-        let standing = self.admission.map(|_| Standing::read(owners, &standing)).transpose()?;
+        let standing =
+            self.admission.map(|_| LimitStanding::read(owners, &standing)).transpose()?;
         match (sought.0.as_str(), standing) {
             ("refused", Some(standing)) => Ok(Entered::Refused(standing)),
             _ => Ok(Entered::Passed(standing, holds::sought(self.wanted, sought)?)),

@@ -140,7 +140,7 @@ pub enum Refusal {
 
 /// Where a key stands after the request: of its own limits and its account's, what is nearer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Standing {
+pub struct LimitStanding {
     /// No, by which limit and whose; nothing was taken then.
     pub refusal: Option<(Refusal, Spender)>,
     /// When the refused request may pass, in milliseconds.
@@ -159,7 +159,7 @@ pub struct Standing {
     pub tokens_reset_ms: u64,
 }
 
-impl Standing {
+impl LimitStanding {
     /// The nearer of several owners' limits; `levels` has four numbers for each.
     fn nearest(owners: &[Owner], levels: &[u64]) -> Option<Self> {
         let mut each = levels.as_chunks::<4>().0.iter().zip(owners).map(
@@ -217,10 +217,10 @@ impl Store {
     ///
     /// # Errors
     /// When Redis is away: then the request must not pass.
-    pub async fn admit(&self, wanted: &Admission) -> Result<Standing, StoreError> {
+    pub async fn admit(&self, wanted: &Admission) -> Result<LimitStanding, StoreError> {
         let owners = wanted.owners();
         let said = self.pass_together(&[Passing::of(wanted, &owners)]).await?;
-        Standing::read(&owners, said.first().map(Vec::as_slice).unwrap_or_default())
+        LimitStanding::read(&owners, said.first().map(Vec::as_slice).unwrap_or_default())
     }
 
     /// Lets several pass that go with the first, one after the other. As many are answered.
@@ -240,7 +240,7 @@ impl Store {
     ///
     /// # Errors
     /// When Redis is away: then it comes back as the minute goes by.
-    pub async fn give_back(&self, taken: &Admission) -> Result<Standing, StoreError> {
+    pub async fn give_back(&self, taken: &Admission) -> Result<LimitStanding, StoreError> {
         let owners = taken.owners();
         let mut script = GIVE_BACK.prepare_invoke();
         script.arg(taken.request.as_str()).arg(taken.tokens);
@@ -248,7 +248,7 @@ impl Store {
             script.key(rate).key(places).arg(rates.requests_max).arg(rates.tokens_max);
         }
         let levels: Vec<u64> = script.invoke_async(&mut self.connection()).await?;
-        let standing = Standing::nearest(&owners, &levels);
+        let standing = LimitStanding::nearest(&owners, &levels);
         standing.ok_or_else(|| StoreError::Unreadable("give_back".into()))
     }
 

@@ -75,7 +75,7 @@ impl OpinionRow {
 
 /// The last turn of a conversation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Turn {
+pub struct ConversationTurn {
     /// Which request.
     pub request: RequestId,
     /// Who answered it.
@@ -198,7 +198,7 @@ impl Store {
         account: &AccountId,
         digests: &[&str],
         time_max: Duration,
-    ) -> Result<Vec<Option<Turn>>, StoreError> {
+    ) -> Result<Vec<Option<ConversationTurn>>, StoreError> {
         let mut connection = self.connection();
         let mut command = redis::cmd("MGET");
         for digest in digests {
@@ -218,7 +218,7 @@ impl Store {
         &self,
         account: &AccountId,
         digest: &str,
-        turn: &Turn,
+        turn: &ConversationTurn,
         ttl_seconds: u64,
     ) -> Result<(), StoreError> {
         redis::cmd("SET")

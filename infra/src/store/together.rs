@@ -6,7 +6,7 @@
 use super::call::Words;
 use super::enter::{self, Entered, Entering};
 use super::keep::{self, Keeping};
-use super::limits::{self, Admission, Leaving, Passing, Standing};
+use super::limits::{self, Admission, Leaving, LimitStanding, Passing};
 use super::room::Room;
 use super::{COMMAND_TIME_MAX, Store, StoreError};
 use crate::tasks::Tasks;
@@ -130,10 +130,10 @@ impl Together {
     ///
     /// # Errors
     /// When Redis is away, or takes too long: then the request must not pass.
-    pub async fn admit(&self, wanted: &Admission) -> Result<Standing, StoreError> {
+    pub async fn admit(&self, wanted: &Admission) -> Result<LimitStanding, StoreError> {
         let owners = wanted.owners();
         let said = self.passing.ask(&self.store, Passing::of(wanted, &owners)).await?;
-        Standing::read(&owners, &said)
+        LimitStanding::read(&owners, &said)
     }
 
     /// Does what [`Store::enter`] does.

@@ -150,7 +150,7 @@ fn accounts() -> Vec<Operation> {
     use Who::{Either, Operator};
     vec![
         O::new("post", "/api/keys", Operator, "Makes a key.")
-            .takes::<keys::Wanted>()
+            .takes::<keys::WantedKey>()
             .gives::<ApiKey>(),
         O::new("get", "/api/keys", Operator, "All live keys.").gives::<List<ApiKey>>(),
         O::new("patch", "/api/keys/{key}", Operator, "Changes a key.")
@@ -204,11 +204,11 @@ fn credit() -> Vec<Operation> {
     vec![
         O::new("get", "/api/plans", Nobody, "What can be bought.").gives::<List<PlanOffer>>(),
         O::new("post", "/api/checkout", Key, "Begins to buy.")
-            .takes::<checkout::Wanted>()
+            .takes::<checkout::WantedPurchase>()
             .gives::<Checkout>(),
         O::new("post", "/api/coupons/redeem", Either, "A code becomes credit.")
             .asks(&["account"])
-            .takes::<coupons::Wanted>()
+            .takes::<coupons::WantedCoupon>()
             .gives::<Redemption>(),
         O::new(
             "get",
@@ -219,7 +219,7 @@ fn credit() -> Vec<Operation> {
         .asks(&["account"])
         .gives::<Recharge>(),
         O::new("put", "/api/recharge", Either, "Charges the saved card when credit is low.")
-            .takes::<recharge::Wanted>()
+            .takes::<recharge::WantedRecharge>()
             .gives::<Recharge>(),
         O::new("delete", "/api/recharge", Either, "Ends it and forgets the card.")
             .asks(&["account"])

@@ -37,13 +37,13 @@ const KEEP_ATTEMPTS_MAX: u32 = 8;
 const KEEP_PAUSE: Duration = Duration::from_millis(100);
 
 /// A response's place among those of its account that run in the background.
-pub(super) struct Place {
+pub(super) struct BackgroundPlace {
     gateway: Arc<Gateway>,
     account: AccountId,
     id: String,
 }
 
-impl Place {
+impl BackgroundPlace {
     /// Takes it, before anything is reserved or asked.
     ///
     /// # Errors
@@ -61,7 +61,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for BackgroundPlace {
     fn drop(&mut self) {
         let (gateway, account) = (Arc::clone(&self.gateway), self.account.clone());
         let (id, tasks) = (std::mem::take(&mut self.id), gateway.settlements.clone());
@@ -75,7 +75,7 @@ impl Drop for Place {
 
 /// A response that is to run in the background.
 pub(super) struct Background {
-    pub(super) place: Place,
+    pub(super) place: BackgroundPlace,
     /// Whether its events are told, now and later.
     pub(super) streams: bool,
 }
@@ -92,7 +92,7 @@ struct Run {
     shelf: Shelf,
     input: Vec<Value>,
     before: Vec<Value>,
-    place: Place,
+    place: BackgroundPlace,
     stage: Stage,
 }
 
@@ -185,7 +185,7 @@ impl Run {
 
     /// Keeps how it stands, until it is cancelled or deleted.
     async fn attend(&self) {
-        let Place { gateway, account, id } = &self.place;
+        let BackgroundPlace { gateway, account, id } = &self.place;
         let (mut looks, mut kept_events, mut has_begun) = (0_u32, 0, false);
         loop {
             tokio::time::sleep(LOOK_INTERVAL).await;

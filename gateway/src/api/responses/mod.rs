@@ -50,7 +50,7 @@ mod resume;
 #[cfg(test)]
 mod tests;
 
-use self::background::{Background, Place};
+use self::background::{Background, BackgroundPlace};
 use self::kept::{Keeping, Shelf};
 pub(super) use self::request::ResponsesRequest;
 use self::response::Head;
@@ -112,7 +112,7 @@ impl Surface for Head {
         head.seals_thoughts = seals_thoughts;
         if is_background {
             let (gateway, id) = (arrival.gateway, response::id(arrival.request));
-            let place = Place::take(gateway, arrival.account, id).await?;
+            let place = BackgroundPlace::take(gateway, arrival.account, id).await?;
             head.background = Some(Background { place, streams });
         }
         Ok((chat, head))

@@ -6,6 +6,23 @@ use crate::problems::wrong;
 use schemas::error::Problem;
 use serde_json::{Map, Value, json};
 
+/// What types a tool may have, as both languages list them.
+#[derive(Clone, Copy)]
+struct Kinds {
+    japanese: &'static str,
+    english: &'static str,
+}
+
+/// Those of a tool of its own.
+const ALONE: Kinds = Kinds {
+    japanese: r#""function"、"custom"、"namespace""#,
+    english: r#""function", "custom" or "namespace""#,
+};
+
+/// Those of a tool in a group.
+const GROUPED: Kinds =
+    Kinds { japanese: r#""function"、"custom""#, english: r#""function" or "custom""# };
+
 /// The tools; `None` when there are none.
 pub(super) fn tools(tools: Option<Vec<Value>>) -> Result<Option<Vec<Value>>, Problem> {
     let mut all = Vec::new();
@@ -13,7 +30,7 @@ pub(super) fn tools(tools: Option<Vec<Value>>) -> Result<Option<Vec<Value>>, Pro
         let place = format!("tools[{number}]");
         match told["type"] == NAMESPACE {
             true => group(told, &place, &mut all)?,
-            false => all.push(tool(told, &place)?),
+            false => all.push(tool(told, &place, ALONE)?),
         }
     }
     Ok(Some(all).filter(|all| !all.is_empty()))
@@ -26,7 +43,7 @@ fn group(group: &Value, place: &str, all: &mut Vec<Value>) -> Result<(), Problem
         return Err(wrong(&format!("{place}.tools"), "ツールの配列", "an array of tools"));
     };
     for (number, told) in tools.iter().enumerate() {
-        let mut tool = tool(told, &format!("{place}.tools[{number}]"))?;
+        let mut tool = tool(told, &format!("{place}.tools[{number}]"), GROUPED)?;
         let of_kind = if tool["type"] == "custom" { "custom" } else { "function" };
         let named = in_chat(namespace, tool[of_kind]["name"].as_str().unwrap_or_default());
         tool[of_kind]["name"] = named.into();
@@ -41,14 +58,13 @@ fn name<'a>(told: &'a Value, place: &str) -> Result<&'a str, Problem> {
     name.ok_or_else(|| wrong(&format!("{place}.name"), "ツールの名前", "the tool's name"))
 }
 
-fn tool(tool: &Value, place: &str) -> Result<Value, Problem> {
+fn tool(tool: &Value, place: &str, kinds: Kinds) -> Result<Value, Problem> {
     let kind = tool.get("type").and_then(Value::as_str);
     let Some(kind @ ("function" | "custom")) = kind else {
-        let japanese =
-            "\"function\"、\"custom\"、\"namespace\"（ほかの種類のツールには対応していません）";
-        let english = "\"function\", \"custom\" or \"namespace\"; tools of other types \
-                       are not supported here";
-        return Err(wrong(&format!("{place}.type"), japanese, english));
+        let Kinds { japanese, english } = kinds;
+        let japanese = format!("{japanese}（ほかの種類のツールには対応していません）");
+        let english = format!("{english}; tools of other types are not supported here");
+        return Err(wrong(&format!("{place}.type"), &japanese, &english));
     };
     name(tool, place)?;
     if kind == "custom" {

@@ -3,7 +3,7 @@
 
 use super::super::again::{Again, read};
 use super::super::asked::Path;
-use super::super::guard::{Customer, Fields, Sent, is_free, once};
+use super::super::guard::{Customer, Fields, Sent, once};
 use super::super::look::{Look, dollars, moment};
 use super::super::texts::{Account, Common};
 use super::{away, missing, room};
@@ -133,26 +133,26 @@ fn switch(t: &Account, who: &Customer, key: &KeyRecordV1) -> Markup {
 /// What a key may not.
 pub(crate) fn limits(t: &Account, key: &KeyRecordV1) -> Markup {
     let numbers = [
-        (t.rpm, key.requests_per_minute_max),
-        (t.tpm, key.tokens_per_minute_max),
-        (t.parallel, key.parallel_max),
+        (t.rpm, key.limits.requests_per_minute_max),
+        (t.tpm, key.limits.tokens_per_minute_max),
+        (t.parallel, key.limits.parallel_max),
     ];
     let periods = [
-        (t.per_day, key.budgets.day_max),
-        (t.per_week, key.budgets.week_max),
-        (t.per_month, key.budgets.month_max),
+        (t.per_day, key.limits.budgets.day_max),
+        (t.per_week, key.limits.budgets.week_max),
+        (t.per_month, key.limits.budgets.month_max),
     ];
     html! {
-        @if is_free(key) { span.soft { (t.none) } }
-        @if let Some(budget) = key.budget_max { span.badge { (dollars(budget)) } " " }
+        @if key.limits.is_empty() { span.soft { (t.none) } }
+        @if let Some(budget) = key.limits.budget_max { span.badge { (dollars(budget)) } " " }
         @for (name, budget) in periods {
             @if let Some(budget) = budget { span.badge { (dollars(budget)) (name) } " " }
         }
-        @if let Some(end) = key.expires_ms { span.badge { "→ " (moment(end)) } " " }
+        @if let Some(end) = key.limits.expires_ms { span.badge { "→ " (moment(end)) } " " }
         @for (name, limit) in numbers {
             @if let Some(limit) = limit { span.badge { (name) " " (limit) } " " }
         }
-        @for model in key.models.iter().flatten() { span.badge { (model) } " " }
+        @for model in key.limits.models.iter().flatten() { span.badge { (model) } " " }
     }
 }
 

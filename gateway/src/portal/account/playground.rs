@@ -85,7 +85,7 @@ fn code(t: &Account, common: &Common) -> Markup {
 }
 
 fn settings(gateway: &Gateway, t: &Account, who: &Customer) -> Markup {
-    let allowed = who.key.models.as_deref();
+    let allowed = who.key.limits.models.as_deref();
     let models = gateway.config.models.iter().filter(|model| {
         model.can(Capability::Chat) && may_use(allowed, model) && gateway.fleet.offers(&model.name)
     });

@@ -7,7 +7,7 @@ use super::super::guard::{Operator, Sent};
 use super::super::look::{Look, dollars, grouped};
 use super::super::texts::Admin;
 use super::{audit, away, room, token};
-use crate::breaker::Standing;
+use crate::breaker::BreakerState;
 use crate::dismissal::{Dismissed, dismiss};
 use crate::state::Gateway;
 use axum::extract::State;
@@ -268,9 +268,9 @@ fn times(of: &Quantiles) -> Markup {
 
 fn standing(gateway: &Gateway, t: &Admin, (model, now): (&Model, Instant)) -> Markup {
     match gateway.breakers.standing(&model.name, now) {
-        Standing::Well => html! { span.badge.good { (t.closed) } },
-        Standing::Trial => html! { span.badge { (t.half_open) } },
-        Standing::Cooling => html! { span.badge.bad { (t.open) } },
+        BreakerState::Closed => html! { span.badge.good { (t.closed) } },
+        BreakerState::HalfOpen => html! { span.badge { (t.half_open) } },
+        BreakerState::Open => html! { span.badge.bad { (t.open) } },
     }
 }
 

@@ -66,6 +66,16 @@ fn each_wrong_field_is_named() {
     }
 }
 
+/// Namespaces don't hold each other, so what is refused in one isn't told of as allowed there.
+#[test]
+fn a_group_in_a_group_is_no_way_out() {
+    let group = json!([{"type": "namespace", "name": "n", "tools": [{"type": "namespace"}]}]);
+    let inside = read(&with("tools", group)).unwrap_err().message;
+    assert!(inside.contains("function") && !inside.contains("namespace"), "{inside}");
+    let alone = read(&with("tools", json!([{"type": "web_search"}]))).unwrap_err().message;
+    assert!(alone.contains("namespace"), "{alone}");
+}
+
 #[test]
 fn each_wrong_item_is_named() {
     let wrongs = [
