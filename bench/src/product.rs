@@ -315,7 +315,9 @@ async fn start_processes(arguments: &Arguments, folder: &Path, config: &Path) ->
     let nats = NatsServer::start(&folder.join("nats"), 0, &environment).await.unwrap();
     let redis = RedisServer::start(&folder.join("redis"), 0, &environment).await.unwrap();
     let (nats_url, redis_url) = (nats.url().to_owned(), redis.url().to_owned());
-    let start = |name: &str, words: &[&str], more: Vec<OsString>| {
+    // Each role as its own user of NATS, as it is deployed.
+    let url_of = |user: &str| nats.url_of(user).unwrap();
+    let start = |name: &str, nats_url: String, words: &[&str], more: Vec<OsString>| {
         let config = ["--config".into(), config.as_os_str().to_owned()];
         let words = words.iter().map(OsString::from);
         let launch = Launch {
@@ -323,7 +325,7 @@ async fn start_processes(arguments: &Arguments, folder: &Path, config: &Path) ->
             program: arguments.program.clone(),
             arguments: words.chain(config).chain(more).collect(),
             environment: vec![
-                ("NATS_URL", nats_url.clone()),
+                ("NATS_URL", nats_url),
                 ("REDIS_URL", redis_url.clone()),
                 ("ADMIN_API_KEY", "admin-key-of-the-bench".to_owned()),
             ],
@@ -331,11 +333,13 @@ async fn start_processes(arguments: &Arguments, folder: &Path, config: &Path) ->
         };
         (name.trim_end_matches(char::is_numeric).to_owned(), ChildProcess::start(launch).unwrap())
     };
-    let (_, mut streams) = start("streams", &["streams", "apply"], Vec::new());
+    let (_, mut streams) = start("streams", nats_url.clone(), &["streams", "apply"], Vec::new());
     assert!(streams.wait().await.unwrap().success(), "streams apply");
-    let mut roles = vec![start("billing", &["worker", "billing"], Vec::new())];
+    let billing = url_of("billing");
+    let mut roles = vec![start("billing", billing, &["worker", "billing"], Vec::new())];
     for number in 0..arguments.workers {
-        roles.push(start(&format!("worker{number}"), &["worker", "provider"], Vec::new()));
+        let (name, worker) = (format!("worker{number}"), url_of("worker-cloud"));
+        roles.push(start(&name, worker, &["worker", "provider"], Vec::new()));
     }
     let mut gateways = Vec::new();
     for number in 0..arguments.gateways {
@@ -343,7 +347,8 @@ async fn start_processes(arguments: &Arguments, folder: &Path, config: &Path) ->
         let (api, metrics) = (address(free_port().unwrap()), address(free_port().unwrap()));
         let more = ["--listen".into(), api.to_string().into(), "--metrics-listen".into()];
         let more = more.into_iter().chain([metrics.to_string().into()]).collect();
-        roles.push(start(&format!("gateway{number}"), &["gateway"], more));
+        let (name, gateway) = (format!("gateway{number}"), url_of("gateway"));
+        roles.push(start(&name, gateway, &["gateway"], more));
         gateways.push(api);
     }
     let places = Places { nats_url, redis_url, gateways };

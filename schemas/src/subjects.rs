@@ -125,6 +125,15 @@ pub fn frames_request(subject: &str) -> Option<&str> {
     subject.rsplit_once('.').map(|(_, request)| request)
 }
 
+/// What subjects begin with on which answers are heard: a client's own, and the server's for who asks
+/// from another account.
+const ANSWERS: [&str; 2] = ["_INBOX.", "_R_."];
+
+/// Whether an answer may be written there.
+pub fn is_inbox(subject: &str) -> bool {
+    ANSWERS.iter().any(|beginning| subject.starts_with(beginning))
+}
+
 /// The beginning of all subjects on which a user of NATS hears answers: nats.conf lets nobody else
 /// listen there.
 pub fn inbox(user: &str) -> String {

@@ -408,3 +408,90 @@ async fn who_may_not_use_the_way_past_the_queue_learns_it() {
     drop(bus);
     world.finish().await;
 }
+
+/// What stands last on a subject of a stream: its sequence.
+async fn last_on(world: &World, stream: &str, subject: &str) -> Option<u64> {
+    let stream = world.bus().jetstream().get_stream(stream).await.unwrap();
+    stream.get_last_raw_message_by_subject(subject).await.ok().map(|message| message.sequence)
+}
+
+/// A server writes its answers with its own rights: a worker that names another subject for them
+/// must not write there through it.
+#[tokio::test]
+async fn nobody_writes_for_a_worker_what_it_may_not_write_itself() {
+    let mut world = World::builder().own_users().start().await;
+    let key = world.key(1_000_000).await;
+    let spy = world.spy().await;
+    assert_eq!(world.client(&key).ask("fast", "hello").await.content(), "hello");
+    world.wait_for_ends(1, 0).await;
+    let seen = spy.messages().await;
+    let gateway = seen.iter().find_map(|(subject, _)| subject.strip_prefix("tok.")).unwrap();
+    let claims = format!("gw.{}.claim", gateway.split('.').next().unwrap());
+
+    let intruder = Intruder::connect(&world.servers().nats_url_of("worker-cloud")).await;
+    let part = subjects::partition(&key.account);
+    let laid = format!("led.{part}.{}.use.laid{FORGED}", key.account);
+    let fact = Fact::Grant { unique: "gift".into(), note: String::new() };
+    let gift = EventV1 { account: key.account.clone(), at_ms: 1, amount: MicroUsd(9), fact };
+    let gift = serde_json::to_string(&LedgerEvent::V1(gift)).unwrap();
+    let jetstream = async_nats::jetstream::new(intruder.client.clone());
+    jetstream.publish(laid.clone(), gift.into()).await.unwrap().await.unwrap();
+
+    let direct = format!("$JS.API.DIRECT.GET.LEDGER.{laid}");
+    let pull = "$JS.API.CONSUMER.MSG.NEXT.CHAT.cloud";
+    let deputies =
+        [(direct.as_str(), ""), (claims.as_str(), "x"), (claims.as_str(), ""), (&laid, "x")];
+    let targets = [
+        ("LEDGER", subjects::ledger(&key.account, "grant", "gift")),
+        ("LEDGER", subjects::ledger(&key.account, "topup", "payment")),
+        ("KV_KEYS", format!("$KV.KEYS.{}", key.id)),
+        ("KV_KEYS", "$KV.KEYS.key_of_its_own".to_owned()),
+        ("KV_ACCOUNTS", format!("$KV.ACCOUNTS.{}", key.account)),
+        ("KV_ACCOUNTS", "$KV.ACCOUNTS.seal.ledger".to_owned()),
+    ];
+    let mut before = Vec::new();
+    for (stream, target) in &targets {
+        before.push(last_on(&world, stream, target).await);
+    }
+    assert!(before[2].is_some() && before[4].is_some() && before[5].is_some(), "{before:?}");
+    for (_, target) in &targets {
+        for (deputy, body) in deputies {
+            let (deputy, target) = (deputy.to_owned(), target.clone());
+            intruder.client.publish_with_reply(deputy, target, body.into()).await.unwrap();
+        }
+        // Nobody waits for a job: its answer comes when the time is over.
+        let asked = r#"{"batch":1,"expires":1000000}"#;
+        intruder.client.publish_with_reply(pull, target.clone(), asked.into()).await.unwrap();
+    }
+    // What is asked for in the same order and heard has been answered behind all of that.
+    for (deputy, body) in deputies {
+        let heard = intruder.client.request(deputy.to_owned(), body.into());
+        harness::within("an answer", heard).await.unwrap();
+    }
+    for ((stream, target), before) in targets.iter().zip(before) {
+        assert_eq!(last_on(&world, stream, target).await, before, "{target}");
+    }
+    assert_eq!(world.client(&key).ask("fast", "again").await.content(), "again");
+    let charged: i64 = world.uses().await.iter().map(|(_, charge)| charge).sum();
+    wait_until("only charges count", async || world.balance(&key).await == 1_000_000 - charged)
+        .await;
+    drop(intruder);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_worker_of_its_own_account_is_missed_at_once() {
+    let mut world = World::builder().own_users().start().await;
+    let key = world.key(1_000_000).await;
+    assert_eq!(world.client(&key).ask("fast", "hello").await.content(), "hello");
+    let intruder = Intruder::connect(&world.servers().nats_url_of("worker-cloud")).await;
+    let gateway = Intruder::connect(&world.servers().nats_url_of("gateway")).await;
+    let mut departures = gateway.client.subscribe(subjects::DEPARTURES).await.unwrap();
+    gateway.client.flush().await.unwrap();
+    intruder.client.drain().await.unwrap();
+    let told = harness::within("its departure", departures.next()).await.unwrap();
+    let told = String::from_utf8_lossy(&told.payload).into_owned();
+    assert!(told.contains("worker-cloud"), "{told}");
+    drop((intruder, gateway));
+    world.finish().await;
+}

@@ -88,7 +88,8 @@ pub(super) async fn serve(core: &Arc<Core>) -> Result<(), BusError> {
 }
 
 async fn answer(core: &Core, message: async_nats::Message) {
-    let Some(reply) = message.reply else { return };
+    // An answer is written with our rights: nobody names another subject for it.
+    let Some(reply) = message.reply.filter(|reply| subjects::is_inbox(reply)) else { return };
     if message.payload.is_empty() {
         // A worker asks whether we live; that we answer is the answer.
         drop(core.bus.client().publish(reply, bytes::Bytes::new()).await);
