@@ -95,9 +95,16 @@ impl Supervised {
             let started = tokio::time::Instant::now();
             match self.start() {
                 Ok(mut child) => tokio::select! {
-                    status = child.wait() => {
-                        tracing::error!(?status, "the rakuten worker fell; it is started again");
-                    }
+                    status = child.wait() => match status {
+                        // Told to leave by the operator (`/api/workers/…/drain`).
+                        Ok(status) if status.success() => tracing::info!(
+                            "the rakuten worker has ended as it was asked to; a fresh one is started"
+                        ),
+                        status => tracing::error!(
+                            ?status,
+                            "the rakuten worker fell; it is started again"
+                        ),
+                    },
                     () = stop.cancelled() => return child.stop(CHILD_END_MAX * 2).await,
                 },
                 Err(error) => tracing::error!(%error, "the rakuten worker can't be started"),

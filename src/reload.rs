@@ -26,10 +26,20 @@ pub(crate) struct Reload {
     pub(crate) adjust: fn(&mut Config),
     /// What this role takes of another one: an error keeps the old.
     pub(crate) check: fn(&Config) -> Result<(), Failure>,
-    /// Whether this role goes on with what it began with, whatever changes.
-    pub(crate) takes_nothing: bool,
+    /// Who it is that goes on with what it began with, whatever changes; nothing for a role that
+    /// takes a change.
+    pub(crate) goes_on: Option<GoesOn>,
     /// Where it is counted.
     pub(crate) metrics: Option<Metrics>,
+}
+
+/// A role that takes no change before its next start.
+#[derive(Clone, Copy)]
+pub(crate) struct GoesOn {
+    /// What it is called.
+    pub(crate) role: &'static str,
+    /// Whether another configuration would change it.
+    pub(crate) is_changed: fn(&Config, &Config) -> bool,
 }
 
 impl Reload {
@@ -100,15 +110,15 @@ impl Reload {
         sender: &watch::Sender<Arc<Config>>,
     ) {
         (self.adjust)(&mut config);
+        if let Some(GoesOn { role, is_changed }) = self.goes_on {
+            self.count("unchanged");
+            if is_changed(&config, &self.running) {
+                tracing::warn!(role, "it goes on as it began: its next start takes what changed");
+            }
+            return;
+        }
         for change in told {
             tracing::info!(%change, "the configuration changes");
-        }
-        if self.takes_nothing && config != *self.running {
-            self.count("unchanged");
-            return tracing::warn!(
-                changes = told.len(),
-                "this process goes on as it began: what changed is taken at its next start only"
-            );
         }
         let waits = config.stay(&self.running);
         if !waits.is_empty() {

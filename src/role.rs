@@ -4,7 +4,7 @@ use crate::command_line::{
     Command, CommandLine, ConfigFile, Gateway, MetricsPort, Plain, Rakuten, Worker,
 };
 use crate::endpoints::Endpoints;
-use crate::reload::Reload;
+use crate::reload::{GoesOn, Reload};
 use crate::{provider, tools, up};
 use gateway::{Dependencies, Listeners};
 use infra::bus::Bus;
@@ -170,7 +170,7 @@ fn reload(file: &ConfigFile, environment: &Environment, config: &Arc<Config>) ->
         running: Arc::clone(config),
         adjust: |_| {},
         check: |_| Ok(()),
-        takes_nothing: false,
+        goes_on: None,
         metrics: None,
     }
 }
@@ -294,11 +294,11 @@ async fn call_vendors(
     Ok(ran.map(|()| ExitCode::SUCCESS)?)
 }
 
-/// Watches a configuration of which this role takes nothing before its next start: a change is told
-/// in the log, and SIGHUP ends nothing.
-fn only_tells(reload: Reload, port: &Port) -> watch::Receiver<Arc<Config>> {
+/// Watches a configuration of which this role takes nothing before its next start: a change of what
+/// it has read is told in the log, and SIGHUP ends nothing.
+fn only_tells(reload: Reload, goes_on: GoesOn, port: &Port) -> watch::Receiver<Arc<Config>> {
     let metrics = Some(port.metrics.clone());
-    Reload { metrics, takes_nothing: true, ..reload }.watch(&port.tasks)
+    Reload { metrics, goes_on: Some(goes_on), ..reload }.watch(&port.tasks)
 }
 
 async fn run_billing(arguments: Plain, environment: Environment) -> Result<ExitCode, Failure> {
@@ -312,7 +312,8 @@ async fn run_billing(arguments: Plain, environment: Environment) -> Result<ExitC
     let port = Port::open(arguments.port, (&bus, Some(&store)), false, &stop).await?;
     let reload = reload(&arguments.config, &environment, &config);
     // Nothing of billing changes while it runs.
-    let _configs = only_tells(reload, &port);
+    let goes_on = GoesOn { role: "billing", is_changed: |config, running| config != running };
+    let _configs = only_tells(reload, goes_on, &port);
     let billing = worker_billing::Billing { bus, store, metrics: port.metrics.clone(), payments };
     worker_billing::run(billing, stop.clone()).await;
     port.close().await;
@@ -336,7 +337,17 @@ async fn run_rakuten(arguments: Rakuten, environment: Environment) -> Result<Exi
     let running = Arc::new(config.clone());
     let reload = reload(&arguments.config, &environment, &running);
     // How a model of our own runs changes at the next start.
-    let _configs = only_tells(reload, &port);
+    let goes_on = GoesOn {
+        role: "worker rakuten",
+        is_changed: |config, running| {
+            let own = |config: &Config| -> Vec<Arc<Model>> {
+                config.models.iter().filter(|model| model.llama.is_some()).cloned().collect()
+            };
+            let others = |config: &Config| (config.workers.clone(), config.queue.clone());
+            own(config) != own(running) || others(config) != others(running)
+        },
+    };
+    let _configs = only_tells(reload, goes_on, &port);
     if let (Some(address), Some(file)) = (&arguments.fetch, &file) {
         tokio::select! {
             () = stop.cancelled() => return Ok(ExitCode::SUCCESS),

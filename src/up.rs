@@ -130,7 +130,7 @@ pub(crate) async fn up(
         running: Arc::clone(&config),
         adjust: drain_soon,
         check: |config| worker_provider::check(config).map_err(Failure::new),
-        takes_nothing: false,
+        goes_on: None,
         metrics: None,
     };
     let roles = Roles::start(reload, (bus.clone(), store), listeners, &running, &stop)?;

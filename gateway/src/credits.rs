@@ -198,7 +198,12 @@ pub(crate) fn not_recorded() -> Problem {
 
 /// An amount as a client writes it: USD, an exact decimal.
 pub(crate) fn usd(number: &serde_json::Number) -> Result<MicroUsd, ()> {
-    let amount = MicroUsd::from_decimal(&number.to_string()).map_err(drop)?;
+    // The shortest decimal of a float, without the exponent that JSON may write it with.
+    let decimal = match number.as_f64() {
+        Some(float) if number.is_f64() => float.to_string(),
+        _ => number.to_string(),
+    };
+    let amount = MicroUsd::from_decimal(&decimal).map_err(drop)?;
     if amount.0 < 0 { Err(()) } else { Ok(amount) }
 }
 
@@ -209,6 +214,27 @@ mod tests {
     use infra::environment::Environment;
     use schemas::usage::Usage;
     use serde_json::json;
+
+    #[test]
+    fn amounts_are_read_to_the_sixth_digit() {
+        for (written, amount) in [
+            ("0.000001", 1),
+            ("1e-6", 1),
+            ("0.00001", 10),
+            ("5E1", 50_000_000),
+            ("12.5", 12_500_000),
+            ("10", 10_000_000),
+            ("0.123456", 123_456),
+            ("9007199254.740993", 9_007_199_254_740_993),
+        ] {
+            let number: serde_json::Number = serde_json::from_str(written).unwrap();
+            assert_eq!(usd(&number), Ok(MicroUsd(amount)), "{written}");
+        }
+        for refused in ["-1", "0.0000001", "1e300", "1e-300", "-0.000001"] {
+            let number: serde_json::Number = serde_json::from_str(refused).unwrap();
+            assert_eq!(usd(&number), Err(()), "{refused}");
+        }
+    }
 
     #[test]
     fn japanese_is_never_under_its_bytes() {

@@ -2,12 +2,12 @@
 //! the balance. Once it is written the grant has succeeded, whatever comes then: who is told that
 //! it failed gives it again.
 
-use super::{keys, told};
+use super::{OPERATORS_ONLY, keys, told};
 use crate::command_line::CreditsCommand;
 use crate::endpoints::Endpoints;
 use crate::role::Failure;
 use gateway::auth::issue;
-use infra::bus::Bus;
+use infra::bus::{Bus, BusError};
 use infra::environment::Environment;
 use infra::store::balances::Balance;
 use schemas::ids::AccountId;
@@ -35,11 +35,13 @@ pub(super) async fn run(
             let (bus, store) = (endpoints.bus("credits").await?, endpoints.store().await?);
             is_there(&bus, &account).await?;
             let unique = unique.unwrap_or_else(keys::fresh_unique);
-            issue::grant(&bus, &account, amount, &unique, &note).await.map_err(|error| {
-                Failure::new(format!(
+            let grant = issue::grant(&bus, &account, amount, &unique, &note);
+            bus.unless_denied(OPERATORS_ONLY, grant).await.map_err(|error| match error {
+                BusError::Denied(_) => Failure::new(error),
+                _ => Failure::new(format!(
                     "{error}: the grant may be written all the same; repeat the command with \
                      `--unique {unique}`, which gives nothing twice"
-                ))
+                )),
             })?;
             let balance =
                 match super::ledger::wait_until_applied(&bus, &store, APPLY_WAIT_MAX).await {
@@ -67,7 +69,7 @@ pub(super) fn no_grant(amount: MicroUsd) -> String {
 }
 
 async fn is_there(bus: &Bus, account: &AccountId) -> Result<(), Failure> {
-    let found = bus.account(account).await?;
+    let found = bus.unless_denied(OPERATORS_ONLY, bus.account(account)).await?;
     found.map(drop).ok_or_else(|| Failure::new(format!("there is no account {account}")))
 }
 

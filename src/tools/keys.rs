@@ -1,6 +1,6 @@
 //! `keys …`: what `/api/keys` does, for those who have no gateway at hand.
 
-use super::{say, told};
+use super::{OPERATORS_ONLY, say, told};
 use crate::command_line::KeysCommand;
 use crate::endpoints::Endpoints;
 use crate::role::Failure;
@@ -27,22 +27,19 @@ pub(super) async fn run(
                 Failure::usage("--name: write a name of 1 to 200 characters on one line")
             })?;
             let bus = Endpoints::find(environment, &data.data)?.bus("keys").await?;
-            create(&bus, name, credit, account, json).await?;
+            let made = create(&bus, name, credit, account, json);
+            bus.unless_denied(OPERATORS_ONLY, made).await?;
         }
         KeysCommand::List { json, data } => {
             let bus = Endpoints::find(environment, &data.data)?.bus("keys").await?;
-            for record in all(&bus).await? {
+            for record in bus.unless_denied(OPERATORS_ONLY, all(&bus)).await? {
                 list(&record, json)?;
             }
         }
         KeysCommand::Delete { key, json, data } => {
             let bus = Endpoints::find(environment, &data.data)?.bus("keys").await?;
             let wanted = KeyId::parse(key)?;
-            let found = all(&bus).await?.into_iter().find(|record| record.key == wanted);
-            let record = found.ok_or_else(|| {
-                Failure::new(format!("there is no key {wanted}: `fly-llm keys list` shows all"))
-            })?;
-            issue::revoke(&bus, &record.key).await?;
+            bus.unless_denied(OPERATORS_ONLY, delete(&bus, &wanted)).await?;
             let line = json!({"key_id": wanted, "deleted": true});
             told(json, line, format!("{wanted} is deleted"))?;
         }
@@ -79,6 +76,15 @@ async fn create(
         return say(json!({"key": key, "key_id": record.key, "account": account}).to_string());
     }
     say(format!("key      {key}   (shown once)\nkey_id   {}\naccount  {account}", record.key))
+}
+
+async fn delete(bus: &Bus, wanted: &KeyId) -> Result<(), Failure> {
+    let found = all(bus).await?.into_iter().find(|record| record.key == *wanted);
+    let record = found.ok_or_else(|| {
+        Failure::new(format!("there is no key {wanted}: `fly-llm keys list` shows all"))
+    })?;
+    issue::revoke(bus, &record.key).await?;
+    Ok(())
 }
 
 /// All live keys, oldest first.

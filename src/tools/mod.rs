@@ -34,6 +34,9 @@ use std::io::Write;
 use std::process::ExitCode;
 use std::time::Duration;
 
+/// What a tool says whose user of NATS may not do what it does.
+const OPERATORS_ONLY: &str = "the tools are for the operator's user, not for a role's";
+
 /// How long a health check may take.
 const HEALTHCHECK_SECONDS_MAX: Duration = Duration::from_secs(3);
 

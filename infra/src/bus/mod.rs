@@ -253,6 +253,27 @@ impl Bus {
         self.denials.clone()
     }
 
+    /// Does some work, and ends it as soon as NATS refuses our user anything: no answer ever comes to
+    /// what is refused. The advice is added to what NATS says.
+    ///
+    /// # Errors
+    /// [`BusError::Denied`], or as the work.
+    pub async fn unless_denied<T, E: From<BusError>>(
+        &self,
+        advice: &str,
+        work: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E> {
+        let mut denials = self.denials();
+        denials.borrow_and_update();
+        tokio::select! {
+            done = work => done,
+            Ok(()) = denials.changed() => {
+                let said = denials.borrow().clone().unwrap_or_default();
+                Err(BusError::Denied(format!("{said}; {advice}")).into())
+            }
+        }
+    }
+
     /// Whether our user may not use the way past the queue: its nats.conf is older than that way.
     pub fn is_direct_denied(&self) -> bool {
         self.direct_denied.load(Ordering::Relaxed)

@@ -44,15 +44,8 @@ impl Bus {
         queue: &Queue,
         pools: &[String],
     ) -> Result<(), BusError> {
-        let mut denials = self.denials();
-        denials.borrow_and_update();
-        tokio::select! {
-            made = self.make_missing(queue, pools) => made,
-            Ok(()) = denials.changed() => {
-                let said = denials.borrow().clone().unwrap_or_default();
-                Err(BusError::Denied(format!("{said}; run `fly-llm streams apply` first")))
-            }
-        }
+        let advice = "run `fly-llm streams apply` first";
+        self.unless_denied(advice, self.make_missing(queue, pools)).await
     }
 
     async fn make_missing(&self, queue: &Queue, pools: &[String]) -> Result<(), BusError> {

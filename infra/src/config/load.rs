@@ -162,9 +162,17 @@ fn apply_environment(config: &mut Config, environment: &Environment) -> Result<(
         if !base.starts_with("http://") && !base.starts_with("https://") {
             return Err(variable(RAKUTEN_LLM_API_BASE, "write a URL such as http://HOST:8080/v1"));
         }
-        config.models = serve_llama_elsewhere(&config.models, base);
+        config.models = serve_llama_elsewhere(&config.models, &base_with_path(base));
     }
     Ok(())
+}
+
+/// A base URL as OpenAI's clients write it, with `/v1`: added where there is no path at all, because
+/// a server's address alone is what people know of it.
+fn base_with_path(base: &str) -> String {
+    let base = base.trim_end_matches('/');
+    let has_path = base.split_once("://").is_some_and(|(_, rest)| rest.contains('/'));
+    if has_path { base.to_owned() } else { format!("{base}/v1") }
 }
 
 /// With a base URL our own models are called there, over OpenAI's protocol. They stay local.
@@ -173,7 +181,7 @@ fn serve_llama_elsewhere(models: &Catalogue, base: &str) -> Catalogue {
         let mut model = Model::clone(model);
         if model.vendor == Vendor::Llama {
             model.vendor = Vendor::Compatible;
-            model.api_base = Some(base.trim_end_matches('/').to_owned());
+            model.api_base = Some(base.to_owned());
             model.llama = None;
             model.moved = true;
         }
@@ -270,6 +278,20 @@ mod tests {
         assert_eq!(price.input.0, 150_000);
         assert_eq!(price.cached_input.0, 75_000);
         assert_eq!(price.output.0, 600_000);
+    }
+
+    #[test]
+    fn a_servers_address_alone_is_enough() {
+        for (given, base) in [
+            ("http://127.0.0.1:1/", "http://127.0.0.1:1/v1"),
+            ("https://rakuten.example", "https://rakuten.example/v1"),
+            ("https://rakuten.example/llm/", "https://rakuten.example/llm"),
+        ] {
+            let environment = Environment::of([("RAKUTEN_LLM_API_BASE", given)]);
+            let config = Config::load(None, &environment).unwrap();
+            let rakuten = config.models.get("rakuten-llm").unwrap();
+            assert_eq!(rakuten.api_base.as_deref(), Some(base), "{given}");
+        }
     }
 
     #[test]

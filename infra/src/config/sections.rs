@@ -482,7 +482,7 @@ impl Default for Stripe {
             public_url: None,
             call_seconds_max: 10,
             credit_days: 180,
-            custom_usd_min: schemas::money::MicroUsd(5_000_000),
+            custom_usd_min: schemas::money::MicroUsd(10_000_000),
             custom_usd_max: schemas::money::MicroUsd(1_000_000_000),
             jpy_per_usd: 100,
             seller_name: "Fly-LLM".into(),
