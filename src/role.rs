@@ -34,6 +34,10 @@ pub(crate) const EXIT_USAGE: u8 = 64;
 /// The configuration that is read when none is named.
 const CONFIG_HERE: &str = "config.yaml";
 
+/// The shortest key of the operator that is taken, in characters: as random letters and digits they
+/// are 119 bits. How random they are nobody can see.
+const ADMIN_KEY_CHARACTERS_MIN: usize = 20;
+
 /// How long the port may take to close.
 const PORT_END_MAX: Duration = Duration::from_secs(2);
 
@@ -191,9 +195,25 @@ pub(crate) fn stopped_by_signal() -> CancellationToken {
     stop
 }
 
+/// The operator's key.
+///
+/// # Errors
+/// When it could be guessed.
+pub(crate) fn admin_key(environment: &Environment) -> Result<Option<Secret>, Failure> {
+    let Some(key) = environment.get(ADMIN_API_KEY) else { return Ok(None) };
+    if key.chars().count() < ADMIN_KEY_CHARACTERS_MIN {
+        return Err(Failure::usage(format!(
+            "{ADMIN_API_KEY} could be guessed, and whoever has it has all accounts: write \
+             {ADMIN_KEY_CHARACTERS_MIN} characters or more, such as those of `openssl rand -hex 32`"
+        )));
+    }
+    Ok(Some(Secret::new(key)))
+}
+
 async fn run_gateway(arguments: Gateway, environment: Environment) -> Result<ExitCode, Failure> {
     let config = read_config(&arguments.config, &environment)?;
-    if environment.get(ADMIN_API_KEY).is_none() {
+    let admin_key = admin_key(&environment)?;
+    if admin_key.is_none() {
         tracing::warn!(
             "ADMIN_API_KEY is not set: this gateway has no operator, so nobody can make keys or \
              grant credit through it: set it to a long random text"
@@ -216,7 +236,7 @@ async fn run_gateway(arguments: Gateway, environment: Environment) -> Result<Exi
         bus,
         store,
         metrics: counted,
-        admin_key: environment.get(ADMIN_API_KEY).map(Secret::new),
+        admin_key,
     };
     gateway::run(Listeners { api, metrics }, dependencies, stop.clone()).await?;
     tasks.stop().cancel();

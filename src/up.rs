@@ -15,7 +15,7 @@ use infra::children::nats::NatsServer;
 use infra::children::redis::RedisServer;
 use infra::children::write_private;
 use infra::config::Config;
-use infra::environment::{ADMIN_API_KEY, Environment};
+use infra::environment::Environment;
 use infra::metrics::Metrics;
 use infra::net::PromptListener;
 use infra::secret::Secret;
@@ -288,8 +288,8 @@ async fn secrets(
             secrets
         }
     };
-    if let Some(admin_key) = environment.get(ADMIN_API_KEY) {
-        secrets.admin_key = admin_key.to_owned();
+    if let Some(admin_key) = role::admin_key(environment)? {
+        secrets.admin_key = admin_key.reveal().to_owned();
     }
     Ok(secrets)
 }

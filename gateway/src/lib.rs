@@ -156,7 +156,8 @@ pub async fn run(
 ) -> Result<(), GatewayError> {
     let background = Tasks::new();
     let configs = dependencies.configs.clone();
-    let gateway = Gateway::new(dependencies, background.clone(), stop.clone())?;
+    let sealer = dependencies.bus.sealer().await?;
+    let gateway = Gateway::new(dependencies, &sealer, background.clone(), stop.clone())?;
     let listening = [&listeners.api, &listeners.metrics].map(PromptListener::local_address);
     let listening = listening.map(|address| address.map_or_else(|_| "–".into(), |a| a.to_string()));
     gateway.front.listening.get_or_init(|| listening);

@@ -16,6 +16,7 @@ use crate::line::Line;
 use crate::pii;
 use crate::portal::Front;
 use infra::bus::Bus;
+use infra::bus::seal::Sealer;
 use infra::config::{Config, Privacy};
 use infra::metrics::Metrics;
 use infra::secret::Secret;
@@ -118,6 +119,7 @@ impl Deref for Gateway {
 impl Gateway {
     pub(crate) fn new(
         given: Dependencies,
+        sealer: &Sealer,
         background: Tasks,
         leaving: CancellationToken,
     ) -> Result<Arc<Self>, GatewayError> {
@@ -140,7 +142,7 @@ impl Gateway {
             roomy: Roomy::default(),
             entrance: Arc::default(),
             desk: Desk::new(&config)?,
-            front: Front::new(given.admin_key.as_ref()),
+            front: Front::new(sealer, given.admin_key.as_ref()),
             admin_key: given.admin_key,
             leaving,
             background,

@@ -16,9 +16,10 @@ const STREAMS_FILE: &str = "infra/src/bus/streams.rs";
 const KEYS_FILE: &str = "infra/src/store/keys.rs";
 
 /// Items of the subjects' file that are no subject, stream or bucket.
-const NO_SUBJECTS: [&str; 8] = [
+const NO_SUBJECTS: [&str; 9] = [
     "token",
     "partition",
+    "is_inbox",
     "frames_request",
     "direct_refused_names",
     "DIRECT_PREFIX",

@@ -68,6 +68,7 @@ use crate::state::Gateway;
 use attempts::Attempts;
 use axum::Router;
 use axum::routing::{get, post};
+use infra::bus::seal::Sealer;
 use infra::secret::Secret;
 use maud::{Markup, html};
 use session::Seal;
@@ -82,10 +83,10 @@ pub(crate) struct Front {
 }
 
 impl Front {
-    /// Gateways with the same admin key know each other's sessions.
-    pub(crate) fn new(admin_key: Option<&Secret>) -> Self {
+    /// Gateways of one ledger with the same admin key know each other's sessions.
+    pub(crate) fn new(sealer: &Sealer, admin_key: Option<&Secret>) -> Self {
         Self {
-            seal: Seal::new(admin_key),
+            seal: Seal::new(sealer, admin_key),
             attempts: Attempts::default(),
             listening: OnceLock::new(),
         }

@@ -1,11 +1,12 @@
-//! Sessions: a cookie that only gateways with the same admin key can make or read. No session is
-//! stored, so any gateway serves any visitor, and a customer's session ends in the moment when the
-//! key is deleted. One that was signed out of is remembered by a digest until it would have ended.
-//! A session must never be told to a script or written to a log.
+//! Sessions: a cookie that only gateways of one ledger with the same admin key can make or read.
+//! No session is stored, so any gateway serves any visitor, and a customer's session ends in the
+//! moment when the key is deleted. One that was signed out of is remembered by a digest until it
+//! would have ended. A session must never be told to a script or written to a log.
 
 use crate::auth::sha256_hex;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
+use infra::bus::seal::Sealer;
 use infra::secret::Secret;
 use rand::RngExt;
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
@@ -13,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 /// What the sealing key is derived with: sessions are good for nothing else.
-const PURPOSE: &[u8] = b"fly-llm portal sessions 1";
+const PURPOSE: &str = "fly-llm portal sessions 2";
 
 /// Longest cookie that is looked at, in bytes.
 const SEALED_BYTES_MAX: usize = 2_048;
@@ -77,17 +78,14 @@ impl Session {
 pub(crate) struct Seal(Option<LessSafeKey>);
 
 impl Seal {
-    /// Gateways with the same admin key read each other's sessions. Without one, sessions end with
-    /// their gateway.
-    pub(crate) fn new(admin_key: Option<&Secret>) -> Self {
-        let material = match admin_key {
-            Some(secret) => secret.reveal().as_bytes().to_vec(),
-            None => rand::rng().random::<[u8; 32]>().to_vec(),
-        };
+    /// Gateways of one ledger with the same admin key read each other's sessions. The ledger's
+    /// secret is random: a customer, who has a cookie, can't find the admin key by guessing at home.
+    pub(crate) fn new(sealer: &Sealer, admin_key: Option<&Secret>) -> Self {
         let mut digest = Sha256::new();
-        digest.update(PURPOSE);
-        digest.update([0]);
-        digest.update(material);
+        digest.update(sealer.derived(PURPOSE));
+        if let Some(admin_key) = admin_key {
+            digest.update(admin_key.reveal());
+        }
         // A digest has the key's length, so there always is one.
         Self(UnboundKey::new(&CHACHA20_POLY1305, &digest.finalize()).ok().map(LessSafeKey::new))
     }
@@ -123,18 +121,20 @@ mod tests {
 
     #[test]
     fn a_session_opens_until_it_ends_and_nowhere_else() {
-        let admin = Secret::new("admin");
-        let seal = Seal::new(Some(&admin));
+        let (ledger, admin) = (Sealer::fresh(), Secret::new("admin"));
+        let seal = Seal::new(&ledger, Some(&admin));
         let session = Session::begin(Who::Customer("sk-fly-secret".into()), 1_000);
         let sealed = seal.close(&session).unwrap();
         assert!(!sealed.contains("secret"));
-        let opened = Seal::new(Some(&admin)).open(&sealed, 1_000).unwrap();
+        let opened = Seal::new(&ledger, Some(&admin)).open(&sealed, 1_000).unwrap();
         assert!(matches!(&opened.who, Who::Customer(secret) if secret == "sk-fly-secret"));
         assert!(opened.owns(&session.token()) && !opened.owns("") && !opened.owns("x"));
         assert!(seal.open(&sealed, session.ends_ms).is_none(), "it is over");
-        let other = Seal::new(Some(&Secret::new("other")));
+        let other = Seal::new(&ledger, Some(&Secret::new("other")));
         assert!(other.open(&sealed, 1_000).is_none(), "another admin key");
-        assert!(Seal::new(None).open(&sealed, 1_000).is_none());
+        assert!(Seal::new(&ledger, None).open(&sealed, 1_000).is_none());
+        let elsewhere = Seal::new(&Sealer::fresh(), Some(&admin));
+        assert!(elsewhere.open(&sealed, 1_000).is_none(), "another ledger");
         for at in 0..sealed.len() {
             let mut forged = sealed.clone().into_bytes();
             forged[at] = if forged[at] == b'A' { b'B' } else { b'A' };

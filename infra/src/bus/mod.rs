@@ -253,8 +253,8 @@ impl Bus {
         self.denials.clone()
     }
 
-    /// Does some work, and ends it as soon as NATS refuses our user anything: no answer ever comes to
-    /// what is refused. The advice is added to what NATS says.
+    /// Does some work, and ends it as soon as NATS refuses our user anything: no answer ever comes
+    /// to what is refused. The advice is added to what NATS says.
     ///
     /// # Errors
     /// [`BusError::Denied`], or as the work.

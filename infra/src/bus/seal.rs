@@ -29,7 +29,7 @@ const SEAL_BYTES_MAX: usize = 20 + 1 + 2 * 32;
 /// a ledger that has ends already: their workers are to be replaced meanwhile.
 const UPGRADE_TIME_MS: u64 = 3_600_000;
 
-/// Begins what is sealed, so that the secret's other uses, if ever there are any, don't mix.
+/// Begins what is sealed, so that the secret's other uses ([`Sealer::derived`]) don't mix.
 const PURPOSE: &str = "fly-llm end of a request 1";
 
 /// The secret as it lies in NATS.
@@ -57,9 +57,24 @@ pub struct Sealer {
 }
 
 impl Sealer {
+    /// One of a ledger that nobody else has.
+    pub fn fresh() -> Self {
+        let secret: [u8; SECRET_BYTES] = rand::random();
+        Self { key: hmac::Key::new(hmac::HMAC_SHA256, &secret), from_ms: 0 }
+    }
+
     fn of(record: &SealRecordV1) -> Option<Self> {
         let secret = bytes_of(&record.secret).filter(|secret| secret.len() >= SECRET_BYTES)?;
         Some(Self { key: hmac::Key::new(hmac::HMAC_SHA256, &secret), from_ms: record.from_ms })
+    }
+
+    /// A secret for another purpose than ends of requests: the same in every gateway, and no way
+    /// back to this one.
+    pub fn derived(&self, purpose: &str) -> [u8; SECRET_BYTES] {
+        let mut secret = [0; SECRET_BYTES];
+        let tag = hmac::sign(&self.key, purpose.as_bytes());
+        secret.iter_mut().zip(tag.as_ref()).for_each(|(to, from)| *to = *from);
+        secret
     }
 
     /// The seal of a request: whose it is, and the most that it may cost.

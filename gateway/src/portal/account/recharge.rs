@@ -43,7 +43,7 @@ pub(super) fn section(
             (again.told(look, WISHING))
             (form((look, again), who, record))
             @if record.wish.is_some() || record.card.is_some() {
-                form method="post" action="/account/recharge/end" {
+                form.after method="post" action="/account/recharge/end" {
                     input type="hidden" name="token" value=(token(who));
                     button.second type="submit" { (t.end) }
                 }

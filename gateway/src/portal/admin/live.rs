@@ -190,7 +190,7 @@ fn workers(gateway: &Gateway, t: &Admin, who: &Operator) -> Markup {
                 td aria-hidden="true" {}
             } }
             tbody { @for (advert, connected) in &workers { tr {
-                td { code { (advert.worker) } }
+                td { code.cut title=(advert.worker) { (advert.worker) } }
                 td { (advert.pool) }
                 td.number { (advert.slots_free) " / " (advert.slots) }
                 td.badges { (some_models(&advert.models)) }
