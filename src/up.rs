@@ -101,6 +101,7 @@ pub(crate) async fn up(
     let mut config = role::read_config(&arguments.config, &environment)?;
     drain_soon(&mut config);
     let config = Arc::new(config);
+    let admin_key = role::admin_key(&environment)?;
     let api = role::address(arguments.listen, &config.gateway.listen)?;
     let metrics = role::address(arguments.metrics_listen, &config.gateway.metrics_listen)?;
     let listeners = Listeners {
@@ -114,7 +115,7 @@ pub(crate) async fn up(
     let bus = endpoints.bus("up").await?;
     bus.apply_streams(&config.queue, &config.models.pools()).await?;
     let store = endpoints.store().await?.in_time_zone(config.budget.time_zone);
-    let secrets = secrets(&arguments.data, kept, &bus, &environment).await?;
+    let secrets = secrets(&arguments.data, kept, &bus, admin_key.as_ref()).await?;
     let running = Running {
         base_url: format!("http://{}/v1", listeners.api.local_address()?),
         metrics_url: format!("http://{}/metrics", listeners.metrics.local_address()?),
@@ -260,7 +261,7 @@ async fn secrets(
     data: &Path,
     kept: Option<Secrets>,
     bus: &Bus,
-    environment: &Environment,
+    admin_key: Option<&Secret>,
 ) -> Result<Secrets, Failure> {
     // Beside a NATS that doesn't know the account the kept key would open nothing.
     let known = match kept.as_ref().and_then(|kept| AccountId::parse(&kept.account).ok()) {
@@ -288,7 +289,7 @@ async fn secrets(
             secrets
         }
     };
-    if let Some(admin_key) = role::admin_key(environment)? {
+    if let Some(admin_key) = admin_key {
         secrets.admin_key = admin_key.reveal().to_owned();
     }
     Ok(secrets)

@@ -168,9 +168,16 @@ async fn a_wrong_environment_is_told_at_once_with_what_to_write() {
             assert!(said.err.contains(told), "{name}={value} {command:?}: {said:?}");
         }
     }
-    let place = Place::new().await;
+    let mut place = Place::new().await;
     let gateway = place.run(&["gateway"]).await;
     assert!(gateway.err.contains("ADMIN_API_KEY is not set"), "{gateway:?}");
+    place.set("ADMIN_API_KEY", "change-me-too");
+    for command in [&["gateway"][..], &["up"]] {
+        let guessable = place.run(command).await;
+        assert_eq!(guessable.code, Some(64), "{guessable:?}");
+        assert!(guessable.err.contains("ADMIN_API_KEY could be guessed"), "{guessable:?}");
+    }
+    let place = Place::new().await;
     let billing = place.run(&["worker", "billing"]).await;
     assert!(!billing.err.contains("ADMIN_API_KEY"), "{billing:?}");
     let data = place.run(&["up", "--config", "own.yaml", "--data", "/dev/null"]).await;
