@@ -216,7 +216,7 @@ fn preferences(
         wanted.max_cost.map(|amount| credits::usd(&amount)).transpose().map_err(|()| {
             Problem::new(
                 ErrorCode::InvalidRequest,
-                "user_preferences.max_cost には USD の金額 (例: 0.05) を指定してください。",
+                "user_preferences.max_cost には USD の金額（例: 0.05）を指定してください。",
                 "'user_preferences.max_cost' must be an amount in USD, such as 0.05.",
             )
             .at("user_preferences.max_cost")
@@ -244,11 +244,13 @@ fn no_candidate(none: routing::NoCandidate) -> Problem {
     };
     let japanese = match none {
         NoCandidate::None => "auto で選べるモデルが設定されていません。",
-        NoCandidate::Capabilities => "必要な機能 (ツール・画像・JSON) を持つモデルがありません。",
+        NoCandidate::Capabilities => "必要な機能（ツール・画像・JSON）を持つモデルがありません。",
         NoCandidate::Context => {
             "プロンプトと回答の長さがどのモデルにも収まりません。短くしてください。"
         }
-        NoCandidate::Unhealthy => "対応できるモデルが今は動いていません。少し待ってください。",
+        NoCandidate::Unhealthy => {
+            "対応できるモデルが今は動いていません。しばらくしてからもう一度お試しください。"
+        }
         NoCandidate::MaxCost => {
             "どのモデルも max_cost を超えます。max_cost か max_tokens を変えてください。"
         }

@@ -94,13 +94,13 @@ fn over(budget: Budget, left: MicroUsd, zone: TimeZone) -> Problem {
         None => (String::new(), String::new()),
         Some(period) => {
             let end = zone.rfc3339(period.end_seconds(clock::unix_ms(), zone) * 1_000);
-            (format!("{end} に新しくなります。"), format!(" It begins anew at {end}."))
+            (format!("{end} にリセットされます。"), format!(" It is reset at {end}."))
         }
     };
     Problem::new(
         ErrorCode::InsufficientQuota,
         format!(
-            "{whose}の{span}の予算 ${max} の残り (${left}) では足りません。{begins_ja}\
+            "{whose}の{span}の予算 ${max} の残り（${left}）では足りません。{begins_ja}\
              予算を上げるか max_tokens を減らしてください。"
         ),
         format!(
@@ -113,7 +113,7 @@ fn over(budget: Budget, left: MicroUsd, zone: TimeZone) -> Problem {
 fn settled_before() -> Problem {
     Problem::new(
         ErrorCode::Conflict,
-        "このリクエストIDは既に精算されています。",
+        "このリクエストIDはすでに精算されています。",
         "This request id has been settled already.",
     )
 }
@@ -124,7 +124,7 @@ fn insufficient(needed: MicroUsd, left: MicroUsd) -> Problem {
         return Problem::new(
             ErrorCode::InsufficientQuota,
             format!(
-                "残高が ${owed} 不足しています (返金などで差し引かれた分を含みます)。クレジットを追加して補うと再開します。"
+                "残高が ${owed} 不足しています（返金などで差し引かれた分を含みます）。クレジットを追加して補うと再開します。"
             ),
             format!(
                 "The account owes ${owed}, with what a refund or a dispute took back. Buy credit \
@@ -135,7 +135,7 @@ fn insufficient(needed: MicroUsd, left: MicroUsd) -> Problem {
     Problem::new(
         ErrorCode::InsufficientQuota,
         format!(
-            "残高が足りません (最大 ${needed} 必要、利用可能 ${left})。クレジットを追加するか max_tokens を減らしてください。"
+            "残高が足りません（最大 ${needed} 必要、利用可能 ${left}）。クレジットを追加するか max_tokens を減らしてください。"
         ),
         format!(
             "The credit doesn't cover the request (up to ${needed} needed, ${left} available). \
@@ -148,7 +148,9 @@ fn over_total(left: MicroUsd) -> Problem {
     let left = left.max(MicroUsd::ZERO);
     Problem::new(
         ErrorCode::InsufficientQuota,
-        format!("サービス全体の予算の残り (${left}) では足りません。管理者に連絡してください。"),
+        format!(
+            "サービス全体の予算の残り（${left}）では足りません。運営者にお問い合わせください。"
+        ),
         format!(
             "The service's budget (${left} left) doesn't cover the request. \
              Ask whoever runs the service."

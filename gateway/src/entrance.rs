@@ -142,7 +142,7 @@ impl Drop for Held {
 fn busy() -> Problem {
     Problem::new(
         ErrorCode::ServiceUnavailable,
-        "リクエストが集中しています。少し待ってもう一度お試しください。",
+        "リクエストが集中しています。しばらくしてからもう一度お試しください。",
         "Too many requests at once. Try again in a moment.",
     )
     .retry_after_ms(RETRY_MS)

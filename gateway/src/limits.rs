@@ -146,7 +146,7 @@ pub(crate) fn refused(refusal: Refusal, whose: Spender, wait_ms: u64) -> Problem
     Problem::new(
         ErrorCode::RateLimitExceeded,
         format!(
-            "この{owner_japanese}の上限 ({japanese}) に達しました。\
+            "この{owner_japanese}の上限（{japanese}）に達しました。\
              retry-after の後にもう一度お試しください。"
         ),
         format!("This {owner}'s limit of {english} is reached. Try again after retry-after."),

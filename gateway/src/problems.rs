@@ -10,9 +10,11 @@ const RECORDS_RETRY_MS: u64 = 2_000;
 
 /// A field that isn't what it should be.
 pub(crate) fn wrong(field: &str, japanese: &str, english: &str) -> Problem {
+    // A word of Latin letters is set off from the particle after it.
+    let blank = if japanese.ends_with(|last: char| last.is_ascii()) { " " } else { "" };
     Problem::new(
         ErrorCode::InvalidRequest,
-        format!("{field} が正しくありません。{japanese} を指定してください。"),
+        format!("{field} が正しくありません。{japanese}{blank}を指定してください。"),
         format!("'{field}' is not valid: give {english}."),
     )
     .at(field)
@@ -33,7 +35,7 @@ pub(crate) fn records_away(error: &dyn Display) -> Problem {
     tracing::error!(%error, "a record can't be read or written");
     Problem::new(
         ErrorCode::ServiceUnavailable,
-        "記録を読み書きできません。少し待ってもう一度お試しください。",
+        "記録を読み書きできません。しばらくしてからもう一度お試しください。",
         "Records can't be read or written now. Try again in a moment.",
     )
     .retry_after_ms(RECORDS_RETRY_MS)

@@ -47,7 +47,10 @@ impl OfferError {
     pub fn japanese(&self) -> String {
         match self {
             Self::Plan { name, known } => {
-                format!("プラン '{name}' はありません。販売中のプランは {known} です")
+                format!(
+                    "プラン '{name}' はありません。販売中のプランは {} です",
+                    known.replace(", ", "、")
+                )
             }
             Self::Amount { least, most } => format!(
                 "任意の金額は {least} から {most} までを、1セントまたは1円の単位で指定してください"

@@ -146,11 +146,7 @@ pub(super) fn shown(limits: &OwnLimits, spent: &Spending) -> Allowance {
 /// What a key or an account is called.
 pub(super) fn checked_name(name: &str) -> Result<String, Problem> {
     issue::checked_name(name).ok_or_else(|| {
-        wrong(
-            "name",
-            "改行を含まない1 – 200文字の名前",
-            "a name of 1 to 200 characters on one line",
-        )
+        wrong("name", "改行を含まない1〜200文字の名前", "a name of 1 to 200 characters on one line")
     })
 }
 
@@ -160,7 +156,7 @@ fn checked_end(moment: &str) -> Result<u64, Problem> {
     moment.ok_or_else(|| {
         wrong(
             "expires_at",
-            "未来の日時 (例: 2030-12-31T23:59:59Z)",
+            "未来の日時（例: 2030-12-31T23:59:59Z）",
             "a moment in the future, such as 2030-12-31T23:59:59Z",
         )
     })
@@ -168,7 +164,7 @@ fn checked_end(moment: &str) -> Result<u64, Problem> {
 
 /// What it may spend.
 fn checked_budget(field: &str, amount: Option<Number>) -> Result<Option<MicroUsd>, Problem> {
-    let wrong = |()| wrong(field, "USD の金額 (例: 50.0)", "an amount in USD, such as 50.0");
+    let wrong = |()| wrong(field, "USD の金額（例: 50.0）", "an amount in USD, such as 50.0");
     amount.map(|amount| credits::usd(&amount).map_err(wrong)).transpose()
 }
 
@@ -177,7 +173,7 @@ fn checked_limit(field: &str, limit: Option<u64>) -> Result<Option<u64>, Problem
     if limit.is_some_and(|limit| !(1..=LIMIT_MAX).contains(&limit)) {
         return Err(wrong(
             field,
-            "1 – 1000000000000 の整数",
+            "1〜1000000000000の整数",
             "a whole number from 1 to 1000000000000",
         ));
     }
@@ -194,7 +190,7 @@ fn checked_models(gateway: &Gateway, models: Vec<String>) -> Result<Option<Vec<S
             let shown: String = name.chars().take(80).collect();
             return Err(wrong(
                 "models",
-                &format!("設定にあるモデル名 ('{shown}' はありません)"),
+                &format!("設定にあるモデル名（'{shown}' はありません）"),
                 &format!("names of configured models ('{shown}' is none)"),
             ));
         }

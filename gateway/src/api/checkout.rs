@@ -173,7 +173,7 @@ pub(super) fn money(
     let minor = micro.map(|micro| (micro.0 / unit).unsigned_abs()).ok_or_else(|| {
         wrong(
             field,
-            "ドル (セントまで) または円 (整数) で指定してください。",
+            "ドル（セントまで）または円（整数）で指定してください。",
             "Write dollars with whole cents, or whole yen.",
         )
     })?;
@@ -306,7 +306,7 @@ async fn is_back(
     };
     let busy = || {
         let told = (
-            "確認に時間がかかっています。少し待ってから再読み込みしてください。クレジットは失われません。",
+            "確認に時間がかかっています。しばらくしてから再読み込みしてください。クレジットは失われません。",
             "This takes longer than usual. Load the page again in a moment: no credit is lost.",
         );
         pages::problem(look, StatusCode::SERVICE_UNAVAILABLE, told)
@@ -416,7 +416,7 @@ pub(super) fn open(gateway: &Gateway) -> Result<&Payments, Problem> {
     gateway.desk.payments().ok_or_else(|| {
         Problem::new(
             ErrorCode::NotFound,
-            "このサーバーではクレジットを販売していません (STRIPE_SECRET_KEY が未設定です)。",
+            "このサーバーではクレジットを販売していません（STRIPE_SECRET_KEY が未設定です）。",
             "No credit is sold here: STRIPE_SECRET_KEY is not set.",
         )
     })
@@ -427,7 +427,7 @@ fn refused(error: &CallError) -> Problem {
     match error {
         CallError::Away(_) => Problem::new(
             ErrorCode::ServiceUnavailable,
-            "決済サービスに接続できません。少し待ってから再試行してください。",
+            "決済サービスに接続できません。しばらくしてからもう一度お試しください。",
             "The payment service can't be reached. Try again in a moment.",
         )
         .retry_after_ms(AWAY_RETRY_MS),
@@ -442,7 +442,7 @@ fn refused(error: &CallError) -> Problem {
 fn too_many(wait_ms: u64) -> Problem {
     Problem::new(
         ErrorCode::RateLimitExceeded,
-        "購入の手続きが混み合っています。少し待ってから再試行してください。",
+        "購入の手続きが混み合っています。しばらくしてからもう一度お試しください。",
         "Too many purchases are being started. Try again in a moment.",
     )
     .retry_after_ms(wait_ms)

@@ -161,7 +161,7 @@ fn over() -> Problem {
 fn had_it() -> Problem {
     Problem::new(
         ErrorCode::Conflict,
-        "このアカウントではクーポンコードを既に使用しています。",
+        "このアカウントではクーポンコードをすでに使用しています。",
         "This account has redeemed the code already.",
     )
     .at("code")

@@ -169,7 +169,7 @@ fn message(input: Value) -> Result<Message, Problem> {
 fn wrong_input() -> Problem {
     wrong(
         "input",
-        "空でない文字列か、1 – 2048 個の配列",
+        "空でない文字列か、1〜2048個の配列",
         "a text that isn't empty, or a list of 1 – 2048 of them",
     )
 }

@@ -91,7 +91,7 @@ pub(super) async fn read(gateway: &Gateway, body: Body) -> Result<Bytes, Problem
         if too_large {
             return Problem::new(
                 ErrorCode::PayloadTooLarge,
-                format!("本文が大きすぎます (上限 {bytes_max} バイト)。"),
+                format!("本文が大きすぎます（上限 {bytes_max} バイト）。"),
                 format!("The body is too large (limit {bytes_max} bytes)."),
             );
         }
@@ -199,7 +199,7 @@ pub(crate) fn require_admin(gateway: &Gateway, headers: &HeaderMap) -> Result<()
     let (code, japanese, english) = match known {
         true => (
             ErrorCode::PermissionDenied,
-            "管理キー (ADMIN_API_KEY) が必要です。",
+            "管理キー（ADMIN_API_KEY）が必要です。",
             "The admin key (ADMIN_API_KEY) is needed.",
         ),
         false => (

@@ -86,7 +86,7 @@ async fn issued(gateway: &Gateway, wanted: NewKey) -> Result<IssuedKey, Problem>
     if let Some(account) = &wanted.account {
         let known = gateway.bus.account(account).await.map_err(|error| records_away(&error))?;
         known.ok_or_else(|| {
-            wrong("account", "既存のアカウント (acct_…)", "an account that exists (acct_…)")
+            wrong("account", "既存のアカウント（acct_…）", "an account that exists (acct_…)")
         })?;
     }
     issue::issue(&gateway.bus, wanted).await.map_err(|error| records_away(&error))
@@ -179,7 +179,7 @@ fn checked_privacy(privacy: Privacy) -> Result<PolicyV1, Problem> {
         let known = Kind::ALL.map(Kind::as_str).join(", ");
         return Err(wrong(
             "privacy.kinds",
-            &format!("種類の名前 ({known})。'{shown}' はありません"),
+            &format!("種類の名前（{known}）。'{shown}' はありません"),
             &format!("names of kinds ({known}); '{shown}' is none"),
         ));
     }

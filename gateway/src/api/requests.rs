@@ -49,7 +49,7 @@ fn checked_limit(text: &str) -> Result<usize, Problem> {
     limit.ok_or_else(|| {
         Problem::new(
             ErrorCode::InvalidRequest,
-            format!("limit が正しくありません。1 – {REQUESTS_MAX} の整数を指定してください。"),
+            format!("limit が正しくありません。1〜{REQUESTS_MAX}の整数を指定してください。"),
             format!("'limit' is not valid: give a whole number from 1 to {REQUESTS_MAX}."),
         )
         .at("limit")

@@ -43,7 +43,7 @@ pub(super) async fn receive(
     let body = arrived.map_err(|_| unsigned(Unsigned::NoEvent))?.map_err(|_| {
         Problem::new(
             ErrorCode::PayloadTooLarge,
-            format!("イベントが大きすぎます (上限 {EVENT_BYTES_MAX} バイト)。"),
+            format!("イベントが大きすぎます（上限 {EVENT_BYTES_MAX} バイト）。"),
             format!("The event is too large (limit {EVENT_BYTES_MAX} bytes)."),
         )
     })?;

@@ -64,7 +64,7 @@ fn unknown(name: &str) -> Problem {
 fn silent() -> Problem {
     Problem::new(
         ErrorCode::ServiceUnavailable,
-        "ワーカーから返事がありません。停止しているか、NATS の権限 (nats.conf の drain.*) が \
+        "ワーカーから返事がありません。停止しているか、NATS の権限（nats.conf の drain.*）が \
          古い可能性があります。プロセスに SIGTERM を送っても終了処理に入ります。",
         "The worker says nothing: it is halted, or its nats.conf lacks drain.*. SIGTERM to its \
          process drains it as well.",

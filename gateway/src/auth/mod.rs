@@ -59,7 +59,7 @@ pub(crate) fn open(gateway: &Gateway, secret: Option<&str>) -> Result<Arc<KeyRec
     let Some(account) = gateway.accounts.get(&key.account) else { return Ok(key) };
     if account.limits.expires_ms.is_some_and(|expires| expires <= now_ms) {
         return Err(invalid(
-            "このアカウントは期限切れです。管理者に連絡してください。",
+            "このアカウントは期限切れです。運営者にお問い合わせください。",
             "This account has expired. Ask whoever runs the service.",
         ));
     }

@@ -1,7 +1,8 @@
 //! What a client wants of kept answers: `Cache-Control`, and the `cache` object of a body. What is
 //! said in either counts.
 
-use schemas::error::{ErrorCode, Problem};
+use crate::problems;
+use schemas::error::Problem;
 use serde_json::{Map, Value};
 
 /// Longest time that a client may have its answer kept for, in seconds.
@@ -72,10 +73,11 @@ impl Wishes {
                 || value.as_bool().ok_or_else(|| wrong(&place, "true か false", "true or false"));
             let seconds = |low: u64| {
                 let seconds = value.as_u64().filter(|it| (low..=TTL_SECONDS_MAX).contains(it));
-                let range = format!("{low} – {TTL_SECONDS_MAX}");
                 seconds.ok_or_else(|| {
-                    let (japanese, english) =
-                        (format!("{range} の秒数"), format!("seconds, {range}"));
+                    let (japanese, english) = (
+                        format!("{low}〜{TTL_SECONDS_MAX}の秒数"),
+                        format!("seconds, {low} – {TTL_SECONDS_MAX}"),
+                    );
                     wrong(&place, &japanese, &english)
                 })
             };
@@ -90,13 +92,14 @@ impl Wishes {
                         (1..=NAMESPACE_CHARACTERS_MAX).contains(&text.chars().count())
                     });
                     let text = text.ok_or_else(|| {
-                        wrong(&place, "1 – 64文字の文字列", "a text of 1 – 64 characters")
+                        wrong(&place, "1〜64文字の文字列", "a text of 1 – 64 characters")
                     })?;
                     self.namespace = Some(text.to_owned());
                 }
                 _ => {
                     let known = "no-store, no-cache, max-age, ttl, namespace, similar";
-                    return Err(wrong(&place, known, &format!("one of {known}")));
+                    let japanese = format!("{} のどれか", known.replace(", ", "、"));
+                    return Err(wrong(&place, &japanese, &format!("one of {known}")));
                 }
             }
         }
@@ -106,12 +109,7 @@ impl Wishes {
 
 fn wrong(field: &str, japanese: &str, english: &str) -> Problem {
     let shown: String = field.chars().take(80).collect();
-    Problem::new(
-        ErrorCode::InvalidRequest,
-        format!("{shown} が正しくありません。{japanese} を指定してください。"),
-        format!("'{shown}' is not valid: give {english}."),
-    )
-    .at(shown)
+    problems::wrong(&shown, japanese, english)
 }
 
 #[cfg(test)]

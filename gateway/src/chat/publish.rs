@@ -464,7 +464,7 @@ fn job_of(gateway: &Gateway, published: &Published) -> ChatJob {
 fn unavailable() -> Problem {
     Problem::new(
         ErrorCode::ServiceUnavailable,
-        "キューに接続できません。少し待ってもう一度お試しください。",
+        "キューに接続できません。しばらくしてからもう一度お試しください。",
         "The queue can't be reached. Try again in a moment.",
     )
     .retry_after_ms(AWAY_RETRY_MS)
@@ -473,7 +473,7 @@ fn unavailable() -> Problem {
 fn too_large(bytes_max: usize) -> Problem {
     Problem::new(
         ErrorCode::PayloadTooLarge,
-        format!("リクエストが大きすぎます (上限 {bytes_max} バイト)。画像を小さくしてください。"),
+        format!("リクエストが大きすぎます（上限 {bytes_max} バイト）。画像を小さくしてください。"),
         format!("The request is too large (limit {bytes_max} bytes). Make images smaller."),
     )
 }

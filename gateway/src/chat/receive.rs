@@ -106,7 +106,7 @@ fn check(chat: &ChatRequest) -> Result<(), Problem> {
         return Err(wrong("model", "モデル名か \"auto\"", "a model's name, or \"auto\""));
     }
     if chat.messages.is_empty() || chat.messages.len() > MESSAGES_MAX {
-        let japanese = format!("1 – {MESSAGES_MAX} 件のメッセージ");
+        let japanese = format!("1〜{MESSAGES_MAX}件のメッセージ");
         return Err(wrong("messages", &japanese, &format!("1 – {MESSAGES_MAX} messages")));
     }
     let ranges = [
@@ -117,12 +117,13 @@ fn check(chat: &ChatRequest) -> Result<(), Problem> {
     ];
     for (field, value, low, high) in ranges {
         if value.is_some_and(|value| !(low..=high).contains(&value)) {
-            let range = format!("{low} – {high}");
-            return Err(wrong(field, &format!("{range} の数"), &format!("a number in {range}")));
+            // A tilde before a minus would be hard to read.
+            let japanese = format!("{low}以上{high}以下の数");
+            return Err(wrong(field, &japanese, &format!("a number in {low} – {high}")));
         }
     }
     if chat.n.is_some_and(|n| !(1..=CHOICES_MAX).contains(&n)) {
-        return Err(wrong("n", "1 – 128 の整数", "a whole number in 1 – 128"));
+        return Err(wrong("n", "1〜128の整数", "a whole number in 1 – 128"));
     }
     let limits =
         [("max_tokens", chat.max_tokens), ("max_completion_tokens", chat.max_completion_tokens)];
@@ -140,8 +141,8 @@ fn check(chat: &ChatRequest) -> Result<(), Problem> {
     {
         return Err(wrong(
             "top_logprobs",
-            "0 – 20 (logprobs: true と共に)",
-            "0 – 20, together with logprobs: true",
+            "0〜20の整数（logprobs: true が必要です）",
+            "a whole number in 0 – 20, together with logprobs: true",
         ));
     }
     if chat.stream_options.is_some() && !chat.wants_stream() {

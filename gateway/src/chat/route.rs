@@ -280,7 +280,7 @@ fn named(gateway: &Gateway, name: &str, allowed: Option<&[String]>) -> Result<Ar
         return Err(Problem::new(
             ErrorCode::ModelNotFound,
             format!(
-                "モデル '{shown}' は現在提供されていません。ワーカーとベンダーのAPIキーを確認してください。"
+                "モデル '{shown}' は現在提供されていません。ワーカーとモデル提供元のAPIキーを確認してください。"
             ),
             format!(
                 "The model '{shown}' is not offered now: no worker serves it (is its vendor's key \

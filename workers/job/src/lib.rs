@@ -297,7 +297,7 @@ async fn tell_alive(worker: &Worker, execution: &Execution<'_>) {
 fn deadline_exceeded() -> Problem {
     Problem::new(
         ErrorCode::DeadlineExceeded,
-        "時間内に答えが終わりませんでした。max_tokens を減らすか、もう一度お試しください。",
+        "時間内に回答が終わりませんでした。max_tokens を減らすか、もう一度お試しください。",
         "The answer did not end in time. Lower max_tokens or try again.",
     )
 }
@@ -305,7 +305,7 @@ fn deadline_exceeded() -> Problem {
 fn embeds_nothing() -> Problem {
     Problem::new(
         ErrorCode::InvalidRequest,
-        "このモデルは埋め込み (embeddings) に対応していません。",
+        "このモデルは埋め込み（embeddings）に対応していません。",
         "This model makes no embeddings.",
     )
     .at("model")

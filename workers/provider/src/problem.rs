@@ -96,27 +96,27 @@ pub(crate) fn refused(status: u16, complaint: &Complaint, retry_after_ms: Option
         400 | 422 if says_nothing => failed(),
         400 | 413 | 422 if complaint.is_about_context() => quoting(
             ErrorCode::ContextLengthExceeded,
-            "会話がモデルのコンテキスト長を超えています。短くしてください",
-            "shorten the conversation: the model's vendor finds it too long for the context",
+            "会話がモデルのコンテキスト長を超えています。短くしてください。",
+            "Shorten the conversation: the model's vendor finds it too long for the context.",
             complaint,
         ),
         400 | 422 if complaint.says(&ACCOUNT_PHRASES) => failed(),
         400 | 422 if complaint.is_about_policy() => quoting(
             ErrorCode::ContentBlocked,
-            "モデル提供元のポリシーにより拒否されました。内容を変えてください",
-            "change the content: the model's vendor refuses it by its policy",
+            "モデル提供元のポリシーにより拒否されました。内容を変えてください。",
+            "Change the content: the model's vendor refuses it by its policy.",
             complaint,
         ),
         400 | 422 => quoting(
             ErrorCode::InvalidRequest,
-            "モデル提供元がリクエストを受け付けませんでした。内容を直してください",
-            "correct the request: the model's vendor didn't accept it",
+            "モデル提供元がリクエストを受け付けませんでした。内容を修正してください。",
+            "Correct the request: the model's vendor didn't accept it.",
             complaint,
         ),
         413 => Problem::new(
             ErrorCode::PayloadTooLarge,
-            "リクエストがモデル提供元の上限より大きすぎます。小さくしてください",
-            "the request is larger than the model's vendor allows: make it smaller",
+            "リクエストがモデル提供元の上限より大きすぎます。小さくしてください。",
+            "The request is larger than the model's vendor allows: make it smaller.",
         ),
         408 | 504 | 524 => timeout(),
         429 if complaint.says(&ACCOUNT_PHRASES) => failed(),
@@ -133,7 +133,7 @@ pub(crate) fn short(text: &str) -> String {
 /// A problem that quotes the vendor, so that the client can act on it.
 fn quoting(code: ErrorCode, japanese: &str, english: &str, complaint: &Complaint) -> Problem {
     let words = complaint.words();
-    let quote = if words.is_empty() { String::new() } else { format!(" (it says: {words})") };
+    let quote = if words.is_empty() { String::new() } else { format!(" It says: {words}") };
     let problem = Problem::new(code, japanese, format!("{english}{quote}"));
     let parameter = &complaint.parameter;
     let is_plain = !parameter.is_empty()
@@ -146,8 +146,8 @@ fn quoting(code: ErrorCode, japanese: &str, english: &str, complaint: &Complaint
 fn overloaded(retry_after_ms: Option<u64>) -> Problem {
     let problem = Problem::new(
         ErrorCode::UpstreamOverloaded,
-        "モデル提供元が混み合っています。少し待って再試行してください",
-        "the model's vendor is overloaded: try again a little later",
+        "モデル提供元が混み合っています。しばらくしてからもう一度お試しください。",
+        "The model's vendor is overloaded: try again a little later.",
     );
     match retry_after_ms {
         Some(milliseconds) => problem.retry_after_ms(milliseconds),
@@ -159,8 +159,8 @@ fn overloaded(retry_after_ms: Option<u64>) -> Problem {
 pub(crate) fn failed() -> Problem {
     Problem::new(
         ErrorCode::UpstreamError,
-        "モデル提供元でエラーが起きました。再試行するか、別のモデルを選んでください",
-        "the model's vendor failed: try again, or choose another model",
+        "モデル提供元でエラーが起きました。もう一度試すか、別のモデルを選んでください。",
+        "The model's vendor failed: try again, or choose another model.",
     )
 }
 
@@ -168,8 +168,8 @@ pub(crate) fn failed() -> Problem {
 pub(crate) fn unreachable() -> Problem {
     Problem::new(
         ErrorCode::UpstreamError,
-        "モデル提供元に接続できません。再試行するか、別のモデルを選んでください",
-        "the model's vendor can't be reached: try again, or choose another model",
+        "モデル提供元に接続できません。もう一度試すか、別のモデルを選んでください。",
+        "The model's vendor can't be reached: try again, or choose another model.",
     )
 }
 
@@ -177,8 +177,8 @@ pub(crate) fn unreachable() -> Problem {
 pub(crate) fn timeout() -> Problem {
     Problem::new(
         ErrorCode::UpstreamTimeout,
-        "モデル提供元が時間内に応答しませんでした。再試行してください",
-        "the model's vendor didn't answer in time: try again",
+        "モデル提供元が時間内に応答しませんでした。もう一度お試しください。",
+        "The model's vendor didn't answer in time: try again.",
     )
 }
 
@@ -186,8 +186,9 @@ pub(crate) fn timeout() -> Problem {
 pub(crate) fn nonsense() -> Problem {
     Problem::new(
         ErrorCode::UpstreamError,
-        "モデル提供元の応答を読み取れません。再試行するか、別のモデルを選んでください",
-        "the model's vendor answered with something unreadable: try again, or choose another model",
+        "モデル提供元の応答を読み取れません。もう一度試すか、別のモデルを選んでください。",
+        "The model's vendor answered with something unreadable: try again, or choose another \
+         model.",
     )
 }
 
@@ -208,8 +209,8 @@ pub(crate) fn cut(has_begun: bool) -> Problem {
     }
     Problem::new(
         ErrorCode::StreamInterrupted,
-        "回答の途中でモデル提供元との接続が切れました。再試行してください",
-        "the answer broke off on the vendor's side: try again",
+        "回答の途中でモデル提供元との接続が切れました。もう一度お試しください。",
+        "The answer broke off on the vendor's side: try again.",
     )
 }
 
@@ -217,8 +218,8 @@ pub(crate) fn cut(has_begun: bool) -> Problem {
 pub(crate) fn stopped() -> Problem {
     Problem::new(
         ErrorCode::StreamInterrupted,
-        "リクエストは取り消されました",
-        "the request was cancelled",
+        "リクエストは取り消されました。",
+        "The request was cancelled.",
     )
 }
 
@@ -235,8 +236,8 @@ pub(crate) fn cannot(
 pub(crate) fn old_function(place: &str) -> Problem {
     cannot(
         place,
-        "function 形式は古いため使えません。tool_calls と role: tool を使ってください",
-        "the old function form can't be used with this model: use tool_calls and role: tool",
+        "function 形式は古いため使えません。tool_calls と role: tool を使ってください。",
+        "The old function form can't be used with this model: use tool_calls and role: tool.",
     )
 }
 

@@ -265,7 +265,7 @@ impl Provider {
 fn not_served() -> Problem {
     Problem::new(
         ErrorCode::NoWorker,
-        "このワーカーはそのモデルを提供していません",
-        "this worker doesn't serve that model",
+        "このワーカーはそのモデルを提供していません。",
+        "This worker doesn't serve that model.",
     )
 }

@@ -134,8 +134,8 @@ pub trait Protocol: Send + Sync {
     fn embeddings(&self, _job: &ChatJob, _upstream: &Upstream) -> Result<Call, Problem> {
         Err(problem::cannot(
             "model",
-            "このモデルの提供元は埋め込みに対応していません",
-            "this model's vendor makes no embeddings",
+            "このモデルの提供元は埋め込みに対応していません。",
+            "This model's vendor makes no embeddings.",
         ))
     }
 
@@ -187,8 +187,8 @@ pub(crate) fn output_limit(job: &ChatJob) -> Result<u64, Problem> {
     if limit == 0 {
         return Err(problem::cannot(
             "max_tokens",
-            "max_tokens は選択肢 1 つにつき 1 以上にしてください",
-            "max_tokens must be at least 1 for each choice",
+            "max_tokens は選択肢 1 つにつき 1 以上にしてください。",
+            "'max_tokens' must be at least 1 for each choice.",
         ));
     }
     Ok(limit)

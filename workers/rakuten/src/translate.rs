@@ -225,7 +225,8 @@ fn logit_bias(biases: Option<&Map<String, Value>>) -> Result<Vec<(i32, f32)>, Pr
     biases.into_iter().flatten().map(bias).collect::<Option<_>>().ok_or_else(|| {
         Problem::new(
             ErrorCode::InvalidRequest,
-            "logit_bias はトークン番号から -100 – 100 の数への対応です。",
+            "logit_bias には、トークン番号をキー、-100以上100以下の数を値とするオブジェクトを指定して\
+             ください。",
             "'logit_bias' maps token numbers to numbers from -100 to 100.",
         )
         .at("logit_bias")
@@ -244,7 +245,7 @@ pub(crate) fn problem(error: &EngineError) -> Problem {
         EngineError::ContextLengthExceeded { prompt_tokens, context_tokens } => Problem::new(
             ErrorCode::ContextLengthExceeded,
             format!(
-                "プロンプト ({prompt_tokens} トークン) がこのモデルの上限 ({context_tokens}) を\
+                "プロンプト（{prompt_tokens} トークン）がこのモデルの上限（{context_tokens}）を\
                  超えています。短くしてください。"
             ),
             format!(
@@ -255,13 +256,13 @@ pub(crate) fn problem(error: &EngineError) -> Problem {
         .at("messages"),
         EngineError::Template(_) => Problem::new(
             ErrorCode::InvalidRequest,
-            "メッセージの並びをこのモデルのテンプレートが受け付けません。",
+            "このモデルのテンプレートは、この順序のメッセージに対応していません。",
             "The model's chat template refuses these messages (order of roles?).",
         )
         .at("messages"),
         EngineError::Busy { .. } => Problem::new(
             ErrorCode::UpstreamOverloaded,
-            "モデルが混み合っています。少し待ってもう一度お試しください。",
+            "モデルが混み合っています。しばらくしてからもう一度お試しください。",
             "The model is busy. Try again in a moment.",
         )
         .retry_after_ms(1_000),
@@ -278,7 +279,7 @@ pub(crate) fn problem(error: &EngineError) -> Problem {
 pub(crate) fn stopped() -> Problem {
     Problem::new(
         ErrorCode::StreamInterrupted,
-        "回答は途中で止められました。生成された分だけが課金されます。",
+        "回答を途中で停止しました。生成された分だけが課金されます。",
         "The answer was stopped. Only what was produced is charged.",
     )
 }

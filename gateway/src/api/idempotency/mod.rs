@@ -272,11 +272,11 @@ fn other(first: &str) -> Problem {
     Problem::new(
         ErrorCode::Conflict,
         format!(
-            "この Idempotency-Key は別の内容のリクエスト ({first}) で使われています。\
-             新しいキーを付けるか、同じ内容・同じ API キーで送ってください。"
+            "この Idempotency-Key は別の内容のリクエスト（{first}）で使われています。\
+             新しい Idempotency-Key を付けるか、同じ内容・同じAPIキーで送ってください。"
         ),
         format!(
-            "This Idempotency-Key stands for another request ({first}). Use a new key, or send the \
+            "This Idempotency-Key stands for another request ({first}). Use a new one, or send the \
              same path and body with the same API key."
         ),
     )
@@ -286,7 +286,10 @@ fn other(first: &str) -> Problem {
 fn gone(first: &str) -> Problem {
     Problem::new(
         ErrorCode::Conflict,
-        format!("{first} は完了しましたが、回答は大きすぎるため保存されていません。新しいキーを付けてください。"),
+        format!(
+            "{first} は完了しましたが、回答は大きすぎたか、保存期間が過ぎたため残っていません。\
+             /api/receipts/{first} を確認し、もう一度実行するには新しい Idempotency-Key を付けてください。"
+        ),
         format!(
             "{first} has ended, but its answer was too large to be kept or is gone. See \
              /api/receipts/{first}; use a new Idempotency-Key to ask again."
@@ -299,7 +302,8 @@ fn charged(first: &str) -> Problem {
     Problem::new(
         ErrorCode::Conflict,
         format!(
-            "{first} は途中で失われ、生成された分が課金されました。新しいキーを付けてください。"
+            "{first} はゲートウェイの停止で失われましたが、課金済みです。\
+             /api/receipts/{first} を確認し、もう一度実行するには新しい Idempotency-Key を付けてください。"
         ),
         format!(
             "{first} was lost with its gateway after it had been charged. See \

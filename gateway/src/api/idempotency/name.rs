@@ -129,7 +129,7 @@ impl Named {
 fn wrong_name() -> Problem {
     Problem::new(
         ErrorCode::InvalidRequest,
-        format!("Idempotency-Key は 1 – {NAME_BYTES_MAX} 文字の ASCII にしてください。"),
+        format!("Idempotency-Key は1〜{NAME_BYTES_MAX}文字の ASCII にしてください。"),
         format!("An Idempotency-Key has 1 – {NAME_BYTES_MAX} printable ASCII characters."),
     )
     .at("Idempotency-Key")

@@ -58,7 +58,7 @@ fn sampling(request: &MessagesRequest, version: Version) -> Result<(), Problem> 
     }
     for (field, value) in [("temperature", request.temperature), ("top_p", request.top_p)] {
         if value.is_some_and(|value| !(0.0..=1.0).contains(&value)) {
-            return Err(wrong(field, "0 – 1 の数", "a number in 0 – 1"));
+            return Err(wrong(field, "0〜1の数", "a number in 0 – 1"));
         }
     }
     Ok(())
@@ -122,7 +122,7 @@ fn speaks_in_turn(message: &InputMessage, place: &str) -> Result<(), Problem> {
         let field = format!("{place}.role");
         return Err(wrong(
             &field,
-            "user か assistant (最初の指示は system)",
+            "user か assistant（最初の指示は system）",
             "user or assistant (the first instructions stand in 'system')",
         ));
     }
@@ -170,7 +170,7 @@ fn well_formed(block: &Block, place: &str) -> Result<(), Problem> {
                     let cause: String = error.to_string().chars().take(300).collect();
                     Err(wrong(
                         place,
-                        &format!("正しい {kind} ブロック ({cause})"),
+                        &format!("正しい {kind} ブロック（{cause}）"),
                         &format!("a well-formed {kind} block ({cause})"),
                     ))
                 }

@@ -72,7 +72,7 @@ pub(in crate::api) fn page(models: Vec<Value>, query: &str) -> Result<Value, Pro
 
 fn limit(text: &str) -> Result<usize, Problem> {
     let limit = text.parse().ok().filter(|limit| (1..=LIMIT_MAX).contains(limit));
-    limit.ok_or_else(|| wrong("limit", "1 – 1000 の整数", "a whole number in 1 – 1000"))
+    limit.ok_or_else(|| wrong("limit", "1〜1000の整数", "a whole number in 1 – 1000"))
 }
 
 /// A model; nothing of one that answers no chats.

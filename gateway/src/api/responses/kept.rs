@@ -251,7 +251,7 @@ fn write_parts(message: &mut Value) {
 pub(super) fn no_such_response() -> Problem {
     Problem::new(
         ErrorCode::NotFound,
-        "その応答はありません。保存期間が過ぎたか、store: false か、別の API キーで作られたものです。",
+        "その応答はありません。保存期間が過ぎたか、store: false か、別のAPIキーで作られたものです。",
         "There is no such response: its time is over, it was made with store: false, or with \
          another API key.",
     )

@@ -182,7 +182,7 @@ fn page(mut items: Vec<Value>, which: &Which) -> Result<Value, Problem> {
             .parse()
             .ok()
             .filter(|limit| (1..=LIMIT_MAX).contains(limit))
-            .ok_or_else(|| wrong("limit", "1 – 100 の整数", "a whole number in 1 – 100"))?,
+            .ok_or_else(|| wrong("limit", "1〜100の整数", "a whole number in 1 – 100"))?,
     };
     if let Some(after) = which.after.as_deref() {
         let at = items.iter().position(|item| item["id"] == after);

@@ -77,7 +77,7 @@ fn response_of(name: &str) -> Option<String> {
 fn not_kept(number: usize) -> Problem {
     Problem::new(
         ErrorCode::InvalidRequest,
-        "この id の項目は保存されていません。保存期間が過ぎたか、store: false か、別の API キーで\
+        "この id の項目は保存されていません。保存期間が過ぎたか、store: false か、別のAPIキーで\
          作られたか、2度指定されています。項目そのものを input に入れて送ってください。",
         "No item of this id is kept: its time is over, it was made with store: false or with \
          another API key, or it is named twice. Send the item itself.",

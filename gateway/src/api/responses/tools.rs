@@ -115,7 +115,7 @@ pub(super) fn choice(choice: Option<Value>) -> Result<Option<Value>, Problem> {
         }
         _ => Err(wrong(
             "tool_choice",
-            "auto、none、required、またはツールの名前 ({\"type\": \"function\", \"name\": …})",
+            "auto、none、required、またはツールの名前（{\"type\": \"function\", \"name\": …}）",
             "auto, none, required, or a tool's name ({\"type\": \"function\", \"name\": …})",
         )),
     }

@@ -26,15 +26,15 @@ pub(super) fn wanted(chat: &ChatRequest, upstream: &Upstream) -> Result<Option<V
     if thinks(chat) {
         return Err(problem::cannot(
             "response_format",
-            "このモデルは thinking と一緒には JSON の形を守れません。どちらかを外してください",
-            "this model can't be held to JSON while it thinks: leave out one of the two",
+            "このモデルは thinking と一緒には JSON の形を守れません。どちらかを外してください。",
+            "This model can't be held to JSON while it thinks: leave out one of the two.",
         ));
     }
     if chat.tools.iter().flatten().any(|tool| tool_named(tool) == Some(ANSWER_TOOL)) {
         return Err(problem::cannot(
             "tools",
-            "ツールの名前 fly_llm_answer は予約されています",
-            "the tool name fly_llm_answer is reserved",
+            "ツールの名前 fly_llm_answer は予約されています。",
+            "The tool name fly_llm_answer is reserved.",
         ));
     }
     let mut schema = match schema {
@@ -45,8 +45,8 @@ pub(super) fn wanted(chat: &ChatRequest, upstream: &Upstream) -> Result<Option<V
     if kind != "object" {
         return Err(problem::cannot(
             "response_format.json_schema.schema.type",
-            "スキーマのいちばん外側は object にしてください",
-            "the schema's root must be an object",
+            "スキーマの最上位は object にしてください。",
+            "The schema's root must be an object.",
         ));
     }
     let description =

@@ -39,8 +39,8 @@ fn block(part: &Part, place: &str) -> Result<Option<Block>, Problem> {
         "file" => file(part, place).map(Some),
         "input_audio" => Err(problem::cannot(
             place,
-            "このモデルは音声入力に対応していません",
-            "this model takes no audio",
+            "このモデルは音声入力に対応していません。",
+            "This model takes no audio.",
         )),
         _ => Ok(Some(opaque(part))),
     }
@@ -73,8 +73,8 @@ fn image(part: &Part, place: &str) -> Result<Block, Problem> {
 fn bad_image(place: &str) -> Problem {
     problem::cannot(
         format!("{place}.image_url.url"),
-        "画像は https の URL か、JPEG・PNG・GIF・WebP の data: URL (base64) で指定してください",
-        "an image must be an https URL or a base64 data: URL of JPEG, PNG, GIF or WebP",
+        "画像は https の URL か、JPEG・PNG・GIF・WebP の data: URL（base64）で指定してください。",
+        "An image must be an https URL or a base64 data: URL of JPEG, PNG, GIF or WebP.",
     )
 }
 
@@ -87,8 +87,8 @@ fn file(part: &Part, place: &str) -> Result<Block, Problem> {
     let Some((_, data)) = given.filter(|(kind, _)| kind == "application/pdf") else {
         return Err(problem::cannot(
             format!("{place}.file"),
-            "ファイルは PDF の data: URL (base64) を file_data に入れてください",
-            "a file must be a PDF as a base64 data: URL in file_data",
+            "ファイルは PDF の data: URL（base64）を file_data に入れてください。",
+            "A file must be a PDF as a base64 data: URL in file_data.",
         ));
     };
     let source = json!({"type": "base64", "media_type": "application/pdf", "data": data});

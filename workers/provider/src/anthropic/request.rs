@@ -78,15 +78,15 @@ fn refuse_what_cannot_be_said(job: &ChatJob) -> Result<(), Problem> {
     if choices_wanted(job) > 1 {
         return Err(problem::cannot(
             "n",
-            "このモデルは n=1 だけに対応しています",
-            "this model gives one choice: leave n out or set it to 1",
+            "このモデルは n=1 だけに対応しています。",
+            "This model gives one choice: leave n out or set it to 1.",
         ));
     }
     if job.chat.rest.get("functions").and_then(Value::as_array).is_some_and(|f| !f.is_empty()) {
         return Err(problem::cannot(
             "functions",
-            "functions は古い形式です。tools を使ってください",
-            "functions is the old form: use tools",
+            "functions は古い形式です。tools を使ってください。",
+            "'functions' is the old form: use tools.",
         ));
     }
     Ok(())

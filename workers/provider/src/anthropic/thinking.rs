@@ -41,14 +41,14 @@ fn no_room(max_tokens: u64) -> Problem {
     problem::cannot(
         "thinking.budget_tokens",
         format!(
-            "この回答の上限は {max_tokens} トークンで (設定の max_tokens_per_request、モデルの上限、\
-             または残高による)、thinking に必要な {BUDGET_MIN} トークンが入りません。\
-             thinking を外してください"
+            "この回答の上限は {max_tokens} トークンで（設定の max_tokens_per_request、モデルの上限、\
+             または残高による）、thinking に必要な {BUDGET_MIN} トークンが入りません。\
+             thinking を外してください。"
         ),
         format!(
-            "this answer is capped at {max_tokens} tokens (max_tokens_per_request of the \
+            "This answer is capped at {max_tokens} tokens (max_tokens_per_request of the \
              configuration, the model's own limit, or the credit), which leaves no room for the \
-             {BUDGET_MIN} that thinking needs: leave thinking out"
+             {BUDGET_MIN} that thinking needs: leave thinking out."
         ),
     )
 }

@@ -30,8 +30,8 @@ fn tool(tool: &Value, takes_schemas: bool, place: &str) -> Result<Value, Problem
         if kind.is_empty() || kind == "function" || kind == "custom" {
             return Err(problem::cannot(
                 place,
-                "tools には type: function のツールを入れてください",
-                "a tool must be of type function",
+                "tools には type: function のツールを入れてください。",
+                "A tool must be of type function.",
             ));
         }
         // One of Anthropic's own tools, which its own surface put here.
@@ -40,8 +40,8 @@ fn tool(tool: &Value, takes_schemas: bool, place: &str) -> Result<Value, Problem
     let Some(name) = function.get("name").and_then(Value::as_str) else {
         return Err(problem::cannot(
             format!("{place}.function.name"),
-            "ツールの名前が必要です",
-            "a tool needs a name",
+            "ツールの名前が必要です。",
+            "A tool needs a name.",
         ));
     };
     let mut translated = Map::new();
@@ -85,8 +85,8 @@ pub(super) fn choice(chat: &ChatRequest) -> Result<Option<ToolChoice>, Problem> 
         }
         _ => Err(problem::cannot(
             "tool_choice",
-            "tool_choice は auto・none・required か function の名前にしてください",
-            "tool_choice must be auto, none, required, or name a function",
+            "tool_choice は auto・none・required か function の名前にしてください。",
+            "'tool_choice' must be auto, none, required, or name a function.",
         )),
     }
 }
@@ -99,8 +99,8 @@ pub(super) fn call(call: &Value, place: &str) -> Result<Block, Problem> {
     let (Some(id), Some(name)) = (id, field("name")) else {
         return Err(problem::cannot(
             place,
-            "tool_calls には id と function.name が必要です",
-            "a tool call needs its id and function.name",
+            "tool_calls には id と function.name が必要です。",
+            "A tool call needs its id and function.name.",
         ));
     };
     let arguments = field("arguments").unwrap_or_default();
@@ -112,8 +112,8 @@ pub(super) fn call(call: &Value, place: &str) -> Result<Block, Problem> {
     let Some(input) = input else {
         return Err(problem::cannot(
             format!("{place}.function.arguments"),
-            "arguments は JSON オブジェクトの文字列にしてください",
-            "arguments must be the text of a JSON object",
+            "arguments は JSON オブジェクトの文字列にしてください。",
+            "'arguments' must be the text of a JSON object.",
         ));
     };
     let rest = call.as_object().map(marks).unwrap_or_default();
@@ -125,8 +125,8 @@ pub(super) fn result(message: &Message, place: &str) -> Result<Block, Problem> {
     let Some(id) = message.tool_call_id.as_deref().filter(|id| !id.is_empty()) else {
         return Err(problem::cannot(
             format!("{place}.tool_call_id"),
-            "role: tool のメッセージには tool_call_id が必要です",
-            "a message of role tool needs its tool_call_id",
+            "role: tool のメッセージには tool_call_id が必要です。",
+            "A message of role tool needs its tool_call_id.",
         ));
     };
     Ok(Block::Known(KnownBlock::ToolResult {

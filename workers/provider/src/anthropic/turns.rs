@@ -51,8 +51,8 @@ pub(super) fn turns(
     if turns.is_empty() {
         return Err(problem::cannot(
             "messages",
-            "messages に本文のある user メッセージを入れてください",
-            "messages needs at least one user message that isn't blank",
+            "messages に本文のある user メッセージを入れてください。",
+            "'messages' needs at least one user message that isn't blank.",
         ));
     }
     let message = |turn: Turn| InputMessage {

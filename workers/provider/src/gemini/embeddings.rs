@@ -50,8 +50,8 @@ pub(super) fn request(job: &ChatJob, upstream: &Upstream) -> Result<Call, Proble
         let Value::String(text) = input else {
             return Err(problem::cannot(
                 "input",
-                "このモデルの入力は文字列だけです",
-                "this model takes texts only, no token numbers",
+                "このモデルの入力は文字列だけです。",
+                "This model takes texts only, no token numbers.",
             ));
         };
         let mut request = shared.clone();

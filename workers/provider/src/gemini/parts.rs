@@ -41,8 +41,8 @@ fn part(part: &Part, place: &str) -> Result<Option<Value>, Problem> {
         "file" => file(part, place).map(Some),
         _ => Err(problem::cannot(
             place,
-            "このモデルでは使えない種類のパートです",
-            "this model takes no part of that type",
+            "このモデルでは使えない種類のパートです。",
+            "This model takes no part of that type.",
         )),
     }
 }
@@ -67,8 +67,8 @@ fn image(part: &Part, place: &str) -> Result<Value, Problem> {
     if !url.starts_with("https://") && !url.starts_with("gs://") {
         return Err(problem::cannot(
             format!("{place}.image_url.url"),
-            "画像は https の URL か data: URL (base64) で指定してください",
-            "an image must be an https URL or a base64 data: URL",
+            "画像は https の URL か data: URL（base64）で指定してください。",
+            "An image must be an https URL or a base64 data: URL.",
         ));
     }
     let path = url.split(['?', '#']).next().unwrap_or(url).to_ascii_lowercase();
@@ -89,8 +89,8 @@ fn audio(part: &Part, place: &str) -> Result<Value, Problem> {
         }
         _ => Err(problem::cannot(
             format!("{place}.input_audio"),
-            "input_audio には data (base64) と format を入れてください",
-            "input_audio needs data (base64) and format",
+            "input_audio には data（base64）と format を入れてください。",
+            "'input_audio' needs data (base64) and format.",
         )),
     }
 }
@@ -101,8 +101,8 @@ fn file(part: &Part, place: &str) -> Result<Value, Problem> {
         Some((kind, data)) => Ok(inline(&kind, data)),
         None => Err(problem::cannot(
             format!("{place}.file"),
-            "ファイルは data: URL (base64) を file_data に入れてください",
-            "a file must come as a base64 data: URL in file_data",
+            "ファイルは data: URL（base64）を file_data に入れてください。",
+            "A file must come as a base64 data: URL in file_data.",
         )),
     }
 }

@@ -43,8 +43,8 @@ fn body(job: &ChatJob, upstream: &Upstream) -> Result<Map<String, Value>, Proble
     if chat.rest.get("functions").and_then(Value::as_array).is_some_and(|f| !f.is_empty()) {
         return Err(problem::cannot(
             "functions",
-            "functions は古い形式です。tools を使ってください",
-            "functions is the old form: use tools",
+            "functions は古い形式です。tools を使ってください。",
+            "'functions' is the old form: use tools.",
         ));
     }
     let model = bare(&upstream.name);

@@ -28,8 +28,8 @@ fn declaration(tool: &Value, place: &str) -> Result<Value, Problem> {
     let (Some(function), Some(name)) = (function, name) else {
         return Err(problem::cannot(
             place,
-            "tools には名前のある type: function のツールを入れてください",
-            "a tool must be of type function and have a name",
+            "tools には名前のある type: function のツールを入れてください。",
+            "A tool must be of type function and have a name.",
         ));
     };
     let mut declared = Map::new();
@@ -56,8 +56,8 @@ pub(super) fn choice(chat: &ChatRequest) -> Result<Option<Value>, Problem> {
         (None, Some(name)) => Ok(Some(json!({"mode": "ANY", "allowedFunctionNames": [name]}))),
         _ => Err(problem::cannot(
             "tool_choice",
-            "tool_choice は auto・none・required か function の名前にしてください",
-            "tool_choice must be auto, none, required, or name a function",
+            "tool_choice は auto・none・required か function の名前にしてください。",
+            "'tool_choice' must be auto, none, required, or name a function.",
         )),
     }
 }
@@ -74,8 +74,8 @@ pub(super) fn call(
     let (Some(id), Some(name)) = (field("/id"), field("/function/name")) else {
         return Err(problem::cannot(
             place,
-            "tool_calls には id と function.name が必要です",
-            "a tool call needs its id and function.name",
+            "tool_calls には id と function.name が必要です。",
+            "A tool call needs its id and function.name.",
         ));
     };
     let arguments = match field("/function/arguments").map(str::trim) {
@@ -85,8 +85,8 @@ pub(super) fn call(
     let Some(arguments) = arguments else {
         return Err(problem::cannot(
             format!("{place}.function.arguments"),
-            "arguments は JSON オブジェクトの文字列にしてください",
-            "arguments must be the text of a JSON object",
+            "arguments は JSON オブジェクトの文字列にしてください。",
+            "'arguments' must be the text of a JSON object.",
         ));
     };
     let mut part = json!({"functionCall": {"name": name, "args": arguments}});
@@ -122,8 +122,8 @@ pub(super) fn result(
     let Some(Called { name, number }) = called.get(id) else {
         return Err(problem::cannot(
             format!("{place}.tool_call_id"),
-            "tool_call_id が前の tool_calls のどれとも一致しません",
-            "tool_call_id names no call of an earlier message",
+            "tool_call_id が前の tool_calls のどれとも一致しません。",
+            "'tool_call_id' names no call of an earlier message.",
         ));
     };
     let content = message.content.as_ref();
