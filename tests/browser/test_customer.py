@@ -76,7 +76,7 @@ class Customer(BrowserTest):
         page.click("text=クレジット")
         self.assertIn("$2.5", page.inner_text("main"))
         self.look(page, "credit-ja")
-        page.click("text=印刷")
+        page.click("text=表示・印刷")
         self.assertIn("領収書", page.inner_text("h1"))
         self.look(page, "purchase-receipt-ja")
 
@@ -90,7 +90,7 @@ class Customer(BrowserTest):
         answer = page.locator(".turn.assistant")
         answer.locator(".facts").wait_for()
         told = answer.inner_text()
-        for shown in ["東京です🗼", "Model plain", "Masked phone=1", "Reason auto;", "Cost $",
+        for shown in ["東京です🗼", "Model plain", "Masked telephone 1", "Reason auto;", "Cost $",
                       "Tokens 10 + 5", "First token", "In all"]:
             self.assertIn(shown, told)
         self.assertNotIn("090", str(self.vendor.seen))
@@ -131,7 +131,7 @@ class Customer(BrowserTest):
         page.keyboard.press("Control+Enter")
         page.locator(".turn.assistant", has_text="東京").wait_for()
         page.click("#send")
-        page.locator(".facts", has_text="止めました").wait_for()
+        page.locator(".facts", has_text="停止しました").wait_for()
         page.select_option("#model", "failing")
         page.fill("#message", "hello")
         page.click("#send")
@@ -216,7 +216,7 @@ class Customer(BrowserTest):
         end = page.get_by_role("button", name="オフにしてカードを削除")
         self.assertEqual(end.count(), 0)
         # The browser itself sends no form in which something is missing.
-        page.get_by_label("残高がこれを下回ったら (USD)").fill("2.5")
+        page.get_by_label("残高がこれを下回ったら（USD）").fill("2.5")
         save.click()
         self.assertEqual(page.evaluate("document.activeElement.id"), "recharge-amount")
         page.get_by_label("1回のチャージ額").fill("5000")

@@ -159,7 +159,7 @@ async fn the_page_after_stripes_tells_how_the_purchase_stands() {
     stands(&left, "期限が切れました").await;
     let (_, event) = world.stripe().refund(&session, 234, "succeeded");
     deliver(&world, &[event]).await;
-    stands(&session, "返金額 ¥234").await;
+    stands(&session, "返金額: ¥234").await;
     wait_for_balance(&world, &key, 10_000_000).await;
     world.finish().await;
 }

@@ -4,6 +4,7 @@
 
 mod crates;
 mod documents;
+mod japanese;
 mod modules;
 mod places;
 mod rust;
@@ -73,6 +74,7 @@ rules![
     documents::scripts_say_what_they_are_for,
     documents::habits_name_their_guards,
     documents::models_are_told_alike,
+    japanese::japanese_is_spelled_alike,
     modules::every_file_is_reached,
     places::subjects_are_spelled_once,
     places::redis_keys_are_spelled_once,

@@ -4,6 +4,7 @@
 use super::admit::Admitted;
 use crate::guards;
 use crate::pii::{MaskError, Vault};
+use crate::portal::{Language, kind_name};
 use crate::state::Gateway;
 use schemas::error::{ErrorCode, Problem};
 use schemas::job::JobKind;
@@ -43,15 +44,19 @@ pub(super) fn mask(gateway: &Gateway, mut admitted: Admitted) -> Result<(Masked,
 fn refusal(error: MaskError) -> Problem {
     match error {
         MaskError::Blocked(kinds) => {
-            let names: Vec<&str> = kinds.iter().map(|kind| kind.as_str()).collect();
-            let names = names.join(", ");
+            let names = |language: Language, comma: &str| -> String {
+                let names: Vec<&str> = kinds.iter().map(|it| kind_name(language, *it)).collect();
+                names.join(comma)
+            };
             Problem::new(
                 ErrorCode::ContentBlocked,
                 format!(
-                    "個人情報 ({names}) が含まれているため受け付けません。取り除いてください。"
+                    "個人情報（{}）が含まれているため受け付けません。取り除いてください。",
+                    names(Language::Japanese, "、")
                 ),
                 format!(
-                    "The request holds personal data ({names}), which is not accepted. Remove it."
+                    "The request holds personal data ({}), which is not accepted. Remove it.",
+                    names(Language::English, ", ")
                 ),
             )
         }
@@ -80,8 +85,8 @@ fn sees_everything(chat: &ChatRequest) -> bool {
 fn unreadable() -> Problem {
     Problem::new(
         ErrorCode::InvalidRequest,
-        "トークン番号の入力は個人情報を検査できません。文字列で送ってください (LangChain では \
-         check_embedding_ctx_length=False)。",
+        "トークン番号の入力は個人情報を検査できません。文字列で送ってください（LangChain では \
+         check_embedding_ctx_length=False）。",
         "Token numbers can't be looked through for personal data: send texts (in LangChain \
          check_embedding_ctx_length=False).",
     )

@@ -5,7 +5,7 @@ use super::again::{Again, read};
 use super::guard::Open;
 use super::language::Language;
 use super::look::{Look, dollars, grouped};
-use super::texts::{Common, Landing};
+use super::texts::{Common, Landing, names};
 use crate::api::checkout as shop;
 use crate::state::Gateway;
 use axum::extract::State;
@@ -104,8 +104,7 @@ fn points(t: &Landing, privacy: PrivacyMode) -> Markup {
 /// The first request in three languages, with the visitor's own host in it.
 fn samples(look: &Look, base: &str) -> Markup {
     let t = Common::of(look.language);
-    let hello = look.pick("こんにちは", "Hello!");
-    let filled = |text: &str| text.trim_end().replace("BASE", base).replace("HELLO", hello);
+    let filled = |text: &str| text.trim_end().replace("BASE", base).replace("HELLO", t.hello);
     let samples = SAMPLES.map(|(name, text)| (name, filled(text)));
     html! {
         div.tabs {
@@ -229,7 +228,7 @@ pub(crate) fn plans(
                 label.card.plan {
                     input type="radio" name="plan" value=(name)
                         checked[chosen.map_or(place == 0, |chosen| chosen == name)];
-                    span { (name) }
+                    span { (names::plan(look.language, name)) }
                     span.price { (first) }
                     span.soft { (second) }
                     span.soft { (dollars(usd.credit)) " " (t.credit) }
@@ -247,13 +246,10 @@ pub(crate) fn plans(
 fn terms(look: &Look, seller: &Stripe) -> Markup {
     let t = Landing::of(look.language);
     let days = seller.credit_days;
-    let ends = match look.language {
-        Language::Japanese => format!("クレジットの有効期限は購入から{days}日です。"),
-        Language::English => format!("Credit ends {days} days after its purchase."),
-    };
+    let (before, after) = t.credit_days.split_once('*').unwrap_or_default();
     html! {
         p.soft.terms {
-            (ends)
+            (before) (days) (after)
             @if !seller.seller_name.is_empty() { " " (t.sold_by) " " (seller.seller_name) }
             @if let Some(url) = &seller.seller_url { " · " a href=(url) { (t.terms) } }
         }

@@ -63,6 +63,7 @@ pub(crate) use admin::audit;
 pub(crate) use guard::Open;
 pub(crate) use language::Language;
 pub(crate) use look::Look;
+pub(crate) use texts::names::kind as kind_name;
 
 use crate::state::Gateway;
 use attempts::Attempts;
@@ -73,6 +74,7 @@ use infra::secret::Secret;
 use maud::{Markup, html};
 use session::Seal;
 use std::sync::{Arc, OnceLock};
+use texts::Paper;
 
 /// What the doors keep.
 pub(crate) struct Front {
@@ -108,9 +110,5 @@ pub(crate) fn routes() -> Router<Arc<Gateway>> {
 
 /// Below what is made for paper; it isn't printed itself.
 pub(crate) fn print_hint(language: Language) -> Markup {
-    let told = language.pick(
-        "ブラウザーの印刷機能で PDF に保存できます。",
-        "Print it, or keep it as a PDF, from the browser's menu.",
-    );
-    html! { p.soft.screen-only { (told) } }
+    html! { p.soft.screen-only { (Paper::of(language).hint) } }
 }

@@ -3,7 +3,8 @@
 
 use super::look::dollars;
 use super::statement::day_in_japan;
-use super::{Language, Look, print_hint};
+use super::texts::Paper;
+use super::{Look, print_hint};
 use axum::http::StatusCode;
 use axum::response::Response;
 use infra::config::Stripe;
@@ -33,16 +34,14 @@ impl Receipt<'_> {
     /// As a page.
     pub(crate) fn page(&self, look: &Look) -> Response {
         let percent = self.seller.tax_percent;
-        let taxed = match look.language {
-            Language::Japanese => format!("うち消費税（{percent}%対象）"),
-            Language::English => format!("of which consumption tax ({percent}%)"),
-        };
+        let t = Paper::of(look.language);
+        let taxed = Paper::tax(look.language, percent);
         let mut rows = vec![
-            (look.pick("宛名", "To"), self.buyer.to_owned()),
-            (look.pick("日付", "Date"), day_in_japan(self.at_ms)),
-            (look.pick("番号", "Number"), self.bought.payment.clone()),
-            (look.pick("品目", "Item"), self.item(look.language)),
-            (look.pick("金額（税込）", "Amount (tax included)"), self.bought.paid.to_string()),
+            (t.buyer, self.buyer.to_owned()),
+            (t.day, day_in_japan(self.at_ms)),
+            (t.number, self.bought.payment.clone()),
+            (t.item, self.item(look)),
+            (t.amount, self.bought.paid.to_string()),
         ];
         if percent > 0 {
             rows.push((&taxed, tax_within(self.bought.paid, percent).to_string()));
@@ -50,8 +49,8 @@ impl Receipt<'_> {
         let Money { currency, minor } = self.bought.paid;
         if self.returned.minor > 0 {
             let left = Money { currency, minor: minor.saturating_sub(self.returned.minor) };
-            rows.push((look.pick("返金額（税込）", "Refunded"), self.returned.to_string()));
-            rows.push((look.pick("差引金額（税込）", "Amount left"), left.to_string()));
+            rows.push((t.refunded, self.returned.to_string()));
+            rows.push((t.left, left.to_string()));
             if percent > 0 {
                 rows.push((&taxed, tax_within(left, percent).to_string()));
             }
@@ -61,7 +60,7 @@ impl Receipt<'_> {
         let lines = lines.into_iter().flatten().filter(|line| !line.is_empty());
         look.page(
             StatusCode::OK,
-            look.pick("領収書", "Receipt"),
+            t.receipt,
             html! {
                 table.receipt {
                     tbody {
@@ -76,13 +75,10 @@ impl Receipt<'_> {
         )
     }
 
-    fn item(&self, language: Language) -> String {
+    fn item(&self, look: &Look) -> String {
         let ends = day_in_japan(self.bought.expires_ms);
         let total = dollars(self.credit.saturating_add(self.bonus));
-        match language {
-            Language::Japanese => format!("API クレジット {total}（有効期限 {ends}）"),
-            Language::English => format!("API credit {total}, good until {ends}"),
-        }
+        Paper::credit(look.language, &total, &ends)
     }
 }
 

@@ -2,7 +2,8 @@
 //! both ends of the month. Months are those of Japan.
 
 use super::look::dollars;
-use super::{Language, Look, print_hint};
+use super::texts::Paper;
+use super::{Look, print_hint};
 use axum::http::StatusCode;
 use axum::response::Response;
 use infra::bus::history::MonthHistory;
@@ -58,8 +59,8 @@ pub(super) fn day_in_japan(at_ms: u64) -> String {
 struct Sums {
     before: i64,
     after: i64,
-    /// What isn't use, by its kind.
-    others: BTreeMap<&'static str, i64>,
+    /// What isn't use.
+    others: BTreeMap<Line, i64>,
     /// Requests and charges by model.
     models: BTreeMap<String, (u64, i64)>,
 }
@@ -85,38 +86,52 @@ impl Sums {
                     let model = sums.models.entry(used.model.clone()).or_default();
                     *model = (model.0 + 1, model.1 + amount);
                 }
-                Fact::Void(_) => {}
-                _ if !event.is_of_an_account() => {}
-                fact => *sums.others.entry(kind(fact)).or_default() += amount,
+                fact => {
+                    if let Some(line) = Line::of(fact) {
+                        *sums.others.entry(line).or_default() += amount;
+                    }
+                }
             }
         }
         sums
     }
 }
 
-/// Which line of the statement a fact belongs to.
-fn kind(fact: &Fact) -> &'static str {
-    match fact {
-        Fact::Use(_) | Fact::Void(_) => "use",
-        Fact::Snapshot(_) | Fact::Counted(_) | Fact::Cut(_) | Fact::Closing(_) => "snapshot",
-        Fact::Grant { .. } => "grant",
-        Fact::TopUp(_) => "top_up",
-        Fact::Bonus { .. } => "bonus",
-        Fact::Refund { .. } | Fact::RefundFailed { .. } => "refund",
-        Fact::Dispute { .. } => "dispute",
-        Fact::Expiry { .. } => "expiry",
-    }
+/// A line of the statement that isn't use, in their order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Line {
+    Bought,
+    Bonus,
+    Granted,
+    Refunds,
+    Disputes,
+    Ended,
 }
 
-fn named(language: Language, kind: &str) -> &str {
-    match kind {
-        "grant" => language.pick("付与", "Granted"),
-        "top_up" => language.pick("購入", "Bought"),
-        "bonus" => language.pick("ボーナス", "Bonus"),
-        "refund" => language.pick("返金", "Refunds"),
-        "dispute" => language.pick("異議申し立て", "Disputes"),
-        "expiry" => language.pick("失効", "Ended"),
-        other => other,
+impl Line {
+    /// Where a fact belongs that isn't use.
+    fn of(fact: &Fact) -> Option<Self> {
+        match fact {
+            Fact::Use(_) | Fact::Void(_) => None,
+            Fact::Snapshot(_) | Fact::Counted(_) | Fact::Cut(_) | Fact::Closing(_) => None,
+            Fact::TopUp(_) => Some(Self::Bought),
+            Fact::Bonus { .. } => Some(Self::Bonus),
+            Fact::Grant { .. } => Some(Self::Granted),
+            Fact::Refund { .. } | Fact::RefundFailed { .. } => Some(Self::Refunds),
+            Fact::Dispute { .. } => Some(Self::Disputes),
+            Fact::Expiry { .. } => Some(Self::Ended),
+        }
+    }
+
+    fn named(self, t: &Paper) -> &'static str {
+        match self {
+            Self::Bought => t.bought,
+            Self::Bonus => t.bonus,
+            Self::Granted => t.granted,
+            Self::Refunds => t.refunds,
+            Self::Disputes => t.disputes,
+            Self::Ended => t.ended,
+        }
     }
 }
 
@@ -129,7 +144,7 @@ pub(crate) fn page(
     history: &MonthHistory,
 ) -> Response {
     let sums = Sums::of(month, history);
-    let language = look.language;
+    let t = Paper::of(look.language);
     let row = |label: &str, count: &str, amount: i64| {
         html! {
             tr {
@@ -139,26 +154,30 @@ pub(crate) fn page(
             }
         }
     };
-    let title = format!("{} {}", look.pick("利用明細", "Statement"), month.0);
-    look.page(StatusCode::OK, &title, html! {
-        p { (seller.seller_name) " – " (account) }
-        table {
-            thead { tr {
-                th scope="col" { (look.pick("内訳", "What")) }
-                th.number scope="col" { (look.pick("リクエスト数", "Requests")) }
-                th.number scope="col" { (look.pick("金額 (USD)", "Amount (USD)")) }
-            } }
-            tbody {
-                (row(look.pick("月初の残高", "At the beginning"), "", sums.before))
-                @for (kind, amount) in &sums.others { (row(named(language, kind), "", *amount)) }
-                @for (model, (requests, amount)) in &sums.models {
-                    (row(model, &requests.to_string(), *amount))
+    let title = format!("{} {}", t.statement, month.0);
+    look.page(
+        StatusCode::OK,
+        &title,
+        html! {
+            p { (seller.seller_name) " – " (account) }
+            table {
+                thead { tr {
+                    th scope="col" { (t.what) }
+                    th.number scope="col" { (t.requests) }
+                    th.number scope="col" { (t.amount_usd) }
+                } }
+                tbody {
+                    (row(t.before, "", sums.before))
+                    @for (line, amount) in &sums.others { (row(line.named(t), "", *amount)) }
+                    @for (model, (requests, amount)) in &sums.models {
+                        (row(model, &requests.to_string(), *amount))
+                    }
+                    (row(t.after, "", sums.after))
                 }
-                (row(look.pick("月末の残高", "At the end"), "", sums.after))
             }
-        }
-        (print_hint(language))
-    })
+            (print_hint(look.language))
+        },
+    )
 }
 
 #[cfg(test)]
@@ -186,7 +205,7 @@ mod tests {
         let history = MonthHistory { opening: MicroUsd(5), events: events.into() };
         let month = Month::parse("2026-11").unwrap();
         let sums = Sums::of(&month, &history);
-        assert_eq!((sums.before, sums.after, sums.others["grant"]), (6, 326, 320));
+        assert_eq!((sums.before, sums.after, sums.others[&Line::Granted]), (6, 326, 320));
         assert_eq!(Month::of(month.begins_ms()), "2026-11");
         assert_eq!(Month::of(month.begins_ms() - 1), "2026-10");
     }

@@ -34,15 +34,26 @@ mod account;
 /// The operator's rooms.
 mod admin;
 
+/// After Stripe's page.
+mod checkout;
+
 /// The first page.
 mod landing;
+
+/// What members of closed sets are called.
+pub(crate) mod names;
+
+/// Receipts and statements.
+mod paper;
 
 /// Auto-recharge.
 mod recharge;
 
 pub(crate) use account::Account;
 pub(crate) use admin::Admin;
+pub(crate) use checkout::Checkout;
 pub(crate) use landing::Landing;
+pub(crate) use paper::Paper;
 pub(crate) use recharge::Recharge;
 
 texts! {
@@ -77,6 +88,7 @@ texts! {
             "It is too large, or the connection broke. Please try again.";
         sent_before: "このフォームはすでに送信されています。もう一度は実行していません。",
             "This form was sent before. Nothing was done a second time.";
+        hello: "こんにちは", "Hello!";
         copy: "コピー", "Copy";
         copied: "コピーしました", "Copied";
         as_table: "表で見る", "As a table";

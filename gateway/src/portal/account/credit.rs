@@ -6,7 +6,7 @@ use super::super::guard::{Customer, Sent, once};
 use super::super::landing::{BUYING, currencies, plans, to_stripe, told};
 use super::super::look::{Look, dollars, moment};
 use super::super::statement::Month;
-use super::super::texts::{Account, Common, Landing, Recharge};
+use super::super::texts::{Account, Common, Landing, Recharge, names};
 use super::{away, recharge, room};
 use crate::api::asked::{Path, Query};
 use crate::api::usage::UsageQuery;
@@ -21,7 +21,7 @@ use infra::clock;
 use infra::config::Stripe;
 use maud::{Markup, html};
 use payments::Payments;
-use schemas::ledger::{EventV1, Fact, LotKind};
+use schemas::ledger::{EventV1, Fact, LotKind, TopUp};
 use schemas::lots::Lots;
 use schemas::money::MicroUsd;
 use schemas::snapshots::Snapshot;
@@ -109,7 +109,7 @@ pub(super) async fn shown(
             }
             @if !gateway.config.coupons.is_empty() { (coupon((look, again), who)) }
             h2 #purchases { (t.purchases) }
-            (bought(t, &purchases, &returns))
+            (bought(look, &purchases, &returns))
             h2 { (t.statements) }
             (months(&snapshots, &history))
         },
@@ -211,7 +211,8 @@ fn coupon((look, again): (&Look, &Again), who: &Customer) -> Markup {
     }
 }
 
-fn bought(t: &Account, events: &[EventV1], returns: &[EventV1]) -> Markup {
+fn bought(look: &Look, events: &[EventV1], returns: &[EventV1]) -> Markup {
+    let t = Account::of(look.language);
     let bought: Vec<_> = events
         .iter()
         .rev()
@@ -223,6 +224,10 @@ fn bought(t: &Account, events: &[EventV1], returns: &[EventV1]) -> Markup {
     if bought.is_empty() {
         return html! { p.empty { (t.no_purchases) } };
     }
+    let plan = |top_up: &TopUp| -> String {
+        let named = top_up.plan.as_deref().map(|plan| names::plan(look.language, plan));
+        named.unwrap_or(t.own_amount).to_owned()
+    };
     html! {
         div.scroll tabindex="0" role="region" aria-labelledby="purchases" {
             table {
@@ -233,12 +238,12 @@ fn bought(t: &Account, events: &[EventV1], returns: &[EventV1]) -> Markup {
                     th.number scope="col" { (t.credit) }
                     th.number scope="col" { (t.lot_bonus) }
                     th.number scope="col" { (t.refunded) }
-                    th scope="col" { (t.receipt) }
+                    th scope="col" { (t.paper) }
                 } }
                 tbody { @for (event, top_up) in bought {
                     tr {
                         td.tight { (moment(event.at_ms)) }
-                        th scope="row" { (top_up.plan.as_deref().unwrap_or(t.own_amount)) }
+                        th scope="row" { (plan(top_up)) }
                         td.number { (top_up.paid) }
                         td.number { (dollars(event.amount)) }
                         td.number { (dollars(purchases::bonus_of(&top_up.payment, events))) }

@@ -4,6 +4,7 @@
 
 use super::super::guard::{Called, Customer};
 use super::super::language::Language;
+use super::super::texts::names;
 use crate::api::incoming;
 use crate::pii::{Kind, Masker};
 use crate::state::Gateway;
@@ -43,7 +44,7 @@ fn hidden(masker: &Masker, mut chat: ChatRequest, language: Language) -> Vec<Val
     let told = |text: &str| -> Vec<Value> {
         let here = pairs.iter().filter(|(_, placeholder, _)| text.contains(placeholder.as_str()));
         let word = |(kind, placeholder, word): &(Kind, String, &str)| {
-            let kind = named(*kind, language);
+            let kind = names::kind(language, *kind);
             json!({"kind": kind, "word": word, "placeholder": placeholder})
         };
         here.map(word).collect()
@@ -54,32 +55,6 @@ fn hidden(masker: &Masker, mut chat: ChatRequest, language: Language) -> Vec<Val
         json!({ "hidden": told(&text) })
     };
     chat.messages.iter().map(|it| message(&it.content)).collect()
-}
-
-fn named(kind: Kind, language: Language) -> &'static str {
-    let (japanese, english) = match kind {
-        Kind::Person => ("氏名", "name"),
-        Kind::Email => ("メールアドレス", "e-mail"),
-        Kind::Phone => ("電話番号", "telephone"),
-        Kind::Address => ("住所", "address"),
-        Kind::PostalCode => ("郵便番号", "postal code"),
-        Kind::CreditCard => ("カード番号", "card"),
-        Kind::Iban => ("IBAN", "IBAN"),
-        Kind::BankAccount => ("口座番号", "bank account"),
-        Kind::MyNumber => ("マイナンバー", "individual number"),
-        Kind::DriverLicense => ("運転免許証番号", "driving licence"),
-        Kind::Passport => ("旅券番号", "passport"),
-        Kind::ResidenceCard => ("在留カード番号", "residence card"),
-        Kind::PensionNumber => ("基礎年金番号", "pension number"),
-        Kind::HealthInsurance => ("保険証番号", "health insurance"),
-        Kind::UsSsn => ("米国社会保障番号", "social security"),
-        Kind::DateOfBirth => ("生年月日", "date of birth"),
-        Kind::IpAddress => ("IPアドレス", "IP address"),
-        Kind::LicensePlate => ("ナンバープレート", "number plate"),
-        Kind::Secret => ("秘密の値", "secret"),
-        Kind::Custom => ("指定した語", "own pattern"),
-    };
-    language.pick(japanese, english)
 }
 
 #[cfg(test)]

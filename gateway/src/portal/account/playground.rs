@@ -2,13 +2,15 @@
 //! with the key of the session, and is charged like any other.
 
 use super::super::guard::{Called, Customer, Guest};
+use super::super::language::Language;
 use super::super::look::Look;
-use super::super::texts::{Account, Common};
+use super::super::texts::{Account, Common, names};
 use super::room;
 use crate::api::chat_completions::ChatCompletion;
 use crate::api::checkout::public_url;
 use crate::api::surface;
 use crate::auto::may_use;
+use crate::pii::Kind;
 use crate::state::Gateway;
 use axum::Extension;
 use axum::extract::{MatchedPath, State};
@@ -17,6 +19,7 @@ use axum::response::Response;
 use maud::{Markup, html};
 use schemas::catalogue::Capability;
 use schemas::ids::RequestId;
+use serde_json::Value;
 use std::sync::Arc;
 
 /// Shows it.
@@ -41,7 +44,8 @@ pub(super) async fn show(
                 data-masked=(t.masked) data-cache=(t.cached) data-tokens=(t.tokens)
                 data-cost=(t.cost) data-first=(t.first_token) data-took=(t.took)
                 data-receipt=(t.receipt) data-hidden=(t.hidden) data-queue=(t.queue)
-                data-speed=(t.speed) data-look="/account/playground/hidden" {
+                data-speed=(t.speed) data-rate=(t.tokens_a_second)
+                data-kinds=(kinds(look.language)) data-look="/account/playground/hidden" {
                 section aria-label=(t.conversation) {
                     div #turns .turns aria-live="polite" {}
                     p.empty { (t.talk_intro) }
@@ -63,6 +67,12 @@ pub(super) async fn show(
             }
         },
     )
+}
+
+/// What kinds of personal data are called, for the script.
+fn kinds(language: Language) -> String {
+    let named = |kind: Kind| (kind.as_str().to_owned(), names::kind(language, kind).into());
+    Value::Object(Kind::ALL.into_iter().map(named).collect()).to_string()
 }
 
 /// The last request as code, once there is one.

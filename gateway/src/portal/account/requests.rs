@@ -5,7 +5,7 @@ use super::super::asked::{Path, Query};
 use super::super::guard::Customer;
 use super::super::landing::price;
 use super::super::look::{Look, dollars, grouped, moment};
-use super::super::texts::Account;
+use super::super::texts::{Account, names};
 use super::{away, missing, room};
 use crate::state::Gateway;
 use axum::extract::State;
@@ -153,7 +153,7 @@ pub(super) async fn receipt(
     let subject = subjects::ledger(&who.key.account, "use", request.as_str());
     match gateway.bus.recorded(&subject).await {
         Ok(Some(event)) => {
-            room(&look, &who, (PLACE, t.receipt), described(&gateway, t, (&request, &event)))
+            room(&look, &who, (PLACE, t.receipt), described(&gateway, &look, (&request, &event)))
         }
         Ok(None) => unknown(),
         Err(error) => away(&look, &error),
@@ -163,9 +163,10 @@ pub(super) async fn receipt(
 /// A receipt as a table.
 pub(crate) fn described(
     gateway: &Gateway,
-    t: &Account,
+    look: &Look,
     (request, event): (&RequestId, &EventV1),
 ) -> Markup {
+    let t = Account::of(look.language);
     let line = |name: &str, value: Markup| {
         html! { tr { th scope="row" { (name) } td { (value) } } }
     };
@@ -175,7 +176,7 @@ pub(crate) fn described(
             @if let Some(began) = request.created_ms() { (line(t.started, moment(began))) }
             (line(t.ended, moment(event.at_ms)))
             @match &event.fact {
-                Fact::Use(used) => { (charged(gateway, t, (used, event), &line)) }
+                Fact::Use(used) => { (charged(gateway, look, (used, event), &line)) }
                 Fact::Void(void) => {
                     (line(t.key, html! { (key_name(gateway, t, &void.key)) }))
                     (line(t.status, html! { span.badge { (t.void) } }))
@@ -188,23 +189,25 @@ pub(crate) fn described(
 
 fn charged(
     gateway: &Gateway,
-    t: &Account,
+    look: &Look,
     (used, event): (&Use, &EventV1),
     line: &dyn Fn(&str, Markup) -> Markup,
 ) -> Markup {
+    let t = Account::of(look.language);
     let usage = &used.usage;
     let count = |count: Option<u64>| count.map_or_else(|| "–".to_owned(), grouped);
     let counts = [
-        ("input", grouped(usage.input)),
-        ("cache read", count(usage.cache_read)),
-        ("cache write", count(usage.cache_write)),
-        ("output", grouped(usage.output)),
-        ("reasoning", count(usage.reasoning)),
+        (t.input, grouped(usage.input)),
+        (t.cache_read, count(usage.cache_read)),
+        (t.cache_write, count(usage.cache_write)),
+        (t.output, grouped(usage.output)),
+        (t.reasoning, count(usage.reasoning)),
     ];
     let prices = [
-        ("input", used.price.input),
-        ("cached", used.price.cached_input),
-        ("output", used.price.output),
+        (t.input, used.price.input),
+        (t.cache_read, used.price.cached_input),
+        (t.cache_write, used.price.cache_write),
+        (t.output, used.price.output),
     ];
     html! {
         (line(t.model, html! { code { (used.model) } }))
@@ -218,13 +221,7 @@ fn charged(
         (line(t.price_row, html! {
             @for (name, of) in prices { span.badge { (name) " " (price(of)) } " " }
         }))
-        (line(t.counted_by, html! { (told(&used.source)) }))
-        (line(t.writer, html! { (told(&used.writer)) }))
+        (line(t.counted_by, html! { (names::token_source(look.language, used.source)) }))
+        (line(t.writer, html! { (names::writer(look.language, used.writer)) }))
     }
-}
-
-/// A closed set's member, as the ledger spells it.
-pub(crate) fn told(value: &impl serde::Serialize) -> String {
-    let spelled = serde_json::to_value(value).ok();
-    spelled.and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
 }

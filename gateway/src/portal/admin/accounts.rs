@@ -315,7 +315,7 @@ fn fresh_name() -> String {
 
 fn ledger(t: &Admin, entries: &[Entry]) -> Markup {
     html! {
-        p.soft { (grouped(entries.len() as u64)) " " (t.events) ". " (t.latest) }
+        p.soft { (grouped(entries.len() as u64)) " " (t.events) }
         div.scroll tabindex="0" role="region" aria-label=(t.ledger) { table {
             thead { tr {
                 th.number scope="col" { (t.sequence) }

@@ -91,7 +91,7 @@ pub(super) async fn receipt(
     let subject = subjects::ledger(&account, "use", request.as_str());
     match gateway.bus.recorded(&subject).await {
         Ok(Some(event)) => {
-            let shown = own::described(&gateway, words, (&request, &event));
+            let shown = own::described(&gateway, &look, (&request, &event));
             room(&look, &who, (PLACE, words.receipt), shown)
         }
         Ok(None) => unknown(),

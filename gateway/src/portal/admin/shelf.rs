@@ -4,7 +4,7 @@
 use super::super::guard::Operator;
 use super::super::landing::price;
 use super::super::look::{Look, grouped, moment};
-use super::super::texts::Admin;
+use super::super::texts::{Admin, names};
 use super::{away, room};
 use crate::state::Gateway;
 use axum::extract::State;
@@ -159,7 +159,7 @@ pub(super) async fn audit(
                     thead { tr { th scope="col" { (t.when) } th scope="col" { (t.done) } } }
                     tbody { @for row in rows { tr {
                         td.tight { (moment(row.at_ms)) }
-                        td { (row.done) }
+                        td { (names::deed(look.language, &row.done)) }
                     } } }
                 } }
             }

@@ -219,6 +219,13 @@ function playground(talk) {
     body.append(rest);
   }
 
+  // `email=1,phone=2` in the reader's words.
+  function kinds(masked) {
+    const names = JSON.parse(says.kinds);
+    const told = (one) => one.replace(/^(.*)=/, (_, kind) => (names[kind] ?? kind) + " ");
+    return masked && masked.split(",").map(told).join(", ");
+  }
+
   function report(turn, told, took) {
     const of = (name) => told.fly[name] ?? told.headers.get("x-fly-" + name.replaceAll("_", "-"));
     const usage = told.usage || {};
@@ -229,14 +236,14 @@ function playground(talk) {
     facts(turn, [
       [says.model, of("model")],
       [says.reason, of("route_reason")],
-      [says.masked, of("masked")],
+      [says.masked, kinds(of("masked"))],
       [says.cache, of("cache") === "hit" ? "✓" : ""],
       [says.tokens, usage.prompt_tokens + " + " + usage.completion_tokens],
       [says.cost, of("cost_usd") === null ? "" : "$" + of("cost_usd")],
       [says.first, told.first === null ? "" : told.first + " ms"],
       [says.took, took + " ms"],
       [says.queue, queued ? queued + " ms" : ""],
-      [says.speed, speed ? speed + " tokens/s" : ""],
+      [says.speed, speed ? speed + " " + says.rate : ""],
     ]);
     const request = told.headers.get("x-request-id");
     if (!request) return;

@@ -30,9 +30,9 @@ texts! {
         owed: "不足分", "Owed";
         no_lots: "クレジットはまだありません。購入すると、すぐに使えます。",
             "There is no credit yet. Buy some and it is good at once.";
-        by_day: "日別の料金 (USD, 直近30日)", "Cost by day (USD, last 30 days)";
-        by_day_of: "日別の*", "* by day";
-        cost_usd: "料金 (USD)", "Cost (USD)";
+        by_day: "日別（UTC）の料金（USD、直近30日）", "Cost by day (UTC; USD, last 30 days)";
+        by_day_of: "日別（UTC）の*", "* by day (UTC)";
+        cost_usd: "料金（USD）", "Cost (USD)";
         span: "期間", "Days";
         days: "日", " days";
         measure: "表示する値", "What is counted";
@@ -45,7 +45,7 @@ texts! {
         first_request: "最初のリクエストの例", "A first request";
         by_model: "モデル別", "By model";
         by_key: "キー別", "By key";
-        day: "日付 (UTC)", "Day (UTC)";
+        day: "日付（UTC）", "Day (UTC)";
         model: "モデル", "Model";
         key: "キー", "Key";
         count: "リクエスト", "Requests";
@@ -59,11 +59,16 @@ texts! {
             "Nothing was used yet. Try the playground, or send a first request.";
         to_playground: "プレイグラウンドを開く", "Open the playground";
         csv: "CSVでダウンロード", "Download as CSV";
-        when: "日時 (日本時間)", "When (Japan)";
+        when: "日時（日本時間）", "When (Japan)";
         request: "リクエスト", "Request";
         status: "結果", "Result";
         receipt: "明細", "Receipt";
         void: "料金なし", "No charge";
+        input: "入力", "input";
+        cache_read: "キャッシュ読み取り", "cache read";
+        cache_write: "キャッシュ書き込み", "cache write";
+        output: "出力", "output";
+        reasoning: "推論", "reasoning";
         cached: "キャッシュ", "Cached";
         outcome_complete: "完了", "Complete";
         outcome_partial: "途中まで", "Partial";
@@ -72,12 +77,12 @@ texts! {
         search: "探す", "Search";
         not_found: "このアカウントにそのリクエストはありません。x-request-id を確認してください。",
             "This account has no such request. Look at its x-request-id.";
-        price_row: "単価 (100万トークン)", "Price (million tokens)";
+        price_row: "単価（100万トークン）", "Price (million tokens)";
         hold: "確保額", "Held";
         started: "開始", "Began";
         ended: "記録", "Recorded";
-        writer: "記録した役割", "Written by";
-        counted_by: "トークン数の根拠", "Tokens counted by";
+        writer: "記録元", "Written by";
+        counted_by: "トークン数の算出方法", "Tokens counted by";
         name: "名前", "Name";
         created: "作成", "Made";
         limits: "制限", "Limits";
@@ -87,19 +92,19 @@ texts! {
         new_key: "新しいキー", "A new key";
         make_key: "キーを作成", "Make key";
         name_hint: "用途がわかる名前にします。", "What it is for, so that you know it later.";
-        budget: "予算 (USD)", "Budget (USD)";
-        budget_hint: "このキーで使える合計額。空欄は残高まで。",
+        budget: "予算（USD）", "Budget (USD)";
+        budget_hint: "このキーで使える合計額です。空欄の場合は残高まで使えます。",
             "What it may spend in all. Empty: as far as credit goes.";
         ends: "有効期限", "Ends on";
         ends_hint: "日本時間の0時に無効になります。", "It ends at midnight in Japan.";
         models: "使えるモデル", "Models";
-        models_hint: "選ばなければ全モデル。", "Choose none for all of them.";
-        rpm: "毎分のリクエスト", "Requests a minute";
-        tpm: "毎分のトークン", "Tokens a minute";
+        models_hint: "選択しない場合はすべてのモデルを使えます。", "Choose none for all of them.";
+        rpm: "1分あたりのリクエスト数", "Requests a minute";
+        tpm: "1分あたりのトークン数", "Tokens a minute";
         per_day: " / 日", " a day";
         per_week: " / 週", " a week";
         per_month: " / 月", " a month";
-        parallel: "同時実行", "At once";
+        parallel: "同時リクエスト数", "Requests at once";
         made: "キーを作成しました", "The key is made";
         rotated: "キーを再発行しました", "The key has a new secret";
         shown_once: "このキーは今だけ表示されます。閉じる前に保存してください。",
@@ -109,9 +114,9 @@ texts! {
         rotate: "再発行", "Rotate";
         revoke: "削除", "Revoke";
         similar: "言い換え", "other wordings";
-        similar_on: "言い換えの再利用を有効にする", "Use answers to other wordings";
-        similar_off: "言い換えの再利用を無効にする", "No answers to other wordings";
-        similar_told: "同じ質問の言い換えに、保存済みの答えを返します。",
+        similar_on: "言い換えにも保存済みの回答を使う", "Use answers to other wordings";
+        similar_off: "言い換えには保存済みの回答を使わない", "No answers to other wordings";
+        similar_told: "同じ質問の言い換えに、保存済みの回答を返します。",
             "Another wording of a question gets the answer that is kept.";
         revoke_ask: "このキーを削除しますか？", "Revoke this key?";
         revoke_told: "削除すると、このキーを使うリクエストはすぐに拒否されます。元に戻せません。",
@@ -136,10 +141,11 @@ texts! {
         refunded: "返金額", "Refunded";
         own_amount: "金額指定", "Own amount";
         no_purchases: "購入はまだありません。", "Nothing was bought yet.";
-        statements: "利用明細 (月別)", "Monthly statements";
+        statements: "利用明細（月別）", "Monthly statements";
         not_sold: "このサーバーではクレジットを販売していません。運営者に付与を依頼してください。",
             "No credit is sold on this server. Ask its operator for a grant.";
-        print: "印刷", "To print";
+        paper: "領収書", "Receipt";
+        print: "表示・印刷", "Show, to print";
         talk_hint: "Ctrl+Enter で送信します。送った内容は通常のリクエストと同じように課金されます。",
             "Ctrl+Enter sends. What you send is charged like any other request.";
         talk_intro: "メッセージを送ると、autoが合うモデルを選び、回答・理由・料金を表示します。\
@@ -151,8 +157,8 @@ texts! {
         temperature: "Temperature", "Temperature";
         max_tokens: "最大出力トークン", "Most output tokens";
         send: "送信", "Send";
-        stop: "止める", "Stop";
-        stopped: "止めました", "Stopped";
+        stop: "停止", "Stop";
+        stopped: "停止しました", "Stopped";
         anew: "新しい会話", "New conversation";
         code: "コードとしてコピー", "Copy as code";
         code_empty: "送信すると、同じリクエストのコードがここに表示されます。",
@@ -165,9 +171,10 @@ texts! {
         hidden: "送信前に隠した内容", "Hidden before it was sent";
         queue: "待ち", "Queued";
         speed: "速度", "Speed";
-        first_token: "最初の文字まで", "First token";
-        took: "全体", "In all";
-        auto: "自動 (auto)", "Automatic (auto)";
+        tokens_a_second: "トークン/秒", "tokens/s";
+        first_token: "最初のトークンまで", "First token";
+        took: "合計時間", "In all";
+        auto: "自動（auto）", "Automatic (auto)";
         settings: "設定", "Settings";
         conversation: "会話", "Conversation";
     }

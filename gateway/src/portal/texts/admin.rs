@@ -20,7 +20,7 @@ texts! {
         refused_hint: "残高・上限・入力の誤り", "credit, limits, wrong requests";
         workers: "ワーカー", "Workers";
         charged: "請求", "Charged";
-        since_start: "起動後、このゲートウェイ", "this gateway, since it started";
+        since_start: "このゲートウェイの起動後", "this gateway, since it started";
         pools: "プール", "Pools";
         pool: "プール", "Pool";
         slots: "スロット", "Slots";
@@ -40,7 +40,7 @@ texts! {
         worker_silent: "ワーカーから返事がありません。プロセスに SIGTERM を送ってください。",
             "The worker says nothing. Send SIGTERM to its process.";
         lost: "接続断", "Connection lost";
-        version: "版", "Version";
+        version: "バージョン", "Version";
         no_workers: "ワーカーがいません。fly-llm worker provider を起動してください。",
             "There is no worker. Start one: fly-llm worker provider.";
         model: "モデル", "Model";
@@ -57,7 +57,8 @@ texts! {
         account: "アカウント", "Account";
         held: "確保", "Held";
         cancel: "中断", "Cancel";
-        cancelled: "リクエストを中断しました。", "The request was cut; what was produced is charged.";
+        cancelled: "リクエストを中断しました。生成済みの分は課金されます。",
+            "The request was cut; what was produced is charged.";
         not_running: "そのリクエストはもう終わっています。", "That request has ended already.";
         name: "名前", "Name";
         balance: "残高", "Balance";
@@ -76,8 +77,8 @@ texts! {
         make: "作成", "Make";
         made: "キーを作成しました", "The key is made";
         grant: "クレジットを付与", "Grant credit";
-        amount: "金額 (USD)", "Amount (USD)";
-        note: "理由 (台帳に残ります)", "Why (stays in the ledger)";
+        amount: "金額（USD）", "Amount (USD)";
+        note: "理由（台帳に残ります）", "Why (stays in the ledger)";
         granted: "付与しました。残高には数秒以内に反映されます。",
             "Granted. It is in the balance within seconds.";
         granted_before: "この付与はすでに済んでいます。何も追加していません。",
@@ -101,16 +102,15 @@ texts! {
         kind_bonus: "ボーナス", "Bonus";
         kind_refund: "返金", "Refund";
         kind_refund_failed: "返金の失敗", "Refund failed";
-        kind_dispute_opened: "異議申し立て", "Dispute opened";
-        kind_dispute_won: "異議申し立ての解決 (返還)", "Dispute won";
+        kind_dispute_opened: "不審請求の申し立て", "Dispute opened";
+        kind_dispute_won: "不審請求の申し立ての解決（返還）", "Dispute won";
         kind_expiry: "失効", "Ended";
         kind_snapshot: "締め時の残高", "Balance at a cut";
         kind_counted: "締め時の集計", "Counted at a cut";
         kind_cut: "締め", "Cut";
         kind_closing: "締めの完了", "Cut closed";
-        events: "件", "events";
-        late: "遅延 (計上なし)", "late, not counted";
-        latest: "新しい順に200件まで", "The newest 200";
+        events: "件（新しい順に200件まで表示）", "events, of which the newest 200 are shown";
+        late: "遅延（計上なし）", "late, not counted";
         revoke: "削除", "Revoke";
         revoke_ask: "このキーを削除しますか？", "Revoke this key?";
         revoke_told: "削除すると、このキーを使うリクエストはすぐに拒否されます。元に戻せません。",
@@ -118,7 +118,7 @@ texts! {
         no_key: "そのキーはもうありません。", "That key is gone already.";
         back: "戻る", "Back";
         revoked: "キーを削除しました。", "The key is revoked.";
-        tier: "等級", "Tier";
+        tier: "ティア", "Tier";
         vendor: "提供元", "Provider";
         context: "コンテキスト", "Context";
         offered: "提供中", "Offered";
@@ -131,7 +131,7 @@ texts! {
                       送信も課金もされません。",
             "Paste a prompt to see what auto would do. Nothing is sent, nothing is charged.";
         prompt: "プロンプト", "Prompt";
-        explain: "説明する", "Explain";
+        explain: "判定する", "Explain";
         language: "言語", "Language";
         task: "種類", "Task";
         difficulty: "難しさ", "Difficulty";
@@ -140,9 +140,9 @@ texts! {
         reason: "理由", "Reason";
         place: "順位", "Place";
         quality: "期待品質", "Expected quality";
-        worst_cost: "最悪時の料金", "Cost at worst";
+        worst_cost: "最大費用", "Cost at worst";
         wait: "待ち時間", "Wait";
-        score: "得点", "Score";
+        score: "スコア", "Score";
         left_out: "対象外", "Left out";
         request_id: "リクエストID", "Request ID";
         account_id: "アカウントID", "Account ID";
@@ -151,12 +151,12 @@ texts! {
         payments_text: "署名の正しいStripeイベントです。カードや個人の情報は保存しません。",
             "Signed events of Stripe. No card and nothing of a person is kept.";
         margin: "粗利", "Margin";
-        margin_text: "直近30日の請求額と、同じトークンに対する提供元の現在の単価での原価の比較です。\
+        margin_text: "直近30日の請求額と、同じトークンに対するモデル提供元の現在の単価での原価の比較です。\
                       途中で失敗して請求しなかった分の原価は含みません。",
             "What was charged in the last 30 days beside what the vendors' present prices make of \
              the same tokens. What failed and was not charged is not in it.";
-        charged_30: "請求 (30日)", "Charged (30 days)";
-        charged_by_day: "日別の請求 (USD, 直近30日)", "Charged by day (USD, last 30 days)";
+        charged_30: "請求（30日）", "Charged (30 days)";
+        charged_by_day: "日別（UTC）の請求（USD、直近30日）", "Charged by day (UTC; USD, last 30 days)";
         vendor_cost: "提供元の原価", "Vendors' cost";
         where_known: "原価がわかるモデルの合計", "of models whose cost is known";
         cost_unknown: "原価不明の請求", "Charged, cost not known";
@@ -170,7 +170,7 @@ texts! {
             "Nothing was charged in the last 30 days. The margin shows here once something is.";
         object: "対象", "About";
         event: "イベント", "Event";
-        last_events: "最近のイベント (新しい順に200件まで)", "Last events (the newest 200)";
+        last_events: "最近のイベント（新しい順に200件まで）", "Last events (the newest 200)";
         counts: "起動後の件数", "Counts since the start";
         outcome_done: "反映済み", "Done";
         outcome_passed_over: "反映できません", "Passed over";
@@ -179,10 +179,10 @@ texts! {
         count: "件数", "Count";
         no_events: "まだイベントはありません。StripeのWebhookに /webhooks/stripe を登録すると届きます。",
             "No event has come yet. Register /webhooks/stripe as a webhook at Stripe.";
-        config_text: "読み込まれた設定です。秘密の値は *** で表示されます。",
+        config_text: "読み込まれた設定です。シークレットは *** で表示されます。",
             "The configuration as it was loaded. Secrets show as ***.";
-        listening: "待ち受け中のアドレス (API、メトリクス):", "Listens at (API, metrics):";
-        audit_text: "管理画面での操作です。ログ (target=audit) にも残ります。",
+        listening: "待ち受け中のアドレス（API、メトリクス）:", "Listens at (API, metrics):";
+        audit_text: "管理画面での操作です。ログ（target=audit）にも残ります。",
             "What was done from these pages. The log (target=audit) has it, too.";
         no_audit: "まだ操作はありません。", "Nothing was done yet.";
         done: "操作", "What was done";

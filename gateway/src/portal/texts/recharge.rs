@@ -25,12 +25,12 @@ texts! {
             "この金額は販売されなくなったため停止しました。別の金額でもう一度オンにしてください。",
             "This amount isn't sold any more, so it is stopped. Switch it on again with another.";
         stopped_returned:
-            "返金または支払いの異議申し立てがあったため停止しました。続けるには、もう一度オンにしてください。",
+            "返金または不審請求の申し立てがあったため停止しました。続けるには、もう一度オンにしてください。",
             "Money went back (refund or dispute), so it is stopped. Switch it on again to go on.";
         other_card: "カードを変更するには、上の購入で「このカードを自動チャージ用に保存する」を選び、\
                      新しいカードで支払います。",
             "To use another card, buy credit above with it and choose to save the card.";
-        below: "残高がこれを下回ったら (USD)", "When the balance is less than (USD)";
+        below: "残高がこれを下回ったら（USD）", "When the balance is less than (USD)";
         amount: "1回のチャージ額", "Charge";
         month_max: "月の上限", "At most in a month";
         told: "プランと同じ金額なら、そのプランのボーナスも付きます。",
