@@ -65,7 +65,7 @@ bench-masking: ## マスクの速さを測る / Measure masking, with a digest o
 fuzz chaos: SECONDS ?= 60
 soak: SECONDS ?= 120
 
-soak: ## 長く動かして記憶と台帳を見る / Run under load: memory stays flat, sums agree (SECONDS=120 or more)
+soak: ## 長時間動かしてメモリーと台帳を確認 / Run under load: memory stays flat, sums agree (SECONDS=120 or more)
 	@FLY_LLM_SOAK_SECONDS=$(SECONDS) scripts/test -p fly-llm --test deploy soak -- --nocapture
 
 sbom: ## 部品表 (CycloneDX) を表示 / Print what the program is made of, as CycloneDX
@@ -83,7 +83,7 @@ fuzz: ## 壊れた入力で試す / Feed broken input to parsers and surfaces (S
 # What make chaos takes its chance from.
 SEED ?= 1
 
-chaos: ## 壊しながら約束を検査 / Kill and halt everything, check what is promised (SEED=1 SECONDS=60)
+chaos: ## 障害を起こしながら保証事項を検証 / Kill and halt everything, check what is promised (SEED=1 SECONDS=60)
 	@scripts/chaos --seed $(SEED) --seconds $(SECONDS) $(ARGS)
 
 test-tools: ## テストに必要なものだけ入れる / Only install what building and testing need

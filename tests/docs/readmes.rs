@@ -17,9 +17,8 @@ const COMPOSE: &str = "docker-compose.yml";
 const TOP_LINES: usize = 5;
 /// What a shell has anyway: no sample sets it.
 const NOT_IN_SAMPLE: [&str; 3] = ["HOME", "PATH", "XDG_CACHE_HOME"];
-/// What clients read: the key in the examples, and Claude Code's own.
-const CLIENT_NAMES: [&str; 4] =
-    ["API_KEY", "ANTHROPIC_BASE_URL", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_MODEL"];
+/// What clients read: Claude Code.
+const CLIENT_NAMES: [&str; 3] = ["ANTHROPIC_BASE_URL", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_MODEL"];
 /// What a path ends with when it is a file of ours.
 const ENDINGS: [&str; 8] = [".md", ".rs", ".lua", ".toml", ".yaml", ".conf", ".sample", ".sh"];
 
