@@ -9,7 +9,11 @@ use std::collections::BTreeSet;
 const ENGLISH: &str = "README.md";
 const JAPANESE: &str = "README.ja.md";
 /// Documents that there are in both languages.
-const TWINS: [[&str; 2]; 2] = [[ENGLISH, JAPANESE], ["docs/deploy.md", "docs/deploy.ja.md"]];
+const TWINS: [[&str; 2]; 3] = [
+    [ENGLISH, JAPANESE],
+    ["docs/deploy.md", "docs/deploy.ja.md"],
+    ["docs/privacy.md", "docs/privacy.ja.md"],
+];
 const ENVIRONMENT: &str = "infra/src/environment.rs";
 const SAMPLE: &str = ".env.sample";
 const COMPOSE: &str = "docker-compose.yml";

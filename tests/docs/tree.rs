@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 /// The documents of this repository that the checks read, besides the decisions.
-const DOCUMENTS: [&str; 15] = [
+const DOCUMENTS: [&str; 16] = [
     "README.md",
     "README.ja.md",
     "ARCHITECTURE.md",
@@ -23,6 +23,7 @@ const DOCUMENTS: [&str; 15] = [
     "docs/metrics.md",
     "docs/performance.md",
     "docs/privacy.md",
+    "docs/privacy.ja.md",
     "docs/router.md",
 ];
 
