@@ -107,6 +107,7 @@ pub use state::{Core, Dependencies, Gateway, privacy_settings};
 
 use infra::net::PromptListener;
 use infra::tasks::Tasks;
+use serve::Places;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
@@ -186,12 +187,14 @@ pub async fn run(
     });
     let routes = reload::Served::new(&gateway);
     let until = background.stop().clone();
-    background.spawn("metrics", serve::serve(listeners.metrics, routes.metrics.clone(), until));
+    let metrics = (listeners.metrics, routes.metrics.clone(), Places::of_metrics());
+    background.spawn("metrics", serve::serve(metrics.0, metrics.1, metrics.2, until));
     let api = routes.api.clone();
+    let places = Places::of_api(gateway.config.gateway.client_address_header.is_some());
     reload::follow(&gateway, routes, configs);
     fleet::first_advert(core).await;
     let served = async {
-        serve::serve(listeners.api, api, closed.clone()).await;
+        serve::serve(listeners.api, api, places, closed.clone()).await;
         gateway.detached.finish().await;
     };
     let late = async {

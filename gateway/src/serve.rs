@@ -10,42 +10,46 @@ mod takeover;
 /// An answer that streams.
 mod chunked;
 
+/// HTTP/2.
+mod streams;
+
+/// How many connections there may be.
+mod places;
+
 /// Where a request comes from.
 pub(crate) mod whereabouts;
 
 #[cfg(test)]
 mod tests;
 
+pub(crate) use self::places::Places;
+
 use self::opened::Opened;
+use self::places::Place;
+use self::streams::Patience;
 use self::takeover::Served;
 use axum::Router;
 use axum::body::{Bytes, HttpBody};
 use axum::http::{HeaderValue, Request, header};
 use axum::response::Response;
 use axum::serve::Listener;
-use hyper::body::Incoming;
-use hyper::server::conn::http2;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use infra::net::PromptListener;
 use infra::tasks::Tasks;
-use std::convert::Infallible;
 use std::io;
 use std::net::IpAddr;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 use tokio::net::TcpStream;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tower::Service;
 
-/// Connections at once; further ones wait to be accepted.
-const CONNECTIONS_MAX: usize = 20_000;
-
 /// How long a request's headers may take, and how long a connection may idle between requests.
 const HEADER_SECONDS_MAX: Duration = Duration::from_secs(75);
+
+/// How long a connection of HTTP/2 that is told to end may take for it without anything at work.
+const GOODBYE_SECONDS_MAX: Duration = Duration::from_secs(10);
 
 /// What the last answer on a connection says.
 const CLOSE: HeaderValue = HeaderValue::from_static("close");
@@ -92,16 +96,25 @@ impl Routes {
 
 /// Serves until `stop`; then accepts no more, and returns when every connection has ended its
 /// request.
-pub(crate) async fn serve(mut listener: PromptListener, routes: Routes, stop: CancellationToken) {
-    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+pub(crate) async fn serve(
+    mut listener: PromptListener,
+    routes: Routes,
+    places: Places,
+    stop: CancellationToken,
+) {
     let connections = Tasks::new();
     loop {
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else { break };
+        let Some(place) = places.one().await else { break };
         let (stream, peer) = tokio::select! {
             () = stop.cancelled() => break,
             accepted = listener.accept() => accepted,
         };
-        let peer = Peer(peer.ip());
+        // A socket for both kinds of addresses spells those of IPv4 in IPv6.
+        let peer = Peer(peer.ip().to_canonical());
+        let Some(place) = places.give(place, peer.0) else {
+            tracing::debug!("an address has as many connections as it may have");
+            continue;
+        };
         connections
             .spawn("connection", connection(stream, peer, routes.clone(), stop.clone(), place));
     }
@@ -115,7 +128,7 @@ async fn connection(
     peer: Peer,
     routes: Routes,
     stop: CancellationToken,
-    _place: OwnedSemaphorePermit,
+    _place: Place,
 ) {
     let opened = tokio::select! {
         // A request that is there already is answered, also at the end.
@@ -126,7 +139,11 @@ async fn connection(
     // Who says nothing is no client.
     let Ok(Ok(opened)) = opened else { return };
     let ended = match opened.speaks_http2() {
-        true => Box::pin(http2(opened, &routes, peer, &stop)).await.map_err(io::Error::other),
+        true => {
+            let patience = Patience { idle: HEADER_SECONDS_MAX, goodbye: GOODBYE_SECONDS_MAX };
+            let served = streams::serve(opened, &routes, peer, patience, &stop);
+            Box::pin(served).await.map_err(io::Error::other)
+        }
         false => http1(opened, &routes, peer, &stop).await,
     };
     if let Err(error) = ended {
@@ -164,23 +181,6 @@ async fn http1(
             return opened.end().await;
         }
     }
-}
-
-async fn http2(
-    opened: Opened,
-    routes: &Routes,
-    peer: Peer,
-    stop: &CancellationToken,
-) -> hyper::Result<()> {
-    let routes = routes.clone();
-    let service = service_fn(move |request: Request<Incoming>| {
-        let routes = routes.clone();
-        async move { Ok::<_, Infallible>(routes.answer(request, peer).await) }
-    });
-    let mut builder = http2::Builder::new(TokioExecutor::new());
-    builder.timer(TokioTimer::new());
-    let served = pin!(builder.serve_connection(TokioIo::new(opened), service));
-    until(served, stop, http2::Connection::graceful_shutdown).await
 }
 
 /// Lets a connection end by itself, or at `stop` after the request that it serves.

@@ -93,6 +93,24 @@ fn prepare(stream: &TcpStream) -> io::Result<()> {
     socket.set_tcp_keepalive(&socket2::TcpKeepalive::new().with_time(UNREAD_SECONDS_MAX))
 }
 
+/// How many descriptors (sockets, files) the process may have: as many as are wanted, if the system
+/// lets it have them. Many systems begin with 1024 of what they allow.
+pub fn allow_descriptors(wanted: usize) -> usize {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let wanted = u64::try_from(wanted).unwrap_or(u64::MAX);
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    let most = maximum.unwrap_or(u64::MAX).min(wanted);
+    let mut allowed = current.unwrap_or(u64::MAX);
+    if allowed < most {
+        let raised = Rlimit { current: Some(most), maximum };
+        match setrlimit(Resource::Nofile, raised) {
+            Ok(()) => allowed = most,
+            Err(error) => tracing::warn!(%error, allowed, "no more descriptors are to be had"),
+        }
+    }
+    usize::try_from(allowed).unwrap_or(usize::MAX)
+}
+
 /// Makes ring the process's only cryptography; TLS fails without it. Safe to repeat.
 pub fn install_cryptography() {
     static INSTALLED: Once = Once::new();

@@ -6,6 +6,7 @@ use axum::extract::State;
 use axum::http::header;
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
+use std::convert::Infallible;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::mpsc;
 use tokio_stream::StreamExt;
@@ -72,7 +73,8 @@ impl Server {
             .route("/read", post(async |_: Bytes| "whole"))
             .with_state(sender);
         let stop = CancellationToken::new();
-        let server = serve(listener, Routes::new(router, CancellationToken::new()), stop.clone());
+        let routes = Routes::new(router, CancellationToken::new());
+        let server = serve(listener, routes, Places::of_api(false), stop.clone());
         let ended = Tasks::new().spawn("server", server);
         Self { address, begun, stop, ended }
     }
