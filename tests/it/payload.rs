@@ -50,8 +50,12 @@ fn resident(process: u32) -> u64 {
 #[cfg(target_os = "linux")]
 async fn a_client_that_reads_nothing_is_cut_off_and_costs_bounded_memory() {
     let place = Place::new().await;
-    let pieces = (0..1_500).map(|_| Step::Text("x".repeat(20_000)));
-    place.vendor.always("fast", Script::steps(pieces));
+    // Of so much text the worker would make an end.
+    let picture = json!([{"image_url": {"url": "x".repeat(20_000)}}]);
+    let piece = json!({"choices": [{"index": 0, "delta": {"images": picture}}]});
+    let pieces = (0..1_500).map(|_| Step::Raw(format!("data: {piece}\n\n")));
+    let begun = std::iter::once(Step::Text("x".to_owned()));
+    place.vendor.always("fast", Script::steps(begun.chain(pieces)));
     let up = place.up().await;
     assert_eq!(up.client().ask("backup", "warm").await.status, 200);
     let before = resident(up.pid());

@@ -1,7 +1,7 @@
 //! Upstreams that fail: they are left alone while others can answer, tried again after a pause, and
 //! a conversation that is too long for one model goes to one with a longer context.
 
-use harness::{Script, World, wait_until};
+use harness::{Gate, Script, Step, World, wait_until};
 
 async fn with_backup(failures_max: u32) -> World {
     World::builder()
@@ -156,5 +156,23 @@ async fn a_key_that_is_refused_rests_while_another_works() {
     let keys: Vec<_> = seen.iter().map(|seen| seen.headers["authorization"].clone()).collect();
     assert_eq!(keys.len(), 5, "only the first request was sent twice");
     assert!(keys[1..].iter().all(|used| *used == keys[1] && *used != keys[0]), "{keys:?}");
+    world.finish().await;
+}
+
+/// Nobody pays for what goes on far beyond the limit that the vendor was told.
+#[tokio::test]
+async fn an_answer_without_end_is_broken_off() {
+    let world = World::start().await;
+    let key = world.key(1_000_000).await;
+    let client = world.client(&key);
+    let end = Gate::new();
+    let words = (0..40).map(|_| Step::Text("word ".repeat(1_000)));
+    let steps = words.chain([Step::Wait(end.clone()), Step::Text("on and on".into())]);
+    world.vendor().always("fast", Script::steps(steps));
+    let mut stream = client.ask_stream("fast", "tell me all").await;
+    stream.rest().await;
+    assert!(!stream.is_done(), "it ended, although its vendor had not");
+    end.open();
+    world.wait_for_ends(1, 0).await;
     world.finish().await;
 }

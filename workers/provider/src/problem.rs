@@ -192,6 +192,17 @@ pub(crate) fn nonsense() -> Problem {
     )
 }
 
+/// The vendor's answer goes on and on beyond the limit that it was told.
+pub(crate) fn endless() -> Problem {
+    tracing::warn!("the upstream's answer goes on far beyond its limit: it is broken off");
+    Problem::new(
+        ErrorCode::UpstreamError,
+        "モデル提供元の応答が上限を大きく超えて続いたため、打ち切りました。再試行するか、別のモデルを選んでください",
+        "the vendor's answer went on far beyond its limit and was broken off: try again, or choose \
+         another model",
+    )
+}
+
 /// The vendor sent what isn't JSON, or not the JSON of its protocol. The error's own text is not
 /// logged: it quotes the answer.
 pub(crate) fn unreadable(error: serde_json::Error) -> Problem {

@@ -253,7 +253,8 @@ impl Provider {
         };
         // It holds all that was asked, and a stream may take minutes.
         drop(call);
-        let mut relay = Relay::new(response, at.protocol.stream_for(job, &at.upstream));
+        let reader = at.protocol.stream_for(job, &at.upstream);
+        let mut relay = Relay::new(response, reader, job.output_tokens_max);
         let run = {
             let running = pin!(relay.run(&self.limits, sink));
             stop.run_until_cancelled(running).await

@@ -11,10 +11,18 @@ use reqwest::Response;
 use reqwest::header::CONTENT_TYPE;
 use schemas::error::Problem;
 use schemas::openai::ChunkChoice;
+use serde_json::Value;
 use tokio::time::timeout;
 
 /// At most so many bytes of an upstream are gathered for one message.
 const GATHERED_BYTES_MAX: usize = 64 * 1024;
+
+/// Text that an answer may have for each token of its limit: several times what the longest words
+/// of any tokenizer come to in a text.
+const TEXT_BYTES_PER_TOKEN_MAX: u64 = 32;
+
+/// Text that every answer may have.
+const TEXT_BYTES_MIN: u64 = 64 * 1024;
 
 /// Reads a whole answer and gives it to the sink.
 pub(crate) async fn whole(
@@ -43,12 +51,21 @@ pub(crate) struct Relay {
     reader: Box<dyn StreamReader>,
     has_given: bool,
     has_ended: bool,
+    /// How much more text may come. Nobody pays for what goes on far beyond the answer's limit.
+    text_bytes_left: u64,
 }
 
 impl Relay {
-    /// Begins to relay a response.
-    pub(crate) fn new(response: Response, reader: Box<dyn StreamReader>) -> Self {
-        Self { response, parser: Parser::new(), reader, has_given: false, has_ended: false }
+    /// Begins to relay a response of at most about so many tokens.
+    pub(crate) fn new(
+        response: Response,
+        reader: Box<dyn StreamReader>,
+        output_tokens_max: u64,
+    ) -> Self {
+        let text_bytes_left =
+            output_tokens_max.saturating_mul(TEXT_BYTES_PER_TOKEN_MAX).max(TEXT_BYTES_MIN);
+        let (parser, has_given, has_ended) = (Parser::new(), false, false);
+        Self { response, parser, reader, has_given, has_ended, text_bytes_left }
     }
 
     /// What the vendor has counted so far, and how it went. The connection is closed unless the
@@ -103,11 +120,14 @@ impl Relay {
             };
             let mut choices = Vec::new();
             let digested = self.digest(read, &mut choices).await;
+            let text_bytes = choices.iter().map(text_bytes).sum();
             if !choices.is_empty() {
                 self.has_given = true;
                 sink.pieces(choices).await.map_err(|_| problem::stopped())?;
             }
             digested?;
+            let left = self.text_bytes_left.checked_sub(text_bytes);
+            self.text_bytes_left = left.ok_or_else(problem::endless)?;
         }
         match self.reader.reading() {
             Reading::Open => Err(problem::cut(self.has_given)),
@@ -136,6 +156,17 @@ impl Relay {
         }
         Ok(())
     }
+}
+
+/// How much text a piece has, in whichever field.
+fn text_bytes(choice: &ChunkChoice) -> u64 {
+    let delta = &choice.delta;
+    let texts = [&delta.content, &delta.refusal, &delta.reasoning_content].into_iter().flatten();
+    let calls = delta.tool_calls.iter().flatten();
+    let arguments = calls.filter_map(|call| call.get("function")?.get("arguments")?.as_str());
+    let others = delta.rest.values().filter_map(Value::as_str);
+    let all = texts.map(String::as_str).chain(arguments).chain(others);
+    all.map(|text| text.len() as u64).sum()
 }
 
 fn oversized(error: crate::sse::Oversized) -> Problem {
