@@ -46,6 +46,9 @@ mod tokens;
 /// How many begin at once.
 mod entrance;
 
+/// Room for large requests.
+mod heavy;
+
 /// What may be taken in a minute and at once.
 mod limits;
 

@@ -259,3 +259,35 @@ async fn a_stream_is_never_packed_or_held_back() {
     assert!(answer.text.ends_with("data: [DONE]\n\n"), "{}", answer.text);
     world.finish().await;
 }
+
+/// A few bytes become a hundred in memory: what nobody needs is refused before it does.
+#[tokio::test]
+async fn what_would_cost_much_memory_is_refused_before_it_does() {
+    let world = World::start().await;
+    let key = world.key(10_000_000).await;
+    let client = world.client(&key);
+    let post = async |beside: &str, text: &str| -> Answer {
+        let message = format!(r#""messages":[{{"role":"user","content":"{text}"}}]"#);
+        let body = format!(r#"{{"model":"fast",{message}{beside}}}"#);
+        let request = client.request(Method::POST, CHAT).header("content-type", "application/json");
+        client.send(request.body(body)).await
+    };
+    let pieces = |piece: &str| format!(r#","a":[{}0]"#, piece.repeat(160_000));
+    // Masking is given a field's name with each of its strings.
+    let name = "n".repeat(1_000);
+    let named = format!(r#","{name}":[{}"x"]"#, r#""x","#.repeat(40_000));
+    for (beside, text) in [
+        (pieces(r#""a","#), "x"),
+        (pieces("[0],"), "x"),
+        (pieces(r#"{"":0},"#), "x"),
+        (pieces("0,0,0,0,"), "x"),
+        (named, "x"),
+        (String::new(), &*"x y ".repeat(1_100_000)),
+    ] {
+        let answer = post(&beside, text).await;
+        let told = (answer.status, answer.error_code());
+        assert_eq!(told, (413, "payload_too_large".into()), "{}", answer.text);
+    }
+    assert_eq!(post("", "x").await.status, 200);
+    world.finish().await;
+}

@@ -1,6 +1,7 @@
 //! What comes in: a bounded body, JSON with the field at fault named, and the secret of whoever
 //! sends it. A body is never logged.
 
+use super::structure;
 use crate::auth;
 use crate::cache::Wishes;
 use crate::state::Gateway;
@@ -9,6 +10,7 @@ use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, header};
 use bytes::Bytes;
 use infra::config::DropParams;
+use infra::runtime::long_work;
 use infra::secret::Secret;
 use schemas::error::{ErrorCode, Problem};
 use serde::de::DeserializeOwned;
@@ -103,8 +105,16 @@ pub(super) async fn read(gateway: &Gateway, body: Body) -> Result<Bytes, Problem
     })
 }
 
-/// Reads JSON; a mistake names its place.
+/// Reads JSON; a mistake names its place. A large body is looked at first, and read while other
+/// tasks of its thread go on.
 pub(crate) fn json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+    if body.len() < structure::LOOKED_AT_BYTES_MIN {
+        return parse(body);
+    }
+    long_work(|| structure::check(body).and_then(|()| parse(body)))
+}
+
+fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     if let Ok(value) = serde_json::from_slice(body) {
         return Ok(value);
     }

@@ -96,6 +96,9 @@ pub(crate) mod asked;
 /// A bounded JSON body, and who sends it.
 pub(crate) mod incoming;
 
+/// Of how many pieces a body is.
+mod structure;
+
 /// What a surface says of a wrong field.
 mod fields;
 

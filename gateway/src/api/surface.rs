@@ -7,6 +7,7 @@ use super::outgoing::{self, Writer};
 use super::request_count::Counted;
 use crate::auth;
 use crate::chat::{self, Answering, Call, Receipt};
+use crate::heavy;
 use crate::state::Gateway;
 use axum::Extension;
 use axum::body::Body;
@@ -163,6 +164,7 @@ async fn read<S: Surface>(
     let (account, secret) = (&key.account, secret.as_deref().unwrap_or_default());
     let body = &incoming::body(gateway, headers, body).await?;
     let created = clock::unix_ms() / 1_000;
+    let _room = heavy::room(body.len() as u64).await;
     let arrival = &Arrival { gateway, account, secret, request, created, headers, body };
     S::read(arrival).await.map(|(chat, surface)| (Box::new(chat), surface))
 }

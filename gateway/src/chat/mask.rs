@@ -3,7 +3,7 @@
 
 use super::admit::Admitted;
 use crate::guards;
-use crate::pii::{MaskError, Vault};
+use crate::pii::{MaskError, REQUEST_TEXT_BYTES_MAX, Vault};
 use crate::portal::{Language, kind_name};
 use crate::state::Gateway;
 use schemas::error::{ErrorCode, Problem};
@@ -64,6 +64,17 @@ fn refusal(error: MaskError) -> Problem {
             ErrorCode::ContentBlocked,
             "画像・音声・ファイルは受け付けません。テキストだけで送ってください。",
             "Images, sounds and files are not accepted. Send text only.",
+        ),
+        MaskError::TooLarge => Problem::new(
+            ErrorCode::PayloadTooLarge,
+            format!(
+                "テキストが大きすぎます (合計 {REQUEST_TEXT_BYTES_MAX} バイトまで。画像などの \
+                 data: URL は含みません)。"
+            ),
+            format!(
+                "The texts are too large: at most {REQUEST_TEXT_BYTES_MAX} bytes together, without \
+                 data: URLs of images and the like."
+            ),
         ),
         other => {
             tracing::error!(error = %other, "masking failed; the request is refused");

@@ -56,6 +56,7 @@ pub(crate) use admit::LEASE_MS;
 pub(crate) use lead::{Leads, keep_leads};
 
 use crate::cache::Wishes;
+use crate::heavy;
 pub use crate::line::LinePosition;
 use crate::state::Gateway;
 use infra::config::DropParams;
@@ -71,9 +72,6 @@ use schemas::usage::Usage;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-
-/// A longer request is masked while other tasks of its thread go on: about 10 ms of work.
-const MASKED_AT_ONCE_BYTES_MAX: u64 = 64 * 1024;
 
 /// A chat as a surface hands it over.
 pub struct Call {
@@ -301,9 +299,10 @@ pub async fn chat(gateway: &Arc<Gateway>, call: Call) -> Result<Answering, Refus
     let passage = Arc::clone(&admitted.passage);
     let bytes = admitted.bytes;
     let masking = || mask::mask(gateway, admitted);
-    let done = if bytes > MASKED_AT_ONCE_BYTES_MAX {
+    let done = if heavy::is_heavy(bytes) {
         // It computes for long beside others, who shall not wait for that.
         turn.end();
+        let _room = heavy::room(bytes).await;
         long_work(masking)
     } else {
         masking()

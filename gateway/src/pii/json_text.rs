@@ -2,25 +2,28 @@
 //! and what is between, so that values are masked inside the literals and every other byte stays
 //! as the client wrote it. It must never turn valid JSON into invalid JSON.
 
+use std::borrow::Cow;
+
 /// A piece of a JSON text.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Piece {
+pub(super) enum Piece<'a> {
     /// Punctuation, blanks, `true`, …: context, never changed.
-    Between(String),
+    Between(&'a str),
     /// The decoded inside of a string literal.
-    Literal(String),
+    Literal(Cow<'a, str>),
     /// A number: masked as a whole, as a string.
-    Number(String),
+    Number(&'a str),
 }
 
-/// Cuts a JSON object or array. Anything else is not JSON for our purposes.
-pub(super) fn cut(text: &str) -> Option<Vec<Piece>> {
+/// Cuts a JSON object or array, and hands on piece by piece: all of them together take many times
+/// the text's room. Anything else is not JSON for our purposes, which may show only after some
+/// pieces.
+pub(super) fn cut<'a>(text: &'a str, mut each: impl FnMut(Piece<'a>)) -> Option<()> {
     if !text.trim_start().starts_with(['{', '[']) {
         return None;
     }
     serde_json::from_str::<&serde_json::value::RawValue>(text).ok()?;
     let bytes = text.as_bytes();
-    let mut pieces = Vec::new();
     let mut start = 0;
     let mut at = 0;
     while let Some(byte) = bytes.get(at) {
@@ -33,19 +36,23 @@ pub(super) fn cut(text: &str) -> Option<Vec<Piece>> {
             }
         };
         if start < at {
-            pieces.push(Piece::Between(text.get(start..at)?.to_owned()));
+            each(Piece::Between(text.get(start..at)?));
         }
         let token = text.get(at..end)?;
-        pieces.push(if *byte == b'"' {
-            Piece::Literal(serde_json::from_str(token).ok()?)
-        } else {
-            Piece::Number(token.to_owned())
-        });
+        each(if *byte == b'"' { Piece::Literal(inside(token)?) } else { Piece::Number(token) });
         start = end;
         at = end;
     }
-    pieces.push(Piece::Between(text.get(start..)?.to_owned()));
-    Some(pieces)
+    each(Piece::Between(text.get(start..)?));
+    Some(())
+}
+
+/// What a literal says.
+fn inside(token: &str) -> Option<Cow<'_, str>> {
+    match token.contains('\\') {
+        true => serde_json::from_str(token).ok().map(Cow::Owned),
+        false => token.strip_prefix('"')?.strip_suffix('"').map(Cow::Borrowed),
+    }
 }
 
 fn literal_end(bytes: &[u8], start: usize) -> usize {
@@ -77,11 +84,13 @@ mod tests {
     #[test]
     fn every_byte_is_in_a_piece() {
         let text = "{ \"a\\u5c71\": [-1.50e3, true], \"b\":\"x\\\"y\" }";
-        let pieces = cut(text).unwrap();
+        let mut pieces = Vec::new();
+        cut(text, |piece| pieces.push(piece)).unwrap();
         assert!(pieces.contains(&Piece::Literal("a山".into())));
-        assert!(pieces.contains(&Piece::Number("-1.50e3".into())));
+        assert!(pieces.contains(&Piece::Number("-1.50e3")));
         assert!(pieces.contains(&Piece::Literal("x\"y".into())));
-        assert_eq!(cut("{oops"), None);
-        assert_eq!(cut("just text"), None);
+        for other in ["{oops", "just text", "[\"\\ud800\"]"] {
+            assert_eq!(cut(other, drop), None);
+        }
     }
 }

@@ -18,6 +18,12 @@ use super::shadow::TEXT_BYTES_MAX;
 use super::vault::{self, Exhausted, Issuer, Vault};
 use super::walk::{self, Visit};
 
+/// Text of one request. To be looked through it takes about a hundred times its room.
+pub(crate) const REQUEST_TEXT_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// A shorter string is a text, whatever it is made of.
+const BYTES_OF_MEDIA_MIN: usize = 64 * 1024;
+
 /// Why a request can't be masked.
 #[derive(Debug, thiserror::Error)]
 pub enum MaskError {
@@ -110,12 +116,9 @@ impl Masker {
         if self.is_off() {
             return Ok(issuer.into_vault());
         }
-        let mut reader = Reader(Document::default());
+        let mut reader = Reader::default();
         walk::walk(request, &mut reader)?;
-        let document = reader.0;
-        if document.text().len() > TEXT_BYTES_MAX {
-            return Err(MaskError::TooLarge);
-        }
+        let document = reader.document;
         let spans = self.spans(document.text());
         let spans = self.apply_policy(spans, &mut issuer)?;
         if spans.is_empty() {
@@ -183,16 +186,29 @@ impl Replace for Issuer {
     }
 }
 
-struct Reader(Document);
+#[derive(Default)]
+struct Reader {
+    document: Document,
+    /// Bytes of it that are no text.
+    of_media: usize,
+}
 
 impl Visit for Reader {
     type Error = MaskError;
 
     fn visit(&mut self, label: &str, string: &mut String) -> Result<(), MaskError> {
         if media::is_inline(string) {
-            self.0.skip();
-        } else {
-            self.0.add(label, string);
+            self.document.skip();
+            return Ok(());
+        }
+        // A sound's bytes stand alone; they are looked through all the same.
+        if label == "data" && string.len() > BYTES_OF_MEDIA_MIN && media::is_base64(string) {
+            self.of_media += string.len();
+        }
+        self.document.add(label, string);
+        // Before the next one, because all of them could be much more.
+        if self.document.text().len() - self.of_media > REQUEST_TEXT_BYTES_MAX {
+            return Err(MaskError::TooLarge);
         }
         Ok(())
     }

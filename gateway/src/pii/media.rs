@@ -38,8 +38,13 @@ pub(crate) fn is_inline(string: &str) -> bool {
         return false;
     };
     let in_head = |byte: u8| byte.is_ascii_alphanumeric() || b"/+-.;=\"".contains(&byte);
+    head.bytes().all(in_head) && is_base64(bytes)
+}
+
+/// Whether a string is made of nothing but what base64 is written with.
+pub(super) fn is_base64(string: &str) -> bool {
     let in_bytes = |byte: u8| byte.is_ascii_alphanumeric() || b"+/-_=\r\n".contains(&byte);
-    head.bytes().all(in_head) && bytes.bytes().all(in_bytes)
+    string.bytes().all(in_bytes)
 }
 
 #[cfg(test)]

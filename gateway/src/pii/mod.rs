@@ -22,6 +22,7 @@ mod walk;
 
 pub use finding::{Span, code_points};
 pub use kind::Kind;
+pub(crate) use masker::REQUEST_TEXT_BYTES_MAX;
 pub use masker::{MaskError, Masker};
 pub(crate) use media::is_inline;
 pub use restore::Restorer;

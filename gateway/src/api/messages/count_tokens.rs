@@ -7,6 +7,7 @@ use super::{canonical, error};
 use crate::api::incoming;
 use crate::api::shapes::CountedTokens;
 use crate::auth;
+use crate::heavy;
 use crate::state::Gateway;
 use axum::body::Body;
 use axum::extract::State;
@@ -50,6 +51,7 @@ async fn counted(gateway: &Gateway, headers: &HeaderMap, body: Body) -> Result<u
     auth::open(gateway, incoming::secret(headers).as_deref())?;
     let version = Version::of(headers)?;
     let body = incoming::body(gateway, headers, body).await?;
+    let _room = heavy::room(body.len() as u64).await;
     let chat = canonical(read(&body)?, version)?;
     if chat.model != "auto" && gateway.config.models.get(&chat.model).is_none() {
         return Err(Problem::new(
