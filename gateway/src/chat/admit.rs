@@ -1,22 +1,26 @@
 //! Room within the limits of the key and its account: requests and tokens a minute, requests at
 //! once. All or nothing: a refused request takes nothing. When Redis is away nothing passes. A key
-//! that had plenty of room a moment ago is asked later, in one round trip with its credit.
+//! that had plenty of room a moment ago is asked later, in one round trip with its credit. What is
+//! cheap to know of a refusal is looked at before the request is masked, which is dear.
 
 use super::Refused;
 use super::authenticate::Authenticated;
-use crate::credits;
+use crate::credits::{self, WorstCase};
 use crate::limits::refused;
 use crate::state::Gateway;
+use infra::store::holds::Reserved;
 use infra::store::limits::{Admission, LimitStanding};
 use schemas::error::Problem;
 use schemas::ids::{AccountId, KeyId, RequestId};
+use schemas::money::MicroUsd;
 use schemas::records::KeyRecordV1;
 use std::sync::{Arc, OnceLock};
 
 /// How long a place is kept without a sign of its gateway, in milliseconds.
 pub(crate) const LEASE_MS: u64 = 20_000;
 
-/// A longer request passes its limits before anything else is done for it.
+/// A longer request passes its limits before anything else is done for it, and counts as one of
+/// the minute's when it is refused: it was read, and most likely masked.
 const ASKED_LATER_BYTES_MAX: u64 = 64 * 1024;
 
 /// A request that passed its key's limits, or is about to.
@@ -31,13 +35,16 @@ pub(super) struct Admitted {
 /// What a request takes of its key's and its account's minute, and where that leaves them.
 pub(super) struct Passage {
     admission: Admission,
+    /// Whether it is long.
+    is_long: bool,
     /// What the limits said; nothing inside when they couldn't be asked.
     told: OnceLock<Option<LimitStanding>>,
 }
 
 impl Passage {
-    fn new(admission: Admission) -> Self {
-        Self { admission, told: OnceLock::new() }
+    fn new(admission: Admission, bytes: u64) -> Self {
+        let is_long = bytes > ASKED_LATER_BYTES_MAX;
+        Self { admission, is_long, told: OnceLock::new() }
     }
 
     /// What is to be asked of the limits, if nobody has asked them yet.
@@ -89,13 +96,16 @@ impl Passage {
     }
 
     /// The request is refused, and that costs nothing: its place and what was taken of the minute
-    /// are there again, and so the client is told. Limits that are asked only here take a place
-    /// that nobody else would give back. Who asks too much hears of that first.
+    /// are there again, and so the client is told. Only a long one that is its client's own fault
+    /// stays one of the minute's requests: else who has no credit could have any number read and
+    /// masked. Limits that are asked only here take a place that nobody else would give back. Who
+    /// asks too much hears of that first.
     pub(super) async fn refuse(&self, gateway: &Gateway, problem: Problem) -> Refused {
         if let Err(problem) = self.pass(gateway).await {
             return Refused { problem, standing: self.standing() };
         }
-        let back = gateway.store.give_back(&self.admission).await;
+        let still_counts = self.is_long && problem.code.status() < 500;
+        let back = gateway.store.give_back(&self.admission, still_counts).await;
         let standing = back.inspect_err(|error| {
             tracing::warn!(%error, "what a refused request took comes back only with the minute");
         });
@@ -154,12 +164,16 @@ pub(super) async fn admit(
     let asked = received.chat.answer_tokens_max().unwrap_or(0).min(max_tokens);
     let answer = asked * u64::from(received.chat.n.unwrap_or(1));
     let tokens = credits::prompt_tokens_estimate(&received.chat) + answer;
-    let passage = Passage::new(gateway.admission(key, &received.request, tokens));
     let bytes = credits::prompt_tokens_max(&received.chat);
-    if bytes > ASKED_LATER_BYTES_MAX || !gateway.roomy.has_room(&key.key, tokens) {
+    let passage = Passage::new(gateway.admission(key, &received.request, tokens), bytes);
+    if passage.is_long || !gateway.roomy.has_room(&key.key, tokens) {
         let passed = passage.pass(gateway).await;
         passed.map_err(|problem| Refused { problem, standing: passage.standing() })?;
     }
+    if let Err(problem) = foresee(gateway, &authenticated, bytes).await {
+        return Err(passage.refuse(gateway, problem).await);
+    }
+    let Authenticated { received, key } = &authenticated;
     let place = ParallelPlace {
         gateway: Arc::clone(gateway),
         key: Arc::clone(key),
@@ -167,4 +181,39 @@ pub(super) async fn admit(
         is_over: false,
     };
     Ok(Admitted { authenticated, passage: Arc::new(passage), place, bytes })
+}
+
+/// What can be known of a refusal before the request is masked: whether its model is there for it,
+/// and of a long one whether its account has anything to pay with. That is one more question to
+/// Redis, and nothing beside what would be masked in vain.
+async fn foresee(
+    gateway: &Gateway,
+    authenticated: &Authenticated,
+    bytes: u64,
+) -> Result<(), Problem> {
+    let model = authenticated.named_model(gateway)?;
+    // Of `auto` nobody knows yet whether it takes a model that costs nothing.
+    let Some(model) = model.filter(|_| bytes > ASKED_LATER_BYTES_MAX) else { return Ok(()) };
+    let max_tokens = gateway.config.limits.max_tokens_per_request;
+    let Authenticated { received, key } = authenticated;
+    let needed = WorstCase::of(received.kind, (&received.chat, bytes), &model, max_tokens).amount;
+    let needs_none = needed == MicroUsd::ZERO;
+    if needs_none || left(gateway, &key.account).await.is_none_or(|left| left > MicroUsd::ZERO) {
+        return Ok(());
+    }
+    // While the view is made anew it shows too little: only a whole one tells.
+    let is_whole = gateway.store.is_whole().await.unwrap_or(false);
+    match left(gateway, &key.account).await {
+        Some(left) if is_whole && left <= MicroUsd::ZERO => {
+            let refusal = gateway.refusal_of(Reserved::Insufficient(left), needed);
+            refusal.map_or(Ok(()), Err)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What an account has left; nothing when Redis doesn't say, and then nothing will be held.
+async fn left(gateway: &Gateway, account: &AccountId) -> Option<MicroUsd> {
+    let known = gateway.store.balance(account).await.ok()?;
+    Some(MicroUsd(known.balance.0.saturating_sub(known.held.0)))
 }

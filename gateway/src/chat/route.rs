@@ -138,6 +138,22 @@ pub(super) async fn route(gateway: &Arc<Gateway>, mut missed: Missed) -> Result<
     Ok(Routed { missed, candidates, reason, for_context, chosen, prompt_tokens_max, counted })
 }
 
+impl Authenticated {
+    /// The model that it names, if it names one, as far as that needs no look at what it asks.
+    ///
+    /// # Errors
+    /// When there is none, or not for this key.
+    pub(super) fn named_model(&self, gateway: &Gateway) -> Result<Option<Arc<Model>>, Problem> {
+        let Self { received, key } = self;
+        if received.chat.model == "auto" && received.kind == JobKind::Chat {
+            return Ok(None);
+        }
+        let model = named(gateway, &received.chat.model, key.limits.models.as_deref())?;
+        check_kind(&model, received.kind)?;
+        Ok(Some(model))
+    }
+}
+
 impl Masked {
     /// Whether its model is named and will be found: whatever else is asked of the choice isn't
     /// known without looking.

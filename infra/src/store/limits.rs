@@ -236,14 +236,19 @@ impl Store {
     }
 
     /// Gives back what a request took that was refused after it had passed, its place among them,
-    /// so that the refusal costs nothing. Answers where the key stands then.
+    /// so that the refusal costs nothing; or all but the request of the minute, when it still
+    /// counts. Answers where the key stands then.
     ///
     /// # Errors
     /// When Redis is away: then it comes back as the minute goes by.
-    pub async fn give_back(&self, taken: &Admission) -> Result<LimitStanding, StoreError> {
+    pub async fn give_back(
+        &self,
+        taken: &Admission,
+        still_counts: bool,
+    ) -> Result<LimitStanding, StoreError> {
         let owners = taken.owners();
         let mut script = GIVE_BACK.prepare_invoke();
-        script.arg(taken.request.as_str()).arg(taken.tokens);
+        script.arg(taken.request.as_str()).arg(taken.tokens).arg(u8::from(!still_counts));
         for (_, rates, rate, places) in &owners {
             script.key(rate).key(places).arg(rates.requests_max).arg(rates.tokens_max);
         }
