@@ -302,3 +302,28 @@ async fn a_kept_answer_is_not_for_one_who_insists() {
     assert_eq!(strict.status, 400, "{}", strict.text);
     world.finish().await;
 }
+
+/// What is paid for is the model that was asked for, and one answer of it.
+#[tokio::test]
+async fn nobody_is_made_to_ask_a_dearer_model_or_another_server() {
+    let world = World::start().await;
+    let key = world.key(1_000_000).await;
+    let client = world.client(&key);
+    for (fields, field) in [
+        (json!({"models": ["dear"], "route": "fallback"}), "models"),
+        (json!({"provider": {"only": ["x"]}}), "provider"),
+        (json!({"fallbacks": [{"model": "x", "api_key": "k"}]}), "fallbacks"),
+        (json!({"api_base": "http://10.0.0.1/"}), "api_base"),
+        (json!({"best_of": 50}), "best_of"),
+        (json!({"tools": [{"google_search": {}}]}), "tools[0].type"),
+        (json!({"drop_params": true, "mock_response": "x"}), "mock_response"),
+    ] {
+        let answer = client.chat(&asked("fast", &fields)).await;
+        let parameter = answer.json()["error"]["param"].clone();
+        assert_eq!((answer.status, parameter), (400, field.into()), "{}", answer.text);
+    }
+    assert_eq!(world.vendor().starts(), 0);
+    let answer = client.chat(&asked("fast", &json!({"min_tokens": 1, "tomorrow": 1}))).await;
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    world.finish().await;
+}

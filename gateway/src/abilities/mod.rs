@@ -68,7 +68,7 @@ pub(crate) fn refusal(model: &Model, chat: &ChatRequest, policy: DropParams) -> 
         if model.vendor == Vendor::Llama {
             return None;
         }
-        let unpriced = unpriced::refusal(chat, is_left_out);
+        let unpriced = unpriced::refusal(model, chat, is_left_out);
         unpriced
             .or_else(|| lifetimes::refusal(model, chat))
             .or_else(|| conflicts::refusal(model, chat, is_left_out))
@@ -245,7 +245,7 @@ mod tests {
             ("vendor: compatible\n    api_base: http://h/v1", of_no_chat.to_owned(), ""),
             ("vendor: llama", unread.clone(), unread),
         ] {
-            let model = model(kind, "chat");
+            let model = model(&format!("{kind}\n    passes: [fallbacks]"), "chat");
             let mut told = |is_translated| {
                 chat.is_translated = is_translated;
                 assert_eq!(refusal(&model, &chat, DropParams::Hints), None, "{kind}");
@@ -314,7 +314,8 @@ mod tests {
             let problem = refusal(&bare, &asked, DropParams::All).unwrap();
             assert_eq!(problem.parameter.as_deref(), Some("messages[0].content[1]"), "{kind}");
             assert!(dropped(&bare, &asked).is_empty());
-            let able = model("vendor: openai", "chat, vision, audio, files");
+            let priced = "vendor: openai\n    sound_at_text_price: true";
+            let able = model(priced, "chat, vision, audio, files");
             assert_eq!(refusal(&able, &asked, DropParams::Never), None, "{kind}");
         }
         let schema = json!({"type": "json_schema", "json_schema": {"name": "s", "schema": {}}});

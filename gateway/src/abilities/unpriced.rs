@@ -1,10 +1,12 @@
-//! What a vendor charges for beside tokens, and no price in the configuration covers: refused, so
-//! that nobody is served for less than it costs. Nothing here is ever left out silently: a request
-//! for faster service or a search is a wish that money was meant for.
+//! What a vendor charges for beside tokens, and no price in the configuration covers; what makes
+//! somebody else answer, or more than one answer, at the price of one: refused, so that nobody is
+//! served for less than it costs. Nothing here is ever left out silently: a request for faster
+//! service or a search is a wish that money was meant for.
 
 use super::fields;
+use infra::config::Model;
 use schemas::error::{ErrorCode, Problem};
-use schemas::openai::ChatRequest;
+use schemas::openai::{ChatRequest, Content, Part};
 use serde_json::Value;
 
 /// Tiers that cost at most what the price list says; every other one may cost more.
@@ -14,6 +16,51 @@ const SERVICE_TIERS: [&str; 6] =
 /// Fields that make a vendor search the web, for a fee for each search.
 const SEARCHES: [&str; 4] = ["web_search_options", "search_parameters", "web_search", "plugins"];
 
+/// Fields by which routers and servers that speak OpenAI's protocol (OpenRouter, LiteLLM, vLLM,
+/// Ollama, llama.cpp) are told to ask another model, at another address or with another key, to
+/// make several answers of which one is told, to let what the operator set there be, or how long an
+/// answer may be in another word than the one that we set.
+const ELSEWHERE: &[&str] = &[
+    "adapter_id",
+    "api_base",
+    "api_key",
+    "api_version",
+    "base_url",
+    "best_of",
+    "context_window_fallbacks",
+    "custom_llm_provider",
+    "deployment_id",
+    "engine",
+    "extra_body",
+    "extra_headers",
+    "extra_query",
+    "fallbacks",
+    "guardrails",
+    "headers",
+    "lora",
+    "lora_request",
+    "max_length",
+    "max_new_tokens",
+    "max_output_tokens",
+    "max_retries",
+    "mock_response",
+    "model_list",
+    "models",
+    "n_predict",
+    "num_predict",
+    "num_retries",
+    "options",
+    "preset",
+    "provider",
+    "route",
+    "router_settings_override",
+    "transforms",
+    "use_beam_search",
+    "user_config",
+    "vertex_credentials",
+    "vertex_project",
+];
+
 /// Tools that the client itself runs: they cost their tokens and nothing else.
 const CLIENT_TOOLS: [&str; 2] = ["function", "custom"];
 
@@ -22,7 +69,11 @@ const CLIENT_TOOLS_DATED: [&str; 4] = ["bash_", "text_editor_", "computer_", "me
 
 /// Why a request can't be charged rightly, if it can't. `is_left_out` says which fields the model
 /// will never see.
-pub(super) fn refusal(chat: &ChatRequest, is_left_out: impl Fn(&str) -> bool) -> Option<Problem> {
+pub(super) fn refusal(
+    model: &Model,
+    chat: &ChatRequest,
+    is_left_out: impl Fn(&str) -> bool,
+) -> Option<Problem> {
     let is_kept = |field: &str| fields::is_given(chat, field) && !is_left_out(field);
     if is_kept("service_tier") && !is_usual(chat.rest.get("service_tier")) {
         return Some(unpriced("service_tier"));
@@ -30,11 +81,51 @@ pub(super) fn refusal(chat: &ChatRequest, is_left_out: impl Fn(&str) -> bool) ->
     if let Some(search) = SEARCHES.into_iter().find(|field| is_kept(field)) {
         return Some(unpriced(search));
     }
+    let may_pass = |field: &str| model.passes.iter().any(|passed| passed == field);
+    let is_elsewhere = |field: &&str| ELSEWHERE.contains(field) && is_kept(field);
+    let mut others = chat.rest.keys().map(String::as_str).filter(is_elsewhere);
+    if let Some(other) = others.find(|field| !may_pass(field)) {
+        return Some(elsewhere(other));
+    }
+    if let Some(sound) = sound(chat, &is_left_out).filter(|_| !model.sound_at_text_price) {
+        return Some(unpriced(&sound));
+    }
     if is_left_out("tools") {
         return None;
     }
-    let place = chat.tools.iter().flatten().position(is_run_by_the_vendor);
-    place.map(|place| unpriced(&format!("tools[{place}]")))
+    for (place, tool) in chat.tools.iter().flatten().enumerate() {
+        if tool.get("type").is_none_or(|kind| !kind.is_string()) {
+            return Some(untyped(place));
+        }
+        if is_run_by_the_vendor(tool) {
+            return Some(unpriced(&format!("tools[{place}]")));
+        }
+    }
+    None
+}
+
+/// Where a request has sound in it or asks for some: vendors count its tokens apart, at many times
+/// the price of text.
+fn sound(chat: &ChatRequest, is_left_out: impl Fn(&str) -> bool) -> Option<String> {
+    if fields::asks_for_sound(chat) && !is_left_out("modalities") {
+        return Some("modalities".to_owned());
+    }
+    for (at, message) in chat.messages.iter().enumerate() {
+        let parts = message.content.as_ref().map(Content::parts).unwrap_or_default();
+        if let Some(part) = parts.iter().position(is_sound) {
+            return Some(format!("messages[{at}].content[{part}]"));
+        }
+        // What an answer before said.
+        if message.rest.get("audio").is_some_and(|audio| !audio.is_null()) {
+            return Some(format!("messages[{at}].audio"));
+        }
+    }
+    None
+}
+
+fn is_sound(part: &Part) -> bool {
+    let data = || part.rest.get("file")?.get("file_data")?.as_str();
+    part.kind == "input_audio" || data().is_some_and(|data| data.starts_with("data:audio/"))
 }
 
 fn is_usual(tier: Option<&Value>) -> bool {
@@ -43,7 +134,6 @@ fn is_usual(tier: Option<&Value>) -> bool {
 
 /// A search, a sandbox, a file store: each has its own fee, or brings tokens that no hold covers.
 fn is_run_by_the_vendor(tool: &Value) -> bool {
-    // Without a kind it is no tool at all, and the vendor says so.
     let Some(kind) = tool.get("type").and_then(Value::as_str) else { return false };
     !is_dated(kind) && !CLIENT_TOOLS.contains(&kind)
 }
@@ -55,6 +145,32 @@ fn is_dated(kind: &str) -> bool {
 /// One of Anthropic's own that the client runs: no other vendor knows what it is called with.
 pub(super) fn is_run_by_the_client_for_anthropic(tool: &Value) -> bool {
     tool.get("type").and_then(Value::as_str).is_some_and(is_dated)
+}
+
+/// Whoever takes it may run it, and none of ours does.
+fn untyped(place: usize) -> Problem {
+    let field = format!("tools[{place}].type");
+    Problem::new(
+        ErrorCode::InvalidRequest,
+        format!("{field} を文字列で指定してください (例: \"function\")。"),
+        format!("Write '{field}' as a text, such as \"function\"."),
+    )
+    .at(field)
+}
+
+fn elsewhere(field: &str) -> Problem {
+    Problem::new(
+        ErrorCode::InvalidRequest,
+        format!(
+            "{field} は別のモデル・サーバー・キーや余分な回答を指定できるため、\
+             受け付けません。外してください。"
+        ),
+        format!(
+            "'{field}' can ask for another model, server or key, or for more answers than are paid \
+             for: leave it out."
+        ),
+    )
+    .at(field.to_owned())
 }
 
 fn unpriced(field: &str) -> Problem {
@@ -70,14 +186,61 @@ fn unpriced(field: &str) -> Problem {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::{chat, model};
     use super::*;
     use serde_json::json;
 
+    const COMPATIBLE: &str = "vendor: compatible\n    api_base: http://h/v1";
+
+    fn refused_by(kind: &str, fields: Value) -> Option<String> {
+        let (model, chat) = (model(kind, "chat, tools, audio, files"), chat(fields));
+        refusal(&model, &chat, |field| field == "plugins").and_then(|problem| problem.parameter)
+    }
+
     fn refused(fields: Value) -> Option<String> {
-        let mut body = json!({"model": "m", "messages": [{"role": "user", "content": "x"}]});
-        body.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
-        let chat = serde_json::from_value(body).unwrap();
-        refusal(&chat, |field| field == "plugins").and_then(|problem| problem.parameter)
+        refused_by(COMPATIBLE, fields)
+    }
+
+    #[test]
+    fn nobody_is_made_to_answer_elsewhere_or_more_than_once() {
+        for field in ELSEWHERE {
+            assert_eq!(refused(json!({(*field): ["x"]})).as_deref(), Some(*field));
+            assert_eq!(refused(json!({(*field): null})), None, "it says nothing");
+        }
+        let passes = format!("{COMPATIBLE}\n    passes: [provider]");
+        assert_eq!(refused_by(&passes, json!({"provider": {"only": ["x"]}})), None);
+        let both = json!({"provider": {}, "models": ["x"]});
+        assert_eq!(refused_by(&passes, both).as_deref(), Some("models"));
+        let of_tomorrow = json!({"top_k": 5, "min_p": 0.1, "min_tokens": 1, "tomorrow": {"x": 1}});
+        assert_eq!(refused(of_tomorrow), None);
+    }
+
+    #[test]
+    fn sound_needs_its_price() {
+        let said = |part: Value| json!({"messages": [{"role": "user", "content": [part]}]});
+        let file = said(json!({"type": "file", "file": {"file_data": "data:audio/mp3;base64,AA"}}));
+        let before = json!({"messages": [{"role": "assistant", "audio": {"id": "a"}}]});
+        for (fields, place) in [
+            (json!({"modalities": ["text", "audio"], "audio": {"voice": "v"}}), "modalities"),
+            (said(json!({"type": "input_audio", "input_audio": {}})), "messages[0].content[0]"),
+            (file, "messages[0].content[0]"),
+            (before, "messages[0].audio"),
+        ] {
+            assert_eq!(refused(fields.clone()).as_deref(), Some(place));
+            let priced = format!("{COMPATIBLE}\n    sound_at_text_price: true");
+            assert_eq!(refused_by(&priced, fields), None, "{place}");
+        }
+        let document =
+            json!({"type": "file", "file": {"file_data": "data:application/pdf;base64,"}});
+        assert_eq!(refused(said(document)), None);
+    }
+
+    #[test]
+    fn a_tool_says_what_it_is() {
+        for tool in [json!({"google_search": {}}), json!({"type": null}), json!({"type": ["x"]})] {
+            let tools = json!({"tools": [{"type": "function"}, tool]});
+            assert_eq!(refused(tools).as_deref(), Some("tools[1].type"));
+        }
     }
 
     #[test]

@@ -29,14 +29,8 @@ pub(super) fn check_model(
     let capabilities = written.capabilities.or_else(|| known?.capabilities.clone());
     let capabilities = capabilities.unwrap_or_else(|| vec![Capability::Chat]);
     let embeds_only = capabilities == [Capability::Embeddings];
-    let context = written.context.or_else(|| known?.context).unwrap_or(0);
-    // What is known is of the whole context; one that is written may be shorter.
-    let known_output = || known?.max_output.map(|most| most.min(context));
-    let max_output = written.max_output.or_else(known_output).or(embeds_only.then_some(1));
-    let max_output = max_output.unwrap_or(0);
-    if context == 0 || max_output == 0 || max_output > context {
-        return Err(fail("context and max_output are tokens, max_output from 1 to context".into()));
-    }
+    let lengths = (written.context, written.max_output);
+    let (context, max_output) = check_lengths(lengths, known, embeds_only).map_err(&fail)?;
     let own = FileDeployment {
         upstream: Some(written.upstream.unwrap_or_else(|| name.clone())),
         api_base: written.api_base,
@@ -76,11 +70,30 @@ pub(super) fn check_model(
         max_output,
         capabilities,
         unsupported: written.unsupported,
+        passes: written.passes,
+        sound_at_text_price: written.sound_at_text_price,
         tier: written.tier,
         tokenizer: written.tokenizer.or_else(|| known?.tokenizer),
         llama,
         name,
     })
+}
+
+/// A model's context and its longest answer, in tokens: as written, or as known of it.
+fn check_lengths(
+    (context, max_output): (Option<u64>, Option<u64>),
+    known: Option<&vendors::Known>,
+    embeds_only: bool,
+) -> Result<(u64, u64), String> {
+    let context = context.or_else(|| known?.context).unwrap_or(0);
+    // What is known is of the whole context; one that is written may be shorter.
+    let known_output = || known?.max_output.map(|most| most.min(context));
+    let max_output = max_output.or_else(known_output).or(embeds_only.then_some(1));
+    let max_output = max_output.unwrap_or(0);
+    if context == 0 || max_output == 0 || max_output > context {
+        return Err("context and max_output are tokens, max_output from 1 to context".into());
+    }
+    Ok((context, max_output))
 }
 
 /// The key of a vendor's own API where the file names none: nobody is served there without one.

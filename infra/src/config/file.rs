@@ -83,6 +83,10 @@ pub(super) struct FileModel {
     pub(super) capabilities: Option<Vec<Capability>>,
     #[serde(default)]
     pub(super) unsupported: Vec<String>,
+    #[serde(default)]
+    pub(super) passes: Vec<String>,
+    #[serde(default)]
+    pub(super) sound_at_text_price: bool,
     #[serde(default = "standard")]
     pub(super) tier: Tier,
     pub(super) tokenizer: Option<Tokenizer>,

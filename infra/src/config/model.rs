@@ -51,6 +51,11 @@ pub struct Model {
     pub capabilities: Vec<Capability>,
     /// Fields of a request that it can't honour although its vendor knows them.
     pub unsupported: Vec<String>,
+    /// Fields that go to its vendor although they can name other models, servers or keys, or ask
+    /// for more answers than one.
+    pub passes: Vec<String>,
+    /// Whether a token of sound costs no more than one of text.
+    pub sound_at_text_price: bool,
     /// Where it stands on the quality axis.
     pub tier: Tier,
     /// Which tokenizer it has, if it is one that we have.
