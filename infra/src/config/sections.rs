@@ -15,8 +15,8 @@ pub struct Gateway {
     pub listen: String,
     /// Where Prometheus reads, apart from the API.
     pub metrics_listen: String,
-    /// The header in which a proxy on a private address tells whom it serves; without one that is
-    /// the last address of `x-forwarded-for`. In small letters.
+    /// The header in which a proxy on a private address tells whom it serves. Without one only a
+    /// proxy on the gateway's own machine is believed: its `x-forwarded-for`. In small letters.
     pub client_address_header: Option<String>,
     /// Largest request body, in bytes; below NATS's `max_payload`.
     pub body_bytes_max: usize,
