@@ -1,5 +1,6 @@
 //! HTTP connections: accepted up to a limit, closed when their headers don't come, drained at the
 //! end. `axum::serve` has no time limits, and a thousand idle sockets cost an attacker nothing.
+//! A request that doesn't say for which host it is gets no further.
 
 /// Which protocol a client speaks.
 mod opened;
@@ -28,9 +29,10 @@ use self::opened::Opened;
 use self::places::Place;
 use self::streams::Patience;
 use self::takeover::Served;
+use crate::api::error::no_host;
 use axum::Router;
 use axum::body::{Bytes, HttpBody};
-use axum::http::{HeaderValue, Request, header};
+use axum::http::{HeaderValue, Request, Version, header};
 use axum::response::Response;
 use axum::serve::Listener;
 use infra::net::PromptListener;
@@ -86,12 +88,32 @@ impl Routes {
         B: HttpBody<Data = Bytes> + Send + 'static,
         B::Error: Into<axum::BoxError>,
     {
-        request.extensions_mut().insert(peer);
-        let mut router = self.router.read().unwrap_or_else(PoisonError::into_inner).clone();
-        // A router is always ready, and never fails.
-        let answered = router.call(request);
-        async move { answered.await.unwrap_or_else(|never| match never {}) }
+        let version = request.version();
+        let answered = names_its_host(&request).then(|| {
+            request.extensions_mut().insert(peer);
+            let mut router = self.router.read().unwrap_or_else(PoisonError::into_inner).clone();
+            // A router is always ready, and never fails.
+            router.call(request)
+        });
+        async move {
+            if let Some(answered) = answered {
+                return answered.await.unwrap_or_else(|never| match never {});
+            }
+            let mut refusal = no_host();
+            if version < Version::HTTP_2 {
+                // Who may be understood in two ways is understood no further.
+                refusal.headers_mut().insert(header::CONNECTION, CLOSE);
+            }
+            refusal
+        }
     }
+}
+
+/// Whether it is said once for which host a request is (RFC 9112 §3.2): who stands before us may
+/// have taken the other one of two.
+fn names_its_host<B>(request: &Request<B>) -> bool {
+    let count = request.headers().get_all(header::HOST).iter().count();
+    count == 1 || (count == 0 && request.version() != Version::HTTP_11)
 }
 
 /// Serves until `stop`; then accepts no more, and returns when every connection has ended its

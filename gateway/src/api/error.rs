@@ -165,6 +165,19 @@ pub(super) async fn method_not_allowed() -> ApiError {
     .into()
 }
 
+/// For which host it is isn't said, or said twice.
+pub(crate) fn no_host() -> Response {
+    let problem = Problem::new(
+        ErrorCode::InvalidRequest,
+        "Host ヘッダーを 1 つだけ付けてください。",
+        "Send one Host header.",
+    );
+    let mut response = ApiError::from(problem).into_response();
+    let name = header_value(RequestId::fresh().as_str());
+    response.headers_mut().insert(X_REQUEST_ID, name);
+    response
+}
+
 /// Gives every request a name, on its answer and to the handler; and says how long it took.
 pub(super) async fn name_request(request: Request, next: Next) -> Response {
     named(request, |request| next.run(request)).await

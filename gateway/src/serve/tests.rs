@@ -250,6 +250,25 @@ async fn who_tells_two_lengths_is_closed() {
     }
 }
 
+/// RFC 9112 §3.2: two names may be understood in two ways.
+#[tokio::test]
+async fn a_request_names_its_host_once() {
+    let server = Server::start().await;
+    for hosts in ["", "host: a\r\nhost: b\r\n", "Host: a\r\nx: y\r\nHOST: a\r\n"] {
+        let mut client = server.client().await;
+        client.say(&WHOLE.replace("host: a\r\n", hosts)).await;
+        let told = client.until("\r\n\r\n").await;
+        assert!(told.starts_with("HTTP/1.1 400 Bad Request\r\n"), "{told}");
+        assert!(told.contains("\r\nconnection: close\r\n"), "{told}");
+        assert!(client.until("}}").await.contains("\"type\":\"invalid_request_error\""));
+        assert!(client.is_closed().await);
+    }
+    // An older client may know of no hosts.
+    let mut client = server.client().await;
+    client.say("GET /whole HTTP/1.0\r\n\r\n").await;
+    assert!(client.until("whole").await.starts_with("HTTP/1.0 200 OK"));
+}
+
 #[tokio::test]
 async fn an_older_client_is_told_without_chunks() {
     let mut server = Server::start().await;
