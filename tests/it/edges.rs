@@ -112,6 +112,14 @@ async fn a_browser_on_another_site_may_call() {
             assert!(exposed.contains(name), "{name}: {exposed}");
         }
     }
+    // No page has to do with the operator's routes.
+    for path in ["/api/keys", "/api/accounts/a", "/api/workers", "/api/feedback"] {
+        for method in [Method::GET, Method::OPTIONS] {
+            let ask = client.request(method, path).header("origin", "https://app.example");
+            let answer = client.send(ask.header("access-control-request-method", "GET")).await;
+            assert_eq!(answer.header("access-control-allow-origin"), "", "{path}");
+        }
+    }
     world.finish().await;
 }
 

@@ -168,6 +168,17 @@ const EXPOSED_HEADERS: [HeaderName; 29] = [
 
 /// All routes.
 pub(crate) fn router(gateway: &Arc<Gateway>) -> Router {
+    let customers = customers().fallback(error::not_found);
+    entered(customers, gateway)
+        .layer(cross_origin())
+        .merge(entered(operators(), gateway))
+        .merge(portal::routes().layer(axum::middleware::from_fn(error::name_request)))
+        .layer(DefaultBodyLimit::disable())
+        .with_state(Arc::clone(gateway))
+}
+
+/// What programs of customers call, also out of a browser's page.
+fn customers() -> Router<Arc<Gateway>> {
     Router::new()
         .route("/v1/chat/completions", post(surface::create::<chat_completions::ChatCompletion>))
         .route("/v1/completions", post(surface::create::<completions::TextCompletion>))
@@ -176,15 +187,7 @@ pub(crate) fn router(gateway: &Arc<Gateway>) -> Router {
         .merge(messages::routes())
         .route("/v1/models", get(models::list))
         .route("/v1/models/{*model}", get(models::retrieve))
-        .route("/api/keys", post(keys::create).get(keys::list))
-        .route("/api/keys/{key}", patch(keys::change).delete(keys::remove))
-        .route("/api/keys/{key}/rotate", post(keys::rotate))
-        .route("/api/accounts/{account}", get(accounts::show).patch(accounts::change))
-        .route("/api/workers", get(workers::list))
-        .route("/api/workers/{worker}/drain", post(workers::drain))
         .route("/v1/feedback", post(feedback::take))
-        .route("/api/feedback", get(feedback::list))
-        .route("/api/feedback.jsonl", get(feedback::export))
         .route("/api/route", post(explained::explain))
         .route("/api/coupons/redeem", post(coupons::redeem))
         .route("/api/usage", get(usage::usage))
@@ -199,11 +202,28 @@ pub(crate) fn router(gateway: &Arc<Gateway>) -> Router {
         .route("/api/purchases", get(purchases::list))
         .route("/api/purchases/{payment}/receipt", get(purchases::receipt))
         .route("/api/statements/{month}", get(purchases::statement))
-        .route("/webhooks/stripe", post(stripe_webhook::receive))
         .route("/openapi.json", get(openapi::show))
         .route("/health", get(health::health))
         .route("/ready", get(health::ready))
-        .fallback(error::not_found)
+}
+
+/// What the operator's programs call, and Stripe's: no page has to do with that.
+fn operators() -> Router<Arc<Gateway>> {
+    Router::new()
+        .route("/api/keys", post(keys::create).get(keys::list))
+        .route("/api/keys/{key}", patch(keys::change).delete(keys::remove))
+        .route("/api/keys/{key}/rotate", post(keys::rotate))
+        .route("/api/accounts/{account}", get(accounts::show).patch(accounts::change))
+        .route("/api/workers", get(workers::list))
+        .route("/api/workers/{worker}/drain", post(workers::drain))
+        .route("/api/feedback", get(feedback::list))
+        .route("/api/feedback.jsonl", get(feedback::export))
+        .route("/webhooks/stripe", post(stripe_webhook::receive))
+}
+
+/// What every route of the API passes.
+fn entered(routes: Router<Arc<Gateway>>, gateway: &Arc<Gateway>) -> Router<Arc<Gateway>> {
+    routes
         .method_not_allowed_fallback(error::method_not_allowed)
         .layer(axum::middleware::from_fn_with_state(Arc::clone(gateway), enter))
         // A pair is one layer, the first outside.
@@ -211,10 +231,6 @@ pub(crate) fn router(gateway: &Arc<Gateway>) -> Router {
             MapRequestLayer::new(incoming::spell_encoding),
             RequestDecompressionLayer::new().pass_through_unaccepted(true),
         ))
-        .layer(cross_origin())
-        .merge(portal::routes().layer(axum::middleware::from_fn(error::name_request)))
-        .layer(DefaultBodyLimit::disable())
-        .with_state(Arc::clone(gateway))
 }
 
 /// What every call of the API passes before its handler. It is one layer, because each costs a copy
@@ -229,7 +245,8 @@ async fn enter(State(gateway): State<Arc<Gateway>>, request: Request, next: Next
     error::named(request, answer).await
 }
 
-/// Browsers on other sites may call the API: a key is needed anyway, and no cookie is.
+/// Browsers on other sites may call what customers' programs call: a key is needed anyway, and no
+/// cookie is.
 fn cross_origin() -> CorsLayer {
     CorsLayer::new()
         .allow_origin(Any)
