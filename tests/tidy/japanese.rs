@@ -23,8 +23,8 @@ const TOLD: [&str; 3] = ["gateway/src/", "payments/src/", "workers/"];
 pub(crate) fn japanese_is_spelled_alike(tree: &Tree) -> Vec<Violation> {
     let mut violations = Vec::new();
     let is_told = |path: &str| {
-        let begins = |folder: &&str| path.starts_with(*folder);
-        TOLD.iter().any(|folder| begins(&folder)) && !DATA.iter().any(|folder| begins(&folder))
+        let is_in = |folders: &[&str]| folders.iter().any(|folder| path.starts_with(folder));
+        is_in(&TOLD) && !is_in(&DATA)
     };
     for (file, rust) in tree.rust().filter(|(file, _)| is_told(&file.path)) {
         let told = rust.strings().filter(|(line, _)| !file.is_test_line(*line));
