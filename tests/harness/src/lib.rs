@@ -48,6 +48,9 @@ pub mod visitor;
 /// Waiting on conditions.
 pub mod wait;
 
+/// A network that breaks.
+pub mod wire;
+
 /// Everything together.
 pub mod world;
 
@@ -59,4 +62,5 @@ pub use vendor::Vendor;
 pub use vendor::script::{Gate, Script, Step};
 pub use visitor::Visitor;
 pub use wait::{wait_for, wait_until, within};
+pub use wire::Wire;
 pub use world::{Key, World, WorldBuilder};

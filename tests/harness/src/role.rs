@@ -29,7 +29,8 @@ pub(crate) struct Given {
     pub(crate) nats_urls: NatsUrls,
     /// One connection for gateways and workers, as in one process.
     pub(crate) shared: Option<Bus>,
-    pub(crate) redis_url: String,
+    /// Where gateways find Redis, and where billing does.
+    pub(crate) redis_urls: (String, String),
 }
 
 impl Given {
@@ -87,7 +88,7 @@ impl Role {
                 configs: given.configs.clone(),
                 config: Arc::clone(&given.config),
                 bus: given.bus(&given.nats_urls.gateway, "gateway").await?,
-                store: store(&given).await?,
+                store: store(&given.redis_urls.0, &given.config).await?,
                 metrics,
                 admin_key: Some(Secret::new(ADMIN_KEY)),
             };
@@ -120,7 +121,7 @@ impl Role {
         Self::start("billing", |metrics, stop| async move {
             let bus = Bus::connect(&given.nats_urls.billing, "worker billing").await;
             let bus = bus.map_err(text)?;
-            let store = store(&given).await?;
+            let store = store(&given.redis_urls.1, &given.config).await?;
             let payments = payments::Payments::new(&given.config).map_err(text)?;
             let billing = worker_billing::Billing { bus, store, metrics, payments };
             worker_billing::run(billing, stop).await;
@@ -186,7 +187,7 @@ fn text(error: impl ToString) -> String {
     error.to_string()
 }
 
-async fn store(given: &Given) -> Result<Store, String> {
-    let store = Store::connect(&given.redis_url).await.map_err(text)?;
-    Ok(store.in_time_zone(given.config.budget.time_zone))
+async fn store(url: &str, config: &Config) -> Result<Store, String> {
+    let store = Store::connect(url).await.map_err(text)?;
+    Ok(store.in_time_zone(config.budget.time_zone))
 }

@@ -77,6 +77,16 @@ impl Servers {
         self.redis.url()
     }
 
+    /// Where NATS listens.
+    pub fn nats_address(&self) -> SocketAddr {
+        address_of(self.nats.url())
+    }
+
+    /// Where Redis listens.
+    pub fn redis_address(&self) -> SocketAddr {
+        address_of(self.redis.url())
+    }
+
     /// `kill -9` of nats-server.
     pub async fn kill_nats(&mut self) {
         match &mut self.nats_again {
@@ -133,6 +143,28 @@ impl Servers {
         let process = launch(("nats-server", NATS_SERVER), arguments.into(), environment);
         self.nats_again = Some(process);
         wait_for_listener("nats-server is back", address).await;
+    }
+
+    /// Another nats-server with the same users that has no stream, and where it is. It ends with
+    /// what is answered.
+    pub async fn start_empty_nats(&self) -> (ChildProcess, String) {
+        let folder = self.folder.join("empty");
+        let listens = SocketAddr::from(([127, 0, 0, 1], infra::net::free_port().unwrap()));
+        let arguments = [
+            "-c".into(),
+            self.folder.join("nats/nats.conf").into_os_string(),
+            "-a".into(),
+            "127.0.0.1".into(),
+            "-p".into(),
+            listens.port().to_string().into(),
+            "-sd".into(),
+            folder.into_os_string(),
+        ];
+        let environment = self.nats.environment().to_vec();
+        let process = launch(("nats-server", NATS_SERVER), arguments.into(), environment);
+        wait_for_listener("an empty nats-server", listens).await;
+        let url = self.nats.url().replace(&self.nats_address().to_string(), &listens.to_string());
+        (process, url)
     }
 
     /// `kill -9` of redis-server.

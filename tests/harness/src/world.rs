@@ -7,7 +7,7 @@ mod builder;
 /// What befalls it.
 mod falls;
 
-pub use builder::WorldBuilder;
+pub use builder::{Wires, WorldBuilder};
 
 use crate::client::Client;
 use crate::metrics::Scrape;
@@ -71,6 +71,7 @@ pub struct World {
     vendor: Vendor,
     stripe: Option<Stripe>,
     pub(crate) given: Given,
+    wires: Option<Wires>,
     told: tokio::sync::watch::Sender<Arc<Config>>,
     pub(crate) bus: Bus,
     pub(crate) store: Store,
@@ -128,6 +129,14 @@ impl World {
     /// The servers.
     pub fn servers(&mut self) -> &mut Servers {
         &mut self.servers
+    }
+
+    /// The gateways' networks.
+    ///
+    /// # Panics
+    /// In a world that has none.
+    pub fn wires(&self) -> &Wires {
+        self.wires.as_ref().unwrap()
     }
 
     /// The harness's own connection to NATS.

@@ -9,6 +9,7 @@ use crate::settings;
 use crate::stripe::Stripe;
 use crate::vendor::Vendor;
 use crate::wait::wait_for;
+use crate::wire::Wire;
 use infra::bus::Bus;
 use infra::config::Config;
 use infra::store::Store;
@@ -24,6 +25,7 @@ pub struct WorldBuilder {
     has_own_users: bool,
     is_cluster: bool,
     is_one_process: bool,
+    is_wired: bool,
     change: Box<dyn FnOnce(&mut Config)>,
 }
 
@@ -39,6 +41,7 @@ impl WorldBuilder {
             has_own_users: false,
             is_cluster: false,
             is_one_process: false,
+            is_wired: false,
             change,
         }
     }
@@ -93,6 +96,13 @@ impl WorldBuilder {
         self
     }
 
+    /// Gateways reach NATS and Redis over networks that can break ([`World::wires`]).
+    #[must_use]
+    pub fn wired(mut self) -> Self {
+        self.is_wired = true;
+        self
+    }
+
     /// Changes the configuration.
     #[must_use]
     pub fn config(mut self, change: impl FnOnce(&mut Config) + 'static) -> Self {
@@ -105,10 +115,7 @@ impl WorldBuilder {
         prepare();
         let folder = TempDir::new().unwrap();
         let (mut servers, vendor) = tokio::join!(Servers::start(folder.path()), Vendor::start());
-        for url in [servers.nats_url().as_str(), servers.redis_url()] {
-            let password = url.rsplit_once('@').and_then(|(before, _)| before.rsplit_once(':'));
-            ears::learn(password.expect("a URL with a password").1);
-        }
+        learn_passwords(&servers);
         let mut config = settings::config(&vendor.url());
         let stripe = if self.sells { Some(Stripe::start().await) } else { None };
         if let Some(stripe) = &stripe {
@@ -129,19 +136,22 @@ impl WorldBuilder {
         wait_for("the streams", async || bus.apply_streams(&config.queue, &pools).await.ok()).await;
         let config = Arc::new(config);
         let (told, configs) = tokio::sync::watch::channel(Arc::clone(&config));
-        let given = Given {
+        let redis_url = servers.redis_url().to_owned();
+        let mut given = Given {
             config,
             configs,
             nats_urls: nats_urls(&servers, self.has_own_users),
             shared: self.is_one_process.then(|| bus.clone()),
-            redis_url: servers.redis_url().to_owned(),
+            redis_urls: (redis_url.clone(), redis_url),
         };
+        let wires = if self.is_wired { Some(Wires::lay(&servers, &mut given).await) } else { None };
         let mut world = World {
             folder,
             servers,
             vendor,
             stripe,
             given,
+            wires,
             told,
             bus,
             store,
@@ -169,6 +179,33 @@ impl WorldBuilder {
             world.wait_until_ready().await;
         }
         world
+    }
+}
+
+/// The networks of a world's gateways.
+pub struct Wires {
+    /// To NATS.
+    pub nats: Wire,
+    /// To Redis.
+    pub redis: Wire,
+}
+
+impl Wires {
+    /// Both, put before the gateways' addresses.
+    async fn lay(servers: &Servers, given: &mut Given) -> Self {
+        let (nats, redis) = (servers.nats_address(), servers.redis_address());
+        let wires = Self { nats: Wire::to(nats).await, redis: Wire::to(redis).await };
+        given.nats_urls.gateway = wires.nats.over(&given.nats_urls.gateway, nats);
+        given.redis_urls.0 = wires.redis.over(&given.redis_urls.0, redis);
+        wires
+    }
+}
+
+/// No role may log them.
+fn learn_passwords(servers: &Servers) {
+    for url in [servers.nats_url().as_str(), servers.redis_url()] {
+        let password = url.rsplit_once('@').and_then(|(before, _)| before.rsplit_once(':'));
+        ears::learn(password.expect("a URL with a password").1);
     }
 }
 
