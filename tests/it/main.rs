@@ -152,3 +152,5 @@ mod unrecorded;
 mod upstreams;
 #[cfg(test)]
 mod vendor_errors;
+#[cfg(test)]
+mod wires;

@@ -7,6 +7,9 @@ pub mod keys;
 /// A script and what it is given.
 mod call;
 
+/// The connection that all share.
+mod link;
+
 /// Lists of what happened lately.
 mod lately;
 
@@ -72,8 +75,7 @@ pub mod opinions;
 
 use crate::calendar::TimeZone;
 use crate::secret::without_secret;
-use redis::aio::{ConnectionManager, ConnectionManagerConfig};
-use redis::io::tcp::TcpSettings;
+use link::Link;
 use std::time::Duration;
 
 /// How long one command may take before the store counts as away.
@@ -135,7 +137,7 @@ fn refuses(error: &redis::RedisError) -> bool {
 /// A connection to Redis. Cheap to clone; it reconnects by itself.
 #[derive(Clone)]
 pub struct Store {
-    connection: ConnectionManager,
+    connection: Link,
     time_zone: TimeZone,
 }
 
@@ -145,22 +147,11 @@ impl Store {
     /// # Errors
     /// When the URL is wrong, nobody answers, or Redis wants another password.
     pub async fn connect(url: &str) -> Result<Self, StoreError> {
-        use redis::IntoConnectionInfo;
         let told = |error: redis::RedisError| match refuses(&error) {
             true => StoreError::Unauthorized(without_secret(url)),
             false => error.into(),
         };
-        let info = url.into_connection_info()?;
-        // Without this Nagle's delay costs 40 ms on small commands; the library's default is off.
-        let info = info.set_tcp_settings(TcpSettings::default().set_nodelay(true));
-        let client = redis::Client::open(info)?;
-        let config = ConnectionManagerConfig::new()
-            .set_connection_timeout(Some(CONNECT_TIME_MAX))
-            .set_response_timeout(Some(COMMAND_TIME_MAX))
-            .set_max_delay(RECONNECT_DELAY_MAX)
-            .set_min_delay(RECONNECT_DELAY_MAX)
-            .set_number_of_retries(RECONNECT_ATTEMPTS_MAX);
-        let connection = ConnectionManager::new_with_config(client, config).await.map_err(told)?;
+        let connection = Link::connect(url).await.map_err(told)?;
         let store = Self { connection, time_zone: TimeZone::JAPAN };
         // Redis takes a connection without a password and refuses each command on it: we ask once,
         // so that a wrong password is told at the start.
@@ -198,7 +189,7 @@ impl Store {
         Ok(command.exec_async(&mut self.connection()).await?)
     }
 
-    fn connection(&self) -> ConnectionManager {
+    fn connection(&self) -> Link {
         self.connection.clone()
     }
 }
