@@ -111,11 +111,15 @@ pub use state::{Core, Dependencies, Gateway, privacy_settings};
 use infra::net::PromptListener;
 use infra::tasks::Tasks;
 use serve::Places;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 /// How long settling may take at the end, after the answers.
 const END_SECONDS_MAX: Duration = Duration::from_secs(2);
+
+/// Pause before NATS is listened to anew after an error.
+const ASK_PAUSE: Duration = Duration::from_millis(500);
 
 /// Between two looks whether all is settled.
 const SETTLE_POLL: Duration = Duration::from_millis(10);
@@ -172,6 +176,7 @@ pub async fn run(
     exchange::serve(core).await?;
     poison::watch(core).await?;
     gauges::watch(core);
+    listen_to_nats(core);
     queue_mending::watch(core);
     renewal::watch(core);
     chat::keep_leads(core);
@@ -221,6 +226,20 @@ pub async fn run(
     }
     gateway.bus.flush().await;
     Ok(())
+}
+
+/// Keeps asking NATS whether it is there.
+fn listen_to_nats(core: &Arc<Core>) {
+    let asks = Arc::clone(core);
+    core.background.spawn_vital("listening to NATS", async move {
+        let stop = asks.background.stop().clone();
+        while !stop.is_cancelled() {
+            if let Err(error) = asks.bus.keep_asking(&stop).await {
+                tracing::warn!(%error, "NATS can't be asked whether it is there");
+                tokio::time::sleep(ASK_PAUSE).await;
+            }
+        }
+    });
 }
 
 /// Waits until nothing is owed any more. An answer that was cut notices it only when it is looked

@@ -187,7 +187,7 @@ metrics! {
     stripe_recharges_total: IntCounterVec["outcome"],
     /// Holds that nobody settled and the sweeper voided or gave back.
     holds_swept_total: IntCounterVec[],
-    /// Whether this process is connected to NATS: 1 or 0.
+    /// Whether this process is connected to NATS, which answers as far as it is asked: 1 or 0.
     nats_connected: IntGaugeVec[],
     /// Whether the ledger took what this process wrote to it last: 1 or 0. While it takes nothing
     /// nothing that costs is begun, but for a try from time to time.

@@ -55,5 +55,5 @@ async fn metrics(State(gateway): State<Arc<Gateway>>) -> Response {
 async fn look(gateway: &Gateway) -> Servers {
     let redis = Some(gateway.store.probe().await.is_ok());
     let ledger = gateway.bus.ledger().is_open();
-    Servers { nats: gateway.bus.is_connected(), ledger, redis }
+    Servers { nats: gateway.bus.is_heard(), ledger, redis }
 }

@@ -3,9 +3,14 @@
 
 use super::writable;
 use schemas::subjects;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 use tokio::sync::watch;
+
+/// For so long after a connection was made answers to questions that came over the one before it
+/// are refused: the right to give them ended with that.
+const LATE_ANSWERS_TIME: Duration = Duration::from_secs(10);
 
 /// Who listens, and where it is written down.
 pub(super) struct Ears {
@@ -14,6 +19,8 @@ pub(super) struct Ears {
     pub(super) direct_denied: Arc<AtomicBool>,
     pub(super) work_denied: Arc<AtomicBool>,
     pub(super) writable: Arc<writable::Writable>,
+    /// When the connection was made.
+    pub(super) connected_at: Mutex<Option<Instant>>,
 }
 
 /// Whether NATS refused what no worker can do without: to be heard, to be given jobs, and to
@@ -28,7 +35,9 @@ impl Ears {
     pub(super) fn hear(&self, event: &async_nats::Event) {
         match event {
             async_nats::Event::Connected => {
-                self.writable.open();
+                *self.connected_at.lock().unwrap_or_else(PoisonError::into_inner) =
+                    Some(Instant::now());
+                self.writable.renew();
                 // What nats.conf refuses now it says again.
                 self.work_denied.store(false, Ordering::Relaxed);
                 self.direct_denied.store(false, Ordering::Relaxed);
@@ -39,6 +48,10 @@ impl Ears {
             async_nats::Event::ServerError(async_nats::ServerError::Other(said))
                 if is_denial(said) =>
             {
+                if is_answer(said) && self.is_new_connection() {
+                    tracing::debug!(said, "an answer is too late for its connection");
+                    return;
+                }
                 // Whoever asked only sees that no answer comes.
                 tracing::error!(said, "NATS lets our user not do this: see nats.conf");
                 if said.contains(subjects::DIRECT_PREFIX) {
@@ -52,6 +65,16 @@ impl Ears {
             other => tracing::warn!(event = %other, "NATS says"),
         }
     }
+
+    fn is_new_connection(&self) -> bool {
+        let connected_at = self.connected_at.lock().unwrap_or_else(PoisonError::into_inner);
+        connected_at.is_some_and(|at| at.elapsed() < LATE_ANSWERS_TIME)
+    }
+}
+
+/// Whether it is about an answer to somebody's question.
+fn is_answer(said: &str) -> bool {
+    said.contains(&format!("Publish to \"{}", subjects::inbox("")))
 }
 
 fn is_denial(said: &str) -> bool {
@@ -61,6 +84,28 @@ fn is_denial(said: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_answer_that_is_too_late_for_its_connection_is_no_fault_of_nats_conf() {
+        let (denied, denials) = watch::channel(None);
+        let (direct_denied, work_denied, writable) = <(Arc<_>, Arc<_>, Arc<_>)>::default();
+        let connected = watch::Sender::new(0);
+        let connected_at = Mutex::default();
+        let ears = Ears { connected, denied, direct_denied, work_denied, writable, connected_at };
+        let denial = |subject: &str| {
+            let said = format!("Permissions Violation for Publish to \"{subject}\"");
+            async_nats::Event::ServerError(async_nats::ServerError::Other(said))
+        };
+        let answer = denial("_INBOX.worker-cloud.a.b");
+        ears.hear(&async_nats::Event::Connected);
+        ears.hear(&answer);
+        assert_eq!(*denials.borrow(), None);
+        ears.hear(&denial("led.0.a.use.b"));
+        assert!(denials.borrow().as_ref().is_some_and(|said| said.contains("led.")));
+        *ears.connected_at.lock().unwrap() = Instant::now().checked_sub(LATE_ANSWERS_TIME);
+        ears.hear(&answer);
+        assert!(denials.borrow().as_ref().is_some_and(|said| said.contains("_INBOX.")));
+    }
 
     #[test]
     fn a_refusal_of_work_is_told_from_others() {

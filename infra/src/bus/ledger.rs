@@ -1,18 +1,16 @@
-//! Writing and reading the ledger. The stream refuses a second event on a subject, so whoever
-//! writes first is right, and everybody else learns what was written.
+//! The ledger as it is read, and what comes of writing to it. The stream refuses a second event on
+//! a subject, so whoever writes first is right, and everybody else learns what was written.
 
-use super::seal::{SEAL, Sealer};
+use super::seal::Sealer;
 use super::{Bus, BusError};
 use async_nats::jetstream;
 use async_nats::jetstream::consumer::{DeliverPolicy, pull};
-use async_nats::jetstream::context::PublishErrorKind;
 use async_nats::jetstream::message::StreamMessage;
 use async_nats::jetstream::stream::LastRawMessageErrorKind;
 use futures::future::BoxFuture;
 use futures::{Stream, StreamExt};
-use schemas::ledger::{Event, EventV1, Fact};
+use schemas::ledger::{Event, EventV1};
 use schemas::subjects;
-use std::time::Duration;
 
 /// What came of writing an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,16 +29,6 @@ pub enum Unmoved {
     /// The account has other events since, or this one was written before: nothing was written.
     Moved,
 }
-
-/// How often an event is written again that NATS doesn't confirm. Then a worker leaves it to its
-/// gateway, and a gateway to the sweeper.
-const WRITE_ATTEMPTS_MAX: u32 = 8;
-
-/// The first pause between two attempts; it doubles each time.
-const WRITE_PAUSE: Duration = Duration::from_millis(100);
-
-/// The header that says which subjects an expected last sequence is of (nats-server 2.12).
-const EXPECTED_LAST_SUBJECT: &str = "Nats-Expected-Last-Subject-Sequence-Subject";
 
 /// An event with its place in the stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,7 +58,7 @@ impl Entry {
 type LedgerStream = jetstream::stream::Stream<()>;
 
 /// What stands on a subject.
-enum Standing {
+pub(super) enum Standing {
     Nothing,
     /// It counts for nothing, because of this.
     Refused(BusError),
@@ -78,149 +66,6 @@ enum Standing {
 }
 
 impl Bus {
-    /// Writes an event and waits until it is durable. The end of a request is sealed by us; where a
-    /// forgery stands on its subject it goes to a second one.
-    ///
-    /// # Errors
-    /// When NATS doesn't confirm it: then it may or may not be written, and writing it again is
-    /// safe. [`BusError::TooMuch`] when it can never be written.
-    pub async fn record(&self, event: &EventV1) -> Result<Recorded, BusError> {
-        let subject = event.subject();
-        let seal = match event.request() {
-            Some(_) => self.sealer().await?.seal_of(event),
-            None => None,
-        };
-        if let Some(sequence) = self.put(subject.clone(), event, seal.as_deref()).await? {
-            return Ok(Recorded::Written(sequence));
-        }
-        let refusal = match self.standing_on(&subject).await? {
-            Standing::Event(before) => return Ok(Recorded::Before(before)),
-            Standing::Refused(refusal) => refusal,
-            Standing::Nothing => return Err(BusError::request("reading the ledger", "no event")),
-        };
-        let Some(second) = subjects::amended(&subject) else { return Err(refusal) };
-        if let Some(sequence) = self.put(second.clone(), event, seal.as_deref()).await? {
-            tracing::error!(%refusal, "a forgery stood in a request's place in the ledger");
-            return Ok(Recorded::Written(sequence));
-        }
-        match self.standing_on(&second).await? {
-            Standing::Event(before) => Ok(Recorded::Before(before)),
-            Standing::Refused(_) | Standing::Nothing => Err(refusal),
-        }
-    }
-
-    /// Writes the end of a request as a worker, under the seal that came with the job. `None` when
-    /// somebody wrote another request's end there: the gateway knows what to do.
-    ///
-    /// # Errors
-    /// As [`Bus::record`].
-    pub async fn record_under(
-        &self,
-        event: &EventV1,
-        seal: Option<&str>,
-    ) -> Result<Option<Recorded>, BusError> {
-        let subject = event.subject();
-        if let Some(sequence) = self.put(subject.clone(), event, seal).await? {
-            return Ok(Some(Recorded::Written(sequence)));
-        }
-        let Some(message) = self.last_on(&subject).await? else {
-            return Err(BusError::request("reading the ledger", "no event"));
-        };
-        let Ok(before) = decode(&subject, &message.payload) else { return Ok(None) };
-        let counts = match (&before.fact, &event.fact) {
-            (Fact::Use(before_us), Fact::Use(ours)) => {
-                let is_sealed = message.headers.get(SEAL).map(|it| it.as_str()) == seal;
-                (is_sealed || seal.is_none())
-                    && (&before_us.key, before_us.hold) == (&ours.key, ours.hold)
-                    && before.amount.negated() <= ours.hold
-            }
-            // A gateway or the sweeper voids under another seal: then nothing is charged.
-            (fact, _) => matches!(fact, Fact::Void(_)),
-        };
-        Ok(counts.then(|| Recorded::Before(Box::new(before))))
-    }
-
-    /// Writes an event until NATS confirms it, at most a few times. `None` when it never did.
-    pub async fn record_patiently(&self, event: &EventV1) -> Option<Recorded> {
-        patiently(|| Box::pin(async { self.record(event).await.map(Some) })).await
-    }
-
-    /// The same as a worker, under the seal that came with the job. `None` also when another
-    /// request's end stands there.
-    pub async fn record_patiently_under(
-        &self,
-        event: &EventV1,
-        seal: Option<&str>,
-    ) -> Option<Recorded> {
-        patiently(|| self.record_under(event, seal)).await
-    }
-
-    /// Puts an event on a subject; nothing when there is one.
-    async fn put(
-        &self,
-        subject: String,
-        event: &EventV1,
-        seal: Option<&str>,
-    ) -> Result<Option<u64>, BusError> {
-        let mut headers = async_nats::HeaderMap::new();
-        headers.insert(async_nats::header::NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, "0");
-        if let Some(seal) = seal {
-            headers.insert(SEAL, seal);
-        }
-        self.publish(subject, headers, event).await
-    }
-
-    /// Writes an event only if the account's last one is still at this sequence.
-    ///
-    /// # Errors
-    /// When NATS doesn't confirm it: then it may or may not be written, and trying again is safe.
-    pub async fn record_unmoved(&self, event: &EventV1, last: u64) -> Result<Unmoved, BusError> {
-        let mut headers = async_nats::HeaderMap::new();
-        headers.insert(async_nats::header::NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, last.to_string());
-        let filter = subjects::ledger_account(&event.account);
-        headers.insert(EXPECTED_LAST_SUBJECT, filter);
-        match self.publish(event.subject(), headers, event).await {
-            Ok(Some(_)) => Ok(Unmoved::Written),
-            Ok(None) => Ok(Unmoved::Moved),
-            Err(error) if self.recorded(&event.subject()).await?.is_some() => {
-                tracing::debug!(%error, "the fact was written before");
-                Ok(Unmoved::Moved)
-            }
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Publishes an event and waits until it is durable; nothing when another one stands there than
-    /// the headers expect.
-    async fn publish(
-        &self,
-        subject: String,
-        headers: async_nats::HeaderMap,
-        event: &EventV1,
-    ) -> Result<Option<u64>, BusError> {
-        if !event.is_possible() {
-            return Err(BusError::TooMuch);
-        }
-        let body =
-            event.to_json().map_err(|error| BusError::request("encoding a ledger event", error))?;
-        let sent = self.jetstream().publish_with_headers(subject, headers, body.into()).await;
-        let published = match sent {
-            Ok(acknowledged) => acknowledged.await,
-            Err(error) => Err(error),
-        };
-        match published {
-            Ok(acknowledged) => {
-                self.ledger().open();
-                Ok(Some(acknowledged.sequence))
-            }
-            Err(error) if error.kind() == PublishErrorKind::WrongLastSequence => Ok(None),
-            Err(error) => {
-                self.ledger().fail();
-                Err(BusError::request("writing to the ledger", error))
-            }
-        }
-    }
-
     /// The event on a subject, if there is one. Of a request's end that is the one that counts.
     ///
     /// # Errors
@@ -238,7 +83,7 @@ impl Bus {
         }
     }
 
-    async fn standing_on(&self, subject: &str) -> Result<Standing, BusError> {
+    pub(super) async fn standing_on(&self, subject: &str) -> Result<Standing, BusError> {
         let Some(message) = self.last_on(subject).await? else { return Ok(Standing::Nothing) };
         let sealer = self.sealer().await?;
         Ok(counted(&message, &sealer)
@@ -252,7 +97,7 @@ impl Bus {
 
     /// Boxed: a future is as large as its largest branch, and this one is rare. Without the box
     /// every writing of an event would carry its state.
-    fn last_on<'a>(
+    pub(super) fn last_on<'a>(
         &'a self,
         subject: &'a str,
     ) -> BoxFuture<'a, Result<Option<StreamMessage>, BusError>> {
@@ -396,28 +241,7 @@ impl Bus {
     }
 }
 
-/// Tries until something is certain, or no attempt is left.
-async fn patiently<F>(mut attempt: impl FnMut() -> F) -> Option<Recorded>
-where
-    F: Future<Output = Result<Option<Recorded>, BusError>>,
-{
-    let mut pause = WRITE_PAUSE;
-    for _ in 0..WRITE_ATTEMPTS_MAX {
-        match attempt().await {
-            Ok(recorded) => return recorded,
-            Err(error @ BusError::TooMuch) => {
-                tracing::error!(%error, "no further attempt would help");
-                return None;
-            }
-            Err(error) => tracing::warn!(%error, "a ledger event is not confirmed yet"),
-        }
-        tokio::time::sleep(pause).await;
-        pause *= 2;
-    }
-    None
-}
-
-fn decode(subject: &str, payload: &[u8]) -> Result<EventV1, BusError> {
+pub(super) fn decode(subject: &str, payload: &[u8]) -> Result<EventV1, BusError> {
     let Event::V1(event) = serde_json::from_slice(payload).map_err(|error| {
         BusError::Unreadable { subject: subject.to_owned(), cause: error.to_string() }
     })?;
@@ -455,41 +279,4 @@ fn checked(
 
 fn milliseconds(moment: async_nats::datetime::DateTime) -> u64 {
     u64::try_from(moment.unix_timestamp_nanos() / 1_000_000).unwrap_or(0)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn confirmed_at(attempt: u32) -> impl FnMut() -> std::future::Ready<Answer> {
-        let mut tried = 0;
-        move || {
-            tried += 1;
-            let away = BusError::request("writing to the ledger", "away");
-            let answer = if tried < attempt { Err(away) } else { Ok(Some(Recorded::Written(1))) };
-            std::future::ready(answer)
-        }
-    }
-
-    type Answer = Result<Option<Recorded>, BusError>;
-
-    #[tokio::test(start_paused = true)]
-    async fn an_event_is_written_until_that_is_certain_or_hopeless() {
-        let began = tokio::time::Instant::now();
-        assert_eq!(patiently(confirmed_at(8)).await, Some(Recorded::Written(1)));
-        assert_eq!(began.elapsed(), WRITE_PAUSE * 127);
-        assert_eq!(patiently(confirmed_at(9)).await, None);
-        assert_eq!(began.elapsed(), WRITE_PAUSE * (127 + 255));
-        let mut tried = 0;
-        for answer in [Ok(None), Err(BusError::TooMuch)] {
-            let mut answer = Some(answer);
-            let attempt = || {
-                tried += 1;
-                std::future::ready(answer.take().unwrap())
-            };
-            assert_eq!(patiently(attempt).await, None);
-        }
-        assert_eq!(tried, 2);
-        assert_eq!(began.elapsed(), WRITE_PAUSE * (127 + 255));
-    }
 }

@@ -4,8 +4,11 @@
 /// Streams, consumers and buckets as we want them.
 pub mod streams;
 
-/// Writing and reading the ledger.
+/// What is read of the ledger.
 pub mod ledger;
+
+/// Writing to the ledger.
+mod write;
 
 /// Whether the ledger takes what is written.
 pub mod writable;
@@ -37,6 +40,12 @@ mod tls;
 /// What is told of the connection itself.
 mod ears;
 
+/// Whether NATS answers.
+mod pulse;
+
+/// The next server of several.
+mod servers;
+
 /// Workers, as they advertise themselves.
 mod adverts;
 
@@ -61,8 +70,8 @@ use crate::secret::without_secret;
 use async_nats::jetstream;
 use ears::Ears;
 use schemas::subjects;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::watch;
 
@@ -73,8 +82,13 @@ const SERVER_VERSION_MIN: (u64, u64) = (2, 12);
 /// How long one request to NATS may take.
 const REQUEST_SECONDS_MAX: Duration = Duration::from_secs(5);
 
-/// How often the connection is checked while silent.
-const PING_INTERVAL: Duration = Duration::from_secs(5);
+/// How often the connection is checked while silent: the third time without an answer it is broken.
+/// A shorter silence breaks nothing: what was sent meanwhile comes when the network is whole again.
+const PING_INTERVAL: Duration = Duration::from_secs(3);
+
+/// How long one attempt to connect may take. A lost packet is sent anew by the kernel after pauses
+/// that double: a longer attempt would find a network that is whole again later than a new one.
+const CONNECT_SECONDS_MAX: Duration = Duration::from_secs(3);
 
 /// Messages that may wait unread in one subscription.
 const SUBSCRIPTION_MESSAGES_MAX: usize = 262_144;
@@ -142,6 +156,9 @@ pub struct Bus {
     near: Arc<near::Near>,
     sealer: seal::KnownSealer,
     writable: Arc<writable::Writable>,
+    pulse: Arc<pulse::Pulse>,
+    /// Whether there are several servers.
+    has_others: bool,
 }
 
 impl Bus {
@@ -181,17 +198,10 @@ impl Bus {
             direct_denied: Arc::clone(&direct_denied),
             work_denied: Arc::clone(&work_denied),
             writable: Arc::clone(&writable),
+            connected_at: Mutex::default(),
         };
-        let options = tls
-            .secure(credentials(&servers))
-            .name(&name)
-            .ping_interval(PING_INTERVAL)
-            .request_timeout(Some(REQUEST_SECONDS_MAX))
-            .subscription_capacity(SUBSCRIPTION_MESSAGES_MAX)
-            .event_callback(move |event| {
-                ears.hear(&event);
-                std::future::ready(())
-            });
+        let has_others = servers.len() > 1;
+        let options = options(tls, &servers, ears).name(&name);
         let attempt = tokio::time::timeout(REQUEST_SECONDS_MAX, options.connect(servers)).await;
         let attempt = attempt.map_err(|_| connect_error("no answer".into()))?;
         let client = attempt.map_err(|error| match error.kind() {
@@ -225,6 +235,8 @@ impl Bus {
             near,
             sealer,
             writable,
+            pulse: Arc::default(),
+            has_others,
         })
     }
 
@@ -308,6 +320,25 @@ impl Bus {
             Err(_) => tracing::warn!("NATS is away: the last messages couldn't be flushed"),
         }
     }
+}
+
+/// How a connection is made and kept.
+fn options(
+    tls: &Tls,
+    servers: &[async_nats::ServerAddr],
+    ears: Ears,
+) -> async_nats::ConnectOptions {
+    let choice = servers::Choice::default();
+    tls.secure(credentials(servers))
+        .ping_interval(PING_INTERVAL)
+        .connection_timeout(CONNECT_SECONDS_MAX)
+        .request_timeout(Some(REQUEST_SECONDS_MAX))
+        .subscription_capacity(SUBSCRIPTION_MESSAGES_MAX)
+        .reconnect_to_server_callback(move |servers, _| std::future::ready(choice.next(servers)))
+        .event_callback(move |event| {
+            ears.hear(&event);
+            std::future::ready(())
+        })
 }
 
 /// The client library reads no user or password out of a URL. A user hears answers in a place of
