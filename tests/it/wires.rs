@@ -10,6 +10,8 @@ use infra::clock;
 use schemas::ids::AccountId;
 use schemas::ledger::{EventV1, Fact};
 use schemas::money::MicroUsd;
+use schemas::records::KeyRecordV1;
+use schemas::subjects;
 use std::sync::atomic::Ordering;
 
 #[tokio::test]
@@ -56,6 +58,36 @@ async fn a_silent_nats_is_told_and_left_also_when_only_what_we_say_is_lost() {
         wait_until("it answers", async || client.ask("fast", "hello").await.status == 200).await;
     }
     world.finish().await;
+}
+
+#[tokio::test]
+async fn a_gateway_is_ready_again_only_when_it_knows_of_a_key_that_was_deleted_meanwhile() {
+    let world = World::builder().wired().start().await;
+    let (key, deleted) = (world.key(1_000_000).await, world.key(1_000_000).await);
+    assert_eq!(world.client(&deleted).ask("fast", "hello").await.status, 200);
+    let before = world.wires().nats.connections();
+    world.wires().nats.cut();
+    wait_until("the connection is lost", async || world.wires().nats.connections() > before).await;
+    forget_watches(world.bus()).await;
+    let delete = |record: KeyRecordV1| Some(KeyRecordV1 { revoked_ms: Some(1), ..record });
+    world.bus().change_record(&deleted.id, delete).await.unwrap().unwrap();
+    world.wires().nats.pass();
+    let client = world.client(&key);
+    wait_until("the gateway is ready", async || client.get("/ready").await.status == 200).await;
+    assert_eq!(world.client(&deleted).ask("fast", "hello").await.status, 401);
+    wait_until("it answers", async || client.ask("fast", "hello").await.status == 200).await;
+    world.finish().await;
+}
+
+/// What NATS does when it has heard nothing of a watch for half a minute.
+async fn forget_watches(bus: &Bus) {
+    use futures::TryStreamExt;
+    let stream = bus.jetstream().get_stream(format!("KV_{}", subjects::KEYS_BUCKET)).await.unwrap();
+    let watches: Vec<String> = stream.consumer_names().try_collect().await.unwrap();
+    assert!(!watches.is_empty());
+    for watch in watches {
+        stream.delete_consumer(&watch).await.unwrap();
+    }
 }
 
 fn grant(number: usize) -> EventV1 {

@@ -3,6 +3,7 @@
 //! `/metrics`: on its own port, for Prometheus.
 
 use super::shapes::{Health, Readiness};
+use crate::auth::follow;
 use crate::breaker::BreakerState;
 use crate::state::Gateway;
 use axum::extract::State;
@@ -23,6 +24,8 @@ pub(super) async fn health() -> Response {
 /// Ready to answer chats.
 pub(super) async fn ready(State(gateway): State<Arc<Gateway>>) -> Response {
     let Servers { nats, ledger, redis } = look(&gateway).await;
+    // What NATS tells is of use once nothing is missing that it told while we were away.
+    let nats = nats && follow::are_current(&gateway);
     let redis = redis.unwrap_or(false);
     let balances = redis && gateway.store.is_whole().await.unwrap_or(false);
     let workers = gateway.fleet.size();

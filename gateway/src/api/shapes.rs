@@ -454,6 +454,7 @@ pub(super) struct Health {
 #[derive(Serialize, JsonSchema)]
 pub(super) struct Readiness {
     pub(super) ready: bool,
+    /// Whether NATS answers, and what it has told of keys and accounts is known.
     pub(super) nats: bool,
     /// Whether the ledger took what was written to it last.
     pub(super) ledger: bool,

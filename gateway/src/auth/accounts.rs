@@ -1,7 +1,7 @@
 //! The table of accounts in memory, fed by a watch of NATS KV: what an account's keys may do
 //! together is known without any I/O. An account that isn't known yet has no limits of its own.
 
-use super::follow::Table;
+use super::follow::{Followed, Table};
 use crate::state::Core;
 use infra::bus::records::Stored;
 use schemas::ids::AccountId;
@@ -13,7 +13,7 @@ type Known = HashMap<AccountId, (u64, Arc<AccountRecordV1>)>;
 
 /// All accounts.
 #[derive(Default)]
-pub(crate) struct AccountTable(RwLock<Known>);
+pub(crate) struct AccountTable(RwLock<Known>, Followed);
 
 impl AccountTable {
     fn known(&self) -> RwLockReadGuard<'_, Known> {
@@ -55,5 +55,9 @@ impl Table for AccountTable {
         };
         let known = records.into_iter().map(stored).collect();
         *self.change() = known;
+    }
+
+    fn followed(&self) -> &Followed {
+        &self.1
     }
 }

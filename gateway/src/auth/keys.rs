@@ -1,7 +1,7 @@
 //! The table of keys in memory, fed by a watch of NATS KV: a request's key is looked up without any
 //! I/O. Secrets are never in it, only their SHA-256.
 
-use super::follow::Table;
+use super::follow::{Followed, Table};
 use super::sha256_hex;
 use crate::state::Core;
 use infra::bus::records::Stored;
@@ -18,7 +18,7 @@ struct Known {
 
 /// All keys, deleted ones included.
 #[derive(Default)]
-pub(crate) struct KeyTable(RwLock<Known>);
+pub(crate) struct KeyTable(RwLock<Known>, Followed);
 
 impl Known {
     fn learn(&mut self, stored: Stored<KeyRecordV1>) {
@@ -101,6 +101,10 @@ impl Table for KeyTable {
         let mut known = Known::default();
         records.into_iter().for_each(|stored| known.learn(stored));
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = known;
+    }
+
+    fn followed(&self) -> &Followed {
+        &self.1
     }
 }
 

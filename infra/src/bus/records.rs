@@ -9,6 +9,7 @@ use futures::stream::BoxStream;
 use schemas::ids::{AccountId, KeyId};
 use schemas::records::{AccountRecord, AccountRecordV1, KeyRecord, KeyRecordV1};
 use schemas::subjects;
+use std::cmp::Ordering;
 
 /// A kind of record: where it lies, what it is called, how it is written.
 pub trait Record: Clone + Send + Sync + 'static {
@@ -50,6 +51,18 @@ pub struct Stored<R> {
     /// Grows with every change of the bucket: of two of one name the one with the higher is the
     /// newer.
     pub revision: u64,
+}
+
+/// Where a bucket stands, compared with what was read of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BucketStanding {
+    /// Its end was read.
+    Same,
+    /// It has something newer.
+    Ahead,
+    /// It ends before what was read: NATS has gone back to a backup, and whatever is known of the
+    /// bucket has to be read anew.
+    Rewound,
 }
 
 /// A change in a table of records, in the order it happened.
@@ -181,16 +194,22 @@ impl Bus {
         Ok(futures::stream::iter(start).chain(changes).boxed())
     }
 
-    /// Whether a bucket ends before a revision that was read of it: NATS has gone back to a backup,
-    /// and whatever is known of it has to be read anew.
+    /// Where a bucket stands, of which was read up to a revision.
     ///
     /// # Errors
     /// When NATS can't be asked.
-    pub async fn is_rewound<R: Record>(&self, revision: u64) -> Result<bool, BusError> {
+    pub async fn standing_of_bucket<R: Record>(
+        &self,
+        revision: u64,
+    ) -> Result<BucketStanding, BusError> {
         let mut bucket = self.bucket(R::BUCKET).await?;
         let info = bucket.stream.info().await;
         let info = info.map_err(|error| BusError::request("looking at a bucket", error))?;
-        Ok(info.state.last_sequence < revision)
+        Ok(match info.state.last_sequence.cmp(&revision) {
+            Ordering::Less => BucketStanding::Rewound,
+            Ordering::Equal => BucketStanding::Same,
+            Ordering::Greater => BucketStanding::Ahead,
+        })
     }
 }
 
