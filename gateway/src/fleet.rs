@@ -440,6 +440,9 @@ fn heard(core: &Core, advert: AdvertV1) {
 }
 
 fn tell_line(core: &Core, pool: &str) {
+    if !core.bus.is_heard() {
+        return core.line.rest(pool);
+    }
     let (_, slots, free) = core.fleet.pool(pool);
     core.line.learn(pool, slots, free);
 }

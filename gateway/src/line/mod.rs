@@ -32,6 +32,10 @@ const RETRY_MAX: Duration = Duration::from_secs(300);
 /// When nothing is known of the line's rhythm.
 const RETRY_UNKNOWN: Duration = Duration::from_secs(2);
 
+/// While nobody can give a turn, a retry needn't come later: nobody knows how long that lasts, and
+/// then all slots are free.
+const RETRY_UNSERVED_MAX: Duration = Duration::from_secs(5);
+
 /// Of a full line one such part shall have moved on before a retry.
 const RETRY_PART: u64 = 8;
 
@@ -141,12 +145,13 @@ impl Pool {
         let part = (self.waiting.len() as u64 / RETRY_PART).max(1);
         let times = u32::try_from(part).unwrap_or(u32::MAX);
         let interval = self.rhythm.interval(now);
-        bounded(interval.map(|interval| interval.saturating_mul(times)))
+        self.bounded(interval.map(|interval| interval.saturating_mul(times)))
     }
-}
 
-fn bounded(wait: Option<Duration>) -> Duration {
-    wait.unwrap_or(RETRY_UNKNOWN).clamp(RETRY_MIN, RETRY_MAX)
+    fn bounded(&self, wait: Option<Duration>) -> Duration {
+        let longest = if self.rhythm.is_resting() { RETRY_UNSERVED_MAX } else { RETRY_MAX };
+        wait.unwrap_or(RETRY_UNKNOWN).clamp(RETRY_MIN, longest)
+    }
 }
 
 impl Line {
@@ -186,7 +191,7 @@ impl Line {
             let spot = pool.new_spot(asking);
             let expected = pool.standing(&spot, now).expected;
             if let Some(late) = expected.and_then(|wait| wait.checked_sub(asking.patience)) {
-                return Err(Full { retry_after: bounded(Some(late)) });
+                return Err(Full { retry_after: pool.bounded(Some(late)) });
             }
             if pool.waiting.is_empty() {
                 pool.rhythm.begin(now);
@@ -221,9 +226,20 @@ impl Line {
         self.with(pool, |pool| pool.waiting.len())
     }
 
+    /// Nobody can give a turn in a pool: NATS is silent.
+    pub(crate) fn rest(&self, pool: &str) {
+        self.with(pool, |pool| pool.rhythm.rest(Instant::now()));
+    }
+
     /// Learns what the workers of a pool advertise.
     pub(crate) fn learn(self: &Arc<Self>, pool: &str, slots: u32, free: u32) {
+        let now = Instant::now();
         self.with(pool, |pool| {
+            if slots == 0 {
+                pool.rhythm.rest(now);
+            } else {
+                pool.rhythm.go_on(now);
+            }
             pool.slots = slots;
             pool.free = free.saturating_sub(pool.ahead);
         });
@@ -385,5 +401,26 @@ mod tests {
         let full = line.enter(&asking(&account, MINUTE)).err();
         assert_eq!(full, Some(Full { retry_after: RETRY_MAX }), "two turns of ten minutes");
         assert!(line.enter(&asking(&account, 60 * MINUTE)).is_ok());
+    }
+
+    #[test]
+    fn while_no_worker_is_there_nobody_is_told_to_come_back_in_minutes() {
+        let (line, account) = (Line::new(Queue::default()), AccountId::fresh());
+        line.learn("p", 1, 0);
+        let _place = now(&line, &account);
+        let _tickets: Vec<Ticket> = (0..7).map(|_| later(&line, &account)).collect();
+        let long_ago = Instant::now().checked_sub(9 * MINUTE).unwrap();
+        line.with("p", |pool| {
+            pool.rhythm.begin(long_ago);
+            (1..=8).for_each(|turn| pool.rhythm.turn(long_ago + turn * MINUTE));
+        });
+        let refused = |line: &Arc<Line>| line.enter(&asking(&account, MINUTE)).err();
+        assert_eq!(refused(&line), Some(Full { retry_after: RETRY_MAX }));
+        line.learn("p", 0, 0);
+        assert_eq!(refused(&line), Some(Full { retry_after: RETRY_UNSERVED_MAX }));
+        line.learn("p", 1, 0);
+        assert_eq!(refused(&line), Some(Full { retry_after: RETRY_MAX }));
+        line.rest("p");
+        assert_eq!(refused(&line), Some(Full { retry_after: RETRY_UNSERVED_MAX }));
     }
 }

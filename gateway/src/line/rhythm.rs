@@ -1,5 +1,6 @@
 //! How fast a line moves, measured: the time between two turns while somebody waits. It says
-//! nothing before it has seen anything.
+//! nothing before it has seen anything. While nobody could give a turn its clock stands still: an
+//! outage is no rhythm.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -17,18 +18,37 @@ pub(super) struct Rhythm {
     turns: VecDeque<Instant>,
     /// Between two turns, in the line before this one.
     before: Option<Duration>,
+    /// Since when nobody can give a turn.
+    rests: Option<Instant>,
 }
 
 impl Rhythm {
+    /// Nobody can give a turn.
+    pub(super) fn rest(&mut self, now: Instant) {
+        self.rests.get_or_insert(now);
+    }
+
+    /// Somebody can again: the time between counts for nothing.
+    pub(super) fn go_on(&mut self, now: Instant) {
+        let Some(since) = self.rests.take() else { return };
+        let rested = now.saturating_duration_since(since);
+        self.turns.iter_mut().for_each(|turn| *turn += rested);
+    }
+
+    /// Whether its clock stands still.
+    pub(super) fn is_resting(&self) -> bool {
+        self.rests.is_some()
+    }
+
     /// Somebody waits where nobody did.
     pub(super) fn begin(&mut self, now: Instant) {
         self.turns.clear();
-        self.turns.push_back(now);
+        self.turns.push_back(self.rests.unwrap_or(now));
     }
 
     /// Somebody has had a turn.
     pub(super) fn turn(&mut self, now: Instant) {
-        self.turns.push_back(now);
+        self.turns.push_back(self.rests.unwrap_or(now));
         if self.turns.len() > TURNS_MAX + 1 {
             self.turns.pop_front();
         }
@@ -45,6 +65,7 @@ impl Rhythm {
         let (Some(first), Some(last)) = (self.turns.front(), self.turns.back()) else {
             return self.before;
         };
+        let now = self.rests.unwrap_or(now);
         let count = self.turns.len() - 1;
         let since_last = now.saturating_duration_since(*last);
         match self.before {
@@ -75,6 +96,27 @@ mod tests {
         }
         assert_eq!(rhythm.interval(start + 40 * SECOND), Some(SECOND));
         assert!(rhythm.interval(start + 50 * SECOND).unwrap() >= 10 * SECOND);
+    }
+
+    #[test]
+    fn time_in_which_nobody_could_give_a_turn_is_no_rhythm() {
+        let (mut rhythm, start) = (Rhythm::default(), Instant::now());
+        rhythm.begin(start);
+        rhythm.turn(start + SECOND);
+        rhythm.end(start + SECOND);
+        rhythm.rest(start + SECOND);
+        rhythm.begin(start + 5 * SECOND);
+        rhythm.rest(start + 6 * SECOND);
+        assert_eq!(rhythm.interval(start + 300 * SECOND), Some(SECOND));
+        rhythm.go_on(start + 300 * SECOND);
+        for turn in 1..=4 {
+            rhythm.turn(start + (300 + turn) * SECOND);
+        }
+        assert_eq!(rhythm.interval(start + 304 * SECOND), Some(SECOND));
+        rhythm.end(start + 304 * SECOND);
+        assert_eq!(rhythm.interval(start + 400 * SECOND), Some(SECOND));
+        rhythm.go_on(start + 400 * SECOND);
+        assert!(!rhythm.is_resting());
     }
 
     #[test]
