@@ -70,6 +70,9 @@ mod line;
 /// Another configuration while it runs.
 mod reload;
 
+/// Ledger events that are written again.
+mod unconfirmed;
+
 /// Personal data.
 pub mod pii;
 
@@ -178,6 +181,7 @@ pub async fn run(
     gauges::watch(core);
     listen_to_nats(core);
     queue_mending::watch(core);
+    unconfirmed::watch(core);
     renewal::watch(core);
     chat::keep_leads(core);
     let drain_max = Duration::from_secs(gateway.config.gateway.drain_seconds_max);

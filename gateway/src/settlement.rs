@@ -44,16 +44,6 @@ impl Core {
             }
         }
     }
-
-    /// Writes an event until it is confirmed, at most a few times.
-    pub(crate) async fn write_down(&self, event: &EventV1) -> Option<Recorded> {
-        let recorded = self.bus.record_patiently(event).await;
-        if recorded.is_none() {
-            let request = event.request();
-            tracing::error!(?request, "left to the sweeper: no ledger event was confirmed");
-        }
-        recorded
-    }
 }
 
 fn void_of(request: &RequestId, key: &KeyRecordV1, reason: VoidReason) -> EventV1 {

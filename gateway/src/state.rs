@@ -15,6 +15,7 @@ use crate::limits::Roomy;
 use crate::line::Line;
 use crate::pii;
 use crate::portal::Front;
+use crate::unconfirmed::Unconfirmed;
 use infra::bus::Bus;
 use infra::bus::seal::Sealer;
 use infra::config::{Config, Privacy};
@@ -63,6 +64,7 @@ pub struct Core {
     pub(crate) exchange: Exchange,
     pub(crate) breakers: Breakers,
     pub(crate) line: Arc<Line>,
+    pub(crate) unconfirmed: Unconfirmed,
     pub(crate) leads: Leads,
     pub(crate) roomy: Roomy,
     pub(crate) entrance: Arc<Entrance>,
@@ -138,6 +140,7 @@ impl Gateway {
             exchange: Exchange::default(),
             breakers: Breakers::new(config.breaker.clone()),
             line: Line::new(config.queue.clone()),
+            unconfirmed: Unconfirmed::default(),
             leads: Leads::default(),
             roomy: Roomy::default(),
             entrance: Arc::default(),

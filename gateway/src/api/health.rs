@@ -57,6 +57,6 @@ async fn metrics(State(gateway): State<Arc<Gateway>>) -> Response {
 
 async fn look(gateway: &Gateway) -> Servers {
     let redis = Some(gateway.store.probe().await.is_ok());
-    let ledger = gateway.bus.ledger().is_open();
+    let ledger = gateway.takes_charges();
     Servers { nats: gateway.bus.is_heard(), ledger, redis }
 }
