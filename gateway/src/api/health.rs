@@ -23,11 +23,10 @@ pub(super) async fn health() -> Response {
 
 /// Ready to answer chats.
 pub(super) async fn ready(State(gateway): State<Arc<Gateway>>) -> Response {
-    let Servers { nats, ledger, redis } = look(&gateway).await;
+    let (Servers { nats, ledger, redis }, balances) = look(&gateway).await;
     // What NATS tells is of use once nothing is missing that it told while we were away.
     let nats = nats && follow::are_current(&gateway);
     let redis = redis.unwrap_or(false);
-    let balances = redis && gateway.store.is_whole().await.unwrap_or(false);
     let workers = gateway.fleet.size();
     let leaving = gateway.leaving.is_cancelled();
     let ready = nats && ledger && balances && workers > 0 && !leaving;
@@ -50,13 +49,15 @@ pub(crate) fn metrics_router(gateway: &Arc<Gateway>) -> Router {
 }
 
 async fn metrics(State(gateway): State<Arc<Gateway>>) -> Response {
-    gateway.metrics.see_servers(look(&gateway).await);
+    gateway.metrics.see_servers(look(&gateway).await.0);
     let kind = [(header::CONTENT_TYPE, METRICS_TYPE)];
     (kind, gateway.metrics.text()).into_response()
 }
 
-async fn look(gateway: &Gateway) -> Servers {
-    let redis = Some(gateway.store.probe().await.is_ok());
-    let ledger = gateway.takes_charges();
-    Servers { nats: gateway.bus.is_heard(), ledger, redis }
+/// Looks at the servers, and whether all balances are there.
+async fn look(gateway: &Gateway) -> (Servers, bool) {
+    let whole = gateway.store.probe_whole().await;
+    let (redis, balances) = (Some(whole.is_ok()), whole.unwrap_or(false));
+    let servers = Servers { nats: gateway.bus.is_heard(), ledger: gateway.takes_charges(), redis };
+    (servers, balances)
 }

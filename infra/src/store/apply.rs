@@ -186,17 +186,19 @@ impl Store {
         Ok(there == 1)
     }
 
-    /// Whether all parts' views are complete: else some accounts can reserve nothing.
+    /// What [`Store::probe`] asks, and whether all parts' views are complete: else some accounts
+    /// can reserve nothing. It is one round trip.
     ///
     /// # Errors
-    /// When Redis is away.
-    pub async fn is_whole(&self) -> Result<bool, StoreError> {
+    /// When Redis is away, or may not be written.
+    pub async fn probe_whole(&self) -> Result<bool, StoreError> {
+        let mut look = redis::pipe();
+        look.add_command(super::probe()).ignore();
         for partition in partitions() {
-            if !self.is_live(partition).await? {
-                return Ok(false);
-            }
+            look.cmd("EXISTS").arg(keys::live(partition));
         }
-        Ok(true)
+        let there: Vec<bool> = look.query_async(&mut self.connection()).await?;
+        Ok(there.into_iter().all(|is_live| is_live))
     }
 
     /// Whether a part's view has been complete without a break since it was said to be: in this

@@ -134,6 +134,13 @@ fn refuses(error: &redis::RedisError) -> bool {
         || matches!(error.code(), Some("NOAUTH" | "WRONGPASS"))
 }
 
+/// What changes nothing, and is refused as any write.
+fn probe() -> redis::Cmd {
+    let mut command = redis::cmd("SETRANGE");
+    command.arg(keys::probe()).arg(0).arg("");
+    command
+}
+
 /// A connection to Redis. Cheap to clone; it reconnects by itself.
 #[derive(Clone)]
 pub struct Store {
@@ -184,9 +191,7 @@ impl Store {
     /// # Errors
     /// When it doesn't, or may not.
     pub async fn probe(&self) -> Result<(), StoreError> {
-        let mut command = redis::cmd("SETRANGE");
-        command.arg(keys::probe()).arg(0).arg("");
-        Ok(command.exec_async(&mut self.connection()).await?)
+        Ok(probe().exec_async(&mut self.connection()).await?)
     }
 
     fn connection(&self) -> Link {
