@@ -14,6 +14,13 @@ const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 /// How long sent bytes may stay unread by the other side, or a silent connection unproven.
 const UNREAD_SECONDS_MAX: Duration = Duration::from_secs(60);
 
+/// A silent connection is asked again after so long when the other side didn't answer, …
+const UNPROVEN_INTERVAL: Duration = Duration::from_secs(5);
+
+/// … and ends after so many questions: within 75 s of the client's last sign of life.
+#[cfg(not(windows))]
+const UNPROVEN_QUESTIONS_MAX: u32 = 3;
+
 /// Connections that may wait until they are accepted, if the system allows as many. Of a burst of
 /// clients those beyond the library's 128 would not be heard, and ask again after a second.
 const CONNECTIONS_WAITING_MAX: i32 = 4_096;
@@ -90,7 +97,11 @@ fn prepare(stream: &TcpStream) -> io::Result<()> {
     let socket = socket2::SockRef::from(stream);
     #[cfg(target_os = "linux")]
     socket.set_tcp_user_timeout(Some(UNREAD_SECONDS_MAX))?;
-    socket.set_tcp_keepalive(&socket2::TcpKeepalive::new().with_time(UNREAD_SECONDS_MAX))
+    let keepalive =
+        socket2::TcpKeepalive::new().with_time(UNREAD_SECONDS_MAX).with_interval(UNPROVEN_INTERVAL);
+    #[cfg(not(windows))]
+    let keepalive = keepalive.with_retries(UNPROVEN_QUESTIONS_MAX);
+    socket.set_tcp_keepalive(&keepalive)
 }
 
 /// How many descriptors (sockets, files) the process may have: as many as are wanted, if the system
@@ -152,6 +163,21 @@ mod tests {
             tokio::join!(tokio::net::TcpStream::connect(address), listener.accept());
         client.unwrap();
         assert!(accepted.nodelay().unwrap());
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn a_client_that_vanishes_is_noticed_soon_after_it_may_be_asked() {
+        let mut listener = PromptListener::bind(([127, 0, 0, 1], 0).into()).await.unwrap();
+        let address = listener.local_address().unwrap();
+        let (_client, (accepted, _)) =
+            tokio::join!(tokio::net::TcpStream::connect(address), listener.accept());
+        let socket = socket2::SockRef::from(&accepted);
+        assert!(socket.keepalive().unwrap());
+        let questions =
+            socket.tcp_keepalive_interval().unwrap() * socket.tcp_keepalive_retries().unwrap();
+        assert_eq!(socket.tcp_keepalive_time().unwrap(), UNREAD_SECONDS_MAX);
+        assert!(questions <= Duration::from_secs(15), "{questions:?}");
     }
 
     #[cfg(target_os = "linux")]
