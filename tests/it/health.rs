@@ -1,6 +1,8 @@
 //! `/health`, `/ready` and `/metrics`, as an orchestrator and Prometheus read them.
 
+use gateway::auth::issue;
 use harness::{World, wait_until};
+use schemas::money::MicroUsd;
 
 /// What docs and dashboards name.
 const NAMES: [&str; 14] = [
@@ -60,6 +62,23 @@ async fn without_redis_or_nats_a_gateway_is_alive_and_not_ready() {
     assert_eq!(client.get("/health").await.status, 200);
     world.servers().start_nats_again().await;
     wait_until("NATS is back", async || client.get("/ready").await.status == 200).await;
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn what_billing_could_not_apply_shows_while_redis_is_away() {
+    let mut world = World::start().await;
+    let key = world.key(1_000_000).await;
+    world.wait_until_applied().await;
+    let lag = |world: &World| world.billing_metrics(0).sum("fly_llm_ledger_lag");
+    wait_until("nothing is missing", async || lag(&world) == 0.0).await;
+    world.servers().kill_redis().await;
+    let (amount, unique) = (MicroUsd(5), "while Redis is away");
+    issue::grant(world.bus(), &key.account, amount, unique, "test").await.unwrap();
+    wait_until("an event is missing", async || lag(&world) > 0.0).await;
+    world.servers().start_redis_again().await;
+    world.reconnect_to_redis().await;
+    wait_until("nothing is missing", async || lag(&world) == 0.0).await;
     world.finish().await;
 }
 

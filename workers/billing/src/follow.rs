@@ -2,6 +2,7 @@
 //! what is new, so it may be killed, doubled or started anew at any point. It declares the view
 //! complete only after it has reached what the ledger held.
 
+use crate::lag::AppliedSequences;
 use crate::{Billing, begin};
 use futures::stream::ReadyChunks;
 use futures::{Stream, StreamExt};
@@ -20,9 +21,6 @@ use tokio_util::sync::CancellationToken;
 /// Between two checks, while the ledger is silent, that Redis still stands where we left it. When
 /// it was restored from an older copy, requests are judged by that copy for so long at most.
 const CHECK_INTERVAL: Duration = Duration::from_millis(500);
-
-/// Between two looks how far the view is behind.
-const LAG_INTERVAL: Duration = Duration::from_secs(2);
 
 /// How long gateways have to put back the holds that an incomplete view may have forgotten.
 const DARK_TIME: Duration = Duration::from_secs(2);
@@ -53,11 +51,16 @@ enum Interrupted {
 }
 
 /// Follows one part until `stop`.
-pub(crate) async fn follow(billing: Arc<Billing>, partition: u16, stop: CancellationToken) {
+pub(crate) async fn follow(
+    billing: Arc<Billing>,
+    applied: Arc<AppliedSequences>,
+    partition: u16,
+    stop: CancellationToken,
+) {
     loop {
         let interrupted = tokio::select! {
             () = stop.cancelled() => return,
-            Err(interrupted) = follow_once(&billing, partition) => interrupted,
+            Err(interrupted) = follow_once(&billing, &applied, partition) => interrupted,
         };
         tracing::warn!(partition, %interrupted, "following the ledger starts anew");
         tokio::select! {
@@ -67,12 +70,17 @@ pub(crate) async fn follow(billing: Arc<Billing>, partition: u16, stop: Cancella
     }
 }
 
-async fn follow_once(billing: &Billing, partition: u16) -> Result<(), Interrupted> {
+async fn follow_once(
+    billing: &Billing,
+    applied: &AppliedSequences,
+    partition: u16,
+) -> Result<(), Interrupted> {
     let filter = subjects::ledger_partition(partition);
     let mut connections = billing.bus.connections();
     connections.borrow_and_update();
     begin::begin(billing, partition, clock::unix_ms()).await?;
     let (mut before, goal) = position(billing, partition, &filter).await?;
+    applied.note(partition, before);
     let base = billing.store.standing(partition).await?.base;
     let mut live = billing.store.is_live(partition).await?;
     if live {
@@ -86,7 +94,6 @@ async fn follow_once(billing: &Billing, partition: u16) -> Result<(), Interrupte
     let entries = billing.bus.follow_ledger(&filter, before + 1).await?;
     let mut batches = entries.ready_chunks(BATCH_EVENTS_MAX);
     let mut checks = tokio::time::interval(CHECK_INTERVAL);
-    let mut lags = tokio::time::interval(LAG_INTERVAL);
     let mut due = Instant::now();
     loop {
         if !live && Instant::now() >= earliest {
@@ -100,13 +107,15 @@ async fn follow_once(billing: &Billing, partition: u16) -> Result<(), Interrupte
                 let Some(last) = batch.last().map(|entry| entry.sequence) else { continue };
                 Point::Followed.pass().await;
                 match billing.store.apply(partition, before, base, &batch).await? {
-                    Applied::At(_) => before = last,
+                    Applied::At(_) => {
+                        before = last;
+                        applied.note(partition, before);
+                    }
                     Applied::Reseek => return Err(Interrupted::Reseek),
                 }
                 Point::Applied.pass().await;
                 count(billing, partition, &batch);
             }
-            _ = lags.tick() => measure(billing, partition, &filter, before).await?,
             _ = checks.tick() => {
                 let at = billing.store.watermark(partition).await?;
                 if at < before {
@@ -171,19 +180,6 @@ async fn position(
         billing.store.go_dark(partition).await?;
     }
     Ok((before, goal))
-}
-
-/// How far the view is behind, in sequence numbers of the whole ledger.
-async fn measure(
-    billing: &Billing,
-    partition: u16,
-    filter: &str,
-    before: u64,
-) -> Result<(), Interrupted> {
-    let behind = billing.bus.last_recorded(filter).await?.saturating_sub(before);
-    let gauge = billing.metrics.ledger_lag.with_label_values(&[&partition.to_string()]);
-    gauge.set(i64::try_from(behind).unwrap_or(i64::MAX));
-    Ok(())
 }
 
 fn count(billing: &Billing, partition: u16, batch: &[Entry]) {

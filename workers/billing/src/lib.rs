@@ -8,6 +8,9 @@ pub mod begin;
 /// 2. The ledger's events, in order, from where the view stands.
 mod follow;
 
+/// Beside: how far the view is behind.
+mod lag;
+
 /// Beside: holds that nobody settled in time.
 mod expire;
 
@@ -27,6 +30,7 @@ use infra::bus::Bus;
 use infra::metrics::Metrics;
 use infra::store::{Store, apply};
 use infra::tasks::Tasks;
+use lag::AppliedSequences;
 use payments::Payments;
 use std::sync::Arc;
 use std::time::Duration;
@@ -60,11 +64,25 @@ fn show_watched(metrics: &Metrics) {
 pub async fn run(billing: Billing, stop: CancellationToken) {
     let tasks = Tasks::under(&stop);
     show_watched(&billing.metrics);
-    let billing = Arc::new(billing);
+    let (billing, applied) = (Arc::new(billing), Arc::new(AppliedSequences::default()));
     for partition in apply::partitions() {
         tasks.spawn_vital(
             "follow",
-            follow::follow(Arc::clone(&billing), partition, tasks.stop().clone()),
+            follow::follow(
+                Arc::clone(&billing),
+                Arc::clone(&applied),
+                partition,
+                tasks.stop().clone(),
+            ),
+        );
+        tasks.spawn_vital(
+            "lag",
+            lag::measure(
+                Arc::clone(&billing),
+                Arc::clone(&applied),
+                partition,
+                tasks.stop().clone(),
+            ),
         );
         tasks.spawn_vital(
             "lapse",
