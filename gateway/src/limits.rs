@@ -4,6 +4,7 @@
 use crate::chat::{LEASE_MS, Refused};
 use crate::credits;
 use crate::state::Gateway;
+use infra::seldom::Seldom;
 use infra::store::limits::{Admission, LimitStanding, Rates, Refusal};
 use infra::store::spending::Spender;
 use schemas::error::{ErrorCode, Problem};
@@ -103,7 +104,8 @@ impl Gateway {
         let request = RequestId::fresh();
         let admission = self.admission(key, &request, 0);
         let standing = self.together.admit(&admission).await.map_err(|error| {
-            tracing::error!(%error, "limits can't be asked");
+            static AWAY: Seldom = Seldom::new();
+            AWAY.say(|| tracing::error!(%error, "limits can't be asked"));
             Refused::from(credits::away())
         })?;
         if let Some((refusal, whose)) = standing.refusal {
@@ -119,7 +121,8 @@ impl Gateway {
         let (gateway, key) = (Arc::clone(self), Arc::clone(key));
         self.settlements.spawn("give a place back", async move {
             if let Err(error) = gateway.together.leave(&key.account, &key.key, &request).await {
-                tracing::warn!(%error, "a place may come back only after its lease");
+                static AWAY: Seldom = Seldom::new();
+                AWAY.say(|| tracing::warn!(%error, "a place may come back only after its lease"));
             }
         });
     }

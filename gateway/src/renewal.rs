@@ -4,6 +4,7 @@
 
 use crate::chat::LEASE_MS;
 use crate::state::Core;
+use infra::seldom::Seldom;
 use infra::store::holds::OpenHold;
 use infra::store::{StoreError, apply};
 use schemas::ids::{AccountId, KeyId, RequestId};
@@ -42,7 +43,10 @@ pub(crate) fn watch(core: &Arc<Core>) {
                 Ok::<(), StoreError>(())
             };
             if let Err(error) = kept.await {
-                tracing::warn!(%error, "what requests under way need can't be kept now");
+                static AWAY: Seldom = Seldom::new();
+                AWAY.say(
+                    || tracing::warn!(%error, "what requests under way need can't be kept now"),
+                );
             }
         }
     });

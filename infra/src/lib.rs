@@ -22,6 +22,9 @@ pub mod environment;
 /// Texts that must not be printed.
 pub mod secret;
 
+/// What is said once in a while.
+pub mod seldom;
+
 /// config.yaml → checked configuration.
 pub mod config;
 

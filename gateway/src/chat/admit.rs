@@ -9,6 +9,7 @@ use crate::credits::{self, WorstCase};
 use crate::limits::refused;
 use crate::state::Gateway;
 use infra::store::holds::Reserved;
+use infra::seldom::Seldom;
 use infra::store::limits::{Admission, LimitStanding};
 use schemas::error::Problem;
 use schemas::ids::{AccountId, KeyId, RequestId};
@@ -71,7 +72,8 @@ impl Passage {
             None => match gateway.together.admit(&self.admission).await {
                 Ok(standing) => self.hear(gateway, standing),
                 Err(error) => {
-                    tracing::error!(%error, "limits can't be asked");
+                    static AWAY: Seldom = Seldom::new();
+                    AWAY.say(|| tracing::error!(%error, "limits can't be asked"));
                     Err(self.unheard())
                 }
             },
@@ -107,7 +109,9 @@ impl Passage {
         let still_counts = self.is_long && problem.code.status() < 500;
         let back = gateway.store.give_back(&self.admission, still_counts).await;
         let standing = back.inspect_err(|error| {
-            tracing::warn!(%error, "what a refused request took comes back only with the minute");
+            static AWAY: Seldom = Seldom::new();
+            let told = "what a refused request took comes back only with the minute";
+            AWAY.say(|| tracing::warn!(%error, "{told}"));
         });
         Refused { problem, standing: standing.ok().or_else(|| self.standing()) }
     }

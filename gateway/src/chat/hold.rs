@@ -11,6 +11,7 @@ use crate::exchange::stop_execution;
 use crate::state::Gateway;
 use crate::tokens;
 use infra::config::Model;
+use infra::seldom::Seldom;
 use infra::store::StoreError;
 use infra::store::enter::{Entered, Entering};
 use infra::store::holds::{Reservation, Reserved, Sought};
@@ -258,7 +259,8 @@ async fn look_and_reserve(
             Err(passage.hear(gateway, standing).err().unwrap_or_else(credits::away).into())
         }
         Err(error) if admission.is_some() => {
-            tracing::error!(%error, "neither limits nor credit can be asked");
+            static AWAY: Seldom = Seldom::new();
+            AWAY.say(|| tracing::error!(%error, "neither limits nor credit can be asked"));
             Err(Unreserved { problem: passage.unheard(), may_be_held: !error.is_refusal() })
         }
         Err(error) => Err(away(error)),
@@ -280,6 +282,7 @@ fn wanted(gateway: &Gateway, routed: &Routed, costs: &Costs) -> Reservation {
 }
 
 fn away(error: StoreError) -> Unreserved {
-    tracing::error!(%error, "credit can't be reserved");
+    static AWAY: Seldom = Seldom::new();
+    AWAY.say(|| tracing::error!(%error, "credit can't be reserved"));
     Unreserved { problem: credits::away(), may_be_held: !error.is_refusal() }
 }

@@ -7,6 +7,7 @@ use infra::bus::BusError;
 use infra::bus::ledger::Recorded;
 use infra::clock;
 use infra::config::HOLD_SECONDS_MAX;
+use infra::seldom::Seldom;
 use infra::store::StoreError;
 use infra::store::holds::ExpiredHold;
 use schemas::ledger::{EventV1, Void, VoidReason, Writer};
@@ -37,7 +38,8 @@ pub(crate) async fn expire(billing: Arc<Billing>, partition: u16, stop: Cancella
             _ = looks.tick() => {}
         }
         if let Err(error) = look(&billing, partition, &mut watch).await {
-            tracing::warn!(partition, %error, "expired holds can't be looked for");
+            static AWAY: Seldom = Seldom::new();
+            AWAY.say(|| tracing::warn!(partition, %error, "expired holds can't be looked for"));
         }
     }
 }

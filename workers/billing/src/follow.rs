@@ -10,6 +10,7 @@ use infra::bus::BusError;
 use infra::bus::ledger::Entry;
 use infra::clock;
 use infra::crash::Point;
+use infra::seldom::Seldom;
 use infra::store::StoreError;
 use infra::store::apply::{Applied, BATCH_EVENTS_MAX};
 use schemas::subjects;
@@ -62,7 +63,8 @@ pub(crate) async fn follow(
             () = stop.cancelled() => return,
             Err(interrupted) = follow_once(&billing, &applied, partition) => interrupted,
         };
-        tracing::warn!(partition, %interrupted, "following the ledger starts anew");
+        static AWAY: Seldom = Seldom::new();
+        AWAY.say(|| tracing::warn!(partition, %interrupted, "following the ledger starts anew"));
         tokio::select! {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(RESTART_PAUSE) => {}

@@ -5,6 +5,7 @@
 use crate::Billing;
 use infra::bus::ledger::Unmoved;
 use infra::clock;
+use infra::seldom::Seldom;
 use infra::store::lots::DueLot;
 use schemas::ledger::{EventV1, Fact};
 use schemas::money::MicroUsd;
@@ -38,7 +39,10 @@ pub(crate) async fn lapse(billing: Arc<Billing>, partition: u16, stop: Cancellat
                     }
                 }
             }
-            Err(error) => tracing::warn!(partition, %error, "lots that end can't be looked for"),
+            Err(error) => {
+                static AWAY: Seldom = Seldom::new();
+                AWAY.say(|| tracing::warn!(partition, %error, "lots that end can't be looked for"));
+            }
         }
     }
 }
