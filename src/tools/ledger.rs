@@ -52,6 +52,9 @@ struct Report {
     snapshots: Vec<String>,
     /// Events that came too late to count.
     late: Vec<Late>,
+    /// Why the check came to no end: then nothing is said of any balance.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
 }
 
 /// An event that came more than a day after its time.
@@ -85,7 +88,15 @@ pub(super) async fn run(
         LedgerCommand::Check { whole, json, data } => {
             let endpoints = Endpoints::find(environment, &data.data)?;
             let (bus, store) = (endpoints.bus("ledger").await?, endpoints.store().await?);
-            let report = check(&bus, &store, whole).await?;
+            let report = match check(&bus, &store, whole).await {
+                // Who reads JSON tells a check that came to no end from a difference by this.
+                Err(failure) if json => {
+                    let error = Some(failure.to_string());
+                    say(serde_json::to_string(&Report { error, ..Report::default() })?)?;
+                    return Err(failure);
+                }
+                report => report?,
+            };
             print(&report, json)?;
             Ok(if report.ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }

@@ -182,6 +182,9 @@ async fn a_view_of_another_ledger_is_told() {
     let check = books.check(&[]).await;
     assert_eq!(check.code, Some(1), "{check:?}");
     assert!(check.err.contains("another ledger"), "{check:?}");
+    let told = check.json_lines().remove(0);
+    assert_eq!((&told["ok"], &told["differences"]), (&json!(false), &json!([])));
+    assert!(told["error"].as_str().is_some_and(|why| why.contains("another ledger")), "{told}");
     books.shut().await;
 }
 
