@@ -1,7 +1,7 @@
 //! A client that hangs up: the vendor is told soon, what was produced is paid, and a job that
 //! still waits is never run.
 
-use harness::{Gate, Script, Step, World, wait_until};
+use harness::{Event, Gate, Script, Step, World, wait_until};
 use schemas::ledger::{Outcome, Use};
 use schemas::usage::TokenSource;
 use serde_json::json;
@@ -148,4 +148,38 @@ async fn what_only_the_vendor_counts_is_read_to_its_count_though_nobody_waits() 
         assert!(uses.iter().all(|(used, charge)| used.outcome == Outcome::Done && *charge == 20));
         world.finish().await;
     }
+}
+
+/// Whatever of an answer came through is paid, in whichever field it stood: who reads it and leaves
+/// before the last event has not got it for nothing.
+#[tokio::test]
+async fn no_field_of_an_answer_is_free_for_who_leaves_before_its_end() {
+    let said = "十文字の回答です。。";
+    let deltas = [
+        (json!({"function_call": {"name": "answer", "arguments": said}}), 10),
+        (json!({"tool_calls": [{"index": 0, "type": "custom", "custom": {"input": said}}]}), 10),
+        (json!({"audio": {"id": "a", "transcript": said, "data": "AAAA"}}), 10),
+        (json!({"images": [{"image_url": {"url": "data:image/png;base64,AA"}}]}), 0),
+        (json!({"reasoning_details": [{"text": said}]}), 10),
+    ];
+    let world = World::start().await;
+    let key = world.key(1_000_000).await;
+    let client = world.client(&key);
+    for (number, (delta, tokens)) in deltas.into_iter().enumerate() {
+        let chunk = json!({"choices": [{"index": 0, "delta": delta}]});
+        // It breaks off without a count, when what only a vendor counts has been waited for.
+        let gate = Gate::new();
+        let steps =
+            [Step::Raw(format!("data: {chunk}\n\n")), Step::Wait(gate.clone()), Step::EndEarly];
+        world.vendor().next("fast", Script::steps(steps).with_counts(None));
+        let mut stream = client.ask_stream("fast", "hello").await;
+        while !matches!(stream.next().await, Some(Event::Data(_))) {}
+        drop(stream);
+        gate.open();
+        world.wait_for_ends(number + 1, 0).await;
+        let outputs: Vec<u64> =
+            world.uses().await.iter().map(|(used, _)| used.usage.output).collect();
+        assert_eq!(outputs.last(), Some(&tokens), "{chunk}: {outputs:?}");
+    }
+    world.finish().await;
 }

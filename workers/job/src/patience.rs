@@ -1,8 +1,8 @@
 //! How long an answer goes on whose client has left. What a vendor counts it tells at the end, and
-//! some of what it counts nobody else can: thoughts that it keeps for itself, pictures. Whoever
-//! left just before the end would have these for nothing. So an answer that is complete is waited
-//! for until its count comes, and one whose text has begun after such work is read on for a while;
-//! every other is stopped at once.
+//! some of what it counts nobody else can: thoughts that it keeps for itself, pictures, sounds.
+//! Whoever left just before the end would have these for nothing. So an answer that is complete is
+//! waited for until its count comes, and one that has begun after such work, or with it, is read on
+//! for a while; every other is stopped at once.
 
 use schemas::openai::{ChatRequest, ChunkChoice, Content};
 use schemas::usage::Usage;
@@ -24,13 +24,15 @@ const NO_EFFORTS: [&str; 2] = ["none", "minimal"];
 #[derive(Debug, Default)]
 pub(crate) struct Progress {
     has_begun: AtomicBool,
+    is_beyond_text: AtomicBool,
     ended_choices: AtomicU64,
 }
 
 impl Progress {
-    /// Pieces have come.
-    pub(crate) fn note(&self, choices: &[ChunkChoice]) {
+    /// Pieces have come; of all so far something may be more than text.
+    pub(crate) fn note(&self, choices: &[ChunkChoice], is_beyond_text: bool) {
         self.has_begun.store(true, Ordering::Relaxed);
+        self.is_beyond_text.store(is_beyond_text, Ordering::Relaxed);
         let ended = choices.iter().filter(|choice| choice.finish_reason.is_some()).count();
         if ended > 0 {
             self.ended_choices.fetch_add(ended as u64, Ordering::Relaxed);
@@ -74,7 +76,8 @@ pub(crate) fn patience(
         return Some(COUNT_SECONDS_MAX);
     }
     let thinks = shall_think(chat).unwrap_or_else(|| thinkers.has(model));
-    let is_unseen = thinks || has_media(chat);
+    let is_beyond_text = progress.is_beyond_text.load(Ordering::Relaxed);
+    let is_unseen = thinks || is_beyond_text || has_media(chat) || wants_media(chat);
     is_unseen.then_some(READ_ON_SECONDS_MAX)
 }
 
@@ -90,6 +93,12 @@ fn shall_think(chat: &ChatRequest) -> Option<bool> {
 fn has_media(chat: &ChatRequest) -> bool {
     let contents = chat.messages.iter().filter_map(|message| message.content.as_ref());
     contents.flat_map(Content::parts).any(|part| part.kind != "text")
+}
+
+/// Whether the answer is to be more than text: sounds may still come.
+fn wants_media(chat: &ChatRequest) -> bool {
+    let wanted = chat.rest.get("modalities").and_then(|wanted| wanted.as_array());
+    wanted.into_iter().flatten().any(|modality| modality != "text")
 }
 
 #[cfg(test)]
@@ -111,7 +120,7 @@ mod tests {
 
     fn after(pieces: serde_json::Value) -> Progress {
         let progress = Progress::default();
-        progress.note(&serde_json::from_value::<Vec<ChunkChoice>>(pieces).unwrap());
+        progress.note(&serde_json::from_value::<Vec<ChunkChoice>>(pieces).unwrap(), false);
         progress
     }
 
@@ -144,7 +153,13 @@ mod tests {
         let part = json!({"type": "image_url", "image_url": {"url": "data:,"}});
         let picture = chat(json!({"messages": [{"role": "user", "content": [part]}]}));
         assert_eq!(waits(&picture, &text(), &thinkers), Some(READ_ON_SECONDS_MAX));
-        let plain = chat(json!({}));
+        let sounds = chat(json!({"modalities": ["text", "audio"]}));
+        assert_eq!(waits(&sounds, &text(), &thinkers), Some(READ_ON_SECONDS_MAX));
+        let plain = chat(json!({"modalities": ["text"]}));
+        assert_eq!(waits(&plain, &text(), &thinkers), None);
+        let drawn = text();
+        drawn.note(&[], true);
+        assert_eq!(waits(&plain, &drawn, &thinkers), Some(READ_ON_SECONDS_MAX));
         thinkers.learn("m", &Usage { reasoning: Some(0), ..Usage::default() });
         assert_eq!(waits(&plain, &text(), &thinkers), None);
         thinkers.learn("m", &Usage { reasoning: Some(7), ..Usage::default() });
@@ -161,7 +176,7 @@ mod tests {
         assert_eq!(waits(&chat(json!({})), &one, &thinkers), Some(COUNT_SECONDS_MAX));
         let two = chat(json!({"n": 2}));
         assert_eq!(waits(&two, &one, &thinkers), None, "the other one goes on");
-        one.note(&serde_json::from_value::<Vec<ChunkChoice>>(ended).unwrap());
+        one.note(&serde_json::from_value::<Vec<ChunkChoice>>(ended).unwrap(), false);
         assert_eq!(waits(&two, &one, &thinkers), Some(COUNT_SECONDS_MAX));
     }
 }

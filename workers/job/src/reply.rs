@@ -48,7 +48,7 @@ impl Reply {
             return;
         }
         self.produced.count_pieces(&choices);
-        self.progress.note(&choices);
+        self.progress.note(&choices, self.produced.is_beyond_text());
         self.release().await;
         self.send(FrameBody::Delta(Delta { choices })).await;
     }
