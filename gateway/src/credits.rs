@@ -7,7 +7,7 @@ use schemas::error::{ErrorCode, Problem};
 use schemas::job::JobKind;
 use schemas::money::{MicroUsd, Price};
 use schemas::openai::{ChatRequest, Content, Message, Part, Role, TOKENS};
-use schemas::usage::{token_estimate, token_upper_bound};
+use schemas::usage::token_upper_bound;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -20,13 +20,6 @@ const TEMPLATE_TOKENS_MAX: u64 = 512;
 
 /// What an image may count at most, in tokens: the dearest found in a vendor's price list.
 const IMAGE_TOKENS_MAX: u64 = 50_000;
-
-/// What a picture counts of which only low detail is wanted
-/// (platform.openai.com/docs/guides/images).
-const IMAGE_TOKENS_LOW: u64 = 85;
-
-/// What a picture of 1024 by 1024 pixels counts in high detail: four tiles of 170 and 85 more.
-const IMAGE_TOKENS: u64 = 765;
 
 /// When a retry makes sense while Redis or the view of the ledger is away, in milliseconds.
 const AWAY_RETRY_MS: u64 = 2_000;
@@ -148,32 +141,6 @@ fn embedded_tokens_max(chat: &ChatRequest, context: u64) -> u64 {
 /// How many tokens a part lists by their numbers.
 fn token_numbers(part: &Part) -> u64 {
     part.rest.get(TOKENS).and_then(Value::as_array).map_or(0, |numbers| numbers.len() as u64)
-}
-
-/// What a part counts that is no text, at least: a picture as OpenAI's vision guide has it, by the
-/// detail that is asked for; of sounds and documents nothing is known but that they aren't less.
-fn media_tokens(part: &Part) -> u64 {
-    match part.kind.as_str() {
-        "text" => 0,
-        _ if part.rest.contains_key(TOKENS) => 0,
-        "image_url" if part.rest.get("image_url").is_some_and(|it| it["detail"] == "low") => {
-            IMAGE_TOKENS_LOW
-        }
-        _ => IMAGE_TOKENS,
-    }
-}
-
-/// The prompt's tokens as they probably are: messages, calls and tools, and for each picture or
-/// other medium what a small one counts.
-pub(crate) fn prompt_tokens_estimate(chat: &ChatRequest) -> u64 {
-    let contents = chat.messages.iter().filter_map(|message| message.content.as_ref());
-    let texts: u64 = contents.flat_map(Content::texts).map(token_estimate).sum();
-    let calls = chat.messages.iter().filter_map(|message| message.tool_calls.as_ref()).flatten();
-    let described = calls.chain(chat.tools.iter().flatten());
-    let contents = chat.messages.iter().filter_map(|message| message.content.as_ref());
-    let parts = contents.flat_map(Content::parts);
-    let numbers: u64 = parts.map(|part| token_numbers(part) + media_tokens(part)).sum();
-    texts + numbers + described.map(|value| token_estimate(&value.to_string())).sum::<u64>()
 }
 
 /// Money can't be counted now, so nothing starts.

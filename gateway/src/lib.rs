@@ -37,6 +37,9 @@ mod seal;
 /// What a request may cost at worst.
 mod credits;
 
+/// About how many tokens a prompt has.
+mod estimate;
+
 /// Ends of requests, in the ledger.
 mod settlement;
 

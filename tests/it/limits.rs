@@ -67,6 +67,15 @@ async fn tokens_a_minute_are_limited() {
     assert!(first.header("x-ratelimit-reset-tokens").ends_with("ms"));
     let refused = client.chat(&body).await;
     assert_eq!((refused.status, refused.error_code().as_str()), (429, "rate_limit_exceeded"));
+    // A prompt counts in whichever field it stands.
+    let prompt = "what is the capital of France? ".repeat(200);
+    let schema = serde_json::json!({"name": "x", "schema": {"type": "object"},
+        "description": prompt});
+    let hidden = serde_json::json!({"model": "fast", "max_tokens": 1,
+        "messages": [{"role": "user", "content": "x"}],
+        "response_format": {"type": "json_schema", "json_schema": schema}});
+    let refused = client.chat(&hidden).await;
+    assert_eq!((refused.status, refused.error_code().as_str()), (429, "rate_limit_exceeded"));
     assert_eq!(world.vendor().starts(), 1);
     world.finish().await;
 }

@@ -6,6 +6,7 @@
 use super::Refused;
 use super::authenticate::Authenticated;
 use crate::credits::{self, WorstCase};
+use crate::estimate::prompt_tokens_estimate;
 use crate::limits::refused;
 use crate::state::Gateway;
 use infra::store::holds::Reserved;
@@ -167,7 +168,7 @@ pub(super) async fn admit(
     let max_tokens = gateway.config.limits.max_tokens_per_request;
     let asked = received.chat.answer_tokens_max().unwrap_or(0).min(max_tokens);
     let answer = asked * u64::from(received.chat.n.unwrap_or(1));
-    let tokens = credits::prompt_tokens_estimate(&received.chat) + answer;
+    let tokens = prompt_tokens_estimate(&received.chat) + answer;
     let bytes = credits::prompt_tokens_max(&received.chat);
     let passage = Passage::new(gateway.admission(key, &received.request, tokens), bytes);
     if passage.is_long || !gateway.roomy.has_room(&key.key, tokens) {

@@ -8,7 +8,7 @@ use super::publish::TokensMax;
 use super::recall::KeptAnswer;
 use super::relay::Live;
 use crate::conversation::Answered;
-use crate::credits::prompt_tokens_estimate;
+use crate::estimate::prompt_tokens_estimate;
 use crate::exchange::{stop_execution, take_from_queue};
 use crate::state::Gateway;
 use infra::bus::ledger::Recorded;

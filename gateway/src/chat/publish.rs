@@ -4,7 +4,8 @@
 use super::hold::Held;
 use super::receive::Received;
 use crate::abilities;
-use crate::credits::{self, WorstCase};
+use crate::credits::WorstCase;
+use crate::estimate::prompt_tokens_estimate;
 use crate::exchange::{Seat, take_from_queue};
 use crate::fleet::Taker;
 use crate::line::{Asking, LinePlace, LineTurn, Ticket};
@@ -453,7 +454,7 @@ fn job_of(gateway: &Gateway, published: &Published) -> ChatJob {
         takes_complete: true,
         output_tokens_max: worst.output_tokens_max,
         input_tokens_max: worst.input_tokens_max,
-        input_tokens_estimate: credits::prompt_tokens_estimate(&chat),
+        input_tokens_estimate: prompt_tokens_estimate(&chat),
         hold,
         price: model.price,
         route: published.held.routed.route(),

@@ -9,6 +9,7 @@ use crate::abilities;
 use crate::auto;
 use crate::conversation::Past;
 use crate::credits::{self, WorstCase};
+use crate::estimate::prompt_tokens_estimate;
 use crate::problems::no_worker;
 use crate::state::Gateway;
 use infra::config::{DropParams, Model};
@@ -107,7 +108,7 @@ pub(super) async fn route(gateway: &Arc<Gateway>, mut missed: Missed) -> Result<
                 && fallback.can(Capability::Chat)
                 && auto::may_use(allowed.as_deref(), fallback)
                 && abilities::refusal(fallback, chat, policy).is_none()
-                && credits::prompt_tokens_estimate(chat) < fallback.context
+                && prompt_tokens_estimate(chat) < fallback.context
                 && max_cost.is_none_or(|most| worst(gateway, chat, fallback) <= most)
         };
         for fallback in known(gateway, gateway.config.fallbacks_of(&model.name), &fits) {
@@ -119,7 +120,7 @@ pub(super) async fn route(gateway: &Arc<Gateway>, mut missed: Missed) -> Result<
             for_context = known(gateway, gateway.config.context_fallbacks_of(&model.name), &longer);
             for_context.retain(|longer| add(&mut candidates, Arc::clone(longer)));
         }
-        if credits::prompt_tokens_estimate(chat) >= model.context && !for_context.is_empty() {
+        if prompt_tokens_estimate(chat) >= model.context && !for_context.is_empty() {
             candidates.sort_by_key(|known| !contains(&for_context, known));
             for_context.clear();
             reason.push_str(";context");
