@@ -123,12 +123,16 @@ struct Known {
     listened: Instant,
     /// When NATS last spoke. While it says nothing the connection is silent, and not the workers.
     heard: Instant,
+    /// Since when it was never silent.
+    heard_since: Instant,
 }
 
 impl Default for Known {
     fn default() -> Self {
         let now = Instant::now();
-        Self { workers: HashMap::new(), offers: HashMap::new(), listened: now, heard: now }
+        let (listened, heard, heard_since) = (now, now, now);
+        let (workers, offers) = (HashMap::new(), HashMap::new());
+        Self { workers, offers, listened, heard, heard_since }
     }
 }
 
@@ -201,6 +205,7 @@ impl Fleet {
     fn pardon(&self) {
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
+        known.heard_since = now;
         for seen in known.workers.values_mut() {
             seen.at = now;
         }
@@ -211,7 +216,22 @@ impl Fleet {
 
     /// NATS has said something.
     fn hear(&self, now: Instant) {
-        self.known.write().unwrap_or_else(PoisonError::into_inner).heard = now;
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        if now.saturating_duration_since(known.heard) > LATE {
+            known.heard_since = now;
+        }
+        known.heard = now;
+    }
+
+    /// Since when NATS is heard without a break; nothing while it is silent.
+    pub(crate) fn heard_since(&self) -> Option<Instant> {
+        self.heard_since_at(Instant::now())
+    }
+
+    fn heard_since_at(&self, now: Instant) -> Option<Instant> {
+        let known = self.known();
+        let is_heard = now.saturating_duration_since(known.heard) <= LATE;
+        is_heard.then_some(known.heard_since)
     }
 
     /// Whether NATS has said nothing for half an interval: so it is asked at every sweep, and its

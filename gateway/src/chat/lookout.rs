@@ -72,10 +72,11 @@ impl Live {
     }
 
     /// Whether a job past the queue gives no sign of life. In the queue NATS would know, and hand
-    /// it out again.
+    /// it out again. The time in which we heard nothing of anybody is not its silence.
     fn is_unheard(&self, gateway: &Gateway, execution: &Execution) -> bool {
         let limit = Duration::from_secs(gateway.config.queue.acknowledge_seconds);
-        let heard = self.last_sign.max(execution.since);
+        let Some(hearing) = gateway.fleet.heard_since() else { return false };
+        let heard = self.last_sign.max(execution.since).max(hearing);
         execution.delivered == 0 && heard.elapsed() >= limit
     }
 }
