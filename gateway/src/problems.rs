@@ -8,6 +8,9 @@ use std::time::Duration;
 /// When a retry makes sense after records couldn't be read or written, in milliseconds.
 const RECORDS_RETRY_MS: u64 = 2_000;
 
+/// When a retry makes sense after no worker could be had, in milliseconds.
+const NO_WORKER_RETRY_MS: u64 = 5_000;
+
 /// A field that isn't what it should be.
 pub(crate) fn wrong(field: &str, japanese: &str, english: &str) -> Problem {
     // A word of Latin letters is set off from the particle after it.
@@ -69,6 +72,18 @@ pub(crate) fn poisoned() -> Problem {
     )
 }
 
+/// Workers had the request, and their answers did not come through.
+pub(crate) fn not_heard() -> Problem {
+    Problem::new(
+        ErrorCode::NoWorker,
+        "ワーカーの応答が届きませんでした (ネットワークの遅れの可能性)。課金はされません。\
+         しばらくしてからもう一度お試しください。",
+        "No worker could be heard in time; the network may be slow. Nothing is charged. Try again \
+         later.",
+    )
+    .retry_after_ms(NO_WORKER_RETRY_MS)
+}
+
 /// The request's own time is over.
 pub(crate) fn deadline_exceeded() -> Problem {
     Problem::new(
@@ -94,7 +109,7 @@ pub(crate) fn no_worker() -> Problem {
         "順番が回ってきませんでした。しばらくしてからもう一度お試しください。",
         "No worker became free in time. Try again later.",
     )
-    .retry_after_ms(5_000)
+    .retry_after_ms(NO_WORKER_RETRY_MS)
 }
 
 /// There is no turn in time.

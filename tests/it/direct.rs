@@ -1,13 +1,18 @@
 //! Jobs past the queue: a worker with many free slots gets them straight from the gateway, and
 //! whatever happens to one of them there, its client gets one whole answer.
 
+use crate::program::send;
 use futures::StreamExt;
 use harness::{Gate, Script, World, wait_until};
+use rustix::process::Signal;
 use schemas::advert::{Advert, AdvertV1};
+use schemas::error::{ErrorCode, Problem};
+use schemas::frame::{Delta, Failed, Frame, FrameBody, FrameV1};
 use schemas::ids::{GatewayId, WorkerId};
 use schemas::job::Job;
+use schemas::openai::ChunkChoice;
 use schemas::subjects;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Free slots of the pool as the gateway knows them.
 const SLOTS_FREE: &str = "fly_llm_slots_free{pool=\"cloud\"}";
@@ -183,5 +188,95 @@ async fn a_worker_without_room_says_so() {
     };
     let (answers, ()) = futures::join!(asked, tried);
     assert!(answers.iter().all(|answer| answer.status == 200));
+    world.finish().await;
+}
+
+/// A gateway that hears nothing judges nobody: a job past the queue that has begun goes on, however
+/// long the silence lasts, and isn't given to another.
+#[tokio::test]
+async fn while_nats_says_nothing_no_job_is_thought_to_be_lost() {
+    let mut world = World::builder()
+        .config(|config| {
+            config.queue.acknowledge_seconds = 2;
+            config.workers.provider_slots = 1_000;
+        })
+        .start()
+        .await;
+    let nats = world.servers().nats_id().unwrap();
+    let key = world.key(1_000_000).await;
+    let client = world.client(&key);
+    wait_until("there is room", async || world.scrape(0).await.value(SLOTS_FREE) >= 64.0).await;
+    let gate = Gate::new();
+    world.vendor().next("fast", Script::says(["once"]).after(&gate));
+    let halted = async {
+        world.vendor().wait_for_starts(1).await;
+        send(nats, Signal::STOP);
+        let (since, silence) = (Instant::now(), Duration::from_secs(4));
+        wait_until("it would be lost", async || since.elapsed() >= silence).await;
+        send(nats, Signal::CONT);
+        gate.open();
+    };
+    let (answer, ()) = futures::join!(client.ask("fast", "x"), halted);
+    assert_eq!(answer.content(), "once", "{}", answer.text);
+    assert_eq!((sent(&world, "direct").await, sent(&world, "queue").await), (1.0, 0.0));
+    world.wait_for_ends(1, 0).await;
+    assert_eq!(world.vendor().starts(), 1);
+    world.finish().await;
+}
+
+/// While NATS takes no job, an execution that is thought to be lost may go on, and be charged: no
+/// error ends the request then.
+#[tokio::test]
+async fn what_cannot_be_queued_anew_is_tried_again() {
+    let world = World::builder().config(|c| c.queue.acknowledge_seconds = 1).start().await;
+    let key = world.key(1_000_000).await;
+    world.vendor().next("fast", Script::says(["x"]));
+    let worker = WorkerId::fresh();
+    let listened = world.bus().client().subscribe(subjects::direct("cloud", &worker)).await;
+    let mut swallowed = listened.unwrap();
+    let lost = async {
+        swallowed.next().await;
+        world.bus().jetstream().delete_stream(subjects::CHAT_STREAM).await.unwrap();
+        wait_until("the queue was tried", async || sent(&world, "queue").await >= 1.0).await;
+        let config = world.config();
+        world.bus().apply_chat(&config.queue, &config.models.pools()).await.unwrap();
+    };
+    let client = world.client(&key);
+    let asked = async { futures::join!(client.ask("fast", "x"), lost).0 };
+    let answer = believing(&world, &worker, asked).await;
+    assert_eq!((answer.status, answer.content().as_str()), (200, "x"), "{}", answer.text);
+    assert_eq!((world.vendor().starts(), world.uses().await.len()), (1, 1));
+    world.finish().await;
+}
+
+/// Pieces of a whole answer are told to nobody: who gets an error instead of it pays nothing.
+#[tokio::test]
+async fn an_error_instead_of_a_whole_answer_costs_nothing() {
+    let world = World::start().await;
+    let key = world.key(1_000_000).await;
+    let worker = WorkerId::fresh();
+    let listened = world.bus().client().subscribe(subjects::direct("cloud", &worker)).await;
+    let mut taken = listened.unwrap();
+    let broken = async {
+        let (_, job) =
+            serde_json::from_slice::<Job>(&taken.next().await.unwrap().payload).unwrap().open();
+        let problem = Problem::new(ErrorCode::UpstreamError, "x", "x");
+        let bodies = [
+            FrameBody::Delta(Delta { choices: vec![ChunkChoice::text(0, "half of it")] }),
+            FrameBody::Failed(Failed { problem, settled: None }),
+        ];
+        for (number, body) in (1..).zip(bodies) {
+            let frame = Frame::V1(FrameV1 { number, attempt: 1, delivered: 0, body });
+            let subject = subjects::frames(&job.gateway, &job.request);
+            let frame = serde_json::to_vec(&frame).unwrap();
+            world.bus().client().publish(subject, frame.into()).await.unwrap();
+        }
+    };
+    let client = world.client(&key);
+    let asked = async { futures::join!(client.ask("fast", "x"), broken).0 };
+    let answer = believing(&world, &worker, asked).await;
+    assert_eq!(answer.error_code(), "upstream_error", "{}", answer.text);
+    world.wait_for_ends(0, 1).await;
+    assert_eq!(world.vendor().starts(), 0);
     world.finish().await;
 }

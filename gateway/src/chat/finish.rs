@@ -116,6 +116,12 @@ pub(super) fn finish(gateway: &Arc<Gateway>, mut live: Live, model: &str, done: 
 }
 
 impl Live {
+    /// Whether its client has got something, or is going to: of a whole answer that is only the
+    /// whole.
+    fn is_told(&self) -> bool {
+        self.begun && (self.is_stream || self.is_whole)
+    }
+
     /// The first piece has come, and nobody is asked again: of the question only what is owed for
     /// it is needed. A slow answer may take minutes.
     pub(super) fn forget_question(&mut self) {
@@ -161,6 +167,47 @@ impl Live {
         charged.inc_by(u64::try_from(done.charge.0).unwrap_or(0));
     }
 
+    /// Writes a charge by our own estimate. Returns the charge that stands then, ours or another's;
+    /// nothing when there is none, or nobody knows.
+    pub(super) async fn charge(
+        &self,
+        gateway: &Arc<Gateway>,
+        model: &str,
+        outcome: Outcome,
+    ) -> Option<Done> {
+        let held = &self.published.held;
+        let authenticated = held.routed.authenticated();
+        let usage = self.owed.usage(&authenticated.received.chat, self.published.tokens_max);
+        let price = self.published.model().price;
+        let charge = price.charge(&usage).min(held.amount);
+        let event = EventV1 {
+            account: authenticated.key.account.clone(),
+            at_ms: clock::unix_ms(),
+            amount: charge.negated(),
+            fact: Fact::Use(Use {
+                request: authenticated.received.request.clone(),
+                key: authenticated.key.key.clone(),
+                model: model.to_owned(),
+                usage,
+                source: TokenSource::Estimated,
+                price,
+                hold: held.amount,
+                outcome,
+                writer: Writer::Gateway,
+                cached: false,
+                route: held.routed.route(),
+            }),
+        };
+        let recorded = gateway.write_down(&event).await;
+        gateway.exchange.leave(&self.received().request);
+        let event = match recorded? {
+            Recorded::Before(before) => *before,
+            Recorded::Written(_) => event,
+        };
+        let Fact::Use(Use { usage, source, outcome, .. }) = event.fact else { return None };
+        Some(Done { usage, source, charge: event.amount.negated(), outcome })
+    }
+
     /// Settles a request whose client has left or whose answer broke, in the background: a shutdown
     /// waits for it.
     pub(super) fn abandon(mut self, gateway: &Arc<Gateway>, model: &str, client_left: bool) {
@@ -196,16 +243,21 @@ fn void_reason(client_left: bool) -> VoidReason {
 async fn settle(gateway: &Arc<Gateway>, mut live: Live, model: &str, client_left: bool) {
     let reason = void_reason(client_left);
     let request = live.received().request.clone();
+    let owes = client_left || live.is_told();
     let Some(execution) = gateway.exchange.cancel(&request) else {
         if let Some(sequence) = live.published.sequence {
             take_from_queue(gateway, &request, sequence).await;
         }
         return live.published.held.void(gateway, reason);
     };
-    if live.owed.is_left_to_us {
-        return charge(gateway, &live, model, client_left).await;
+    if live.owed.is_left_to_us && owes {
+        return charge_rest(gateway, &live, model, client_left).await;
     }
     stop_execution(gateway, &request, &execution).await;
+    if !owes {
+        // At once, so that it stands before its worker may charge for what nobody got.
+        return live.published.held.void(gateway, reason);
+    }
     let pool = live.published.model().pool.clone();
     let limit = tokio::time::sleep(WORKER_SETTLE_SECONDS_MAX);
     tokio::pin!(limit);
@@ -239,7 +291,7 @@ async fn settle(gateway: &Arc<Gateway>, mut live: Live, model: &str, client_left
             () = &mut limit => break,
         }
     }
-    charge(gateway, &live, model, client_left).await;
+    charge_rest(gateway, &live, model, client_left).await;
 }
 
 /// Whether the end of a request is in the ledger: its worker's last word may be lost.
@@ -250,44 +302,12 @@ async fn has_ended(gateway: &Gateway, live: &Live) -> bool {
 }
 
 /// The worker can't be asked any more: what came through is charged, by our own estimate.
-async fn charge(gateway: &Arc<Gateway>, live: &Live, model: &str, client_left: bool) {
+async fn charge_rest(gateway: &Arc<Gateway>, live: &Live, model: &str, client_left: bool) {
     if !live.owed.produced.is_something() {
         return live.published.held.void(gateway, void_reason(client_left));
     }
-    let held = &live.published.held;
-    let authenticated = held.routed.authenticated();
-    let usage = live.owed.usage(&authenticated.received.chat, live.published.tokens_max);
-    let price = live.published.model().price;
-    let charge = price.charge(&usage).min(held.amount);
     let outcome = if client_left { Outcome::Cancelled } else { Outcome::Partial };
-    let event = EventV1 {
-        account: authenticated.key.account.clone(),
-        at_ms: clock::unix_ms(),
-        amount: charge.negated(),
-        fact: Fact::Use(Use {
-            request: authenticated.received.request.clone(),
-            key: authenticated.key.key.clone(),
-            model: model.to_owned(),
-            usage,
-            source: TokenSource::Estimated,
-            price,
-            hold: held.amount,
-            outcome,
-            writer: Writer::Gateway,
-            cached: false,
-            route: held.routed.route(),
-        }),
-    };
-    let recorded = gateway.write_down(&event).await;
-    let event = match recorded {
-        Some(Recorded::Before(before)) => *before,
-        _ => event,
-    };
-    if let Fact::Use(fact) = event.fact {
-        let Use { usage, source, outcome, .. } = fact;
-        let done = Done { usage, source, charge: event.amount.negated(), outcome };
+    if let Some(done) = live.charge(gateway, model, outcome).await {
         live.settled(gateway, model, &done);
-    } else {
-        gateway.exchange.leave(&live.received().request);
     }
 }

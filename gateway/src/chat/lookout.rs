@@ -47,15 +47,10 @@ impl Live {
         let waiting = *stage == Stage::Waiting;
         let first_token = Duration::from_secs(limits.first_token_seconds_max);
         // A whole answer has no first token: once somebody works on it, only the deadline counts.
-        if self.published.sent.elapsed() < first_token || !(waiting || self.streams()) {
+        if self.published.sent.elapsed() < first_token || !(waiting || self.is_stream) {
             return None;
         }
         Some(if waiting { no_worker() } else { upstream_timeout() })
-    }
-
-    /// Whether pieces come as they are made.
-    pub(super) fn streams(&self) -> bool {
-        self.received().chat.wants_stream()
     }
 
     /// Whether a worker gives no sign of life.

@@ -38,6 +38,9 @@ mod finish;
 /// What ends the wait for frames.
 mod lookout;
 
+/// What comes after an execution that brought nothing.
+mod renew;
+
 /// The pieces of a stream put together.
 mod collect;
 

@@ -1,6 +1,7 @@
 //! The answer's frames, until its end. Numbers are checked: a gap ends the answer with an error,
 //! never with silence. Until the first piece a lost worker or a failed candidate costs nothing: the
-//! job is published again. Whatever happens, the request ends in exactly one ledger event.
+//! job is published again (`renew.rs`). Whatever happens, the request ends in exactly one ledger
+//! event.
 
 use super::finish::{self, Owed};
 use super::lookout::Doubt;
@@ -10,14 +11,13 @@ use super::{Collector, Event, Figures, Receipt};
 use crate::breaker::Outcome;
 use crate::exchange::{Arrived, Execution, Stage, replace_execution};
 use crate::line::{LinePlace, Ticket};
-use crate::problems::{cut_off, interrupted, poisoned};
+use crate::problems::{cut_off, interrupted};
 use crate::state::Gateway;
 use infra::clock;
 use infra::config::Model;
 use infra::metrics::observe;
 use schemas::error::{ErrorCode, Problem};
-use schemas::frame::{Complete, Done, Failed, FrameBody, FrameV1};
-use schemas::ledger::VoidReason;
+use schemas::frame::{Complete, Done, FrameBody, FrameV1};
 use schemas::subjects;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -26,20 +26,20 @@ use tokio::sync::watch;
 use tokio::time::Sleep;
 
 /// Runs of one request at most, all candidates together.
-const ATTEMPTS_MAX: u32 = 4;
+pub(super) const ATTEMPTS_MAX: u32 = 4;
 
 /// Between two looks whether the worker lives and the time is not over.
 const LOOK_INTERVAL: Duration = Duration::from_millis(250);
 
 /// An answer on its way. Dropping it before its end settles what is owed.
 pub(super) struct Relay {
-    gateway: Arc<Gateway>,
+    pub(super) gateway: Arc<Gateway>,
     /// Absent once the request is settled.
-    live: Option<Live>,
-    model: String,
-    figures: Figures,
-    dropped: Vec<String>,
-    overflowed: bool,
+    pub(super) live: Option<Live>,
+    pub(super) model: String,
+    pub(super) figures: Figures,
+    pub(super) dropped: Vec<String>,
+    pub(super) overflowed: bool,
     /// The end that came with the answer: it is told next, and all is settled already.
     end: Option<Event>,
 }
@@ -49,8 +49,14 @@ pub(super) struct Live {
     pub(super) published: Published,
     pub(super) owed: Owed,
     pub(super) collector: Option<Collector>,
-    numbers: u32,
+    pub(super) numbers: u32,
     pub(super) begun: bool,
+    /// Pieces are told as they come. It is known here, because the question is forgotten.
+    pub(super) is_stream: bool,
+    /// The whole answer is there, and lacks nothing but its end.
+    pub(super) is_whole: bool,
+    /// It couldn't be published anew, and is to be tried again then.
+    pub(super) unsent_until: Option<Instant>,
     pub(super) last_frame: Instant,
     /// When a worker last said that a job past the queue is alive.
     pub(super) last_sign: Instant,
@@ -82,12 +88,16 @@ pub(super) fn relay(gateway: &Arc<Gateway>, mut published: Published) -> Relay {
     let model = published.model().name.clone();
     let mut connections = gateway.bus.connections();
     connections.borrow_and_update();
+    let is_stream = published.received().chat.wants_stream();
     let live = Live {
         published,
         owed: Owed::default(),
         collector,
         numbers: 0,
         begun: false,
+        is_stream,
+        is_whole: false,
+        unsent_until: None,
         last_frame: Instant::now(),
         last_sign: Instant::now(),
         next_ping: arrived + patience,
@@ -198,6 +208,7 @@ impl Relay {
             FrameBody::Answer(answer) => {
                 self.begin();
                 let live = self.live.as_mut()?;
+                live.is_whole = true;
                 live.owed.produced.count_whole(&answer.choices);
                 if let Some(collector) = &mut live.collector {
                     collector.add_whole(answer.choices.clone());
@@ -224,7 +235,7 @@ impl Relay {
         observe(&self.gateway.metrics.first_token_seconds, &self.model, waited);
         if let Stage::Claimed(execution) = &*live.published.seat.stage.borrow() {
             // A whole answer has no first token to be late.
-            let waited = if live.streams() { execution.since.elapsed() } else { Duration::ZERO };
+            let waited = if live.is_stream { execution.since.elapsed() } else { Duration::ZERO };
             let outcome = self.gateway.breakers.first_piece(waited);
             self.gateway.learn_outcome(&self.model, outcome);
         }
@@ -240,34 +251,10 @@ impl Relay {
         Some(Event::Whole(choices))
     }
 
-    fn done(&mut self, done: &Done) -> Event {
+    pub(super) fn done(&mut self, done: &Done) -> Event {
         let Some(live) = self.live.take() else { return Event::Failed(interrupted()) };
         finish::finish(&self.gateway, live, &self.model, done);
         Event::Done(Receipt { usage: done.usage, charge: done.charge })
-    }
-
-    async fn failed(&mut self, failed: Failed) -> Option<Event> {
-        let live = self.live.as_mut()?;
-        if let Some(settled) = failed.settled {
-            let live = self.live.take()?;
-            live.settled(&self.gateway, &self.model, &settled);
-            return Some(Event::Failed(failed.problem));
-        }
-        if live.begun {
-            live.owed.is_left_to_us = true;
-            return Some(self.give_up(failed.problem));
-        }
-        match Outcome::of(&failed.problem) {
-            Some(outcome) => self.gateway.learn_outcome(&self.model, outcome),
-            None => self.gateway.breakers.release(&self.model),
-        }
-        if let Some(next) = live.next_after(failed.problem.code) {
-            tracing::info!(code = failed.problem.code.as_str(), "trying the next candidate");
-            return self.again(next).await;
-        }
-        let live = self.live.take()?;
-        live.published.held.void(&self.gateway, VoidReason::Failed);
-        Some(Event::Failed(failed.problem))
     }
 
     async fn stage_changed(&mut self) -> Option<Event> {
@@ -285,52 +272,12 @@ impl Relay {
             Stage::Poisoned(None) if !live.begun && live.published.attempt < ATTEMPTS_MAX => {
                 self.again(None).await
             }
-            Stage::Poisoned(_) => Some(self.give_up(poisoned())),
+            Stage::Poisoned(_) => {
+                let problem = live.why_poisoned(&self.gateway, &stage);
+                Some(self.give_up(problem))
+            }
             Stage::Refused if !live.begun => self.again(None).await,
             Stage::Refused | Stage::Claimed(_) | Stage::Waiting | Stage::Cancelled => None,
-        }
-    }
-
-    /// The queue was lost with NATS and made anew: what waited in it is published again.
-    async fn requeue(&mut self) -> Option<Event> {
-        let live = self.live.as_mut()?;
-        let waiting = *live.published.seat.stage.borrow() == Stage::Waiting;
-        // Who waits for a turn has lost nothing.
-        if live.begun || !waiting || live.published.ticket.is_some() {
-            return None;
-        }
-        self.again(None).await
-    }
-
-    /// Publishes again, for another candidate or the same.
-    async fn again(&mut self, candidate: impl Into<Option<usize>>) -> Option<Event> {
-        let live = self.live.as_mut()?;
-        let candidate = candidate.into().unwrap_or(live.published.candidate);
-        let before = live.published.attempt;
-        let sent = Box::pin(live.published.again(&self.gateway, candidate)).await;
-        if live.published.attempt != before {
-            live.numbers = 0;
-        }
-        self.published(sent)
-    }
-
-    /// What came of publishing. An error ends the request without a charge.
-    fn published(&mut self, sent: Result<(), Problem>) -> Option<Event> {
-        let live = self.live.as_mut()?;
-        match sent {
-            Ok(()) => {
-                self.model = live.published.model().name.clone();
-                self.dropped.clone_from(&live.published.dropped);
-                self.overflowed = live.published.overflowed;
-                self.figures.queue_position = live.published.position;
-                self.figures.cut_to = live.published.cut_to();
-                None
-            }
-            Err(problem) => {
-                let live = self.live.take()?;
-                live.published.held.void(&self.gateway, VoidReason::Failed);
-                Some(Event::Failed(problem))
-            }
         }
     }
 
@@ -353,6 +300,9 @@ impl Relay {
             }
             return Some(self.give_up(problem));
         }
+        if live.is_to_be_sent(&self.gateway, &stage) {
+            return self.again(None).await;
+        }
         if live.published.attempt < ATTEMPTS_MAX
             && let Some(next) = live.published.overflow(&self.gateway)
         {
@@ -373,7 +323,7 @@ impl Relay {
             // lifetime to show itself.
             if silent {
                 tracing::warn!(worker = %execution.worker, "a worker is gone");
-                return Some(self.give_up(interrupted()));
+                return Some(self.end_alone(interrupted()).await);
             }
         }
         if let Some(event) = self.resolve_doubt().await {
@@ -403,7 +353,7 @@ impl Relay {
             return None;
         }
         tracing::error!(%request, "the last frames were lost while NATS was away");
-        Some(self.give_up(interrupted()))
+        Some(self.end_alone(interrupted()).await)
     }
 
     /// Another execution will take the place of the one that runs.
@@ -413,7 +363,7 @@ impl Relay {
     }
 
     /// Ends the answer with a problem; what is owed is settled in the background.
-    fn give_up(&mut self, problem: Problem) -> Event {
+    pub(super) fn give_up(&mut self, problem: Problem) -> Event {
         if let Some(live) = self.live.take() {
             live.abandon(&self.gateway, &self.model, false);
         }
@@ -469,7 +419,7 @@ impl Live {
 
     /// The candidate to try after such a failure before the first piece, if there is one. Those
     /// that are there for their longer context are for conversations that don't fit.
-    fn next_after(&self, code: ErrorCode) -> Option<usize> {
+    pub(super) fn next_after(&self, code: ErrorCode) -> Option<usize> {
         if self.published.attempt >= ATTEMPTS_MAX {
             return None;
         }

@@ -46,7 +46,8 @@ pub(crate) enum Stage {
 }
 
 impl Stage {
-    fn execution(&self) -> Option<&Execution> {
+    /// The run that counts, or the last one.
+    pub(crate) fn execution(&self) -> Option<&Execution> {
         match self {
             Self::Claimed(execution) => Some(execution),
             Self::Poisoned(last) => last.as_ref(),

@@ -21,6 +21,8 @@ pub struct Reply {
     produced: Produced,
     progress: Arc<Progress>,
     first_piece: Option<oneshot::Sender<()>>,
+    /// Whether the whole answer is there.
+    is_whole: bool,
     /// Whether a whole answer waits for its end.
     waits: bool,
     /// One that does.
@@ -37,6 +39,7 @@ impl Reply {
             produced: Produced::default(),
             progress: Arc::default(),
             first_piece: None,
+            is_whole: false,
             waits: job.takes_complete && !job.stream,
             waiting: None,
         }
@@ -56,6 +59,7 @@ impl Reply {
     /// Sends the whole answer, or lets it wait for its end.
     pub async fn whole(&mut self, choices: Vec<AnswerChoice>) {
         self.produced.count_whole(&choices);
+        self.is_whole = true;
         self.release().await;
         self.waiting = Some(choices);
         if !self.waits {
@@ -88,6 +92,11 @@ impl Reply {
                 self.send(end).await;
             }
         }
+    }
+
+    /// Whether the whole answer is there.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.is_whole
     }
 
     pub(crate) fn produced(&self) -> &Produced {

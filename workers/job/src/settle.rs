@@ -22,6 +22,9 @@ use std::time::Duration;
 /// it is there, and gives the job to nobody else.
 const ANSWER_WAITS_MAX: Duration = Duration::from_millis(100);
 
+/// When a retry makes sense after a charge couldn't be recorded, in milliseconds.
+const NOT_RECORDED_RETRY_MS: u64 = 2_000;
+
 /// How a job's end is to be written.
 pub(crate) struct End<'a> {
     /// Its client left.
@@ -54,9 +57,10 @@ pub(crate) async fn settle(
     ended: Ended,
     end: End<'_>,
 ) {
-    let produced = reply.produced().is_something() || ended.problem.is_none();
-    if !produced {
-        let problem = ended.problem.unwrap_or_else(deadline_exceeded);
+    // Who didn't want a stream gets nothing but the whole: an error instead of it costs nothing.
+    let is_told = job.stream || reply.is_whole() || end.cancelled;
+    let produced = reply.produced().is_something() && is_told;
+    if !produced && let Some(problem) = ended.problem {
         reply.end(FrameBody::Failed(Failed { problem, settled: None })).await;
         return;
     }
@@ -152,4 +156,5 @@ fn not_recorded() -> Problem {
         "料金を記録できませんでした。しばらくしてからもう一度お試しください。",
         "The charge could not be recorded. Please try again in a moment.",
     )
+    .retry_after_ms(NOT_RECORDED_RETRY_MS)
 }
