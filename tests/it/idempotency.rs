@@ -3,10 +3,15 @@
 
 use crate::single_flight::none_of;
 use harness::client::question_to;
-use harness::{Answer, Client, Gate, Key, Script, World, wait_until};
+use harness::{Answer, Client, Gate, Key, Script, World, wait_for, wait_until};
+use infra::bus::ledger::Recorded;
+use infra::clock::unix_ms;
 use infra::store::once::{Beginning, OnceName};
 use reqwest::{Method, RequestBuilder};
 use schemas::ids::RequestId;
+use schemas::ledger::{EventV1, Fact, Outcome, Use, Writer};
+use schemas::money::MicroUsd;
+use schemas::usage::{TokenSource, Usage};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -211,6 +216,60 @@ async fn pays_once_when_the_answer_is_lost(world: &World, key: &Key, charged: &s
         assert_eq!(refused.status, 409, "{}", refused.text);
         assert!(refused.text.contains(&format!("/api/receipts/{charged}")), "{}", refused.text);
     }
+}
+
+/// What stands in the ledger of a request that is under way.
+async fn charge_meanwhile(world: &World, key: &Key) -> RequestId {
+    let request = wait_for("its hold", async || {
+        let texts = world.redis_texts().await;
+        let hold = texts.keys().find_map(|key| key.split_once("}:hold:"));
+        hold.and_then(|(_, request)| RequestId::parse(request).ok())
+    })
+    .await;
+    let fact = Fact::Use(Use {
+        request: request.clone(),
+        key: key.id.clone(),
+        model: "keyed".into(),
+        usage: Usage { input: 1, ..Usage::default() },
+        source: TokenSource::Estimated,
+        price: world.config().models.get("keyed").unwrap().price,
+        hold: MicroUsd(1),
+        outcome: Outcome::Done,
+        writer: Writer::Worker,
+        cached: false,
+        route: None,
+    });
+    let event =
+        EventV1 { account: key.account.clone(), at_ms: unix_ms(), amount: MicroUsd(-1), fact };
+    assert!(matches!(world.bus().record(&event).await.unwrap(), Recorded::Written(_)));
+    request
+}
+
+/// The gateway gave up on an execution that went on: what the client was told is an error that says
+/// "try again", and yet it is charged.
+#[tokio::test]
+async fn what_ended_with_an_error_and_was_charged_is_not_run_again() {
+    let (world, key) = two_gateways().await;
+    let (first, second) = (world.client_at(0, &key), world.client_at(1, &key));
+    let gate = Gate::new();
+    world.vendor().next("keyed", Script::refuses(500, "no").after(&gate));
+    let body = question_to("keyed", "hello");
+    let charged = async {
+        world.vendor().wait_for_starts(1).await;
+        let request = charge_meanwhile(&world, &key).await;
+        gate.open();
+        request
+    };
+    let (failed, request) = tokio::join!(send(&first, "k", &body), charged);
+    assert!(failed.status >= 500, "{}", failed.text);
+    for client in [&second, &first] {
+        let again = send(client, "k", &body).await;
+        assert_eq!(again.status, 409, "{}", again.text);
+        assert!(again.text.contains(&format!("/api/receipts/{request}")), "{}", again.text);
+    }
+    assert_eq!(world.vendor().starts(), 1);
+    world.wait_for_ends(1, 0).await;
+    world.finish().await;
 }
 
 #[tokio::test]

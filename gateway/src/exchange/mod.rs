@@ -13,6 +13,9 @@ mod frames;
 /// Jobs past the queue that found no room, or nobody.
 mod refusals;
 
+/// Whether a request was ever on its way to a worker.
+mod watched;
+
 use crate::fleet::{Slot, Taker};
 use crate::line::LinePlace;
 use crate::state::Core;
@@ -28,6 +31,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 use tokio::sync::watch;
+pub(crate) use watched::Watched;
 
 /// Where a request stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,11 +95,13 @@ struct Entry {
 pub(crate) struct Exchange {
     table: Mutex<HashMap<RequestId, Entry>>,
     renewals: watch::Sender<u64>,
+    watched: watched::Table,
 }
 
 impl Default for Exchange {
     fn default() -> Self {
-        Self { table: Mutex::default(), renewals: watch::Sender::new(0) }
+        let (table, watched) = (Mutex::default(), watched::Table::default());
+        Self { table, renewals: watch::Sender::new(0), watched }
     }
 }
 
@@ -131,8 +137,14 @@ impl Exchange {
             place: None,
             frames: Some(inlet),
         };
+        self.watched.seat(&request);
         self.table().insert(request, entry);
         Seat { frames, stage: seen, renewals: self.renewals.subscribe() }
+    }
+
+    /// Notices whether a request takes a seat, as long as the value lives.
+    pub(crate) fn watch(&self, request: &RequestId) -> Watched {
+        self.watched.watch(request)
     }
 
     /// The request's job goes to the queue: its place there ends with a worker's claim.

@@ -3,7 +3,8 @@
 //! still come.
 
 use super::outlet::{Head, Outlet};
-use super::{Call, Kept, LEASE};
+use super::{Call, Kept, LEASE, charged, refusal};
+use crate::exchange::Watched;
 use axum::extract::Request;
 use axum::middleware::Next;
 use axum::response::Response;
@@ -20,6 +21,9 @@ use tokio_util::sync::CancellationToken;
 /// Between two signs of life: several within a lease.
 const SIGN_INTERVAL: Duration = Duration::from_secs(1);
 
+/// A refusal is no longer, in bytes.
+const REFUSAL_BYTES_MAX: usize = 64 * 1024;
+
 /// Somebody waits for the answer if the last look is no older.
 const WANTED_AGE_MAX: Duration = Duration::from_secs(2);
 
@@ -35,13 +39,15 @@ struct Ended {
     head: Head,
     /// All of its bytes; nothing when they are too many.
     body: Option<Vec<u8>>,
-    /// Whether repeating it would be another request.
-    is_free: bool,
+    /// Whether it failed, so that it may be asked again.
+    has_failed: bool,
 }
 
 impl Leading<'_> {
     /// Runs it.
     pub(super) async fn run(self, mut outlet: Outlet, inner: Request, next: Next) {
+        let Call { gateway, request, .. } = self.call;
+        let watched = gateway.exchange.watch(request);
         let left = outlet.left_token();
         let ended = tokio::select! {
             biased;
@@ -52,10 +58,34 @@ impl Leading<'_> {
         // Who named it and has read its end may rely on that.
         let open_until_kept = by_client.then_some(outlet);
         match ended {
-            Some(ended) if !ended.is_free => self.keep(ended).await,
-            _ => self.give_back().await,
+            Some(ended) if ended.has_failed => self.end_failed(&watched).await,
+            Some(ended) => self.keep(ended).await,
+            // It was left, and settles itself: who asks again after its lease learns how.
+            None if watched.was_seated() => {}
+            None => self.give_back().await,
         }
         drop(open_until_kept);
+    }
+
+    /// It failed. Its name is free when nothing is charged for it, and nothing can be any more:
+    /// what was on its way to a worker may be, whatever its client was told. While the ledger
+    /// doesn't answer the name stays taken; who asks again after its lease asks the ledger first.
+    async fn end_failed(&self, watched: &Watched) {
+        let Call { gateway, request, named, path, .. } = self.call;
+        if !watched.was_seated() {
+            return self.give_back().await;
+        }
+        match gateway.end_lost(request, &named.key).await {
+            Some(true) => self.give_back().await,
+            Some(false) => {
+                let response = refusal(path, charged(request.as_str()), request);
+                let head = Head::of(&response);
+                let body = axum::body::to_bytes(response.into_body(), REFUSAL_BYTES_MAX).await;
+                let body = body.ok().map(|body| body.to_vec());
+                self.keep(Ended { head, body, has_failed: true }).await;
+            }
+            None => tracing::warn!(%request, "a failed request's name stays taken for a while"),
+        }
     }
 
     async fn work(&self, outlet: &mut Outlet, inner: Request, next: Next) -> Ended {
@@ -69,7 +99,7 @@ impl Leading<'_> {
             true => is_error,
             false => head.status >= 400 && !broke_off,
         };
-        Ended { head, body, is_free: failed }
+        Ended { head, body, has_failed: failed }
     }
 
     /// Gives signs of life; ends when nobody is left to run for.

@@ -302,11 +302,11 @@ fn charged(first: &str) -> Problem {
     Problem::new(
         ErrorCode::Conflict,
         format!(
-            "{first} はゲートウェイの停止で失われましたが、課金済みです。\
+            "{first} は回答が届く前に途切れ、生成された分が課金されました。\
              /api/receipts/{first} を確認し、もう一度実行するには新しい Idempotency-Key を付けてください。"
         ),
         format!(
-            "{first} was lost with its gateway after it had been charged. See \
+            "{first} broke off before its answer could be told, and was charged. See \
              /api/receipts/{first}; use a new Idempotency-Key to ask again."
         ),
     )
