@@ -17,6 +17,7 @@ mod restore;
 mod settings;
 mod shadow;
 mod tagger;
+mod titles;
 mod vault;
 mod walk;
 

@@ -13,6 +13,7 @@ mod gate;
 mod health_insurance;
 mod iban;
 mod ip_address;
+mod labels;
 mod license_plate;
 mod my_number;
 mod passport;

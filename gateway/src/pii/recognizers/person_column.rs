@@ -1,6 +1,7 @@
 //! Names in a table: where the head of a column says that names stand in it, each of its cells is
 //! one, however rare. It must never take a cell with digits in it, nor look at a line twice.
 
+use super::labels::is_head;
 use super::rule::small;
 use super::{Digits, Need, Recognizer, Recognizers};
 use crate::pii::finding::{Finding, Trust};
@@ -12,41 +13,9 @@ const SIGNS: [char; 4] = ['\t', '|', ';', ','];
 const HEAD_BYTES_MAX: usize = 400;
 /// A name has not so many characters.
 const NAME_CHARACTERS_MAX: usize = 40;
-/// Heads of columns of names, in small letters, with blanks and signs left out.
-const HEADS: [&str; 32] = [
-    "氏名",
-    "名前",
-    "お名前",
-    "お客様名",
-    "顧客名",
-    "会員名",
-    "社員名",
-    "担当者",
-    "担当者名",
-    "患者名",
-    "患者氏名",
-    "受取人",
-    "フリガナ",
-    "ふりがな",
-    "カナ",
-    "カナ氏名",
-    "氏名カナ",
-    "氏名(カナ)",
-    "姓",
-    "名",
-    "fullname",
-    "customername",
-    "firstname",
-    "lastname",
-    "surname",
-    "givenname",
-    "familyname",
-    "employeename",
-    "patientname",
-    "contactname",
-    "namekana",
-    "kana",
-];
+/// Who is a customer or a holder is a firm as well.
+const FIRMS: [&str; 9] =
+    ["株式会社", "有限会社", "合同会社", "法人", "銀行", " Inc", " LLC", " Ltd", " Corp"];
 /// Beside one of these a column `name` holds names of persons.
 const PERSONAL: [&str; 12] = [
     "email",
@@ -122,7 +91,7 @@ impl Head {
         let (mut plain, mut is_of_persons) = (None, false);
         for (index, cell) in cells.enumerate() {
             count = index + 1;
-            if HEADS.contains(&cell.as_str()) {
+            if is_head(&cell) {
                 columns.push(index);
             }
             plain = plain.or((cell == "name").then_some(index));
@@ -159,7 +128,8 @@ fn is_name(cell: &str) -> bool {
         && cell.is_ascii()
         && !cell.contains(' ')
         && cell == cell.to_ascii_uppercase();
-    letters && sized && capital && !all_capitals
+    let is_firm = FIRMS.iter().any(|firm| cell.contains(firm));
+    letters && sized && capital && !all_capitals && !is_firm
 }
 
 #[cfg(test)]
@@ -180,6 +150,9 @@ mod tests {
         let table = "| 氏名 | 年齢 |\n|---|---|\n| 渡会 仁 | 41 |\n| 一 二三 | 9 |\n";
         assert_eq!(names(table), ["渡会 仁", "一 二三"]);
         assert_eq!(names("id|name|dob\n1|Mei-Lin Wu|1980-01-02\n"), ["Mei-Lin Wu"]);
+        let table = "注文,お届け先氏名\n1,生稲 恭\n2,株式会社あおぞら\n";
+        assert_eq!(names(table), ["生稲 恭"]);
+        assert_eq!(names("id\tname_kanji\n1\t御厨 奏\n"), ["御厨 奏"]);
         assert_eq!(names("No\tフリガナ\n1\tワタライジン\n"), ["ワタライジン"]);
     }
 

@@ -2,19 +2,23 @@
 //! a label is surer. It must never take what a form says instead of a name (必須, 未記入).
 
 use super::Recognizers;
+use super::labels::{self, BETWEEN};
 use super::rule::{Hit, Rule};
 use crate::pii::finding::Trust;
 use crate::pii::kind::Kind;
 
+/// A reading behind its label.
 const KANA: &str = concat!(
-    r"(?:フリガナ|ふりがな|ヨミガナ|よみがな|カナ氏名|氏名カナ|氏名\(カナ\)|名前\(カナ\)|セイメイ)",
-    r"[ :=]{1,3}([ァ-ヶー]{2,9}(?:[ ・]{1,2}[ァ-ヶー]{2,9})?|[ぁ-ゖー]{2,9} ?[ぁ-ゖー]{0,9})",
+    r"([ァ-ヶー]{2,9}(?:[ ・]{1,2}[ァ-ヶー]{2,9})?|[ぁ-ゖー]{2,9} ?[ぁ-ゖー]{0,9})",
     r"(?:[\n、,。(\x22'|;/]|$)"
 );
-const NAME: &str = concat!(
-    r"(?:氏名|お名前|口座名義|名義人|契約者名|受取人|差出人|患者名|保証人|申込者|申請者|申立人|",
-    r"貸主|借主|売主|買主|委任者|受任者|世帯主|筆頭者|飼い主)[ :=]{1,3}",
-    r"([\p{Han}々ヶ]{1,4} ?[\p{Han}々ヶぁ-んァ-ヶー]{1,6})(?:[\n、,。(\x22'|;/]|様|さん|$)"
+/// A name behind its label.
+const NAME: &str =
+    r"([\p{Han}々ヶ]{1,4} ?[\p{Han}々ヶぁ-んァ-ヶー]{1,6})(?:[\n、,。(\x22'|;/}<]|様|さん|$)";
+/// The reading beside a name: `'御厨 洋平', 'ミクリヤ ヨウヘイ'`.
+const BESIDE: &str = concat!(
+    r#"["'][\p{Han}々ヶ]{1,4} ?[\p{Han}々ヶぁ-んァ-ヶー]{1,5}["'], ?"#,
+    r#"["']([ァ-ヶー]{2,7}[ ・][ァ-ヶー]{2,7})["']"#
 );
 
 /// 予約名はスズキ、: what is asked for has a label, and the label a sentence.
@@ -24,14 +28,13 @@ const CALLED: &str = concat!(
 );
 
 /// 姓=鈴木 名=遥: each alone, however short.
-const SPLIT: &str =
-    concat!(r"(?:^|[ ,;&{(\n])(?:姓|名|セイ|メイ)=[\x22']?", r"([\p{Han}々ヶぁ-んァ-ヶー]{1,8})");
-
-const LATIN: &str = concat!(
-    r"(?:氏名|お名前|名前|名義人?|契約者名?|受取人|差出人|患者名|保証人|申込者|申請者|申立人|",
-    r"貸主|借主|売主|買主|委任者|受任者|世帯主|筆頭者|飼い主)[ :=]{1,3}",
-    r"([A-Z][A-Za-z'\-]+(?: [A-Z][A-Za-z'\-]+){1,2})"
+const SPLIT: &str = concat!(
+    r#"(?:(?:^|[ ,;&{(\n])(?:姓|名|セイ|メイ)=["']?|["'](?:姓|名|セイ|メイ)["'] ?: ?["'])"#,
+    r"([\p{Han}々ヶぁ-んァ-ヶー]{1,8})"
 );
+
+/// A name in Latin letters behind its label.
+const LATIN: &str = r"([A-Z][A-Za-z'\-]+(?: [A-Z][A-Za-z'\-]+){1,2})";
 
 /// Behind the key of a record: `"lastName": "Quill"`, `<surname>Quill</surname>`, `holder="…"`.
 const KEYED: &str = concat!(
@@ -41,14 +44,68 @@ const KEYED: &str = concat!(
     r#"["']?(?:\s?[:=]\s?["']|>)([^"'<>\n]{2,40})["'<]"#
 );
 
+/// `given: "Aurelio", family: "Bianchetti"`: two of these are one person.
+const PART: &str = r#"(?i:given|family|first|last)(?i:_?name)?["']?\s?(?:[:=]|=>)\s?["']"#;
+const PART_VALUE: &str = r#"(\p{Lu}[\p{L}'\- ]{1,24})["']"#;
+const PART_OTHER: &str = r#"\p{Lu}[\p{L}'\- ]{1,24}["']"#;
+
+/// `Surname: Quill Given names: Odalys`, in a line without quotes.
+const SURNAMES: &str = r"(?i:surname|last name|family name) ?[:=] ?";
+const GIVEN_NAMES: &str = r"(?i:(?:given|first|middle) ?names?|full name) ?[:=] ?";
+const PLAIN: &str = r"(\p{Lu}[\p{L}'\-]+(?: \p{Lu}[\p{L}'\-]+){0,2})";
+
 pub(super) fn add(all: &mut Recognizers) -> Result<(), regex::Error> {
-    for pattern in [KANA, NAME, CALLED, SPLIT, LATIN] {
-        let rule = Rule::own(Kind::Person, Trust::Guess, pattern)?;
+    let (names, readings) = (labels::names(), labels::readings());
+    for pattern in [
+        format!("{readings}{BETWEEN}{KANA}"),
+        format!("{names}{BETWEEN}{NAME}"),
+        format!("(?:{names}|名前|名義|契約者){BETWEEN}{LATIN}"),
+        BESIDE.to_owned(),
+        CALLED.to_owned(),
+        SPLIT.to_owned(),
+    ] {
+        let rule = Rule::own(Kind::Person, Trust::Guess, &pattern)?;
         all.push(Box::new(rule.accept(is_name)));
+    }
+    for pattern in [
+        format!(r#"\b{PART}{PART_VALUE},?\s?["']?{PART}"#),
+        format!(r#"\b{PART}{PART_OTHER},?\s?["']?{PART}{PART_VALUE}"#),
+    ] {
+        all.push(Box::new(Rule::own(Kind::Person, Trust::Pattern, &pattern)?.accept(is_name)));
+    }
+    for labels in [SURNAMES, GIVEN_NAMES] {
+        let plain = Rule::own(Kind::Person, Trust::Pattern, &format!("{labels}{PLAIN}"))?;
+        all.push(Box::new(plain.shorten(before_label).accept(is_keyed)));
     }
     let keyed = Rule::own(Kind::Person, Trust::Pattern, KEYED)?;
     all.push(Box::new(keyed.accept(is_keyed)));
     Ok(())
+}
+
+/// Where the next label of the line begins, which the pattern took for a part of the name.
+fn before_label(hit: &Hit) -> usize {
+    const LABELS: [&str; 13] = [
+        "Given",
+        "First",
+        "Last",
+        "Middle",
+        "Surname",
+        "Family",
+        "Passport",
+        "Date",
+        "Place",
+        "Nationality",
+        "Sex",
+        "Gender",
+        "Address",
+    ];
+    let words = hit.value().match_indices(' ').map(|(at, _)| at);
+    let is_label = |at: &usize| {
+        let rest = hit.value().get(at + 1..).unwrap_or_default();
+        LABELS.iter().any(|label| rest.starts_with(label))
+    };
+    let cut = words.into_iter().find(is_label);
+    cut.map_or(hit.end, |at| hit.start + at)
 }
 
 /// A capital and no word of what describes a record.
@@ -64,7 +121,7 @@ fn is_keyed(hit: &Hit) -> bool {
 }
 
 fn is_name(hit: &Hit) -> bool {
-    const WORDS: [&str; 24] = [
+    const WORDS: [&str; 27] = [
         "カタカナ",
         "ローマ字",
         "フルネーム",
@@ -89,6 +146,9 @@ fn is_name(hit: &Hit) -> bool {
         "未定",
         "会社",
         "法人",
+        "変更",
+        "本人",
+        "募集",
     ];
     !WORDS.iter().any(|word| hit.value().contains(word))
 }
@@ -110,6 +170,12 @@ mod tests {
         assert_eq!(found("予約名はスズキ、二名です"), ["スズキ"]);
         assert_eq!(found("姓=鈴木 名=遥 年齢=30"), ["鈴木", "遥"]);
         assert_eq!(found("連帯保証人 Lopez Marta"), ["Lopez Marta"]);
+        assert_eq!(found("{\"氏名\":\"谷頭 恭\",\"額\":3}"), ["谷頭 恭"]);
+        assert_eq!(found("{\"姓\":\"生稲\",\"名\":\"恭\"}"), ["生稲", "恭"]);
+        assert_eq!(found("('御厨 洋平', 'ミクリヤ ヨウヘイ')"), ["ミクリヤ ヨウヘイ"]);
+        assert_eq!(found("given: \"Odalys\", family: \"Quill\""), ["Odalys", "Quill"]);
+        assert_eq!(found("Surname: Quill Given names: Odalys Passport"), ["Quill", "Odalys"]);
+        assert!(found("\"first\": \"page\", \"last\": \"end\"").is_empty());
         assert!(found("お名前はカタカナで。品名=本 件名=会議").is_empty());
     }
 }

@@ -6,6 +6,7 @@ use super::Recognizers;
 use super::rule::{Hit, Rule};
 use crate::pii::finding::Trust;
 use crate::pii::kind::Kind;
+use crate::pii::titles::{ROLE_ENDS, goes_on, is_somebody_in_kana};
 
 /// Ms. Ivanova, Dr. Mei Xu. Each title with the blank after it is long enough for the gate.
 const TITLED: &str = concat!(
@@ -19,7 +20,9 @@ const TITLED: &str = concat!(
 );
 /// 鏡律様, 小鳥遊 ひなた様; はい、あやちゃん.
 const HONORED: &str = concat!(
-    r"(?:^|[\s、。:(\[「『,/!?])(?:明日|昨日|今日|本日|先日|明後日|(?:拝啓|謹啓|前略) )?([ぁ-ゖ]{2,5}|[一-龥々ヶ]{2,5}|",
+    r"(?:^|[^ぁ-ゖァ-ヺー一-龥々〆A-Za-z0-9])",
+    r"(?:(?:明日|昨日|今日|本日|先日|明後日)[はもの]?|(?:拝啓|謹啓|前略) )?",
+    r"([ぁ-ゖ]{2,5}|[一-龥々ヶ]{2,5}|",
     r"[一-龥々ヶ]{1,4} [一-龥々ぁ-ゖァ-ヶー]{1,6}) ?(?:さん|様|さま|くん|君|ちゃん|氏)"
 );
 /// 凛ちゃん, 歩くん: one kanji. さん is after things of one kanji as well.
@@ -30,12 +33,17 @@ const LATIN: &str = concat!(
     r" ?(?:さん|様|さま|氏|くん|君|ちゃん|殿)"
 );
 
+/// TSUKUDA/HARUMI MS, as tickets have it. The slash is rarer than short titles: the gate shall look
+/// for it.
+const TICKET: &str = r"\b([A-Z]{2,20}/[A-Z]{2,20}) ?(?:M[RS]S?|MISS|MSTR|D[R])\b";
+
 pub(super) fn add(all: &mut Recognizers) -> Result<(), regex::Error> {
     let rule = |pattern| Rule::own(Kind::Person, Trust::Guess, pattern);
     all.push(Box::new(rule(TITLED)?.accept(is_titled)));
     all.push(Box::new(rule(HONORED)?.accept(is_honored)));
     all.push(Box::new(rule(ONE_KANJI)?.accept(is_one_kanji)));
     all.push(Box::new(rule(LATIN)?));
+    all.push(Box::new(rule(TICKET)?.accept(|hit| !matches!(hit.value(), "AND/OR" | "AC/DC"))));
     Ok(())
 }
 
@@ -49,11 +57,11 @@ fn is_titled(hit: &Hit) -> bool {
 /// Kanji with 様 alone: さん and 氏 are after whole companies as well, and the tagger knows them.
 fn is_honored(hit: &Hit) -> bool {
     let after = hit.text_after(12).trim_start();
-    if is_a_word(after) {
+    if goes_on(after) {
         return false;
     }
     match hit.value().starts_with(|c| matches!(c, 'ぁ'..='ゖ')) {
-        true => !after.starts_with("さま") && is_in_hiragana(hit),
+        true => !after.starts_with("さま") && !is_somebody_in_kana(hit.value()),
         false => (after.starts_with('様') || after.starts_with("さま")) && is_in_kanji(hit),
     }
 }
@@ -66,86 +74,16 @@ fn is_one_kanji(hit: &Hit) -> bool {
     let after = hit.text_after(12).trim_start();
     let next = after.strip_prefix("くん").and_then(|rest| rest.chars().next());
     let is_verb = VERBS.contains(value) && next.is_some_and(|c| !"がをにへも、".contains(c));
-    !OTHERS.contains(value) && !is_verb && (after.starts_with('ち') || !is_a_word(after))
+    !OTHERS.contains(value) && !is_verb && (after.starts_with('ち') || !goes_on(after))
 }
 
 /// Who is spoken of by what he is: 担当者様, 取引先様, 貴社様.
 fn is_in_kanji(hit: &Hit) -> bool {
-    const ENDS: &str = "者先客員社店課部族主長所局室会皆誰何方々徒生供手側中元師官士役団校女帝后院園行婦親\
-        子妻夫父母兄姉弟妹息娘嬢孫王神仏姫仕模多同異有一二三四五六七八九十各位殿名人屋業家庁庫家郎";
     const NAME_ENDS: [char; 6] = ['子', '夫', '郎', '一', '生', '人'];
     let mut parts = hit.value().split(' ');
     let first = parts.next().and_then(|part| part.chars().next_back());
     let in_house = first.is_some_and(|c| "部課社店室局係長".contains(c)) && parts.next().is_some();
     let Some(last) = hit.value().chars().next_back() else { return false };
     let whole = hit.value().contains(' ') || hit.value().chars().count() > 2;
-    !in_house && (!ENDS.contains(last) || (whole && NAME_ENDS.contains(&last)))
-}
-
-/// What looks like an honorific goes on: 生活様式, どんな様子, くんれん, しっかりちゃんと.
-fn is_a_word(after: &str) -> bool {
-    let honorific = ["さん", "さま", "くん", "ちゃん", "様", "君", "氏"].into_iter();
-    let rest = honorific.filter_map(|honorific| after.strip_prefix(honorific)).next();
-    let Some(next) = rest.and_then(|rest| rest.chars().next()) else { return false };
-    match next {
-        'ぁ'..='ゖ' => {
-            let is_adverb = after.starts_with("ちゃんと");
-            is_adverb || !"はがをにへとのもやよね".contains(next)
-        }
-        '一'..='龥' | '々' => !"方宅宛邸".contains(next),
-        _ => false,
-    }
-}
-
-/// Kinship, animals and those who are somebody by their trade.
-fn is_in_hiragana(hit: &Hit) -> bool {
-    const OTHERS: [&str; 46] = [
-        "おか",
-        "かあ",
-        "とう",
-        "にい",
-        "ねえ",
-        "じい",
-        "ばあ",
-        "おじ",
-        "おば",
-        "みな",
-        "おく",
-        "きゃく",
-        "むすこ",
-        "むすめ",
-        "じょう",
-        "ぼっちゃ",
-        "いしゃ",
-        "まご",
-        "あか",
-        "わん",
-        "にゃん",
-        "うさぎ",
-        "くま",
-        "ねこ",
-        "いぬ",
-        "ぞう",
-        "さる",
-        "とり",
-        "まわり",
-        "かみ",
-        "ほとけ",
-        "つき",
-        "たく",
-        "やさん",
-        "だんな",
-        "よめ",
-        "どちら",
-        "どなた",
-        "おひ",
-        "くろう",
-        "つかれ",
-        "はなや",
-        "ほんや",
-        "さかなや",
-        "やお",
-        "ちび",
-    ];
-    !OTHERS.iter().any(|other| hit.value().contains(other))
+    !in_house && (!ROLE_ENDS.contains(last) || (whole && NAME_ENDS.contains(&last)))
 }

@@ -11,15 +11,9 @@ use super::table::{
 use super::tokens::{Class, Token};
 use crate::pii::finding::{Finding, Trust};
 use crate::pii::kind::Kind;
+use crate::pii::titles::{honorific, may_begin, title};
 use std::sync::LazyLock;
 
-/// What a name has behind it, and hardly anything else.
-const HONORIFICS: [&str; 8] = ["さん", "様", "さま", "くん", "ちゃん", "君", "氏", "殿"];
-/// The same of those who are called by what they are.
-const TITLES: [&str; 11] =
-    ["先生", "部長", "課長", "係長", "社長", "専務", "教授", "院長", "先輩", "主任", "店長"];
-/// What these begin with.
-const TITLE_HEADS: [char; 10] = ['先', '部', '課', '係', '社', '専', '教', '院', '主', '店'];
 /// Surnames of one kanji that say which one before a title: 前社長, 新部長.
 const WHICH: &str = "副前元現新旧女各両若大小総次全正准名本支分同当他先後上下中外内何皆";
 /// Who belongs to somebody.
@@ -73,7 +67,7 @@ static BESIDE: LazyLock<Words> = LazyLock::new(|| {
         "\
             ask asked asks tell told tells remind reminded thank met cc owner assignee reviewer \
             author approver attn email emailed invite invited between did does from with hi hey \
-            hello dear",
+            hello dear mum mom dad grandma grandpa granny nana auntie",
     )
 });
 /// What somebody does, behind his name at the beginning of a sentence.
@@ -143,46 +137,64 @@ pub(super) fn find(
     known.sort_unstable();
     let mut known = known.into_iter().peekable();
     let mut joined_to = None;
+    let mut sign = false;
     for (index, token) in tokens.iter().enumerate() {
+        // Kana are most of a text: what stands before them and what they are leaves nearly all.
+        let word = text.as_bytes().get(token.start..token.end).unwrap_or_default();
+        let is_behind_sign = std::mem::replace(&mut sign, is_sign(word));
         while known.next_if(|(_, end)| *end <= token.start).is_some() {}
         if known.peek().is_some_and(|(start, _)| *start < token.end) {
             joined_to = Some(index);
             continue;
         }
-        let end = match token.class {
+        let found = match token.class {
             Class::Latin => around.latin(index, joined_to),
-            Class::Kanji => around.kanji(index),
-            Class::Hiragana => around.kana(index),
-            Class::Katakana => around.katakana(index).or_else(|| around.kana(index)),
+            Class::Kanji => around.kanji(index).or_else(|| around.labelled(index)),
+            Class::Hiragana if is_behind_sign => around.kana(index).or_else(|| around.told(index)),
+            Class::Katakana => {
+                let honored = around.katakana(index).or_else(|| around.titled_katakana(index));
+                honored.or_else(|| around.keyed(index)).or_else(|| around.kana(index))
+            }
             _ => None,
         };
-        if let Some(end) = end {
-            let (start, kind, trust) = (token.start, Kind::Person, Trust::Guess);
+        let found = found.map(|end| (token.start, end));
+        let ends_here = || {
+            let start = if may_begin(word) { around.honored(index) } else { None }?;
+            let last = index.checked_sub(1).and_then(|last| tokens.get(last))?;
+            Some((start, last.end))
+        };
+        if let Some((start, end)) = found.or_else(ends_here) {
+            let (kind, trust) = (Kind::Person, Trust::Guess);
             findings.push(Finding { start, end, kind, trust });
             joined_to = Some(index);
         }
     }
 }
 
+/// の, は, ・.
+fn is_sign(word: &[u8]) -> bool {
+    matches!(word, [0xE3, 0x81, 0xAE | 0xAF] | [0xE3, 0x83, 0xBB])
+}
+
 /// A text's tokens.
-struct Around<'a> {
-    text: &'a str,
-    tokens: &'a [Token],
-    lexicon: &'a Lexicon,
+pub(super) struct Around<'a> {
+    pub(super) text: &'a str,
+    pub(super) tokens: &'a [Token],
+    pub(super) lexicon: &'a Lexicon,
 }
 
 impl<'a> Around<'a> {
     /// The token at an index, and so many before it.
-    fn back(&self, index: usize, count: usize) -> &'a str {
+    pub(super) fn back(&self, index: usize, count: usize) -> &'a str {
         let token = index.checked_sub(count).and_then(|index| self.tokens.get(index));
         token.and_then(|token| self.text.get(token.start..token.end)).unwrap_or_default()
     }
 
-    fn after(&self, end: usize) -> &'a str {
+    pub(super) fn after(&self, end: usize) -> &'a str {
         self.text.get(end..).unwrap_or_default()
     }
 
-    fn lists(&self, word: &str) -> Lists {
+    pub(super) fn lists(&self, word: &str) -> Lists {
         self.lexicon.lists(hash(word))
     }
 
@@ -195,7 +207,7 @@ impl<'a> Around<'a> {
         let capital = first.bytes().all(|byte| byte.is_ascii_uppercase());
         let is_kin = || self.is_kin(index);
         let after = self.after(token.end);
-        let honored = || is_honorific(after.trim_start());
+        let honored = || honorific(after.trim_start()).is_some() || is_honored_in_latin(after);
         if !is_plain || !(capital || is_kin()) {
             return None;
         }
@@ -271,7 +283,7 @@ impl<'a> Around<'a> {
             }
             Some(Class::Katakana) => false,
             _ => {
-                is_title(after)
+                title(after).is_some()
                     && !WHICH.contains(self.back(index, 0))
                     && self.lists(self.back(index, 0)) & SURNAME != 0
             }
@@ -322,7 +334,7 @@ impl<'a> Around<'a> {
     fn is_name_in_kana(&self, start: usize, end: usize) -> bool {
         let word = self.text.get(start..end).unwrap_or_default();
         let (count, after) = (word.chars().count(), self.after(end));
-        let honored = is_honorific(after);
+        let honored = honorific(after).is_some();
         let follows = honored || PARTICLES.iter().any(|particle| after.starts_with(particle));
         let long = count >= KANA_MIN && !WORDS_IN_KANA.has(word);
         let lists = self.lists(word);
@@ -331,16 +343,13 @@ impl<'a> Around<'a> {
     }
 }
 
-fn is_honorific(after: &str) -> bool {
-    // Asked of every word with a capital: in English nothing is compared.
-    let may_be = after.starts_with(|letter: char| !letter.is_ascii());
-    may_be && HONORIFICS.iter().any(|honorific| after.starts_with(honorific))
-}
-
-fn is_title(after: &str) -> bool {
-    // Asked of every kanji: one look at the next letter leaves nearly all of them.
-    let may_be = after.starts_with(|letter: char| TITLE_HEADS.contains(&letter));
-    may_be && TITLES.iter().any(|title| after.starts_with(title))
+/// Tominaga-san, in English or in romaji.
+fn is_honored_in_latin(after: &str) -> bool {
+    const HONORIFICS: [&str; 6] = ["san", "sama", "kun", "chan", "sensei", "senpai"];
+    let behind = after
+        .strip_prefix('-')
+        .and_then(|rest| HONORIFICS.iter().find_map(|honorific| rest.strip_prefix(honorific)));
+    behind.is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_alphanumeric()))
 }
 
 /// Another word with a capital, a name of several parts: `Marco Polo Airport`, `Desmond's`.
@@ -356,12 +365,13 @@ fn continues(after: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::super::Tagger;
 
-    fn names(text: &str) -> Vec<&str> {
+    pub(in crate::pii::tagger) fn names(text: &str) -> Vec<&str> {
         let mut findings = Vec::new();
         Tagger::new().find(text, "", &mut findings);
+        let findings = crate::pii::finding::resolve(findings);
         let persons = findings.iter().filter(|found| found.kind == super::Kind::Person);
         let mut names: Vec<_> = persons.map(|found| (found.start, found.end)).collect();
         names.sort_unstable();
@@ -374,6 +384,8 @@ mod tests {
         assert_eq!(names("my gf hannah is upset, what now"), ["hannah"]);
         assert_eq!(names("- [ ] fix the crash (owner: Wanda)"), ["Wanda"]);
         assert_eq!(names("親友のまさおと旅行に行く"), ["まさお"]);
+        assert_eq!(names("Kinou wa Wakatsuki-san to hanashita"), ["Wakatsuki"]);
+        assert_eq!(names("Mum Gemma says it is fine"), ["Gemma"]);
         assert_eq!(names("長女楓(平成二十年生)"), ["楓"]);
     }
 
@@ -383,9 +395,6 @@ mod tests {
             assert!(words.0.iter().all(|word| words.has(word) && word.len() < 32));
         }
         assert!(super::WHOSE.has("My") && !super::WHOSE.has("") && !super::WHOSE.has("m"));
-        for title in super::TITLES {
-            assert!(super::TITLE_HEADS.iter().any(|head| title.starts_with(*head)), "{title}");
-        }
     }
 
     #[test]

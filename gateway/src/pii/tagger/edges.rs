@@ -6,6 +6,7 @@ use super::lexicon::Lexicon;
 use super::table::{GIVEN, LATIN_SURNAME, ROMAJI, hash};
 use crate::pii::finding::Finding;
 use crate::pii::kind::Kind;
+use crate::pii::titles::honorific;
 
 /// Longer words before a dot are others in a list of things: スズキ・トヨタ.
 const PART_LETTERS_MAX: usize = 3;
@@ -23,6 +24,7 @@ pub(super) fn widen(text: &str, finding: &mut Finding, lexicon: &Lexicon) {
     let value = text.get(finding.start..finding.end).unwrap_or_default();
     let after = text.get(finding.end..).unwrap_or_default();
     let first = value.chars().next();
+    finding.start += particle(value, after, lexicon);
     if first.is_some_and(is_katakana) {
         finding.start -= joined(before);
     } else if first.is_some_and(|letter| letter.is_ascii_uppercase()) {
@@ -39,6 +41,15 @@ fn is_katakana(letter: char) -> bool {
 
 fn is_hiragana(letter: char) -> bool {
     matches!(letter, 'ぁ'..='ゖ')
+}
+
+/// Of はさおり before さん the particle is no part: bytes of it.
+fn particle(value: &str, after: &str, lexicon: &Lexicon) -> usize {
+    let is_given = |word: &str| lexicon.lists(hash(word)) & GIVEN != 0;
+    let rest = value.strip_prefix(['は', 'が', 'と', 'に', 'の', 'も']);
+    let is_kana = value.chars().all(is_hiragana);
+    let named = is_kana && rest.is_some_and(is_given) && !is_given(value);
+    if named && honorific(after).is_some() { 'は'.len_utf8() } else { 0 }
 }
 
 /// ド・ before ゴール: bytes of the short word and its dot.

@@ -13,6 +13,7 @@ mod called;
 mod edges;
 pub(in crate::pii) mod features;
 pub(in crate::pii) mod filter;
+mod honored;
 mod kana;
 pub(in crate::pii) mod lexicon;
 mod listed;
@@ -22,6 +23,7 @@ mod memory;
 pub(in crate::pii) mod model;
 mod not_addresses;
 mod not_names;
+mod roles;
 mod secrets;
 #[allow(dead_code, reason = "the build makes what this only looks up")]
 mod table;

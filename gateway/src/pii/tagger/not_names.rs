@@ -7,6 +7,7 @@ use super::table::{CITY, PLACE, hash};
 use super::things::is_thing;
 use crate::pii::finding::Finding;
 use crate::pii::kind::Kind;
+use crate::pii::titles::title_at_end;
 
 /// Around a name the line is looked at so far.
 const LINE_BYTES_MAX: usize = 160;
@@ -76,6 +77,18 @@ pub(super) fn trim(text: &str, finding: &mut Finding) {
     let value = text.get(finding.start..finding.end).unwrap_or_default();
     if value.starts_with(|c: char| c.is_ascii_uppercase()) && value.ends_with("'s") {
         finding.end -= "'s".len();
+    }
+    // 吉岡本部長: the model ends a name where a shorter title begins.
+    let after = text.get(finding.end..).unwrap_or_default();
+    let cut = [("本", "部長"), ("副", "部長"), ("副", "社長"), ("准", "教授")];
+    let is_cut = |(head, tail): &(&str, &str)| value.ends_with(head) && after.starts_with(tail);
+    if value.chars().count() > 2 && cut.iter().any(is_cut) {
+        finding.end -= '本'.len_utf8();
+        return;
+    }
+    let rest = title_at_end(value).and_then(|title| value.strip_suffix(title));
+    if let Some(rest) = rest.filter(|rest| rest.chars().count() > 1 && !rest.ends_with(' ')) {
+        finding.end = finding.start + rest.len();
     }
 }
 
