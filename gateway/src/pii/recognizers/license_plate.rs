@@ -20,12 +20,19 @@ const CALLED: &str = concat!(
     r"([A-Z0-9]{1,5}[ \-]?[A-Z0-9]{2,5})\b"
 );
 
+/// Britain's, behind what it is called there: `reg CF19 KTW`.
+const REGISTERED: &str = concat!(
+    r"(?i:\b(?:reg(?:istration)?|vehicle|VRM))(?i: ?(?:no\.?|number|plate|mark))?[ :.]{1,3}",
+    r"([A-Z]{2}[0-9]{2} ?[A-Z]{3})\b"
+);
+
 pub(super) fn add(all: &mut Recognizers) -> Result<(), regex::Error> {
     let digits = r"(?:[0-9・.]{1,2} ?-? ?[0-9・.]{1,2}|[0-9]\b)";
     let pattern = format!("(?:{PLACES}) ?[0-9][0-9A-Z]{{1,2}} ?[ぁ-んA-Z] ?{digits}");
     all.push(Box::new(Rule::own(Kind::LicensePlate, Trust::Proof, &pattern)?));
     let called = Rule::own(Kind::LicensePlate, Trust::Context, CALLED)?;
     all.push(Box::new(called.accept(is_plate)));
+    all.push(Box::new(Rule::own(Kind::LicensePlate, Trust::Context, REGISTERED)?));
     Ok(())
 }
 

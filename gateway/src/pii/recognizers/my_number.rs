@@ -15,6 +15,8 @@ const LABELLED: &str = concat!(
 /// The label may be the head of a column, or a column's name in a statement.
 const PLAIN: &str = r"[0-9]{12}";
 const HEAD_BYTES: usize = 240;
+/// Around a number others of its kind are looked for so far.
+const NEIGHBOURS_BYTES: usize = 60;
 
 pub(super) fn add(all: &mut Recognizers) -> Result<(), regex::Error> {
     all.push(Box::new(Rule::own(Kind::MyNumber, Trust::Context, LABELLED)?.accept(is_free)));
@@ -39,7 +41,32 @@ fn is_free(hit: &Hit) -> bool {
 /// Without a label the usual spelling in groups of four is asked for, and the check digit.
 fn is_grouped(hit: &Hit) -> bool {
     let grouped = hit.value().bytes().filter(|byte| *byte == b' ' || *byte == b'-').count() == 2;
-    grouped && hit.stands_alone() && !hit.is_called_otherwise() && passes_check(&hit.digits())
+    grouped
+        && hit.stands_alone()
+        && !hit.is_called_otherwise()
+        && passes_check(&hit.digits())
+        && !is_among_others(hit)
+}
+
+/// One in eleven numbers of this form passes the check: beside one that fails it is a number of
+/// the same other kind.
+fn is_among_others(hit: &Hit) -> bool {
+    let before = hit.text_before(NEIGHBOURS_BYTES).rsplit('\n').next().unwrap_or_default();
+    let after = hit.text_after(NEIGHBOURS_BYTES).split('\n').next().unwrap_or_default();
+    let words = |text: &'_ str| text.split([' ', ',', ';', '、', '(', ')', 'と']).any(fails_check);
+    words(before) || words(after)
+}
+
+/// dddd-dddd-dddd, and no My Number.
+fn fails_check(word: &str) -> bool {
+    let shape = |(at, byte): (usize, u8)| match at {
+        4 | 9 => byte == b'-',
+        _ => byte.is_ascii_digit(),
+    };
+    let digits = word.bytes().filter(u8::is_ascii_digit).map(|byte| byte - b'0');
+    word.len() == 14
+        && word.bytes().enumerate().all(shape)
+        && !passes_check(&digits.collect::<Vec<_>>())
 }
 
 fn passes_check(digits: &[u8]) -> bool {
@@ -59,6 +86,13 @@ fn passes_check(digits: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn a_number_among_others_of_its_form_is_of_their_kind() {
+        assert!(super::fails_check("1234-5678-9017"));
+        assert!(!super::fails_check("1234-5678-9018"));
+        assert!(!super::fails_check("12345678-9017"));
+    }
+
     #[test]
     fn the_check_digit_is_checked() {
         assert!(super::passes_check(&[1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 1, 8]));

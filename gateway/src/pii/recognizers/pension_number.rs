@@ -11,9 +11,18 @@ const LABELLED: &str = concat!(
     r"4}[ \-]?[0-9]{6})"
 );
 
+/// Behind the pension alone, in the form that its numbers have.
+const GROUPED: &str = r"(?:厚生|国民|基礎)年金[^0-9\n]{0,8}([0-9]{4}-[0-9]{6})";
+/// Lines of public offices are in that form, too.
+const LINES: [&str; 4] = ["0120", "0570", "0800", "0990"];
+
 pub(super) fn add(all: &mut Recognizers) -> Result<(), regex::Error> {
     all.push(Box::new(
         Rule::own(Kind::PensionNumber, Trust::Context, LABELLED)?.accept(|hit| hit.stands_alone()),
     ));
+    let grouped = Rule::own(Kind::PensionNumber, Trust::Context, GROUPED)?;
+    all.push(Box::new(grouped.accept(|hit| {
+        hit.stands_alone() && !LINES.iter().any(|line| hit.value().starts_with(line))
+    })));
     Ok(())
 }

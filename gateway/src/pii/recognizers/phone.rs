@@ -7,11 +7,11 @@ use crate::pii::finding::Trust;
 use crate::pii::kind::Kind;
 
 const NUMBER: &str =
-    r"(?:\+ ?|\()?[0-9](?:[ \-().]{0,2}[0-9]){6,14}(?: ?(?:x|ext\.? ?)[0-9]{1,5})?";
+    r"(?:\+ ?|\( ?)?[0-9](?:(?: [\-/] |[ \-().]{0,3})[0-9]){6,14}(?: ?(?:x|ext\.? ?)[0-9]{1,5})?";
 const LABELLED: &str = concat!(
     r"(?i)(?:電話|携帯|\btel\b|\bphone\b|\bmobile\b|\bcell\b|\bfax\b|ファックス|\bdesk\b|\b",
-    r"call\b)[^0-9+(\n]{0,16}(?:\n[^0-9+(\n]{0,4})?([+(]{0,2}[0-9](?:[ \-().]{0,2}",
-    r"[0-9]){6,14})"
+    r"call\b)[^0-9+(\n]{0,16}(?:\n[^0-9+(\n]{0,4})?",
+    r"([+(]{0,2}[0-9](?:(?: [\-/] |[ \-().]{0,2})[0-9]){6,14})"
 );
 /// Sent in pieces, one for each line.
 const SPLIT: &str = concat!(
@@ -168,16 +168,21 @@ fn is_american(digits: &[u8], value: &str, separated: bool, hit: &Hit) -> bool {
         return false;
     }
     let shaped = matches!(groups(value).as_slice(), [3, 3, 4] | [1, 3, 3, 4] | [6, 4] | [3, 7]);
+    // 200 - 300 - 4000 is a range as well.
+    let shaped = shaped && (!value.contains(" - ") || value.starts_with('('));
     (separated && shaped) || (!separated && is_called_phone(hit))
 }
 
 /// National spellings that hardly anything else has: Korea's 010-1234-5678, Britain's
-/// 07700 900123 and 020 7946 0018, Brazil's (11) 98765-4321.
+/// 07700 900123, 020 7946 0018 and 0161 496 0018, Brazil's (11) 98765-4321.
 fn is_from_abroad(digits: &[u8], value: &str) -> bool {
     let groups = groups(value);
     match (digits, groups.as_slice()) {
         ([0, 1, 0, ..], [3, 4, 4]) => value.contains('-'),
         ([0, 7, ..], [5, 6] | [5, 3, 3]) | ([0, 2, ..], [3, 4, 4]) => value.contains(' '),
+        // Of four digits the area codes of large cities have a 1 more.
+        ([0, 1, 1, ..] | [0, 1, _, 1, ..], [4, 3, 4]) => !value.contains('.'),
+        ([0, 1, ..], [5, 6] | [5, 3, 3]) => value.contains(' ') && digits.len() == 11,
         ([1..=9, _, 9, ..], [2, 5, 4]) => value.starts_with('('),
         _ => false,
     }
@@ -203,4 +208,31 @@ fn is_called_phone(hit: &Hit) -> bool {
     let before = small(hit.text_before(CONTEXT_BYTES * 2));
     let after = small(hit.text_after(CONTEXT_BYTES));
     WORDS.iter().any(|word| before.contains(word) || after.contains(word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::counting;
+    use super::add;
+
+    #[test]
+    fn spellings_with_blanks_and_of_britain_are_phones() {
+        let count = counting(add);
+        for phone in ["090 - 3117 - 2954", "03 / 6421 / 7765", "( 312 ) 555 - 0188"] {
+            assert_eq!(count(phone), 1, "{phone}");
+        }
+        for phone in ["0151 496 0330", "(0121) 496 0330", "0141-496-0330", "01632 960417"] {
+            assert_eq!(count(phone), 1, "{phone}");
+        }
+    }
+
+    #[test]
+    fn ranges_and_dates_are_no_phones() {
+        let count = counting(add);
+        for text in ["200 - 300 - 4000", "01 / 02 / 2024", "2019 - 2020", "0120 - 444 - 555"] {
+            assert_eq!(count(text), 0, "{text}");
+        }
+        assert_eq!(count("1 - 10 - 100 - 1000"), 0);
+        assert_eq!(count("0.1234 0.567"), 0);
+    }
 }

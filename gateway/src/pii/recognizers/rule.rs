@@ -78,7 +78,7 @@ impl<'a> Hit<'a> {
 
     /// Whether the line calls the number something that is nobody's.
     pub(super) fn is_called_otherwise(&self) -> bool {
-        const WORDS: [&str; 39] = [
+        const WORDS: [&str; 44] = [
             "注文番号",
             "注文no",
             "追跡番号",
@@ -104,6 +104,11 @@ impl<'a> Hit<'a> {
             "epoch",
             "円周率",
             "part number",
+            "part no",
+            "model",
+            "sku",
+            "型式",
+            "機種",
             "桁の数",
             "部品番号",
             "製造番号",
