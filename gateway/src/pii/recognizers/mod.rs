@@ -21,6 +21,7 @@ mod pension_number;
 mod person_column;
 mod person_introduced;
 mod person_labelled;
+mod person_mentioned;
 mod person_titled;
 mod phone;
 mod postal_code;
@@ -64,6 +65,7 @@ pub(super) fn all() -> Result<Recognizers, regex::Error> {
     person_column::add(&mut all)?;
     person_introduced::add(&mut all)?;
     person_labelled::add(&mut all)?;
+    person_mentioned::add(&mut all)?;
     person_titled::add(&mut all)?;
     residence_card::add(&mut all)?;
     pension_number::add(&mut all)?;

@@ -30,6 +30,9 @@ pub(super) fn widen(text: &str, finding: &mut Finding, lexicon: &Lexicon) {
     } else if first.is_some_and(|letter| letter.is_ascii_uppercase()) {
         finding.start -= capitals(before, value, lexicon);
     }
+    if after.starts_with('-') {
+        finding.end += second_part(value, after);
+    }
     if value.ends_with(is_hiragana) && after.starts_with(is_hiragana) {
         finding.end += missing(value, after, lexicon);
     }
@@ -81,6 +84,23 @@ fn capitals(before: &str, value: &str, lexicon: &Lexicon) -> usize {
     if alone && mixed && word > 2 && listed() { word + 1 } else { 0 }
 }
 
+/// Of Kim Soo-ah the model leaves the part in small letters: bytes of it and its hyphen.
+fn second_part(value: &str, after: &str) -> usize {
+    const SURNAMES: [&str; 24] = [
+        "Kim", "Lee", "Park", "Choi", "Jung", "Jeong", "Kang", "Cho", "Yoon", "Jang", "Lim", "Han",
+        "Oh", "Seo", "Shin", "Kwon", "Hwang", "Ahn", "Song", "Yoo", "Hong", "Moon", "Bae", "Yang",
+    ];
+    const OTHERS: [&str; 5] = ["like", "led", "based", "style", "run"];
+    let mut words = value.split(' ');
+    let is_korean = words.next().is_some_and(|word| SURNAMES.contains(&word));
+    let rest = after.get(1..).unwrap_or_default();
+    let small = rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_lowercase()).len();
+    let part = rest.get(..small).unwrap_or_default();
+    let ends = !rest.get(small..).unwrap_or_default().starts_with(char::is_alphanumeric);
+    let sized = (2..=6).contains(&small) && !OTHERS.contains(&part);
+    if is_korean && words.count() == 1 && ends && sized { 1 + small } else { 0 }
+}
+
 /// み behind なつ: bytes of the kana with which it is a listed name that ends there.
 fn missing(value: &str, after: &str, lexicon: &Lexicon) -> usize {
     let head = value.trim_end_matches(is_hiragana);
@@ -116,6 +136,8 @@ mod tests {
         assert_eq!(whole("ブドウジャム・ゴールさん", "ゴール"), "ゴール");
         assert_eq!(whole("氏名 NGUYEN Thi Mai、", "Thi Mai"), "NGUYEN Thi Mai");
         assert_eq!(whole("the CEO Thi Mai", "Thi Mai"), "Thi Mai");
+        assert_eq!(whole("Choi Yu-na will come", "Choi Yu"), "Choi Yu-na");
+        assert_eq!(whole("a Lee Evans-like joke", "Lee Evans"), "Lee Evans");
         assert_eq!(whole("桜井 なつみ、", "桜井 なつ"), "桜井 なつみ");
         assert_eq!(whole("桜井 なつにも、", "桜井 なつ"), "桜井 なつ");
     }

@@ -25,6 +25,7 @@ mod not_addresses;
 mod not_names;
 mod roles;
 mod secrets;
+mod speakers;
 #[allow(dead_code, reason = "the build makes what this only looks up")]
 mod table;
 mod things;
@@ -78,7 +79,7 @@ impl Tagger {
         let worths = self.worths(text, &tokens, &registers, realm);
         let labels = self.decode(&worths, &registers);
         let before = findings.len();
-        collect(&tokens, &labels, findings);
+        collect(text, &tokens, &labels, findings);
         for finding in findings.iter_mut().skip(before) {
             not_names::trim(text, finding);
             edges::widen(text, finding, &self.lexicon);
@@ -95,6 +96,7 @@ impl Tagger {
             index <= before || !(is_other() || is_nowhere())
         });
         called::find(text, &tokens, before, &self.lexicon, findings);
+        speakers::find(text, &self.lexicon, findings);
     }
 
     /// What each label of each token is worth: remembered, or worked out for the sentences that
@@ -294,7 +296,7 @@ fn is_numeral(letter: char) -> bool {
 }
 
 /// Words of labels, none of them in old dictionaries, that look like names in katakana.
-const LABELS_IN_KATAKANA: [&str; 16] = [
+const LABELS_IN_KATAKANA: [&str; 22] = [
     "マイナンバー",
     "フリガナ",
     "パスワード",
@@ -311,10 +313,22 @@ const LABELS_IN_KATAKANA: [&str; 16] = [
     "クレカ",
     "サイト",
     "アプリ",
+    "マイナ",
+    "マイナカード",
+    "ケアプラン",
+    "ケアマネ",
+    "デイサービス",
+    "サブスク",
 ];
 
+/// Whether a cell of a table ends between a name and a token.
+fn crosses(text: &str, name: &Finding, token: &Token) -> bool {
+    let between = || text.get(name.end..token.start).unwrap_or_default();
+    name.kind == Kind::Person && token.spaced && between().contains('\t')
+}
+
 /// Joins labelled tokens to findings.
-fn collect(tokens: &[Token], labels: &[u8], findings: &mut Vec<Finding>) {
+fn collect(text: &str, tokens: &[Token], labels: &[u8], findings: &mut Vec<Finding>) {
     let mut open: Option<Finding> = None;
     for (token, label) in tokens.iter().zip(labels) {
         let label = usize::from(*label);
@@ -328,7 +342,9 @@ fn collect(tokens: &[Token], labels: &[u8], findings: &mut Vec<Finding>) {
         };
         let goes_on = label == PERSON_GOES_ON || label == ADDRESS_GOES_ON;
         match (&mut open, kind) {
-            (Some(finding), Some(kind)) if goes_on && finding.kind == kind => {
+            (Some(finding), Some(kind))
+                if goes_on && finding.kind == kind && !crosses(text, finding, token) =>
+            {
                 finding.end = token.end;
             }
             _ => {

@@ -26,36 +26,59 @@ pub(super) fn is_nobody(text: &str, finding: &Finding, lexicon: &Lexicon) -> boo
         || is_thing((place.before, place.value, place.after), lexicon)
 }
 
+/// What a name has before it and is no part of it; each ends with a blank.
+const LABELS: [&str; 46] = [
+    "surname ",
+    "given name ",
+    "first name ",
+    "last name ",
+    "family name ",
+    "full name ",
+    "name ",
+    "氏名 ",
+    "名前 ",
+    "姓 ",
+    "名 ",
+    "父 ",
+    "母 ",
+    "夫 ",
+    "妻 ",
+    "兄 ",
+    "姉 ",
+    "弟 ",
+    "妹 ",
+    "祖父 ",
+    "祖母 ",
+    "長男 ",
+    "長女 ",
+    "拝啓 ",
+    "謹啓 ",
+    "前略 ",
+    // Greetings and titles of other languages, and of Japanese in Latin letters.
+    "konnichiwa, ",
+    "konbanwa, ",
+    "ohayou, ",
+    "ciao ",
+    "caro ",
+    "cara ",
+    "liebe ",
+    "lieber ",
+    "hallo ",
+    "querido ",
+    "querida ",
+    "estimado ",
+    "bonjour ",
+    "cher ",
+    "chère ",
+    "frau ",
+    "herr ",
+    "madame ",
+    "monsieur ",
+    "señor ",
+];
+
 /// A name without the label before it: `Surname SASAKI`, `父 渉`, `05 実`.
 pub(super) fn trim(text: &str, finding: &mut Finding) {
-    const LABELS: [&str; 26] = [
-        "surname ",
-        "given name ",
-        "first name ",
-        "last name ",
-        "family name ",
-        "full name ",
-        "name ",
-        "氏名 ",
-        "名前 ",
-        "姓 ",
-        "名 ",
-        "父 ",
-        "母 ",
-        "夫 ",
-        "妻 ",
-        "兄 ",
-        "姉 ",
-        "弟 ",
-        "妹 ",
-        "祖父 ",
-        "祖母 ",
-        "長男 ",
-        "長女 ",
-        "拝啓 ",
-        "謹啓 ",
-        "前略 ",
-    ];
     // Of 明日渡部様 the day is no part; 明日香 and 今日子 are names.
     const DAYS: [&str; 6] = ["明日", "昨日", "今日", "本日", "先日", "明後日"];
     if finding.kind != Kind::Person {
@@ -84,6 +107,12 @@ pub(super) fn trim(text: &str, finding: &mut Finding) {
     let is_cut = |(head, tail): &(&str, &str)| value.ends_with(head) && after.starts_with(tail);
     if value.chars().count() > 2 && cut.iter().any(is_cut) {
         finding.end -= '本'.len_utf8();
+        return;
+    }
+    // What a chat asks for behind a name is no part of it.
+    let asked = [" pls", " plz", " please", " thx"].iter().find_map(|end| value.strip_suffix(end));
+    if let Some(name) = asked {
+        finding.end = finding.start + name.len();
         return;
     }
     let rest = title_at_end(value).and_then(|title| value.strip_suffix(title));
@@ -163,9 +192,33 @@ fn is_date(place: &Place) -> bool {
     leads || (whole && numbered) || (is_month && place.after.starts_with(super::is_numeral))
 }
 
-/// What is written with a capital in other languages.
+/// What is written with a capital in other languages, in romaji or in code.
 fn is_pronoun(place: &Place) -> bool {
-    ["Sie", "Ihnen", "Ihr", "Ihre", "Ihren", "Usted", "Vous", "Lei"].contains(&place.value)
+    const WORDS: [&str; 22] = [
+        "Sie",
+        "Ihnen",
+        "Ihr",
+        "Ihre",
+        "Ihren",
+        "Usted",
+        "Vous",
+        "Lei",
+        "Date",
+        "DateTime",
+        "Ashita",
+        "Kinou",
+        "Kyou",
+        "Konnichiwa",
+        "Arigatou",
+        "Sumimasen",
+        "明日",
+        "昨日",
+        "今日",
+        "本日",
+        "先日",
+        "明後日",
+    ];
+    WORDS.contains(&place.value)
 }
 
 /// 二名, 三人.
