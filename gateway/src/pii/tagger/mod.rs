@@ -9,6 +9,7 @@ macro_rules! made {
     };
 }
 
+mod address_parts;
 mod called;
 mod edges;
 pub(in crate::pii) mod features;

@@ -2,6 +2,7 @@
 //! number without its kanji numeral, a verb behind it, the next sentence; and what is none. It must
 //! never drop what has the words of an address.
 
+use super::address_parts::{self, Part};
 use super::is_numeral;
 use crate::pii::finding::Finding;
 use crate::pii::kind::Kind;
@@ -23,8 +24,30 @@ pub(super) fn part(text: &str, from: usize, findings: &mut Vec<Finding>) {
             finding.end = finding.start + first;
         }
         set_edges(text, finding);
+        more.extend(part_off(text, finding));
     }
     findings.extend(more);
+}
+
+/// Ends an address before what is none of it, or behind what is of it, too; what else was in it.
+fn part_off(text: &str, finding: &mut Finding) -> Option<Finding> {
+    let start = finding.start;
+    let value = text.get(start..finding.end).unwrap_or_default();
+    let Some(part) = address_parts::cut(value) else {
+        let after = text.get(finding.end..).unwrap_or_default();
+        finding.end += address_parts::missing(value, after);
+        return None;
+    };
+    let end = finding.end;
+    let (first, other) = match part {
+        Part::End(first) => (first, None),
+        Part::Next(first, next) => (first, Some(Finding { start: start + next, end, ..*finding })),
+        Part::Person(first, from, to) => {
+            (first, Some(address_parts::person(start + from, start + to)))
+        }
+    };
+    finding.end = start + first;
+    other
 }
 
 /// Where the first of two addresses ends and the second begins: `…5-12から神奈川県…`, `…Flat 2,
@@ -98,7 +121,7 @@ pub(super) fn is_nowhere(text: &str, finding: &Finding) -> bool {
         return false;
     }
     let value = text.get(finding.start..finding.end).unwrap_or_default();
-    is_identifier(text, finding.start, value) || is_sentence(value)
+    is_identifier(text, finding.start, value) || is_sentence(value) || address_parts::is_none(value)
 }
 
 fn is_identifier(text: &str, start: usize, value: &str) -> bool {
