@@ -67,7 +67,7 @@ static BESIDE: LazyLock<Words> = LazyLock::new(|| {
         "\
             ask asked asks tell told tells remind reminded thank met cc owner assignee reviewer \
             author approver attn email emailed invite invited between did does from with hi hey \
-            hello dear mum mom dad grandma grandpa granny nana auntie",
+            hello dear g'day mum mom dad grandma grandpa nana auntie",
     )
 });
 /// What somebody does, behind his name at the beginning of a sentence.
@@ -79,7 +79,7 @@ static DOES: LazyLock<Words> = LazyLock::new(|| {
     )
 });
 /// Given names that are towns, countries, months, words, languages or products as well.
-static OTHERS: LazyLock<Words> = LazyLock::new(|| {
+pub(super) static OTHERS: LazyLock<Words> = LazyLock::new(|| {
     Words::of(
         "\
             ada adelaide alabama alexa alexandria alsace amber america angel april arabia \
@@ -101,20 +101,20 @@ static OTHERS: LazyLock<Words> = LazyLock::new(|| {
 });
 
 /// Words in small letters, in their order: each word of a text is looked for in some of them.
-struct Words(Vec<&'static str>);
+pub(super) struct Words(Vec<&'static str>);
 
 /// No word of these lists is longer.
 const WORD_BYTES_MAX: usize = 32;
 
 impl Words {
-    fn of(list: &'static str) -> Self {
+    pub(super) fn of(list: &'static str) -> Self {
         let mut words: Vec<&str> = list.split_ascii_whitespace().collect();
         words.sort_unstable();
         Self(words)
     }
 
     /// Whether a word is one of them, in either case.
-    fn has(&self, word: &str) -> bool {
+    pub(super) fn has(&self, word: &str) -> bool {
         let mut letters = [0; WORD_BYTES_MAX];
         let Some(small) = letters.get_mut(..word.len()) else { return false };
         small.copy_from_slice(word.as_bytes());

@@ -31,6 +31,7 @@ mod speakers;
 mod table;
 mod things;
 pub(in crate::pii) mod tokens;
+mod towns;
 
 use features::{Features, NARRATIVE, Register, registers};
 use lexicon::Lexicon;

@@ -5,6 +5,7 @@
 use super::lexicon::Lexicon;
 use super::table::{CITY, PLACE, hash};
 use super::things::is_thing;
+use super::towns;
 use crate::pii::finding::Finding;
 use crate::pii::kind::Kind;
 use crate::pii::titles::title_at_end;
@@ -23,6 +24,8 @@ pub(super) fn is_nobody(text: &str, finding: &Finding, lexicon: &Lexicon) -> boo
         || is_pronoun(&place)
         || is_count(&place)
         || is_town(&place, lexicon)
+        || is_dish(&place)
+        || towns::is_town((place.before, place.value, place.after), lexicon)
         || is_thing((place.before, place.value, place.after), lexicon)
 }
 
@@ -88,7 +91,9 @@ pub(super) fn trim(text: &str, finding: &mut Finding) {
     let begins = |label: &&str| {
         value.get(..label.len()).is_some_and(|head| head.eq_ignore_ascii_case(label))
     };
-    let label = LABELS.iter().find(|label| begins(label)).map_or(0, |label| label.len());
+    // Each of them ends with a blank.
+    let mut labels = LABELS.iter().filter(|_| value.contains(' '));
+    let label = labels.find(|label| begins(label)).map_or(0, |label| label.len());
     let is_day = |day: &str| {
         let rest = value.strip_prefix(day);
         rest.is_some_and(|rest| rest.chars().count() > 1 && !rest.starts_with(['香', '子', '美']))
@@ -105,13 +110,15 @@ pub(super) fn trim(text: &str, finding: &mut Finding) {
     let after = text.get(finding.end..).unwrap_or_default();
     let cut = [("本", "部長"), ("副", "部長"), ("副", "社長"), ("准", "教授")];
     let is_cut = |(head, tail): &(&str, &str)| value.ends_with(head) && after.starts_with(tail);
-    if value.chars().count() > 2 && cut.iter().any(is_cut) {
+    let may_be = after.starts_with(['部', '社', '教']) && value.chars().count() > 2;
+    if may_be && cut.iter().any(is_cut) {
         finding.end -= '本'.len_utf8();
         return;
     }
     // What a chat asks for behind a name is no part of it.
+    let may_ask = value.ends_with(['s', 'z', 'e', 'x']);
     let asked = [" pls", " plz", " please", " thx"].iter().find_map(|end| value.strip_suffix(end));
-    if let Some(name) = asked {
+    if let Some(name) = asked.filter(|_| may_ask) {
         finding.end = finding.start + name.len();
         return;
     }
@@ -219,6 +226,14 @@ fn is_pronoun(place: &Place) -> bool {
         "明後日",
     ];
     WORDS.contains(&place.value)
+}
+
+/// Caesar salad, Waldorf salad: one word before what is eaten.
+fn is_dish(place: &Place) -> bool {
+    const DISHES: [&str; 8] =
+        [" salad", " dressing", " sauce", " apple", " pie", " steak", " cake", " sandwich"];
+    let one = place.value.is_ascii() && !place.value.contains(' ');
+    one && DISHES.iter().any(|dish| place.after.starts_with(dish))
 }
 
 /// 二名, 三人.

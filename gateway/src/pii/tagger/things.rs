@@ -24,7 +24,47 @@ const HONORIFICS: [&str; 10] =
 /// Whether a name is a thing by itself or by what stands around it in its line.
 pub(super) fn is_thing((before, value, after): (&str, &str, &str), lexicon: &Lexicon) -> bool {
     let honored = HONORIFICS.iter().any(|honorific| after.trim_start().starts_with(honorific));
-    !honored && (is_compound(value, lexicon) || is_among_things((before, value, after), lexicon))
+    let place = (before, value, after);
+    !honored
+        && (is_compound(value, lexicon)
+            || is_among_things(place, lexicon)
+            || is_landscape(value, after)
+            || is_letter(place))
+}
+
+/// 小川が流れる, 石橋を渡る.
+fn is_landscape(value: &str, after: &str) -> bool {
+    const LANDSCAPES: [&str; 14] = [
+        "小川", "石橋", "大橋", "古川", "大川", "森", "林", "原", "谷", "岡", "沢", "滝", "泉",
+        "大木",
+    ];
+    const VERBS: [&str; 16] = [
+        "が流れ",
+        "が広が",
+        "が見え",
+        "がそび",
+        "が続",
+        "を渡",
+        "を抜け",
+        "を歩",
+        "を登",
+        "を下",
+        "を越え",
+        "を流れ",
+        "に架か",
+        "のせせらぎ",
+        "の流れ",
+        "のほとり",
+    ];
+    LANDSCAPES.contains(&value) && VERBS.iter().any(|verb| after.starts_with(verb))
+}
+
+/// 原、谷、岡などの漢字: one kanji that is spoken of as such.
+fn is_letter((before, value, after): (&str, &str, &str)) -> bool {
+    let one = value.len() == '谷'.len_utf8();
+    let listed = || before.ends_with(['、', '「', '・']) || after.starts_with(['、', '」', '・']);
+    let speaks = |text: &str| ["漢字", "部首", "文字", "画数"].iter().any(|w| text.contains(w));
+    one && listed() && (speaks(before) || speaks(after))
 }
 
 /// シニアエンジニア, スケジュールボード: two nouns, one of which is nobody's name.
@@ -104,6 +144,10 @@ mod tests {
         assert!(!is("", "シニアエンジニア", "さん"));
         assert!(!is("", "ブラウンジョンソン", ""));
         assert!(is("大豆、", "小豆", "、黒豆の栄養"));
+        assert!(is("庭に", "小川", "が流れている"));
+        assert!(!is("昨日", "小川", "が来た"));
+        assert!(is("森、", "岡", "などの漢字の意味"));
+        assert!(!is("森、", "岡", "の両名"));
         assert!(is("", "本町", "、大手町、栄町という地名"));
         assert!(!is("部長、", "平野", "、課長が参加"));
         assert!(!is("佐藤、", "平野", "、鈴木が参加"));
