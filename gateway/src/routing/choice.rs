@@ -2,9 +2,7 @@
 //! It never returns a candidate that breaks a hard limit, whatever the preferences say.
 
 use super::features::Features;
-use super::language::Language;
 use super::reason::{Reason, Why};
-use super::task::Task;
 use schemas::catalogue::{Capability, Tier};
 use schemas::money::MicroUsd;
 
@@ -252,18 +250,19 @@ fn anchor(
     let first =
         |is: &dyn Fn(&Candidate) -> bool| ordered.iter().copied().find(|at| is(&candidates[*at]));
     let ready = |c: &Candidate| c.local && c.expected_wait_ms <= settings.local_wait_ms_max;
-    let shopping = features.task == Task::Ecommerce && features.language == Language::Japanese;
+    let shopping = features.is_japanese_shopping() && settings.shopping_goes_local;
     if let (true, Some(at)) = (preferences.prefer_local, first(&ready)) {
         return Some((at, Why::PreferLocal));
     }
     if let Some(at) = better_than_disliked(features, candidates, ordered) {
         return Some((at, Why::Escalated));
     }
-    if let (true, Some(at)) = (shopping && settings.shopping_goes_local, first(&ready)) {
-        return Some((at, Why::LocalShopping));
-    }
+    // One short turn about a price is no reason to leave the model that knows the conversation.
     if let Some(at) = first(&|candidate| candidate.pinned) {
         return Some((at, Why::Pinned));
+    }
+    if let (true, Some(at)) = (shopping, first(&ready)) {
+        return Some((at, Why::LocalShopping));
     }
     if let (true, Some(at)) = (features.unsure, first(&|candidate| candidate.default)) {
         return Some((at, Why::Unsure));

@@ -13,6 +13,10 @@ use schemas::openai::{ChatRequest, Content, Message};
 /// Below this the prompt says too little to judge it.
 const SIGNAL_LETTERS_MIN: usize = 2;
 
+/// Japanese shopping is what the local model is for, and it falls far behind in everything else: a
+/// guess that is less sure than this is not sent to it. A chance, 0 to 1.
+const SHOPPING_CHANCE_MIN: f32 = 0.4;
+
 /// Signs, kana and kanji begin here: Japanese without them is written in Latin letters.
 const FIRST_IN_EAST_ASIA: char = '\u{2E80}';
 
@@ -52,6 +56,17 @@ pub struct Features {
     pub unsure: bool,
 }
 
+impl Features {
+    /// Whether it is surely enough a request of the kind that the local model is for.
+    pub(super) fn is_japanese_shopping(&self) -> bool {
+        is_japanese_shopping(self.language, (self.task, self.task_confidence))
+    }
+}
+
+fn is_japanese_shopping(language: Language, (task, chance): (Task, f32)) -> bool {
+    language == Language::Japanese && task == Task::Ecommerce && chance >= SHOPPING_CHANCE_MIN
+}
+
 /// Reads a request. `account_locale` (such as `ja-JP`) decides what letters alone cannot.
 pub fn features(request: &ChatRequest, account_locale: Option<&str>) -> Features {
     let mut prompt = Prompt::of(request);
@@ -64,6 +79,7 @@ pub fn features(request: &ChatRequest, account_locale: Option<&str>) -> Features
     let (task, task_confidence) =
         task::most_likely(&reading.chances, (language, is_latin), language_confidence);
     let difficulty = reading.difficulty;
+    let at_home = is_japanese_shopping(language, (task, task_confidence));
     let letters = prompt.text.chars().filter(|letter| letter.is_alphanumeric());
     Features {
         language,
@@ -71,7 +87,7 @@ pub fn features(request: &ChatRequest, account_locale: Option<&str>) -> Features
         task,
         task_confidence,
         difficulty,
-        quality: TierQuality::from_difficulty(difficulty, language, task),
+        quality: TierQuality::from_difficulty(difficulty, at_home),
         prompt_tokens_estimate: tokens::estimate(request),
         answer_tokens_max: request.answer_tokens_max(),
         needs: needs(request),

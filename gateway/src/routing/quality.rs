@@ -1,8 +1,6 @@
 //! How good an answer each tier is expected to give: from the difficulty of a prompt. It knows the
 //! tiers and the local model, never single vendors.
 
-use super::language::Language;
-use super::task::Task;
 use schemas::catalogue::Tier;
 
 /// Expected quality of an answer, 0 to 1. A higher tier is never worse than a lower one.
@@ -29,12 +27,11 @@ impl TierQuality {
         }
     }
 
-    /// From the difficulty, 0 to 1.
-    pub(super) fn from_difficulty(difficulty: f32, language: Language, task: Task) -> Self {
+    /// From the difficulty, 0 to 1. `at_home`: the local model is asked for what it is for.
+    pub(super) fn from_difficulty(difficulty: f32, at_home: bool) -> Self {
         let premium = PREMIUM_AT_EASIEST - PREMIUM_LOSS * difficulty;
         let gain = GAIN_AT_EASIEST + GAIN_MORE * difficulty;
         let economy = premium - gain;
-        let at_home = language == Language::Japanese && task == Task::Ecommerce;
         let local = economy * if at_home { LOCAL_AT_HOME } else { LOCAL_ELSEWHERE };
         Self { local, economy, standard: economy + gain * STANDARD_SHARE, premium }
     }

@@ -192,6 +192,28 @@ fn a_pinned_model_keeps_its_conversation() {
 }
 
 #[test]
+fn what_is_hardly_shopping_does_not_go_to_the_local_model() {
+    let mut features = read("楽天で母の日に喜ばれるギフトを5000円以内で教えて");
+    let first = |features: &Features, candidates: &[Candidate]| {
+        let choice = choose(features, &Preferences::default(), candidates, &settings()).unwrap();
+        (candidates[choice.ordered[0]].local, choice.reason)
+    };
+    assert!(first(&features, &catalogue()).0);
+    features.task_confidence = 0.35;
+    let (is_local, reason) = first(&features, &catalogue());
+    assert!(!is_local && reason.contains("task=ecommerce"), "only who answers changes: {reason}");
+}
+
+#[test]
+fn a_turn_about_shopping_stays_with_the_model_of_its_conversation() {
+    let mut candidates = catalogue();
+    candidates[3].pinned = true;
+    let features = read("送料無料のコーヒーメーカーを楽天で探して");
+    let choice = choose(&features, &Preferences::default(), &candidates, &settings()).unwrap();
+    assert_eq!(choice.ordered[0], 3, "{}", choice.reason);
+}
+
+#[test]
 fn a_discontented_user_gets_a_better_model_if_there_is_one() {
     let mut candidates = catalogue();
     candidates[0].disliked = true;
