@@ -125,6 +125,18 @@ pub(super) fn known_levels(weights: &Weights, word: &[char]) -> impl Iterator<It
     weights.known_levels(whole(&spaced(word), Script::Latin))
 }
 
+/// The words of a text that a language written in Latin letters knows at least so well.
+pub(super) fn words_at_level(
+    text: &str,
+    (column, level_min): (usize, u8),
+) -> impl Iterator<Item = Vec<char>> {
+    let is_known = move |word: &Vec<char>| {
+        let is = |(known, level): (usize, u8)| known == column && level >= level_min;
+        weights().is_some_and(|weights| known_levels(weights, word).any(is))
+    };
+    words(text, Script::Latin).into_iter().filter(is_known)
+}
+
 /// Adds what is known of a word, or of the words that Chinese characters may be.
 fn add_known(weights: &Weights, word: &[char], script: Script, known: &mut [f32]) {
     if script != Script::Han {

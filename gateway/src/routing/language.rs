@@ -3,6 +3,7 @@
 
 use super::grams::{self, Script};
 use super::prompt::Prompt;
+use super::quotation::{self, Kind, Split};
 
 /// The languages told apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -133,14 +134,89 @@ const LOCALE_WEIGHT: f32 = 10.0;
 /// Beyond this many Chinese characters, Japanese would have shown kana.
 const HAN_WITHOUT_KANA_MAX: u32 = 10;
 
-/// The language of a prompt and how sure that is, 0 to 1.
+/// A question counts as one in another language than the text that it shows when it is as sure.
+const ASKED_SURE: f32 = 0.98;
+/// And when it is so long, in words, where marks tell it from what it shows, and where none do.
+const ASKED_WORDS_MIN: u32 = 3;
+const ASKED_WORDS_OF_LINE_MIN: u32 = 4;
+/// Few Japanese or Chinese characters already say what is asked: "訳して".
+const ASKED_EAST_MIN: u32 = 4;
+/// Without marks, the question is so much shorter than what it shows.
+const SHOWN_TIMES_MIN: u32 = 2;
+/// Names and titles are in Latin letters in every language; words that are so frequent, in steps of
+/// a known word's level, are in sentences.
+const FREQUENT_LEVEL_MIN: u8 = 4;
+/// So many of them make a question, where marks tell it from what it shows, and where none do.
+const FREQUENT_WORDS_MARKED_MIN: usize = 1;
+const FREQUENT_WORDS_MIN: usize = 2;
+
+/// The language of a prompt and how sure that is, 0 to 1: of what is asked, where a text in another
+/// language is shown.
 pub(super) fn detect(prompt: &Prompt, locale: Option<&str>) -> (Language, f32) {
-    let found = by_script(&prompt.prose, locale);
-    if found.0 != Language::Undetermined {
-        return found;
+    let whole = by_script(&prompt.prose, locale);
+    if whole.0 == Language::Undetermined {
+        let (language, confidence) = by_script(&prompt.text, locale);
+        return (language, confidence * 0.8);
     }
-    let (language, confidence) = by_script(&prompt.text, locale);
-    (language, confidence * 0.8)
+    let asked = |split: &Split| asked(split, whole.0, locale);
+    let beside_code = prompt.beside_code.as_ref().and_then(asked);
+    let found = beside_code.or_else(|| quotation::splits(&prompt.prose).find_map(|s| asked(&s)));
+    found.unwrap_or(whole)
+}
+
+/// The language of what is asked, where what is shown alone made the whole another one.
+fn asked(split: &Split, whole: Language, locale: Option<&str>) -> Option<(Language, f32)> {
+    let scripts = Scripts::of(&split.asked);
+    let words = scripts.words();
+    let (says_enough, frequent_min) = match split.kind {
+        Kind::Marks => (words >= ASKED_WORDS_MIN, FREQUENT_WORDS_MARKED_MIN),
+        Kind::Sentence => (words >= ASKED_WORDS_MIN, FREQUENT_WORDS_MIN),
+        Kind::Lines => {
+            (words >= ASKED_WORDS_OF_LINE_MIN && is_shorter(words, split), FREQUENT_WORDS_MIN)
+        }
+    };
+    if !says_enough {
+        return None;
+    }
+    let (language, confidence) = by_script(&split.asked, locale);
+    let is_sure = confidence >= ASKED_SURE && language != whole;
+    let is_sentence = || match grams::latin_column(language) {
+        _ if scripts.kana + scripts.han >= ASKED_EAST_MIN => true,
+        Some(column) => grams::words_at_level(&split.asked, (column, FREQUENT_LEVEL_MIN))
+            .nth(frequent_min - 1)
+            .is_some(),
+        None => true,
+    };
+    let shows = || by_script(&split.shown, locale).0 == whole;
+    (is_sure && is_sentence() && shows()).then_some((language, confidence))
+}
+
+/// Whether the question is much shorter than what it shows, and that asks nothing itself.
+fn is_shorter(words: u32, split: &Split) -> bool {
+    let shown = Scripts::of(&split.shown).words();
+    words * SHOWN_TIMES_MIN <= shown && !asks_in_japanese(&split.shown)
+}
+
+/// Endings of a Japanese sentence that asks for something.
+const ASKING: [&str; 9] =
+    ["て", "ください", "下さい", "か", "は", "ほしい", "たい", "願い", "頼む"];
+
+fn asks_in_japanese(text: &str) -> bool {
+    let text = text.trim_end_matches(|letter: char| !letter.is_alphanumeric());
+    ASKING.iter().any(|ending| text.ends_with(ending))
+}
+
+impl Scripts {
+    /// How much is said, in words.
+    fn words(&self) -> u32 {
+        let others = self.cyrillic + self.arabic + self.hebrew + self.devanagari + self.greek;
+        self.latin.div_ceil(LETTERS_PER_WORD)
+            + self.kana
+            + self.han
+            + self.hangul
+            + self.thai
+            + others.div_ceil(LETTERS_PER_WORD)
+    }
 }
 
 fn by_script(text: &str, locale: Option<&str>) -> (Language, f32) {

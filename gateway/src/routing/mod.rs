@@ -8,6 +8,7 @@ mod language;
 mod model;
 mod prompt;
 mod quality;
+mod quotation;
 mod reason;
 mod repair;
 mod shape;

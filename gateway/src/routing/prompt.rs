@@ -1,6 +1,7 @@
 //! The text that a request is judged by: the last user message, with earlier ones where it is too
 //! short to stand alone, split into prose and code. It never looks at more than a bounded piece.
 
+use super::quotation::{Kind, Split};
 use super::shape::LENGTH_CHARS_MAX;
 use super::tokens;
 use super::words::fold;
@@ -10,7 +11,7 @@ use schemas::openai::{ChatRequest, Message, Role};
 pub(super) const PROMPT_CHARS_MAX: usize = 2_000;
 /// Below this a message ("go on", "続けて") is read together with the ones before it. In tokens, since
 /// few Japanese characters already say much.
-const STANDS_ALONE_TOKENS_MIN: f64 = 6.0;
+const STANDS_ALONE_TOKENS_MIN: f64 = 8.0;
 /// How many earlier user messages are taken along.
 const EARLIER_MESSAGES_MAX: usize = 3;
 
@@ -22,6 +23,8 @@ pub(super) struct Prompt {
     pub(super) folded: Vec<char>,
     /// The same without code.
     pub(super) prose: String,
+    /// What stands beside code, and the comments in it, where there are both.
+    pub(super) beside_code: Option<Split>,
     /// Whether there was code in a fence, or lines that only code has.
     pub(super) has_code: bool,
     /// How long the whole text is, up to a bound.
@@ -52,8 +55,8 @@ impl Prompt {
         let chars = text.chars().take(LENGTH_CHARS_MAX).count();
         let text = head_and_tail(&text, PROMPT_CHARS_MAX);
         let folded = text.chars().map(fold).collect();
-        let (prose, has_code) = without_code(&text);
-        Self { text, folded, prose, has_code, chars }
+        let (prose, beside_code, has_code) = without_code(&text);
+        Self { text, folded, prose, beside_code, has_code, chars }
     }
 }
 
@@ -96,8 +99,9 @@ fn head_and_tail(text: &str, chars_max: usize) -> String {
 }
 
 /// The text without fenced code and without lines that look like code; comments in code are prose.
-fn without_code(text: &str) -> (String, bool) {
+fn without_code(text: &str) -> (String, Option<Split>, bool) {
     let mut prose = String::with_capacity(text.len());
+    let mut split = Split::new("", "", Kind::Marks);
     let mut fenced = false;
     let mut has_code = false;
     for line in text.split('\n') {
@@ -105,15 +109,18 @@ fn without_code(text: &str) -> (String, bool) {
         let code = is_code(line);
         has_code |= is_fence || code;
         fenced ^= is_fence;
-        let kept = match (is_fence, fenced || code) {
-            (true, _) => "",
-            (false, true) => comment(line).unwrap_or_default(),
-            (false, false) => line,
+        let (kept, part) = match (is_fence, fenced || code) {
+            (true, _) => continue,
+            (false, true) => (comment(line).unwrap_or_default(), &mut split.shown),
+            (false, false) => (line, &mut split.asked),
         };
-        prose.push_str(kept);
-        prose.push('\n');
+        for text in [&mut prose, part] {
+            text.push_str(kept);
+            text.push('\n');
+        }
     }
-    (prose, has_code)
+    let has_both = [&split.asked, &split.shown].iter().all(|part| !part.trim().is_empty());
+    (prose, has_both.then_some(split), has_code)
 }
 
 /// What stands behind a comment's mark, or a line that is only words, as in a documentation string.

@@ -27,6 +27,42 @@ fn languages() {
 }
 
 #[test]
+fn the_language_is_that_of_the_question() {
+    let long = "The council met twice to speak about the new bridge and its costs. ".repeat(20);
+    for (text, tag) in [
+        ("Please put this into English:\n本日の配送は雪のため遅れております。", "en"),
+        ("What does 懐かしい mean?", "en"),
+        ("What is the tone here? „Das hätten Sie mir auch sagen können.“", "en"),
+        ("Shorten this note for me\n明日の打ち合わせは中止です。場所は後日お知らせします。", "en"),
+        ("明日の打ち合わせは中止です。場所は後日お知らせします。\nTurn it into a short note", "en"),
+        ("Document this function for me\n```python\n# 合計を返す\nreturn sum(x)\n```", "en"),
+        ("Traduis en français : The shipment has been delayed by bad weather.", "fr"),
+        ("请把下面的日语翻译成中文：本日の会議は三時から始まります。", "zh"),
+        ("다음 문장을 한국어로 번역해 주세요: 本日の会議は三時からです。", "ko"),
+        (&format!("以下を要約してください。\n{long}"), "ja"),
+        (&format!("{long}\n上の文章を三行で要約して"), "ja"),
+    ] {
+        assert_eq!(read(text).language.as_str(), tag, "{text}");
+    }
+}
+
+#[test]
+fn titles_and_messages_are_no_question() {
+    for (text, tag) in [
+        ("What does it mean? を日本語に訳して", "ja"),
+        ("Gone with the Wind のあらすじを教えて", "ja"),
+        ("How to Lie with Statistics\nこの本の要点を3行で教えて", "ja"),
+        ("Cannot find the module in the path\nこのエラーの直し方は？", "ja"),
+        ("この件について教えてください。\nSent from my telephone", "ja"),
+        ("She said \"I am not coming\" and left. Continue the story.", "en"),
+        ("Write a letter that ends with \"Mit freundlichen Grüßen\".", "en"),
+        ("The train leaves at 10:30 from Gleis 4.", "en"),
+    ] {
+        assert_eq!(read(text).language.as_str(), tag, "{text}");
+    }
+}
+
+#[test]
 fn single_words() {
     for (word, tag) in [
         ("Geschwindigkeit", "de"),
