@@ -147,7 +147,7 @@ fn token_numbers(part: &Part) -> u64 {
 pub(crate) fn away() -> Problem {
     Problem::new(
         ErrorCode::ServiceUnavailable,
-        "残高を確認できないため、今は受け付けられません。少し待ってもう一度お試しください。",
+        "残高を確認できないため、今は受け付けられません。しばらくしてからもう一度お試しください。",
         "The balance can't be checked now, so nothing is started. Try again in a moment.",
     )
     .retry_after_ms(AWAY_RETRY_MS)
@@ -157,7 +157,7 @@ pub(crate) fn away() -> Problem {
 pub(crate) fn not_recorded() -> Problem {
     Problem::new(
         ErrorCode::ServiceUnavailable,
-        "料金を記録できないため、今は受け付けられません。少し待ってもう一度お試しください。",
+        "料金を記録できないため、今は受け付けられません。しばらくしてからもう一度お試しください。",
         "No charge can be recorded now, so nothing is started. Try again in a moment.",
     )
     .retry_after_ms(AWAY_RETRY_MS)

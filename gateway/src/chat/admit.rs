@@ -9,13 +9,14 @@ use crate::credits::{self, WorstCase};
 use crate::estimate::prompt_tokens_estimate;
 use crate::limits::refused;
 use crate::state::Gateway;
-use infra::store::holds::Reserved;
 use infra::seldom::Seldom;
+use infra::store::holds::Reserved;
 use infra::store::limits::{Admission, LimitStanding};
 use schemas::error::Problem;
 use schemas::ids::{AccountId, KeyId, RequestId};
 use schemas::money::MicroUsd;
 use schemas::records::KeyRecordV1;
+use schemas::subjects;
 use std::sync::{Arc, OnceLock};
 
 /// How long a place is kept without a sign of its gateway, in milliseconds.
@@ -206,8 +207,9 @@ async fn foresee(
     if needs_none || left(gateway, &key.account).await.is_none_or(|left| left > MicroUsd::ZERO) {
         return Ok(());
     }
-    // While the view is made anew it shows too little: only a whole one tells.
-    let is_whole = gateway.store.is_whole().await.unwrap_or(false);
+    // While its part of the view is made anew it shows too little: only a whole one tells.
+    let part = subjects::partition(&key.account);
+    let is_whole = gateway.store.is_live(part).await.unwrap_or(false);
     match left(gateway, &key.account).await {
         Some(left) if is_whole && left <= MicroUsd::ZERO => {
             let refusal = gateway.refusal_of(Reserved::Insufficient(left), needed);
