@@ -134,6 +134,34 @@ fn needs_are_read_from_the_request() {
 }
 
 #[test]
+fn a_recommendation_alone_is_no_shopping() {
+    for text in [
+        "長崎のおすすめの季節はいつ？",
+        "初心者におすすめの山登りコースを教えて",
+        "おすすめの単体テストの書き方は？",
+        "新作の和菓子の名前を考えてください。秋らしいもの。",
+    ] {
+        assert_ne!(read(text).task, Task::Ecommerce, "{text}");
+    }
+    assert_eq!(read("一万円以下の電気ケトルを楽天で探して").task, Task::Ecommerce);
+}
+
+#[test]
+fn hard_prose_is_harder_than_an_easy_question() {
+    let easiest_of_hard = [
+        "Critically assess the use of p-values in clinical trials, and recommend a policy.",
+        "カントの定言命法と功利主義を事例で比較し、それぞれの限界を論じなさい。",
+    ]
+    .map(|text| read(text).difficulty)
+    .into_iter()
+    .fold(1.0, f32::min);
+    for text in ["zsh: command not found: brew", "長崎のおすすめの季節はいつ？", "Thanks a lot!"]
+    {
+        assert!(read(text).difficulty < easiest_of_hard, "{text}");
+    }
+}
+
+#[test]
 fn a_short_message_is_read_with_the_ones_before_it() {
     let mut request = asks("日本の歴史について詳しく教えてください。");
     request.messages.push(Message::text(Role::Assistant, "Yes."));
