@@ -158,11 +158,11 @@ fn a_goodbye_ends_the_worker_but_not_its_offer_at_once() {
 fn nobody_is_unheard_while_nothing_is_heard_at_all() {
     let fleet = Fleet::default();
     let began = Instant::now();
-    let second = Duration::from_secs(1);
+    let beat = Duration::from_millis(ADVERT_INTERVAL_MS);
     let since = |at| fleet.heard_since_at(at).map(|since| since.saturating_duration_since(began));
-    fleet.hear(began + second);
-    assert!(since(began + second).is_some_and(|since| since < second), "without a break");
-    assert_eq!(since(began + 9 * second), None);
-    fleet.hear(began + 10 * second);
-    assert_eq!(since(began + 10 * second), Some(10 * second), "all before is forgotten");
+    fleet.hear(began + beat);
+    assert!(since(began + beat).is_some_and(|since| since < beat), "without a break");
+    assert_eq!(since(began + 9 * beat), None);
+    fleet.hear(began + 10 * beat);
+    assert_eq!(since(began + 10 * beat), Some(10 * beat), "all before is forgotten");
 }

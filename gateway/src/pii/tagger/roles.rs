@@ -166,8 +166,8 @@ mod tests {
 
     #[test]
     fn a_role_is_a_label() {
-        assert_eq!(names("確認者：一ツ橋\n"), ["一ツ橋"]);
-        assert_eq!(names("医師名：歌枕、日付：6月"), ["歌枕"]);
+        assert_eq!(names("確認者:一ツ橋\n"), ["一ツ橋"]);
+        assert_eq!(names("医師名:歌枕、日付:6月"), ["歌枕"]);
         assert_eq!(names("お問い合わせは採用担当 御厨まで"), ["御厨"]);
         assert_eq!(names("担当者:\n  名前: 御厨 一馬\n"), ["御厨 一馬"]);
         assert_eq!(names("{\"sender\":\"ジョン\",\"body\":\"はい\"}"), ["ジョン"]);
@@ -177,8 +177,8 @@ mod tests {
     #[test]
     fn what_else_stands_behind_a_role_is_left() {
         for text in [
-            "担当：営業部、期限は金曜",
-            "担当：設計\n責任者: 未定\n承認者：必須",
+            "担当:営業部、期限は金曜",
+            "担当:設計\n責任者: 未定\n承認者:必須",
             "担当 変更のお知らせ",
             "確認者 不在のため",
             "{\"名前\":\"冷蔵庫\",\"担当\": \"総務\"}",

@@ -151,7 +151,7 @@ mod tests {
         assert!(is("愛知県の豊橋、豊川、", "岡崎", "のうち"));
         assert!(!is("豊橋、豊川、", "岡崎", "が欠席です"));
         assert!(!is("佐藤、", "岡崎", "、鈴木"));
-        assert!(is("新宿→代々木上原→", "登戸", "→町田"));
+        assert!(is("新宿→高円寺→", "登戸", "→町田"));
         assert!(!is("連絡網: 御厨→", "登戸", "→西村"));
         assert!(is("hotels in ", "Charlotte", "?"));
         assert!(is("best month to visit ", "Savannah, Madison", ", and Austin"));
