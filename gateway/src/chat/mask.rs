@@ -68,8 +68,8 @@ fn refusal(error: MaskError) -> Problem {
         MaskError::TooLarge => Problem::new(
             ErrorCode::PayloadTooLarge,
             format!(
-                "テキストが大きすぎます (合計 {REQUEST_TEXT_BYTES_MAX} バイトまで。画像などの \
-                 data: URL は含みません)。"
+                "テキストが大きすぎます（合計 {REQUEST_TEXT_BYTES_MAX} バイトまで。画像などの \
+                 data: URL は含みません）。"
             ),
             format!(
                 "The texts are too large: at most {REQUEST_TEXT_BYTES_MAX} bytes together, without \

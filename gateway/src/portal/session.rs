@@ -79,7 +79,7 @@ pub(crate) struct Seal(Option<LessSafeKey>);
 
 impl Seal {
     /// Gateways of one ledger with the same admin key read each other's sessions. The ledger's
-    /// secret is random: a customer, who has a cookie, can't find the admin key by guessing at home.
+    /// secret is random: who has a cookie can't find the admin key by guessing at home.
     pub(crate) fn new(sealer: &Sealer, admin_key: Option<&Secret>) -> Self {
         let mut digest = Sha256::new();
         digest.update(sealer.derived(PURPOSE));

@@ -167,8 +167,8 @@ fn apply_environment(config: &mut Config, environment: &Environment) -> Result<(
     Ok(())
 }
 
-/// A base URL as OpenAI's clients write it, with `/v1`: added where there is no path at all, because
-/// a server's address alone is what people know of it.
+/// A base URL as OpenAI's clients write it, with `/v1`: added where there is no path at all,
+/// because a server's address alone is what people know of it.
 fn base_with_path(base: &str) -> String {
     let base = base.trim_end_matches('/');
     let has_path = base.split_once("://").is_some_and(|(_, rest)| rest.contains('/'));

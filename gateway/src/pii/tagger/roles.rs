@@ -167,7 +167,7 @@ mod tests {
     #[test]
     fn a_role_is_a_label() {
         assert_eq!(names("確認者:一ツ橋\n"), ["一ツ橋"]);
-        assert_eq!(names("医師名:歌枕、日付:6月"), ["歌枕"]);
+        assert_eq!(names("医師名:御厨、日付:6月"), ["御厨"]);
         assert_eq!(names("お問い合わせは採用担当 御厨まで"), ["御厨"]);
         assert_eq!(names("担当者:\n  名前: 御厨 一馬\n"), ["御厨 一馬"]);
         assert_eq!(names("{\"sender\":\"ジョン\",\"body\":\"はい\"}"), ["ジョン"]);
