@@ -162,11 +162,11 @@ mod tests {
     fn own_amounts_have_bounds() {
         let payments = payments();
         let credit = |currency, minor| payments.amount(money(currency, minor)).map(|o| o.credit.0);
-        assert_eq!(credit(Currency::Usd, 500), Ok(5_000_000));
+        assert_eq!(credit(Currency::Usd, 1_000), Ok(10_000_000));
         assert_eq!(credit(Currency::Usd, 1_234), Ok(12_340_000));
         assert_eq!(credit(Currency::Jpy, 1_234), Ok(12_340_000));
         for (currency, minor) in
-            [(Currency::Usd, 499), (Currency::Usd, 100_001), (Currency::Jpy, 499)]
+            [(Currency::Usd, 999), (Currency::Usd, 100_001), (Currency::Jpy, 999)]
         {
             let refused = credit(currency, minor).unwrap_err().japanese();
             assert!(refused.contains(" から ") && !refused.contains("amount"), "{refused}");

@@ -249,11 +249,11 @@ async fn what_goes_back_takes_its_credit_along() {
 async fn spent_credit_that_goes_back_is_owed() {
     let world = selling().await;
     let key = world.key(0).await;
-    let session = checkout(&world.client(&key), json!({"amount": 5, "currency": "usd"})).await;
+    let session = checkout(&world.client(&key), json!({"amount": 10, "currency": "usd"})).await;
     deliver(&world, &world.stripe().pay(&session)).await;
-    wait_for_balance(&world, &key, 5_000_000).await;
+    wait_for_balance(&world, &key, 10_000_000).await;
     assert_eq!(world.client(&key).ask("fast", "hello").await.status, 200);
-    let (_, event) = world.stripe().refund(&session, 500, "succeeded");
+    let (_, event) = world.stripe().refund(&session, 1_000, "succeeded");
     deliver(&world, &[event]).await;
     wait_for_balance(&world, &key, -20).await;
     let refused = world.client(&key).ask("fast", "hello").await;
@@ -312,7 +312,7 @@ async fn what_has_ended_unused_is_not_taken_again() {
     let client = world.client(&key);
     let sessions = [
         checkout(&client, json!({"plan": "pro", "currency": "usd"})).await,
-        checkout(&client, json!({"amount": 5, "currency": "usd"})).await,
+        checkout(&client, json!({"amount": 10, "currency": "usd"})).await,
     ];
     for session in &sessions {
         let paid = world.stripe().pay(session);
@@ -322,7 +322,7 @@ async fn what_has_ended_unused_is_not_taken_again() {
     }
     wait_until("all of it has ended", async || {
         let ends = of(&world.ledger().await, |fact| matches!(fact, Fact::Expiry { .. }));
-        ends.iter().sum::<i64>() == -57_500_000
+        ends.iter().sum::<i64>() == -62_500_000
     })
     .await;
     let (_, refund) = world.stripe().refund(&sessions[0], 5_000, "succeeded");
