@@ -414,10 +414,10 @@ mod tests {
 
     #[test]
     fn what_the_table_knows_is_not_said_to_be_missing() {
-        let text = "model_list:\n  - model_name: chatgpt-4o-latest\n    litellm_params:\n      \
-            model: openai/chatgpt-4o-latest\n";
+        let text = "model_list:\n  - model_name: gpt-5.2\n    litellm_params:\n      \
+            model: openai/gpt-5.2\n";
         let Imported { notes, .. } = import(text, &Prices::default()).unwrap();
-        let told = "model 'chatgpt-4o-latest': no max_input_tokens and max_output_tokens are known";
+        let told = "model 'gpt-5.2': no max_input_tokens and max_output_tokens are known";
         assert!(notes.len() == 1 && notes[0].starts_with(told), "{notes:?}");
     }
 
