@@ -1,6 +1,6 @@
-//! Labels that call what follows a person's name: before a value in forms and records, and the heads
-//! of tables, which are compared without signs and so have lists of their own. None of them may be
-//! one that firms, files or goods have as well (名称, `name`).
+//! Labels that call what follows a person's name: before a value in forms and records, and the
+//! heads of tables, which are compared without signs and so have lists of their own. None of them
+//! may be one that firms, files or goods have as well (名称, `name`).
 
 /// What a label of names is or ends with: お届け先氏名, 給与振込先氏名, 担当者名.
 const ENDS: [&str; 26] = [
