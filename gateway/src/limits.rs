@@ -8,8 +8,8 @@ use infra::seldom::Seldom;
 use infra::store::limits::{Admission, LimitStanding, Rates, Refusal};
 use infra::store::spending::Spender;
 use schemas::error::{ErrorCode, Problem};
-use schemas::ids::{KeyId, RequestId};
-use schemas::records::{KeyRecordV1, OwnLimits};
+use schemas::ids::{AccountId, KeyId, RequestId};
+use schemas::records::KeyRecordV1;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -88,8 +88,25 @@ impl Gateway {
                 tokens_max: own.tokens_per_minute_max.unwrap_or(limits.tokens_per_minute),
                 parallel_max: own.parallel_max.unwrap_or(limits.parallel),
             },
-            of_account: self.accounts.get(&key.account).and_then(|known| rates(&known.limits)),
+            of_account: self.of_account(&key.account),
         }
+    }
+
+    /// What an account's keys may take together; what isn't limited is as good as endless.
+    fn of_account(&self, account: &AccountId) -> Option<Rates> {
+        let known = self.accounts.get(account);
+        let own = known.as_ref().map(|account| &account.limits);
+        let of_all = &self.config.limits.account;
+        let requests = own.and_then(|own| own.requests_per_minute_max);
+        let tokens = own.and_then(|own| own.tokens_per_minute_max);
+        let parallel = own.and_then(|own| own.parallel_max);
+        let all = [
+            requests.or(of_all.requests_per_minute),
+            tokens.or(of_all.tokens_per_minute),
+            parallel.or(of_all.parallel),
+        ];
+        let [requests_max, tokens_max, parallel_max] = all.map(|max| max.unwrap_or(UNLIMITED));
+        all.iter().any(Option::is_some).then_some(Rates { requests_max, tokens_max, parallel_max })
     }
 
     /// Counts a request that is no chat but reads much, or could be used to guess: it takes one of
@@ -126,13 +143,6 @@ impl Gateway {
             }
         });
     }
-}
-
-/// What an account's keys may take together; what isn't limited is as good as endless.
-fn rates(limits: &OwnLimits) -> Option<Rates> {
-    let all = [limits.requests_per_minute_max, limits.tokens_per_minute_max, limits.parallel_max];
-    let [requests_max, tokens_max, parallel_max] = all.map(|max| max.unwrap_or(UNLIMITED));
-    all.iter().any(Option::is_some).then_some(Rates { requests_max, tokens_max, parallel_max })
 }
 
 /// Says which limit is reached, and when to come back.

@@ -5,6 +5,7 @@ use crate::pages::{shown_secret, signed_in, strict, visitor};
 use harness::{Answer, World};
 use infra::config::Coupon;
 use schemas::money::MicroUsd;
+use serde_json::json;
 
 #[tokio::test]
 async fn a_form_that_is_sent_twice_does_its_work_once() {
@@ -92,5 +93,37 @@ async fn a_wrong_field_is_told_in_one_language_beside_what_was_typed() {
     world.stripe().fail_next(9);
     let away = owner.post("/account/credit", &[("plan", "pro"), ("currency", "jpy")]).await;
     assert!(away.status == 503 && away.text.contains("value=\"pro\" checked"), "{}", away.text);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_customer_gives_keys_no_more_than_the_operator_does_and_makes_a_bounded_number() {
+    let change = |config: &mut infra::config::Config| {
+        config.limits.requests_per_minute = 60;
+        config.limits.account.keys_max = 3;
+    };
+    let world = World::builder().config(change).start().await;
+    let key = world.key(1_000_000).await;
+    let mut owner = signed_in(&world, &key, "ja").await;
+    owner.get("/account/keys").await;
+    let asked = async |owner: &mut harness::Visitor, number: &str| {
+        let fields = [("name", "batch"), ("requests_per_minute", number)];
+        owner.post("/account/keys", &fields).await
+    };
+    let refused = asked(&mut owner, "61").await;
+    assert_eq!(refused.status, 400, "{}", refused.text);
+    assert!(refused.text.contains("1〜60の整数"), "{}", refused.text);
+    assert_eq!(asked(&mut owner, "60").await.status, 200);
+    let path = format!("/api/accounts/{}", key.account);
+    let own = json!({"requests_per_minute": 90});
+    let admin = world.admin();
+    let raised = admin.send(admin.request(reqwest::Method::PATCH, &path).json(&own)).await;
+    assert_eq!(raised.status, 200, "{}", raised.text);
+    assert_eq!(asked(&mut owner, "90").await.status, 200, "as much as the account has");
+    let full = asked(&mut owner, "1").await;
+    assert_eq!(full.status, 400, "{}", full.text);
+    assert!(full.text.contains("キーは3個までです"), "{}", full.text);
+    let by_operator = json!({"name": "fourth", "account": key.account});
+    assert_eq!(admin.post("/api/keys", &by_operator).await.status, 200);
     world.finish().await;
 }

@@ -235,3 +235,27 @@ async fn who_is_refused_together_with_the_credit_leaves_nothing() {
     world.wait_for_ends(3, 0).await;
     world.finish().await;
 }
+
+#[tokio::test]
+async fn an_accounts_keys_have_a_limit_together_unless_the_account_has_its_own() {
+    let change = |config: &mut infra::config::Config| {
+        config.limits.account.requests_per_minute = Some(3);
+    };
+    let world = World::builder().config(change).start().await;
+    let first = world.key(1_000_000).await;
+    let of_account = json!({"name": "second", "account": first.account});
+    let second = world.admin().post("/api/keys", &of_account).await.json();
+    let second = world.client_with(0, second["key"].as_str());
+    let first_client = world.client(&first);
+    for client in [&first_client, &second, &first_client] {
+        assert_eq!(client.ask("fast", "x").await.status, 200);
+    }
+    let refused = second.ask("fast", "x").await;
+    assert_eq!((refused.status, refused.error_code().as_str()), (429, "rate_limit_exceeded"));
+    assert!(refused.text.contains("This account's limit"), "{}", refused.text);
+    let path = format!("/api/accounts/{}", first.account);
+    let own = patch(&world.admin(), &path, &json!({"requests_per_minute": 1_000})).await;
+    assert_eq!(own.status, 200, "{}", own.text);
+    wait_until("its own wins", async || second.ask("fast", "x").await.status == 200).await;
+    world.finish().await;
+}

@@ -92,6 +92,47 @@ async fn issued(gateway: &Gateway, wanted: NewKey) -> Result<IssuedKey, Problem>
     issue::issue(&gateway.bus, wanted).await.map_err(|error| records_away(&error))
 }
 
+/// Makes one for its account's owner, who can give it no more than the operator gives: as many a
+/// minute and at once as keys have, or as the account has.
+///
+/// # Errors
+/// When it can't be as it is wanted, the account has its keys, or NATS is away.
+pub(crate) async fn make_own(
+    gateway: &Gateway,
+    account: &AccountId,
+    wanted: WantedKey,
+) -> Result<Secret, Problem> {
+    let limits = &gateway.config.limits;
+    let keys_max = limits.account.keys_max;
+    if gateway.keys.live_of(account).len() as u64 >= keys_max {
+        return Err(no_more_keys(keys_max));
+    }
+    let own =
+        gateway.accounts.get(account).map_or_else(OwnLimits::default, |known| known.limits.clone());
+    for (field, asked, of_key, of_account) in [
+        (
+            "requests_per_minute",
+            wanted.requests_per_minute,
+            limits.requests_per_minute,
+            own.requests_per_minute_max,
+        ),
+        (
+            "tokens_per_minute",
+            wanted.tokens_per_minute,
+            limits.tokens_per_minute,
+            own.tokens_per_minute_max,
+        ),
+        ("parallel", wanted.parallel, limits.parallel, own.parallel_max),
+    ] {
+        let most = of_account.unwrap_or(0).max(of_key);
+        if asked.flatten().is_some_and(|asked| asked > most) {
+            let japanese = format!("1〜{most}の整数");
+            return Err(wrong(field, &japanese, &format!("a whole number from 1 to {most}")));
+        }
+    }
+    make(gateway, wanted).await
+}
+
 /// Makes one for a page, and answers its secret.
 ///
 /// # Errors
@@ -192,11 +233,12 @@ pub(super) async fn list(
     headers: HeaderMap,
 ) -> Result<Json<List<ApiKey>>, ApiError> {
     incoming::require_admin(&gateway, &headers)?;
-    let mut data = Vec::new();
-    for record in gateway.keys.live() {
-        data.push(described(&record, spent(&gateway, &record).await?));
-    }
-    Ok(Json(List::of(data)))
+    let keys = gateway.keys.live();
+    let asked = keys.iter().map(|record| (&record.account, &record.key));
+    let spent = gateway.store.keys_spending(asked, clock::unix_ms()).await;
+    let spent = spent.map_err(|error| records_away(&error))?;
+    let data = keys.iter().zip(spent).map(|(record, spent)| described(record, spent));
+    Ok(Json(List::of(data.collect())))
 }
 
 async fn spent(gateway: &Gateway, record: &KeyRecordV1) -> Result<Spending, Problem> {
@@ -261,6 +303,14 @@ pub(super) async fn remove(
 pub(super) fn find(gateway: &Gateway, name: &str) -> Option<Arc<KeyRecordV1>> {
     let by_name = KeyId::parse(name).ok().and_then(|key| gateway.keys.get(&key));
     by_name.or_else(|| gateway.keys.open(name, clock::unix_ms()).ok())
+}
+
+fn no_more_keys(most: u64) -> Problem {
+    Problem::new(
+        ErrorCode::InvalidRequest,
+        format!("キーは{most}個までです。使わないキーを削除してからお試しください。"),
+        format!("An account has up to {most} keys. Revoke one that isn't used, then try again."),
+    )
 }
 
 /// Nobody has that key.

@@ -5,7 +5,7 @@ use super::follow::{Followed, Table};
 use super::sha256_hex;
 use crate::state::Core;
 use infra::bus::records::Stored;
-use schemas::ids::KeyId;
+use schemas::ids::{AccountId, KeyId};
 use schemas::records::KeyRecordV1;
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
@@ -72,9 +72,18 @@ impl KeyTable {
 
     /// All live keys, newest first.
     pub(crate) fn live(&self) -> Vec<Arc<KeyRecordV1>> {
+        self.live_where(|_| true)
+    }
+
+    /// The live keys of an account, newest first.
+    pub(crate) fn live_of(&self, account: &AccountId) -> Vec<Arc<KeyRecordV1>> {
+        self.live_where(|record| record.account == *account)
+    }
+
+    fn live_where(&self, is_meant: impl Fn(&KeyRecordV1) -> bool) -> Vec<Arc<KeyRecordV1>> {
         let known = self.known();
         let records = known.by_id.values().map(|(_, record)| record);
-        let live = records.filter(|record| record.revoked_ms.is_none());
+        let live = records.filter(|record| record.revoked_ms.is_none() && is_meant(record));
         let mut records: Vec<_> = live.cloned().collect();
         records.sort_by(|a, b| (b.created_ms, &b.key).cmp(&(a.created_ms, &a.key)));
         records
@@ -111,7 +120,6 @@ impl Table for KeyTable {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use schemas::ids::AccountId;
     use schemas::records::{OwnLimits, Priority};
 
     fn record(secret: &str) -> KeyRecordV1 {
@@ -155,5 +163,8 @@ mod tests {
         assert_eq!(table.open("old", 1).unwrap_err(), Rejection::Unknown);
         assert!(table.open("new", 1).is_ok());
         assert_eq!(table.live().len(), 1);
+        let account = &table.live()[0].account;
+        assert_eq!(table.live_of(account).len(), 1);
+        assert!(table.live_of(&AccountId::fresh()).is_empty());
     }
 }

@@ -194,15 +194,24 @@ pub(super) fn is_header(name: &str) -> bool {
 }
 
 fn check_limits(limits: &Limits) -> Result<(), Mistake> {
-    let Limits { requests_per_minute, tokens_per_minute, parallel, max_tokens_per_request } =
-        *limits;
+    let Limits {
+        requests_per_minute,
+        tokens_per_minute,
+        parallel,
+        max_tokens_per_request,
+        account,
+    } = limits;
     for (name, limit) in [
-        ("requests_per_minute", requests_per_minute),
-        ("tokens_per_minute", tokens_per_minute),
-        ("parallel", parallel),
-        ("max_tokens_per_request", max_tokens_per_request),
+        ("requests_per_minute", Some(*requests_per_minute)),
+        ("tokens_per_minute", Some(*tokens_per_minute)),
+        ("parallel", Some(*parallel)),
+        ("max_tokens_per_request", Some(*max_tokens_per_request)),
+        ("account.requests_per_minute", account.requests_per_minute),
+        ("account.tokens_per_minute", account.tokens_per_minute),
+        ("account.parallel", account.parallel),
+        ("account.keys_max", Some(account.keys_max)),
     ] {
-        if !(1..=LIMIT_MAX).contains(&limit) {
+        if let Some(limit) = limit.filter(|limit| !(1..=LIMIT_MAX).contains(limit)) {
             return Err((1, format!("limits.{name}: {limit} is no limit: write 1 to {LIMIT_MAX}")));
         }
     }

@@ -9,6 +9,12 @@ use schemas::money::MicroUsd;
 /// How long after its end what was spent in a period is still counted: events may come late.
 const PERIOD_GRACE_SECONDS: u64 = 2 * 86_400;
 
+/// Keys that one pipeline asks for.
+const ASKED_TOGETHER_MAX: usize = 1_000;
+
+/// What was spent in all and in each period, as Redis has it.
+type Sums = (Option<i64>, Option<i64>, Option<i64>, Option<i64>);
+
 /// Who spends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Spender {
@@ -57,6 +63,30 @@ impl Store {
         self.spending(keys::key(account, key), now_ms).await
     }
 
+    /// What keys have spent, each with its account, in their order.
+    ///
+    /// # Errors
+    /// When Redis is away.
+    pub async fn keys_spending(
+        &self,
+        keys: impl IntoIterator<Item = (&AccountId, &KeyId)>,
+        now_ms: u64,
+    ) -> Result<Vec<Spending>, StoreError> {
+        let names: Vec<String> =
+            keys.into_iter().map(|(account, key)| keys::key(account, key)).collect();
+        let fields = self.spending_fields(now_ms);
+        let mut all = Vec::with_capacity(names.len());
+        for names in names.chunks(ASKED_TOGETHER_MAX) {
+            let mut asked = redis::pipe();
+            for name in names {
+                asked.cmd("HMGET").arg(name).arg(&fields);
+            }
+            let sums: Vec<Sums> = asked.query_async(&mut self.connection()).await?;
+            all.extend(sums.into_iter().map(read));
+        }
+        Ok(all)
+    }
+
     /// What all keys of an account have spent together.
     ///
     /// # Errors
@@ -70,15 +100,19 @@ impl Store {
     }
 
     async fn spending(&self, name: String, now_ms: u64) -> Result<Spending, StoreError> {
+        let mut asked = redis::cmd("HMGET");
+        asked.arg(name).arg(&self.spending_fields(now_ms));
+        Ok(read(asked.query_async(&mut self.connection()).await?))
+    }
+
+    fn spending_fields(&self, now_ms: u64) -> [String; 4] {
         let [day, week, month] =
             Period::ALL.map(|period| field(period, period.end_seconds(now_ms, self.time_zone)));
-        let (total, day, week, month): (Option<i64>, Option<i64>, Option<i64>, Option<i64>) =
-            redis::cmd("HMGET")
-                .arg(name)
-                .arg(&[TOTAL, &day, &week, &month])
-                .query_async(&mut self.connection())
-                .await?;
-        let amount = |amount: Option<i64>| MicroUsd(amount.unwrap_or(0));
-        Ok(Spending { total: amount(total), periods: [day, week, month].map(amount) })
+        [TOTAL.to_owned(), day, week, month]
     }
+}
+
+fn read((total, day, week, month): Sums) -> Spending {
+    let amount = |amount: Option<i64>| MicroUsd(amount.unwrap_or(0));
+    Spending { total: amount(total), periods: [day, week, month].map(amount) }
 }

@@ -42,13 +42,12 @@ async fn shown(
     (before, again): (Markup, &Again),
 ) -> Response {
     let t = Account::of(look.language);
-    let mut rows = Vec::new();
-    for key in gateway.keys.live().into_iter().filter(|key| key.account == who.key.account) {
-        match gateway.store.key_spending(&key.account, &key.key, clock::unix_ms()).await {
-            Ok(spent) => rows.push((key, spent.total)),
-            Err(error) => return away(look, &error),
-        }
-    }
+    let keys = gateway.keys.live_of(&who.key.account);
+    let asked = keys.iter().map(|key| (&key.account, &key.key));
+    let rows = match gateway.store.keys_spending(asked, clock::unix_ms()).await {
+        Ok(spent) => keys.iter().zip(spent),
+        Err(error) => return away(look, &error),
+    };
     let page = room(
         look,
         who,
@@ -65,7 +64,9 @@ async fn shown(
                         th scope="col" { (t.created) }
                         @if who.may_manage() { td aria-hidden="true" {} }
                     } }
-                    tbody { @for (key, spent) in &rows { (row(gateway, t, who, (key, *spent))) } }
+                    tbody { @for (key, spent) in rows {
+                        (row(gateway, t, who, (key, spent.total)))
+                    } }
                 }
             }
             @if who.may_manage() {
@@ -226,7 +227,7 @@ pub(super) async fn make(
         return done_before(&gateway, &look, &sent.who).await;
     }
     let made = match read(&wanted(&sent.who, &sent.fields)) {
-        Ok(wanted) => issuing::make(&gateway, wanted).await,
+        Ok(wanted) => issuing::make_own(&gateway, &sent.who.key.account, wanted).await,
         Err(problem) => Err(problem),
     };
     match made {

@@ -34,7 +34,7 @@ pub(super) fn of_account(
 ) -> Markup {
     let t = Admin::of(look.language);
     let words = Account::of(look.language);
-    let live = gateway.keys.live();
+    let live = gateway.keys.live_of(account);
     html! {
         div.scroll { table {
             thead { tr {
@@ -43,7 +43,7 @@ pub(super) fn of_account(
                 th scope="col" { (words.limits) }
                 td aria-hidden="true" {}
             } }
-            tbody { @for key in live.iter().filter(|key| key.account == *account) { tr {
+            tbody { @for key in &live { tr {
                 th scope="row" { (name(&key.name)) }
                 td { code { (key.key) } }
                 td { (limits(words, key)) }
