@@ -7,7 +7,6 @@ use crate::up::CHILD_END_MAX;
 use infra::bus::Bus;
 use infra::children::{ChildProcess, Launch};
 use infra::config::{Config, Model};
-use infra::environment::NATS_URL;
 use infra::tasks::Tasks;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -24,14 +23,15 @@ const RESTART_PAUSE: Duration = Duration::from_millis(500);
 /// The longest such pause.
 const RESTART_PAUSE_MAX: Duration = Duration::from_secs(10);
 
-/// Starts a child for each model of our own that has a file. Returns them.
+/// Starts a child for each model of our own that has a file, with the environment that its pool's
+/// workers have. Returns them.
 ///
 /// # Errors
 /// When this program doesn't know its own file.
 pub(crate) fn start(
     config: &Config,
     file: &ConfigFile,
-    nats_url: &str,
+    environment_of: impl Fn(&str) -> Vec<(&'static str, String)>,
     (tasks, stop): &(Tasks, CancellationToken),
 ) -> Result<Vec<Arc<Model>>, Failure> {
     let mut started = Vec::new();
@@ -57,7 +57,7 @@ pub(crate) fn start(
         let supervised = Supervised {
             program: std::env::current_exe()?,
             arguments,
-            environment: vec![(NATS_URL, nats_url.to_owned())],
+            environment: environment_of(&model.pool),
         };
         tasks.spawn("local model", supervised.run(stop.clone()));
         started.push(Arc::clone(model));

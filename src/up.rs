@@ -15,7 +15,7 @@ use infra::children::nats::NatsServer;
 use infra::children::redis::RedisServer;
 use infra::children::write_private;
 use infra::config::Config;
-use infra::environment::Environment;
+use infra::environment::{Environment, NATS_URL, OTEL_EXPORTER_OTLP_HEADERS};
 use infra::metrics::Metrics;
 use infra::net::PromptListener;
 use infra::secret::Secret;
@@ -134,7 +134,8 @@ pub(crate) async fn up(
     };
     let roles = Roles::start(reload, (bus.clone(), store), listeners, &running, &stop)?;
     let tasks = &roles.workers;
-    let models = local_models::start(&config, &arguments.config, &endpoints.nats_url, tasks)?;
+    let of_workers = |pool: &str| servers.environment_of_workers(pool, &endpoints, &environment);
+    let models = local_models::start(&config, &arguments.config, of_workers, tasks)?;
     let run_file = arguments.data.join(RUN_FILE);
     write_private(&run_file, &serde_json::to_string(&running)?)?;
     let mut workers = pools_of_vendors(&config);
@@ -225,6 +226,22 @@ async fn start_servers(
 }
 
 impl Servers {
+    /// What a child that serves a pool is told. In a NATS of ours it has the user that may do what
+    /// the pool's workers do and no more; elsewhere, and for a pool of one's own, it is us.
+    fn environment_of_workers(
+        &self,
+        pool: &str,
+        endpoints: &Endpoints,
+        environment: &Environment,
+    ) -> Vec<(&'static str, String)> {
+        let nats = self.nats.as_ref();
+        let own = nats.and_then(|nats| nats.url_of(&format!("worker-{pool}")));
+        let headers = environment.get(OTEL_EXPORTER_OTLP_HEADERS);
+        let headers = headers.map(|headers| (OTEL_EXPORTER_OTLP_HEADERS, headers.to_owned()));
+        let nats_url = own.unwrap_or_else(|| endpoints.nats_url.clone());
+        [(NATS_URL, nats_url)].into_iter().chain(headers).collect()
+    }
+
     /// Resolves with the name of a server of ours that ended by itself.
     async fn fall(&mut self) -> &'static str {
         let nats = async {

@@ -87,6 +87,24 @@ const IN_FILES: [&str; 8] = [
     STRIPE_WEBHOOK_SECRET,
 ];
 
+/// How the names of variables end that hold secrets, whoever chose them, as in
+/// `api_key: ${OUR_API_KEY}`.
+const SECRET_ENDS: [&str; 5] = ["_API_KEY", "_SECRET_KEY", "_SECRET", "_TOKEN", "_PASSWORD"];
+
+/// Whether a variable holds a secret, or names the file of one.
+fn is_secret(name: &str) -> bool {
+    let name = name.strip_suffix("_FILE").unwrap_or(name);
+    IN_FILES.contains(&name) || SECRET_ENDS.iter().any(|end| name.ends_with(end))
+}
+
+/// The names of our own process's variables that a child is not given unasked: a server or
+/// llama.cpp that was taken over finds no vendor's key in its environment.
+#[expect(clippy::disallowed_methods, reason = "this is the one reader")]
+pub(crate) fn names_of_secrets() -> Vec<String> {
+    let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    names.filter(|name| is_secret(name)).collect()
+}
+
 /// A file that was named and can't be read.
 #[derive(Debug, thiserror::Error)]
 #[error("environment variable {name}_FILE: {file}: {cause}")]
@@ -171,6 +189,16 @@ mod tests {
         assert!(said.contains("REDIS_URL_FILE") && said.contains("no/such/file"), "{said}");
         let other = Environment::of([("PATH_FILE", path)]).with_files().unwrap();
         assert_eq!(other.get(PATH), None, "only secrets");
+    }
+
+    #[test]
+    fn what_holds_a_secret_is_told_by_its_name() {
+        for name in ["OPENAI_API_KEY", "REDIS_URL", "STRIPE_SECRET_KEY_FILE", "GROQ_API_KEY"] {
+            assert!(is_secret(name), "{name}");
+        }
+        for name in ["NATS_TLS_KEY", "PATH", "RAKUTEN_MODEL_PATH", "OMP_WAIT_POLICY"] {
+            assert!(!is_secret(name), "{name}");
+        }
     }
 
     #[test]

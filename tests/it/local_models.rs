@@ -155,6 +155,45 @@ async fn a_second_worker_takes_what_waits_and_goes_on_when_the_first_is_killed()
     up.finish(&place).await;
 }
 
+/// What the children of a process have in their environment.
+#[cfg(target_os = "linux")]
+fn environments_of_children(parent: &Value) -> Vec<String> {
+    let line = format!("PPid:\t{parent}\n");
+    let processes = std::fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path());
+    let is_child = |place: &std::path::PathBuf| {
+        std::fs::read_to_string(place.join("status")).is_ok_and(|status| status.contains(&line))
+    };
+    let children = processes.filter(is_child);
+    let environments = children.map(|place| std::fs::read(place.join("environ")).unwrap());
+    environments.map(|bytes| String::from_utf8_lossy(&bytes).replace('\0', "\n")).collect()
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn the_process_of_a_local_model_has_its_pools_user_of_nats_and_no_secret_of_up() {
+    if !HAS_LLAMA {
+        return;
+    }
+    let config = CONFIG.replace("pool: writer", "pool: rakuten");
+    let mut place = Place::with(World::vendor_alone().await, &config);
+    place.set("WRITER_FILE", &file());
+    place.set("ADMIN_API_KEY", "told-to-nobody-but-the-gateway");
+    place.set("OPENAI_API_KEY", "told-to-nobody");
+    place.set("OUR_OWN_API_KEY", "told-to-nobody");
+    let up = place.up().await;
+    let answer = up.client().chat(&question(8)).await;
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    let children = environments_of_children(&up.banner["pid"]);
+    let of_workers = |child: &&String| child.contains("NATS_URL=nats://worker-rakuten:");
+    assert_eq!(children.iter().filter(of_workers).count(), 1, "{children:#?}");
+    assert!(children.len() >= 3, "nats-server, redis-server and the worker");
+    let told = ["told-to-nobody", "NATS_URL=nats://fly-llm:", "REDIS_URL="];
+    for child in &children {
+        assert!(told.iter().all(|secret| !child.contains(secret)), "{child}");
+    }
+    up.finish(&place).await;
+}
+
 #[tokio::test]
 async fn a_file_or_a_machine_that_cannot_serve_is_told_and_ends_the_worker() {
     if !HAS_LLAMA {

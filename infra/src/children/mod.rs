@@ -7,7 +7,7 @@ pub mod nats;
 /// redis-server.
 pub mod redis;
 
-use crate::environment::{Environment, HOME, PATH, XDG_CACHE_HOME};
+use crate::environment::{Environment, HOME, PATH, XDG_CACHE_HOME, names_of_secrets};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
@@ -61,7 +61,7 @@ pub struct Launch {
     pub program: PathBuf,
     /// Its arguments.
     pub arguments: Vec<OsString>,
-    /// What is added to its environment.
+    /// What is added to its environment, which is ours without the secrets.
     pub environment: Vec<(&'static str, String)>,
     /// Where its standard error goes; ours when absent. Its standard output is always hidden.
     pub error_file: Option<PathBuf>,
@@ -95,6 +95,9 @@ impl ChildProcess {
             Some(file) => Stdio::from(std::fs::File::create(file)?),
             None => Stdio::inherit(),
         };
+        for name in names_of_secrets() {
+            command.env_remove(name);
+        }
         let mut child = command
             .args(&launch.arguments)
             .envs(launch.environment)
