@@ -76,10 +76,10 @@ pub(crate) fn poisoned() -> Problem {
 pub(crate) fn not_heard() -> Problem {
     Problem::new(
         ErrorCode::NoWorker,
-        "ワーカーの応答が届きませんでした（ネットワークの遅れの可能性）。課金はされません。\
+        "ワーカーの応答が届きませんでした（ネットワークの遅れの可能性）。通常、課金はされません。\
          しばらくしてからもう一度お試しください。",
-        "No worker could be heard in time; the network may be slow. Nothing is charged. Try again \
-         later.",
+        "No worker could be heard in time; the network may be slow. Usually nothing is charged. \
+         Try again later.",
     )
     .retry_after_ms(NO_WORKER_RETRY_MS)
 }

@@ -32,6 +32,17 @@ impl Core {
         self.settlements.spawn("void", async move { writer.write_down(&event).await });
     }
 
+    /// Writes the charge of an answer that is told only when that stands. Returns nothing when it
+    /// isn't confirmed: then the request costs nothing, unless the charge has arrived after all.
+    pub(crate) async fn charge_or_void(
+        &self,
+        charge: &EventV1,
+        key: &KeyRecordV1,
+    ) -> Option<Recorded> {
+        let void = charge.request().map(|request| void_of(request, key, VoidReason::Failed));
+        self.write_down_or(charge, void.as_ref()).await
+    }
+
     /// Ends a request whose gateway is gone, so that another may take its place. Returns whether it
     /// costs nothing; nothing when the ledger doesn't answer.
     pub(crate) async fn end_lost(&self, request: &RequestId, key: &KeyRecordV1) -> Option<bool> {

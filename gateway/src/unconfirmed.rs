@@ -67,11 +67,21 @@ impl Unconfirmed {
 impl Core {
     /// Writes an event until it is confirmed, at most for a while; then it is kept.
     pub(crate) async fn write_down(&self, event: &EventV1) -> Option<Recorded> {
+        self.write_down_or(event, Some(event)).await
+    }
+
+    /// The same, but what is kept is another event of the same subject, if there is one.
+    pub(crate) async fn write_down_or(
+        &self,
+        event: &EventV1,
+        kept: Option<&EventV1>,
+    ) -> Option<Recorded> {
         let _writing = Writing::begin(&self.unconfirmed.writing);
         let recorded = self.bus.record_patiently(event).await;
         if recorded.is_none() {
             let request = event.request();
-            match event.is_possible() && self.unconfirmed.keep(event.clone()) {
+            let kept = kept.filter(|kept| kept.is_possible());
+            match kept.is_some_and(|kept| self.unconfirmed.keep(kept.clone())) {
                 true => tracing::warn!(?request, "kept: no ledger event was confirmed yet"),
                 false => {
                     tracing::error!(?request, "left to the sweeper: no ledger event was confirmed");

@@ -22,7 +22,7 @@ async fn caching() -> World {
 }
 
 /// Waits until so many answers are kept: keeping happens after the answer.
-async fn wait_for_kept(world: &World, count: usize) {
+pub(crate) async fn wait_for_kept(world: &World, count: usize) {
     harness::wait_until("the answer is kept", async || world.kept_answers().await.len() == count)
         .await;
 }

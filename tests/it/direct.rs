@@ -2,16 +2,18 @@
 //! whatever happens to one of them there, its client gets one whole answer.
 
 use crate::program::send;
+use crate::unrecorded::let_in;
 use futures::StreamExt;
-use harness::{Gate, Script, World, wait_until};
+use harness::{Answer, Gate, Key, Script, World, wait_until};
 use rustix::process::Signal;
 use schemas::advert::{Advert, AdvertV1};
 use schemas::error::{ErrorCode, Problem};
 use schemas::frame::{Delta, Failed, Frame, FrameBody, FrameV1};
 use schemas::ids::{GatewayId, WorkerId};
 use schemas::job::Job;
-use schemas::openai::ChunkChoice;
+use schemas::openai::{AnswerChoice, ChunkChoice};
 use schemas::subjects;
+use serde_json::json;
 use std::time::{Duration, Instant};
 
 /// Free slots of the pool as the gateway knows them.
@@ -249,22 +251,20 @@ async fn what_cannot_be_queued_anew_is_tried_again() {
     world.finish().await;
 }
 
-/// Pieces of a whole answer are told to nobody: who gets an error instead of it pays nothing.
-#[tokio::test]
-async fn an_error_instead_of_a_whole_answer_costs_nothing() {
-    let world = World::start().await;
-    let key = world.key(1_000_000).await;
+/// A worker that isn't there takes one job and sends these frames; then something else is done.
+async fn answered_by(
+    world: &World,
+    key: &Key,
+    bodies: Vec<FrameBody>,
+    then: impl AsyncFnOnce(),
+) -> Answer {
     let worker = WorkerId::fresh();
     let listened = world.bus().client().subscribe(subjects::direct("cloud", &worker)).await;
     let mut taken = listened.unwrap();
-    let broken = async {
+    let sent = async {
         let (_, job) =
             serde_json::from_slice::<Job>(&taken.next().await.unwrap().payload).unwrap().open();
-        let problem = Problem::new(ErrorCode::UpstreamError, "x", "x");
-        let bodies = [
-            FrameBody::Delta(Delta { choices: vec![ChunkChoice::text(0, "half of it")] }),
-            FrameBody::Failed(Failed { problem, settled: None }),
-        ];
+        then().await;
         for (number, body) in (1..).zip(bodies) {
             let frame = Frame::V1(FrameV1 { number, attempt: 1, delivered: 0, body });
             let subject = subjects::frames(&job.gateway, &job.request);
@@ -272,11 +272,59 @@ async fn an_error_instead_of_a_whole_answer_costs_nothing() {
             world.bus().client().publish(subject, frame.into()).await.unwrap();
         }
     };
-    let client = world.client(&key);
-    let asked = async { futures::join!(client.ask("fast", "x"), broken).0 };
-    let answer = believing(&world, &worker, asked).await;
+    let client = world.client(key);
+    let asked = async { futures::join!(client.ask("fast", "x"), sent).0 };
+    believing(world, &worker, asked).await
+}
+
+fn failed() -> FrameBody {
+    let problem = Problem::new(ErrorCode::UpstreamError, "x", "x");
+    FrameBody::Failed(Failed { problem, settled: None })
+}
+
+fn whole() -> FrameBody {
+    let message = json!({"role": "assistant", "content": "the whole"});
+    let choice = json!({"index": 0, "message": message, "finish_reason": "stop"});
+    FrameBody::Answer(schemas::frame::Answer { choices: vec![choice_of(choice)] })
+}
+
+fn choice_of(choice: serde_json::Value) -> AnswerChoice {
+    serde_json::from_value(choice).unwrap()
+}
+
+/// Pieces of a whole answer are told to nobody: who gets an error instead of it pays nothing.
+#[tokio::test]
+async fn an_error_instead_of_a_whole_answer_costs_nothing() {
+    let world = World::start().await;
+    let key = world.key(1_000_000).await;
+    let half = FrameBody::Delta(Delta { choices: vec![ChunkChoice::text(0, "half of it")] });
+    let answer = answered_by(&world, &key, vec![half, failed()], async || {}).await;
     assert_eq!(answer.error_code(), "upstream_error", "{}", answer.text);
     world.wait_for_ends(0, 1).await;
     assert_eq!(world.vendor().starts(), 0);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_whole_answer_whose_last_word_does_not_come_is_told_when_its_time_is_over() {
+    let world = World::builder().config(|config| config.gateway.request_seconds_max = 2);
+    let world = world.start().await;
+    let key = world.key(1_000_000).await;
+    let answer = answered_by(&world, &key, vec![whole()], async || {}).await;
+    assert_eq!((answer.status, answer.content().as_str()), (200, "the whole"), "{}", answer.text);
+    world.wait_for_ends(1, 0).await;
+    world.finish().await;
+}
+
+/// What nobody could charge in time is told to nobody, and isn't charged later.
+#[tokio::test]
+async fn a_whole_answer_that_is_withheld_costs_nothing_when_the_ledger_takes_charges_again() {
+    let world = World::start().await;
+    let key = world.key(1_000_000).await;
+    let full = async || let_in(&world, Some(0)).await;
+    let answer = answered_by(&world, &key, vec![whole(), failed()], full).await;
+    assert_eq!(answer.error_code(), "upstream_error", "{}", answer.text);
+    let_in(&world, None).await;
+    world.wait_for_ends(0, 1).await;
     world.finish().await;
 }

@@ -1,11 +1,13 @@
 //! A ledger that takes nothing, as after a full disk: nothing that costs begins, what is made is
 //! kept until it can be charged, and all goes on when the ledger takes charges again.
 
+use crate::cache::wait_for_kept;
+use harness::client::question_to;
 use harness::{Script, World, wait_until};
 use schemas::subjects;
 
 /// Lets the ledger hold so many events more; `None` for as many as come.
-async fn let_in(world: &World, more: Option<i64>) {
+pub(crate) async fn let_in(world: &World, more: Option<i64>) {
     let jetstream = world.bus().jetstream();
     let stream = jetstream.get_stream(subjects::LEDGER_STREAM).await.unwrap();
     let mut config = stream.cached_info().config.clone();
@@ -112,5 +114,40 @@ async fn who_is_refused_meanwhile_keeps_no_place() {
     ends += told.iter().filter(|status| **status == 400).count();
     let_in(&world, None).await;
     world.wait_for_ends(0, ends).await;
+    world.finish().await;
+}
+
+/// A kept answer that costs something and can't be charged is told to nobody, and paid once when it
+/// is asked for again by its name.
+#[tokio::test]
+async fn a_kept_answer_that_is_withheld_is_not_charged_beside_the_next() {
+    let change = |config: &mut infra::config::Config| {
+        config.cache.enabled = true;
+        config.cache.hit_price_percent = 50;
+    };
+    let world = World::builder().config(change).start().await;
+    let key = world.key(1_000_000).await;
+    let client = world.client(&key);
+    client.ask("fast", "hello").await;
+    wait_for_kept(&world, 1).await;
+    let_in(&world, Some(0)).await;
+    let ask = async || {
+        let request = client.request(reqwest::Method::POST, "/v1/chat/completions");
+        let named = request.header("idempotency-key", "once");
+        client.send(named.json(&question_to("fast", "hello"))).await
+    };
+    let withheld = ask().await;
+    assert!(withheld.text.contains("No charge can be recorded"), "{}", withheld.text);
+    let_in(&world, None).await;
+    wait_until("it costs nothing", async || world.voids().await == 1).await;
+    let mut told = ask().await;
+    wait_until("its name is free", async || {
+        if told.status != 200 {
+            told = ask().await;
+        }
+        told.status == 200
+    })
+    .await;
+    world.wait_for_ends(2, 1).await;
     world.finish().await;
 }

@@ -42,6 +42,9 @@ impl Gateway {
         let key = &admitted.authenticated.key;
         let request = &admitted.authenticated.received.request;
         let wanted = self.reservation(request, key, charge, charge);
+        // From here on it may be charged, whatever its client is told.
+        self.exchange.may_be_charged(request);
+        let key = Arc::clone(key);
         // A client that leaves in between must not leave a hold behind.
         let paid = self.settlements.spawn("charge a kept answer", async move {
             let reserved = gateway.store.reserve(&wanted).await.map_err(|error| {
@@ -51,7 +54,8 @@ impl Gateway {
             if let Some(problem) = gateway.refusal_of(reserved, charge) {
                 return Err(problem);
             }
-            gateway.write_down(&event).await.map(|_| ()).ok_or_else(credits::not_recorded)
+            let charged = gateway.charge_or_void(&event, &key).await;
+            charged.map(|_| ()).ok_or_else(credits::not_recorded)
         });
         paid.await.map_err(|_| credits::not_recorded())??;
         Ok(charge)

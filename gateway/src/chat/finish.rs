@@ -9,7 +9,7 @@ use super::recall::KeptAnswer;
 use super::relay::Live;
 use crate::conversation::Answered;
 use crate::estimate::prompt_tokens_estimate;
-use crate::exchange::{stop_execution, take_from_queue};
+use crate::exchange::{replace_execution, stop_execution, take_from_queue};
 use crate::state::Gateway;
 use infra::bus::ledger::Recorded;
 use infra::clock;
@@ -116,10 +116,9 @@ pub(super) fn finish(gateway: &Arc<Gateway>, mut live: Live, model: &str, done: 
 }
 
 impl Live {
-    /// Whether its client has got something, or is going to: of a whole answer that is only the
-    /// whole.
+    /// Whether its client has got something: of a whole answer nobody gets pieces.
     fn is_told(&self) -> bool {
-        self.begun && (self.is_stream || self.is_whole)
+        self.begun && self.is_stream
     }
 
     /// The first piece has come, and nobody is asked again: of the question only what is owed for
@@ -168,7 +167,8 @@ impl Live {
     }
 
     /// Writes a charge by our own estimate. Returns the charge that stands then, ours or another's;
-    /// nothing when there is none, or nobody knows.
+    /// nothing when there is none, or nobody knows. An answer that is done is told only with its
+    /// charge, so it costs nothing then; what was told before is charged as soon as it can be.
     pub(super) async fn charge(
         &self,
         gateway: &Arc<Gateway>,
@@ -198,7 +198,10 @@ impl Live {
                 route: held.routed.route(),
             }),
         };
-        let recorded = gateway.write_down(&event).await;
+        let recorded = match outcome {
+            Outcome::Done => gateway.charge_or_void(&event, &authenticated.key).await,
+            _ => gateway.write_down(&event).await,
+        };
         gateway.exchange.leave(&self.received().request);
         let event = match recorded? {
             Recorded::Before(before) => *before,
@@ -253,11 +256,12 @@ async fn settle(gateway: &Arc<Gateway>, mut live: Live, model: &str, client_left
     if live.owed.is_left_to_us && owes {
         return charge_rest(gateway, &live, model, client_left).await;
     }
-    stop_execution(gateway, &request, &execution).await;
     if !owes {
-        // At once, so that it stands before its worker may charge for what nobody got.
+        // At once, and its worker may charge nothing for what nobody got.
+        replace_execution(gateway, &request, &execution).await;
         return live.published.held.void(gateway, reason);
     }
+    stop_execution(gateway, &request, &execution).await;
     let pool = live.published.model().pool.clone();
     let limit = tokio::time::sleep(WORKER_SETTLE_SECONDS_MAX);
     tokio::pin!(limit);

@@ -149,7 +149,7 @@ impl Relay {
             let Some(live) = self.live.as_mut() else { return Event::Failed(interrupted()) };
             let event = match live.wait().await {
                 Signal::Frame(frame) => self.frame(frame).await,
-                Signal::FramesClosed => Some(self.give_up(cut_off())),
+                Signal::FramesClosed => Some(self.end_alone(cut_off()).await),
                 Signal::StageChanged => self.stage_changed().await,
                 Signal::Turn(place) => {
                     let sent = Box::pin(live.published.take_turn(&self.gateway, place)).await;
@@ -175,7 +175,7 @@ impl Relay {
             Err(error) => {
                 // The error's own text may quote the answer.
                 tracing::error!(column = error.column(), "a frame can't be read");
-                return Some(self.give_up(interrupted()));
+                return Some(self.end_alone(interrupted()).await);
             }
         };
         if !live.is_of_current_execution(&frame) {
@@ -188,7 +188,7 @@ impl Relay {
         live.numbers += 1;
         if frame.number != live.numbers {
             tracing::error!(expected = live.numbers, number = frame.number, "a frame was lost");
-            return Some(self.give_up(interrupted()));
+            return Some(self.end_alone(interrupted()).await);
         }
         let gap = std::mem::replace(&mut live.last_frame, Instant::now()).elapsed();
         match frame.body {
@@ -274,7 +274,7 @@ impl Relay {
             }
             Stage::Poisoned(_) => {
                 let problem = live.why_poisoned(&self.gateway, &stage);
-                Some(self.give_up(problem))
+                Some(self.end_alone(problem).await)
             }
             Stage::Refused if !live.begun => self.again(None).await,
             Stage::Refused | Stage::Claimed(_) | Stage::Waiting | Stage::Cancelled => None,
@@ -298,7 +298,7 @@ impl Relay {
                     return self.again(next).await;
                 }
             }
-            return Some(self.give_up(problem));
+            return Some(self.end_alone(problem).await);
         }
         if live.is_to_be_sent(&self.gateway, &stage) {
             return self.again(None).await;

@@ -50,7 +50,7 @@ impl Relay {
         Some(Event::Failed(failed.problem))
     }
 
-    /// Its worker has no more to say: a whole answer that is there is told, all else ends.
+    /// Nothing more is waited for: a whole answer that is there is told, all else ends.
     pub(super) async fn end_alone(&mut self, problem: Problem) -> Event {
         if self.live.as_ref().is_some_and(|live| live.is_whole) {
             return Box::pin(self.charge_whole(problem)).await;
@@ -59,8 +59,8 @@ impl Relay {
     }
 
     /// The whole answer is there, but its worker did not write the charge, or didn't say so: we do,
-    /// and it is told when a charge stands. In a task of its own, which a client that leaves can't
-    /// stop.
+    /// and it is told when a charge stands; else it costs nothing. In a task of its own, which a
+    /// client that leaves can't stop.
     async fn charge_whole(&mut self, problem: Problem) -> Event {
         let Some(live) = self.live.take() else { return Event::Failed(interrupted()) };
         let (gateway, model) = (Arc::clone(&self.gateway), self.model.clone());

@@ -137,12 +137,17 @@ impl Exchange {
             place: None,
             frames: Some(inlet),
         };
-        self.watched.seat(&request);
+        self.may_be_charged(&request);
         self.table().insert(request, entry);
         Seat { frames, stage: seen, renewals: self.renewals.subscribe() }
     }
 
-    /// Notices whether a request takes a seat, as long as the value lives.
+    /// A request is on its way to a worker, or its charge to the ledger.
+    pub(crate) fn may_be_charged(&self, request: &RequestId) {
+        self.watched.expose(request);
+    }
+
+    /// Notices whether a request may be charged, as long as the value lives.
     pub(crate) fn watch(&self, request: &RequestId) -> Watched {
         self.watched.watch(request)
     }

@@ -1,11 +1,12 @@
-//! Whether a request was ever on its way to a worker, for who runs it once: what was not can't be
-//! charged, and what was may be, whatever its client was told. It remembers no request by itself.
+//! Whether a request was ever on its way to a worker, or its charge to the ledger, for who runs it
+//! once: what was not can't be charged, and what was may be, whatever its client was told. It
+//! remembers no request by itself.
 
 use schemas::ids::RequestId;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Requests that somebody watches, and whether they have taken a seat.
+/// Requests that somebody watches, and whether they may be charged.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Table(Arc<Mutex<HashMap<RequestId, bool>>>);
 
@@ -15,11 +16,11 @@ impl Table {
         Watched { table: self.clone(), request: request.clone() }
     }
 
-    /// A request takes its seat.
-    pub(super) fn seat(&self, request: &RequestId) {
+    /// A request may be charged from now on.
+    pub(super) fn expose(&self, request: &RequestId) {
         self.with(|table| {
-            if let Some(seated) = table.get_mut(request) {
-                *seated = true;
+            if let Some(exposed) = table.get_mut(request) {
+                *exposed = true;
             }
         });
     }
@@ -37,8 +38,8 @@ pub(crate) struct Watched {
 }
 
 impl Watched {
-    /// Whether it has taken a seat.
-    pub(crate) fn was_seated(&self) -> bool {
+    /// Whether it may be charged, or is.
+    pub(crate) fn may_be_charged(&self) -> bool {
         self.table.with(|table| table.get(&self.request).copied().unwrap_or(false))
     }
 }
@@ -56,11 +57,11 @@ mod tests {
     #[test]
     fn only_who_is_watched_is_remembered_and_only_so_long() {
         let (table, request) = (Table::default(), RequestId::fresh());
-        table.seat(&request);
+        table.expose(&request);
         let watched = table.watch(&request);
-        assert!(!watched.was_seated());
-        table.seat(&request);
-        assert!(watched.was_seated());
+        assert!(!watched.may_be_charged());
+        table.expose(&request);
+        assert!(watched.may_be_charged());
         drop(watched);
         assert!(table.with(|table| table.is_empty()));
     }

@@ -94,7 +94,10 @@ pub(crate) async fn settle(
     };
     let body = match write_beside(worker, &event, end.seal, reply).await {
         Some(recorded) => end_of(recorded, &event, ended.problem),
-        None => FrameBody::Failed(Failed { problem: not_recorded(), settled: None }),
+        None => {
+            let problem = if produced && job.stream { partly_charged() } else { not_recorded() };
+            FrameBody::Failed(Failed { problem, settled: None })
+        }
     };
     Point::Settled.pass().await;
     reply.end(body).await;
@@ -148,6 +151,16 @@ fn end_of(recorded: Recorded, ours: &EventV1, problem: Option<Problem>) -> Frame
         None => FrameBody::Done(done),
         Some(problem) => FrameBody::Failed(Failed { problem, settled: Some(done) }),
     }
+}
+
+/// What a stream's client has got is charged by its gateway: asking again costs once more.
+fn partly_charged() -> Problem {
+    Problem::new(
+        ErrorCode::StreamInterrupted,
+        "料金の記録を確認できず、回答を終えられませんでした。届いた分は課金されます。",
+        "The charge could not be confirmed, so the answer can't be ended. What has arrived is \
+         charged.",
+    )
 }
 
 fn not_recorded() -> Problem {

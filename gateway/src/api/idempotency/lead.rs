@@ -61,7 +61,7 @@ impl Leading<'_> {
             Some(ended) if ended.has_failed => self.end_failed(&watched).await,
             Some(ended) => self.keep(ended).await,
             // It was left, and settles itself: who asks again after its lease learns how.
-            None if watched.was_seated() => {}
+            None if watched.may_be_charged() => {}
             None => self.give_back().await,
         }
         drop(open_until_kept);
@@ -72,7 +72,7 @@ impl Leading<'_> {
     /// doesn't answer the name stays taken; who asks again after its lease asks the ledger first.
     async fn end_failed(&self, watched: &Watched) {
         let Call { gateway, request, named, path, .. } = self.call;
-        if !watched.was_seated() {
+        if !watched.may_be_charged() {
             return self.give_back().await;
         }
         match gateway.end_lost(request, &named.key).await {
