@@ -134,6 +134,12 @@ pub fn is_inbox(subject: &str) -> bool {
     ANSWERS.iter().any(|beginning| subject.starts_with(beginning))
 }
 
+/// Whether a pool's worker hears answers there, as `nats.conf` names their users, without another
+/// account between: then it may write more than it should.
+pub fn is_inbox_of_workers(subject: &str) -> bool {
+    subject.starts_with("_INBOX.worker-")
+}
+
 /// The beginning of all subjects on which a user of NATS hears answers: nats.conf lets nobody else
 /// listen there.
 pub fn inbox(user: &str) -> String {

@@ -7,7 +7,7 @@ use infra::bus::BusError;
 use infra::clock;
 use schemas::job::{Claim, ClaimAnswer, ClaimV1, EndClaimV1};
 use schemas::subjects;
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 use std::time::Instant;
 
 /// The answer, and the execution that it takes the request away from.
@@ -90,6 +90,16 @@ pub(super) async fn serve(core: &Arc<Core>) -> Result<(), BusError> {
 async fn answer(core: &Core, message: async_nats::Message) {
     // An answer is written with our rights: nobody names another subject for it.
     let Some(reply) = message.reply.filter(|reply| subjects::is_inbox(reply)) else { return };
+    if subjects::is_inbox_of_workers(&reply) {
+        static SAID: Once = Once::new();
+        SAID.call_once(|| {
+            tracing::warn!(
+                "a worker's user is in the gateways' account of NATS, where NATS itself can be \
+                 made to write for it: restart NATS with this version's nats.conf \
+                 (docs/deploy.md)"
+            );
+        });
+    }
     if message.payload.is_empty() {
         // A worker asks whether we live; that we answer is the answer.
         drop(core.bus.client().publish(reply, bytes::Bytes::new()).await);
