@@ -88,11 +88,18 @@ impl Endpoints {
                 data.join(RUN_FILE).display()
             ))
         })?;
-        Ok(Self {
-            nats_url: told.0.unwrap_or(running.nats_url),
-            redis_url: told.1.unwrap_or(running.redis_url),
-            tls: tls(environment)?,
-        })
+        // One of another installation would be taken for this one's.
+        let differs =
+            |told: &Option<String>, own: &str| told.as_ref().is_some_and(|told| told != own);
+        if differs(&told.0, &running.nats_url) || differs(&told.1, &running.redis_url) {
+            return Err(Failure::usage(format!(
+                "{NATS_URL} or {REDIS_URL} is set to another server than that of the fly-llm that \
+                 runs in {}: set both, or none",
+                data.display()
+            )));
+        }
+        let Running { nats_url, redis_url, .. } = running;
+        Ok(Self { nats_url, redis_url, tls: tls(environment)? })
     }
 
     /// From the environment alone.
@@ -228,6 +235,23 @@ mod tests {
             let told = failure.unwrap_err().to_string();
             assert!(told.starts_with("can't read ") && told.contains(RUN_FILE), "{told}");
         }
+    }
+
+    #[test]
+    fn one_server_of_another_installation_is_refused() {
+        let data = tempfile::tempdir().unwrap();
+        let (nats, redis) = ("nats://a:pw@host:4222", "redis://:pw@host:6379/");
+        let running = serde_json::json!({"base_url": "", "metrics_url": "", "admin_key": "",
+            "api_key": "", "nats_url": nats, "redis_url": redis, "pid": 1});
+        std::fs::write(data.path().join(RUN_FILE), running.to_string()).unwrap();
+        let found = |pairs| Endpoints::find(&Environment::of(pairs), data.path());
+        for same in [[(NATS_URL, nats), ("", "")], [(REDIS_URL, redis), ("", "")]] {
+            assert_eq!(found(same).unwrap().redis_url, redis);
+        }
+        let other = "redis://:pw@other:6379/";
+        let refused = found([(REDIS_URL, other), ("", "")]).unwrap_err().to_string();
+        assert!(refused.contains("set both, or none"), "{refused}");
+        assert_eq!(found([(REDIS_URL, other), (NATS_URL, nats)]).unwrap().redis_url, other);
     }
 
     #[test]

@@ -26,6 +26,9 @@ const CLAIM_SHADOW: Duration = Duration::from_millis(250);
 /// A gateway that comes to its sweep so long after the last one got no processor between them.
 const LATE: Duration = Duration::from_millis(2 * ADVERT_INTERVAL_MS);
 
+/// How long a connection may take to take a question.
+const LISTEN_MAX: Duration = Duration::from_millis(ADVERT_INTERVAL_MS);
+
 /// How long a gateway that starts waits for the first advert.
 const FIRST_ADVERT_MAX: Duration = Duration::from_millis(1_000);
 
@@ -432,8 +435,11 @@ pub(crate) async fn watch(core: &Arc<Core>) -> Result<(), BusError> {
 async fn listen(core: &Core, echo: &str) {
     let subject = subjects::stream_info(subjects::CHAT_STREAM);
     let asked = core.bus.client().publish_with_reply(subject, echo.to_owned(), "".into());
-    if let Err(error) = asked.await {
-        tracing::debug!(%error, "NATS can't be listened to");
+    // With a connection that takes nothing there is soon no room for a question.
+    match tokio::time::timeout(LISTEN_MAX, asked).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::debug!(%error, "NATS can't be listened to"),
+        Err(_) => tracing::debug!("NATS takes no question"),
     }
 }
 

@@ -74,7 +74,7 @@ impl Ears {
 
 /// Whether it is about an answer to somebody's question.
 fn is_answer(said: &str) -> bool {
-    said.contains(&format!("Publish to \"{}", subjects::inbox("")))
+    said.split_once("Publish to \"").is_some_and(|(_, subject)| subjects::is_inbox(subject))
 }
 
 fn is_denial(said: &str) -> bool {
@@ -99,6 +99,7 @@ mod tests {
         let answer = denial("_INBOX.worker-cloud.a.b");
         ears.hear(&async_nats::Event::Connected);
         ears.hear(&answer);
+        ears.hear(&denial("_R_.asked.from.another.account"));
         assert_eq!(*denials.borrow(), None);
         ears.hear(&denial("led.0.a.use.b"));
         assert!(denials.borrow().as_ref().is_some_and(|said| said.contains("led.")));

@@ -71,7 +71,9 @@ impl Bus {
         let unanswered = self.pulse.0.fetch_add(1, Ordering::Relaxed);
         if unanswered > 0 && unanswered.is_multiple_of(UNANSWERED_RECONNECT) {
             tracing::warn!("NATS is silent: it is connected to anew");
-            self.leave_server().await;
+            if tokio::time::timeout(QUESTION_INTERVAL, self.leave_server()).await.is_err() {
+                tracing::debug!("the connection doesn't take that it should end");
+            }
         }
         let mut subjects = vec![];
         if !self.is_direct_denied() {

@@ -58,13 +58,14 @@ pub(crate) async fn follow(
     partition: u16,
     stop: CancellationToken,
 ) {
+    // Each part says its own: a wiped view of one isn't told by the silence of another.
+    let away = Seldom::new();
     loop {
         let interrupted = tokio::select! {
             () = stop.cancelled() => return,
             Err(interrupted) = follow_once(&billing, &applied, partition) => interrupted,
         };
-        static AWAY: Seldom = Seldom::new();
-        AWAY.say(|| tracing::warn!(partition, %interrupted, "following the ledger starts anew"));
+        away.say(|| tracing::warn!(partition, %interrupted, "following the ledger starts anew"));
         tokio::select! {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(RESTART_PAUSE) => {}

@@ -7,6 +7,7 @@ use schemas::subjects;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
+use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 /// Between two looks.
@@ -45,6 +46,8 @@ pub(crate) async fn measure(
     let filter = subjects::ledger_partition(partition);
     let gauge = billing.metrics.ledger_lag.with_label_values(&[&partition.to_string()]);
     let mut looks = tokio::time::interval(LAG_INTERVAL);
+    // A look waits while NATS is silent: those that were missed say nothing more.
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
