@@ -11,37 +11,38 @@ pub enum ErrorCode {
     InvalidRequest,
     /// The prompt doesn't fit the model's context.
     ContextLengthExceeded,
-    /// Policy refuses what the request contains.
+    /// A policy, ours or the vendor's, refuses what the request contains.
     ContentBlocked,
     /// The conversation that the request goes on from isn't kept.
     PreviousResponseNotFound,
-    /// No key, or a wrong, expired or deleted one.
+    /// No key, or a wrong, expired or deleted one; or its account has expired.
     InvalidApiKey,
     /// The key may not do that.
     PermissionDenied,
-    /// No such path.
+    /// No such path, or nothing of that name: no such key, account, response or receipt.
     NotFound,
     /// No such model, or nobody serves it.
     ModelNotFound,
     /// The path knows another method.
     MethodNotAllowed,
-    /// What the request names has been settled already.
+    /// What it asks for is done or used up, or its `Idempotency-Key` is another request's.
     Conflict,
-    /// The body is larger than allowed.
+    /// The body, or the text in it, is larger than allowed here or at the vendor.
     PayloadTooLarge,
-    /// The body isn't JSON by its own word.
+    /// The body isn't JSON by its own word, or is packed otherwise than with gzip.
     UnsupportedMediaType,
-    /// Too many requests or tokens for this key.
+    /// Too many requests or tokens in a minute, or requests at once, for this key or account.
     RateLimitExceeded,
-    /// The credit or the budget doesn't cover the request.
+    /// The credit or a budget doesn't cover the most that the request may cost.
     InsufficientQuota,
-    /// The queue is full.
+    /// Too many requests wait for their turn, or the wait would be too long.
     QueueFull,
-    /// Nobody who could serve the model answers.
+    /// No worker that could serve the model is free in time, or none answers.
     NoWorker,
-    /// A part of ours that money depends on can't be reached.
+    /// Something that the request needs, such as the ledger, Redis or the queue, can't be
+    /// reached or has no room.
     ServiceUnavailable,
-    /// The upstream answered with an error, or with nonsense.
+    /// The upstream answered with an error or with nonsense, or can't be reached.
     UpstreamError,
     /// The upstream is overloaded or limits us.
     UpstreamOverloaded,

@@ -142,7 +142,7 @@ mod tests {
     fn a_table_that_is_not_of_the_code_is_found() {
         let errors = errors_are_those_of_the_code;
         assert!(differs(errors, ERRORS, "| `queue_full` | 503 |", "| `queue_full` | 500 |"));
-        assert!(differs(errors, ERRORS_FILE, "/// The queue is full.\n", ""));
+        assert!(differs(errors, ERRORS_FILE, "/// Our own mistake.\n", ""));
         assert!(differs(errors, ERRORS, BEGIN, ""));
         let metrics = metrics_are_those_of_the_code;
         assert!(differs(metrics, METRICS, "fly_llm_requests_running", "fly_llm_running"));
