@@ -152,8 +152,8 @@ mod tests {
             "queue_pending: IntGaugeVec",
             "queue_p: IntGaugeVec"
         ));
-        let (user, set) = ("workers/billing/src/expire.rs", "holds_swept_total");
-        assert!(differs(metrics, user, set, "holds_swept"));
+        let (user, set) = ("workers/billing/src/lag.rs", "metrics.ledger_lag.");
+        assert!(differs(metrics, user, set, "metrics.ledger_gap."));
     }
 
     #[test]

@@ -7,25 +7,12 @@ use std::path::{Path, PathBuf};
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
-/// The documents of this repository that the checks read, besides the decisions.
-const DOCUMENTS: [&str; 16] = [
-    "README.md",
-    "README.ja.md",
-    "ARCHITECTURE.md",
-    "CONTRIBUTING.md",
-    "SECURITY.md",
-    "docs/cache.md",
-    "docs/config.md",
-    "docs/deploy.md",
-    "docs/deploy.ja.md",
-    "docs/errors.md",
-    "docs/llama.md",
-    "docs/metrics.md",
-    "docs/performance.md",
-    "docs/privacy.md",
-    "docs/privacy.ja.md",
-    "docs/router.md",
-];
+/// The documents that the checks read, besides those in the folders.
+const DOCUMENTS: [&str; 5] =
+    ["README.md", "README.ja.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md"];
+
+/// Where the others are.
+const FOLDER: &str = "docs";
 
 /// Where the decisions are.
 pub(crate) const DECISIONS: &str = "docs/adr";
@@ -63,7 +50,9 @@ impl Tree {
     /// The documents with their texts.
     pub(crate) fn documents(&self) -> Vec<(String, String)> {
         let fixed = DOCUMENTS.iter().map(|path| (*path).to_owned());
-        fixed.chain(self.folder(DECISIONS)).map(|path| (path.clone(), self.text(&path))).collect()
+        let folders = [FOLDER, DECISIONS].into_iter().flat_map(|folder| self.folder(folder));
+        let all = fixed.chain(folders.filter(|path| path.ends_with(".md")));
+        all.map(|path| (path.clone(), self.text(&path))).collect()
     }
 
     /// The files right inside a folder, sorted.
@@ -71,7 +60,9 @@ impl Tree {
         let entries = fs::read_dir(on_disk(folder)).into_iter().flatten().flatten();
         let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
         let start = format!("{folder}/");
-        let planted = self.planted.keys().filter(|path| path.starts_with(&start)).cloned();
+        let is_inside =
+            |path: &&String| path.strip_prefix(&start).is_some_and(|name| !name.contains('/'));
+        let planted = self.planted.keys().filter(is_inside).cloned();
         let mut files: Vec<String> =
             names.map(|name| format!("{start}{name}")).chain(planted).collect();
         files.sort();
@@ -112,5 +103,7 @@ fn a_planted_text_lies_over_the_file() {
     assert_eq!(tree.text("README.md"), "planted");
     assert!(tree.exists("docs/adr/x.md") && !tree.exists("docs/adr/y.md"));
     assert!(tree.folder(DECISIONS).contains(&"docs/adr/x.md".to_owned()));
+    let below = tree.documents();
+    assert_eq!(below.iter().filter(|(path, _)| path == "docs/adr/x.md").count(), 1);
     assert!(tree.rust_below("schemas").contains(&"schemas/src/openai/mod.rs".to_owned()));
 }
