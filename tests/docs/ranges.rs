@@ -86,8 +86,12 @@ fn with(key: &str, value: Option<&str>) -> Option<String> {
     is_there.then_some(changed)
 }
 
-/// The ends of `1 to 256` or `from 0`.
+/// The ends of `1 to 256`, `from 0` or `above 0, up to 9`, in whole numbers.
 fn ends(range: &str) -> Option<(i64, Option<i64>)> {
+    if let Some((low, high)) = range.strip_prefix("above ").and_then(|it| it.split_once(", up to "))
+    {
+        return Some((low.parse::<i64>().ok()? + 1, Some(high.parse().ok()?)));
+    }
     if let Some(low) = range.strip_prefix("from ") {
         return Some((low.parse().ok()?, None));
     }
@@ -150,6 +154,8 @@ mod tests {
         assert_eq!(planted("| 1 to 64 |", "| 2 to 64 |"), 1);
         assert_eq!(planted("| 16 to 4096 |", "| 16 to 4000 |"), 1);
         assert_eq!(planted("| tokens | required | from 1 |", "| tokens | required | from 0 |"), 1);
+        assert_eq!(planted("| above 0, up to 1000000 |", "| above 1, up to 1000000 |"), 1);
+        assert_eq!(planted("| above 0, up to 1000000 |", "| above 0, up to 1000001 |"), 1);
     }
 
     #[test]
