@@ -16,6 +16,8 @@ mod routes;
 mod schema;
 mod source;
 mod tree;
+mod twins;
+mod words;
 
 use tree::Tree;
 
@@ -63,10 +65,14 @@ checks![
     names::limits_are_those_of_the_code,
     ranges::ranges_are_those_of_the_check,
     ranges::required_keys_are_required,
-    readmes::both_languages_say_the_same,
     readmes::paths_exist,
     readmes::environment_is_whole,
     schema::schema_is_that_of_the_document,
     routes::openapi_is_whole,
     routes::routes_exist_and_are_told,
+    twins::twins_are_there,
+    twins::both_languages_say_the_same,
+    twins::both_languages_name_the_same,
+    twins::both_tables_hold_the_same_facts,
+    twins::japanese_leads_to_japanese,
 ];

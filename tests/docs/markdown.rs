@@ -1,6 +1,8 @@
 //! As much of Markdown as our documents use: headings, fenced blocks, tables, code spans, links.
 //! It judges nothing.
 
+use std::collections::BTreeSet;
+
 const FENCE: &str = "```";
 
 /// A fenced block.
@@ -30,6 +32,22 @@ impl Row {
     /// A cell without its backticks.
     pub(crate) fn plain(&self, cell: usize) -> String {
         self.cells.get(cell).map(|text| text.replace('`', "")).unwrap_or_default()
+    }
+}
+
+/// A row of a table, or what else stands below a heading, the heading included.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Unit {
+    /// The line of its first line, from 1.
+    pub(crate) line: usize,
+    pub(crate) text: String,
+}
+
+impl Unit {
+    /// Its code spans, also those that go on in the next line.
+    pub(crate) fn names(&self) -> BTreeSet<String> {
+        let whole = |span: &str| span.split_whitespace().collect::<Vec<_>>().join(" ");
+        spans(&self.text).into_iter().map(whole).collect()
     }
 }
 
@@ -69,14 +87,46 @@ pub(crate) fn prose(text: &str) -> Vec<(usize, &str)> {
     lines
 }
 
+/// Everything outside of fenced blocks, in units that a translation has as well.
+pub(crate) fn units(text: &str) -> Vec<Unit> {
+    let mut units = vec![Unit { line: 1, text: String::new() }];
+    let mut open = 0;
+    for (line, part) in prose(text) {
+        let is_row = cells(part).is_some();
+        if is_row || heading(part).is_some() {
+            units.push(Unit { line, text: part.to_owned() });
+            open = if is_row { open } else { units.len() - 1 };
+        } else if let Some(unit) = units.get_mut(open) {
+            unit.text.push('\n');
+            unit.text.push_str(part);
+        }
+    }
+    units
+}
+
+/// The numbers in digits of what is no code span and no place of a link, without their commas.
+pub(crate) fn numbers(text: &str) -> BTreeSet<String> {
+    let outside = text.split('`').step_by(2).collect::<Vec<_>>().join(" ");
+    let told = outside.split("](").enumerate().map(|(number, part)| match number {
+        0 => part,
+        _ => part.split_once(')').map_or(part, |(_, after)| after),
+    });
+    let told = told.collect::<Vec<_>>().join(" ");
+    let is_part = |letter: char| letter.is_ascii_digit() || ".,".contains(letter);
+    let runs = told.split(|letter| !is_part(letter)).map(|run| run.replace(',', ""));
+    let numbers = runs.map(|run| run.trim_matches('.').to_owned());
+    numbers.filter(|number| !number.is_empty()).collect()
+}
+
 /// Levels and titles of all headings.
 pub(crate) fn headings(text: &str) -> Vec<(usize, String)> {
-    let heading = |line: &str| {
-        let level = line.bytes().take_while(|byte| *byte == b'#').count();
-        let title = line.get(level..)?.strip_prefix(' ')?;
-        (level > 0).then(|| (level, title.trim().to_owned()))
-    };
     prose(text).into_iter().filter_map(|(_, line)| heading(line)).collect()
+}
+
+fn heading(line: &str) -> Option<(usize, String)> {
+    let level = line.bytes().take_while(|byte| *byte == b'#').count();
+    let title = line.get(level..)?.strip_prefix(' ')?;
+    (level > 0).then(|| (level, title.trim().to_owned()))
 }
 
 /// What stands between single backticks.
@@ -151,5 +201,21 @@ mod tests {
         assert!(tables(TEXT, &["a", "c"]).is_empty());
         assert_eq!(table_sizes(TEXT), [1]);
         assert_eq!(links("see [it](docs/a.md) and [b](c)"), ["docs/a.md", "c"]);
+    }
+
+    #[test]
+    fn a_unit_is_a_row_or_what_is_below_a_heading() {
+        let text = "# One `a\nb`\n\n| `c` | d |\n|---|---|\n\nand `e`\n## Two\n";
+        let units = units(text);
+        let lines: Vec<usize> = units.iter().map(|unit| unit.line).collect();
+        assert_eq!(lines, [1, 1, 4, 5, 8]);
+        let names = |number: usize| units[number].names().into_iter().collect::<Vec<_>>();
+        assert_eq!((names(1), names(2)), (vec!["a b".into(), "e".into()], vec!["c".into()]));
+    }
+
+    #[test]
+    fn numbers_are_found_outside_of_code() {
+        let found = numbers("1,431 in `2` of [3](4.md), 0.5. p99, 1–6: x");
+        assert_eq!(found.into_iter().collect::<Vec<_>>(), ["0.5", "1", "1431", "3", "6", "99"]);
     }
 }

@@ -1,64 +1,21 @@
-//! A document and its Japanese twin say the same; paths that the documents name exist; the
-//! environment is told whole. What the sentences mean is for a reader to judge.
+//! Paths that the documents name exist; the environment is told whole in both READMEs.
 
-use crate::markdown::{blocks, headings, links, prose, spans, table_sizes, tables};
+use crate::markdown::{blocks, links, prose, spans, tables};
 use crate::source;
 use crate::tree::Tree;
 use std::collections::BTreeSet;
 
 const ENGLISH: &str = "README.md";
 const JAPANESE: &str = "README.ja.md";
-/// Documents that there are in both languages.
-const TWINS: [[&str; 2]; 3] = [
-    [ENGLISH, JAPANESE],
-    ["docs/deploy.md", "docs/deploy.ja.md"],
-    ["docs/privacy.md", "docs/privacy.ja.md"],
-];
 const ENVIRONMENT: &str = "infra/src/environment.rs";
 const SAMPLE: &str = ".env.sample";
 const COMPOSE: &str = "docker-compose.yml";
-/// Lines from the top in which a document names its twin.
-const TOP_LINES: usize = 5;
 /// What a shell has anyway: no sample sets it.
 const NOT_IN_SAMPLE: [&str; 3] = ["HOME", "PATH", "XDG_CACHE_HOME"];
 /// What clients read: Claude Code.
 const CLIENT_NAMES: [&str; 3] = ["ANTHROPIC_BASE_URL", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_MODEL"];
 /// What a path ends with when it is a file of ours.
 const ENDINGS: [&str; 8] = [".md", ".rs", ".lua", ".toml", ".yaml", ".conf", ".sample", ".sh"];
-
-pub(crate) fn both_languages_say_the_same(tree: &Tree) -> Vec<String> {
-    TWINS.iter().flat_map(|twins| differences(tree, *twins)).collect()
-}
-
-fn differences(tree: &Tree, twins: [&str; 2]) -> Vec<String> {
-    let [english, japanese] = twins.map(|path| tree.text(path));
-    let mut found = Vec::new();
-    let mut differ = |what: &str, same: bool| {
-        if !same {
-            found.push(format!("{}: {what} differ", twins.join(" and ")));
-        }
-    };
-    let levels =
-        |text: &str| -> Vec<usize> { headings(text).iter().map(|(level, _)| *level).collect() };
-    differ("the levels of the headings", levels(&english) == levels(&japanese));
-    let code = |text: &str| -> Vec<(String, String)> {
-        blocks(text).into_iter().map(|block| (block.language, block.text)).collect()
-    };
-    differ("the code blocks", code(&english) == code(&japanese));
-    differ("the rows of the tables", table_sizes(&english) == table_sizes(&japanese));
-    // Each language points to its own twin of what it names.
-    let points = |text: &str| -> Vec<String> {
-        let all = prose(text).into_iter().flat_map(|(_, line)| links(line));
-        all.map(|link| link.replace(".ja.md", ".md")).collect()
-    };
-    differ("the links", points(&english) == points(&japanese));
-    for (text, other) in [(&english, twins[1]), (&japanese, twins[0])] {
-        let name = other.rsplit('/').next().unwrap_or_default();
-        let is_named = text.lines().take(TOP_LINES).any(|line| links(line).contains(&name));
-        differ("the links to each other at the top", is_named);
-    }
-    found
-}
 
 pub(crate) fn paths_exist(tree: &Tree) -> Vec<String> {
     let mut found = Vec::new();
@@ -171,19 +128,6 @@ fn named(text: &str) -> BTreeSet<String> {
 mod tests {
     use super::*;
     use crate::found;
-
-    #[test]
-    fn readmes_that_differ_are_found() {
-        let planted = |path: &str, from: &str, to: &str| {
-            found(both_languages_say_the_same, path, from, to).len()
-        };
-        assert_eq!(planted(JAPANESE, "### 環境変数", "## 環境変数"), 1);
-        assert_eq!(planted(ENGLISH, "make test\n", ""), 1);
-        assert_eq!(planted(ENGLISH, "[日本語](README.ja.md)", "日本語"), 2);
-        assert_eq!(planted(JAPANESE, "| 0 | 完了 |\n", ""), 1);
-        assert_eq!(planted(JAPANESE, "[MIT](LICENSE)", "MIT"), 1);
-        assert_eq!(planted(TWINS[1][1], "fly deploy\n", ""), 1);
-    }
 
     #[test]
     fn a_path_that_is_not_there_is_found() {

@@ -75,6 +75,7 @@ rules![
     documents::habits_name_their_guards,
     documents::models_are_told_alike,
     japanese::japanese_is_spelled_alike,
+    japanese::japanese_documents_are_spelled_alike,
     modules::every_file_is_reached,
     places::subjects_are_spelled_once,
     places::redis_keys_are_spelled_once,
