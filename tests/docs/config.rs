@@ -1,7 +1,7 @@
 //! docs/config.md against the configuration: its keys are the fields that the code reads, the keys
 //! of the default file are among them, its defaults are the code's, and its examples are accepted.
 
-use crate::markdown::{Row, blocks, tables};
+use crate::markdown::{Row, blocks, prose, spans, tables};
 use crate::source;
 use crate::tree::Tree;
 use infra::config::Config;
@@ -12,6 +12,9 @@ pub(crate) const DOCUMENT: &str = "docs/config.md";
 const FILE: &str = "config.yaml";
 const SECTIONS: &str = "infra/src/config/sections.rs";
 const SHAPE: &str = "infra/src/config/file.rs";
+const UNPRICED: &str = "gateway/src/abilities/unpriced.rs";
+/// The fields that are refused because somebody else would answer, or a search would cost.
+const REFUSED: [&str; 2] = ["SEARCHES", "ELSEWHERE"];
 
 /// Which struct holds the keys below a prefix.
 const STRUCTS: [(&str, &str, &str); 21] = [
@@ -132,6 +135,24 @@ pub(crate) fn examples_are_accepted(tree: &Tree) -> Vec<String> {
     mistakes.collect()
 }
 
+/// Every field of a request that is refused for its price is named.
+pub(crate) fn refused_fields_are_told(tree: &Tree) -> Vec<String> {
+    let text = tree.text(DOCUMENT);
+    let told: BTreeSet<&str> = prose(&text).into_iter().flat_map(|(_, line)| spans(line)).collect();
+    let code = tree.text(UNPRICED);
+    let mut found = Vec::new();
+    for list in REFUSED {
+        let fields = source::constant(&code, list).unwrap_or_default();
+        let fields: Vec<&str> = fields.split('"').skip(1).step_by(2).collect();
+        if fields.is_empty() {
+            found.push(format!("{UNPRICED}: no {list} that this check can read"));
+        }
+        let missing = fields.into_iter().filter(|field| !told.contains(field));
+        found.extend(missing.map(|field| format!("{DOCUMENT}: tell {field} of {list}")));
+    }
+    found
+}
+
 /// What a model has that says nothing of it.
 fn of_model() -> Result<Vec<(String, String)>, String> {
     let parse = |text: &str| {
@@ -245,6 +266,15 @@ mod tests {
         assert_eq!(planted(DOCUMENT, "| `queue.replicas` |", "| `queue.copies` |"), 3);
         assert_eq!(planted(SECTIONS, "pub ping_seconds: u64", "pub ping_ms: u64"), 2);
         assert_eq!(planted(FILE, "  ping_seconds:", "  ping_milliseconds:"), 1);
+    }
+
+    #[test]
+    fn a_refused_field_that_is_not_told_is_found() {
+        let planted =
+            |path: &str, from: &str, to: &str| found(refused_fields_are_told, path, from, to).len();
+        assert_eq!(planted(DOCUMENT, "`lora_request`, ", ""), 1);
+        assert_eq!(planted(UNPRICED, "    \"best_of\",", "    \"best_of\", \"best_off\","), 1);
+        assert_eq!(planted(UNPRICED, "const ELSEWHERE:", "const OTHERS:"), 1);
     }
 
     #[test]

@@ -57,6 +57,7 @@ checks![
     config::keys_are_those_of_the_code,
     config::defaults_are_those_of_the_code,
     config::examples_are_accepted,
+    config::refused_fields_are_told,
     generated::errors_are_those_of_the_code,
     generated::metrics_are_those_of_the_code,
     names::subjects_are_those_of_the_contract,
