@@ -17,13 +17,14 @@ const UNPRICED: &str = "gateway/src/abilities/unpriced.rs";
 const REFUSED: [&str; 2] = ["SEARCHES", "ELSEWHERE"];
 
 /// Which struct holds the keys below a prefix.
-const STRUCTS: [(&str, &str, &str); 21] = [
+const STRUCTS: [(&str, &str, &str); 22] = [
     ("gateway.", SECTIONS, "Gateway"),
     ("queue.", SECTIONS, "Queue"),
     ("workers.", SECTIONS, "Workers"),
     ("breaker.", SECTIONS, "Breaker"),
     ("auto.", SECTIONS, "Auto"),
     ("limits.", SECTIONS, "Limits"),
+    ("limits.account.", SECTIONS, "AccountLimits"),
     ("cache.", SECTIONS, "Cache"),
     ("responses.", SECTIONS, "Responses"),
     ("idempotency.", "infra/src/config/idempotency.rs", "Idempotency"),
@@ -70,15 +71,17 @@ pub(crate) fn rows(tree: &Tree) -> Vec<Row> {
 pub(crate) fn keys_are_those_of_the_code(tree: &Tree) -> Vec<String> {
     let told: Vec<String> = rows(tree).iter().map(|row| row.plain(0)).collect();
     let mut real = BTreeSet::new();
-    for (prefix, file, name) in STRUCTS {
-        let fields = source::fields(&tree.text(file), name);
-        real.extend(fields.into_iter().map(|field| format!("{prefix}{field}")));
-    }
     let has_keys = |field: &String| {
         STRUCTS.iter().any(|(prefix, ..)| {
             prefix.trim_end_matches('.').trim_end_matches("[]") == field.as_str()
         })
     };
+    for (prefix, file, name) in STRUCTS {
+        let fields = source::fields(&tree.text(file), name);
+        let keys = fields.into_iter().map(|field| format!("{prefix}{field}"));
+        // A map within another is told by its own keys, and may be told itself.
+        real.extend(keys.filter(|key| !has_keys(key) || told.contains(key)));
+    }
     let top = source::fields(&tree.text(SHAPE), "File");
     real.extend(top.into_iter().filter(|field| !has_keys(field)));
     let written: BTreeSet<String> =

@@ -16,10 +16,11 @@ const STREAMS_FILE: &str = "infra/src/bus/streams.rs";
 const KEYS_FILE: &str = "infra/src/store/keys.rs";
 
 /// Items of the subjects' file that are no subject, stream or bucket.
-const NO_SUBJECTS: [&str; 9] = [
+const NO_SUBJECTS: [&str; 10] = [
     "token",
     "partition",
     "is_inbox",
+    "is_inbox_of_workers",
     "frames_request",
     "direct_refused_names",
     "DIRECT_PREFIX",

@@ -67,7 +67,10 @@ fn with(key: &str, value: Option<&str>) -> Option<String> {
         _ => WHOLE.replace("VENDOR", "openai"),
     };
     if !section.contains("[]") {
-        return Some(format!("{text}{section}:\n  {field}: {}\n", value?));
+        let path = key.split('.').enumerate();
+        let maps = path.map(|(depth, name)| format!("{:1$}{name}:", "", 2 * depth));
+        let maps: Vec<String> = maps.collect();
+        return Some(format!("{text}{} {}\n", maps.join("\n"), value?));
     }
     let start = format!("{field}: ");
     let (mut changed, mut is_there) = (String::new(), false);
