@@ -27,7 +27,7 @@ pub enum ErrorCode {
     MethodNotAllowed,
     /// What it asks for is done or used up, or its `Idempotency-Key` is another request's.
     Conflict,
-    /// The body, or the text in it, is larger than allowed here or at the vendor.
+    /// Body, text or number of pieces is larger than allowed here or at the vendor.
     PayloadTooLarge,
     /// The body isn't JSON by its own word, or is packed otherwise than with gzip.
     UnsupportedMediaType,

@@ -68,12 +68,12 @@ fn refusal(error: MaskError) -> Problem {
         MaskError::TooLarge => Problem::new(
             ErrorCode::PayloadTooLarge,
             format!(
-                "テキストが大きすぎます（合計 {REQUEST_TEXT_BYTES_MAX} バイトまで。画像などの \
-                 data: URL は含みません）。"
+                "テキストが大きすぎます（合計 {REQUEST_TEXT_BYTES_MAX} バイトまで。base64 の画像・\
+                 音声・ファイルは含みません）。"
             ),
             format!(
                 "The texts are too large: at most {REQUEST_TEXT_BYTES_MAX} bytes together, without \
-                 data: URLs of images and the like."
+                 images, sounds and files in base64."
             ),
         ),
         other => {

@@ -21,9 +21,6 @@ use super::walk::{self, Visit};
 /// Text of one request. To be looked through it takes about a hundred times its room.
 pub(crate) const REQUEST_TEXT_BYTES_MAX: usize = 4 * 1024 * 1024;
 
-/// A shorter string is a text, whatever it is made of.
-const BYTES_OF_MEDIA_MIN: usize = 64 * 1024;
-
 /// Why a request can't be masked.
 #[derive(Debug, thiserror::Error)]
 pub enum MaskError {
@@ -189,25 +186,19 @@ impl Replace for Issuer {
 #[derive(Default)]
 struct Reader {
     document: Document,
-    /// Bytes of it that are no text.
-    of_media: usize,
 }
 
 impl Visit for Reader {
     type Error = MaskError;
 
     fn visit(&mut self, label: &str, string: &mut String) -> Result<(), MaskError> {
-        if media::is_inline(string) {
+        if media::is_inline(string) || media::is_bare(label, string) {
             self.document.skip();
             return Ok(());
         }
-        // A sound's bytes stand alone; they are looked through all the same.
-        if label == "data" && string.len() > BYTES_OF_MEDIA_MIN && media::is_base64(string) {
-            self.of_media += string.len();
-        }
         self.document.add(label, string);
         // Before the next one, because all of them could be much more.
-        if self.document.text().len() - self.of_media > REQUEST_TEXT_BYTES_MAX {
+        if self.document.text().len() > REQUEST_TEXT_BYTES_MAX {
             return Err(MaskError::TooLarge);
         }
         Ok(())

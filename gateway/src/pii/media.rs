@@ -8,6 +8,17 @@ use serde_json::Value;
 const TEXT_PARTS: [&str; 5] =
     ["text", "refusal", "thinking", "redacted_thinking", schemas::openai::TOKENS];
 
+/// Labels of bytes that stand without a `data:` before them: a sound's, and a file's, of which
+/// OpenAI's specification asks for no more than base64.
+const BARE_LABELS: [&str; 2] = ["data", "file_data"];
+
+/// A shorter string is looked through, whatever it is made of.
+const BARE_BYTES_MIN: usize = 64 * 1024;
+
+/// Encoders that break lines break them no earlier (of PEM after 64 characters, of MIME after 76);
+/// a column of numbers, one below the other, does.
+const BARE_LINE_BYTES_MIN: usize = 60;
+
 /// Whether a request holds more than text.
 pub(super) fn is_in(request: &ChatRequest) -> bool {
     let mut contents = request.messages.iter().filter_map(|message| message.content.as_ref());
@@ -41,15 +52,40 @@ pub(crate) fn is_inline(string: &str) -> bool {
     head.bytes().all(in_head) && is_base64(bytes)
 }
 
+/// Whether a long string is a file's bytes in base64 and nothing else, as encoders write them. To
+/// look through them would find nothing but chance, and take a hundred times their room.
+pub(super) fn is_bare(label: &str, string: &str) -> bool {
+    if !BARE_LABELS.contains(&label) || string.len() <= BARE_BYTES_MIN || !is_base64(string) {
+        return false;
+    }
+    let has = |is: fn(&u8) -> bool| string.as_bytes().iter().any(is);
+    let is_mixed =
+        has(u8::is_ascii_uppercase) && has(u8::is_ascii_lowercase) && has(u8::is_ascii_digit);
+    is_mixed && has_even_lines(string.trim_end())
+}
+
+/// Whether all lines are as long as the first one, but for the last.
+fn has_even_lines(text: &str) -> bool {
+    let mut lengths = text.lines().map(str::len);
+    let first = lengths.next().unwrap_or_default();
+    let mut is_over = false;
+    let follows = |length: usize| {
+        let fits = !is_over && length <= first;
+        is_over = length < first;
+        fits
+    };
+    first >= BARE_LINE_BYTES_MIN && lengths.all(follows)
+}
+
 /// Whether a string is made of nothing but what base64 is written with.
-pub(super) fn is_base64(string: &str) -> bool {
+fn is_base64(string: &str) -> bool {
     let in_bytes = |byte: u8| byte.is_ascii_alphanumeric() || b"+/-_=\r\n".contains(&byte);
     string.bytes().all(in_bytes)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{is_in, is_inline};
+    use super::{BARE_BYTES_MIN, is_bare, is_in, is_inline};
     use serde_json::{Value, json};
 
     fn holds(content: Value) -> bool {
@@ -64,6 +100,29 @@ mod tests {
         assert!(!is_inline("data:image/png;base64,iVBORw0K と 090-1234-5678"));
         assert!(!is_inline("data: 山田太郎;base64,AAAA"));
         assert!(!is_inline("an image: data:image/png;base64,AAAA"));
+    }
+
+    #[test]
+    fn bytes_without_a_head_are_known_by_label_length_and_lines() {
+        let bytes = "JVBERi0xLjQKJ".repeat(BARE_BYTES_MIN / 13 + 1);
+        let lines = |length: usize, end: &str| {
+            let lines = bytes.as_bytes().chunks(length);
+            lines.map(|line| String::from_utf8_lossy(line) + end).collect::<String>()
+        };
+        for bare in [bytes.clone(), lines(76, "\r\n"), lines(64, "\n")] {
+            assert!(is_bare("file_data", &bare) && is_bare("data", &bare));
+            assert!(!is_bare("text", &bare) && !is_bare("", &bare));
+        }
+        assert!(!is_bare("data", &bytes[..1_000]));
+        for text in [
+            "09012345678\n".repeat(10_000),
+            "taro-yamada_090Z\n".repeat(10_000),
+            ["Taro1\n", &lines(76, "\n")].concat(),
+            "1234567890".repeat(10_000),
+            "Mr. Taro Yamada, 1-2-3".repeat(10_000),
+        ] {
+            assert!(!is_bare("data", &text), "{}", &text[..30]);
+        }
     }
 
     #[test]

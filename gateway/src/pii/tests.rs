@@ -2,7 +2,7 @@
 
 use schemas::openai::ChatRequest;
 
-use super::{Kind, MaskError, Masker, Mode, Settings, Vault, code_points};
+use super::{Kind, MaskError, Masker, Mode, REQUEST_TEXT_BYTES_MAX, Settings, Vault, code_points};
 
 fn masker() -> Masker {
     Masker::new(Settings::default()).unwrap()
@@ -239,6 +239,28 @@ fn a_text_that_begins_like_a_file_is_looked_through() {
     let mut masked = request(body);
     assert!(!masker().mask(&mut masked).unwrap().is_empty());
     assert!(!serde_json::to_string(&masked).unwrap().contains("taro"));
+}
+
+#[test]
+fn a_files_bytes_are_no_text_and_have_no_part_in_its_limit() {
+    let bytes = "JVBERi0xLjQKJ".repeat(REQUEST_TEXT_BYTES_MAX / 13 + 1);
+    let asked = |part: serde_json::Value| {
+        let said = serde_json::json!([{"type": "text", "text": "a@example.com"}, part]);
+        let message = serde_json::json!({"role": "user", "content": said});
+        request(serde_json::json!({"model": "m", "messages": [message]}))
+    };
+    let file = |name: &str, bytes: &str| {
+        asked(serde_json::json!({"type": "file", "file": {"filename": "a.pdf", name: bytes}}))
+    };
+    let sound = serde_json::json!({"format": "wav", "data": bytes});
+    let sound = asked(serde_json::json!({"type": "input_audio", "input_audio": sound}));
+    for mut request in [file("file_data", &bytes), sound] {
+        assert_eq!(masker().mask(&mut request).unwrap().counts().len(), 1);
+        assert!(serde_json::to_string(&request).unwrap().contains(&bytes));
+    }
+    for mut text in [file("of_tomorrow", &bytes), file("file_data", &"a text ".repeat(700_000))] {
+        assert!(matches!(masker().mask(&mut text), Err(MaskError::TooLarge)));
+    }
 }
 
 #[test]
