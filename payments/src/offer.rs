@@ -83,7 +83,12 @@ impl Payments {
     /// # Errors
     /// When it is less or more than what is sold.
     pub fn amount(&self, price: Money) -> Result<Offer, OfferError> {
-        let (least, most) = (self.settings.custom_usd_min, self.settings.custom_usd_max);
+        self.amount_from(self.settings.custom_usd_min, price)
+    }
+
+    /// The same from another least amount on.
+    pub(crate) fn amount_from(&self, least: MicroUsd, price: Money) -> Result<Offer, OfferError> {
+        let most = self.settings.custom_usd_max;
         let (least, most) = (self.price_of(least, price), self.price_of(most, price));
         if price.minor < least.minor || price.minor > most.minor {
             return Err(OfferError::Amount { least, most });

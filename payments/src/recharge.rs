@@ -12,6 +12,7 @@ use crate::credit::PAID;
 use crate::{CallError, Offer, OfferError, Payments, PaymentsError};
 use infra::bus::Bus;
 use infra::clock;
+use infra::config::STRIPE_USD_MIN;
 use schemas::ids::AccountId;
 use schemas::money::Money;
 use schemas::recharge::{RechargeAttempt, RechargeStop, SavedCard};
@@ -64,8 +65,20 @@ impl Payments {
     /// # Errors
     /// When nothing is sold for it.
     pub fn recharge_offer(&self, price: Money) -> Result<Offer, OfferError> {
-        let plan = self.offers(price.currency).into_iter().find(|plan| plan.price == price);
-        plan.map_or_else(|| self.amount(price), Ok)
+        self.plan_of(price).map_or_else(|| self.amount(price), Ok)
+    }
+
+    /// What it brings for a wish that stands: one of before holds also when the smallest amount has
+    /// become larger since, because its account counts on it.
+    ///
+    /// # Errors
+    /// When nothing is sold for it.
+    pub fn standing_offer(&self, price: Money) -> Result<Offer, OfferError> {
+        self.plan_of(price).map_or_else(|| self.amount_from(STRIPE_USD_MIN, price), Ok)
+    }
+
+    fn plan_of(&self, price: Money) -> Option<Offer> {
+        self.offers(price.currency).into_iter().find(|plan| plan.price == price)
     }
 
     /// Charges the card for a charge that has begun, and writes what came of it. Repeating it

@@ -115,6 +115,27 @@ async fn low_credit_is_charged_once_by_many_billing_workers() {
     world.finish().await;
 }
 
+/// The smallest amount was less when it was wished.
+#[tokio::test]
+async fn a_wish_of_before_stands_although_its_amount_is_sold_to_nobody_else() {
+    let world = World::builder().sells().start().await;
+    let key = with_card(&world).await;
+    let client = world.client(&key);
+    let small = json!({"below": 5, "amount": 5, "currency": "usd", "month_max": 30});
+    assert_eq!(put(&client, &small).await.status, 400, "a new one is a new purchase");
+    put(&client, &wish()).await;
+    let of_before = |mut record: RechargeRecordV1| {
+        record.wish.as_mut()?.price.minor = 500;
+        Some(record)
+    };
+    world.bus().change_recharge(&key.account, of_before).await.unwrap().unwrap();
+    spend(&world, &key).await;
+    wait_for_balance(&world, &key, 15_000_000 - 20).await;
+    assert_eq!(client.get("/api/recharge").await.json()["status"], "on");
+    assert_eq!(recharges(&world).await, [5_000_000]);
+    world.finish().await;
+}
+
 #[tokio::test]
 async fn a_declined_card_stops_it_until_it_is_wished_again() {
     let world = World::builder().sells().billings(2).start().await;

@@ -9,7 +9,7 @@ use schemas::ledger::is_grantable;
 use schemas::money::MicroUsd;
 
 /// Stripe's least amounts: half a dollar, 50 yen.
-const USD_MIN: MicroUsd = MicroUsd(500_000);
+pub const USD_MIN: MicroUsd = MicroUsd(500_000);
 const JPY_MIN: u64 = 50;
 /// Stripe's largest amount in USD: eight digits of cents.
 const USD_MAX: MicroUsd = MicroUsd(999_999_990_000);
@@ -42,6 +42,11 @@ pub(super) fn check_stripe(
         if !url.starts_with("https://") && !url.starts_with("http://") {
             return wrong(format!("stripe.{name}: '{url}' is no URL: write https://HOST"));
         }
+    }
+    // Whether it was written isn't told: our own smallest amount yields to a largest one that is
+    // less, and any other that is larger is a mistake.
+    if stripe.custom_usd_min == Stripe::default().custom_usd_min {
+        stripe.custom_usd_min = stripe.custom_usd_min.min(stripe.custom_usd_max);
     }
     ranges(&stripe)?;
     plans.iter().try_for_each(check_plan)?;

@@ -262,6 +262,7 @@ mod tests {
             ("seller_url", "javascript:alert(1)"),
             ("registration_number", "T123"),
             ("custom_usd_min", "2000"),
+            ("custom_usd_min", "0.49"),
             ("api_base", "stripe"),
         ] {
             let text = format!("{MODEL}stripe:\n  {key}: {value}\n");
@@ -269,6 +270,24 @@ mod tests {
         }
         let plan = "plans:\n  - {id: a, usd: 1.005, jpy: 100, credit_usd: 1, bonus_percent: 0}\n";
         assert!(refused(&format!("{MODEL}{plan}")).contains("plans: a: usd"));
+    }
+
+    #[test]
+    fn who_sells_for_less_than_the_smallest_amount_needs_no_other_word_for_it() {
+        let amounts = |written: &str| {
+            let text = format!("{MODEL}stripe: {{{written}}}\n");
+            let stripe = Config::parse(&text, "c.yaml", &Environment::default()).unwrap().stripe;
+            (stripe.custom_usd_min.0, stripe.custom_usd_max.0)
+        };
+        assert_eq!(amounts("custom_usd_max: 8"), (8_000_000, 8_000_000));
+        assert_eq!(amounts("custom_usd_max: 0.5"), (500_000, 500_000));
+        assert_eq!(amounts("custom_usd_max: 999999.99"), (10_000_000, 999_999_990_000));
+        assert_eq!(amounts("custom_usd_min: 0.5, custom_usd_max: 8"), (500_000, 8_000_000));
+        let both = "custom_usd_min: 9, custom_usd_max: 8";
+        for wrong in [both, "custom_usd_max: 0.49", "custom_usd_max: 1000000"] {
+            let told = refused(&format!("{MODEL}stripe: {{{wrong}}}\n"));
+            assert!(told.contains("the smaller first"), "{told}");
+        }
     }
 
     #[test]

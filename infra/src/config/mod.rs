@@ -49,6 +49,7 @@ mod load;
 
 pub use changes::{Change, changes};
 pub use check::LIMIT_MAX;
+pub use check_stripe::USD_MIN as STRIPE_USD_MIN;
 pub use check_times::HOLD_SECONDS_MAX;
 pub use guards::{BlockRule, Guards};
 pub use idempotency::Idempotency;

@@ -171,7 +171,7 @@ async fn begin(
 ) -> Result<Option<RechargeAttempt>, Interrupted> {
     let Some(wish) = &record.wish else { return Ok(None) };
     let account = &record.account;
-    let offer = match payments.recharge_offer(wish.price) {
+    let offer = match payments.standing_offer(wish.price) {
         Ok(offer) => offer,
         Err(error) => {
             tracing::warn!(%account, %error, "an auto-recharge wishes what isn't sold any more");
