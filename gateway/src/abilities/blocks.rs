@@ -42,6 +42,7 @@ pub(super) fn unfit(model: &Model, chat: &ChatRequest) -> Vec<String> {
 
 /// Says the request in the words that the model knows.
 pub(crate) fn fit(model: &Model, chat: &mut ChatRequest) {
+    unpriced::leave_out(model, chat);
     if model.vendor == Vendor::Anthropic {
         return;
     }

@@ -1,7 +1,8 @@
 //! What a vendor charges for beside tokens, and no price in the configuration covers; what makes
 //! somebody else answer, or more than one answer, at the price of one: refused, so that nobody is
 //! served for less than it costs. Nothing here is ever left out silently: a request for faster
-//! service or a search is a wish that money was meant for.
+//! service or a search is a wish that money was meant for. Only what asks for nothing is: clients
+//! of one server send it its fields with every request.
 
 use super::fields;
 use infra::config::Model;
@@ -16,10 +17,9 @@ const SERVICE_TIERS: [&str; 6] =
 /// Fields that make a vendor search the web, for a fee for each search.
 const SEARCHES: [&str; 4] = ["web_search_options", "search_parameters", "web_search", "plugins"];
 
-/// Fields by which routers and servers that speak OpenAI's protocol (OpenRouter, LiteLLM, vLLM,
-/// Ollama, llama.cpp) are told to ask another model, at another address or with another key, to
-/// make several answers of which one is told, to let what the operator set there be, or how long an
-/// answer may be in another word than the one that we set.
+/// Fields by which routers and servers that speak OpenAI's protocol (OpenRouter, LiteLLM, vLLM and
+/// llama.cpp) are told to ask another model, at another address or with another key, to make
+/// several answers of which one is told, or to let what the operator set there be.
 const ELSEWHERE: &[&str] = &[
     "adapter_id",
     "api_base",
@@ -39,15 +39,10 @@ const ELSEWHERE: &[&str] = &[
     "headers",
     "lora",
     "lora_request",
-    "max_length",
-    "max_new_tokens",
-    "max_output_tokens",
     "max_retries",
     "mock_response",
     "model_list",
     "models",
-    "n_predict",
-    "num_predict",
     "num_retries",
     "options",
     "preset",
@@ -60,6 +55,10 @@ const ELSEWHERE: &[&str] = &[
     "vertex_credentials",
     "vertex_project",
 ];
+
+/// How long an answer may be, in other words than the one that we set.
+const LENGTHS: [&str; 5] =
+    ["max_length", "max_new_tokens", "max_output_tokens", "n_predict", "num_predict"];
 
 /// Tools that the client itself runs: they cost their tokens and nothing else.
 const CLIENT_TOOLS: [&str; 2] = ["function", "custom"];
@@ -81,11 +80,12 @@ pub(super) fn refusal(
     if let Some(search) = SEARCHES.into_iter().find(|field| is_kept(field)) {
         return Some(unpriced(search));
     }
-    let may_pass = |field: &str| model.passes.iter().any(|passed| passed == field);
-    let is_elsewhere = |field: &&str| ELSEWHERE.contains(field) && is_kept(field);
-    let mut others = chat.rest.keys().map(String::as_str).filter(is_elsewhere);
-    if let Some(other) = others.find(|field| !may_pass(field)) {
-        return Some(elsewhere(other));
+    let mut fields = chat.rest.keys().map(String::as_str);
+    let is_refused = |field: &str| {
+        is_ours_to_set(model, field) && is_kept(field) && !asks_for_nothing(chat, field)
+    };
+    if let Some(field) = fields.find(|field| is_refused(field)) {
+        return Some(if LENGTHS.contains(&field) { length(field) } else { elsewhere(field) });
     }
     if let Some(sound) = sound(chat, &is_left_out).filter(|_| !model.sound_at_text_price) {
         return Some(unpriced(&sound));
@@ -102,6 +102,38 @@ pub(super) fn refusal(
         }
     }
     None
+}
+
+/// Leaves out what could make somebody else answer and asks for nothing.
+pub(super) fn leave_out(model: &Model, chat: &mut ChatRequest) {
+    let is_empty = |field: &String| is_ours_to_set(model, field) && asks_for_nothing(chat, field);
+    let empty: Vec<String> = chat.rest.keys().filter(|field| is_empty(field)).cloned().collect();
+    for field in empty {
+        chat.rest.shift_remove(&field);
+    }
+}
+
+/// Whether a field says what a client may not, and the operator doesn't let it through.
+fn is_ours_to_set(model: &Model, field: &str) -> bool {
+    (ELSEWHERE.contains(&field) || LENGTHS.contains(&field))
+        && !model.passes.iter().any(|passed| passed == field)
+}
+
+/// Whether a field says no more than that it is not wished.
+fn asks_for_nothing(chat: &ChatRequest, field: &str) -> bool {
+    match chat.rest.get(field) {
+        None | Some(Value::Null | Value::Bool(false)) => true,
+        Some(Value::Bool(true)) => false,
+        // Of as many as are told none is thrown away.
+        Some(Value::Number(count)) if field == "best_of" => {
+            let answers = f64::from(chat.n.unwrap_or(1));
+            count.as_f64().is_some_and(|count| (0.0..=answers).contains(&count))
+        }
+        Some(Value::Number(number)) => number.as_f64() == Some(0.0),
+        Some(Value::String(text)) => text.is_empty(),
+        Some(Value::Array(items)) => items.is_empty(),
+        Some(Value::Object(fields)) => fields.is_empty(),
+    }
 }
 
 /// Where a request has sound in it or asks for some: vendors count its tokens apart, at many times
@@ -162,13 +194,22 @@ fn elsewhere(field: &str) -> Problem {
     Problem::new(
         ErrorCode::InvalidRequest,
         format!(
-            "{field} は別のモデル・サーバー・キーや余分な回答を指定できるため、\
+            "{field} は、回答するモデル・サーバー・キー、回答の回数、運営者の設定を変えられるため、\
              受け付けません。外してください。"
         ),
         format!(
-            "'{field}' can ask for another model, server or key, or for more answers than are paid \
-             for: leave it out."
+            "'{field}' can change who answers, how many answers are made, or what the operator has \
+             set: leave it out."
         ),
+    )
+    .at(field.to_owned())
+}
+
+fn length(field: &str) -> Problem {
+    Problem::new(
+        ErrorCode::InvalidRequest,
+        format!("回答の長さは {field} ではなく max_tokens で指定してください。"),
+        format!("Write how long the answer may be as 'max_tokens', not as '{field}'."),
     )
     .at(field.to_owned())
 }
@@ -203,16 +244,54 @@ mod tests {
 
     #[test]
     fn nobody_is_made_to_answer_elsewhere_or_more_than_once() {
-        for field in ELSEWHERE {
-            assert_eq!(refused(json!({(*field): ["x"]})).as_deref(), Some(*field));
-            assert_eq!(refused(json!({(*field): null})), None, "it says nothing");
+        for field in ELSEWHERE.iter().copied().chain(LENGTHS) {
+            for asks in [json!(["x"]), json!("x"), json!(2), json!(-1), json!(true)] {
+                assert_eq!(refused(json!({(field): asks})).as_deref(), Some(field), "{asks}");
+            }
         }
         let passes = format!("{COMPATIBLE}\n    passes: [provider]");
         assert_eq!(refused_by(&passes, json!({"provider": {"only": ["x"]}})), None);
-        let both = json!({"provider": {}, "models": ["x"]});
+        let both = json!({"provider": {"only": []}, "models": ["x"]});
         assert_eq!(refused_by(&passes, both).as_deref(), Some("models"));
         let of_tomorrow = json!({"top_k": 5, "min_p": 0.1, "min_tokens": 1, "tomorrow": {"x": 1}});
         assert_eq!(refused(of_tomorrow), None);
+    }
+
+    #[test]
+    fn what_asks_for_nothing_is_left_out() {
+        let empty = [json!(null), json!(false), json!(0), json!(""), json!([]), json!({})];
+        for field in ELSEWHERE.iter().copied().chain(LENGTHS) {
+            for value in &empty {
+                assert_eq!(refused(json!({(field): value})), None, "{field}: {value}");
+            }
+        }
+        let of_a_client = json!({"use_beam_search": false, "best_of": 2, "n": 2, "provider": {},
+            "num_retries": 0.0, "top_k": 0, "tomorrow": {}});
+        let passes = model(&format!("{COMPATIBLE}\n    passes: [provider]"), "chat");
+        for (model, left) in
+            [(&model(COMPATIBLE, "chat"), "tomorrow top_k"), (&passes, "provider tomorrow top_k")]
+        {
+            let mut chat = chat(of_a_client.clone());
+            assert_eq!(refusal(model, &chat, |_| false), None);
+            leave_out(model, &mut chat);
+            let mut fields: Vec<_> = chat.rest.keys().map(String::as_str).collect();
+            fields.sort_unstable();
+            assert_eq!(fields.join(" "), left);
+        }
+        for (best_of, n) in [(2, json!(1)), (2, json!(null)), (3, json!(2))] {
+            let asked = json!({"best_of": best_of, "n": n});
+            assert_eq!(refused(asked).as_deref(), Some("best_of"));
+        }
+    }
+
+    #[test]
+    fn a_length_is_told_by_its_name() {
+        let problem = |fields: Value| {
+            let problem = refusal(&model(COMPATIBLE, "chat"), &chat(fields), |_| false);
+            serde_json::to_string(&problem.unwrap().message).unwrap()
+        };
+        assert!(problem(json!({"max_new_tokens": 5})).contains("max_tokens"));
+        assert!(!problem(json!({"num_retries": 5})).contains("max_tokens"));
     }
 
     #[test]
