@@ -35,6 +35,8 @@ use axum::body::{Bytes, HttpBody};
 use axum::http::{HeaderValue, Request, Version, header};
 use axum::response::Response;
 use axum::serve::Listener;
+use futures::FutureExt;
+use futures::future::{Either, ready};
 use infra::net::PromptListener;
 use infra::tasks::Tasks;
 use std::io;
@@ -88,25 +90,26 @@ impl Routes {
         B: HttpBody<Data = Bytes> + Send + 'static,
         B::Error: Into<axum::BoxError>,
     {
-        let version = request.version();
-        let answered = names_its_host(&request).then(|| {
-            request.extensions_mut().insert(peer);
-            let mut router = self.router.read().unwrap_or_else(PoisonError::into_inner).clone();
-            // A router is always ready, and never fails.
-            router.call(request)
-        });
-        async move {
-            if let Some(answered) = answered {
-                return answered.await.unwrap_or_else(|never| match never {});
-            }
-            let mut refusal = no_host();
-            if version < Version::HTTP_2 {
-                // Who may be understood in two ways is understood no further.
-                refusal.headers_mut().insert(header::CONNECTION, CLOSE);
-            }
-            refusal
+        if !names_its_host(&request) {
+            return Either::Left(ready(refusal(request.version())));
         }
+        write_host(&mut request);
+        request.extensions_mut().insert(peer);
+        let mut router = self.router.read().unwrap_or_else(PoisonError::into_inner).clone();
+        // A router is always ready, and never fails.
+        let answered = router.call(request);
+        Either::Right(answered.map(|answered| answered.unwrap_or_else(|never| match never {})))
     }
+}
+
+/// What a request is told that doesn't say for which host it is.
+fn refusal(version: Version) -> Response {
+    let mut refusal = no_host();
+    if version < Version::HTTP_2 {
+        // Who may be understood in two ways is understood no further.
+        refusal.headers_mut().insert(header::CONNECTION, CLOSE);
+    }
+    refusal
 }
 
 /// Whether it is said once for which host a request is (RFC 9112 §3.2): who stands before us may
@@ -114,6 +117,17 @@ impl Routes {
 fn names_its_host<B>(request: &Request<B>) -> bool {
     let count = request.headers().get_all(header::HOST).iter().count();
     count == 1 || (count == 0 && request.version() != Version::HTTP_11)
+}
+
+/// HTTP/2 names the host beside the path (RFC 9113 §8.3.1). It is read where HTTP/1 has it.
+fn write_host<B>(request: &mut Request<B>) {
+    if request.headers().contains_key(header::HOST) {
+        return;
+    }
+    let host = request.uri().authority().and_then(|named| named.as_str().rsplit('@').next());
+    if let Some(host) = host.and_then(|host| HeaderValue::from_str(host).ok()) {
+        request.headers_mut().insert(header::HOST, host);
+    }
 }
 
 /// Serves until `stop`; then accepts no more, and returns when every connection has ended its

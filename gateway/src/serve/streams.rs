@@ -74,7 +74,7 @@ pub(super) async fn serve(
 #[derive(Default)]
 struct Work(Mutex<Standing>);
 
-#[derive(Default)]
+#[derive(Clone, Copy, Default)]
 struct Standing {
     at_work: usize,
     /// When something last moved.
@@ -93,14 +93,15 @@ impl Work {
         loop {
             sleep_until(due).await;
             let now = Instant::now();
-            let standing = self.standing();
-            let is_idle = standing.at_work == 0;
-            let moved = standing.moved.filter(|_| is_idle).map(|moved| moved + time);
-            due = match moved {
-                Some(later) if later > now => later,
-                _ if is_idle => return,
-                _ => now + time,
-            };
+            let Standing { at_work, moved } = *self.standing();
+            if at_work > 0 {
+                due = now + time;
+                continue;
+            }
+            match moved.map(|moved| moved + time) {
+                Some(later) if later > now => due = later,
+                _ => return,
+            }
         }
     }
 }

@@ -3,6 +3,8 @@
 
 use super::*;
 use axum::Router;
+use axum::http::HeaderMap;
+use axum::http::header::HOST;
 use axum::response::IntoResponse;
 use axum::routing::get;
 use futures::stream;
@@ -54,7 +56,8 @@ async fn connected() -> (TcpStream, tokio::task::JoinHandle<bool>) {
     let router = Router::new()
         .route("/whole", get(async || "whole"))
         .route("/large", get(async || "x".repeat(1 << 20)))
-        .route("/slow", get(async || slow()));
+        .route("/slow", get(async || slow()))
+        .route("/host", get(async |headers: HeaderMap| format!("for {:?}", headers.get(HOST))));
     let routes = Routes::new(router, CancellationToken::new());
     let served = infra::tasks::Tasks::new().spawn("connection", async move {
         let stop = CancellationToken::new();
@@ -119,6 +122,16 @@ async fn after_an_answer_the_connection_idles_anew() {
     client.write_all(&[SETTINGS, &ask("/whole")].concat()).await.unwrap();
     let read = until_over(client, b"").await;
     assert!(read.windows(5).any(|part| part == b"whole"), "{read:?}");
+    served.await.unwrap();
+}
+
+/// Addresses of ours, which buyers are sent back to, are made of it, and a form is held against it.
+#[tokio::test]
+async fn the_host_is_read_where_http1_has_it() {
+    let (mut client, served) = connected().await;
+    client.write_all(&[SETTINGS, &ask("/host")].concat()).await.unwrap();
+    let read = until_over(client, b"").await;
+    assert!(String::from_utf8_lossy(&read).contains(r#"for Some("a")"#), "{read:?}");
     served.await.unwrap();
 }
 
