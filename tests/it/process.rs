@@ -177,6 +177,9 @@ async fn a_wrong_environment_is_told_at_once_with_what_to_write() {
         assert_eq!(guessable.code, Some(64), "{guessable:?}");
         assert!(guessable.err.contains("ADMIN_API_KEY could be guessed"), "{guessable:?}");
     }
+    let checked = place.run(&["config", "check"]).await;
+    let told = "warning: no gateway starts: ADMIN_API_KEY could be guessed";
+    assert!(checked.code == Some(0) && checked.out.contains(told), "{checked:?}");
     let place = Place::new().await;
     let billing = place.run(&["worker", "billing"]).await;
     assert!(!billing.err.contains("ADMIN_API_KEY"), "{billing:?}");

@@ -97,6 +97,7 @@ impl Config {
         stays! {
             "gateway.listen": gateway.listen;
             "gateway.metrics_listen": gateway.metrics_listen;
+            "gateway.client_address_header": gateway.client_address_header;
             "gateway.leave_notice_seconds": gateway.leave_notice_seconds;
             "gateway.drain_seconds_max": gateway.drain_seconds_max;
             "workers.drain_seconds_max": workers.drain_seconds_max;
@@ -144,7 +145,10 @@ mod tests {
         next.gateway.listen = "0.0.0.0:1".into();
         next.queue.jobs_max += 1;
         next.limits.parallel += 1;
-        assert_eq!(next.stay(&running), ["gateway.listen", "queue"]);
+        next.gateway.client_address_header = Some("x-forwarded-for".into());
+        let waits = ["gateway.listen", "gateway.client_address_header", "queue"];
+        assert_eq!(next.stay(&running), waits);
+        assert_eq!(next.gateway.client_address_header, None);
         assert_eq!(next.gateway.listen, running.gateway.listen);
         assert_eq!(next.queue, running.queue);
         assert_ne!(next, running);

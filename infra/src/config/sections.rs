@@ -16,7 +16,7 @@ pub struct Gateway {
     /// Where Prometheus reads, apart from the API.
     pub metrics_listen: String,
     /// The header in which a proxy on a private address tells whom it serves. Without one only a
-    /// proxy on the gateway's own machine is believed: its `x-forwarded-for`. In small letters.
+    /// proxy that comes over loopback is believed: its `x-forwarded-for`. In small letters.
     pub client_address_header: Option<String>,
     /// Largest request body, in bytes; below NATS's `max_payload`.
     pub body_bytes_max: usize,
@@ -476,7 +476,7 @@ pub struct Stripe {
     pub call_seconds_max: u64,
     /// How long bought credit is good, in days.
     pub credit_days: u64,
-    /// The smallest amount of the buyer's own, in USD.
+    /// The smallest amount of the buyer's own, in USD; never more than the largest.
     #[serde(deserialize_with = "super::file::usd")]
     pub custom_usd_min: schemas::money::MicroUsd,
     /// The largest.

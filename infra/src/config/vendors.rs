@@ -90,10 +90,10 @@ pub fn known_model(
 
 /// What an operator should know of a model on a day, such as `2026-01-31`.
 pub(super) fn warnings(model: &Model, today: &str) -> Vec<String> {
+    let mut told: Vec<String> = sound(model).into_iter().collect();
     let Some(row) = known_model(model.vendor, model.preset, &model.upstream) else {
-        return Vec::new();
+        return told;
     };
-    let mut told = Vec::new();
     if let Some(retires) = row.retires.as_deref() {
         let when = if today >= retires { "has been refused since" } else { "will be refused from" };
         told.push(format!(
@@ -109,6 +109,20 @@ pub(super) fn warnings(model: &Model, today: &str) -> Vec<String> {
         ));
     }
     told
+}
+
+/// What a model is said to hear has no price as long as nobody says that it costs no more than
+/// text; our own worker hears nothing.
+fn sound(model: &Model) -> Option<String> {
+    let is_refused = model.can(Capability::Audio) && !model.sound_at_text_price;
+    is_refused.then(|| {
+        format!(
+            "model '{}': every request with sound is refused, although its capabilities name \
+             audio: write sound_at_text_price: true if sound costs no more than text, or \
+             capabilities without audio",
+            model.name
+        )
+    })
 }
 
 #[cfg(test)]
@@ -189,10 +203,29 @@ mod tests {
         let warnings = |text: &str, day: &str| {
             Config::parse(text, "c", &Environment::default()).unwrap().warnings(day)
         };
+        let text = &text.replace("flash}", "flash, sound_at_text_price: true}");
         assert!(warnings(text, "2026-12-31").is_empty());
         assert!(warnings(text, "2027-01-01")[0].contains("another one since 2027-01-01"));
-        let own = "flash, price: {input: 1.5, cached_input: 1.5, cache_write: 1.5, output: 7.5}}";
-        assert!(warnings(&text.replace("flash}", own), "2027-01-01").is_empty());
+        let own = "flash, price: {input: 1.5, cached_input: 1.5, cache_write: 1.5, output: 7.5},";
+        assert!(warnings(&text.replace("flash,", own), "2027-01-01").is_empty());
+    }
+
+    #[test]
+    fn sound_that_is_refused_is_warned_of() {
+        let warnings = |written: &str| {
+            let text = format!(
+                "models:\n  - {{name: a, pool: p, vendor: openai, upstream: x, context: 9, \
+                 max_output: 9, price: {{input: 1, cached_input: 1, cache_write: 1, output: 1}}, \
+                 {written}}}\n"
+            );
+            Config::parse(&text, "c", &Environment::default()).unwrap().warnings("2026-12-31")
+        };
+        let told = warnings("capabilities: [chat, audio]");
+        assert!(told.len() == 1 && told[0].contains("model 'a'") && told[0].contains("sound"));
+        for fine in ["capabilities: [chat, vision]", "sound_at_text_price: true"] {
+            assert!(warnings(fine).is_empty(), "{fine}");
+        }
+        assert!(warnings("capabilities: [chat, audio], sound_at_text_price: true").is_empty());
     }
 
     #[test]

@@ -57,7 +57,11 @@ fn check(file: &ConfigFile, json: bool, environment: &Environment) -> Result<(),
     let keyless = |model: &&Arc<Model>| model.key_wanted && model.api_keys.is_empty();
     let without: Vec<&str> =
         config.models.iter().filter(keyless).map(|model| model.name.as_str()).collect();
-    let warnings = config.warnings(&role::today());
+    let mut warnings = config.warnings(&role::today());
+    // It is no part of the file, but here whoever renews the program looks for what it refuses.
+    if let Err(failure) = role::admin_key(environment) {
+        warnings.push(format!("no gateway starts: {failure}"));
+    }
     let line = json!({"ok": true, "models": models, "pools": pools, "keyless": without,
         "warnings": warnings});
     told(json, line, format!("ok: {models} models in {pools} pools"))?;
