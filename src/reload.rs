@@ -114,6 +114,11 @@ impl Reload {
             self.count("unchanged");
             if is_changed(&config, &self.running) {
                 tracing::warn!(role, "it goes on as it began: its next start takes what changed");
+            } else {
+                tracing::info!(
+                    role,
+                    "the configuration was read again; nothing that it reads changes"
+                );
             }
             return;
         }

@@ -109,7 +109,7 @@ texts! {
         kind_counted: "締め時の集計", "Counted at a cut";
         kind_cut: "締め", "Cut";
         kind_closing: "締めの完了", "Cut closed";
-        events: "件（新しい順に200件まで表示）", "events, of which the newest 200 are shown";
+        events: "件（新しい順に200件まで表示）", "events (at most the newest 200 are shown)";
         late: "遅延（計上なし）", "late, not counted";
         revoke: "削除", "Revoke";
         revoke_ask: "このキーを削除しますか？", "Revoke this key?";
