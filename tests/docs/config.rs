@@ -14,7 +14,7 @@ const SECTIONS: &str = "infra/src/config/sections.rs";
 const SHAPE: &str = "infra/src/config/file.rs";
 const UNPRICED: &str = "gateway/src/abilities/unpriced.rs";
 /// The fields that are refused because somebody else would answer, or a search would cost.
-const REFUSED: [&str; 2] = ["SEARCHES", "ELSEWHERE"];
+const REFUSED: [&str; 3] = ["SEARCHES", "ELSEWHERE", "LENGTHS"];
 
 /// Which struct holds the keys below a prefix.
 const STRUCTS: [(&str, &str, &str); 22] = [
