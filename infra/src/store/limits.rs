@@ -83,6 +83,11 @@ impl Admission {
         }));
         owners
     }
+
+    /// How it leaves its place.
+    pub(super) fn leaving(&self) -> Leaving {
+        Leaving::of(&self.account, &self.key, &self.request)
+    }
 }
 
 /// What a script is given of the limits.

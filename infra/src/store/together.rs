@@ -126,23 +126,29 @@ impl Together {
         }
     }
 
-    /// Does what [`Store::admit`] does.
+    /// Does what [`Store::admit`] does. Who doesn't hear its end keeps no place.
     ///
     /// # Errors
     /// When Redis is away, or takes too long: then the request must not pass.
     pub async fn admit(&self, wanted: &Admission) -> Result<LimitStanding, StoreError> {
+        let mut unheard = Unheard { leaving: &self.leaving, wanted: Some(wanted) };
         let owners = wanted.owners();
-        let said = self.passing.ask(&self.store, Passing::of(wanted, &owners)).await?;
-        LimitStanding::read(&owners, &said)
+        let passing = Passing::of(wanted, &owners);
+        let said = self.passing.ask(&self.store, passing, || Some(wanted.leaving())).await?;
+        let standing = LimitStanding::read(&owners, &said)?;
+        unheard.wanted = None;
+        Ok(standing)
     }
 
-    /// Does what [`Store::enter`] does.
+    /// Does what [`Store::enter`] does. Who doesn't wait for its end gives back what it may have
+    /// got: a place that Redis gives only after that comes back by itself.
     ///
     /// # Errors
     /// When Redis is away, or takes too long: then nothing may be started.
     pub async fn enter(&self, entering: Entering<'_>) -> Result<Entered, StoreError> {
         let (entry, owners) = entering.write(&self.store);
-        entering.read(&owners, self.entering.ask(&self.store, entry).await?)
+        let undo = || entering.admission.map(Admission::leaving);
+        entering.read(&owners, self.entering.ask(&self.store, entry, undo).await?)
     }
 
     /// Does what [`Store::keep_answer`] does; while Redis is nearly full the answer isn't kept, but
@@ -155,7 +161,7 @@ impl Together {
             true => Keeping { tenant_bytes_max: 0, ..keeping },
             false => keeping,
         };
-        self.keeping.ask(&self.store, keeping.write()).await
+        self.keeping.ask(&self.store, keeping.write(), || None).await
     }
 
     /// Does what [`Store::leave`] does.
@@ -168,7 +174,24 @@ impl Together {
         key: &KeyId,
         request: &RequestId,
     ) -> Result<(), StoreError> {
-        self.leaving.ask(&self.store, Leaving::of(account, key, request)).await
+        self.leaving.ask(&self.store, Leaving::of(account, key, request), || None).await
+    }
+}
+
+/// A request whose limits are being asked. When it is dropped before they have answered it leaves:
+/// it may have got a place that nobody else would give back.
+struct Unheard<'a> {
+    leaving: &'a Gathering<Leaving>,
+    wanted: Option<&'a Admission>,
+}
+
+impl Drop for Unheard<'_> {
+    fn drop(&mut self) {
+        let Some(wanted) = self.wanted else { return };
+        let (teller, _) = oneshot::channel();
+        let waiting = Waiting { asked: wanted.leaving(), teller, undo: None };
+        // Without room its lease ends.
+        self.leaving.waiting.try_send(waiting).ok();
     }
 }
 
@@ -183,6 +206,9 @@ struct Gathering<A: Asked> {
 struct Waiting<A: Asked> {
     asked: A,
     teller: oneshot::Sender<RedisResult<A::Said>>,
+    /// What is to be given back when nobody hears that it was given: whoever left while it was
+    /// asked for may have done so too early.
+    undo: Option<Leaving>,
 }
 
 impl<A: Asked> Gathering<A> {
@@ -194,12 +220,18 @@ impl<A: Asked> Gathering<A> {
         Self { asking, waiting }
     }
 
-    async fn ask(&self, store: &Store, asked: A) -> Result<A::Said, StoreError> {
+    async fn ask(
+        &self,
+        store: &Store,
+        asked: A,
+        undo: impl FnOnce() -> Option<Leaving>,
+    ) -> Result<A::Said, StoreError> {
         if let Ok(_permit) = self.asking.try_acquire() {
             return alone(store, asked).await;
         }
         let (teller, told) = oneshot::channel();
-        if let Err(refused) = self.waiting.try_send(Waiting { asked, teller }) {
+        let waiting = Waiting { asked, teller, undo: undo() };
+        if let Err(refused) = self.waiting.try_send(waiting) {
             return alone(store, refused.into_inner().asked).await;
         }
         match tokio::time::timeout(COMMAND_TIME_MAX, told).await {
@@ -262,15 +294,20 @@ fn groups<A: Asked>(all: &mut Vec<Waiting<A>>) -> Vec<Vec<Waiting<A>>> {
 }
 
 async fn ask_for<A: Asked>(store: &Store, group: Vec<Waiting<A>>) {
-    let (all, tellers): (Vec<A>, Vec<_>) =
-        group.into_iter().map(|waiting| (waiting.asked, waiting.teller)).unzip();
+    let waiting = group.into_iter().map(|one| (one.asked, (one.teller, one.undo)));
+    let (all, tellers): (Vec<A>, Vec<_>) = waiting.unzip();
     let said: Box<dyn Iterator<Item = RedisResult<A::Said>> + Send> =
         match A::ask(store, &all).await {
             Ok(said) => Box::new(said.into_iter().map(Ok)),
             Err(error) => Box::new(std::iter::repeat_with(move || Err(RedisError::clone(&error)))),
         };
-    for (teller, said) in tellers.into_iter().zip(said) {
+    let mut unheard = Vec::new();
+    for ((teller, undo), said) in tellers.into_iter().zip(said) {
         // Who hears nothing has left.
-        teller.send(said).ok();
+        if teller.send(said).is_err() {
+            unheard.extend(undo);
+        }
     }
+    // They share their key. Without an answer their leases end.
+    store.leave_together(&unheard).await.ok();
 }

@@ -434,6 +434,38 @@ async fn who_waits_when_its_tasks_are_to_end_is_asked_for_all_the_same() {
     view.stop().await;
 }
 
+/// Redis gives them their places after they have left: to one that asked alone, and to many that
+/// were asked for together.
+#[tokio::test]
+async fn who_leaves_while_the_limits_are_asked_keeps_no_place() {
+    let view = View::with_credit(1_000).await;
+    let together = Together::start(&view.store, &Tasks::new());
+    let (all, tenant) = (guests(&view, PLENTY, 1), &view.tenant());
+    let (first, others) = all.split_first().unwrap();
+    let moment = Duration::from_millis(50);
+    view.ask::<()>(&["CLIENT", "PAUSE", "700", "ALL"]).await;
+    let alone = together.admit(&first.admission);
+    assert!(tokio::time::timeout(moment, alone).await.is_err(), "Redis is silent");
+    let mut asking = Box::pin(together.enter(first.entering(tenant)));
+    assert!(futures::poll!(&mut asking).is_pending());
+    let entering = others.iter().map(|guest| together.enter(guest.entering(tenant)));
+    let mut waiting = Box::pin(join_all(entering));
+    assert!(futures::poll!(&mut waiting).is_pending());
+    drop(asking);
+    assert!(tokio::time::timeout(moment, &mut waiting).await.is_err(), "they are asked for");
+    drop(waiting);
+    // Whoever asks next hears after all of them.
+    let last = view.guest("last", PLENTY, 1);
+    assert!(has_entered(&together.enter(last.entering(tenant)).await.unwrap()));
+    let parallel = keys::parallel(&view.account, &view.key);
+    let deadline = Instant::now() + LONG;
+    while view.count("ZCARD", &parallel).await > 1 {
+        assert!(Instant::now() < deadline, "places are lost");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    view.stop().await;
+}
+
 #[tokio::test]
 async fn after_the_end_of_its_tasks_everybody_is_asked_for_alone() {
     let (view, tasks) = (View::with_credit(1_000).await, Tasks::new());
