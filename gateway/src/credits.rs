@@ -110,7 +110,7 @@ pub(crate) fn prompt_tokens_max(chat: &ChatRequest) -> u64 {
 }
 
 /// How many bytes something takes as JSON: a token is at least one byte long.
-fn json_bytes(value: &impl Serialize) -> u64 {
+pub(crate) fn json_bytes(value: &impl Serialize) -> u64 {
     struct Count(u64);
     impl std::io::Write for Count {
         fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {

@@ -110,10 +110,10 @@ impl EntranceTurn {
 }
 
 /// One more waits, as long as this lives.
-struct Counted(IntGauge);
+pub(crate) struct Counted(IntGauge);
 
 impl Counted {
-    fn new(waiting: IntGauge) -> Self {
+    pub(crate) fn new(waiting: IntGauge) -> Self {
         waiting.inc();
         Self(waiting)
     }
@@ -139,7 +139,8 @@ impl Drop for Held {
     }
 }
 
-fn busy() -> Problem {
+/// Too many came at once.
+pub(crate) fn busy() -> Problem {
     Problem::new(
         ErrorCode::ServiceUnavailable,
         "リクエストが集中しています。しばらくしてからもう一度お試しください。",

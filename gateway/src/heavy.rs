@@ -1,8 +1,16 @@
 //! Room for large requests while they are read and looked through: both take memory that is many
-//! times their size, so only so many bytes of them are worked on at once. Small requests neither
-//! ask for room nor wait.
+//! times their size, so only so many bytes of them are worked on at once. An account has half of it
+//! at most, beside a request that is larger: so its next ones stand behind those of others. Small
+//! requests neither ask for room nor wait. Nobody keeps it while Redis or a client is waited for.
 
-use tokio::sync::{Semaphore, SemaphorePermit};
+use crate::entrance::{Counted, busy};
+use infra::metrics::Metrics;
+use schemas::error::Problem;
+use schemas::ids::AccountId;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 
 /// A smaller request is worked on at once: about 10 ms of work.
 const HEAVY_BYTES_MIN: u64 = 64 * 1024;
@@ -10,46 +18,177 @@ const HEAVY_BYTES_MIN: u64 = 64 * 1024;
 /// Bytes of large requests that are worked on at once; a larger one is worked on alone.
 const HEAVY_BYTES_AT_ONCE_MAX: u64 = 4 * 1024 * 1024;
 
+/// The same of one account, those included that are the next to be worked on. With one that is
+/// larger it has no other.
+const ACCOUNT_BYTES_AT_ONCE_MAX: u64 = HEAVY_BYTES_AT_ONCE_MAX / 2;
+
+/// The longest wait.
+const ROOM_TIME_MAX: Duration = Duration::from_secs(30);
+
 /// What the room is counted in.
 const UNIT_BYTES: u64 = 1_024;
-
-static ROOM: Semaphore = Semaphore::const_new((HEAVY_BYTES_AT_ONCE_MAX / UNIT_BYTES) as usize);
 
 /// Whether a request keeps a core busy for long.
 pub(crate) fn is_heavy(bytes: u64) -> bool {
     bytes > HEAVY_BYTES_MIN
 }
 
-/// Waits for the room that a request of so many bytes takes, in the order in which they came; who
-/// has some asks for none. Dropping it gives it back.
-pub(crate) async fn room(bytes: u64) -> Option<SemaphorePermit<'static>> {
-    room_of(&ROOM, bytes).await
+/// The room of a gateway.
+pub(crate) struct Heavy {
+    all: Semaphore,
+    /// Those of accounts that have or want some.
+    accounts: Mutex<HashMap<AccountId, Arc<Semaphore>>>,
 }
 
-async fn room_of(room: &Semaphore, bytes: u64) -> Option<SemaphorePermit<'_>> {
-    if !is_heavy(bytes) {
-        return None;
+/// Some of the room; dropping it gives it back.
+pub(crate) struct Room<'a> {
+    _of_all: SemaphorePermit<'a>,
+    _of_account: Option<Share<'a>>,
+}
+
+/// What an account has of the room for one request, or wants.
+struct Share<'a> {
+    heavy: &'a Heavy,
+    account: &'a AccountId,
+    permit: Option<OwnedSemaphorePermit>,
+}
+
+impl Default for Heavy {
+    fn default() -> Self {
+        let all = Semaphore::new(units(u64::MAX, HEAVY_BYTES_AT_ONCE_MAX) as usize);
+        Self { all, accounts: Mutex::default() }
     }
-    let units = bytes.min(HEAVY_BYTES_AT_ONCE_MAX).div_ceil(UNIT_BYTES);
-    // Nobody closes it.
-    room.acquire_many(u32::try_from(units).unwrap_or(u32::MAX)).await.ok()
+}
+
+impl Heavy {
+    /// Waits for the room that a request of so many bytes takes, in the order in which accounts
+    /// came; the operator is no account. A small one gets none and needs none.
+    ///
+    /// # Errors
+    /// When it takes too long.
+    pub(crate) async fn room<'a>(
+        &'a self,
+        account: Option<&'a AccountId>,
+        bytes: u64,
+        metrics: &Metrics,
+    ) -> Result<Option<Room<'a>>, Problem> {
+        if !is_heavy(bytes) {
+            return Ok(None);
+        }
+        let _counted = Counted::new(metrics.heavy_waiting.with_label_values::<&str>(&[]));
+        // Boxed: a future is as large as its largest branch, and few wait.
+        let room = Box::pin(tokio::time::timeout(ROOM_TIME_MAX, self.wait(account, bytes))).await;
+        // Nobody closes it.
+        room.ok().flatten().ok_or_else(busy).map(Some)
+    }
+
+    async fn wait<'a>(&'a self, account: Option<&'a AccountId>, bytes: u64) -> Option<Room<'a>> {
+        let share = match account {
+            Some(account) => Some(self.share(account, bytes).await?),
+            None => None,
+        };
+        let permit = self.all.acquire_many(units(bytes, HEAVY_BYTES_AT_ONCE_MAX)).await.ok()?;
+        Some(Room { _of_all: permit, _of_account: share })
+    }
+
+    async fn share<'a>(&'a self, account: &'a AccountId, bytes: u64) -> Option<Share<'a>> {
+        let mut share = Share { heavy: self, account, permit: None };
+        let new = || Arc::new(Semaphore::new(units(u64::MAX, ACCOUNT_BYTES_AT_ONCE_MAX) as usize));
+        let of_account = Arc::clone(self.accounts().entry(account.clone()).or_insert_with(new));
+        let units = units(bytes, ACCOUNT_BYTES_AT_ONCE_MAX);
+        share.permit = Some(of_account.acquire_many_owned(units).await.ok()?);
+        Some(share)
+    }
+
+    fn accounts(&self) -> MutexGuard<'_, HashMap<AccountId, Arc<Semaphore>>> {
+        // A panic while holding the lock leaves a usable table: every change is one call.
+        self.accounts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Share<'_> {
+    /// An account that nobody has or wants room for is forgotten.
+    fn drop(&mut self) {
+        drop(self.permit.take());
+        let mut accounts = self.heavy.accounts();
+        if accounts.get(self.account).is_some_and(|known| Arc::strong_count(known) == 1) {
+            accounts.remove(self.account);
+        }
+    }
+}
+
+/// What a request of so many bytes takes of so much room.
+fn units(bytes: u64, most: u64) -> u32 {
+    u32::try_from(bytes.min(most).div_ceil(UNIT_BYTES)).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use futures::FutureExt;
+    use schemas::error::ErrorCode;
+    use std::pin::pin;
+    use tokio::time::Instant;
 
-    #[test]
-    fn what_is_large_waits_for_room_and_what_is_small_never() {
-        let all = Semaphore::new((HEAVY_BYTES_AT_ONCE_MAX / UNIT_BYTES) as usize);
-        let ask = |bytes| room_of(&all, bytes).now_or_never();
-        let half = ask(HEAVY_BYTES_AT_ONCE_MAX / 2).flatten();
+    const ALL: u64 = HEAVY_BYTES_AT_ONCE_MAX;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_large_waits_for_room_and_what_is_small_never() {
+        let (heavy, metrics) = (Heavy::default(), Metrics::new().unwrap());
+        let waiting = metrics.heavy_waiting.with_label_values::<&str>(&[]);
+        let ask = |bytes| heavy.room(None, bytes, &metrics);
+        let half = ask(ALL / 2).await.unwrap();
         assert!(half.is_some());
-        assert!(ask(u64::MAX).is_none(), "it waits until it is alone");
-        assert!(matches!(ask(HEAVY_BYTES_MIN), Some(None)));
-        assert!(ask(HEAVY_BYTES_AT_ONCE_MAX / 2).flatten().is_some());
+        let mut alone = pin!(ask(u64::MAX));
+        assert!(futures::poll!(&mut alone).is_pending(), "it waits until it is alone");
+        assert!(ask(HEAVY_BYTES_MIN).await.unwrap().is_none());
+        let mut next = pin!(ask(HEAVY_BYTES_MIN + 1));
+        assert!(futures::poll!(&mut next).is_pending(), "it doesn't pass who came before");
+        assert_eq!(waiting.get(), 2);
         drop(half);
-        assert!(ask(u64::MAX).flatten().is_some());
+        let alone = alone.await.unwrap();
+        assert!(futures::poll!(&mut next).is_pending());
+        drop(alone);
+        assert!(next.await.unwrap().is_some());
+        assert_eq!(waiting.get(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_comes_of_one_account_keeps_no_other_waiting_for_all_of_it() {
+        let (heavy, metrics) = (Heavy::default(), Metrics::new().unwrap());
+        let (one, other) = (AccountId::fresh(), AccountId::fresh());
+        let ask = |account, bytes| Box::pin(heavy.room(Some(account), bytes, &metrics));
+        let first = ask(&one, ALL).await.unwrap();
+        let mut burst: Vec<_> = (0..5).map(|_| ask(&one, ALL)).collect();
+        for next in &mut burst {
+            assert!(futures::poll!(next).is_pending());
+        }
+        let mut small = ask(&other, 100_000);
+        assert!(futures::poll!(&mut small).is_pending());
+        drop(first);
+        let small = small.await.unwrap();
+        assert!(small.is_some(), "one of the others has ended");
+        drop(small);
+        assert_eq!(heavy.accounts().len(), 1, "who has room and wants none is forgotten");
+        assert!(burst.remove(0).await.unwrap().is_some());
+        drop(burst);
+        assert!(heavy.accounts().is_empty());
+        // Any number of what is not that large leaves half of the room to others.
+        let many: Vec<_> = (0..100).map(|_| ask(&one, 100_000)).collect();
+        let mut many = futures::future::join_all(many);
+        assert!(futures::poll!(&mut many).is_pending());
+        assert!(ask(&other, ALL / 2).await.unwrap().is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_waits_for_ever() {
+        let (heavy, metrics) = (Heavy::default(), Metrics::new().unwrap());
+        let account = AccountId::fresh();
+        let ask = || heavy.room(Some(&account), ALL, &metrics);
+        let _kept = ask().await.unwrap();
+        let began = Instant::now();
+        let refused = ask().await.err().unwrap();
+        assert_eq!(refused.code, ErrorCode::ServiceUnavailable);
+        assert!(refused.retry_after_ms.is_some());
+        assert_eq!(began.elapsed().as_secs(), ROOM_TIME_MAX.as_secs());
     }
 }

@@ -11,6 +11,7 @@ use crate::desk::Desk;
 use crate::entrance::Entrance;
 use crate::exchange::Exchange;
 use crate::fleet::Fleet;
+use crate::heavy::Heavy;
 use crate::limits::Roomy;
 use crate::line::Line;
 use crate::pii;
@@ -68,6 +69,7 @@ pub struct Core {
     pub(crate) leads: Leads,
     pub(crate) roomy: Roomy,
     pub(crate) entrance: Arc<Entrance>,
+    pub(crate) heavy: Heavy,
     pub(crate) desk: Desk,
     pub(crate) front: Front,
     /// Cancelled when the gateway is asked to stop: it isn't ready any more, and what never ends by
@@ -144,6 +146,7 @@ impl Gateway {
             leads: Leads::default(),
             roomy: Roomy::default(),
             entrance: Arc::default(),
+            heavy: Heavy::default(),
             desk: Desk::new(&config)?,
             front: Front::new(sealer, given.admin_key.as_ref()),
             admin_key: given.admin_key,

@@ -87,6 +87,8 @@ metrics! {
     /// Requests that wait at this gateway's entrance: so many came at once that it masks, admits
     /// and holds for others first.
     entrance_waiting: IntGaugeVec[],
+    /// Requests above 64 KiB that wait at this gateway for room to be read or masked.
+    heavy_waiting: IntGaugeVec[],
     /// Tokens charged, by model and bucket.
     tokens_total: IntCounterVec["model", "bucket"],
     /// Charged, in micro-USD, by model.

@@ -297,5 +297,11 @@ async fn what_would_cost_much_memory_is_refused_before_it_does() {
         assert_eq!(told, (413, "payload_too_large".into()), "{}", answer.text);
     }
     assert_eq!(post("", "x").await.status, 200);
+    // A file's bytes are no text.
+    let url = ["data:image/png;base64,", &"A".repeat(5_000_000)].concat();
+    let picture = json!([{"type": "image_url", "image_url": {"url": url}}]);
+    let body = json!({"model": "fast", "messages": [{"role": "user", "content": picture}]});
+    let answer = client.chat(&body).await;
+    assert_eq!(answer.status, 200, "{}", answer.text);
     world.finish().await;
 }

@@ -66,6 +66,8 @@ mod fields;
 #[cfg(test)]
 mod first_key;
 #[cfg(test)]
+mod foresight;
+#[cfg(test)]
 mod forms;
 #[cfg(test)]
 mod halts;

@@ -1,6 +1,5 @@
 //! `POST /v1/chat/completions`: OpenAI's chat JSON, which is the canonical form itself.
 
-use super::incoming;
 use super::outgoing::Writer;
 use super::stream::{self, Rendering};
 use super::surface::{Arrival, Surface};
@@ -19,7 +18,7 @@ impl Surface for ChatCompletion {
     type Answer = Answer;
 
     async fn read(arrival: &Arrival<'_>) -> Result<(ChatRequest, Self), Problem> {
-        let chat: ChatRequest = incoming::json(arrival.body)?;
+        let chat: ChatRequest = arrival.json().await?;
         let id = stream::completion_id(arrival.request);
         let kept = Self { id, created: arrival.created, wants_usage: chat.wants_usage() };
         Ok((chat, kept))

@@ -8,7 +8,6 @@ use super::{incoming, outgoing};
 use crate::auth;
 use crate::cache::Wishes;
 use crate::chat::{self, Answering, Call, Receipt};
-use crate::heavy;
 use crate::problems::wrong;
 use crate::state::Gateway;
 use axum::body::Body;
@@ -109,11 +108,11 @@ async fn answer(
     let arrived = Instant::now();
     let secret = incoming::secret(&headers);
     // A stranger's body isn't even read: it would cost memory for nothing.
-    auth::open(gateway, secret.as_deref())?;
+    let key = auth::open(gateway, secret.as_deref())?;
     let body = incoming::body(gateway, &headers, body).await?;
-    let room = heavy::room(body.len() as u64).await;
-    let asked: EmbeddingsRequest = incoming::json(&body)?;
-    drop((headers, body, room));
+    let asked: EmbeddingsRequest =
+        incoming::json_with_room(gateway, Some(&key.account), &body).await?;
+    drop((headers, body, key));
     let encoding = asked.encoding_format.unwrap_or(Encoding::Float);
     let chat = canonical(asked)?;
     counted.names(&chat.model);

@@ -6,7 +6,6 @@ use super::incoming;
 use crate::auth;
 use crate::auto;
 use crate::conversation::Past;
-use crate::heavy;
 use crate::state::Gateway;
 use axum::Json;
 use axum::body::Body;
@@ -28,8 +27,8 @@ pub(super) async fn explain(
 ) -> Result<Json<Value>, ApiError> {
     let key = asker(&gateway, &headers)?;
     let body = incoming::body(&gateway, &headers, body).await?;
-    let _room = heavy::room(body.len() as u64).await;
-    let chat: ChatRequest = incoming::json(&body)?;
+    let account = key.as_ref().map(|key| &key.account);
+    let chat: ChatRequest = incoming::json_with_room(&gateway, account, &body).await?;
     Ok(Json(explained(&gateway, key.as_deref(), &chat)?))
 }
 

@@ -4,6 +4,7 @@
 use super::structure;
 use crate::auth;
 use crate::cache::Wishes;
+use crate::heavy;
 use crate::state::Gateway;
 use axum::body::Body;
 use axum::extract::Request;
@@ -13,6 +14,7 @@ use infra::config::DropParams;
 use infra::runtime::long_work;
 use infra::secret::Secret;
 use schemas::error::{ErrorCode, Problem};
+use schemas::ids::AccountId;
 use serde::de::DeserializeOwned;
 use serde_path_to_error::Segment;
 use sha2::{Digest, Sha256};
@@ -108,10 +110,20 @@ pub(super) async fn read(gateway: &Gateway, body: Body) -> Result<Bytes, Problem
 /// Reads JSON; a mistake names its place. A large body is looked at first, and read while other
 /// tasks of its thread go on.
 pub(crate) fn json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
-    if body.len() < structure::LOOKED_AT_BYTES_MIN {
+    if !heavy::is_heavy(body.len() as u64) {
         return parse(body);
     }
     long_work(|| structure::check(body).and_then(|()| parse(body)))
+}
+
+/// The same for who may send much: a large body waits for room. The operator is no account.
+pub(crate) async fn json_with_room<T: DeserializeOwned>(
+    gateway: &Gateway,
+    account: Option<&AccountId>,
+    body: &[u8],
+) -> Result<T, Problem> {
+    let _room = gateway.heavy.room(account, body.len() as u64, &gateway.metrics).await?;
+    json(body)
 }
 
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {

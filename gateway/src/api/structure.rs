@@ -4,9 +4,6 @@
 
 use schemas::error::{ErrorCode, Problem};
 
-/// A smaller body is made of little enough.
-pub(super) const LOOKED_AT_BYTES_MIN: usize = 64 * 1024;
-
 /// Strings (names of fields are some), objects and lists of one body.
 const NODES_MAX: usize = 150_000;
 

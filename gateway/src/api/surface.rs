@@ -7,7 +7,6 @@ use super::outgoing::{self, Writer};
 use super::request_count::Counted;
 use crate::auth;
 use crate::chat::{self, Answering, Call, Receipt};
-use crate::heavy;
 use crate::state::Gateway;
 use axum::Extension;
 use axum::body::Body;
@@ -21,6 +20,7 @@ use schemas::job::JobKind;
 use schemas::json;
 use schemas::openai::{AnswerChoice, ChatRequest};
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -40,6 +40,16 @@ pub(crate) struct Arrival<'a> {
     pub(super) headers: &'a HeaderMap,
     /// Its body, whole.
     pub(super) body: &'a [u8],
+}
+
+impl Arrival<'_> {
+    /// Its body, read.
+    ///
+    /// # Errors
+    /// When it isn't what is asked for, or there is no room for it.
+    pub(super) async fn json<T: DeserializeOwned>(&self) -> Result<T, Problem> {
+        incoming::json_with_room(self.gateway, Some(self.account), self.body).await
+    }
 }
 
 /// How one surface spells requests and answers. A value of it is what is kept of one request for
@@ -164,7 +174,6 @@ async fn read<S: Surface>(
     let (account, secret) = (&key.account, secret.as_deref().unwrap_or_default());
     let body = &incoming::body(gateway, headers, body).await?;
     let created = clock::unix_ms() / 1_000;
-    let _room = heavy::room(body.len() as u64).await;
     let arrival = &Arrival { gateway, account, secret, request, created, headers, body };
     S::read(arrival).await.map(|(chat, surface)| (Box::new(chat), surface))
 }

@@ -3,51 +3,49 @@
 //! that had plenty of room a moment ago is asked later, in one round trip with its credit. What is
 //! cheap to know of a refusal is looked at before the request is masked, which is dear.
 
-use super::Refused;
 use super::authenticate::Authenticated;
+use super::{Refused, Size, recall, route};
+use crate::cache;
 use crate::credits::{self, WorstCase};
 use crate::estimate::prompt_tokens_estimate;
+use crate::heavy;
 use crate::limits::refused;
 use crate::state::Gateway;
 use infra::seldom::Seldom;
 use infra::store::holds::Reserved;
 use infra::store::limits::{Admission, LimitStanding};
 use schemas::error::Problem;
-use schemas::ids::{AccountId, KeyId, RequestId};
+use schemas::ids::{AccountId, KeyId};
 use schemas::money::MicroUsd;
 use schemas::records::KeyRecordV1;
-use schemas::subjects;
 use std::sync::{Arc, OnceLock};
 
 /// How long a place is kept without a sign of its gateway, in milliseconds.
 pub(crate) const LEASE_MS: u64 = 20_000;
-
-/// A longer request passes its limits before anything else is done for it, and counts as one of
-/// the minute's when it is refused: it was read, and most likely masked.
-const ASKED_LATER_BYTES_MAX: u64 = 64 * 1024;
 
 /// A request that passed its key's limits, or is about to.
 pub(super) struct Admitted {
     pub(super) authenticated: Authenticated,
     pub(super) passage: Arc<Passage>,
     pub(super) place: ParallelPlace,
-    /// About how many bytes are to be masked.
-    pub(super) bytes: u64,
+    pub(super) size: Size,
 }
 
 /// What a request takes of its key's and its account's minute, and where that leaves them.
 pub(super) struct Passage {
     admission: Admission,
-    /// Whether it is long.
+    key: Arc<KeyRecordV1>,
+    /// A long request passes its limits before anything else is done for it, and counts as one of
+    /// the minute's when it is refused: it was read, and most likely masked.
     is_long: bool,
     /// What the limits said; nothing inside when they couldn't be asked.
     told: OnceLock<Option<LimitStanding>>,
 }
 
 impl Passage {
-    fn new(admission: Admission, bytes: u64) -> Self {
-        let is_long = bytes > ASKED_LATER_BYTES_MAX;
-        Self { admission, is_long, told: OnceLock::new() }
+    fn new(admission: Admission, key: &Arc<KeyRecordV1>, size: Size) -> Self {
+        let (key, is_long) = (Arc::clone(key), heavy::is_heavy(size.read));
+        Self { admission, key, is_long, told: OnceLock::new() }
     }
 
     /// What is to be asked of the limits, if nobody has asked them yet.
@@ -102,20 +100,34 @@ impl Passage {
     /// The request is refused, and that costs nothing: its place and what was taken of the minute
     /// are there again, and so the client is told. Only a long one that is its client's own fault
     /// stays one of the minute's requests: else who has no credit could have any number read and
-    /// masked. Limits that are asked only here take a place that nobody else would give back. Who
-    /// asks too much hears of that first.
-    pub(super) async fn refuse(&self, gateway: &Gateway, problem: Problem) -> Refused {
-        if let Err(problem) = self.pass(gateway).await {
+    /// masked. Limits that are asked only here take a place that nobody else would give back, also
+    /// when the client leaves meanwhile. Who asks too much hears of that first.
+    pub(super) async fn refuse(
+        self: &Arc<Self>,
+        gateway: &Arc<Gateway>,
+        problem: Problem,
+    ) -> Refused {
+        let passed = self.pass(gateway).await;
+        let place = ParallelPlace::new(gateway, self);
+        if let Err(problem) = passed {
+            // Nothing was taken, or what was asked for has given it back.
+            place.end();
             return Refused { problem, standing: self.standing() };
         }
         let still_counts = self.is_long && problem.code.status() < 500;
-        let back = gateway.store.give_back(&self.admission, still_counts).await;
-        let standing = back.inspect_err(|error| {
-            static AWAY: Seldom = Seldom::new();
-            let told = "what a refused request took comes back only with the minute";
-            AWAY.say(|| tracing::warn!(%error, "{told}"));
-        });
-        Refused { problem, standing: standing.ok().or_else(|| self.standing()) }
+        let standing = match gateway.store.give_back(&self.admission, still_counts).await {
+            Ok(standing) => {
+                place.end();
+                Some(standing)
+            }
+            Err(error) => {
+                static AWAY: Seldom = Seldom::new();
+                let told = "what a refused request took comes back only with the minute";
+                AWAY.say(|| tracing::warn!(%error, "{told}"));
+                self.standing()
+            }
+        };
+        Refused { problem, standing }
     }
 }
 
@@ -129,26 +141,30 @@ fn verdict(standing: &LimitStanding) -> Result<(), Problem> {
 /// A place among the requests at once; dropping it gives it back.
 pub(super) struct ParallelPlace {
     gateway: Arc<Gateway>,
-    key: Arc<KeyRecordV1>,
-    request: RequestId,
+    passage: Arc<Passage>,
     /// It was given back.
     is_over: bool,
 }
 
 impl ParallelPlace {
+    /// The one that a request has, or is about to ask for.
+    fn new(gateway: &Arc<Gateway>, passage: &Arc<Passage>) -> Self {
+        Self { gateway: Arc::clone(gateway), passage: Arc::clone(passage), is_over: false }
+    }
+
     /// Whose it is.
     pub(super) fn owner(&self) -> (&AccountId, &KeyId) {
-        (&self.key.account, &self.key.key)
+        (&self.passage.key.account, &self.passage.key.key)
     }
 
     /// Gives it back before its request has ended: nobody waits for that.
     pub(super) fn give_back(&mut self) {
         if !std::mem::replace(&mut self.is_over, true) {
-            self.gateway.leave(&self.key, self.request.clone());
+            self.gateway.leave(&self.passage.key, self.passage.admission.request.clone());
         }
     }
 
-    /// The answer was kept, and with it the place was given back.
+    /// Somebody else has given it back, as whoever keeps the answer does with it.
     pub(super) fn end(mut self) {
         self.is_over = true;
     }
@@ -170,57 +186,56 @@ pub(super) async fn admit(
     let asked = received.chat.answer_tokens_max().unwrap_or(0).min(max_tokens);
     let answer = asked * u64::from(received.chat.n.unwrap_or(1));
     let tokens = prompt_tokens_estimate(&received.chat) + answer;
-    let bytes = credits::prompt_tokens_max(&received.chat);
-    let passage = Passage::new(gateway.admission(key, &received.request, tokens), bytes);
+    let size = Size::of(&received.chat);
+    let admission = gateway.admission(key, &received.request, tokens);
+    let passage = Arc::new(Passage::new(admission, key, size));
     if passage.is_long || !gateway.roomy.has_room(&key.key, tokens) {
         let passed = passage.pass(gateway).await;
         passed.map_err(|problem| Refused { problem, standing: passage.standing() })?;
     }
-    if let Err(problem) = foresee(gateway, &authenticated, bytes).await {
+    // Whoever leaves from here on gives it back.
+    let place = ParallelPlace::new(gateway, &passage);
+    if let Err(problem) = foresee(gateway, &authenticated, size).await {
+        place.end();
         return Err(passage.refuse(gateway, problem).await);
     }
-    let Authenticated { received, key } = &authenticated;
-    let place = ParallelPlace {
-        gateway: Arc::clone(gateway),
-        key: Arc::clone(key),
-        request: received.request.clone(),
-        is_over: false,
-    };
-    Ok(Admitted { authenticated, passage: Arc::new(passage), place, bytes })
+    Ok(Admitted { authenticated, passage, place, size })
 }
 
-/// What can be known of a refusal before the request is masked: whether its model is there for it,
-/// and of a long one whether its account has anything to pay with. That is one more question to
-/// Redis, and nothing beside what would be masked in vain.
+/// What can be known of a refusal before the request is masked, if no kept answer could serve it
+/// all the same: whether its model is there for it, and of a long text whether its account has
+/// anything to pay with. That is one more question to Redis, and nothing beside what would be
+/// masked in vain.
 async fn foresee(
     gateway: &Gateway,
     authenticated: &Authenticated,
-    bytes: u64,
+    size: Size,
 ) -> Result<(), Problem> {
-    let model = authenticated.named_model(gateway)?;
     // Of `auto` nobody knows yet whether it takes a model that costs nothing.
-    let Some(model) = model.filter(|_| bytes > ASKED_LATER_BYTES_MAX) else { return Ok(()) };
-    let max_tokens = gateway.config.limits.max_tokens_per_request;
+    let Some(model) = authenticated.named_model(gateway)? else { return Ok(()) };
     let Authenticated { received, key } = authenticated;
-    let needed = WorstCase::of(received.kind, (&received.chat, bytes), &model, max_tokens).amount;
-    let needs_none = needed == MicroUsd::ZERO;
-    if needs_none || left(gateway, &key.account).await.is_none_or(|left| left > MicroUsd::ZERO) {
+    let may_be_told = recall::may_be_told(gateway, received);
+    if !may_be_told {
+        route::offered(gateway, &model)?;
+    }
+    if !heavy::is_heavy(size.text) {
         return Ok(());
     }
-    // While its part of the view is made anew it shows too little: only a whole one tells.
-    let part = subjects::partition(&key.account);
-    let is_whole = gateway.store.is_live(part).await.unwrap_or(false);
-    match left(gateway, &key.account).await {
-        Some(left) if is_whole && left <= MicroUsd::ZERO => {
-            let refusal = gateway.refusal_of(Reserved::Insufficient(left), needed);
-            refusal.map_or(Ok(()), Err)
-        }
-        _ => Ok(()),
+    let max_tokens = gateway.config.limits.max_tokens_per_request;
+    let asked = (&*received.chat, credits::prompt_tokens_max(&received.chat));
+    let needed = WorstCase::of(received.kind, asked, &model, max_tokens).amount;
+    if needed == MicroUsd::ZERO {
+        return Ok(());
     }
-}
-
-/// What an account has left; nothing when Redis doesn't say, and then nothing will be held.
-async fn left(gateway: &Gateway, account: &AccountId) -> Option<MicroUsd> {
-    let known = gateway.store.balance(account).await.ok()?;
-    Some(MicroUsd(known.balance.0.saturating_sub(known.held.0)))
+    // When Redis doesn't say, nothing will be held.
+    let left = gateway.store.left_if_live(&key.account).await.ok().flatten();
+    let Some(left) = left.filter(|left| *left <= MicroUsd::ZERO) else { return Ok(()) };
+    let cache = &gateway.config.cache;
+    if may_be_told && cache.hit_price_percent == 0 {
+        let tenant = cache::tenant(cache, &key.account);
+        if gateway.store.keeps_answers(&tenant).await.unwrap_or(false) {
+            return Ok(());
+        }
+    }
+    gateway.refusal_of(Reserved::Insufficient(left), needed).map_or(Ok(()), Err)
 }

@@ -59,8 +59,11 @@ pub(crate) use admit::LEASE_MS;
 pub(crate) use lead::{Leads, keep_leads};
 
 use crate::cache::Wishes;
+use crate::credits;
+use crate::entrance::EntranceTurn;
 use crate::heavy;
 pub use crate::line::LinePosition;
+use crate::pii::{self, Vault};
 use crate::state::Gateway;
 use infra::config::DropParams;
 use infra::crash::Point;
@@ -94,6 +97,15 @@ pub struct Call {
     pub arrived: Instant,
     /// The span that it is.
     pub trace: Option<infra::trace::Context>,
+}
+
+/// How many bytes a request has.
+#[derive(Debug, Clone, Copy)]
+struct Size {
+    /// As JSON: so many were read.
+    read: u64,
+    /// Of them are not of files that stand in it whole: so many are looked through.
+    text: u64,
 }
 
 /// A chat that was refused before an answer began.
@@ -180,6 +192,16 @@ struct Begun {
     reason: String,
     from_cache: bool,
     source: Source,
+}
+
+impl Size {
+    fn of(chat: &ChatRequest) -> Self {
+        let read = credits::json_bytes(chat);
+        // What is small as a whole has little text, whatever it is.
+        let is_large = heavy::is_heavy(read);
+        let media = if is_large { long_work(|| pii::media_bytes(chat)) } else { 0 };
+        Self { read, text: read.saturating_sub(media) }
+    }
 }
 
 type Begin = Pin<Box<dyn Future<Output = Result<Begun, Refused>> + Send>>;
@@ -290,6 +312,19 @@ impl Answering {
     }
 }
 
+/// Masks a large request: it computes for long beside others, who shall not wait for that.
+async fn mask_large(
+    gateway: &Gateway,
+    admitted: admit::Admitted,
+    turn: &EntranceTurn,
+) -> Result<(mask::Masked, Vault), Problem> {
+    turn.end();
+    let key = Arc::clone(&admitted.authenticated.key);
+    let (account, bytes) = (Some(&key.account), admitted.size.text);
+    let _room = gateway.heavy.room(account, bytes, &gateway.metrics).await?;
+    long_work(|| mask::mask(gateway, admitted))
+}
+
 /// The conductor: the whole way up to an answer that has begun, with all its branching.
 ///
 /// # Errors
@@ -300,15 +335,10 @@ pub async fn chat(gateway: &Arc<Gateway>, call: Call) -> Result<Answering, Refus
     let turn = Arc::new(gateway.entrance.turn(&gateway.metrics).await?);
     let admitted = admit::admit(gateway, authenticated).await?;
     let passage = Arc::clone(&admitted.passage);
-    let bytes = admitted.bytes;
-    let masking = || mask::mask(gateway, admitted);
-    let done = if heavy::is_heavy(bytes) {
-        // It computes for long beside others, who shall not wait for that.
-        turn.end();
-        let _room = heavy::room(bytes).await;
-        long_work(masking)
-    } else {
-        masking()
+    // Boxed: a future is as large as its largest branch, and this one is rare.
+    let done = match heavy::is_heavy(admitted.size.read) {
+        true => Box::pin(mask_large(gateway, admitted, &turn)).await,
+        false => mask::mask(gateway, admitted),
     };
     let (masked, vault) = match done {
         Ok(masked) => masked,
@@ -359,4 +389,31 @@ pub async fn chat(gateway: &Arc<Gateway>, call: Call) -> Result<Answering, Refus
     let Begun { reason, from_cache, source } = begun;
     let standing = passage.standing();
     Ok(Answering { standing, reason, from_cache, masked, gateway, source, unmask })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn is_heavy(content: Value) -> (bool, bool) {
+        let chat = json!({"model": "m", "messages": [{"role": "user", "content": content}]});
+        let size = Size::of(&serde_json::from_value(chat).unwrap());
+        (heavy::is_heavy(size.read), heavy::is_heavy(size.text))
+    }
+
+    #[test]
+    fn files_make_a_request_no_larger_than_their_bytes_and_its_text_not_at_all() {
+        let picture = |url: &str| json!({"type": "image_url", "image_url": {"url": url}});
+        let small = picture("https://example.com/a.png");
+        let file = json!({"type": "file", "file": {"file_id": "file-abc"}});
+        assert_eq!(is_heavy(json!([small, small, file])), (false, false));
+        let whole = ["data:image/png;base64,", &"A".repeat(70_000)].concat();
+        assert_eq!(is_heavy(json!([picture(&whole)])), (true, false));
+        let text = "x y ".repeat(17_500);
+        assert_eq!(is_heavy(json!(text)), (true, true));
+        assert_eq!(is_heavy(json!([small, {"type": "text", "text": text}])), (true, true));
+        let no_file = [&whole, " ", &whole].concat();
+        assert_eq!(is_heavy(json!([picture(&no_file)])), (true, true));
+    }
 }

@@ -307,13 +307,11 @@ async fn reworded(
 fn keep_of(gateway: &Gateway, masked: &Masked) -> Option<Keep> {
     let authenticated = &masked.admitted.authenticated;
     let (received, key) = (&authenticated.received, &authenticated.key);
-    let Wishes { no_store, ttl_seconds, namespace, .. } = &received.wishes;
-    let is_text = received.kind == JobKind::Chat && !received.chat.rest.contains_key(AUDIO);
-    let is_kept = is_text && !no_store && !masked.local_only;
-    let cache = &gateway.config.cache;
-    if !cache.enabled || !is_kept {
+    let Wishes { ttl_seconds, namespace, .. } = &received.wishes;
+    if masked.local_only || !is_kept(gateway, received) {
         return None;
     }
+    let cache = &gateway.config.cache;
     let (namespace, allowed) = (namespace.as_deref(), key.limits.models.as_deref());
     let question = Question { namespace, allowed, chat: &received.chat };
     let tenant = cache::tenant(cache, &key.account);
@@ -321,6 +319,17 @@ fn keep_of(gateway: &Gateway, masked: &Masked) -> Option<Keep> {
     let similar = takes_similar.then(|| SimilarKey::new(tenant.clone(), &question)).flatten();
     let key = AnswerKey::new(tenant, &question);
     Some(Keep { key, ttl_seconds: ttl_seconds.unwrap_or(cache.ttl_seconds), similar })
+}
+
+/// Whether an answer is kept, as far as that is known before the request is masked.
+fn is_kept(gateway: &Gateway, received: &Received) -> bool {
+    let is_text = received.kind == JobKind::Chat && !received.chat.rest.contains_key(AUDIO);
+    gateway.config.cache.enabled && is_text && !received.wishes.no_store
+}
+
+/// Whether a request may be told a kept answer, as far as that is known before it is masked.
+pub(super) fn may_be_told(gateway: &Gateway, received: &Received) -> bool {
+    is_kept(gateway, received) && !received.wishes.no_cache
 }
 
 /// A kept answer and its model, if that model is still what it was, the answer is young enough, and

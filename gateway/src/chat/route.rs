@@ -141,6 +141,7 @@ pub(super) async fn route(gateway: &Arc<Gateway>, mut missed: Missed) -> Result<
 
 impl Authenticated {
     /// The model that it names, if it names one, as far as that needs no look at what it asks.
+    /// Whether anybody serves it isn't told: a kept answer needs nobody.
     ///
     /// # Errors
     /// When there is none, or not for this key.
@@ -149,7 +150,7 @@ impl Authenticated {
         if received.chat.model == "auto" && received.kind == JobKind::Chat {
             return Ok(None);
         }
-        let model = named(gateway, &received.chat.model, key.limits.models.as_deref())?;
+        let model = configured(gateway, &received.chat.model, key.limits.models.as_deref())?;
         check_kind(&model, received.kind)?;
         Ok(Some(model))
     }
@@ -273,6 +274,17 @@ fn check_kind(model: &Model, kind: JobKind) -> Result<(), Problem> {
 }
 
 fn named(gateway: &Gateway, name: &str, allowed: Option<&[String]>) -> Result<Arc<Model>, Problem> {
+    let model = configured(gateway, name, allowed)?;
+    offered(gateway, &model)?;
+    Ok(model)
+}
+
+/// A model by its name, if the key may use it.
+fn configured(
+    gateway: &Gateway,
+    name: &str,
+    allowed: Option<&[String]>,
+) -> Result<Arc<Model>, Problem> {
     let shown: String = name.chars().take(80).collect();
     let model = gateway.config.models.get(name).ok_or_else(|| {
         Problem::new(
@@ -290,23 +302,32 @@ fn named(gateway: &Gateway, name: &str, allowed: Option<&[String]>) -> Result<Ar
         )
         .at("model"));
     }
+    Ok(Arc::clone(model))
+}
+
+/// Refuses a model that nobody serves.
+///
+/// # Errors
+/// When nobody does.
+pub(super) fn offered(gateway: &Gateway, model: &Model) -> Result<(), Problem> {
     if gateway.fleet.knows_nothing() {
         return Err(no_worker());
     }
-    if !gateway.fleet.offers(&model.name) {
+    let name = &model.name;
+    if !gateway.fleet.offers(name) {
         return Err(Problem::new(
             ErrorCode::ModelNotFound,
             format!(
-                "モデル '{shown}' は現在提供されていません。ワーカーとモデル提供元のAPIキーを確認してください。"
+                "モデル '{name}' は現在提供されていません。ワーカーとモデル提供元のAPIキーを確認してください。"
             ),
             format!(
-                "The model '{shown}' is not offered now: no worker serves it (is its vendor's key \
+                "The model '{name}' is not offered now: no worker serves it (is its vendor's key \
                  set?)."
             ),
         )
         .at("model"));
     }
-    Ok(Arc::clone(model))
+    Ok(())
 }
 
 /// Asks the router about the models that somebody serves.

@@ -1,7 +1,7 @@
 //! What can't be looked through: images, sounds, files. It must take what it doesn't know for one
 //! of them, so that the policy on them can't be passed by.
 
-use schemas::openai::{ChatRequest, Part};
+use schemas::openai::{ChatRequest, Content, Part, TOKENS};
 use serde_json::Value;
 
 /// Parts whose strings are all looked through by the walk.
@@ -24,6 +24,32 @@ pub(super) fn is_in(request: &ChatRequest) -> bool {
     let mut contents = request.messages.iter().filter_map(|message| message.content.as_ref());
     contents.any(|content| content.parts().iter().any(is_media))
         || request.messages.iter().any(|message| message.rest.get("audio").is_some_and(is_there))
+}
+
+/// How many bytes of what is said in a request nobody looks through: files that stand in it whole,
+/// and token numbers.
+pub(crate) fn bytes(request: &ChatRequest) -> u64 {
+    let file = |text: &str| if is_inline(text) { text.len() as u64 } else { 0 };
+    let of_part = |part: &Part| {
+        let text = part.text.as_deref().map_or(0, file);
+        let rest = part.rest.iter().map(|(name, value)| bytes_of(name, value));
+        text + rest.sum::<u64>()
+    };
+    let of_content = |content: &Content| match content {
+        Content::Text(text) => file(text),
+        Content::Parts(parts) => parts.iter().map(of_part).sum(),
+    };
+    request.messages.iter().filter_map(|message| message.content.as_ref()).map(of_content).sum()
+}
+
+fn bytes_of(name: &str, value: &Value) -> u64 {
+    match value {
+        Value::String(text) if is_inline(text) || is_bare(name, text) => text.len() as u64,
+        Value::Number(number) if name == TOKENS => number.to_string().len() as u64 + 1,
+        Value::Array(items) => items.iter().map(|item| bytes_of(name, item)).sum(),
+        Value::Object(fields) => fields.iter().map(|(name, value)| bytes_of(name, value)).sum(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => 0,
+    }
 }
 
 fn is_there(value: &Value) -> bool {
@@ -85,7 +111,7 @@ fn is_base64(string: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{BARE_BYTES_MIN, is_bare, is_in, is_inline};
+    use super::{BARE_BYTES_MIN, bytes, is_bare, is_in, is_inline};
     use serde_json::{Value, json};
 
     fn holds(content: Value) -> bool {
@@ -123,6 +149,22 @@ mod tests {
         ] {
             assert!(!is_bare("data", &text), "{}", &text[..30]);
         }
+    }
+
+    #[test]
+    fn only_what_nobody_looks_through_is_left_out() {
+        let of = |content: Value| {
+            let request = json!({"model": "m", "messages": [{"role": "user", "content": content}]});
+            bytes(&serde_json::from_value(request).unwrap())
+        };
+        let file = ["data:image/png;base64,", &"A".repeat(100_000)].concat();
+        let text = [&file, " と 090-1234-5678"].concat();
+        let part = |of: &str| json!([{"type": "image_url", "image_url": {"url": of}}]);
+        assert_eq!((of(json!(file)), of(part(&file))), (100_022, 100_022));
+        assert_eq!(of(json!([{"type": "text", "text": file}])), 100_022);
+        assert_eq!((of(json!(text)), of(part(&text))), (0, 0));
+        assert_eq!(of(json!([{"type": "input_audio", "input_audio": {"data": "A"}}])), 0);
+        assert_eq!(of(json!([{"type": "tokens", "tokens": [1, 23, 456]}])), 9);
     }
 
     #[test]

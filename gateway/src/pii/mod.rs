@@ -25,7 +25,7 @@ pub use finding::{Span, code_points};
 pub use kind::Kind;
 pub(crate) use masker::REQUEST_TEXT_BYTES_MAX;
 pub use masker::{MaskError, Masker};
-pub(crate) use media::is_inline;
+pub(crate) use media::{bytes as media_bytes, is_inline};
 pub use restore::Restorer;
 pub use settings::{Media, Mode, Settings, SettingsError};
 pub use vault::Vault;

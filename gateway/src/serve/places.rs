@@ -134,6 +134,19 @@ mod tests {
         }
     }
 
+    #[test]
+    fn of_the_api_one_address_has_half_at_most_and_any_number_behind_a_proxy() {
+        let places = Places::of_api(false);
+        let most = infra::net::allow_descriptors(CONNECTIONS_MAX + DESCRIPTORS_KEPT);
+        let all = connections_max(most);
+        assert_eq!(places.all.available_permits(), all, "no more were to be had");
+        let of_one = places.of_one.map(|of_one| of_one.max);
+        assert_eq!(of_one, Some(CONNECTIONS_OF_ONE_MAX.min(all / 2)));
+        let behind = Places::of_api(true);
+        assert!(behind.of_one.is_none(), "all clients have the proxy's address");
+        assert_eq!(behind.all.available_permits(), all);
+    }
+
     #[tokio::test]
     async fn a_stranger_has_so_many_places_and_who_is_near_has_any_number() {
         let of_one = OfOne { taken: Arc::default(), max: 2 };

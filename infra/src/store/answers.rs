@@ -187,6 +187,15 @@ impl Store {
         tokio::time::timeout(time_max, look).await.map_err(|_| StoreError::Slow)?
     }
 
+    /// Whether any answer of a tenant may be kept.
+    ///
+    /// # Errors
+    /// When Redis is away.
+    pub async fn keeps_answers(&self, tenant: &Tenant) -> Result<bool, StoreError> {
+        let index = keys::answers(tenant);
+        Ok(redis::cmd("EXISTS").arg(index).query_async(&mut self.connection()).await?)
+    }
+
     /// Forgets all answers of a tenant. Returns how many there were.
     ///
     /// # Errors

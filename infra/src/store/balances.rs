@@ -4,6 +4,7 @@ use super::{Store, StoreError, apply, keys};
 use schemas::ids::{AccountId, KeyId, RequestId};
 use schemas::ledger::{EventV1, Fact, Outcome, VoidReason};
 use schemas::money::MicroUsd;
+use schemas::subjects;
 use schemas::usage::Usage;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -116,6 +117,21 @@ impl Store {
             .await?;
         let amount = |amount: Option<i64>| MicroUsd(amount.unwrap_or(0));
         Ok(Balance { balance: amount(balance), held: amount(held) })
+    }
+
+    /// What an account has that isn't reserved; nothing while its part of the view is made anew,
+    /// which shows too little then.
+    ///
+    /// # Errors
+    /// When Redis is away.
+    pub async fn left_if_live(&self, account: &AccountId) -> Result<Option<MicroUsd>, StoreError> {
+        let mut moment = redis::pipe();
+        moment.atomic().cmd("EXISTS").arg(keys::live(subjects::partition(account)));
+        moment.cmd("HMGET").arg(keys::account(account)).arg("balance").arg("held");
+        let (is_live, (balance, held)): (bool, (Option<i64>, Option<i64>)) =
+            moment.query_async(&mut self.connection()).await?;
+        let left = balance.unwrap_or(0).saturating_sub(held.unwrap_or(0));
+        Ok(is_live.then_some(MicroUsd(left)))
     }
 
     /// The balances of several accounts, in their order.

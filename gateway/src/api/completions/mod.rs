@@ -14,7 +14,6 @@ mod tests;
 pub(super) use self::answer::Completion;
 use self::answer::{Head, Rendering};
 pub(super) use self::request::CompletionRequest;
-use super::incoming;
 use super::outgoing::Writer;
 use super::surface::{Arrival, Surface};
 use crate::chat::Receipt;
@@ -31,7 +30,7 @@ impl Surface for TextCompletion {
     type Answer = Completion;
 
     async fn read(arrival: &Arrival<'_>) -> Result<(ChatRequest, Self), Problem> {
-        let (chat, echo) = request::chat(incoming::json::<CompletionRequest>(arrival.body)?)?;
+        let (chat, echo) = request::chat(arrival.json::<CompletionRequest>().await?)?;
         let head = Head::new(arrival.request, arrival.created, echo);
         let wants_usage = chat.wants_usage();
         Ok((chat, Self { head, wants_usage }))
@@ -54,5 +53,5 @@ impl Surface for TextCompletion {
 /// The request decoder, for the fuzz target.
 #[cfg(test)]
 pub(super) fn decoded(body: &[u8]) -> Result<ChatRequest, Problem> {
-    Ok(request::chat(incoming::json(body)?)?.0)
+    Ok(request::chat(super::incoming::json(body)?)?.0)
 }

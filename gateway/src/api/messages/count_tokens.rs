@@ -7,7 +7,6 @@ use super::{canonical, error};
 use crate::api::incoming;
 use crate::api::shapes::CountedTokens;
 use crate::auth;
-use crate::heavy;
 use crate::state::Gateway;
 use axum::body::Body;
 use axum::extract::State;
@@ -48,10 +47,11 @@ pub(super) async fn count(
 }
 
 async fn counted(gateway: &Gateway, headers: &HeaderMap, body: Body) -> Result<u64, Problem> {
-    auth::open(gateway, incoming::secret(headers).as_deref())?;
+    let key = auth::open(gateway, incoming::secret(headers).as_deref())?;
     let version = Version::of(headers)?;
     let body = incoming::body(gateway, headers, body).await?;
-    let _room = heavy::room(body.len() as u64).await;
+    let (account, bytes) = (Some(&key.account), body.len() as u64);
+    let _room = gateway.heavy.room(account, bytes, &gateway.metrics).await?;
     let chat = canonical(read(&body)?, version)?;
     if chat.model != "auto" && gateway.config.models.get(&chat.model).is_none() {
         return Err(Problem::new(

@@ -44,9 +44,9 @@ mod tests;
 use self::stream::Rendering;
 use self::version::Version;
 use super::error::ApiError;
+use super::outgoing;
 use super::outgoing::Writer;
 use super::surface::{Arrival, Surface, create};
-use super::{incoming, outgoing};
 use crate::chat::Receipt;
 use crate::state::Gateway;
 use axum::Router;
@@ -89,7 +89,7 @@ impl Surface for MessagesAnswering {
 
     async fn read(arrival: &Arrival<'_>) -> Result<(ChatRequest, Self), Problem> {
         let version = Version::of(arrival.headers)?;
-        let mut chat = canonical(incoming::json(arrival.body)?, version)?;
+        let mut chat = canonical(arrival.json().await?, version)?;
         betas::ask(&mut chat, arrival.headers);
         let input_estimate = if chat.wants_stream() { count_tokens::estimate(&chat) } else { 0 };
         Ok((chat, Self { request: arrival.request.clone(), input_estimate }))
@@ -128,6 +128,7 @@ fn canonical(messages: MessagesRequest, version: Version) -> Result<ChatRequest,
 /// The request decoder, for the fuzz target: both versions take or refuse, the older one more.
 #[cfg(test)]
 pub(super) fn decoded(body: &[u8]) -> Result<ChatRequest, Problem> {
+    use super::incoming;
     let newest = canonical(incoming::json(body)?, Version::October2026);
     let older = canonical(incoming::json(body)?, Version::June2023);
     assert!(newest.is_err() || older.is_ok(), "the newer version only refuses more");

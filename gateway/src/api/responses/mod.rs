@@ -87,7 +87,7 @@ impl Surface for Head {
     type Answer = Value;
 
     async fn read(arrival: &Arrival<'_>) -> Result<(ChatRequest, Self), Problem> {
-        let mut request: ResponsesRequest = incoming::json(arrival.body)?;
+        let mut request: ResponsesRequest = arrival.json().await?;
         let shelf = Shelf::new(arrival.gateway, arrival.account, arrival.secret);
         let before = match request.previous_response_id.as_deref() {
             Some(id) => shelf.conversation(id).await?,
