@@ -1,7 +1,9 @@
 //! Detection: folds the text, asks every recogniser, settles overlaps and gives offsets of the
 //! original text. It must stay linear in the length of the text, and never fail on any input.
 
-use super::finding::{Finding, Span, Trust, resolve};
+use super::escapes;
+use super::finding::{Finding, Span, Trust, join, resolve};
+use super::keyed_numbers::{self, KeyedNumbers};
 use super::kind::Kind;
 use super::public_figures::PublicFigures;
 use super::recognizers::{self, Digits, Gate, Recognizer, Rule};
@@ -32,6 +34,28 @@ impl Detector {
     /// Disjoint spans in their order, in byte offsets of the text. What is remembered of it serves
     /// the same realm alone.
     pub(super) fn detect(&self, text: &str, realm: &str) -> Vec<Span> {
+        let mut spans = Vec::new();
+        self.read(text, realm, |span| spans.push(span));
+        let (encoded, numbers) = (escapes::retell(text), keyed_numbers::retell(text));
+        if let Some(encoded) = &encoded {
+            // What looks like a name between such letters is none: they are read as what they say.
+            let is_name = |span: &Span| matches!(span.kind, Kind::Person | Kind::Address);
+            spans.retain(|span| !(is_name(span) && encoded.is_in_url(span)));
+        }
+        if let Some(numbers) = &numbers {
+            spans.retain(|span| span.kind != Kind::Phone || !numbers.is_other(span));
+        }
+        let retold = [encoded, numbers.map(KeyedNumbers::into_retold)];
+        for retold in retold.into_iter().flatten() {
+            let mut more = Vec::new();
+            self.read(retold.text(), realm, |span| more.extend(retold.place(span)));
+            join(&mut spans, more);
+        }
+        spans
+    }
+
+    /// What recognisers find in a text as it stands there.
+    fn read(&self, text: &str, realm: &str, mut push: impl FnMut(Span)) {
         let shadow = Shadow::new(text);
         let mut findings = Vec::new();
         let digits = Digits::of(shadow.text());
@@ -42,16 +66,14 @@ impl Detector {
             }
         }
         self.tagger.find(shadow.text(), realm, &mut findings);
-        let mut spans = Vec::with_capacity(findings.len());
         let mut findings = resolve(findings);
         self.public_figures.leave_out(shadow.text(), &mut findings);
         for finding in findings {
             push_lines(shadow.text(), finding, |piece| {
                 let (start, end) = (shadow.origin(piece.start), shadow.origin(piece.end));
-                spans.push(Span { start, end, kind: piece.kind });
+                push(Span { start, end, kind: piece.kind });
             });
         }
-        spans
     }
 }
 

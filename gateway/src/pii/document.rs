@@ -56,6 +56,10 @@ pub(super) trait Replace {
     type Error;
     /// The placeholder for a value of the document.
     fn replace(&mut self, span: Span, value: &str) -> Result<String, Self::Error>;
+    /// The same for a number of JSON.
+    fn replace_number(&mut self, span: Span, number: &str) -> Result<String, Self::Error> {
+        self.replace(span, number)
+    }
 }
 
 impl Document {
@@ -158,7 +162,7 @@ impl Document {
                 PieceKind::Plain | PieceKind::Between => text.push_str(inside),
                 PieceKind::Number => match touching(place, spans).first() {
                     Some(span) if span.start >= place.start => {
-                        text.push_str(&json_text::literal(&replace.replace(*span, inside)?));
+                        text.push_str(&json_text::literal(&replace.replace_number(*span, inside)?));
                         changed = true;
                     }
                     _ => text.push_str(inside),

@@ -84,6 +84,33 @@ pub(super) fn resolve(mut findings: Vec<Finding>) -> Vec<Finding> {
     kept.into_values().collect()
 }
 
+/// Adds spans that were found in another reading of the same text; all are disjoint and sorted
+/// afterwards. Those that overlap become one, of the longest one's kind: nothing of any gets through.
+pub(super) fn join(spans: &mut Vec<Span>, more: Vec<Span>) {
+    if more.is_empty() {
+        return;
+    }
+    spans.extend(more);
+    spans.sort_by_key(|span| (span.start, Reverse(span.end)));
+    let mut longest = 0;
+    let mut joined: Vec<Span> = Vec::with_capacity(spans.len());
+    for span in spans.drain(..) {
+        let length = span.end - span.start;
+        match joined.last_mut().filter(|last| span.start < last.end) {
+            Some(last) => {
+                last.end = last.end.max(span.end);
+                last.kind = if length > longest { span.kind } else { last.kind };
+                longest = longest.max(length);
+            }
+            None => {
+                longest = length;
+                joined.push(span);
+            }
+        }
+    }
+    *spans = joined;
+}
+
 /// Byte offsets to offsets in Unicode code points, in one pass over the text.
 pub fn code_points(text: &str, spans: &[Span]) -> Vec<Span> {
     let mut offsets: Vec<usize> = spans.iter().flat_map(|s| [s.start, s.end]).collect();

@@ -9,12 +9,14 @@ use schemas::privacy::PolicyV1;
 
 use super::detect::Detector;
 use super::document::{Document, Replace};
+use super::escapes;
 use super::finding::Span;
 use super::kind::Kind;
 use super::media;
 use super::repeats;
 use super::settings::{Media, Mode, Settings, SettingsError};
 use super::shadow::TEXT_BYTES_MAX;
+use super::text_fields;
 use super::vault::{self, Exhausted, Issuer, Vault};
 use super::walk::{self, Visit};
 
@@ -125,7 +127,11 @@ impl Masker {
         let (realm, document) = (&*self.realm, &document);
         let mut writer = Writer { realm, document, spans: &spans, index: 0, issuer };
         walk::walk(request, &mut writer)?;
-        Ok(writer.issuer.into_vault())
+        let mut issuer = writer.issuer;
+        if issuer.has_numbers() {
+            issuer.write_as_text(text_fields::of(request));
+        }
+        Ok(issuer.into_vault())
     }
 
     /// What is found in a text, in byte offsets, whatever the mode.
@@ -154,7 +160,11 @@ impl Masker {
         let mut spans = self.detector.detect(text, &self.realm);
         if !self.settings.allow.is_empty() {
             let allow: HashSet<&str> = self.settings.allow.iter().map(String::as_str).collect();
-            spans.retain(|span| !text.get(span.start..span.end).is_some_and(|v| allow.contains(v)));
+            let is_allowed = |value: &str| {
+                let plain = || escapes::plain(value);
+                allow.contains(value) || plain().is_some_and(|plain| allow.contains(plain.as_str()))
+            };
+            spans.retain(|span| !text.get(span.start..span.end).is_some_and(is_allowed));
         }
         repeats::add(text, &mut spans);
         spans
@@ -180,6 +190,10 @@ impl Replace for Issuer {
 
     fn replace(&mut self, span: Span, value: &str) -> Result<String, Exhausted> {
         self.issue(span.kind, value)
+    }
+
+    fn replace_number(&mut self, span: Span, number: &str) -> Result<String, Exhausted> {
+        self.issue_number(span.kind, number)
     }
 }
 

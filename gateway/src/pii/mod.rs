@@ -4,8 +4,12 @@
 
 mod detect;
 mod document;
+mod escape;
+mod escapes;
+mod field;
 mod finding;
 mod json_text;
+mod keyed_numbers;
 mod kind;
 mod masker;
 mod media;
@@ -14,9 +18,11 @@ mod public_figures;
 mod recognizers;
 mod repeats;
 mod restore;
+mod retold;
 mod settings;
 mod shadow;
 mod tagger;
+mod text_fields;
 mod titles;
 mod vault;
 mod walk;
@@ -30,6 +36,8 @@ pub use restore::Restorer;
 pub use settings::{Media, Mode, Settings, SettingsError};
 pub use vault::Vault;
 
+#[cfg(test)]
+mod encoded;
 #[cfg(test)]
 mod forms;
 #[cfg(test)]

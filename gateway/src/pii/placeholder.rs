@@ -75,12 +75,17 @@ pub(super) fn may_begin_at(text: &str) -> usize {
 /// this of many places at once.
 fn begins(first: u8, second: u8, third: u8) -> bool {
     let is_bracket = (first == b'[') | (first == b'<') | (first == b'{');
-    let is_escape = (first == b'\\') | (first == b'&');
+    let is_escape = (first == b'\\') | (first == b'&') | (first == b'%');
     // A letter of a bare one, and what wide signs and letters begin with.
     let is_letter = first.is_ascii_uppercase() | (first == 0xEF);
     // 〈《【〔, which begin as kana do.
     let is_mark = (third == 0x88) | (third == 0x8A) | (third == 0x90) | (third == 0x94);
     is_bracket | is_escape | is_letter | ((first == 0xE3) & (second == 0x80) & is_mark)
+}
+
+/// Whether a placeholder is written in the letters of a URL.
+pub(super) fn is_in_url(placeholder: &str) -> bool {
+    placeholder.starts_with('%')
 }
 
 /// Reads a placeholder at the beginning of a text.
@@ -211,7 +216,7 @@ fn read_bracketed(text: &str, setting: Setting) -> Read {
         }
         cursor.next()?;
     }
-    cursor.bracket("[<{【〈《〔", "&lt;")?;
+    cursor.bracket("[<{【〈《〔", "&lt;", "5B")?;
     cursor.skip_gap(false);
     let kind = cursor.tag(false)?;
     cursor.skip_gap(true);
@@ -220,7 +225,7 @@ fn read_bracketed(text: &str, setting: Setting) -> Read {
     if !setting.json && cursor.peek()? == '\\' {
         cursor.next()?;
     }
-    cursor.bracket("]>}】〉》〕", "&gt;")?;
+    cursor.bracket("]>}】〉》〕", "&gt;", "5D")?;
     Ok((cursor.at, kind, number))
 }
 
@@ -270,16 +275,15 @@ impl Cursor<'_> {
         Ok(widen(character))
     }
 
-    fn bracket(&mut self, single: &str, entity: &str) -> Result<(), Stop> {
-        let found = self.next()?;
-        if single.contains(found) {
-            return Ok(());
-        }
-        if found != '&' {
-            return Err(Stop::Other);
-        }
-        for expected in entity.chars().skip(1) {
-            if self.next()?.to_ascii_lowercase() != expected {
+    fn bracket(&mut self, single: &str, entity: &str, percent: &str) -> Result<(), Stop> {
+        let rest = match self.next()? {
+            found if single.contains(found) => return Ok(()),
+            '&' => entity.get(1..).unwrap_or_default(),
+            '%' => percent,
+            _ => return Err(Stop::Other),
+        };
+        for expected in rest.chars() {
+            if !self.next()?.eq_ignore_ascii_case(&expected) {
                 return Err(Stop::Other);
             }
         }

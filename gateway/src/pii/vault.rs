@@ -27,6 +27,10 @@ pub struct Vault {
 #[derive(Default)]
 pub(super) struct Values {
     values: BTreeMap<(Kind, u32), String>,
+    /// Those that were numbers of JSON wherever they stood.
+    numbers: BTreeSet<(Kind, u32)>,
+    /// Names of fields that want a text, be it of digits.
+    text_fields: BTreeSet<String>,
 }
 
 impl Values {
@@ -37,6 +41,17 @@ impl Values {
 
     pub(super) fn is_empty(&self) -> bool {
         self.values.is_empty()
+    }
+
+    /// Whether any was a number.
+    pub(super) fn has_numbers(&self) -> bool {
+        !self.numbers.is_empty()
+    }
+
+    /// Whether a value is a number again where it stands alone in a field.
+    pub(super) fn is_number(&self, kind: Kind, number: u32, field: Option<&str>) -> bool {
+        let wants_text = || field.is_some_and(|field| self.text_fields.contains(field));
+        self.numbers.contains(&(kind, number)) && !wants_text()
     }
 }
 
@@ -119,6 +134,10 @@ fn digest(texts: &[&str]) -> [u8; 32] {
 #[derive(Default)]
 pub(super) struct Issuer {
     numbers: BTreeMap<(Kind, String), u32>,
+    /// Of these, what was a text somewhere, and what was a number of JSON.
+    as_texts: BTreeSet<(Kind, u32)>,
+    as_numbers: BTreeSet<(Kind, u32)>,
+    text_fields: BTreeSet<String>,
     /// The last number of each kind.
     last: [u32; Kind::ALL.len()],
     /// The realm in which a value has its own number.
@@ -142,9 +161,35 @@ impl Issuer {
 
     /// The placeholder for a value: the same for the same value.
     pub(super) fn issue(&mut self, kind: Kind, value: &str) -> Result<String, Exhausted> {
+        let number = self.number(kind, value)?;
+        // Only of digits it could be a number as well.
+        if value.bytes().all(|byte| byte.is_ascii_digit()) {
+            self.as_texts.insert((kind, number));
+        }
+        Ok(placeholder::write(kind, number))
+    }
+
+    /// The placeholder for a value that is a number of JSON.
+    pub(super) fn issue_number(&mut self, kind: Kind, value: &str) -> Result<String, Exhausted> {
+        let number = self.number(kind, value)?;
+        self.as_numbers.insert((kind, number));
+        Ok(placeholder::write(kind, number))
+    }
+
+    /// Whether any value was a number.
+    pub(super) fn has_numbers(&self) -> bool {
+        !self.as_numbers.is_empty()
+    }
+
+    /// Notes the names of fields that want a text, where a number stays between quotes.
+    pub(super) fn write_as_text(&mut self, fields: BTreeSet<String>) {
+        self.text_fields = fields;
+    }
+
+    fn number(&mut self, kind: Kind, value: &str) -> Result<u32, Exhausted> {
         let key = (kind, value.to_owned());
         if let Some(number) = self.numbers.get(&key) {
-            return Ok(placeholder::write(kind, *number));
+            return Ok(*number);
         }
         let number = match self.realm.clone() {
             Some(realm) => self.number_of(&realm, kind, value)?,
@@ -152,7 +197,7 @@ impl Issuer {
         };
         self.taken.insert((kind, number));
         self.numbers.insert(key, number);
-        Ok(placeholder::write(kind, number))
+        Ok(number)
     }
 
     /// The next number that is free.
@@ -190,7 +235,11 @@ impl Issuer {
     /// Closes the vault.
     pub(super) fn into_vault(self) -> Vault {
         let by_number = |((kind, value), number)| ((kind, number), value);
-        let values = Values { values: self.numbers.into_iter().map(by_number).collect() };
+        let values = Values {
+            values: self.numbers.into_iter().map(by_number).collect(),
+            numbers: self.as_numbers.difference(&self.as_texts).copied().collect(),
+            text_fields: self.text_fields,
+        };
         Vault { values: Arc::new(values), local_only: self.local_only }
     }
 }

@@ -101,7 +101,7 @@ pub(super) fn readings() -> String {
 pub(super) const BETWEEN: &str = "(?:[ :=]{1,3}|[\"'] ?[:=] ?[\"'])";
 
 /// Whether names stand under a head, which is given in small letters, without blanks and signs.
-pub(super) fn is_head(cell: &str) -> bool {
+pub(in crate::pii) fn is_head(cell: &str) -> bool {
     let spelling = || {
         let rest = cell.strip_prefix("name").or_else(|| cell.strip_suffix("name"));
         rest.is_some_and(|rest| SPELLINGS.contains(&rest))

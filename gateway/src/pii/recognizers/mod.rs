@@ -34,6 +34,7 @@ mod words;
 
 pub(super) use digits::Digits;
 pub(super) use gate::{Gate, Need};
+pub(super) use labels::is_head as is_name_head;
 pub(super) use rule::{Rule, small};
 
 use super::finding::Finding;

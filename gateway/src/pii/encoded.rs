@@ -1,0 +1,233 @@
+//! Values that are encoded, and numbers beside their keys: what is masked, what comes back, and what
+//! only looks like them. Must never hold a real person's data.
+
+use super::{Kind, Masker, Settings};
+use serde_json::{Value, json};
+
+fn masker() -> Masker {
+    Masker::new(Settings::default()).unwrap()
+}
+
+/// What of a text is masked, with its kind.
+fn found(masker: &Masker, text: &str) -> Vec<(Kind, String)> {
+    let spans = masker.detect(text);
+    spans.iter().map(|span| (span.kind, text[span.start..span.end].to_owned())).collect()
+}
+
+const NAME: &str = "%E5%B1%B1%E7%94%B0%E5%A4%AA%E9%83%8E";
+
+#[test]
+fn an_encoded_value_is_found_whole_and_comes_back() {
+    let masker = masker();
+    for (text, kind, value) in [
+        // URLs.
+        (
+            "https://x.example/?email=taro.y%40example.co.jp&a=1",
+            Kind::Email,
+            "taro.y%40example.co.jp",
+        ),
+        ("GET /users/taro%40example.com/orders HTTP/1.1", Kind::Email, "taro%40example.com"),
+        ("mailto:taro%40example.com?subject=Hello%20there", Kind::Email, "taro%40example.com"),
+        (
+            "https://x.example/cb?to=taro%2Bnews%40example.com",
+            Kind::Email,
+            "taro%2Bnews%40example.com",
+        ),
+        (
+            "/r?u=https%3A%2F%2Fx.example%2F%3Fm%3Da.b%2540example.com",
+            Kind::Email,
+            "a.b%2540example.com",
+        ),
+        ("a=1&tel=%2B819012345678&b=2", Kind::Phone, "%2B819012345678"),
+        ("tel=090%2D1234%2D5678", Kind::Phone, "090%2D1234%2D5678"),
+        ("tel=%2B81-90-1234-5678", Kind::Phone, "%2B81-90-1234-5678"),
+        ("x%3D1%26phone%3D09012345678%26y%3D2", Kind::Phone, "09012345678"),
+        ("/pay?card=4111%201111%201111%201111", Kind::CreditCard, "4111%201111%201111%201111"),
+        // HTML.
+        ("<a>taro&#64;example.com</a>", Kind::Email, "taro&#64;example.com"),
+        ("<a>taro&#x40;example&#46;com</a>", Kind::Email, "taro&#x40;example&#46;com"),
+        ("write to taro&commat;example.com.", Kind::Email, "taro&commat;example.com"),
+        ("&lt;taro&amp;#64;example.com&gt;", Kind::Email, "taro&amp;#64;example.com"),
+        ("Tel. 03&#45;3210&#45;9876", Kind::Phone, "03&#45;3210&#45;9876"),
+        (
+            "氏名：&#23665;&#30000;&#22826;&#37070;<br>",
+            Kind::Person,
+            "&#23665;&#30000;&#22826;&#37070;",
+        ),
+        // JSON within a text, source code.
+        (
+            r#"log {"name": "\u5c71\u7530\u592a\u90ce", "n": 1} end"#,
+            Kind::Person,
+            r"\u5c71\u7530\u592a\u90ce",
+        ),
+        (r#"log {"mail": "taro\u0040example.com"}"#, Kind::Email, r"taro\u0040example.com"),
+        (r#"s = b"taro\x40example.com""#, Kind::Email, r"taro\x40example.com"),
+        (
+            r#"b'\xe5\xb1\xb1\xe7\x94\xb0\xe5\xa4\xaa\xe9\x83\x8e\xe6\xa7\x98'"#,
+            Kind::Person,
+            r"\xe5\xb1\xb1\xe7\x94\xb0\xe5\xa4\xaa\xe9\x83\x8e",
+        ),
+    ] {
+        assert_eq!(found(&masker, text), [(kind, value.to_owned())], "{text}");
+        let (masked, _, vault) = masker.mask_text(text).unwrap();
+        assert!(!masked.contains(value), "{masked}");
+        assert_eq!(vault.restore(&masked), text);
+    }
+}
+
+#[test]
+fn a_key_of_a_url_calls_a_person() {
+    let masker = masker();
+    for key in ["name", "customer_name", "user[name]", "%E6%B0%8F%E5%90%8D", "shippingName"] {
+        let text = format!("https://x.example/?a=%20b&{key}={NAME}&z=1");
+        assert_eq!(found(&masker, &text), [(Kind::Person, NAME.to_owned())], "{text}");
+    }
+    let home = "%E6%9D%B1%E4%BA%AC%E9%83%BD%E6%B8%8B%E8%B0%B7%E5%8C%BA%E7%A5%9E%E5%8D%971-19-11";
+    let text = format!("/order?address={home}&n=1");
+    assert_eq!(found(&masker, &text), [(Kind::Address, home.to_owned())]);
+    let text = "/order?name=Margaret+Whitfield&mail=m.w%40example.com&note=a%20b";
+    let values = [(Kind::Person, "Margaret+Whitfield"), (Kind::Email, "m.w%40example.com")];
+    assert_eq!(found(&masker, text), values.map(|(kind, value)| (kind, value.to_owned())));
+}
+
+#[test]
+fn what_is_encoded_and_nobodys_is_left() {
+    let masker = masker();
+    let search = format!("https://x.example/search?q={NAME}+%E6%AD%8C%E8%A9%9E&hl=ja");
+    let product = format!("https://x.example/item?product_name={NAME}&sku=4901234567894");
+    for text in [
+        search.as_str(),
+        product.as_str(),
+        "https://ja.wikipedia.org/wiki/%E6%B8%8B%E8%B0%B7%E5%8C%BA#%E6%AD%B4%E5%8F%B2",
+        "https://shop.example/dp/B09XYZ1234?ref_=pd%5Fsbs%5F1&pd_rd_i=B0%2C1&th=1",
+        "https://x.example/?utm_source=a%20b&gclid=EAIaIQobChMI0%2Db%2Dx&fbclid=IwAR0a%5Fb",
+        "https://x.example/find?q=red%20shoes%20size%2042&page=2&id=1234567890123%2D4",
+        "https://maps.example/@35.6581%2C139.7017,17z?entry=ttu%26x",
+        "https://x.example/a%20b%20c/report%20%28final%29.pdf?v=20240701%5F12",
+        "SELECT '%40', '50%20off', \"100%25\" FROM t WHERE a LIKE '%20%'",
+        "printf(\"%20s %40d %5.2f%%\\n\", a, b, c); 50%20名",
+        "if (/[\\u4e00-\\u9fff\\u3040-\\u309f]/.test(s)) return \"\\u3042\";",
+        "echo -e '\\x1b[31mred\\x1b[0m' \\u00e9 \\u2028 \\ud83d\\ude00",
+        "<p>Tom &amp; Jerry&nbsp;&copy; 2024 &#169; &#8212; caf&eacute; &lt;b&gt; it&#39;s</p>",
+        "title=\\u6771\\u4eac\\u30bf\\u30ef\\u30fc\\u306e\\u6599\\u91d1\\u8868",
+        "C:\\users\\x40\\u5c and \\\\server\\u0\\x4",
+    ] {
+        assert_eq!(found(&masker, text), [], "{text}");
+    }
+}
+
+/// The content of a tool's message as the model sees it, and the vault.
+fn as_tool_result(content: &str) -> (String, super::Vault) {
+    let message = json!({"role": "tool", "tool_call_id": "c", "content": content});
+    let tools = json!([{"type": "function", "function": {"name": "f", "parameters": {
+        "type": "object", "properties": {"words": {"type": "string"}}}}}]);
+    let request = json!({"model": "m", "messages": [message], "tools": tools});
+    let mut request = serde_json::from_value(request).unwrap();
+    let vault = masker().mask(&mut request).unwrap();
+    let masked = request.messages[0].content.as_ref().unwrap().texts().next().unwrap();
+    (masked.to_owned(), vault)
+}
+
+#[test]
+fn a_number_under_its_key_is_masked_and_is_a_number_again() {
+    for record in [
+        json!({"phone": 9012345678_u64, "my_number": 123456789018_u64, "card": 4111111111111111_u64}),
+        json!({"tel_home": 312345678, "contactPhones": [9012345678_u64, 8012345678_u64]}),
+        json!({"user": {"phoneNumber": 9012345678_u64, "ssn": 78051120, "zip_code": 600001}}),
+        json!([{"携帯電話": 9012345678_u64, "口座番号": 1234567}, {"郵便番号": 1500041}]),
+    ] {
+        let text = record.to_string();
+        let (masked, vault) = as_tool_result(&text);
+        let mut numbers = masked.split(|c: char| !c.is_ascii_digit());
+        assert!(numbers.all(|digits| digits.len() < 2), "{masked}");
+        assert!(serde_json::from_str::<Value>(&masked).is_ok(), "{masked}");
+        assert_eq!(vault.restore_json(&masked), text);
+        for size in 1..8 {
+            let mut restorer = vault.json_restorer();
+            let characters: Vec<char> = masked.chars().collect();
+            let pieces = characters.chunks(size).map(|piece| piece.iter().collect::<String>());
+            let mut shown: String = pieces.map(|piece| restorer.push(&piece)).collect();
+            shown.push_str(&restorer.finish());
+            assert_eq!(shown, text);
+        }
+    }
+}
+
+#[test]
+fn a_number_is_one_only_where_it_may_be() {
+    let (masked, vault) = as_tool_result("{\"phone\": 9012345678}");
+    assert_eq!(masked, "{\"phone\": \"[PHONE_1]\"}");
+    for (said, restored) in [
+        ("{\"to\":\"[PHONE_1]\"}", "{\"to\":9012345678}"),
+        ("{\"to\": [\"[PHONE_1]\" , 1]}", "{\"to\": [9012345678 , 1]}"),
+        ("{\"to\":\"PHONE_1\"}", "{\"to\":9012345678}"),
+        ("{\"to\":[PHONE_1]}", "{\"to\":9012345678}"),
+        ("\"[PHONE_1]\"", "9012345678"),
+        // Within more, as a name, and where a schema wants a text.
+        ("{\"to\":\"tel [PHONE_1]\"}", "{\"to\":\"tel 9012345678\"}"),
+        ("{\"to\":\"\\\"[PHONE_1]\\\"\"}", "{\"to\":\"\\\"9012345678\\\"\"}"),
+        ("{\"to\":\"\\\"[PHONE_1]\"}", "{\"to\":\"\\\"9012345678\"}"),
+        ("{\"[PHONE_1]\" : 1}", "{\"9012345678\" : 1}"),
+        ("{\"words\":\"[PHONE_1]\"}", "{\"words\":\"9012345678\"}"),
+        ("{\"a\":\"[PHONE_2]\",\"b\":\"", "{\"a\":\"[PHONE_2]\",\"b\":\""),
+    ] {
+        assert_eq!(vault.restore_json(said), restored);
+        let mut restorer = vault.json_restorer();
+        let one_by_one = said.chars().map(|character| restorer.push(&character.to_string()));
+        let shown = one_by_one.collect::<String>() + &restorer.finish();
+        assert_eq!(shown, restored);
+    }
+    assert_eq!(vault.restore("\"[PHONE_1]\""), "\"9012345678\"", "a text is no JSON");
+    // What was between quotes somewhere stays so.
+    let (masked, vault) = as_tool_result("{\"phone\": 9012345678, \"tel\": \"9012345678\"}");
+    assert_eq!(vault.restore_json(&masked), "{\"phone\": \"9012345678\", \"tel\": \"9012345678\"}");
+}
+
+#[test]
+fn numbers_of_other_things_are_left() {
+    for record in [
+        json!({"id": 9012345678_u64, "order_id": 4111111111111111_u64, "user_id": 123456789018_u64}),
+        json!({"created": 1700000000, "timestamp": 1700000000000_u64, "ts_us": 1700000000000000_u64}),
+        json!({"jan": 4901234567894_u64, "isbn": 9784101010014_u64, "sku": 12345678, "qty": 100000}),
+        json!({"lat": 35.6581, "lng": 139.7017, "bbox": [139.70171234, 35.65812345]}),
+        json!({"phone_id": 9012345678_u64, "phone_model": 312345678, "mobile_sessions": 90123456}),
+        json!({"price": 9012345678_u64, "tel_fee": 312345678, "電話料金": 312345678, "cells": 1048576}),
+        json!({"tweet_id": 1234567890123456789_u64, "bytes": 4294967296_u64, "rows": [100000, 200000]}),
+    ] {
+        let (masked, vault) = as_tool_result(&record.to_string());
+        assert!(vault.is_empty(), "{masked}");
+    }
+}
+
+#[test]
+fn names_of_fields_that_are_values_are_masked() {
+    let text = json!({
+        "taro@example.com": {"n": 1}, "090-1234-5678": 2, "4111 1111 1111 1111": 3,
+        "sk_live_4eC39HqLyjWDarjtT1zdp7dc": 4, "plain_name": 5,
+    });
+    let (masked, vault) = as_tool_result(&text.to_string());
+    let fields: serde_json::Map<String, Value> = serde_json::from_str(&masked).unwrap();
+    let names = ["[EMAIL_1]", "[PHONE_1]", "[CARD_1]", "[SECRET_1]", "plain_name"];
+    assert_eq!(Vec::from_iter(fields.keys()), names);
+    assert_eq!(vault.restore_json(&masked), text.to_string());
+}
+
+#[test]
+fn a_placeholder_in_a_url_comes_back_as_a_url_says_it() {
+    let (_, _, vault) =
+        masker().mask_text("taro+x@example.com https://h/?m=jiro%40example.com").unwrap();
+    for said in ["?m=%5BEMAIL_1%5D&n=%5bEMAIL_2%5d", "?m=%5BEMAIL_1%5D&n=[EMAIL_2]"] {
+        let restored = "?m=taro%2Bx%40example.com&n=jiro%40example.com";
+        assert_eq!(vault.restore(said), restored);
+        assert_eq!(vault.restore_json(said), restored);
+    }
+    assert_eq!(vault.restore("100%, 5%5"), "100%, 5%5");
+}
+
+#[test]
+fn what_is_allowed_is_allowed_however_it_is_written() {
+    let settings = Settings { allow: vec!["info@example.com".into()], ..Settings::default() };
+    let masker = Masker::new(settings).unwrap();
+    assert_eq!(found(&masker, "?m=info%40example.com"), []);
+    assert_eq!(found(&masker, "info&#64;example.com"), []);
+}

@@ -1,0 +1,199 @@
+//! What is encoded in a text, told again in plain letters, each with the line around it: the words
+//! that say what it is stand there. A text without anything encoded costs one look at its bytes.
+
+use super::escape::{self, Escape};
+use super::retold::{How, Retold};
+
+/// So much of the line before something encoded says what it is.
+const BEFORE_BYTES: usize = 160;
+/// So far behind it goes what it is a part of, and what says what it was.
+const AFTER_BYTES: usize = 128;
+/// A longer word is cut.
+const WORD_BYTES_MAX: usize = 2048;
+/// Bytes that are looked at together.
+const BLOCK_BYTES: usize = 32;
+
+/// Tells what is encoded; nothing if nothing is.
+pub(super) fn retell(text: &str) -> Option<Retold> {
+    let mut retold = None;
+    let mut at = 0;
+    while let Some(found) = next(text.as_bytes(), at) {
+        let retold = retold.get_or_insert_with(Retold::default);
+        let teller = Teller { text, retold, in_query: false };
+        at = teller.tell(begin(text, at, found), found);
+    }
+    retold
+}
+
+/// A value as it is without its escapes.
+pub(super) fn plain(value: &str) -> Option<String> {
+    let mut plain = String::new();
+    let (mut at, mut copied) = (0, 0);
+    while let Some(found) = next(value.as_bytes(), at) {
+        let escape = value.as_bytes().get(found..).and_then(escape::read)?;
+        plain.push_str(value.get(copied..found)?);
+        plain.push(escape.says);
+        at = found + escape.bytes;
+        copied = at;
+    }
+    plain.push_str(value.get(copied..)?);
+    (copied > 0).then_some(plain)
+}
+
+/// Where something encoded begins next.
+fn next(bytes: &[u8], from: usize) -> Option<usize> {
+    let rest = bytes.get(from..)?;
+    for (block, start) in rest.chunks(BLOCK_BYTES).zip((from..).step_by(BLOCK_BYTES)) {
+        if !block.iter().fold(false, |any, byte| any | escape::may_begin(*byte)) {
+            continue;
+        }
+        let counts = |escape: Escape| escape.how != How::Sign;
+        let begins = |at: &usize| {
+            let rest =
+                bytes.get(*at..).filter(|rest| rest.first().is_some_and(|b| escape::may_begin(*b)));
+            rest.and_then(escape::read).is_some_and(counts)
+        };
+        if let Some(found) = (start..start + block.len()).find(begins) {
+            return Some(found);
+        }
+    }
+    None
+}
+
+/// Where the telling begins: on the line, at the beginning of a word.
+fn begin(text: &str, least: usize, found: usize) -> usize {
+    let before = text.get(least..found).unwrap_or_default();
+    let line = before.rsplit('\n').next().unwrap_or_default();
+    let mut start = found - line.len().min(BEFORE_BYTES);
+    while !text.is_char_boundary(start) {
+        start += 1;
+    }
+    let least = found - line.len().min(WORD_BYTES_MAX);
+    while start > least && text.as_bytes().get(start - 1).is_some_and(|byte| is_of_word(*byte)) {
+        start -= 1;
+    }
+    start
+}
+
+/// What URLs and the like are made of.
+fn is_of_word(byte: u8) -> bool {
+    byte.is_ascii_graphic() && !is_quote(byte)
+}
+
+fn is_quote(byte: u8) -> bool {
+    matches!(byte, b'"' | b'\'' | b'<' | b'>' | b'`')
+}
+
+struct Teller<'a, 'b> {
+    text: &'a str,
+    retold: &'b mut Retold,
+    /// Whether fields and their values are said, as in a URL.
+    in_query: bool,
+}
+
+impl Teller<'_, '_> {
+    /// Tells from here on; says up to where.
+    fn tell(mut self, start: usize, found: usize) -> usize {
+        let (mut at, mut end) = (start, found + AFTER_BYTES);
+        let mut before = None;
+        while let Some(character) = self.text.get(at..).and_then(|rest| rest.chars().next()) {
+            let is_of_word = character.is_ascii() && is_of_word(character as u8);
+            let is_over = at >= end && !(is_of_word && at < end + WORD_BYTES_MAX);
+            if character == '\n' || is_over {
+                break;
+            }
+            match self.escape_at(at) {
+                Some(escape) => {
+                    if escape.how != How::Sign {
+                        end = at + escape.bytes + AFTER_BYTES;
+                    }
+                    self.tell_escape(at, escape);
+                    before = Some(escape.says);
+                    at += escape.bytes;
+                }
+                None => {
+                    self.tell_plain(at, character, before);
+                    before = Some(character);
+                    at += character.len_utf8();
+                }
+            }
+        }
+        self.retold.add("\n");
+        at
+    }
+
+    fn escape_at(&self, at: usize) -> Option<Escape> {
+        let rest = self.text.as_bytes().get(at..)?;
+        rest.first().filter(|byte| escape::may_begin(**byte)).and_then(|_| escape::read(rest))
+    }
+
+    fn tell_escape(&mut self, at: usize, escape: Escape) {
+        self.look(escape.says);
+        let says = if escape.says == '&' && self.in_query { '\n' } else { escape.says };
+        let mut bytes = [0; 4];
+        self.retold.tell(at, escape.bytes, says.encode_utf8(&mut bytes), escape.how);
+    }
+
+    fn tell_plain(&mut self, at: usize, character: char, before: Option<char>) {
+        self.look(character);
+        match character {
+            '&' if self.in_query => self.retold.tell(at, 1, "\n", How::Sign),
+            '+' if self.in_query && self.is_blank(at, before) => {
+                self.retold.tell(at, 1, " ", How::InUrl);
+            }
+            _ => {
+                let end = at + character.len_utf8();
+                self.retold.copy(at, self.text.get(at..end).unwrap_or_default());
+            }
+        }
+    }
+
+    /// Whether a plus is the blank between two words: of other letters, or the second with a
+    /// capital. The plus of a number or of a mailbox is one.
+    fn is_blank(&self, at: usize, before: Option<char>) -> bool {
+        let next = self.escape_at(at + 1).map(|escape| escape.says);
+        let next = next.or_else(|| self.text.get(at + 1..)?.chars().next());
+        let (Some(before), Some(next)) = (before, next) else { return false };
+        let is_wide = |letter: char| !letter.is_ascii() && letter.is_alphabetic();
+        is_wide(before) || is_wide(next) || (before.is_alphabetic() && next.is_ascii_uppercase())
+    }
+
+    /// Notes whether fields begin or end here.
+    fn look(&mut self, character: char) {
+        match character {
+            '?' | '=' => self.in_query = true,
+            c if c.is_whitespace() || (c.is_ascii() && is_quote(c as u8)) => self.in_query = false,
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{plain, retell};
+
+    fn told(text: &str) -> Option<String> {
+        retell(text).map(|retold| retold.text().to_owned())
+    }
+
+    #[test]
+    fn only_what_is_encoded_is_told() {
+        assert_eq!(told("a text, 100 % plain & \"simple\" \\n &lt;b&gt;"), None);
+        assert_eq!(told("a\nx taro%40y.example z\nb").unwrap(), "x taro@y.example z\n");
+        let far = format!("{} &#64; {}", "a b".repeat(200), "c d".repeat(200));
+        assert!(told(&far).unwrap().len() < 400);
+    }
+
+    #[test]
+    fn fields_stand_on_their_own_lines() {
+        let url = "https://x.example/p?a=1&amp;name=%E5%B1%B1+%E7%94%B0&b=x%26c%3D2&tel=+81%2D3";
+        let lines = "https://x.example/p?a=1\nname=山 田\nb=x\nc=2\ntel=+81-3\n";
+        assert_eq!(told(url).unwrap(), lines);
+    }
+
+    #[test]
+    fn a_value_is_read_without_its_escapes() {
+        assert_eq!(plain("taro%40example.com").as_deref(), Some("taro@example.com"));
+        assert_eq!(plain("taro@example.com"), None);
+    }
+}

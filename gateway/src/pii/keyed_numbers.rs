@@ -1,0 +1,319 @@
+//! Numbers beside a key that calls them somebody's, as records have them: `"tel_home": 312345678`.
+//! Told again in words that recognisers know, with the zero that a number loses at its beginning.
+//! It must never tell a number whose key says that it is a count, a time or the name of a thing.
+
+use super::finding::Span;
+use super::retold::{How, Retold, words};
+
+/// Digits of the numbers that are looked at, without the lost zero.
+const DIGITS_MIN: usize = 6;
+const DIGITS_MAX: usize = 19;
+/// Longer keys call nobody's number.
+const KEY_BYTES_MAX: usize = 64;
+/// Blanks between a key and its number.
+const BLANKS_MAX: usize = 16;
+
+/// Words of keys, and what the recognisers call it.
+const CALLED: [(&str, &str); 41] = [
+    ("phone", "phone number"),
+    ("phones", "phone number"),
+    ("telephone", "phone number"),
+    ("tel", "phone number"),
+    ("mobile", "phone number"),
+    ("mobiles", "phone number"),
+    ("cell", "phone number"),
+    ("cellphone", "phone number"),
+    ("landline", "phone number"),
+    ("fax", "phone number"),
+    ("msisdn", "phone number"),
+    ("whatsapp", "phone number"),
+    ("denwa", "phone number"),
+    ("keitai", "phone number"),
+    ("電話", "電話番号"),
+    ("携帯", "電話番号"),
+    ("連絡先", "電話番号"),
+    ("mynumber", "マイナンバー"),
+    ("my number", "マイナンバー"),
+    ("individual number", "マイナンバー"),
+    ("マイナンバー", "マイナンバー"),
+    ("個人番号", "マイナンバー"),
+    ("ssn", "SSN"),
+    ("social security", "SSN"),
+    ("zip", "郵便番号"),
+    ("zipcode", "郵便番号"),
+    ("postal", "郵便番号"),
+    ("postcode", "郵便番号"),
+    ("post code", "郵便番号"),
+    ("yubin", "郵便番号"),
+    ("郵便", "郵便番号"),
+    ("bank account", "口座番号"),
+    ("account number", "口座番号"),
+    ("account no", "口座番号"),
+    ("口座番号", "口座番号"),
+    ("年金番号", "基礎年金番号"),
+    ("pension number", "基礎年金番号"),
+    ("driver license", "運転免許証番号"),
+    ("drivers license", "運転免許証番号"),
+    ("免許証", "運転免許証番号"),
+    ("保険者番号", "被保険者番号"),
+];
+
+/// What a number counts or names, when its key ends so.
+const OTHERS: [&str; 61] = [
+    "id",
+    "ids",
+    "uid",
+    "uuid",
+    "key",
+    "ref",
+    "index",
+    "idx",
+    "rank",
+    "order",
+    "version",
+    "model",
+    "type",
+    "kind",
+    "category",
+    "status",
+    "flag",
+    "count",
+    "counts",
+    "total",
+    "sum",
+    "size",
+    "length",
+    "width",
+    "height",
+    "price",
+    "prices",
+    "amount",
+    "cost",
+    "fee",
+    "balance",
+    "sales",
+    "revenue",
+    "budget",
+    "bytes",
+    "ms",
+    "sec",
+    "seconds",
+    "minutes",
+    "time",
+    "timestamp",
+    "ts",
+    "at",
+    "on",
+    "date",
+    "epoch",
+    "year",
+    "month",
+    "users",
+    "sessions",
+    "views",
+    "clicks",
+    "visits",
+    "impressions",
+    "score",
+    "rate",
+    "limit",
+    "hash",
+    "checksum",
+    "sku",
+    "jan",
+];
+
+/// The same of keys in Japanese.
+const OTHER_ENDS: [&str; 6] = ["数", "料金", "額", "日時", "日付", "id"];
+
+/// The numbers of a text whose keys say what they are.
+#[derive(Default)]
+pub(super) struct KeyedNumbers {
+    retold: Retold,
+    /// Where numbers stand whose keys say that they are nobody's.
+    others: Vec<usize>,
+}
+
+impl KeyedNumbers {
+    /// Whether a key says that what was found is a count, a time or the name of a thing.
+    pub(super) fn is_other(&self, span: &Span) -> bool {
+        self.others.binary_search(&span.start).is_ok()
+    }
+
+    /// Those that are somebody's.
+    pub(super) fn into_retold(self) -> Retold {
+        self.retold
+    }
+}
+
+/// What a key says of its number.
+#[derive(Clone, Copy)]
+enum Says {
+    /// Whose it is, as recognisers call it.
+    Called(&'static str),
+    /// That it is nobody's.
+    Other,
+    Nothing,
+}
+
+/// Tells such numbers; nothing if there are none.
+pub(super) fn retell(text: &str) -> Option<KeyedNumbers> {
+    let bytes = text.as_bytes();
+    let mut numbers: Option<KeyedNumbers> = None;
+    let (mut at, mut last) = (0, None);
+    while let Some((start, end)) = next(bytes, at) {
+        at = end;
+        let says = match last {
+            // Numbers one after the other are a list under one key.
+            Some((before, says)) if is_list(text.get(before..start)) => says,
+            _ => key(text, start).map_or(Says::Nothing, |key| key.says()),
+        };
+        last = Some((end, says));
+        match says {
+            Says::Nothing => {}
+            Says::Other => numbers.get_or_insert_default().others.push(start),
+            Says::Called(called) => {
+                let retold = &mut numbers.get_or_insert_default().retold;
+                let digits = text.get(start..end).unwrap_or_default();
+                for digits in [digits, &format!("0{digits}")] {
+                    retold.add(&format!("\n{called}: "));
+                    retold.tell(start, end - start, digits, How::Otherwise);
+                    retold.add("\n");
+                }
+            }
+        }
+    }
+    numbers
+}
+
+/// The next whole number of so many digits.
+fn next(bytes: &[u8], from: usize) -> Option<(usize, usize)> {
+    let mut at = from;
+    loop {
+        // Every number that is long enough has a digit at one of each so many places.
+        while !bytes.get(at)?.is_ascii_digit() {
+            at += DIGITS_MIN;
+        }
+        let is_digit = |byte: &&u8| byte.is_ascii_digit();
+        let before = bytes.get(from..at)?.iter().rev().take_while(is_digit).count();
+        let after = bytes.get(at..)?.iter().take_while(is_digit).count();
+        let (start, end) = (at - before, at + after);
+        let is_joined = |byte: &u8| byte.is_ascii_alphanumeric() || b"_-+.".contains(byte);
+        let goes_on = start.checked_sub(1).and_then(|at| bytes.get(at)).is_some_and(is_joined)
+            || bytes.get(end).is_some_and(|byte| is_joined(byte) && *byte != b'.')
+            || matches!(bytes.get(end..), Some([b'.', b'0'..=b'9', ..]));
+        if (DIGITS_MIN..=DIGITS_MAX).contains(&(end - start)) && !goes_on {
+            return Some((start, end));
+        }
+        at = end;
+    }
+}
+
+fn is_list(between: Option<&str>) -> bool {
+    between.is_some_and(|between| {
+        between.len() <= BLANKS_MAX
+            && between.contains(',')
+            && between.chars().all(|c| c == ',' || c.is_ascii_whitespace())
+    })
+}
+
+/// A key, and whether it can be nothing else: it stands between quotes.
+struct Key<'a> {
+    name: &'a str,
+    is_quoted: bool,
+}
+
+/// The key of what begins at a place: `"key": `, `key=`, `key: [`.
+fn key(text: &str, start: usize) -> Option<Key<'_>> {
+    let mut least = start.saturating_sub(KEY_BYTES_MAX + BLANKS_MAX);
+    while !text.is_char_boundary(least) {
+        least += 1;
+    }
+    let before = text.get(least..start)?.trim_end();
+    let before = before.strip_suffix('[').map_or(before, str::trim_end);
+    let before = before.strip_suffix([':', '='])?.trim_end();
+    for quote in ['"', '\''] {
+        if let Some(quoted) = before.strip_suffix(quote) {
+            let name = quoted.trim_end_matches('\\').rsplit(quote).next()?;
+            return Some(Key { name, is_quoted: true });
+        }
+    }
+    let name = before.rsplit(|c: char| !c.is_alphanumeric() && c != '_' && c != '-').next()?;
+    Some(Key { name, is_quoted: false })
+}
+
+impl Key<'_> {
+    fn says(&self) -> Says {
+        let mut words = words(self.name);
+        match words.last() {
+            None => return Says::Nothing,
+            // `I am at: …` is no key.
+            Some(last) if is_other(last) => {
+                let is_key = self.is_quoted || words.len() > 1;
+                return if is_key { Says::Other } else { Says::Nothing };
+            }
+            Some(_) => {}
+        }
+        let is_numbered =
+            words.last().is_some_and(|last| ["number", "no", "num"].contains(&last.as_str()));
+        if let Some(last) = words.last_mut().filter(|_| !is_numbered) {
+            let bare = last.strip_suffix("number").filter(|bare| bare.len() > 2);
+            *last = bare.map_or_else(|| last.clone(), ToOwned::to_owned);
+        }
+        let said = format!(" {} ", words.join(" "));
+        let is_said = |word: &str| match word.is_ascii() {
+            true => said.contains(&format!(" {word} ")),
+            false => said.contains(word),
+        };
+        let called = CALLED.iter().find(|(word, _)| is_said(word));
+        called.map_or(Says::Nothing, |(_, called)| Says::Called(called))
+    }
+}
+
+fn is_other(word: &str) -> bool {
+    OTHERS.contains(&word) || (!word.is_ascii() && OTHER_ENDS.iter().any(|end| word.ends_with(end)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Key, Says, retell};
+
+    #[test]
+    fn keys_say_whose_a_number_is() {
+        let says = |name| Key { name, is_quoted: true }.says();
+        for key in [
+            "tel_home",
+            "phoneNumber",
+            "PHONE",
+            "customer-phone",
+            "phonenumber",
+            "携帯電話",
+            "mobileNo",
+        ] {
+            assert!(matches!(says(key), Says::Called("phone number" | "電話番号")), "{key}");
+        }
+        for key in ["phone_id", "mobileSessions", "order", "電話件数", "id"] {
+            assert!(matches!(says(key), Says::Other), "{key}");
+        }
+        for key in ["iphone", "", "telemetry", "cells", "a"] {
+            assert!(matches!(says(key), Says::Nothing), "{key}");
+        }
+        assert!(matches!(Key { name: "at", is_quoted: false }.says(), Says::Nothing));
+    }
+
+    #[test]
+    fn a_number_is_told_with_the_zero_that_it_lost() {
+        let told = |text: &str| {
+            retell(text).map(|told| told.retold.text().to_owned()).filter(|told| !told.is_empty())
+        };
+        let once = "\nphone number: 312345678\n\nphone number: 0312345678\n";
+        assert_eq!(told("{\"tel_home\": 312345678}").unwrap(), once);
+        assert_eq!(told("tel_home=312345678&x=1").unwrap(), once);
+        assert_eq!(told("{'phones': [312345678, 312345678]}").unwrap(), once.repeat(2));
+        for other in
+            ["tel 312345678", "{\"id\": 312345678}", "{\"tel\": 312345678.5}", "tel: a312345678"]
+        {
+            assert_eq!(told(other), None, "{other}");
+        }
+    }
+}
