@@ -120,6 +120,92 @@ async fn tool_arguments_are_restored_across_any_border() {
     world.finish().await;
 }
 
+/// The same address and name as others write them, and none of them in the letters of a text.
+const ENCODED: &str = "https://x.example/?email=taro.yamada%40example.co.jp&name=\
+    %E5%B1%B1%E7%94%B0%E5%A4%AA%E9%83%8E&q=red%20shoes <p>taro.yamada&#64;example.co.jp</p> \
+    {\"name\": \"\\u5c71\\u7530\\u592a\\u90ce\"}";
+
+#[tokio::test]
+async fn encoded_it_is_seen_by_nobody_either() {
+    let world = World::start().await;
+    let key = world.key(1_000_000).await;
+    let spy = world.spy().await;
+    let client = world.client(&key);
+    for model in ["fast", "claude"] {
+        for characters in [1, 3, 1_000] {
+            world.vendor().always(model, Script::Echo { characters });
+            let mut stream = client.ask_stream(model, ENCODED).await;
+            stream.rest().await;
+            assert_eq!(stream.text(), ENCODED);
+            assert!(stream.is_done());
+        }
+    }
+    assert_unseen(&world, &spy).await;
+    for seen in world.vendor().seen() {
+        let body = seen.body.to_string();
+        assert!(!body.contains("%E5%B1%B1") && !body.contains("u5c71"), "{body}");
+        assert!(body.contains("&q=red%20shoes"), "{body}");
+    }
+    drop(spy);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn numbers_and_names_of_fields_come_back_as_they_were() {
+    let world = World::start().await;
+    let key = world.key(1_000_000).await;
+    let spy = world.spy().await;
+    let client = world.client(&key);
+    let record = json!({EMAIL: {"tel_home": 312345678, "card": 4111111111111111_u64, "n": 42}});
+    let properties = json!({"tel": {"type": "integer"}, "said": {"type": "string"}});
+    let parameters = json!({"type": "object", "properties": properties});
+    let function = json!({"name": "call", "parameters": parameters});
+    let of_call = json!({"name": "call", "arguments": record.to_string()});
+    let call = json!({"id": "c1", "type": "function", "function": of_call});
+    let mut body = json!({
+        "model": "fast",
+        "messages": [
+            {"role": "user", "content": "Call them."},
+            {"role": "assistant", "content": null, "tool_calls": [call]},
+            {"role": "tool", "tool_call_id": "c1", "content": record.to_string()},
+        ],
+        "tools": [{"type": "function", "function": function}],
+    });
+    let arguments = r#"{"tel":"[PHONE_1]","said":"[PHONE_1]","[EMAIL_1]":["[CARD_1]", 42]}"#;
+    let pieces: Vec<String> = arguments.chars().map(String::from).collect();
+    let restored =
+        json!({"tel": 312345678, "said": "312345678", EMAIL: [4111111111111111_u64, 42]});
+    for (model, pieces) in
+        [("fast", pieces.clone()), ("claude", pieces), ("fast", vec![arguments.to_owned()])]
+    {
+        body["model"] = model.into();
+        let step = Step::Call { name: "call".into(), arguments: pieces };
+        world.vendor().always(model, Script::steps([step]));
+        let mut stream = client.stream(&body).await;
+        stream.rest().await;
+        let told: String = stream
+            .data()
+            .filter_map(|chunk| {
+                let calls = &chunk["choices"][0]["delta"]["tool_calls"];
+                calls[0]["function"]["arguments"].as_str()
+            })
+            .collect();
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&told).unwrap(), restored);
+        let whole = client.chat(&body).await.json();
+        let calls = &whole["choices"][0]["message"]["tool_calls"];
+        let told = calls[0]["function"]["arguments"].as_str().unwrap();
+        assert_eq!(serde_json::from_str::<serde_json::Value>(told).unwrap(), restored);
+    }
+    assert_unseen(&world, &spy).await;
+    for seen in world.vendor().seen() {
+        let body = seen.body.to_string();
+        assert!(!body.contains("312345678") && !body.contains("411111"), "{body}");
+        assert!(body.contains("[PHONE_1]") && body.contains("tel_home"), "{body}");
+    }
+    drop(spy);
+    world.finish().await;
+}
+
 #[tokio::test]
 async fn what_only_looks_like_a_placeholder_stays() {
     let world = World::start().await;

@@ -40,13 +40,13 @@ impl Detector {
         if let Some(encoded) = &encoded {
             // What looks like a name between such letters is none: they are read as what they say.
             let is_name = |span: &Span| matches!(span.kind, Kind::Person | Kind::Address);
-            spans.retain(|span| !(is_name(span) && encoded.is_in_url(span)));
+            spans.retain(|span| !(is_name(span) && encoded.is_in_url(text, span)));
         }
         if let Some(numbers) = &numbers {
-            spans.retain(|span| span.kind != Kind::Phone || !numbers.is_other(span));
+            spans.retain(|span| !numbers.is_other(span));
         }
-        let retold = [encoded, numbers.map(KeyedNumbers::into_retold)];
-        for retold in retold.into_iter().flatten() {
+        let retold = [encoded, numbers.map(KeyedNumbers::into_retold)].into_iter().flatten();
+        for retold in retold.filter(|retold| !retold.text().is_empty()) {
             let mut more = Vec::new();
             self.read(retold.text(), realm, |span| more.extend(retold.place(span)));
             join(&mut spans, more);

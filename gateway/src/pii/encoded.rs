@@ -1,5 +1,5 @@
-//! Values that are encoded, and numbers beside their keys: what is masked, what comes back, and what
-//! only looks like them. Must never hold a real person's data.
+//! Values that are encoded, and numbers beside their keys: what is masked, what comes back, and
+//! what only looks like them. Must never hold a real person's data.
 
 use super::{Kind, Masker, Settings};
 use serde_json::{Value, json};
@@ -88,6 +88,10 @@ fn a_key_of_a_url_calls_a_person() {
     let text = "/order?name=Margaret+Whitfield&mail=m.w%40example.com&note=a%20b";
     let values = [(Kind::Person, "Margaret+Whitfield"), (Kind::Email, "m.w%40example.com")];
     assert_eq!(found(&masker, text), values.map(|(kind, value)| (kind, value.to_owned())));
+    assert_eq!(found(&masker, "/order?n=1&name=Margaret+Whitfield").len(), 1);
+    // What is plain beside something encoded is found as ever.
+    let text = "住所は東京都渋谷区神南1-19-11%20です";
+    assert_eq!(found(&masker, text).len(), 1);
 }
 
 #[test]
@@ -104,6 +108,8 @@ fn what_is_encoded_and_nobodys_is_left() {
         "https://x.example/find?q=red%20shoes%20size%2042&page=2&id=1234567890123%2D4",
         "https://maps.example/@35.6581%2C139.7017,17z?entry=ttu%26x",
         "https://x.example/a%20b%20c/report%20%28final%29.pdf?v=20240701%5F12",
+        "https://x.example/find?q=red+shoes+size+42&title=John+Wick+4&x=%20",
+        "name = first+last; a.name=b+c; total=price+tax; x+=1; c++ && d",
         "SELECT '%40', '50%20off', \"100%25\" FROM t WHERE a LIKE '%20%'",
         "printf(\"%20s %40d %5.2f%%\\n\", a, b, c); 50%20名",
         "if (/[\\u4e00-\\u9fff\\u3040-\\u309f]/.test(s)) return \"\\u3042\";",
@@ -131,7 +137,8 @@ fn as_tool_result(content: &str) -> (String, super::Vault) {
 #[test]
 fn a_number_under_its_key_is_masked_and_is_a_number_again() {
     for record in [
-        json!({"phone": 9012345678_u64, "my_number": 123456789018_u64, "card": 4111111111111111_u64}),
+        json!({"phone": 9012345678_u64, "my_number": 123456789018_u64}),
+        json!({"card": 4111111111111111_u64, "faxNumber": 312345678}),
         json!({"tel_home": 312345678, "contactPhones": [9012345678_u64, 8012345678_u64]}),
         json!({"user": {"phoneNumber": 9012345678_u64, "ssn": 78051120, "zip_code": 600001}}),
         json!([{"携帯電話": 9012345678_u64, "口座番号": 1234567}, {"郵便番号": 1500041}]),
@@ -186,13 +193,17 @@ fn a_number_is_one_only_where_it_may_be() {
 #[test]
 fn numbers_of_other_things_are_left() {
     for record in [
-        json!({"id": 9012345678_u64, "order_id": 4111111111111111_u64, "user_id": 123456789018_u64}),
-        json!({"created": 1700000000, "timestamp": 1700000000000_u64, "ts_us": 1700000000000000_u64}),
-        json!({"jan": 4901234567894_u64, "isbn": 9784101010014_u64, "sku": 12345678, "qty": 100000}),
-        json!({"lat": 35.6581, "lng": 139.7017, "bbox": [139.70171234, 35.65812345]}),
-        json!({"phone_id": 9012345678_u64, "phone_model": 312345678, "mobile_sessions": 90123456}),
-        json!({"price": 9012345678_u64, "tel_fee": 312345678, "電話料金": 312345678, "cells": 1048576}),
-        json!({"tweet_id": 1234567890123456789_u64, "bytes": 4294967296_u64, "rows": [100000, 200000]}),
+        json!({"id": 9012345678_u64, "order_id": 4111111111111111_u64, "tel": ""}),
+        json!({"user_id": 123456789018_u64}),
+        json!({"created": 1700000000, "timestamp": 1700000000000_u64}),
+        json!({"jan": 4901234567894_u64, "isbn": 9784101010014_u64, "qty": 100000}),
+        json!({"lng": 139.7017123, "bbox": [139.70171234, -35.65812345], "tel": ""}),
+        json!({"mobile": true, "seed": 4078606767_u64, "lng": 139.7017123, "v": 2065550147.25}),
+        json!({"card": null, "product_id": 5555555555554444_u64, "ts_us": 1720000000000040_u64}),
+        json!({"phone_id": 9012345678_u64, "mobile_sessions": 90123456}),
+        json!({"price": 9012345678_u64, "tel_fee": 312345678, "電話料金": 312345678}),
+        json!({"phone_model": 312345678, "cells": 1048576}),
+        json!({"tweet_id": 1234567890123456789_u64, "rows": [100000, 4294967296_u64]}),
     ] {
         let (masked, vault) = as_tool_result(&record.to_string());
         assert!(vault.is_empty(), "{masked}");

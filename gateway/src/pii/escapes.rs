@@ -2,7 +2,7 @@
 //! that say what it is stand there. A text without anything encoded costs one look at its bytes.
 
 use super::escape::{self, Escape};
-use super::retold::{How, Retold};
+use super::retold::{self, How, Retold};
 
 /// So much of the line before something encoded says what it is.
 const BEFORE_BYTES: usize = 160;
@@ -10,6 +10,8 @@ const BEFORE_BYTES: usize = 160;
 const AFTER_BYTES: usize = 128;
 /// A longer word is cut.
 const WORD_BYTES_MAX: usize = 2048;
+/// So far around a plus the field is looked at.
+const FIELD_BYTES_MAX: usize = 128;
 /// Bytes that are looked at together.
 const BLOCK_BYTES: usize = 32;
 
@@ -44,11 +46,14 @@ pub(super) fn plain(value: &str) -> Option<String> {
 fn next(bytes: &[u8], from: usize) -> Option<usize> {
     let rest = bytes.get(from..)?;
     for (block, start) in rest.chunks(BLOCK_BYTES).zip((from..).step_by(BLOCK_BYTES)) {
-        if !block.iter().fold(false, |any, byte| any | escape::may_begin(*byte)) {
+        if !block.iter().fold(false, |any, byte| any | escape::may_begin(*byte) | (*byte == b'+')) {
             continue;
         }
         let counts = |escape: Escape| escape.how != How::Sign;
         let begins = |at: &usize| {
+            if bytes.get(*at) == Some(&b'+') {
+                return is_of_a_name(bytes, *at);
+            }
             let rest =
                 bytes.get(*at..).filter(|rest| rest.first().is_some_and(|b| escape::may_begin(*b)));
             rest.and_then(escape::read).is_some_and(counts)
@@ -58,6 +63,20 @@ fn next(bytes: &[u8], from: usize) -> Option<usize> {
         }
     }
     None
+}
+
+/// Whether a plus between two letters is the blank in a name or an address, by the key before it.
+fn is_of_a_name(bytes: &[u8], at: usize) -> bool {
+    let is_letter =
+        |at: Option<usize>| at.and_then(|at| bytes.get(at)).is_some_and(u8::is_ascii_alphanumeric);
+    if !is_letter(at.checked_sub(1)) || !is_letter(at.checked_add(1)) {
+        return false;
+    }
+    let before = bytes.get(at.saturating_sub(FIELD_BYTES_MAX)..at).unwrap_or_default();
+    let is_of_value = |byte: &u8| byte.is_ascii_alphanumeric() || b"+-.,'_".contains(byte);
+    let value = before.iter().rev().take_while(|byte| is_of_value(byte)).count();
+    let head = before.get(..before.len() - value).unwrap_or_default();
+    head.ends_with(b"=") && retold::calls_somebody(&String::from_utf8_lossy(head))
 }
 
 /// Where the telling begins: on the line, at the beginning of a word.
@@ -148,14 +167,21 @@ impl Teller<'_, '_> {
         }
     }
 
-    /// Whether a plus is the blank between two words: of other letters, or the second with a
-    /// capital. The plus of a number or of a mailbox is one.
+    /// Whether a plus is the blank between two words of a value. A number's plus stands before it,
+    /// and that of a mailbox before its sign.
     fn is_blank(&self, at: usize, before: Option<char>) -> bool {
         let next = self.escape_at(at + 1).map(|escape| escape.says);
         let next = next.or_else(|| self.text.get(at + 1..)?.chars().next());
-        let (Some(before), Some(next)) = (before, next) else { return false };
-        let is_wide = |letter: char| !letter.is_ascii() && letter.is_alphabetic();
-        is_wide(before) || is_wide(next) || (before.is_alphabetic() && next.is_ascii_uppercase())
+        let is_inside = before.is_some_and(|c| c != '=' && c != '+' && !c.is_whitespace());
+        is_inside && next.is_some_and(|c| !c.is_whitespace()) && !self.is_of_mailbox(at)
+    }
+
+    /// Whether the field has a mailbox's sign behind a place.
+    fn is_of_mailbox(&self, at: usize) -> bool {
+        let rest = self.text.as_bytes().get(at..).unwrap_or_default();
+        let rest = rest.get(..rest.len().min(FIELD_BYTES_MAX)).unwrap_or_default();
+        let field = rest.split(|byte| *byte == b'&' || !is_of_word(*byte)).next();
+        field.is_some_and(|field| field.contains(&b'@') || field.windows(3).any(|at| at == b"%40"))
     }
 
     /// Notes whether fields begin or end here.
@@ -189,6 +215,10 @@ mod tests {
         let url = "https://x.example/p?a=1&amp;name=%E5%B1%B1+%E7%94%B0&b=x%26c%3D2&tel=+81%2D3";
         let lines = "https://x.example/p?a=1\nname=山 田\nb=x\nc=2\ntel=+81-3\n";
         assert_eq!(told(url).unwrap(), lines);
+        let form = "mail=a+b%40c.example&note=x+2+y+%2B";
+        assert_eq!(told(form).unwrap(), "mail=a+b@c.example\nnote=x 2 y +\n");
+        assert_eq!(told("?name=Margaret+Whitfield").unwrap(), "?name=Margaret Whitfield\n");
+        assert_eq!(told("?q=red+shoes, a+b, x=y+z, name = a+b"), None);
     }
 
     #[test]

@@ -85,7 +85,8 @@ pub(super) fn resolve(mut findings: Vec<Finding>) -> Vec<Finding> {
 }
 
 /// Adds spans that were found in another reading of the same text; all are disjoint and sorted
-/// afterwards. Those that overlap become one, of the longest one's kind: nothing of any gets through.
+/// afterwards. Those that overlap become one, of the longest one's kind, so that nothing of any
+/// gets through.
 pub(super) fn join(spans: &mut Vec<Span>, more: Vec<Span>) {
     if more.is_empty() {
         return;

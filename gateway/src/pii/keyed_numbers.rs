@@ -3,6 +3,7 @@
 //! It must never tell a number whose key says that it is a count, a time or the name of a thing.
 
 use super::finding::Span;
+use super::kind::Kind;
 use super::retold::{How, Retold, words};
 
 /// Digits of the numbers that are looked at, without the lost zero.
@@ -59,7 +60,7 @@ const CALLED: [(&str, &str); 41] = [
 ];
 
 /// What a number counts or names, when its key ends so.
-const OTHERS: [&str; 61] = [
+const OTHERS: [&str; 77] = [
     "id",
     "ids",
     "uid",
@@ -121,7 +122,26 @@ const OTHERS: [&str; 61] = [
     "checksum",
     "sku",
     "jan",
+    "ean",
+    "upc",
+    "isbn",
+    "asin",
+    "seed",
+    "offset",
+    "lat",
+    "lng",
+    "lon",
+    "latitude",
+    "longitude",
+    "pid",
+    "port",
+    "build",
+    "rows",
+    "population",
 ];
+
+/// Under a key with one of these a card's number is believed whatever the key ends with.
+const OF_CARDS: [&str; 6] = ["card", "cards", "creditcard", "payment", "pan", "cc"];
 
 /// The same of keys in Japanese.
 const OTHER_ENDS: [&str; 6] = ["数", "料金", "額", "日時", "日付", "id"];
@@ -130,14 +150,20 @@ const OTHER_ENDS: [&str; 6] = ["数", "料金", "額", "日時", "日付", "id"]
 #[derive(Default)]
 pub(super) struct KeyedNumbers {
     retold: Retold,
-    /// Where numbers stand whose keys say that they are nobody's.
-    others: Vec<usize>,
+    /// Where numbers stand whose keys say that they are nobody's, and whether they speak of cards.
+    others: Vec<(usize, bool)>,
 }
 
 impl KeyedNumbers {
     /// Whether a key says that what was found is a count, a time or the name of a thing.
     pub(super) fn is_other(&self, span: &Span) -> bool {
-        self.others.binary_search(&span.start).is_ok()
+        let other = self.others.binary_search_by_key(&span.start, |(start, _)| *start);
+        let of_card = other.ok().and_then(|at| self.others.get(at)).map(|(_, of_card)| *of_card);
+        match span.kind {
+            Kind::Phone => of_card.is_some(),
+            Kind::CreditCard => of_card == Some(false),
+            _ => false,
+        }
     }
 
     /// Those that are somebody's.
@@ -151,8 +177,10 @@ impl KeyedNumbers {
 enum Says {
     /// Whose it is, as recognisers call it.
     Called(&'static str),
-    /// That it is nobody's.
-    Other,
+    /// That it is nobody's, though it may speak of cards.
+    Other {
+        of_card: bool,
+    },
     Nothing,
 }
 
@@ -161,17 +189,20 @@ pub(super) fn retell(text: &str) -> Option<KeyedNumbers> {
     let bytes = text.as_bytes();
     let mut numbers: Option<KeyedNumbers> = None;
     let (mut at, mut last) = (0, None);
-    while let Some((start, end)) = next(bytes, at) {
+    while let Some(Number { start, end, is_broken }) = next(bytes, at) {
         at = end;
         let says = match last {
             // Numbers one after the other are a list under one key.
             Some((before, says)) if is_list(text.get(before..start)) => says,
-            _ => key(text, start).map_or(Says::Nothing, |key| key.says()),
+            _ => key(text, start).map_or(Says::Nothing, |key| key.says_of(is_broken)),
         };
         last = Some((end, says));
         match says {
             Says::Nothing => {}
-            Says::Other => numbers.get_or_insert_default().others.push(start),
+            Says::Other { of_card } => {
+                numbers.get_or_insert_default().others.push((start, of_card))
+            }
+            Says::Called(_) if is_broken => {}
             Says::Called(called) => {
                 let retold = &mut numbers.get_or_insert_default().retold;
                 let digits = text.get(start..end).unwrap_or_default();
@@ -186,8 +217,16 @@ pub(super) fn retell(text: &str) -> Option<KeyedNumbers> {
     numbers
 }
 
-/// The next whole number of so many digits.
-fn next(bytes: &[u8], from: usize) -> Option<(usize, usize)> {
+/// Where a number stands.
+struct Number {
+    start: usize,
+    end: usize,
+    /// With a fraction.
+    is_broken: bool,
+}
+
+/// The next number with so many digits in a row.
+fn next(bytes: &[u8], from: usize) -> Option<Number> {
     let mut at = from;
     loop {
         // Every number that is long enough has a digit at one of each so many places.
@@ -195,17 +234,30 @@ fn next(bytes: &[u8], from: usize) -> Option<(usize, usize)> {
             at += DIGITS_MIN;
         }
         let is_digit = |byte: &&u8| byte.is_ascii_digit();
-        let before = bytes.get(from..at)?.iter().rev().take_while(is_digit).count();
-        let after = bytes.get(at..)?.iter().take_while(is_digit).count();
-        let (start, end) = (at - before, at + after);
-        let is_joined = |byte: &u8| byte.is_ascii_alphanumeric() || b"_-+.".contains(byte);
-        let goes_on = start.checked_sub(1).and_then(|at| bytes.get(at)).is_some_and(is_joined)
-            || bytes.get(end).is_some_and(|byte| is_joined(byte) && *byte != b'.')
-            || matches!(bytes.get(end..), Some([b'.', b'0'..=b'9', ..]));
-        if (DIGITS_MIN..=DIGITS_MAX).contains(&(end - start)) && !goes_on {
-            return Some((start, end));
+        let before = |at: usize| {
+            let before = bytes.get(from..at).unwrap_or_default();
+            at - before.iter().rev().take_while(is_digit).count()
+        };
+        let after = |at: usize| {
+            at + bytes.get(at..).unwrap_or_default().iter().take_while(is_digit).count()
+        };
+        let (mut start, mut end) = (before(at), after(at));
+        let length = end - start;
+        let byte = |at: Option<usize>| at.and_then(|at| bytes.get(at)).copied().unwrap_or(b' ');
+        let begins_at = if byte(start.checked_sub(1)) == b'.' { before(start - 1) } else { start };
+        let ends_at = if byte(Some(end)) == b'.' { after(end + 1) } else { end };
+        let is_broken = begins_at + 1 < start || ends_at > end + 1;
+        if is_broken {
+            (start, end) = (begins_at, ends_at);
         }
-        at = end;
+        let is_joined = |byte: u8| byte.is_ascii_alphanumeric() || b"_-+".contains(&byte);
+        let lead = byte(start.checked_sub(1));
+        let goes_on =
+            (is_joined(lead) && !(is_broken && lead == b'-')) || is_joined(byte(Some(end)));
+        if (DIGITS_MIN..=DIGITS_MAX).contains(&length) && !goes_on && lead != b'.' {
+            return Some(Number { start, end, is_broken });
+        }
+        at = end.max(at + 1);
     }
 }
 
@@ -243,6 +295,14 @@ fn key(text: &str, start: usize) -> Option<Key<'_>> {
 }
 
 impl Key<'_> {
+    /// What it says of a number, with a fraction or without one.
+    fn says_of(&self, is_broken: bool) -> Says {
+        match self.says() {
+            Says::Nothing if is_broken && self.is_quoted => Says::Other { of_card: false },
+            says => says,
+        }
+    }
+
     fn says(&self) -> Says {
         let mut words = words(self.name);
         match words.last() {
@@ -250,7 +310,8 @@ impl Key<'_> {
             // `I am at: …` is no key.
             Some(last) if is_other(last) => {
                 let is_key = self.is_quoted || words.len() > 1;
-                return if is_key { Says::Other } else { Says::Nothing };
+                let of_card = words.iter().any(|word| OF_CARDS.contains(&word.as_str()));
+                return if is_key { Says::Other { of_card } } else { Says::Nothing };
             }
             Some(_) => {}
         }
@@ -293,8 +354,9 @@ mod tests {
             assert!(matches!(says(key), Says::Called("phone number" | "電話番号")), "{key}");
         }
         for key in ["phone_id", "mobileSessions", "order", "電話件数", "id"] {
-            assert!(matches!(says(key), Says::Other), "{key}");
+            assert!(matches!(says(key), Says::Other { of_card: false }), "{key}");
         }
+        assert!(matches!(says("card_id"), Says::Other { of_card: true }));
         for key in ["iphone", "", "telemetry", "cells", "a"] {
             assert!(matches!(says(key), Says::Nothing), "{key}");
         }

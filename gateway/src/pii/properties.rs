@@ -13,7 +13,7 @@ impl Dice {
     }
 }
 
-const PIECES: [&str; 58] = [
+const PIECES: [&str; 65] = [
     "taro@example.com",
     "090-1234-5678",
     "０３－３２１０－９８７６",
@@ -72,6 +72,13 @@ const PIECES: [&str; 58] = [
     "1",
     "A",
     "名",
+    "?name=%E5%B1%B1%E7%94%B0%E5%A4%AA%E9%83%8E&",
+    "taro%40example.com",
+    "&#64;",
+    "\\u5c71",
+    "%2540",
+    "\"tel_home\": 312345678, ",
+    "%5B",
 ];
 
 fn text(dice: &mut Dice) -> String {

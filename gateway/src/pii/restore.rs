@@ -106,7 +106,7 @@ impl Restorer {
         }
     }
 
-    /// A placeholder that stands for a number, at the beginning of a text with the quotes around it.
+    /// A placeholder that stands for a number, with its quotes, at the beginning of a text.
     fn number_at(&self, text: &str, setting: Setting) -> Found {
         let end = if setting.complete { Found::Nothing } else { Found::Unfinished };
         let Some(inside) = text.strip_prefix('"').filter(|_| !self.field.is_in_string()) else {

@@ -71,14 +71,29 @@ impl Retold {
         self.text.push_str(text);
     }
 
-    /// Whether a stretch of the original holds letters of a URL, or a part of such a letter.
-    pub(super) fn is_in_url(&self, span: &Span) -> bool {
+    /// Whether all words in a stretch of the original are made of letters of a URL.
+    pub(super) fn is_in_url(&self, original: &str, span: &Span) -> bool {
         let first =
             self.steps.partition_point(|step| step.origin as usize + MOST_BYTES <= span.start);
         let rest = self.steps.get(first..).unwrap_or_default().iter();
-        let mut until = rest.take_while(|step| (step.origin as usize) < span.end);
-        let ends_in = |step: &Step| (step.origin + step.bytes) as usize > span.start;
-        until.any(|step| step.how == How::InUrl && ends_in(step))
+        let near = rest.take_while(|step| (step.origin as usize) < span.end);
+        let mut at = span.start;
+        let mut is_any = false;
+        let has_words = |start: usize, end: usize| {
+            original.get(start..end).is_none_or(|plain| plain.contains(char::is_alphanumeric))
+        };
+        for step in near.filter(|step| step.how == How::InUrl) {
+            let (start, end) = (step.origin as usize, (step.origin + step.bytes) as usize);
+            if end <= span.start {
+                continue;
+            }
+            if start > at && has_words(at, start) {
+                return false;
+            }
+            is_any = true;
+            at = at.max(end);
+        }
+        is_any && (at >= span.end || !has_words(at, span.end))
     }
 
     /// Steps go on in the original as they do here.
@@ -107,7 +122,7 @@ impl Retold {
             return None;
         }
         let needs_key = is_in_url && matches!(found.kind, Kind::Person | Kind::Address);
-        let is_free = || self.text.get(..found.start).is_some_and(|before| !is_called(before));
+        let is_free = || self.text.get(..found.start).is_some_and(|before| !calls_somebody(before));
         (!(needs_key && is_free())).then_some(Span { start, end, ..found })
     }
 
@@ -155,7 +170,7 @@ const FIELD_ENDS: [char; 8] = ['\n', '&', '?', ';', ' ', '"', '\'', '#'];
 
 /// Whether a text ends in a key, and perhaps the beginning of its value, that calls a person or an
 /// address.
-fn is_called(before: &str) -> bool {
+pub(super) fn calls_somebody(before: &str) -> bool {
     let mut start = before.len().saturating_sub(KEY_BYTES_MAX);
     while !before.is_char_boundary(start) {
         start += 1;
@@ -165,7 +180,7 @@ fn is_called(before: &str) -> bool {
     let key = head.rsplit(FIELD_ENDS).next().unwrap_or_default();
     // What stands between the sign and the value belongs to the value, or the value to another.
     let between = near.get(head.len() + 1..).unwrap_or_default();
-    !between.contains(['&', '\n', '?', '#']) && calls_somebody(&words(key))
+    !between.contains(['&', '\n', '?', '#']) && is_somebodys(&words(key))
 }
 
 /// The words of a key in small letters: `shippingName`, `user[name]`, `your-name`.
@@ -231,7 +246,7 @@ const WHOSE: [&str; 36] = [
 const WHERE: [&str; 8] =
     ["address", "addr", "street", "address1", "address2", "住所", "届け先", "宛先"];
 
-fn calls_somebody(words: &[String]) -> bool {
+fn is_somebodys(words: &[String]) -> bool {
     let Some((last, before)) = words.split_last() else { return false };
     let whole = words.concat();
     let whose = |word: &String| WHOSE.contains(&word.as_str());
@@ -269,10 +284,10 @@ mod tests {
     fn keys_call_persons_and_addresses() {
         for key in ["?name=", "&user[name]=", "x&yourName=", "?氏名=", "&address=", "&last_name="]
         {
-            assert!(is_called(key), "{key}");
+            assert!(calls_somebody(key), "{key}");
         }
         for key in ["?q=", "?product_name=", "name=a&b=", "?file-name=", "/name/", "name&x"] {
-            assert!(!is_called(key), "{key}");
+            assert!(!calls_somebody(key), "{key}");
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Names of fields that tools and answers are to hold texts in: there a number that was masked comes
-//! back between its quotes, as it is in a field that is to be a number without them.
+//! Names of fields in which tools and answers are to hold texts: there a number that was masked
+//! comes back between quotes. It must never name a field that may be a number as well.
 
 use schemas::openai::ChatRequest;
 use serde_json::{Map, Value};

@@ -162,10 +162,7 @@ impl Issuer {
     /// The placeholder for a value: the same for the same value.
     pub(super) fn issue(&mut self, kind: Kind, value: &str) -> Result<String, Exhausted> {
         let number = self.number(kind, value)?;
-        // Only of digits it could be a number as well.
-        if value.bytes().all(|byte| byte.is_ascii_digit()) {
-            self.as_texts.insert((kind, number));
-        }
+        self.as_texts.insert((kind, number));
         Ok(placeholder::write(kind, number))
     }
 
