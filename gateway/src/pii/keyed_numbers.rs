@@ -9,6 +9,9 @@ use super::retold::{How, Retold, words};
 /// Digits of the numbers that are looked at, without the lost zero.
 const DIGITS_MIN: usize = 6;
 const DIGITS_MAX: usize = 19;
+/// Of a number with a fraction all digits count: a part of it has at least so many of them.
+const BROKEN_DIGITS_MIN: usize = 7;
+const PART_DIGITS_MIN: usize = BROKEN_DIGITS_MIN.div_ceil(2);
 /// Longer keys call nobody's number.
 const KEY_BYTES_MAX: usize = 64;
 /// Blanks between a key and its number.
@@ -143,6 +146,11 @@ const OTHERS: [&str; 77] = [
 /// Under a key with one of these a card's number is believed whatever the key ends with.
 const OF_CARDS: [&str; 6] = ["card", "cards", "creditcard", "payment", "pan", "cc"];
 
+/// What has a number and is nobody.
+const NUMBERED: [&str; 14] = [
+    "order", "tracking", "invoice", "ticket", "serial", "part", "model", "lot", "build", "version",
+    "sequence", "flight", "batch", "request",
+];
 /// The same of keys in Japanese.
 const OTHER_ENDS: [&str; 6] = ["数", "料金", "額", "日時", "日付", "id"];
 
@@ -231,7 +239,7 @@ fn next(bytes: &[u8], from: usize) -> Option<Number> {
     loop {
         // Every number that is long enough has a digit at one of each so many places.
         while !bytes.get(at)?.is_ascii_digit() {
-            at += DIGITS_MIN;
+            at += PART_DIGITS_MIN;
         }
         let is_digit = |byte: &&u8| byte.is_ascii_digit();
         let before = |at: usize| {
@@ -242,19 +250,21 @@ fn next(bytes: &[u8], from: usize) -> Option<Number> {
             at + bytes.get(at..).unwrap_or_default().iter().take_while(is_digit).count()
         };
         let (mut start, mut end) = (before(at), after(at));
-        let length = end - start;
         let byte = |at: Option<usize>| at.and_then(|at| bytes.get(at)).copied().unwrap_or(b' ');
         let begins_at = if byte(start.checked_sub(1)) == b'.' { before(start - 1) } else { start };
         let ends_at = if byte(Some(end)) == b'.' { after(end + 1) } else { end };
         let is_broken = begins_at + 1 < start || ends_at > end + 1;
+        let mut digits = end - start;
         if is_broken {
             (start, end) = (begins_at, ends_at);
+            digits = end - start - 1;
         }
+        let least = if is_broken { BROKEN_DIGITS_MIN } else { DIGITS_MIN };
         let is_joined = |byte: u8| byte.is_ascii_alphanumeric() || b"_-+".contains(&byte);
         let lead = byte(start.checked_sub(1));
         let goes_on =
             (is_joined(lead) && !(is_broken && lead == b'-')) || is_joined(byte(Some(end)));
-        if (DIGITS_MIN..=DIGITS_MAX).contains(&length) && !goes_on && lead != b'.' {
+        if (least..=DIGITS_MAX).contains(&digits) && !goes_on && lead != b'.' {
             return Some(Number { start, end, is_broken });
         }
         at = end.max(at + 1);
@@ -308,7 +318,7 @@ impl Key<'_> {
         match words.last() {
             None => return Says::Nothing,
             // `I am at: …` is no key.
-            Some(last) if is_other(last) => {
+            Some(_) if are_others(&words) => {
                 let is_key = self.is_quoted || words.len() > 1;
                 let of_card = words.iter().any(|word| OF_CARDS.contains(&word.as_str()));
                 return if is_key { Says::Other { of_card } } else { Says::Nothing };
@@ -331,8 +341,16 @@ impl Key<'_> {
     }
 }
 
-fn is_other(word: &str) -> bool {
-    OTHERS.contains(&word) || (!word.is_ascii() && OTHER_ENDS.iter().any(|end| word.ends_with(end)))
+/// Whether words end as those of a count, a time or the name of a thing do.
+fn are_others(words: &[String]) -> bool {
+    let Some((last, before)) = words.split_last() else { return false };
+    let before = before.last().map(String::as_str).unwrap_or_default();
+    match last.as_str() {
+        "code" => !["zip", "postal", "post"].contains(&before),
+        "number" | "no" | "num" => NUMBERED.contains(&before),
+        last if last.is_ascii() => OTHERS.contains(&last),
+        last => OTHER_ENDS.iter().any(|end| last.ends_with(end)),
+    }
 }
 
 #[cfg(test)]
