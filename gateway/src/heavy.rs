@@ -18,8 +18,8 @@ const HEAVY_BYTES_MIN: u64 = 64 * 1024;
 /// Bytes of large requests that are worked on at once; a larger one is worked on alone.
 const HEAVY_BYTES_AT_ONCE_MAX: u64 = 4 * 1024 * 1024;
 
-/// The same of one account, those included that are the next to be worked on: half of all. With one
-/// that is larger it has no other.
+/// The same of one account, those included that are the next to be worked on: half of all, so that
+/// others find room at once beside any number. With one that is larger it has no other.
 const ACCOUNT_BYTES_AT_ONCE_MAX: u64 = 2 * 1024 * 1024;
 
 /// The longest wait.

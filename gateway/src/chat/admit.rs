@@ -4,7 +4,7 @@
 //! cheap to know of a refusal is looked at before the request is masked, which is dear.
 
 use super::authenticate::Authenticated;
-use super::{Refused, Size, recall, route};
+use super::{Refused, Size};
 use crate::cache;
 use crate::credits::{self, WorstCase};
 use crate::estimate::prompt_tokens_estimate;
@@ -214,10 +214,6 @@ async fn foresee(
     // Of `auto` nobody knows yet whether it takes a model that costs nothing.
     let Some(model) = authenticated.named_model(gateway)? else { return Ok(()) };
     let Authenticated { received, key } = authenticated;
-    let may_be_told = recall::may_be_told(gateway, received);
-    if !may_be_told {
-        route::offered(gateway, &model)?;
-    }
     if !heavy::is_heavy(size.text) {
         return Ok(());
     }
@@ -231,7 +227,7 @@ async fn foresee(
     let left = gateway.store.left_if_live(&key.account).await.ok().flatten();
     let Some(left) = left.filter(|left| *left <= MicroUsd::ZERO) else { return Ok(()) };
     let cache = &gateway.config.cache;
-    if may_be_told && cache.hit_price_percent == 0 {
+    if received.may_be_told(gateway) && cache.hit_price_percent == 0 {
         let tenant = cache::tenant(cache, &key.account);
         if gateway.store.keeps_answers(&tenant).await.unwrap_or(false) {
             return Ok(());

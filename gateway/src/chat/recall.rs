@@ -327,9 +327,11 @@ fn is_kept(gateway: &Gateway, received: &Received) -> bool {
     gateway.config.cache.enabled && is_text && !received.wishes.no_store
 }
 
-/// Whether a request may be told a kept answer, as far as that is known before it is masked.
-pub(super) fn may_be_told(gateway: &Gateway, received: &Received) -> bool {
-    is_kept(gateway, received) && !received.wishes.no_cache
+impl Received {
+    /// Whether it may be told a kept answer, as far as that is known before it is masked.
+    pub(super) fn may_be_told(&self, gateway: &Gateway) -> bool {
+        is_kept(gateway, self) && !self.wishes.no_cache
+    }
 }
 
 /// A kept answer and its model, if that model is still what it was, the answer is young enough, and

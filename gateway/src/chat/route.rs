@@ -141,10 +141,9 @@ pub(super) async fn route(gateway: &Arc<Gateway>, mut missed: Missed) -> Result<
 
 impl Authenticated {
     /// The model that it names, if it names one, as far as that needs no look at what it asks.
-    /// Whether anybody serves it isn't told: a kept answer needs nobody.
     ///
     /// # Errors
-    /// When there is none, or not for this key.
+    /// When there is none, not for this key, or nobody serves it and no kept answer can either.
     pub(super) fn named_model(&self, gateway: &Gateway) -> Result<Option<Arc<Model>>, Problem> {
         let Self { received, key } = self;
         if received.chat.model == "auto" && received.kind == JobKind::Chat {
@@ -152,6 +151,10 @@ impl Authenticated {
         }
         let model = configured(gateway, &received.chat.model, key.limits.models.as_deref())?;
         check_kind(&model, received.kind)?;
+        // A kept answer needs nobody.
+        if !received.may_be_told(gateway) {
+            offered(gateway, &model)?;
+        }
         Ok(Some(model))
     }
 }
@@ -306,10 +309,7 @@ fn configured(
 }
 
 /// Refuses a model that nobody serves.
-///
-/// # Errors
-/// When nobody does.
-pub(super) fn offered(gateway: &Gateway, model: &Model) -> Result<(), Problem> {
+fn offered(gateway: &Gateway, model: &Model) -> Result<(), Problem> {
     if gateway.fleet.knows_nothing() {
         return Err(no_worker());
     }
