@@ -34,8 +34,7 @@ impl Detector {
     /// Disjoint spans in their order, in byte offsets of the text. What is remembered of it serves
     /// the same realm alone.
     pub(super) fn detect(&self, text: &str, realm: &str) -> Vec<Span> {
-        let mut spans = Vec::new();
-        self.read(text, realm, |span| spans.push(span));
+        let mut spans = self.read(text, realm);
         let (encoded, numbers) = (escapes::retell(text), keyed_numbers::retell(text));
         if let Some(encoded) = &encoded {
             // What looks like a name between such letters is none: they are read as what they say.
@@ -47,15 +46,14 @@ impl Detector {
         }
         let retold = [encoded, numbers.map(KeyedNumbers::into_retold)].into_iter().flatten();
         for retold in retold.filter(|retold| !retold.text().is_empty()) {
-            let mut more = Vec::new();
-            self.read(retold.text(), realm, |span| more.extend(retold.place(span)));
-            join(&mut spans, more);
+            let found = self.read(retold.text(), realm);
+            join(&mut spans, found.into_iter().filter_map(|span| retold.place(span)).collect());
         }
         spans
     }
 
     /// What recognisers find in a text as it stands there.
-    fn read(&self, text: &str, realm: &str, mut push: impl FnMut(Span)) {
+    fn read(&self, text: &str, realm: &str) -> Vec<Span> {
         let shadow = Shadow::new(text);
         let mut findings = Vec::new();
         let digits = Digits::of(shadow.text());
@@ -66,14 +64,16 @@ impl Detector {
             }
         }
         self.tagger.find(shadow.text(), realm, &mut findings);
+        let mut spans = Vec::with_capacity(findings.len());
         let mut findings = resolve(findings);
         self.public_figures.leave_out(shadow.text(), &mut findings);
         for finding in findings {
             push_lines(shadow.text(), finding, |piece| {
                 let (start, end) = (shadow.origin(piece.start), shadow.origin(piece.end));
-                push(Span { start, end, kind: piece.kind });
+                spans.push(Span { start, end, kind: piece.kind });
             });
         }
+        spans
     }
 }
 
