@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(crate) const DOCUMENT: &str = "docs/config.md";
 const FILE: &str = "config.yaml";
 const SECTIONS: &str = "infra/src/config/sections.rs";
+const LIMITS: &str = "infra/src/config/limits.rs";
 const SHAPE: &str = "infra/src/config/file.rs";
 const UNPRICED: &str = "gateway/src/abilities/unpriced.rs";
 /// The fields that are refused because somebody else would answer, or a search would cost.
@@ -23,8 +24,8 @@ const STRUCTS: [(&str, &str, &str); 22] = [
     ("workers.", SECTIONS, "Workers"),
     ("breaker.", SECTIONS, "Breaker"),
     ("auto.", SECTIONS, "Auto"),
-    ("limits.", SECTIONS, "Limits"),
-    ("limits.account.", SECTIONS, "AccountLimits"),
+    ("limits.", LIMITS, "Limits"),
+    ("limits.account.", LIMITS, "AccountLimits"),
     ("cache.", SECTIONS, "Cache"),
     ("responses.", SECTIONS, "Responses"),
     ("idempotency.", "infra/src/config/idempotency.rs", "Idempotency"),

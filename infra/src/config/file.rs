@@ -3,10 +3,10 @@
 
 use super::guards::FileGuards;
 use super::idempotency::Idempotency;
+use super::limits::Limits;
 use super::model::Instructions;
 use super::sections::{
-    Auto, Breaker, Budget, Cache, Coupon, Gateway, Limits, Plan, Privacy, Queue, Responses, Stripe,
-    Workers,
+    Auto, Breaker, Budget, Cache, Coupon, Gateway, Plan, Privacy, Queue, Responses, Stripe, Workers,
 };
 use schemas::catalogue::{Capability, Preset, Tier, Tokenizer, Vendor};
 use schemas::money::{MicroUsd, PicoUsdPerToken};

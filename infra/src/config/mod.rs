@@ -11,6 +11,9 @@ mod guards;
 /// The section of requests that run once.
 mod idempotency;
 
+/// The section of limits.
+mod limits;
+
 /// A model as configured.
 mod model;
 
@@ -53,10 +56,11 @@ pub use check_stripe::USD_MIN as STRIPE_USD_MIN;
 pub use check_times::HOLD_SECONDS_MAX;
 pub use guards::{BlockRule, Guards};
 pub use idempotency::Idempotency;
+pub use limits::Limits;
 pub use load::{BUILT_IN, ConfigError, DEFAULT_CONFIG, read};
 pub use model::{Catalogue, Deployment, Instructions, Llama, Model};
 pub use sections::{
-    Auto, Breaker, Budget, Cache, Coupon, DropParams, Gateway, Limits, Plan, PoolLimits, Privacy,
+    Auto, Breaker, Budget, Cache, Coupon, DropParams, Gateway, Plan, PoolLimits, Privacy,
     PrivacyMedia, PrivacyMode, Queue, Responses, SemanticCache, Stripe, Workers,
 };
 pub use vendors::{Known, known_model, known_models};
