@@ -167,8 +167,8 @@ impl Live {
     }
 
     /// Writes a charge by our own estimate. Returns the charge that stands then, ours or another's;
-    /// nothing when there is none, or nobody knows. An answer that is done is told only with its
-    /// charge, so it costs nothing then; what was told before is charged as soon as it can be.
+    /// nothing when there is none, or nobody knows. A whole answer is told only with its charge, so
+    /// it costs nothing then; what was told before is charged as soon as it can be.
     pub(super) async fn charge(
         &self,
         gateway: &Arc<Gateway>,
@@ -199,7 +199,9 @@ impl Live {
             }),
         };
         let recorded = match outcome {
-            Outcome::Done => gateway.charge_or_void(&event, &authenticated.key).await,
+            Outcome::Done if !self.is_stream => {
+                gateway.charge_or_void(&event, &authenticated.key).await
+            }
             _ => gateway.write_down(&event).await,
         };
         gateway.exchange.leave(&self.received().request);
