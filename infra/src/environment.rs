@@ -89,10 +89,14 @@ const IN_FILES: [&str; 8] = [
 
 /// How the names of variables end that hold secrets, whoever chose them, as in
 /// `api_key: ${OUR_API_KEY}`.
-const SECRET_ENDS: [&str; 5] = ["_API_KEY", "_SECRET_KEY", "_SECRET", "_TOKEN", "_PASSWORD"];
+const SECRET_ENDS: [&str; 4] = ["_KEY", "_SECRET", "_TOKEN", "_PASSWORD"];
 
-/// Whether a variable holds a secret, or names the file of one.
+/// Whether a variable holds a secret, or names the file of one: as far as its name tells. That of
+/// our own certificate's key is a path, which a worker needs.
 fn is_secret(name: &str) -> bool {
+    if name == NATS_TLS_KEY {
+        return false;
+    }
     let name = name.strip_suffix("_FILE").unwrap_or(name);
     IN_FILES.contains(&name) || SECRET_ENDS.iter().any(|end| name.ends_with(end))
 }
@@ -193,7 +197,9 @@ mod tests {
 
     #[test]
     fn what_holds_a_secret_is_told_by_its_name() {
-        for name in ["OPENAI_API_KEY", "REDIS_URL", "STRIPE_SECRET_KEY_FILE", "GROQ_API_KEY"] {
+        for name in
+            ["OPENAI_API_KEY", "REDIS_URL", "STRIPE_SECRET_KEY_FILE", "AWS_SECRET_ACCESS_KEY"]
+        {
             assert!(is_secret(name), "{name}");
         }
         for name in ["NATS_TLS_KEY", "PATH", "RAKUTEN_MODEL_PATH", "OMP_WAIT_POLICY"] {
