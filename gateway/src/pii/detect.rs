@@ -42,7 +42,7 @@ impl Detector {
             spans.retain(|span| !(is_name(span) && encoded.is_in_url(text, span)));
         }
         if let Some(numbers) = &numbers {
-            spans.retain(|span| !numbers.is_other(span));
+            spans.retain(|span| !numbers.is_other(text, span));
         }
         let retold = [encoded, numbers.map(KeyedNumbers::into_retold)].into_iter().flatten();
         for retold in retold.filter(|retold| !retold.text().is_empty()) {

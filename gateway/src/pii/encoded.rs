@@ -200,7 +200,7 @@ fn numbers_of_other_things_are_left() {
         json!({"lng": 139.7017123, "bbox": [139.70171234, -35.65812345], "tel": ""}),
         json!({"mobile": true, "seed": 4078606767_u64, "lng": 139.70171, "v": 2065550147.25}),
         json!({"card": null, "jan_code": 4901234567894_u64, "tracking_number": 40000000000002_u64}),
-        json!({"card": null, "product_id": 5555555555554444_u64, "ts_us": 1720000000000040_u64}),
+        json!({"card": null, "product_id": 1234567890123452_u64, "ts_us": 1720000000000040_u64}),
         json!({"phone_id": 9012345678_u64, "mobile_sessions": 90123456}),
         json!({"price": 9012345678_u64, "tel_fee": 312345678, "電話料金": 312345678}),
         json!({"phone_model": 312345678, "cells": 1048576}),
@@ -208,6 +208,53 @@ fn numbers_of_other_things_are_left() {
     ] {
         let (masked, vault) = as_tool_result(&record.to_string());
         assert!(vault.is_empty(), "{masked}");
+    }
+}
+
+#[test]
+fn no_key_hides_what_is_surely_somebodys() {
+    let masker = masker();
+    let (phone, card) = ("09012345678", "4111111111111111");
+    for before in [
+        // What follows an id in a line is not the id's.
+        "user_id=1234567, ",
+        "customer_id=100234, 5555555555554444, ",
+        "created_at=20240101, ",
+        "product_code=4901234567894,",
+        "\"count\": 123456, ",
+        "log_id: 202401011\n, ",
+        "会員ID=100234, ",
+        "{\"ids\": [1234567], \"x\": [1234567, ",
+        // A telephone number or a card is what it is under any key.
+        "user_id=",
+        "login-id: ",
+        "customer_key: ",
+        "contact_at=",
+        "連絡先-at: ",
+        "{\"ref\": ",
+        "{\"account_id\":",
+        "ids=[1234567, ",
+    ] {
+        for value in [phone, card] {
+            let text = format!("{before}{value} です");
+            let found = found(&masker, &text);
+            assert!(found.iter().any(|(_, found)| found == value), "{text}: {found:?}");
+        }
+    }
+    for text in
+        ["{\"カードID\": 1234567890123452}", "カードid=1234567890123452", "sent_at: +819012345678"]
+    {
+        assert_eq!(found(&masker, text).len(), 1, "{text}");
+    }
+    // With signs between its digits.
+    assert_eq!(found(&masker, "tel; user_ids=206555 0147").len(), 1);
+    // Within a list that its key opened, and right behind it, digits alone are nobody's.
+    for text in [
+        "tel; user_ids=[1234567, 2065550147]",
+        "tel; user_id=2065550147",
+        "tel; {\"ids\":\n[2065550147]}",
+    ] {
+        assert_eq!(found(&masker, text), [], "{text}");
     }
 }
 

@@ -4,6 +4,7 @@
 
 use super::finding::Span;
 use super::kind::Kind;
+use super::recognizers::has_issuer;
 use super::retold::{How, Retold, words};
 
 /// Digits of the numbers that are looked at, without the lost zero.
@@ -145,6 +146,8 @@ const OTHERS: [&str; 77] = [
 
 /// Under a key with one of these a card's number is believed whatever the key ends with.
 const OF_CARDS: [&str; 6] = ["card", "cards", "creditcard", "payment", "pan", "cc"];
+/// The same within a word of a key in Japanese.
+const IN_WORDS_OF_CARDS: [&str; 2] = ["カード", "クレジット"];
 
 /// What has a number and is nobody.
 const NUMBERED: [&str; 14] = [
@@ -158,18 +161,31 @@ const OTHER_ENDS: [&str; 6] = ["数", "料金", "額", "日時", "日付", "id"]
 #[derive(Default)]
 pub(super) struct KeyedNumbers {
     retold: Retold,
-    /// Where numbers stand whose keys say that they are nobody's, and whether they speak of cards.
-    others: Vec<(usize, bool)>,
+    others: Vec<Other>,
+}
+
+/// Where a number stands whose key says that it is nobody's.
+struct Other {
+    start: usize,
+    end: usize,
+    /// Whether the key speaks of cards.
+    of_card: bool,
 }
 
 impl KeyedNumbers {
-    /// Whether a key says that what was found is a count, a time or the name of a thing.
-    pub(super) fn is_other(&self, span: &Span) -> bool {
-        let other = self.others.binary_search_by_key(&span.start, |(start, _)| *start);
-        let of_card = other.ok().and_then(|at| self.others.get(at)).map(|(_, of_card)| *of_card);
+    /// Whether a key says that what was found is a count, a time or the name of a thing. Many name
+    /// their users by telephone number, and a card may be noted anywhere: no key is believed of
+    /// what begins like a Japanese number, has signs in it, or is a card that an issuer would give.
+    pub(super) fn is_other(&self, text: &str, span: &Span) -> bool {
+        let at = self.others.partition_point(|other| other.start < span.start);
+        let other = self.others.get(at).filter(|other| other.start == span.start);
+        let Some(other) = other.filter(|other| span.end <= other.end) else { return false };
+        let value = text.get(span.start..span.end).unwrap_or_default();
+        let digits: Vec<u8> =
+            value.bytes().filter(u8::is_ascii_digit).map(|byte| byte - b'0').collect();
         match span.kind {
-            Kind::Phone => of_card.is_some(),
-            Kind::CreditCard => of_card == Some(false),
+            Kind::Phone => digits.first() != Some(&0),
+            Kind::CreditCard => !other.of_card && !has_issuer(&digits),
             _ => false,
         }
     }
@@ -196,19 +212,28 @@ enum Says {
 pub(super) fn retell(text: &str) -> Option<KeyedNumbers> {
     let bytes = text.as_bytes();
     let mut numbers: Option<KeyedNumbers> = None;
-    let (mut at, mut last) = (0, None);
+    let mut at = 0;
+    let mut last: Option<Last> = None;
     while let Some(Number { start, end, is_broken }) = next(bytes, at) {
         at = end;
-        let says = match last {
+        let listed = last.filter(|last| is_list(text.get(last.end..start)));
+        let (says, is_open) = match listed {
             // Numbers one after the other are a list under one key.
-            Some((before, says)) if is_list(text.get(before..start)) => says,
-            _ => key(text, start).map_or(Says::Nothing, |key| key.says_of(is_broken)),
+            Some(Last { says, is_open, .. }) => match says {
+                // The columns of a line are not: what follows an id there may be anything.
+                Says::Other { .. } if !is_open => (Says::Nothing, false),
+                says => (says, is_open),
+            },
+            None => key(text, start).map_or((Says::Nothing, false), |key| {
+                let says = key.says_of(is_broken);
+                (says, key.opens_list)
+            }),
         };
-        last = Some((end, says));
+        last = Some(Last { end, says, is_open });
         match says {
             Says::Nothing => {}
             Says::Other { of_card } => {
-                numbers.get_or_insert_default().others.push((start, of_card))
+                numbers.get_or_insert_default().others.push(Other { start, end, of_card });
             }
             Says::Called(_) if is_broken => {}
             Says::Called(called) => {
@@ -223,6 +248,15 @@ pub(super) fn retell(text: &str) -> Option<KeyedNumbers> {
         }
     }
     numbers
+}
+
+/// The number before.
+#[derive(Clone, Copy)]
+struct Last {
+    end: usize,
+    says: Says,
+    /// Whether it stands within a bracket that its key opened.
+    is_open: bool,
 }
 
 /// Where a number stands.
@@ -283,6 +317,8 @@ fn is_list(between: Option<&str>) -> bool {
 struct Key<'a> {
     name: &'a str,
     is_quoted: bool,
+    /// Whether a bracket follows.
+    opens_list: bool,
 }
 
 /// The key of what begins at a place: `"key": `, `key=`, `key: [`.
@@ -292,16 +328,18 @@ fn key(text: &str, start: usize) -> Option<Key<'_>> {
         least += 1;
     }
     let before = text.get(least..start)?.trim_end();
-    let before = before.strip_suffix('[').map_or(before, str::trim_end);
+    let inner = before.strip_suffix('[');
+    let opens_list = inner.is_some();
+    let before = inner.map_or(before, str::trim_end);
     let before = before.strip_suffix([':', '='])?.trim_end();
     for quote in ['"', '\''] {
         if let Some(quoted) = before.strip_suffix(quote) {
             let name = quoted.trim_end_matches('\\').rsplit(quote).next()?;
-            return Some(Key { name, is_quoted: true });
+            return Some(Key { name, is_quoted: true, opens_list });
         }
     }
     let name = before.rsplit(|c: char| !c.is_alphanumeric() && c != '_' && c != '-').next()?;
-    Some(Key { name, is_quoted: false })
+    Some(Key { name, is_quoted: false, opens_list })
 }
 
 impl Key<'_> {
@@ -320,7 +358,7 @@ impl Key<'_> {
             // `I am at: …` is no key.
             Some(_) if are_others(&words) => {
                 let is_key = self.is_quoted || words.len() > 1;
-                let of_card = words.iter().any(|word| OF_CARDS.contains(&word.as_str()));
+                let of_card = words.iter().any(|word| is_of_cards(word));
                 return if is_key { Says::Other { of_card } } else { Says::Nothing };
             }
             Some(_) => {}
@@ -341,6 +379,10 @@ impl Key<'_> {
     }
 }
 
+fn is_of_cards(word: &str) -> bool {
+    OF_CARDS.contains(&word) || IN_WORDS_OF_CARDS.iter().any(|part| word.contains(part))
+}
+
 /// Whether words end as those of a count, a time or the name of a thing do.
 fn are_others(words: &[String]) -> bool {
     let Some((last, before)) = words.split_last() else { return false };
@@ -359,7 +401,7 @@ mod tests {
 
     #[test]
     fn keys_say_whose_a_number_is() {
-        let says = |name| Key { name, is_quoted: true }.says();
+        let says = |name| Key { name, is_quoted: true, opens_list: false }.says();
         for key in [
             "tel_home",
             "phoneNumber",
@@ -374,11 +416,14 @@ mod tests {
         for key in ["phone_id", "mobileSessions", "order", "電話件数", "id"] {
             assert!(matches!(says(key), Says::Other { of_card: false }), "{key}");
         }
-        assert!(matches!(says("card_id"), Says::Other { of_card: true }));
+        for key in ["card_id", "カードID", "クレジットカード決済日時"] {
+            assert!(matches!(says(key), Says::Other { of_card: true }), "{key}");
+        }
         for key in ["iphone", "", "telemetry", "cells", "a"] {
             assert!(matches!(says(key), Says::Nothing), "{key}");
         }
-        assert!(matches!(Key { name: "at", is_quoted: false }.says(), Says::Nothing));
+        let at = Key { name: "at", is_quoted: false, opens_list: false };
+        assert!(matches!(at.says(), Says::Nothing));
     }
 
     #[test]

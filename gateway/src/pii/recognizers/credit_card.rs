@@ -60,7 +60,7 @@ fn is_called_otherwise(before: &str, after: &str) -> bool {
 }
 
 /// The issuers' prefixes with the lengths that they issue.
-fn has_issuer(digits: &[u8]) -> bool {
+pub(in crate::pii) fn has_issuer(digits: &[u8]) -> bool {
     let prefix = |count: usize| {
         digits.iter().take(count).fold(0_u32, |value, digit| value * 10 + u32::from(*digit))
     };

@@ -32,6 +32,7 @@ mod secret_labelled;
 mod us_ssn;
 mod words;
 
+pub(super) use credit_card::has_issuer;
 pub(super) use digits::Digits;
 pub(super) use gate::{Gate, Need};
 pub(super) use labels::is_head as is_name_head;
