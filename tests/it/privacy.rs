@@ -173,8 +173,8 @@ async fn numbers_and_names_of_fields_come_back_as_they_were() {
     });
     let arguments = r#"{"tel":"[PHONE_1]","said":"[PHONE_1]","[EMAIL_1]":["[CARD_1]", 42]}"#;
     let pieces: Vec<String> = arguments.chars().map(String::from).collect();
-    let restored =
-        json!({"tel": 312345678, "said": "312345678", EMAIL: [4111111111111111_u64, 42]});
+    // What no schema wants to be a number stays the string that the model said.
+    let restored = json!({"tel": 312345678, "said": "312345678", EMAIL: ["4111111111111111", 42]});
     for (model, pieces) in
         [("fast", pieces.clone()), ("claude", pieces), ("fast", vec![arguments.to_owned()])]
     {

@@ -124,10 +124,17 @@ fn what_is_encoded_and_nobodys_is_left() {
 
 /// The content of a tool's message as the model sees it, and the vault.
 fn as_tool_result(content: &str) -> (String, super::Vault) {
+    as_tool_result_with(content, &Value::Null)
+}
+
+/// The same where a tool takes these properties.
+fn as_tool_result_with(content: &str, properties: &Value) -> (String, super::Vault) {
     let message = json!({"role": "tool", "tool_call_id": "c", "content": content});
-    let tools = json!([{"type": "function", "function": {"name": "f", "parameters": {
-        "type": "object", "properties": {"words": {"type": "string"}}}}}]);
-    let request = json!({"model": "m", "messages": [message], "tools": tools});
+    let mut request = json!({"model": "m", "messages": [message]});
+    if properties.is_object() {
+        let parameters = json!({"type": "object", "properties": properties});
+        request["functions"] = json!([{"name": "f", "parameters": parameters}]);
+    }
     let mut request = serde_json::from_value(request).unwrap();
     let vault = masker().mask(&mut request).unwrap();
     let masked = request.messages[0].content.as_ref().unwrap().texts().next().unwrap();
@@ -170,12 +177,11 @@ fn a_number_is_one_only_where_it_may_be() {
         ("{\"to\":\"PHONE_1\"}", "{\"to\":9012345678}"),
         ("{\"to\":[PHONE_1]}", "{\"to\":9012345678}"),
         ("\"[PHONE_1]\"", "9012345678"),
-        // Within more, as a name, and where a schema wants a text.
+        // Within more, and as a name.
         ("{\"to\":\"tel [PHONE_1]\"}", "{\"to\":\"tel 9012345678\"}"),
         ("{\"to\":\"\\\"[PHONE_1]\\\"\"}", "{\"to\":\"\\\"9012345678\\\"\"}"),
         ("{\"to\":\"\\\"[PHONE_1]\"}", "{\"to\":\"\\\"9012345678\"}"),
         ("{\"[PHONE_1]\" : 1}", "{\"9012345678\" : 1}"),
-        ("{\"words\":\"[PHONE_1]\"}", "{\"words\":\"9012345678\"}"),
         ("{\"a\":\"[PHONE_2]\",\"b\":\"", "{\"a\":\"[PHONE_2]\",\"b\":\""),
     ] {
         assert_eq!(vault.restore_json(said), restored);
@@ -183,6 +189,21 @@ fn a_number_is_one_only_where_it_may_be() {
         let one_by_one = said.chars().map(|character| restorer.push(&character.to_string()));
         let shown = one_by_one.collect::<String>() + &restorer.finish();
         assert_eq!(shown, restored);
+    }
+    // Where there is a schema, only in a field that it wants to be a number.
+    let properties = json!({"to": {"type": "integer"}, "電話": {"type": "string"},
+        "all": {"type": "array", "items": {"type": "integer"}}});
+    let (_, told) = as_tool_result_with("{\"phone\": 9012345678}", &properties);
+    for (said, restored) in [
+        ("{\"to\":\"[PHONE_1]\"}", "{\"to\":9012345678}"),
+        ("{\"all\":[{\"x\":1},\"[PHONE_1]\"]}", "{\"all\":[{\"x\":1},9012345678]}"),
+        ("{\"new\":\"[PHONE_1]\"}", "{\"new\":\"9012345678\"}"),
+        ("{\"電話\":\"[PHONE_1]\"}", "{\"電話\":\"9012345678\"}"),
+        ("{\"\\u96fb\\u8a71\":\"[PHONE_1]\"}", "{\"\\u96fb\\u8a71\":\"9012345678\"}"),
+        ("{\"new\":[{\"to\":1},\"[PHONE_1]\"]}", "{\"new\":[{\"to\":1},\"9012345678\"]}"),
+        ("[\"[PHONE_1]\"]", "[\"9012345678\"]"),
+    ] {
+        assert_eq!(told.restore_json(said), restored);
     }
     assert_eq!(vault.restore("\"[PHONE_1]\""), "\"9012345678\"", "a text is no JSON");
     // What was between quotes somewhere stays so.

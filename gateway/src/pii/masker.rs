@@ -13,10 +13,10 @@ use super::escapes;
 use super::finding::Span;
 use super::kind::Kind;
 use super::media;
+use super::number_fields::NumberFields;
 use super::repeats;
 use super::settings::{Media, Mode, Settings, SettingsError};
 use super::shadow::TEXT_BYTES_MAX;
-use super::text_fields;
 use super::vault::{self, Exhausted, Issuer, Vault};
 use super::walk::{self, Visit};
 
@@ -129,7 +129,7 @@ impl Masker {
         walk::walk(request, &mut writer)?;
         let mut issuer = writer.issuer;
         if issuer.has_numbers() {
-            issuer.write_as_text(text_fields::of(request));
+            issuer.write_as_numbers(NumberFields::of(request));
         }
         Ok(issuer.into_vault())
     }

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::kind::Kind;
+use super::number_fields::NumberFields;
 use super::placeholder::{self, NUMBER_MAX};
 use super::restore::{Escape, Restorer};
 
@@ -29,8 +30,8 @@ pub(super) struct Values {
     values: BTreeMap<(Kind, u32), String>,
     /// Those that were numbers of JSON wherever they stood.
     numbers: BTreeSet<(Kind, u32)>,
-    /// Names of fields that want a text, be it of digits.
-    text_fields: BTreeSet<String>,
+    /// Fields that want a number.
+    number_fields: NumberFields,
 }
 
 impl Values {
@@ -50,8 +51,7 @@ impl Values {
 
     /// Whether a value is a number again where it stands alone in a field.
     pub(super) fn is_number(&self, kind: Kind, number: u32, field: Option<&str>) -> bool {
-        let wants_text = || field.is_some_and(|field| self.text_fields.contains(field));
-        self.numbers.contains(&(kind, number)) && !wants_text()
+        self.numbers.contains(&(kind, number)) && self.number_fields.holds(field)
     }
 }
 
@@ -137,7 +137,7 @@ pub(super) struct Issuer {
     /// Of these, what was a text somewhere, and what was a number of JSON.
     as_texts: BTreeSet<(Kind, u32)>,
     as_numbers: BTreeSet<(Kind, u32)>,
-    text_fields: BTreeSet<String>,
+    number_fields: NumberFields,
     /// The last number of each kind.
     last: [u32; Kind::ALL.len()],
     /// The realm in which a value has its own number.
@@ -178,9 +178,9 @@ impl Issuer {
         !self.as_numbers.is_empty()
     }
 
-    /// Notes the names of fields that want a text, where a number stays between quotes.
-    pub(super) fn write_as_text(&mut self, fields: BTreeSet<String>) {
-        self.text_fields = fields;
+    /// Notes the fields that want a number: elsewhere it stays between quotes.
+    pub(super) fn write_as_numbers(&mut self, fields: NumberFields) {
+        self.number_fields = fields;
     }
 
     fn number(&mut self, kind: Kind, value: &str) -> Result<u32, Exhausted> {
@@ -235,7 +235,7 @@ impl Issuer {
         let values = Values {
             values: self.numbers.into_iter().map(by_number).collect(),
             numbers: self.as_numbers.difference(&self.as_texts).copied().collect(),
-            text_fields: self.text_fields,
+            number_fields: self.number_fields,
         };
         Vault { values: Arc::new(values), local_only: self.local_only }
     }
