@@ -3,10 +3,11 @@
 
 use super::escapes;
 use super::finding::{Finding, Span, Trust, join, resolve};
-use super::keyed_numbers::{self, KeyedNumbers};
+use super::keyed_numbers;
 use super::kind::Kind;
 use super::public_figures::PublicFigures;
 use super::recognizers::{self, Digits, Gate, Recognizer, Rule};
+use super::retold::Retold;
 use super::settings::SettingsError;
 use super::shadow::Shadow;
 use super::tagger::Tagger;
@@ -35,21 +36,27 @@ impl Detector {
     /// the same realm alone.
     pub(super) fn detect(&self, text: &str, realm: &str) -> Vec<Span> {
         let mut spans = self.read(text, realm);
-        let (encoded, numbers) = (escapes::retell(text), keyed_numbers::retell(text));
+        let encoded = escapes::retell(text).filter(|encoded| !encoded.text().is_empty());
+        let mut numbers = Vec::new();
+        let others =
+            keyed_numbers::retell(text, |retold| numbers.extend(self.placed(retold, realm)));
         if let Some(encoded) = &encoded {
             // What looks like a name between such letters is none: they are read as what they say.
             let is_name = |span: &Span| matches!(span.kind, Kind::Person | Kind::Address);
             spans.retain(|span| !(is_name(span) && encoded.is_in_url(text, span)));
         }
-        if let Some(numbers) = &numbers {
-            spans.retain(|span| !numbers.is_other(text, span));
+        spans.retain(|span| !others.is_other(text, span));
+        if let Some(encoded) = &encoded {
+            join(&mut spans, self.placed(encoded, realm));
         }
-        let retold = [encoded, numbers.map(KeyedNumbers::into_retold)].into_iter().flatten();
-        for retold in retold.filter(|retold| !retold.text().is_empty()) {
-            let found = self.read(retold.text(), realm);
-            join(&mut spans, found.into_iter().filter_map(|span| retold.place(span)).collect());
-        }
+        join(&mut spans, numbers);
         spans
+    }
+
+    /// What is found where a text is told again, in byte offsets of that text.
+    fn placed(&self, retold: &Retold, realm: &str) -> Vec<Span> {
+        let found = self.read(retold.text(), realm);
+        found.into_iter().filter_map(|span| retold.place(span)).collect()
     }
 
     /// What recognisers find in a text as it stands there.

@@ -3,9 +3,10 @@
 //! It must never tell a number whose key says that it is a count, a time or the name of a thing.
 
 use super::finding::Span;
+use super::keys::{Says, key};
 use super::kind::Kind;
 use super::recognizers::has_issuer;
-use super::retold::{How, Retold, words};
+use super::retold::{How, Retold};
 
 /// Digits of the numbers that are looked at, without the lost zero.
 const DIGITS_MIN: usize = 6;
@@ -13,158 +14,18 @@ const DIGITS_MAX: usize = 19;
 /// Of a number with a fraction all digits count: a part of it has at least so many of them.
 const BROKEN_DIGITS_MIN: usize = 7;
 const PART_DIGITS_MIN: usize = BROKEN_DIGITS_MIN.div_ceil(2);
-/// Longer keys call nobody's number.
-const KEY_BYTES_MAX: usize = 64;
-/// Blanks between a key and its number.
+/// Blanks between two numbers of a list.
 const BLANKS_MAX: usize = 16;
+/// So much is told and read at once, so that the room it takes stays the same.
+const STRETCH_BYTES: usize = 256 * 1024;
 
-/// Words of keys, and what the recognisers call it.
-const CALLED: [(&str, &str); 41] = [
-    ("phone", "phone number"),
-    ("phones", "phone number"),
-    ("telephone", "phone number"),
-    ("tel", "phone number"),
-    ("mobile", "phone number"),
-    ("mobiles", "phone number"),
-    ("cell", "phone number"),
-    ("cellphone", "phone number"),
-    ("landline", "phone number"),
-    ("fax", "phone number"),
-    ("msisdn", "phone number"),
-    ("whatsapp", "phone number"),
-    ("denwa", "phone number"),
-    ("keitai", "phone number"),
-    ("電話", "電話番号"),
-    ("携帯", "電話番号"),
-    ("連絡先", "電話番号"),
-    ("mynumber", "マイナンバー"),
-    ("my number", "マイナンバー"),
-    ("individual number", "マイナンバー"),
-    ("マイナンバー", "マイナンバー"),
-    ("個人番号", "マイナンバー"),
-    ("ssn", "SSN"),
-    ("social security", "SSN"),
-    ("zip", "郵便番号"),
-    ("zipcode", "郵便番号"),
-    ("postal", "郵便番号"),
-    ("postcode", "郵便番号"),
-    ("post code", "郵便番号"),
-    ("yubin", "郵便番号"),
-    ("郵便", "郵便番号"),
-    ("bank account", "口座番号"),
-    ("account number", "口座番号"),
-    ("account no", "口座番号"),
-    ("口座番号", "口座番号"),
-    ("年金番号", "基礎年金番号"),
-    ("pension number", "基礎年金番号"),
-    ("driver license", "運転免許証番号"),
-    ("drivers license", "運転免許証番号"),
-    ("免許証", "運転免許証番号"),
-    ("保険者番号", "被保険者番号"),
-];
-
-/// What a number counts or names, when its key ends so.
-const OTHERS: [&str; 77] = [
-    "id",
-    "ids",
-    "uid",
-    "uuid",
-    "key",
-    "ref",
-    "index",
-    "idx",
-    "rank",
-    "order",
-    "version",
-    "model",
-    "type",
-    "kind",
-    "category",
-    "status",
-    "flag",
-    "count",
-    "counts",
-    "total",
-    "sum",
-    "size",
-    "length",
-    "width",
-    "height",
-    "price",
-    "prices",
-    "amount",
-    "cost",
-    "fee",
-    "balance",
-    "sales",
-    "revenue",
-    "budget",
-    "bytes",
-    "ms",
-    "sec",
-    "seconds",
-    "minutes",
-    "time",
-    "timestamp",
-    "ts",
-    "at",
-    "on",
-    "date",
-    "epoch",
-    "year",
-    "month",
-    "users",
-    "sessions",
-    "views",
-    "clicks",
-    "visits",
-    "impressions",
-    "score",
-    "rate",
-    "limit",
-    "hash",
-    "checksum",
-    "sku",
-    "jan",
-    "ean",
-    "upc",
-    "isbn",
-    "asin",
-    "seed",
-    "offset",
-    "lat",
-    "lng",
-    "lon",
-    "latitude",
-    "longitude",
-    "pid",
-    "port",
-    "build",
-    "rows",
-    "population",
-];
-
-/// Under a key with one of these a card's number is believed whatever the key ends with.
-const OF_CARDS: [&str; 6] = ["card", "cards", "creditcard", "payment", "pan", "cc"];
-/// The same within a word of a key in Japanese.
-const IN_WORDS_OF_CARDS: [&str; 2] = ["カード", "クレジット"];
-
-/// What has a number and is nobody.
-const NUMBERED: [&str; 14] = [
-    "order", "tracking", "invoice", "ticket", "serial", "part", "model", "lot", "build", "version",
-    "sequence", "flight", "batch", "request",
-];
-/// The same of keys in Japanese.
-const OTHER_ENDS: [&str; 6] = ["数", "料金", "額", "日時", "日付", "id"];
-
-/// The numbers of a text whose keys say what they are.
+/// The numbers of a text whose keys say that they are nobody's.
 #[derive(Default)]
-pub(super) struct KeyedNumbers {
-    retold: Retold,
+pub(super) struct Others {
     others: Vec<Other>,
 }
 
-/// Where a number stands whose key says that it is nobody's.
+/// Where such a number stands.
 struct Other {
     start: usize,
     end: usize,
@@ -172,7 +33,7 @@ struct Other {
     of_card: bool,
 }
 
-impl KeyedNumbers {
+impl Others {
     /// Whether a key says that what was found is a count, a time or the name of a thing. Many name
     /// their users by telephone number, and a card may be noted anywhere: no key is believed of
     /// what begins like a Japanese number, has signs in it, or is a card that an issuer would give.
@@ -189,29 +50,12 @@ impl KeyedNumbers {
             _ => false,
         }
     }
-
-    /// Those that are somebody's.
-    pub(super) fn into_retold(self) -> Retold {
-        self.retold
-    }
 }
 
-/// What a key says of its number.
-#[derive(Clone, Copy)]
-enum Says {
-    /// Whose it is, as recognisers call it.
-    Called(&'static str),
-    /// That it is nobody's, though it may speak of cards.
-    Other {
-        of_card: bool,
-    },
-    Nothing,
-}
-
-/// Tells such numbers; nothing if there are none.
-pub(super) fn retell(text: &str) -> Option<KeyedNumbers> {
+/// Tells numbers that are somebody's, stretch by stretch, and gives the others.
+pub(super) fn retell(text: &str, mut read: impl FnMut(&Retold)) -> Others {
     let bytes = text.as_bytes();
-    let mut numbers: Option<KeyedNumbers> = None;
+    let (mut numbers, mut retold) = (Others::default(), Retold::default());
     let mut at = 0;
     let mut last: Option<Last> = None;
     while let Some(Number { start, end, is_broken }) = next(bytes, at) {
@@ -232,20 +76,23 @@ pub(super) fn retell(text: &str) -> Option<KeyedNumbers> {
         last = Some(Last { end, says, is_open });
         match says {
             Says::Nothing => {}
-            Says::Other { of_card } => {
-                numbers.get_or_insert_default().others.push(Other { start, end, of_card });
-            }
+            Says::Other { of_card } => numbers.others.push(Other { start, end, of_card }),
             Says::Called(_) if is_broken => {}
-            Says::Called(called) => {
-                let retold = &mut numbers.get_or_insert_default().retold;
+            Says::Called(call) => {
                 let digits = text.get(start..end).unwrap_or_default();
-                for digits in [digits, &format!("0{digits}")] {
-                    retold.add(&format!("\n{called}: "));
-                    retold.tell(start, end - start, digits, How::Otherwise);
-                    retold.add("\n");
+                let Some(told) = call.told(digits) else { continue };
+                retold.add(call.words);
+                retold.tell(start, end - start, &told, How::Otherwise);
+                retold.add("\n");
+                if retold.text().len() >= STRETCH_BYTES {
+                    read(&retold);
+                    retold = Retold::default();
                 }
             }
         }
+    }
+    if !retold.text().is_empty() {
+        read(&retold);
     }
     numbers
 }
@@ -313,132 +160,60 @@ fn is_list(between: Option<&str>) -> bool {
     })
 }
 
-/// A key, and whether it can be nothing else: it stands between quotes.
-struct Key<'a> {
-    name: &'a str,
-    is_quoted: bool,
-    /// Whether a bracket follows.
-    opens_list: bool,
-}
-
-/// The key of what begins at a place: `"key": `, `key=`, `key: [`.
-fn key(text: &str, start: usize) -> Option<Key<'_>> {
-    let mut least = start.saturating_sub(KEY_BYTES_MAX + BLANKS_MAX);
-    while !text.is_char_boundary(least) {
-        least += 1;
-    }
-    let before = text.get(least..start)?.trim_end();
-    let inner = before.strip_suffix('[');
-    let opens_list = inner.is_some();
-    let before = inner.map_or(before, str::trim_end);
-    let before = before.strip_suffix([':', '='])?.trim_end();
-    for quote in ['"', '\''] {
-        if let Some(quoted) = before.strip_suffix(quote) {
-            let name = quoted.trim_end_matches('\\').rsplit(quote).next()?;
-            return Some(Key { name, is_quoted: true, opens_list });
-        }
-    }
-    let name = before.rsplit(|c: char| !c.is_alphanumeric() && c != '_' && c != '-').next()?;
-    Some(Key { name, is_quoted: false, opens_list })
-}
-
-impl Key<'_> {
-    /// What it says of a number, with a fraction or without one.
-    fn says_of(&self, is_broken: bool) -> Says {
-        match self.says() {
-            Says::Nothing if is_broken && self.is_quoted => Says::Other { of_card: false },
-            says => says,
-        }
-    }
-
-    fn says(&self) -> Says {
-        let mut words = words(self.name);
-        match words.last() {
-            None => return Says::Nothing,
-            // `I am at: …` is no key.
-            Some(_) if are_others(&words) => {
-                let is_key = self.is_quoted || words.len() > 1;
-                let of_card = words.iter().any(|word| is_of_cards(word));
-                return if is_key { Says::Other { of_card } } else { Says::Nothing };
-            }
-            Some(_) => {}
-        }
-        let is_numbered =
-            words.last().is_some_and(|last| ["number", "no", "num"].contains(&last.as_str()));
-        if let Some(last) = words.last_mut().filter(|_| !is_numbered) {
-            let bare = last.strip_suffix("number").filter(|bare| bare.len() > 2);
-            *last = bare.map_or_else(|| last.clone(), ToOwned::to_owned);
-        }
-        let said = format!(" {} ", words.join(" "));
-        let is_said = |word: &str| match word.is_ascii() {
-            true => said.contains(&format!(" {word} ")),
-            false => said.contains(word),
-        };
-        let called = CALLED.iter().find(|(word, _)| is_said(word));
-        called.map_or(Says::Nothing, |(_, called)| Says::Called(called))
-    }
-}
-
-fn is_of_cards(word: &str) -> bool {
-    OF_CARDS.contains(&word) || IN_WORDS_OF_CARDS.iter().any(|part| word.contains(part))
-}
-
-/// Whether words end as those of a count, a time or the name of a thing do.
-fn are_others(words: &[String]) -> bool {
-    let Some((last, before)) = words.split_last() else { return false };
-    let before = before.last().map(String::as_str).unwrap_or_default();
-    match last.as_str() {
-        "code" => !["zip", "postal", "post"].contains(&before),
-        "number" | "no" | "num" => NUMBERED.contains(&before),
-        last if last.is_ascii() => OTHERS.contains(&last),
-        last => OTHER_ENDS.iter().any(|end| last.ends_with(end)),
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{Key, Says, retell};
-
-    #[test]
-    fn keys_say_whose_a_number_is() {
-        let says = |name| Key { name, is_quoted: true, opens_list: false }.says();
-        for key in [
-            "tel_home",
-            "phoneNumber",
-            "PHONE",
-            "customer-phone",
-            "phonenumber",
-            "携帯電話",
-            "mobileNo",
-        ] {
-            assert!(matches!(says(key), Says::Called("phone number" | "電話番号")), "{key}");
-        }
-        for key in ["phone_id", "mobileSessions", "order", "電話件数", "id"] {
-            assert!(matches!(says(key), Says::Other { of_card: false }), "{key}");
-        }
-        for key in ["card_id", "カードID", "クレジットカード決済日時"] {
-            assert!(matches!(says(key), Says::Other { of_card: true }), "{key}");
-        }
-        for key in ["iphone", "", "telemetry", "cells", "a"] {
-            assert!(matches!(says(key), Says::Nothing), "{key}");
-        }
-        let at = Key { name: "at", is_quoted: false, opens_list: false };
-        assert!(matches!(at.says(), Says::Nothing));
-    }
+    use super::{DIGITS_MAX, DIGITS_MIN, STRETCH_BYTES, retell};
+    use crate::pii::keys::CALLED;
 
     #[test]
     fn a_number_is_told_with_the_zero_that_it_lost() {
         let told = |text: &str| {
-            retell(text).map(|told| told.retold.text().to_owned()).filter(|told| !told.is_empty())
+            let mut told = String::new();
+            retell(text, |retold| told.push_str(retold.text()));
+            told
         };
-        let once = "\nphone number: 312345678\n\nphone number: 0312345678\n";
-        assert_eq!(told("{\"tel_home\": 312345678}").unwrap(), once);
-        assert_eq!(told("tel_home=312345678&x=1").unwrap(), once);
-        assert_eq!(told("{'phones': [312345678, 312345678]}").unwrap(), once.repeat(2));
-        for other in
-            ["tel 312345678", "{\"id\": 312345678}", "{\"tel\": 312345678.5}", "tel: a312345678"]
-        {
-            assert_eq!(told(other), None, "{other}");
+        assert_eq!(told("{\"my_number\": 23456789018}"), "\n個人番号 023456789018\n");
+        assert_eq!(told("my_number=123456789018&x=1"), "\n個人番号 123456789018\n");
+        assert_eq!(told("{\"zip\": 600001}"), "\n〒0600001\n");
+        assert_eq!(told("tel_home=312345678&x=1"), "\ntel 312345678\n");
+        assert_eq!(told("{'phones': [312345678, 312345678]}"), "\ntel 312345678\n".repeat(2));
+        for other in [
+            "tel 312345678",
+            "{\"id\": 312345678}",
+            "{\"tel\": 312345678.5}",
+            "tel: a312345678",
+            "tel=[123456,123456,123456]",
+            "{\"my_number\": 1234567}",
+        ] {
+            assert_eq!(told(other), "", "{other}");
         }
+    }
+
+    /// How much is told of a text, and how much of it at once.
+    fn sizes(text: &str) -> (usize, usize) {
+        let (mut told, mut most) = (0, 0);
+        retell(text, |retold| {
+            told += retold.text().len();
+            most = most.max(retold.text().len());
+        });
+        (told, most)
+    }
+
+    /// A text may be one list of such numbers: what is read of it again stays in proportion.
+    #[test]
+    fn what_is_told_grows_with_the_text_and_is_read_in_stretches() {
+        for (key, _) in CALLED {
+            for length in DIGITS_MIN..=DIGITS_MAX {
+                let number = "9".repeat(length);
+                let list = format!("{key}=[{}", format!("{number},").repeat(200));
+                let fields = format!("{key}={number} ").repeat(20);
+                for text in [list, fields] {
+                    assert!(sizes(&text).0 < text.len() * 3, "{key} {length}");
+                }
+            }
+        }
+        let (told, most) = sizes(&format!("tel=[{}", "9012345678,".repeat(100_000)));
+        assert_eq!(told, "\ntel 9012345678\n".len() * 100_000);
+        assert!((STRETCH_BYTES..STRETCH_BYTES + 64).contains(&most), "{most}");
     }
 }

@@ -10,6 +10,7 @@ mod field;
 mod finding;
 mod json_text;
 mod keyed_numbers;
+mod keys;
 mod kind;
 mod masker;
 mod media;
