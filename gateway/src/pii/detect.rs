@@ -32,9 +32,9 @@ impl Detector {
         Ok(Self { recognizers, gate, tagger, public_figures: PublicFigures::new() })
     }
 
-    /// Disjoint spans in their order, in byte offsets of the text. What is remembered of it serves
-    /// the same realm alone.
-    pub(super) fn detect(&self, text: &str, realm: &str) -> Vec<Span> {
+    /// Disjoint spans in their order, in byte offsets of the text; where two readings find two kinds
+    /// the one that weighs more counts. What is remembered of it serves the same realm alone.
+    pub(super) fn detect(&self, text: &str, realm: &str, weigh: impl Fn(Kind) -> u8) -> Vec<Span> {
         let mut spans = self.read(text, realm);
         let encoded = escapes::retell(text).filter(|encoded| !encoded.text().is_empty());
         let mut numbers = Vec::new();
@@ -47,9 +47,9 @@ impl Detector {
         }
         spans.retain(|span| !others.is_other(text, span));
         if let Some(encoded) = &encoded {
-            join(&mut spans, self.placed(encoded, realm));
+            join(&mut spans, self.placed(encoded, realm), &weigh);
         }
-        join(&mut spans, numbers);
+        join(&mut spans, numbers, &weigh);
         spans
     }
 

@@ -1,7 +1,7 @@
 //! Values that are encoded, and numbers beside their keys: what is masked, what comes back, and
 //! what only looks like them. Must never hold a real person's data.
 
-use super::{Kind, Masker, Settings};
+use super::{Kind, Masker, Mode, Settings};
 use serde_json::{Value, json};
 
 fn masker() -> Masker {
@@ -302,6 +302,27 @@ fn a_placeholder_in_a_url_comes_back_as_a_url_says_it() {
         assert_eq!(vault.restore_json(said), restored);
     }
     assert_eq!(vault.restore("100%, 5%5"), "100%, 5%5");
+}
+
+#[test]
+fn what_a_policy_says_of_one_reading_holds_beside_the_other() {
+    let masked = |kind, mode, text: &str| {
+        let kinds = [(kind, mode)].into();
+        let masker = Masker::new(Settings { kinds, ..Settings::default() }).unwrap();
+        let request = json!({"model": "m", "messages": [{"role": "user", "content": text}]});
+        let mut request = serde_json::from_value(request).unwrap();
+        let vault = masker.mask(&mut request).ok()?;
+        let text = request.messages[0].content.as_ref().unwrap().texts().next().unwrap();
+        Some((text.to_owned(), vault.is_local_only()))
+    };
+    let (token, phone) = ("ghp_0123456789abcdefghijABCDEFGHIJ0123", "090-1234-5678");
+    let log = format!("log: token={token}%40x.example");
+    for (text, value) in [(&log, token), (&format!("?mail={phone}%40docomo.ne.jp"), phone)] {
+        let (masked, _) = masked(Kind::Email, Mode::Off, text).unwrap();
+        assert!(!masked.contains(value), "{masked}");
+    }
+    assert_eq!(masked(Kind::Secret, Mode::Block, &log), None);
+    assert!(masked(Kind::Secret, Mode::Local, &log).unwrap().1);
 }
 
 #[test]

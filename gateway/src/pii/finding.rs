@@ -85,26 +85,26 @@ pub(super) fn resolve(mut findings: Vec<Finding>) -> Vec<Finding> {
 }
 
 /// Adds spans that were found in another reading of the same text; all are disjoint and sorted
-/// afterwards. Those that overlap become one, of the longest one's kind, so that nothing of any
-/// gets through.
-pub(super) fn join(spans: &mut Vec<Span>, more: Vec<Span>) {
+/// afterwards. Those that overlap become one, so that nothing of any gets through: of the kind
+/// that weighs most, which a policy says, and of those of the longest one's.
+pub(super) fn join(spans: &mut Vec<Span>, more: Vec<Span>, weigh: impl Fn(Kind) -> u8) {
     if more.is_empty() {
         return;
     }
     spans.extend(more);
     spans.sort_by_key(|span| (span.start, Reverse(span.end)));
-    let mut longest = 0;
+    let mut most = (0, 0);
     let mut joined: Vec<Span> = Vec::with_capacity(spans.len());
     for span in spans.drain(..) {
-        let length = span.end - span.start;
+        let weight = (weigh(span.kind), span.end - span.start);
         match joined.last_mut().filter(|last| span.start < last.end) {
             Some(last) => {
                 last.end = last.end.max(span.end);
-                last.kind = if length > longest { span.kind } else { last.kind };
-                longest = longest.max(length);
+                last.kind = if weight > most { span.kind } else { last.kind };
+                most = most.max(weight);
             }
             None => {
-                longest = length;
+                most = weight;
                 joined.push(span);
             }
         }

@@ -157,7 +157,8 @@ impl Masker {
     }
 
     fn spans(&self, text: &str) -> Vec<Span> {
-        let mut spans = self.detector.detect(text, &self.realm);
+        let weigh = |kind| self.settings.weight_of(kind);
+        let mut spans = self.detector.detect(text, &self.realm, weigh);
         if !self.settings.allow.is_empty() {
             let allow: HashSet<&str> = self.settings.allow.iter().map(String::as_str).collect();
             let is_allowed = |value: &str| {

@@ -56,6 +56,17 @@ impl Settings {
         self.kinds.get(&kind).copied().unwrap_or(self.mode)
     }
 
+    /// How much a kind weighs beside another one that is found at the same place: what was asked
+    /// for one must not be undone by what was asked for the other.
+    pub(super) fn weight_of(&self, kind: Kind) -> u8 {
+        match self.mode_of(kind) {
+            Mode::Block => 3,
+            Mode::Local => 2,
+            Mode::Mask => 1,
+            Mode::Off => 0,
+        }
+    }
+
     /// Whether nothing at all has to be looked for.
     pub(super) fn is_off(&self) -> bool {
         Kind::ALL.into_iter().all(|kind| self.mode_of(kind) == Mode::Off)
