@@ -32,8 +32,8 @@ impl Detector {
         Ok(Self { recognizers, gate, tagger, public_figures: PublicFigures::new() })
     }
 
-    /// Disjoint spans in their order, in byte offsets of the text; where two readings find two kinds
-    /// the one that weighs more counts. What is remembered of it serves the same realm alone.
+    /// Disjoint spans in their order, in byte offsets of the text; where two readings find two
+    /// kinds the one that weighs more counts. What is remembered serves the same realm alone.
     pub(super) fn detect(&self, text: &str, realm: &str, weigh: impl Fn(Kind) -> u8) -> Vec<Span> {
         let mut spans = self.read(text, realm);
         let encoded = escapes::retell(text).filter(|encoded| !encoded.text().is_empty());
