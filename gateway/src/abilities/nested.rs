@@ -32,7 +32,8 @@ pub(super) fn unknown_to(model: &Model, chat: &ChatRequest) -> Vec<String> {
         Vendor::Openai | Vendor::Azure | Vendor::Compatible => true,
     };
     let others = TOOL_FIELDS.iter().filter(|_| model.vendor != Vendor::Anthropic);
-    let names = (!holds).then_some(&STRICT).into_iter().chain(others);
+    let has_tools = chat.tools.as_ref().is_some_and(|tools| !tools.is_empty());
+    let names = (!holds).then_some(&STRICT).into_iter().chain(others).filter(|_| has_tools);
     let names = names.map(|name| format!("{OF_TOOLS}{name}")).chain([CITATIONS.to_owned()]);
     let given = names.filter(|name| is_given(chat, name) == Some(true));
     given.chain(unknown_to_anthropic(model, chat)).collect()

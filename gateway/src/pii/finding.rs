@@ -34,7 +34,7 @@ pub(super) enum Trust {
 }
 
 /// A finding in the shadow text.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Finding {
     pub(super) start: usize,
     pub(super) end: usize,

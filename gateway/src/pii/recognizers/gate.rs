@@ -35,6 +35,12 @@ impl Need {
         Self { digits: digits(&hir), run, any: words(&hir).any }
     }
 
+    /// Of two patterns that both must fit.
+    pub(super) fn and(self, other: Self) -> Self {
+        let (digits, run) = (self.digits.max(other.digits), self.run.max(other.run));
+        Self { digits, run, any: better(self.any, other.any) }
+    }
+
     /// The words of which one is needed, where they are so few and so written that to look for them
     /// first is quicker than to try the pattern; else none.
     pub(super) fn few(self) -> Vec<String> {
@@ -249,9 +255,10 @@ fn better(one: Option<Vec<Vec<u8>>>, other: Option<Vec<Vec<u8>>>) -> Option<Vec<
     let worth = |words: &Option<Vec<Vec<u8>>>| {
         let words = words.as_ref()?;
         let shortest = words.iter().map(Vec::len).min()?;
-        let is_digit = |word: &Vec<u8>| word.len() == 1 && word.iter().all(u8::is_ascii_digit);
-        // Where patterns with digits are tried there are digits.
-        let telling = if words.iter().any(is_digit) { 0 } else { shortest.min(TELLING_BYTES) };
+        // Where patterns with digits are tried there are digits, and these signs are everywhere.
+        let is_common =
+            |word: &Vec<u8>| matches!(word.as_slice(), [b'0'..=b'9' | b' ' | b',' | b'.' | b'-']);
+        let telling = if words.iter().any(is_common) { 0 } else { shortest.min(TELLING_BYTES) };
         Some((telling, std::cmp::Reverse(words.len())))
     };
     if worth(&other) > worth(&one) { other } else { one }
@@ -272,11 +279,14 @@ mod tests {
         assert_eq!(any("(?i)(?:電話|tel)[^0-9]{0,4}([0-9]+)").unwrap(), ["電話", "tel"]);
         assert_eq!(any(r"(?:sk|pk)_(?:live|test)_[a-z]{10,}").unwrap(), ["live", "test"]);
         assert_eq!(any("(?i)desk").unwrap(), ["desk"]);
+        assert_eq!(any(r#""[a-z]+,"#).unwrap(), ["\""]);
         assert_eq!(any("a?b*"), None);
         assert_eq!(any("a|b*"), None);
         assert_eq!(Need::of("ey[a-z]{10,}[.]x").run, 14);
         assert_eq!(Need::of("ey [a-z]{10,}").run, 0);
         assert_eq!(Need::of("("), Need::default());
+        let both = Need::of("[0-9]{4}-[0-9]").and(Need::of("birth|[0-9]born"));
+        assert_eq!((both.digits, both.any.unwrap().len()), (5, 2));
     }
 
     #[test]

@@ -2,11 +2,13 @@
 //! honorific after them. The tagger finds most of them; these are surer. It must never take a
 //! role, a kinship or a company that people speak of as if it were somebody (お客様, お母さん).
 
-use super::Recognizers;
 use super::rule::{Hit, Rule};
-use crate::pii::finding::Trust;
+use super::{Digits, Need, Recognizer, Recognizers};
+use crate::pii::finding::{Finding, Trust};
 use crate::pii::kind::Kind;
 use crate::pii::titles::{ROLE_ENDS, goes_on, is_somebody_in_kana};
+use aho_corasick::packed::Searcher;
+use std::sync::LazyLock;
 
 /// Ms. Ivanova, Dr. Mei Xu. Each title with the blank after it is long enough for the gate.
 const TITLED: &str = concat!(
@@ -37,14 +39,80 @@ const LATIN: &str = concat!(
 /// for it.
 const TICKET: &str = r"\b([A-Z]{2,20}/[A-Z]{2,20}) ?(?:M[RS]S?|MISS|MSTR|D[R])\b";
 
+/// Letters of a name without a blank, and of what may stand behind one, as above.
+const NAME_MAX: usize = 5;
+const GIVEN_MAX: usize = 6;
+
 pub(super) fn add(all: &mut Recognizers) -> Result<(), regex::Error> {
     let rule = |pattern| Rule::own(Kind::Person, Trust::Guess, pattern);
     all.push(Box::new(rule(TITLED)?.accept(is_titled)));
-    all.push(Box::new(rule(HONORED)?.accept(is_honored)));
-    all.push(Box::new(rule(ONE_KANJI)?.accept(is_one_kanji)));
-    all.push(Box::new(rule(LATIN)?));
+    all.push(Box::new(Honored([
+        (may_end_honored, rule(HONORED)?.accept(is_honored)),
+        (|before| before.ends_with(is_kanji), rule(ONE_KANJI)?.accept(is_one_kanji)),
+        (|before| before.ends_with(is_latin), rule(LATIN)?),
+    ])));
     all.push(Box::new(rule(TICKET)?.accept(|hit| !matches!(hit.value(), "AND/OR" | "AC/DC"))));
     Ok(())
+}
+
+/// Rules for names before an honorific, each with what may stand before one. Most honorifics of a
+/// text stand behind something else: a look at that spares the rule.
+struct Honored([(MayEnd, Rule); RULES]);
+
+/// Whether what a rule takes may end where a text does, behind which an honorific follows.
+type MayEnd = fn(&str) -> bool;
+const RULES: usize = 3;
+
+/// The honorifics of all these rules.
+const ENDS: [&str; 8] = ["さん", "様", "さま", "くん", "君", "ちゃん", "氏", "殿"];
+/// Where there is no such search for a processor, each rule is tried.
+static SEARCH: LazyLock<Option<Searcher>> = LazyLock::new(|| Searcher::new(ENDS));
+
+impl Recognizer for Honored {
+    fn need(&self) -> Need {
+        Need::of(&ENDS.join("|"))
+    }
+
+    fn find(&self, text: &str, digits: &Digits, findings: &mut Vec<Finding>) {
+        let mut wanted = [SEARCH.is_none(); RULES];
+        for end in SEARCH.iter().flat_map(|search| search.find_iter(text)) {
+            let before = text.get(..end.start()).unwrap_or_default();
+            let before = before.strip_suffix(' ').unwrap_or(before);
+            for (wanted, (may_end, _)) in wanted.iter_mut().zip(&self.0) {
+                *wanted |= may_end(before);
+            }
+        }
+        let rules = self.0.iter().zip(wanted).filter(|(_, wanted)| *wanted);
+        rules.for_each(|((_, rule), _)| rule.find(text, digits, findings));
+    }
+}
+
+fn is_kana(c: char) -> bool {
+    matches!(c, 'ぁ'..='ゖ')
+}
+
+fn is_kanji(c: char) -> bool {
+    matches!(c, '一'..='龥' | '々' | 'ヶ')
+}
+
+/// The letters with which a name of LATIN ends.
+fn is_latin(c: char) -> bool {
+    c.is_ascii_alphabetic() || matches!(c, 'À'..='ỿ' | '.' | '\'' | '-')
+}
+
+/// Whether kana or kanji alone end a text, or any of them behind a blank, as many as HONORED takes.
+fn may_end_honored(text: &str) -> bool {
+    let is_letter = |c: &char| is_kana(*c) || is_kanji(*c) || matches!(c, 'ァ'..='ヺ' | 'ー');
+    let letters = text.chars().rev().take(GIVEN_MAX + 1).take_while(is_letter);
+    let (count, bytes, kana, kanji) = letters.fold((0, 0, 0, 0), |(n, bytes, kana, kanji), c| {
+        let (is_kana, is_kanji) = (usize::from(is_kana(c)), usize::from(is_kanji(c)));
+        (n + 1, bytes + c.len_utf8(), kana + is_kana, kanji + is_kanji)
+    });
+    let before = text.get(..text.len() - bytes).and_then(|rest| rest.chars().next_back());
+    match before {
+        Some(' ') => (1..=GIVEN_MAX).contains(&count),
+        _ => (2..=NAME_MAX).contains(&count) && (kana == count || kanji == count),
+    }
 }
 
 /// A title before a role names nobody (Mr. President).
@@ -86,4 +154,72 @@ fn is_in_kanji(hit: &Hit) -> bool {
     let Some(last) = hit.value().chars().next_back() else { return false };
     let whole = hit.value().contains(' ') || hit.value().chars().count() > 2;
     !in_house && (!ROLE_ENDS.contains(last) || (whole && NAME_ENDS.contains(&last)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Digits, HONORED, LATIN, ONE_KANJI, Recognizers, Rule, SEARCH, add};
+    use super::{Kind, Trust};
+
+    #[test]
+    fn what_ends_before_an_honorific_spares_a_rule_where_it_fits_nothing() {
+        const PIECES: [&str; 30] = [
+            "さん",
+            "様",
+            "さま",
+            "くん",
+            "君",
+            "ちゃん",
+            "氏",
+            "殿",
+            " ",
+            "、",
+            "\n",
+            "お客",
+            "山田",
+            "太郎",
+            "凛",
+            "たなか",
+            "スミス",
+            "Nguyễn",
+            "An",
+            "T.",
+            "は",
+            "明日は ",
+            "拝啓 ",
+            "9",
+            "々",
+            "ヶ",
+            "〆",
+            "ー",
+            "「",
+            "-",
+        ];
+        assert!(SEARCH.is_some());
+        let mut all = Recognizers::new();
+        add(&mut all).unwrap();
+        let rule = |pattern| Rule::own(Kind::Person, Trust::Guess, pattern).unwrap();
+        let rules = [
+            rule(HONORED).accept(super::is_honored),
+            rule(ONE_KANJI).accept(super::is_one_kanji),
+            rule(LATIN),
+        ];
+        let (mut dice, mut names) = (7_u64, 0);
+        for round in 0..30_000 {
+            let mut text = String::new();
+            for _ in 0..round % 9 {
+                dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_041);
+                text.push_str(PIECES[usize::try_from(dice >> 33).unwrap() % PIECES.len()]);
+            }
+            let digits = Digits::of(&text);
+            let (mut found, mut whole) = (Vec::new(), Vec::new());
+            all[1].find(&text, &digits, &mut found);
+            for rule in &rules {
+                super::Recognizer::find(rule, &text, &digits, &mut whole);
+            }
+            names += found.len();
+            assert_eq!(found, whole, "{text:?}");
+        }
+        assert!(names > 1_000, "{names}");
+    }
 }

@@ -101,26 +101,44 @@ pub(super) static OTHERS: LazyLock<Words> = LazyLock::new(|| {
 });
 
 /// Words in small letters, in their order: each word of a text is looked for in some of them.
-pub(super) struct Words(Vec<&'static str>);
+pub(super) struct Words {
+    words: Vec<&'static str>,
+    /// How long those are that begin with a letter, a bit for each length: hardly any other word of
+    /// a text begins like one of them and is as long. Letters are told apart by their last bits.
+    lengths: [u32; LETTERS],
+}
 
 /// No word of these lists is longer.
-const WORD_BYTES_MAX: usize = 32;
+const WORD_BYTES_MAX: usize = 31;
+/// As many as five bits tell apart: small letters and capitals are the same.
+const LETTERS: usize = 32;
 
 impl Words {
     pub(super) fn of(list: &'static str) -> Self {
         let mut words: Vec<&str> = list.split_ascii_whitespace().collect();
         words.sort_unstable();
-        Self(words)
+        let mut lengths = [0; LETTERS];
+        for word in words.iter().filter(|word| word.len() <= WORD_BYTES_MAX) {
+            lengths[first_letter(word)] |= 1 << word.len();
+        }
+        Self { words, lengths }
     }
 
     /// Whether a word is one of them, in either case.
     pub(super) fn has(&self, word: &str) -> bool {
         let mut letters = [0; WORD_BYTES_MAX];
         let Some(small) = letters.get_mut(..word.len()) else { return false };
+        if self.lengths[first_letter(word)] >> word.len() & 1 == 0 {
+            return false;
+        }
         small.copy_from_slice(word.as_bytes());
         small.make_ascii_lowercase();
-        self.0.binary_search_by(|one| one.as_bytes().cmp(small)).is_ok()
+        self.words.binary_search_by(|one| one.as_bytes().cmp(small)).is_ok()
     }
+}
+
+fn first_letter(word: &str) -> usize {
+    word.bytes().next().map_or(0, |byte| usize::from(byte) % LETTERS)
 }
 
 /// Adds the names that a sign beside them tells to those that were found from an index on.
@@ -392,7 +410,7 @@ pub(super) mod tests {
     #[test]
     fn every_word_of_a_list_is_found_in_it() {
         for words in [&super::OTHERS, &super::BESIDE, &super::IN_KATAKANA, &super::WHOSE] {
-            assert!(words.0.iter().all(|word| words.has(word) && word.len() < 32));
+            assert!(words.words.iter().all(|word| words.has(word)));
         }
         assert!(super::WHOSE.has("My") && !super::WHOSE.has("") && !super::WHOSE.has("m"));
     }
