@@ -213,7 +213,7 @@ class Customer(BrowserTest):
         state = page.locator("#recharge-state")
         self.assertEqual(state.inner_text(), "自動チャージはオフです。")
         save = page.get_by_role("button", name="保存してオンにする")
-        end = page.get_by_role("button", name="オフにしてカードを削除")
+        end = page.get_by_role("button", name="オフにする", exact=True)
         self.assertEqual(end.count(), 0)
         # The browser itself sends no form in which something is missing.
         page.get_by_label("残高がこれを下回ったら（USD）").fill("2.5")

@@ -363,7 +363,9 @@ async fn the_page_wishes_and_ends_it() {
     let sent = visitor.post("/account/recharge", &fields).await;
     assert_eq!(sent.status, 303, "{}", sent.text);
     let page = visitor.get("/account/credit").await;
-    for text in ["オンです。", "value=\"5000\"", "value=\"20000\"", "value=\"5.00\""] {
+    let shown =
+        ["オンです。", "value=\"5000\"", "value=\"20000\"", "value=\"5.00\"", "カードを削除"];
+    for text in shown {
         assert!(page.text.contains(text), "{text}: {}", page.text);
     }
     let wrong = [("below", "5"), ("amount", "5000"), ("currency", "jpy"), ("month_max", "4999")];
@@ -373,5 +375,11 @@ async fn the_page_wishes_and_ends_it() {
     visitor.get("/account/credit").await;
     assert_eq!(visitor.post("/account/recharge/end", &[]).await.status, 303);
     assert_eq!(world.client(&key).get("/api/recharge").await.json()["has_card"], false);
+    // Without a card there is none to be forgotten.
+    visitor.get("/account/credit").await;
+    assert_eq!(visitor.post("/account/recharge", &fields).await.status, 303);
+    let page = visitor.get("/account/credit").await;
+    let ends = page.text.contains("オフにする") && !page.text.contains("カードを削除");
+    assert!(ends, "{}", page.text);
     world.finish().await;
 }

@@ -45,7 +45,9 @@ pub(super) fn section(
             @if record.wish.is_some() || record.card.is_some() {
                 form.after method="post" action="/account/recharge/end" {
                     input type="hidden" name="token" value=(token(who));
-                    button.second type="submit" { (t.end) }
+                    button.second type="submit" {
+                        (if record.card.is_some() { t.end_with_card } else { t.end })
+                    }
                 }
             }
         } @else {

@@ -37,7 +37,8 @@ texts! {
             "An amount that is a plan's price brings that plan's bonus.";
         save: "保存してオンにする", "Save and switch on";
         again: "もう一度オンにする", "Switch on again";
-        end: "オフにしてカードを削除", "Switch off and forget the card";
+        end: "オフにする", "Switch off";
+        end_with_card: "オフにしてカードを削除", "Switch off and forget the card";
         may_not: "制限のあるキーでは自動チャージを変更できません。",
             "A key that has limits can't change auto-recharge.";
     }
