@@ -216,10 +216,21 @@ fn read_bracketed(text: &str, setting: Setting) -> Read {
         }
         cursor.next()?;
     }
+    let opening = cursor.peek()?;
     cursor.bracket("[<{【〈《〔", "&lt;", "5B")?;
     cursor.skip_gap(false);
+    let begin = cursor.at;
     let kind = cursor.tag(false)?;
+    let is_small = text.get(begin..cursor.at).unwrap_or_default().contains(char::is_lowercase);
+    let end = cursor.at;
     cursor.skip_gap(true);
+    if is_small {
+        // `{person1}`, `<email_1>`, `scores[person1]`, `${phone_1}`: names of the model's own.
+        let is_code = setting.before.is_some_and(|c| is_word(c) || matches!(c, '$' | '{' | '<'));
+        if cursor.at == end || matches!(opening, '{' | '<' | '&') || is_code {
+            return Err(Stop::Other);
+        }
+    }
     let number = cursor.number(false)?;
     cursor.skip_gap(false);
     if !setting.json && cursor.peek()? == '\\' {
@@ -414,6 +425,26 @@ mod tests {
             count += read.len();
         }
         assert!(count > 1_000, "{count}");
+    }
+
+    #[test]
+    fn names_of_the_models_own_are_no_placeholders() {
+        let is_read = |before: Option<char>, text: &str| {
+            let setting = Setting { before, complete: true, json: false };
+            matches!(read(text, setting), Found::Placeholder { .. })
+        };
+        for text in ["{person1}", "{person_1}", "<email_1>x", "&lt;email_1&gt;", "[person1]"] {
+            assert!(!is_read(None, text), "{text}");
+        }
+        for before in ['s', '$', '{', '_', '9'] {
+            assert!(!is_read(Some(before), "[person_1]"), "{before}");
+        }
+        for text in
+            ["[person_1]", "[Person 1]", "【email-1】", "[PERSON1]", "{PERSON_1}", "<EMAIL_1>"]
+        {
+            assert!(is_read(Some('は'), text) && is_read(None, text), "{text}");
+        }
+        assert!(is_read(Some('s'), "[PERSON_1]"));
     }
 
     #[test]
