@@ -131,7 +131,7 @@ impl Customer {
         let fact = Fact::Grant { unique: "g".into(), note: String::new() };
         let gift = EventV1 { account: account.clone(), at_ms: 1, amount: CREDIT, fact };
         let part = subjects::partition(&account);
-        let entry = Entry { sequence: 1, event: Some(gift), late: None };
+        let entry = Entry { sequence: 1, event: Some(gift), taken_ms: 1, late: None };
         store.apply(part, 0, 0, &[entry]).await.unwrap();
         assert!(store.go_live(part, 1).await.unwrap());
         Self { store, account, key }

@@ -22,6 +22,10 @@ const HEAVY_BYTES_AT_ONCE_MAX: u64 = 4 * 1024 * 1024;
 /// others find room at once beside any number. With one that is larger it has no other.
 const ACCOUNT_BYTES_AT_ONCE_MAX: u64 = 2 * 1024 * 1024;
 
+/// Bytes of one account's large requests that are worked on or wait for it: all of them are kept
+/// meanwhile, and whoever comes beyond is refused at once. One that is larger is let in alone.
+const ACCOUNT_BYTES_KEPT_MAX: u64 = 64 * 1024 * 1024;
+
 /// The longest wait.
 const ROOM_TIME_MAX: Duration = Duration::from_secs(30);
 
@@ -37,7 +41,14 @@ pub(crate) fn is_heavy(bytes: u64) -> bool {
 pub(crate) struct Heavy {
     all: Semaphore,
     /// Those of accounts that have or want some.
-    accounts: Mutex<HashMap<AccountId, Arc<Semaphore>>>,
+    accounts: Mutex<HashMap<AccountId, OfAccount>>,
+}
+
+/// What an account has or wants.
+struct OfAccount {
+    room: Arc<Semaphore>,
+    /// Of all its requests.
+    bytes: u64,
 }
 
 /// Some of the room; dropping it gives it back.
@@ -50,6 +61,7 @@ pub(crate) struct Room<'a> {
 struct Share<'a> {
     heavy: &'a Heavy,
     account: &'a AccountId,
+    bytes: u64,
     permit: Option<OwnedSemaphorePermit>,
 }
 
@@ -65,7 +77,7 @@ impl Heavy {
     /// came; the operator is no account. A small one gets none and needs none.
     ///
     /// # Errors
-    /// When it takes too long.
+    /// When it takes too long, or the account wants too much at once.
     pub(crate) async fn room<'a>(
         &'a self,
         account: Option<&'a AccountId>,
@@ -92,15 +104,30 @@ impl Heavy {
     }
 
     async fn share<'a>(&'a self, account: &'a AccountId, bytes: u64) -> Option<Share<'a>> {
-        let mut share = Share { heavy: self, account, permit: None };
-        let new = || Arc::new(Semaphore::new(units(u64::MAX, ACCOUNT_BYTES_AT_ONCE_MAX) as usize));
-        let of_account = Arc::clone(self.accounts().entry(account.clone()).or_insert_with(new));
+        let room = self.ask_for(account, bytes)?;
+        let mut share = Share { heavy: self, account, bytes, permit: None };
         let units = units(bytes, ACCOUNT_BYTES_AT_ONCE_MAX);
-        share.permit = Some(of_account.acquire_many_owned(units).await.ok()?);
+        share.permit = Some(room.acquire_many_owned(units).await.ok()?);
         Some(share)
     }
 
-    fn accounts(&self) -> MutexGuard<'_, HashMap<AccountId, Arc<Semaphore>>> {
+    /// Counts so many bytes more of an account, if it may have them; dropping its share ends that.
+    fn ask_for(&self, account: &AccountId, bytes: u64) -> Option<Arc<Semaphore>> {
+        let new = || {
+            let units = units(u64::MAX, ACCOUNT_BYTES_AT_ONCE_MAX) as usize;
+            OfAccount { room: Arc::new(Semaphore::new(units)), bytes: 0 }
+        };
+        let mut accounts = self.accounts();
+        let known = accounts.entry(account.clone()).or_insert_with(new);
+        let all = known.bytes.saturating_add(bytes);
+        if known.bytes > 0 && all > ACCOUNT_BYTES_KEPT_MAX {
+            return None;
+        }
+        known.bytes = all;
+        Some(Arc::clone(&known.room))
+    }
+
+    fn accounts(&self) -> MutexGuard<'_, HashMap<AccountId, OfAccount>> {
         // A panic while holding the lock leaves a usable table: every change is one call.
         self.accounts.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -111,7 +138,9 @@ impl Drop for Share<'_> {
     fn drop(&mut self) {
         drop(self.permit.take());
         let mut accounts = self.heavy.accounts();
-        if accounts.get(self.account).is_some_and(|known| Arc::strong_count(known) == 1) {
+        let Some(known) = accounts.get_mut(self.account) else { return };
+        known.bytes = known.bytes.saturating_sub(self.bytes);
+        if known.bytes == 0 {
             accounts.remove(self.account);
         }
     }
@@ -177,6 +206,23 @@ mod tests {
         let mut many = futures::future::join_all(many);
         assert!(futures::poll!(&mut many).is_pending());
         assert!(ask(&other, ALL / 2).await.unwrap().is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_an_account_lets_wait_is_bounded() {
+        let (heavy, metrics) = (Heavy::default(), Metrics::new().unwrap());
+        let (one, other) = (AccountId::fresh(), AccountId::fresh());
+        let ask = |account| Box::pin(heavy.room(Some(account), ALL, &metrics));
+        let mut waiting: Vec<_> = (0..ACCOUNT_BYTES_KEPT_MAX / ALL).map(|_| ask(&one)).collect();
+        let _first = waiting.remove(0).await.unwrap();
+        for next in &mut waiting {
+            assert!(futures::poll!(next).is_pending());
+        }
+        let began = Instant::now();
+        assert!(ask(&one).await.is_err() && began.elapsed().is_zero());
+        assert!(futures::poll!(ask(&other)).is_pending());
+        waiting.pop();
+        assert!(futures::poll!(ask(&one)).is_pending());
     }
 
     #[tokio::test(start_paused = true)]

@@ -119,11 +119,10 @@ fn names_its_host<B>(request: &Request<B>) -> bool {
     count == 1 || (count == 0 && request.version() != Version::HTTP_11)
 }
 
-/// HTTP/2 names the host beside the path (RFC 9113 §8.3.1). It is read where HTTP/1 has it.
+/// HTTP/2 names the host beside the path (RFC 9113 §8.3.1). It is read where HTTP/1 has it, and
+/// counts where both do, as in HTTP/1 a whole address does (RFC 9112 §3.2.2): whoever stands before
+/// us has read it.
 fn write_host<B>(request: &mut Request<B>) {
-    if request.headers().contains_key(header::HOST) {
-        return;
-    }
     let host = request.uri().authority().and_then(|named| named.as_str().rsplit('@').next());
     if let Some(host) = host.and_then(|host| HeaderValue::from_str(host).ok()) {
         request.headers_mut().insert(header::HOST, host);

@@ -2,11 +2,12 @@
 //! down, never global.
 
 use crate::GatewayError;
+use crate::api::keys::KeysInMaking;
 use crate::auth::accounts::AccountTable;
 use crate::auth::keys::KeyTable;
 use crate::breaker::{Breakers, Outcome};
 use crate::cache::Makers;
-use crate::chat::Leads;
+use crate::chat::{Leads, ParallelPlaces};
 use crate::desk::Desk;
 use crate::entrance::Entrance;
 use crate::exchange::Exchange;
@@ -60,6 +61,7 @@ pub struct Core {
     pub(crate) metrics: Metrics,
     pub(crate) admin_key: Option<Secret>,
     pub(crate) keys: KeyTable,
+    pub(crate) keys_in_making: KeysInMaking,
     pub(crate) accounts: AccountTable,
     pub(crate) fleet: Fleet,
     pub(crate) exchange: Exchange,
@@ -67,6 +69,7 @@ pub struct Core {
     pub(crate) line: Arc<Line>,
     pub(crate) unconfirmed: Unconfirmed,
     pub(crate) leads: Leads,
+    pub(crate) places: ParallelPlaces,
     pub(crate) roomy: Roomy,
     pub(crate) entrance: Arc<Entrance>,
     pub(crate) heavy: Heavy,
@@ -137,6 +140,7 @@ impl Gateway {
             store: given.store,
             metrics: given.metrics,
             keys: KeyTable::default(),
+            keys_in_making: KeysInMaking::default(),
             accounts: AccountTable::default(),
             fleet: Fleet::default(),
             exchange: Exchange::default(),
@@ -144,6 +148,7 @@ impl Gateway {
             line: Line::new(config.queue.clone()),
             unconfirmed: Unconfirmed::default(),
             leads: Leads::default(),
+            places: ParallelPlaces::default(),
             roomy: Roomy::default(),
             entrance: Arc::default(),
             heavy: Heavy::default(),

@@ -175,7 +175,7 @@ async fn a_view_of_another_ledger_is_told() {
     // An event that this ledger doesn't have. Billing looks for that only when something happens.
     let Billing { store, .. } = &books.billing;
     let (part, event) = (books.part(), None);
-    let of_another = [Entry { sequence: 1_000_000, event, late: None }];
+    let of_another = [Entry { sequence: 1_000_000, event, taken_ms: 1, late: None }];
     let before = store.watermark(part).await.unwrap();
     let applied = store.apply(part, before, 0, &of_another).await.unwrap();
     assert!(matches!(applied, Applied::At(_)), "{applied:?}");

@@ -3,6 +3,7 @@
 //! begins upon a closing that isn't what it says.
 
 use crate::snapshots::billing;
+use crate::two_parts::begin as begin_stream;
 use harness::{Key, World, wait_until};
 use infra::bus::Bus;
 use infra::clock;
@@ -191,5 +192,63 @@ async fn nobody_begins_upon_a_closing_that_is_not_what_it_says() {
     world.wait_until_live().await;
     world.wait_until_applied().await;
     assert_eq!((base(&world, &key).await, world.balance(&key).await), (0, before));
+    world.finish().await;
+}
+
+/// NATS has lost its last second, and more has been written since than that: the sequences of what
+/// is new seem to be applied.
+#[tokio::test]
+async fn a_ledger_that_went_back_and_has_grown_beyond_the_view_is_noticed() {
+    let mut world = World::start().await;
+    let key = world.key(1_000_000).await;
+    world.wait_until_applied().await;
+    world.servers().kill_nats().await;
+    world.servers().back_nats_up();
+    world.servers().start_nats_again().await;
+    world.wait_until_ready().await;
+    ask(&world, &key, 3).await;
+    world.wait_until_applied().await;
+    assert!(world.balance(&key).await < 1_000_000);
+    world.kill_billing(0);
+    world.servers().kill_nats().await;
+    world.servers().restore_nats();
+    world.servers().start_nats_again().await;
+    world.wait_until_ready().await;
+    for number in 0..8 {
+        let fact = Fact::Grant { unique: format!("new {number}"), note: String::new() };
+        let (account, at_ms) = (key.account.clone(), clock::unix_ms());
+        let gift = EventV1 { account, at_ms, amount: MicroUsd(10_000), fact };
+        world.bus().record(&gift).await.unwrap();
+    }
+    world.add_billing();
+    wait_until("what is written counts", async || world.balance(&key).await == 1_080_000).await;
+    world.finish().await;
+}
+
+/// Redis comes back without its last second, in which credit was held and nothing was charged.
+#[tokio::test]
+async fn holds_that_another_process_of_redis_lacks_are_put_back() {
+    let mut world = World::start().await;
+    let key = world.key(1_000_000).await;
+    world.wait_until_applied().await;
+    world.servers().kill_redis().await;
+    world.servers().back_redis_up();
+    world.servers().start_redis_again().await;
+    world.reconnect_to_redis().await;
+    world.wait_until_live().await;
+    let client = world.client(&key);
+    wait_until("requests are taken", async || client.get("/ready").await.status == 200).await;
+    let (mut stream, gate) = begin_stream(&world, &client).await;
+    let held = world.held(&key).await;
+    assert!(held > 0);
+    world.servers().kill_redis().await;
+    world.servers().restore_redis();
+    world.servers().start_redis_again().await;
+    world.reconnect_to_redis().await;
+    wait_until("it is held again", async || world.held(&key).await == held).await;
+    gate.open();
+    stream.rest().await;
+    assert!(stream.is_done(), "{:?}", stream.events());
+    world.wait_for_ends(1, 0).await;
     world.finish().await;
 }

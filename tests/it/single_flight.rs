@@ -125,3 +125,35 @@ async fn another_takes_over_when_the_leaders_gateway_dies() {
     world.wait_for_ends(2, 0).await;
     world.finish().await;
 }
+
+/// Who follows has no seat yet, and its place among the requests at once all the same.
+#[tokio::test]
+async fn who_follows_for_longer_than_a_lease_keeps_its_place() {
+    /// A place's lease is 20 seconds.
+    const LONGER: std::time::Duration = std::time::Duration::from_secs(22);
+    let change = |config: &mut Config| {
+        config.cache.enabled = true;
+        config.cache.look_ms_max = 30_000;
+        config.limits.parallel = 2;
+    };
+    let world = World::builder().config(change).start().await;
+    let key = world.key(1_000_000).await;
+    let gate = Gate::new();
+    world.vendor().always("fast", Script::says(["one answer"]).after(&gate));
+    let client = world.client(&key);
+    let both = join_all([client.ask("fast", "hello"), client.ask("fast", "hello")]);
+    let third = async {
+        wait_for_running(&world, 0, 2.0).await;
+        world.vendor().wait_for_starts(1).await;
+        tokio::time::timeout(LONGER, std::future::pending::<()>()).await.ok();
+        let third = client.ask("fast", "something else").await;
+        gate.open();
+        third
+    };
+    let (both, third) = tokio::join!(both, third);
+    assert_eq!((third.status, third.error_code().as_str()), (429, "rate_limit_exceeded"));
+    assert!(both.iter().all(|answer| answer.content() == "one answer"));
+    assert_eq!(world.vendor().starts(), 1);
+    world.wait_for_ends(2, 0).await;
+    world.finish().await;
+}

@@ -185,15 +185,20 @@ fn checked_models(gateway: &Gateway, models: Vec<String>) -> Result<Option<Vec<S
     if models.len() > MODELS_MAX {
         return Err(wrong("models", "1000個までのモデル名", "up to 1000 names"));
     }
+    let mut names = Vec::with_capacity(models.len());
     for name in &models {
-        if gateway.config.models.get(name).is_none() {
+        // An alias is known by its model's name, so that a key and its account mean the same.
+        let Some(model) = gateway.config.models.get(name) else {
             let shown: String = name.chars().take(80).collect();
             return Err(wrong(
                 "models",
                 &format!("設定にあるモデル名（'{shown}' はありません）"),
                 &format!("names of configured models ('{shown}' is none)"),
             ));
+        };
+        if !names.contains(&model.name) {
+            names.push(model.name.clone());
         }
     }
-    Ok(Some(models).filter(|models| !models.is_empty()))
+    Ok(Some(names).filter(|names| !names.is_empty()))
 }

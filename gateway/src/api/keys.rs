@@ -26,8 +26,8 @@ use schemas::ids::{AccountId, KeyId};
 use schemas::privacy::{Media, Mode, PolicyV1};
 use schemas::records::{KeyRecordV1, OwnLimits, Priority};
 use serde::Deserialize;
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 with_limits! {
     #[schemars(rename = "NewKey")]
@@ -92,6 +92,43 @@ async fn issued(gateway: &Gateway, wanted: NewKey) -> Result<IssuedKey, Problem>
     issue::issue(&gateway.bus, wanted).await.map_err(|error| records_away(&error))
 }
 
+/// How many are being made for each account's owner: no table has them yet.
+#[derive(Default)]
+pub(crate) struct KeysInMaking(Mutex<HashMap<AccountId, u64>>);
+
+/// One that is being made; dropping it ends that.
+struct InMaking<'a> {
+    all: &'a KeysInMaking,
+    account: &'a AccountId,
+}
+
+impl KeysInMaking {
+    fn table(&self) -> MutexGuard<'_, HashMap<AccountId, u64>> {
+        // A panic while holding the lock leaves a usable table: every change is one call.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Begins one. Answers, too, how many others there are.
+    fn begin<'a>(&'a self, account: &'a AccountId) -> (InMaking<'a>, u64) {
+        let mut table = self.table();
+        let count = table.entry(account.clone()).or_default();
+        let others = *count;
+        *count += 1;
+        (InMaking { all: self, account }, others)
+    }
+}
+
+impl Drop for InMaking<'_> {
+    fn drop(&mut self) {
+        let mut table = self.all.table();
+        let Some(count) = table.get_mut(self.account) else { return };
+        *count = count.saturating_sub(1);
+        if *count == 0 {
+            table.remove(self.account);
+        }
+    }
+}
+
 /// Makes one for its account's owner, who can give it no more than the operator gives: as many a
 /// minute and at once as keys have, or as the account has.
 ///
@@ -104,7 +141,9 @@ pub(crate) async fn make_own(
 ) -> Result<Secret, Problem> {
     let limits = &gateway.config.limits;
     let keys_max = limits.account.keys_max;
-    if gateway.keys.live_of(account).len() as u64 >= keys_max {
+    // It ends after the table has the key.
+    let (_in_making, others) = gateway.keys_in_making.begin(account);
+    if gateway.keys.live_of(account).len() as u64 + others >= keys_max {
         return Err(no_more_keys(keys_max));
     }
     let own =

@@ -11,6 +11,7 @@ use crate::estimate::prompt_tokens_estimate;
 use crate::heavy;
 use crate::limits::refused;
 use crate::state::Gateway;
+use infra::config::Model;
 use infra::seldom::Seldom;
 use infra::store::holds::Reserved;
 use infra::store::limits::{Admission, LimitStanding};
@@ -149,6 +150,7 @@ pub(super) struct ParallelPlace {
 impl ParallelPlace {
     /// The one that a request has, or is about to ask for.
     fn new(gateway: &Arc<Gateway>, passage: &Arc<Passage>) -> Self {
+        gateway.places.keep(&passage.admission.request, &passage.key);
         Self { gateway: Arc::clone(gateway), passage: Arc::clone(passage), is_over: false }
     }
 
@@ -160,12 +162,14 @@ impl ParallelPlace {
     /// Gives it back before its request has ended: nobody waits for that.
     pub(super) fn give_back(&mut self) {
         if !std::mem::replace(&mut self.is_over, true) {
+            self.gateway.places.forget(&self.passage.admission.request);
             self.gateway.leave(&self.passage.key, self.passage.admission.request.clone());
         }
     }
 
     /// Somebody else has given it back, as whoever keeps the answer does with it.
     pub(super) fn end(mut self) {
+        self.gateway.places.forget(&self.passage.admission.request);
         self.is_over = true;
     }
 }
@@ -219,8 +223,14 @@ async fn foresee(
     }
     let max_tokens = gateway.config.limits.max_tokens_per_request;
     let asked = (&*received.chat, credits::prompt_tokens_max(&received.chat));
-    let needed = WorstCase::of(received.kind, asked, &model, max_tokens).amount;
-    if needed == MicroUsd::ZERO {
+    let costs = |model: &Model| WorstCase::of(received.kind, asked, model, max_tokens).amount;
+    let needed = costs(&model);
+    // One that may stand in for it and costs nothing would serve the account all the same.
+    let config = &gateway.config;
+    let others =
+        [config.fallbacks_of(&model.name), config.context_fallbacks_of(&model.name)].concat();
+    let mut others = others.iter().filter_map(|name| config.models.get(name));
+    if needed == MicroUsd::ZERO || others.any(|model| costs(model) == MicroUsd::ZERO) {
         return Ok(());
     }
     // When Redis doesn't say, nothing will be held.

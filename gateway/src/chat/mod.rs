@@ -53,10 +53,14 @@ mod lead;
 /// The same in other words.
 mod similar;
 
+/// The places among the requests at once.
+mod places;
+
 pub use collect::Collector;
 
 pub(crate) use admit::LEASE_MS;
 pub(crate) use lead::{Leads, keep_leads};
+pub(crate) use places::ParallelPlaces;
 
 use crate::cache::Wishes;
 use crate::credits;
@@ -64,7 +68,9 @@ use crate::entrance::EntranceTurn;
 use crate::heavy;
 pub use crate::line::LinePosition;
 use crate::pii::{self, Vault};
+use crate::problems::deadline_exceeded;
 use crate::state::Gateway;
+use infra::clock;
 use infra::config::DropParams;
 use infra::crash::Point;
 use infra::runtime::long_work;
@@ -321,7 +327,11 @@ async fn mask_large(
     turn.end();
     let key = Arc::clone(&admitted.authenticated.key);
     let (account, bytes) = (Some(&key.account), admitted.size.text);
-    let _room = gateway.heavy.room(account, bytes, &gateway.metrics).await?;
+    let deadline_ms = admitted.authenticated.received.deadline_ms;
+    let left = Duration::from_millis(deadline_ms.saturating_sub(clock::steady_ms()));
+    let room = gateway.heavy.room(account, bytes, &gateway.metrics);
+    let room = tokio::time::timeout(left, room).await;
+    let _room = room.map_err(|_| deadline_exceeded())??;
     long_work(|| mask::mask(gateway, admitted))
 }
 

@@ -77,7 +77,10 @@ pub(super) fn receive(gateway: &Gateway, mut call: Call) -> Result<Received, Pro
     if let Some(said) = call.chat.rest.shift_remove(CACHE) {
         call.wishes.object(&said)?;
     }
+    // Whoever waited for room to be read has waited since it came.
+    let waited_ms = u64::try_from(call.arrived.elapsed().as_millis()).unwrap_or(u64::MAX);
     let lifetime_ms = gateway.config.gateway.request_seconds_max * 1_000;
+    let lifetime_ms = lifetime_ms.saturating_sub(waited_ms);
     Ok(Received {
         request: call.request,
         kind: call.kind,

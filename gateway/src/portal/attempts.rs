@@ -1,5 +1,5 @@
 //! How often somebody may guess a key. It counts failures alone, by where they come from: whoever
-//! has a key is never kept out by others.
+//! has a key is not kept out by others elsewhere, as long as so many places can be told apart.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};

@@ -117,10 +117,21 @@ fn whose(client: IpAddr) -> Option<IpAddr> {
             let is_near = address.is_loopback()
                 || address.is_unique_local()
                 || address.is_unicast_link_local();
-            let net = u128::from(address) >> 64 << 64;
-            (!is_near).then(|| Ipv6Addr::from(net).into())
+            (!is_near).then(|| net_of(address).into())
         }
     }
+}
+
+/// As which address a client counts: one of IPv6 has a whole /64.
+pub(super) fn client_of(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => net_of(address).into(),
+        address => address,
+    }
+}
+
+fn net_of(address: Ipv6Addr) -> Ipv6Addr {
+    Ipv6Addr::from(u128::from(address) >> 64 << 64)
 }
 
 #[cfg(test)]

@@ -413,3 +413,15 @@ async fn a_stream_is_taken_from_hyper_and_nothing_else_is() {
     assert!(!taken("GET /stream HTTP/1.0\r\nhost: a\r\nconnection: close\r\n\r\n").await);
     assert!(!taken("GET /whole HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").await);
 }
+
+/// RFC 9113 §8.3.1, RFC 9112 §3.2.2: what stands beside the path is what others have read.
+#[test]
+fn an_address_names_the_host_before_a_header_does() {
+    for (address, host) in [("/x", "a"), ("http://b/x", "b"), ("http://u@b:80/x", "b:80")] {
+        let request = Request::get(address).header("host", "a");
+        let mut request = request.body(()).unwrap();
+        super::write_host(&mut request);
+        let hosts: Vec<_> = request.headers().get_all("host").iter().collect();
+        assert_eq!(hosts, [host]);
+    }
+}

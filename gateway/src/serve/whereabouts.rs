@@ -1,6 +1,7 @@
 //! Where a request comes from, for limits that are counted by that.
 
 use super::Peer;
+use super::places::client_of;
 use crate::state::Gateway;
 use axum::extract::FromRequestParts;
 use axum::http::HeaderMap;
@@ -38,7 +39,8 @@ impl Whereabouts {
         }
         let is_ours = peer.is_none_or(|peer| is_ours(peer, told_in.is_some()));
         let told = told(parts, told_in.unwrap_or(FORWARDED_FOR)).filter(|_| is_ours);
-        Self(told.or(peer).map(|address| address.to_string()).unwrap_or_default())
+        let client = told.or(peer).map(client_of);
+        Self(client.map(|address| address.to_string()).unwrap_or_default())
     }
 }
 

@@ -38,6 +38,8 @@ pub struct Entry {
     /// The event; `None` for one that can't be read or stands on the subject of another fact. It
     /// counts for nothing, and may not stop those behind it.
     pub event: Option<EventV1>,
+    /// When NATS took it: milliseconds since 1970.
+    pub taken_ms: u64,
     /// An event that came too late to count: its month may be closed.
     pub late: Option<Box<EventV1>>,
 }
@@ -47,9 +49,9 @@ impl Entry {
     fn of(sequence: u64, event: Option<EventV1>, taken_ms: u64) -> Self {
         match event {
             Some(event) if event.is_late(taken_ms) => {
-                Self { sequence, event: None, late: Some(Box::new(event)) }
+                Self { sequence, event: None, taken_ms, late: Some(Box::new(event)) }
             }
-            event => Self { sequence, event, late: None },
+            event => Self { sequence, event, taken_ms, late: None },
         }
     }
 }
@@ -178,6 +180,16 @@ impl Bus {
             Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => Ok(None),
             Err(error) => Err(BusError::request("reading the ledger", error)),
         }
+    }
+
+    /// When NATS took the message of a sequence under a filter, in milliseconds since 1970; nothing
+    /// when another one is the next from there on.
+    ///
+    /// # Errors
+    /// When NATS can't be asked.
+    pub async fn taken_at(&self, filter: &str, sequence: u64) -> Result<Option<u64>, BusError> {
+        let found = self.taken_from(filter, sequence).await?;
+        Ok(found.filter(|(at, _)| *at == sequence).map(|(_, taken_ms)| taken_ms))
     }
 
     async fn last_message(&self, filter: &str) -> Result<Option<StreamMessage>, BusError> {

@@ -66,6 +66,20 @@ impl Store {
         Ok(at.unwrap_or(0))
     }
 
+    /// The last event that was applied to a part: its sequence, and when NATS took it, in
+    /// milliseconds since 1970. A view that an older program wrote doesn't say it.
+    ///
+    /// # Errors
+    /// When Redis is away.
+    pub async fn last_taken(&self, partition: u16) -> Result<Option<(u64, u64)>, StoreError> {
+        let (sequence, taken_ms): (Option<u64>, Option<u64>) = redis::cmd("HMGET")
+            .arg(keys::total(partition))
+            .arg(&["last", "last_ms"])
+            .query_async(&mut self.connection())
+            .await?;
+        Ok(sequence.zip(taken_ms))
+    }
+
     /// Where a part's view stands, all read at once.
     ///
     /// # Errors
@@ -116,6 +130,7 @@ impl Store {
         entries: &[Entry],
     ) -> Result<Applied, StoreError> {
         let last = entries.last().map_or(before, |entry| entry.sequence);
+        let taken_ms = entries.last().map_or(0, |entry| entry.taken_ms);
         let (mut before, now_ms) = (before, clock::unix_ms());
         loop {
             let mut batch = Batch::default();
@@ -123,7 +138,7 @@ impl Store {
                 let periods = |at_ms| spending::fields_at(at_ms, now_ms, self.time_zone);
                 batch.add(entry, base, now_ms, periods)?;
             }
-            let at = self.apply_batch(partition, (before, last), base, &batch).await?;
+            let at = self.apply_batch(partition, (before, last, taken_ms), base, &batch).await?;
             match u64::try_from(at) {
                 Err(_) => return Ok(Applied::Reseek),
                 Ok(at) if at >= last => return Ok(Applied::At(at)),
@@ -136,7 +151,7 @@ impl Store {
     async fn apply_batch(
         &self,
         partition: u16,
-        (before, last): (u64, u64),
+        (before, last, taken_ms): (u64, u64, u64),
         base: u64,
         batch: &Batch,
     ) -> Result<i64, StoreError> {
@@ -154,7 +169,8 @@ impl Store {
             .arg(VIEW_VERSION)
             .arg(TOMBSTONE_SECONDS)
             .arg(COUNTERS_MAX)
-            .arg(-1 - REQUESTS_MAX);
+            .arg(-1 - REQUESTS_MAX)
+            .arg(taken_ms);
         batch.write(&mut call)?;
         Ok(call.ask(&mut self.connection()).await?)
     }
@@ -211,10 +227,18 @@ impl Store {
             .arg(keys::live(partition))
             .query_async(&mut self.connection())
             .await?;
+        Ok(said.is_some() && said == self.process().await?)
+    }
+
+    /// Which process of Redis answers: another one may lack the last second of the one before.
+    ///
+    /// # Errors
+    /// When Redis is away.
+    pub async fn process(&self) -> Result<Option<String>, StoreError> {
         let server: String =
             redis::cmd("INFO").arg("server").query_async(&mut self.connection()).await?;
         let process = server.lines().find_map(|line| line.strip_prefix("run_id:"));
-        Ok(said.is_some() && said.as_deref() == process.map(str::trim))
+        Ok(process.map(|process| process.trim().to_owned()))
     }
 
     /// Withdraws the word that a part's view is complete.

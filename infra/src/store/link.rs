@@ -1,8 +1,9 @@
 //! The connection to Redis that all commands share. A network that swallows what is sent breaks no
 //! connection: the library would wait with it for the kernel, which asks again after pauses that
 //! double up to two minutes. Here it is given up as soon as a command's whole time has passed
-//! without an answer to anything, and what Redis hasn't read of it is never executed. No command
-//! is repeated here.
+//! without an answer to anything: what hasn't reached Redis's machine by then is never executed.
+//! What has is executed when a halted Redis wakes, after what came later over another connection:
+//! whoever undoes a command must do so whatever the order. No command is repeated here.
 
 use super::{COMMAND_TIME_MAX, CONNECT_TIME_MAX, RECONNECT_ATTEMPTS_MAX, RECONNECT_DELAY_MAX};
 use redis::aio::{ConnectionLike, ConnectionManager, ConnectionManagerConfig};

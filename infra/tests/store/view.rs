@@ -71,7 +71,12 @@ impl View {
 
     pub(crate) fn entry(&self, sequence: u64, amount: i64, fact: Fact) -> Entry {
         let (account, amount, at_ms) = (self.account.clone(), MicroUsd(amount), self.at_ms);
-        Entry { sequence, event: Some(EventV1 { account, at_ms, amount, fact }), late: None }
+        Entry {
+            sequence,
+            event: Some(EventV1 { account, at_ms, amount, fact }),
+            taken_ms: 1,
+            late: None,
+        }
     }
 
     pub(crate) fn grant(&self, sequence: u64, amount: i64) -> Entry {

@@ -175,6 +175,18 @@ impl Servers {
         }
     }
 
+    /// Keeps a copy of what Redis has on its disk; it must not run.
+    pub fn back_redis_up(&self) {
+        copy_folder(&self.folder.join("redis"), &self.folder.join("redis-backup"));
+    }
+
+    /// Goes back to that copy; Redis must not run.
+    pub fn restore_redis(&self) {
+        let data = self.folder.join("redis");
+        std::fs::remove_dir_all(&data).unwrap();
+        copy_folder(&self.folder.join("redis-backup"), &data);
+    }
+
     /// redis-server again: same port, same password, same data. Ready when it listens.
     pub async fn start_redis_again(&mut self) {
         let address = address_of(self.redis.url());

@@ -158,10 +158,10 @@ async fn position(
 ) -> Result<(u64, u64), Interrupted> {
     let before = billing.store.watermark(partition).await?;
     let goal = billing.bus.last_recorded(filter).await?;
-    if before > goal {
+    if before > goal || is_of_another(billing, partition, filter, before).await? {
         // The view knows events that the ledger doesn't: it belongs to another ledger, or NATS lost
-        // its last second. New events would have sequences that count as applied.
-        tracing::error!(partition, before, goal, "the view is ahead of the ledger; rebuilding it");
+        // its last second. New events have, or would have, sequences that count as applied.
+        tracing::error!(partition, before, goal, "the view is of another ledger; rebuilding it");
         billing.store.wipe_view(partition).await?;
         return Err(Interrupted::Reseek);
     }
@@ -183,6 +183,22 @@ async fn position(
         billing.store.go_dark(partition).await?;
     }
     Ok((before, goal))
+}
+
+/// Whether the ledger has another event where the view's last one was: it went back, and has been
+/// written again beyond that since.
+async fn is_of_another(
+    billing: &Billing,
+    partition: u16,
+    filter: &str,
+    before: u64,
+) -> Result<bool, Interrupted> {
+    let taken = billing.store.last_taken(partition).await?;
+    // An older program may have applied others since.
+    let Some((_, taken_ms)) = taken.filter(|(sequence, _)| *sequence == before) else {
+        return Ok(false);
+    };
+    Ok(billing.bus.taken_at(filter, before).await? != Some(taken_ms))
 }
 
 fn count(billing: &Billing, partition: u16, batch: &[Entry]) {

@@ -15,6 +15,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use infra::clock;
 use infra::config::SemanticCache;
 use maud::{Markup, html};
+use schemas::error::Problem;
 use schemas::ids::KeyId;
 use schemas::money::MicroUsd;
 use schemas::records::KeyRecordV1;
@@ -227,7 +228,10 @@ pub(super) async fn make(
         return done_before(&gateway, &look, &sent.who).await;
     }
     let made = match read(&wanted(&sent.who, &sent.fields)) {
-        Ok(wanted) => issuing::make_own(&gateway, &sent.who.key.account, wanted).await,
+        Ok(wanted) => match counted(&gateway, &sent.who).await {
+            Ok(()) => issuing::make_own(&gateway, &sent.who.key.account, wanted).await,
+            Err(problem) => Err(problem),
+        },
         Err(problem) => Err(problem),
     };
     match made {
@@ -241,6 +245,12 @@ pub(super) async fn make(
             shown(&gateway, &look, &sent.who, (html! {}, &again)).await
         }
     }
+}
+
+/// Each new secret is one of its maker's requests of the minute: what was made once is remembered
+/// by every gateway, also when it is revoked.
+async fn counted(gateway: &Arc<Gateway>, who: &Customer) -> Result<(), Problem> {
+    gateway.count_request(&who.key).await.map_err(|refused| refused.problem)
 }
 
 /// A form that made a secret was sent a second time.
@@ -372,7 +382,11 @@ pub(super) async fn rotate(
     if !sent.is_first(&gateway).await {
         return done_before(&gateway, &look, who).await;
     }
-    match issuing::give_new_secret(&gateway, &key.key).await {
+    let given = match counted(&gateway, who).await {
+        Ok(()) => issuing::give_new_secret(&gateway, &key.key).await,
+        Err(problem) => Err(problem),
+    };
+    match given {
         Ok(secret) => {
             let told = told_once(&look, t.rotated, secret.reveal());
             shown(&gateway, &look, who, (told, &Again::default())).await

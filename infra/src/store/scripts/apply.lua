@@ -6,6 +6,7 @@
 --       view was begun from, version of the view, seconds a tombstone stays,
 --       counters that a key or an account has before old ones are forgotten,
 --       the rank, from the newest, of the first row that an account no longer keeps (-1 - rows kept),
+--       when NATS took the last event (0 when there is none),
 --       and then, each list after the number of its entries:
 --       the hashes that count: name, '1' when old counters of it may go, how many fields, the
 --         fields, what each counts more;
@@ -26,7 +27,7 @@ if at > before then return at end
 
 -- Amounts are strings on their way to HINCRBY where Lua's numbers stop being exact.
 local EXACT_MAX = 2 ^ 53
-local word = 8
+local word = 9
 
 local function take()
   word = word + 1
@@ -108,5 +109,7 @@ end
 local made = tonumber(take())
 if made > 0 then redis.call('ZADD', lots, unpack(ARGV, word + 1, word + 2 * made)) end
 if marks[3] ~= ARGV[5] then redis.call('HSET', total, 'version', ARGV[5]) end
+-- A ledger that went back has another event at that sequence, or takes another there later.
+if ARGV[9] ~= '0' then redis.call('HSET', total, 'last', ARGV[3], 'last_ms', ARGV[9]) end
 redis.call('SET', watermark, ARGV[3])
 return tonumber(ARGV[3])
