@@ -124,6 +124,9 @@ use tokio_util::sync::CancellationToken;
 /// How long settling may take at the end, after the answers.
 const END_SECONDS_MAX: Duration = Duration::from_secs(2);
 
+/// At the end, for the ledger to take what it hasn't taken.
+const UNCONFIRMED_SECONDS_MAX: Duration = Duration::from_secs(5);
+
 /// Pause before NATS is listened to anew after an error.
 const ASK_PAUSE: Duration = Duration::from_millis(500);
 
@@ -222,6 +225,7 @@ pub async fn run(
     if tokio::time::timeout(END_SECONDS_MAX, settle(core)).await.is_err() {
         tracing::warn!("some requests are left to the sweeper");
     }
+    write_unconfirmed(core).await;
     background.stop().cancel();
     if !background.finish_within(END_SECONDS_MAX).await {
         tracing::warn!("some background work did not end in time");
@@ -262,6 +266,20 @@ async fn settle(core: &Core) {
     }
     core.detached.finish_or_warn(END_SECONDS_MAX, "responses without a client").await;
     core.settlements.finish_or_warn(END_SECONDS_MAX, "settlements").await;
+}
+
+/// Waits until the ledger has what it didn't take before: what is delivered and not written down by
+/// then is never charged.
+async fn write_unconfirmed(core: &Core) {
+    let written = async {
+        while core.unconfirmed.count() > 0 {
+            tokio::time::sleep(SETTLE_POLL).await;
+        }
+    };
+    if tokio::time::timeout(UNCONFIRMED_SECONDS_MAX, written).await.is_err() {
+        let count = core.unconfirmed.count();
+        tracing::error!(count, "ledger events were never confirmed: the sweeper ends their holds");
+    }
 }
 
 /// The names of all kinds of personal data.

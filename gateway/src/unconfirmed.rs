@@ -58,6 +58,11 @@ impl Unconfirmed {
         true
     }
 
+    /// How many wait to be written again.
+    pub(crate) fn count(&self) -> usize {
+        self.events().len()
+    }
+
     /// Whether nothing is being written, or waits to be written again.
     fn is_empty(&self) -> bool {
         self.writing.load(Ordering::Relaxed) == 0 && self.events().is_empty()

@@ -3,7 +3,7 @@
 
 use crate::money::question;
 use harness::client::{Answer, Client, question_to};
-use harness::{Gate, Key, Script, World, wait_until};
+use harness::{Gate, Key, Script, Step, World, wait_until};
 use infra::calendar::TimeZone;
 use serde_json::{Value, json};
 
@@ -192,9 +192,14 @@ async fn an_account_bounds_the_models_and_the_time_of_its_keys() {
     let key = world.key(1_000_000).await;
     let client = world.client(&key);
     assert_eq!(client.ask("backup", "x").await.status, 200);
-    limit(&world, &key, json!({"models": ["fast"]})).await;
+    // By an alias, too: the model's name is what is kept.
+    let limited = limit(&world, &key, json!({"models": ["quick", "fast"]})).await;
+    assert_eq!(limited["models"], json!(["fast"]));
     assert_eq!(client.ask("backup", "x").await.status, 403);
     assert_eq!(client.ask("fast", "x").await.status, 200);
+    let body = json!({"name": "alias", "account": key.account, "models": ["quick"]});
+    let other = world.key_like(body, 0).await;
+    assert_eq!(world.client(&other).ask("quick", "x").await.status, 200);
     limit(&world, &key, json!({"models": null})).await;
     assert_eq!(client.ask("backup", "x").await.status, 200);
     let soon = infra::clock::rfc3339(infra::clock::unix_ms() + 2_000);
@@ -212,6 +217,36 @@ async fn an_account_bounds_the_models_and_the_time_of_its_keys() {
     }
     assert_eq!(patch(&client, &path, &json!({"parallel": null})).await.status, 403);
     assert_eq!(patch(&admin, "/api/accounts/acct_none", &json!({})).await.status, 404);
+    world.finish().await;
+}
+
+/// Of one account, whose credit affords little first and more later.
+#[tokio::test]
+async fn what_only_the_credit_has_cut_off_is_not_kept() {
+    let world = World::builder().config(|config| config.cache.enabled = true).start().await;
+    let body = question_to("fast", "an essay");
+    let rich = world.key(1_000_000).await;
+    assert_eq!(world.client(&rich).chat(&body).await.status, 200);
+    let hold = world.uses().await.pop().unwrap().0.hold.0;
+    let seen = world.vendor().seen().pop().unwrap().body["max_tokens"].as_i64().unwrap();
+    let poor = world.key(hold - 2 * seen + 2 * 700 + 1).await;
+    let client = world.client(&poor);
+    let stump = Script::steps([Step::Text("It was a".to_owned()), Step::Full]);
+    world.vendor().next("fast", stump);
+    let short = client.chat(&body).await;
+    assert!(short.header("x-fly-route-reason").ends_with(";shorter"), "{}", short.text);
+    assert_eq!(short.json()["choices"][0]["finish_reason"], "length");
+    world.wait_for_ends(2, 0).await;
+    world.grant(&poor.account, 1_000_000, "more").await;
+    world.wait_until_applied().await;
+    let starts = world.vendor().starts();
+    world.vendor().next("fast", Script::says(["a whole essay"]));
+    assert_eq!(client.chat(&body).await.content(), "a whole essay");
+    assert_eq!(world.vendor().starts(), starts + 1);
+    // That one is kept.
+    crate::cache::wait_for_kept(&world, 2).await;
+    assert_eq!(client.chat(&body).await.content(), "a whole essay");
+    assert_eq!(world.vendor().starts(), starts + 1);
     world.finish().await;
 }
 

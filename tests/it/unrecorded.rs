@@ -151,3 +151,29 @@ async fn a_kept_answer_that_is_withheld_is_not_charged_beside_the_next() {
     world.wait_for_ends(2, 1).await;
     world.finish().await;
 }
+
+/// A charge that was given up while NATS was away isn't sent when that is back: its request was
+/// told that it costs nothing.
+#[tokio::test]
+async fn a_charge_that_was_given_up_while_nats_was_away_never_comes() {
+    let change = |config: &mut infra::config::Config| {
+        config.cache.enabled = true;
+        config.cache.hit_price_percent = 50;
+    };
+    let mut world = World::builder().config(change).start().await;
+    let key = world.key(1_000_000).await;
+    let client = world.client(&key);
+    client.ask("fast", "hello").await;
+    wait_for_kept(&world, 1).await;
+    world.wait_for_ends(1, 0).await;
+    world.servers().kill_nats().await;
+    // As long as it is tried to write one down, which is longer than anybody waits here.
+    let request = client.request(reqwest::Method::POST, "/v1/chat/completions");
+    let request = request.json(&question_to("fast", "hello"));
+    let withheld = request.send().await.unwrap().text().await.unwrap();
+    assert!(withheld.contains("No charge can be recorded"), "{withheld}");
+    world.servers().start_nats_again().await;
+    wait_until("it costs nothing", async || world.voids().await == 1).await;
+    world.wait_for_ends(1, 1).await;
+    world.finish().await;
+}

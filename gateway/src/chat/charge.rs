@@ -9,8 +9,9 @@ use crate::credits;
 use crate::state::Gateway;
 use infra::clock;
 use infra::config::Model;
+use infra::seldom::Seldom;
 use schemas::error::Problem;
-use schemas::ledger::{EventV1, Fact, Outcome, Use, Writer};
+use schemas::ledger::{EventV1, Fact, Outcome, Use, VoidReason, Writer};
 use schemas::money::MicroUsd;
 use std::sync::Arc;
 
@@ -48,7 +49,12 @@ impl Gateway {
         // A client that leaves in between must not leave a hold behind.
         let paid = self.settlements.spawn("charge a kept answer", async move {
             let reserved = gateway.store.reserve(&wanted).await.map_err(|error| {
-                tracing::error!(%error, "credit can't be reserved");
+                static AWAY: Seldom = Seldom::new();
+                AWAY.say(|| tracing::error!(%error, "credit can't be reserved"));
+                // The answer of Redis may be lost, and the credit be held.
+                if !error.is_refusal() {
+                    gateway.core.void(&wanted.request, &key, VoidReason::NotPublished);
+                }
                 credits::away()
             })?;
             if let Some(problem) = gateway.refusal_of(reserved, charge) {

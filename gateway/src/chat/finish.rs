@@ -16,7 +16,7 @@ use infra::clock;
 use infra::store::keep::{Keeping, Similar};
 use schemas::frame::{Complete, Done, FrameBody};
 use schemas::ledger::{EventV1, Fact, Outcome, Use, VoidReason, Writer};
-use schemas::openai::ChatRequest;
+use schemas::openai::{AnswerChoice, ChatRequest, FinishReason};
 use schemas::produced::Produced;
 use schemas::usage::{TokenSource, Usage};
 use schemas::{json, subjects};
@@ -64,6 +64,10 @@ pub(super) fn finish(gateway: &Arc<Gateway>, mut live: Live, model: &str, done: 
     let lead = live.published.held.routed.missed.lead.take();
     let missed = &live.published.held.routed.missed;
     let whole = live.collector.and_then(|collector| collector.whole());
+    // What only this account's credit cut off is no answer for who asks the same with more.
+    let is_shortened = live.published.tokens_max.is_shortened;
+    let is_cut = |choice: &AnswerChoice| choice.finish_reason == FinishReason::Length;
+    let whole = whole.filter(|choices| !(is_shortened && choices.iter().any(is_cut)));
     let (Some(keep), Some(choices)) = (&missed.keep, whole) else { return };
     let Some(maker) = gateway.makers.get(model).map(str::to_owned) else { return };
     let kept = KeptAnswer {
@@ -248,7 +252,8 @@ fn void_reason(client_left: bool) -> VoidReason {
 async fn settle(gateway: &Arc<Gateway>, mut live: Live, model: &str, client_left: bool) {
     let reason = void_reason(client_left);
     let request = live.received().request.clone();
-    let owes = client_left || live.is_told();
+    // Of a whole answer nobody gets pieces: who leaves before it is there owes nothing.
+    let owes = live.is_told() || live.is_whole || (client_left && live.is_stream);
     let Some(execution) = gateway.exchange.cancel(&request) else {
         if let Some(sequence) = live.published.sequence {
             take_from_queue(gateway, &request, sequence).await;

@@ -226,13 +226,20 @@ async fn seek(
     let keep = routed.missed.keep.as_ref().filter(|_| routed.missed.is_unseen);
     let key = keep.map(|keep| keep.key.clone());
     let wanted = wanted(gateway, routed, costs);
-    let sought = look_and_reserve(gateway, routed, key.as_ref(), &wanted).await?;
-    if let Some(key) = key.filter(|_| matches!(sought, Sought::Lead(_))) {
-        gateway.metrics.cache_total.with_label_values(&["miss"]).inc();
-        routed.missed.lead = Some(Lead::keep(&gateway.core, &key, &wanted.request));
-        routed.missed.is_unseen = false;
+    // Dropped before the answer, it gives back what Redis may have given.
+    let lead = key.as_ref().map(|key| Lead::asked(&gateway.core, key, &wanted.request));
+    let sought = look_and_reserve(gateway, routed, key.as_ref(), &wanted).await;
+    let is_refused = routed.missed.masked.admitted.passage.is_refused();
+    match (&sought, lead) {
+        (Ok(Sought::Lead(_)), Some(lead)) => {
+            gateway.metrics.cache_total.with_label_values(&["miss"]).inc();
+            routed.missed.lead = Some(lead.keep());
+            routed.missed.is_unseen = false;
+        }
+        (Err(unreserved), lead) if unreserved.may_be_held && !is_refused => drop(lead),
+        (_, lead) => lead.into_iter().for_each(Lead::end),
     }
-    Ok(sought)
+    sought
 }
 
 /// The look for what is kept under a key, if there may be anything, and the reservation; with them

@@ -95,14 +95,19 @@ impl Lead {
         }
     }
 
-    /// Keeps a lead that was just taken.
-    pub(super) fn keep(core: &Arc<Core>, key: &AnswerKey, request: &RequestId) -> Self {
-        core.leads.table().insert(request.clone(), key.clone());
+    /// One that is about to be asked for: whoever leaves before the answer may have got it.
+    pub(super) fn asked(core: &Arc<Core>, key: &AnswerKey, request: &RequestId) -> Self {
         let (key, request) = (key.clone(), request.clone());
         Self { core: Arc::clone(core), key, request, is_over: false }
     }
 
-    /// The answer was kept, and with it the lead was given back.
+    /// It was got, and is kept from now on.
+    pub(super) fn keep(self) -> Self {
+        self.core.leads.table().insert(self.request.clone(), self.key.clone());
+        self
+    }
+
+    /// The answer was kept, and with it the lead was given back; or it was never got.
     pub(super) fn end(mut self) {
         self.is_over = true;
     }

@@ -70,6 +70,8 @@ pub(super) struct Published {
 pub(super) struct TokensMax {
     pub(super) input: u64,
     pub(super) output: u64,
+    /// The credit affords no more: with more credit the answer could be longer.
+    pub(super) is_shortened: bool,
 }
 
 impl Published {
@@ -260,8 +262,9 @@ fn dropped(held: &Held, candidate: usize) -> Vec<String> {
 /// Sends the job: straight to a worker with many free slots, or else to the queue. Answers its
 /// place there.
 async fn send(gateway: &Arc<Gateway>, published: &mut Published) -> Result<Option<u64>, Problem> {
-    let job = job_of(gateway, published);
-    published.tokens_max = TokensMax { input: job.input_tokens_max, output: job.output_tokens_max };
+    let (job, is_shortened) = job_of(gateway, published);
+    let (input, output) = (job.input_tokens_max, job.output_tokens_max);
+    published.tokens_max = TokensMax { input, output, is_shortened };
     let published = &*published;
     let model = published.model();
     let left_ms = job.deadline_ms.saturating_sub(clock::steady_ms());
@@ -430,7 +433,8 @@ fn traced(published: &Published, subject: &str) -> Span {
     span
 }
 
-fn job_of(gateway: &Gateway, published: &Published) -> ChatJob {
+/// The job, and whether the credit makes its answer shorter than it could be.
+fn job_of(gateway: &Gateway, published: &Published) -> (ChatJob, bool) {
     let model = published.model();
     let authenticated = published.held.routed.authenticated();
     let received = &authenticated.received;
@@ -440,8 +444,9 @@ fn job_of(gateway: &Gateway, published: &Published) -> ChatJob {
     abilities::fit(model, &mut chat);
     let hold = published.held.amount;
     let worst = WorstCase::of(received.kind, (&chat, bound), model, max_tokens);
+    let is_shortened = worst.amount > hold;
     let worst = worst.within(hold, &chat, model);
-    ChatJob {
+    let job = ChatJob {
         request: received.request.clone(),
         attempt: published.attempt,
         gateway: gateway.id.clone(),
@@ -459,7 +464,8 @@ fn job_of(gateway: &Gateway, published: &Published) -> ChatJob {
         price: model.price,
         route: published.held.routed.route(),
         chat,
-    }
+    };
+    (job, is_shortened)
 }
 
 fn unavailable() -> Problem {

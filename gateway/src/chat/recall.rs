@@ -268,13 +268,22 @@ async fn find(
     loop {
         let look = match seen.take() {
             Some(look) => look,
-            None => gateway.store.look_for_answer(key.tenant(), looking).await?,
+            None => {
+                let lead = Lead::asked(&gateway.core, key, &received.request);
+                // Without an answer in time it may lead all the same: dropped, it doesn't.
+                let look = gateway.store.look_for_answer(key.tenant(), looking).await?;
+                if look == Look::Lead {
+                    return Ok(Found::Lead(lead.keep()));
+                }
+                lead.end();
+                look
+            }
         };
         match look {
             Look::Kept(kept) => return Ok(Found::Kept(kept)),
             Look::Lead => {
-                let lead = Lead::keep(&gateway.core, key, &received.request);
-                return Ok(Found::Lead(lead));
+                let lead = Lead::asked(&gateway.core, key, &received.request);
+                return Ok(Found::Lead(lead.keep()));
             }
             Look::Follow(leader) => {
                 if followed.last() != Some(&leader) {

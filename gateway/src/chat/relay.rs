@@ -55,6 +55,8 @@ pub(super) struct Live {
     pub(super) is_stream: bool,
     /// The whole answer is there, and lacks nothing but its end.
     pub(super) is_whole: bool,
+    /// Choices that haven't ended, of a whole answer that comes in pieces.
+    open_choices: usize,
     /// It couldn't be published anew, and is to be tried again then.
     pub(super) unsent_until: Option<Instant>,
     pub(super) last_frame: Instant,
@@ -88,7 +90,9 @@ pub(super) fn relay(gateway: &Arc<Gateway>, mut published: Published) -> Relay {
     let model = published.model().name.clone();
     let mut connections = gateway.bus.connections();
     connections.borrow_and_update();
-    let is_stream = published.received().chat.wants_stream();
+    let chat = &published.received().chat;
+    let is_stream = chat.wants_stream();
+    let open_choices = chat.n.map_or(1, |choices| choices as usize);
     let live = Live {
         published,
         owed: Owed::default(),
@@ -97,6 +101,7 @@ pub(super) fn relay(gateway: &Arc<Gateway>, mut published: Published) -> Relay {
         begun: false,
         is_stream,
         is_whole: false,
+        open_choices,
         unsent_until: None,
         last_frame: Instant::now(),
         last_sign: Instant::now(),
@@ -202,6 +207,9 @@ impl Relay {
                 if let Some(collector) = &mut live.collector {
                     collector.add(&delta.choices);
                 }
+                let ended = delta.choices.iter().filter(|choice| choice.finish_reason.is_some());
+                live.open_choices = live.open_choices.saturating_sub(ended.count());
+                live.is_whole = !live.is_stream && live.open_choices == 0;
                 live.next_ping = Instant::now() + self.gateway.ping_interval();
                 Some(Event::Pieces(delta.choices))
             }

@@ -3,7 +3,7 @@
 
 use super::ledger::{Recorded, Standing, Unmoved, decode};
 use super::seal::SEAL;
-use super::{Bus, BusError};
+use super::{Bus, BusError, REQUEST_SECONDS_MAX};
 use async_nats::jetstream::context::{PublishError, PublishErrorKind};
 use async_nats::jetstream::publish::PublishAck;
 use bytes::Bytes;
@@ -21,6 +21,9 @@ const WRITE_TIME_MAX: Duration = Duration::from_secs(30);
 
 /// How often an event is sent anew over a new connection, before its attempt just waits.
 const RESENDS_MAX: u32 = 3;
+
+/// Between two looks whether NATS is back.
+const AWAY_PAUSE: Duration = Duration::from_millis(20);
 
 /// The first pause between two attempts; it doubles each time.
 const WRITE_PAUSE: Duration = Duration::from_millis(100);
@@ -166,7 +169,9 @@ impl Bus {
 
     /// Publishes and waits for NATS's word. When the connection is lost meanwhile it is published
     /// anew at once over the next one: what was said on the former nobody hears. Nor does a failure
-    /// on that one say anything of the ledger.
+    /// on that one say anything of the ledger. While NATS is away nothing is given to the library:
+    /// it would send that whenever NATS is back, also a charge that nobody waits for any more,
+    /// ahead of the void that is written in its place.
     async fn send(
         &self,
         subject: String,
@@ -175,10 +180,13 @@ impl Bus {
     ) -> Result<PublishAck, PublishError> {
         let mut connections = self.connections();
         for attempt in 1.. {
-            let connection = *connections.borrow_and_update();
             let began = Instant::now();
-            // While NATS is away, the library sends it as soon as that is back.
-            let may_get_lost = self.is_connected() && attempt <= RESENDS_MAX;
+            if tokio::time::timeout(REQUEST_SECONDS_MAX, self.is_back()).await.is_err() {
+                self.ledger().fail(began);
+                return Err(PublishError::new(PublishErrorKind::TimedOut));
+            }
+            let connection = *connections.borrow_and_update();
+            let may_get_lost = attempt <= RESENDS_MAX;
             let sent = async {
                 let (subject, headers, body) = (subject.clone(), headers.clone(), body.clone());
                 let sent = self.jetstream().publish_with_headers(subject, headers, body).await;
@@ -201,6 +209,13 @@ impl Bus {
         }
         Err(PublishError::new(PublishErrorKind::Other))
     }
+
+    /// Waits until NATS is there. The library tells it a moment before it knows it itself.
+    async fn is_back(&self) {
+        while !self.is_connected() {
+            tokio::time::sleep(AWAY_PAUSE).await;
+        }
+    }
 }
 
 /// Tries until something is certain, or no attempt is left.
@@ -209,7 +224,7 @@ where
     F: Future<Output = Result<Option<Recorded>, BusError>>,
 {
     let (mut pause, end) = (WRITE_PAUSE, Instant::now() + WRITE_TIME_MAX);
-    for _ in 0..WRITE_ATTEMPTS_MAX {
+    for number in 1..=WRITE_ATTEMPTS_MAX {
         match tokio::time::timeout_at(end, attempt()).await {
             Ok(Ok(recorded)) => return recorded,
             Ok(Err(error @ BusError::TooMuch)) => {
@@ -219,7 +234,8 @@ where
             Ok(Err(error)) => tracing::debug!(%error, "a ledger event is not confirmed yet"),
             Err(_) => return None,
         }
-        if Instant::now() + pause >= end {
+        // Nothing is tried after the last one, so nobody waits after it.
+        if number == WRITE_ATTEMPTS_MAX || Instant::now() + pause >= end {
             return None;
         }
         tokio::time::sleep(pause).await;
@@ -250,7 +266,7 @@ mod tests {
         assert_eq!(patiently(confirmed_at(8)).await, Some(Recorded::Written(1)));
         assert_eq!(began.elapsed(), WRITE_PAUSE * 127);
         assert_eq!(patiently(confirmed_at(9)).await, None);
-        assert_eq!(began.elapsed(), WRITE_PAUSE * (127 + 255));
+        assert_eq!(began.elapsed(), WRITE_PAUSE * (127 + 127), "no pause after the last attempt");
         let mut tried = 0;
         // An attempt may take long itself.
         let began = tokio::time::Instant::now();

@@ -57,8 +57,9 @@ pub(crate) async fn settle(
     ended: Ended,
     end: End<'_>,
 ) {
-    // Who didn't want a stream gets nothing but the whole: an error instead of it costs nothing.
-    let is_told = job.stream || reply.is_whole() || end.cancelled;
+    // Who didn't want a stream gets nothing but the whole: an error instead of it costs nothing,
+    // nor does leaving before it is there.
+    let is_told = job.stream || reply.is_whole();
     let produced = reply.produced().is_something() && is_told;
     if !produced && let Some(problem) = ended.problem {
         reply.end(FrameBody::Failed(Failed { problem, settled: None })).await;

@@ -39,7 +39,7 @@ pub(super) fn step(step: &Step, blocks: &mut usize) -> Vec<String> {
             events
         }
         Step::Raw(bytes) => vec![bytes.clone()],
-        Step::Wait(_) | Step::Stall | Step::Cut | Step::EndEarly => Vec::new(),
+        Step::Wait(_) | Step::Stall | Step::Cut | Step::EndEarly | Step::Full => Vec::new(),
     }
 }
 

@@ -227,7 +227,7 @@ async fn follow(mut script: Script, seen: Seen, mut ending: Ending) -> Response<
                 let pieces = [Ok(Bytes::from_static(b"{\"id\":")), Err("cut")];
                 return Response::new(Body::from_stream(futures::stream::iter(pieces)));
             }
-            Step::Text(_) | Step::Call { .. } | Step::Raw(_) => {}
+            Step::Text(_) | Step::Call { .. } | Step::Raw(_) | Step::Full => {}
         }
     }
     let body = match is_anthropic(&seen) {
@@ -313,7 +313,7 @@ async fn tell(
             Step::Stall => std::future::pending().await,
             Step::Cut => return sender.send(Err("cut")).await.ok(),
             Step::EndEarly => return Some(()),
-            Step::Text(_) | Step::Call { .. } | Step::Raw(_) => {
+            Step::Text(_) | Step::Call { .. } | Step::Raw(_) | Step::Full => {
                 let events = match is_anthropic {
                     true => anthropic::step(step, &mut blocks),
                     false => openai::step(model, step, &mut calls),

@@ -17,7 +17,12 @@ pub(super) fn whole(model: &str, steps: &[Step], counts: Option<Counts>) -> Valu
                 "function": {"name": name, "arguments": arguments}})
         })
         .collect();
-    let reason = if calls.is_empty() { "stop" } else { "tool_calls" };
+    let is_full = steps.iter().any(|step| matches!(step, Step::Full));
+    let reason = match calls.is_empty() {
+        true if is_full => "length",
+        true => "stop",
+        false => "tool_calls",
+    };
     let mut message = json!({"role": "assistant", "content": text, "refusal": null});
     if !calls.is_empty() {
         message["tool_calls"] = calls.into();
@@ -77,7 +82,7 @@ pub(super) fn step(model: &str, step: &Step, calls: &mut usize) -> Vec<String> {
             std::iter::once(chunk(model, &first, None)).chain(more).collect()
         }
         Step::Raw(bytes) => vec![bytes.clone()],
-        Step::Wait(_) | Step::Stall | Step::Cut | Step::EndEarly => Vec::new(),
+        Step::Wait(_) | Step::Stall | Step::Cut | Step::EndEarly | Step::Full => Vec::new(),
     }
 }
 

@@ -55,6 +55,8 @@ pub enum Step {
     Cut,
     /// Ends the body in good order, but without the answer's end.
     EndEarly,
+    /// The answer is as long as it may be. For whole answers only.
+    Full,
 }
 
 /// What the vendor counts.
