@@ -47,7 +47,9 @@ impl Detector {
         }
         spans.retain(|span| !others.is_other(text, span));
         if let Some(encoded) = &encoded {
-            join(&mut spans, self.placed(encoded, realm), &weigh);
+            let placed = self.placed(encoded, realm);
+            encoded.cut(&mut spans, &placed);
+            join(&mut spans, placed, &weigh);
         }
         join(&mut spans, numbers, &weigh);
         spans

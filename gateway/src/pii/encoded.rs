@@ -76,6 +76,62 @@ fn an_encoded_value_is_found_whole_and_comes_back() {
 }
 
 #[test]
+fn a_value_behind_a_break_is_found_alone_and_comes_back() {
+    let masker = masker();
+    for (kind, value) in [
+        (Kind::Email, "taro@example.com"),
+        (Kind::Phone, "090-1234-5678"),
+        (Kind::Phone, "+81-90-1234-5678"),
+        (Kind::Phone, "０３－３２１０－９８７６"),
+        (Kind::CreditCard, "4111111111111111"),
+        (Kind::IpAddress, "203.0.113.9"),
+        (Kind::Iban, "DE89370400440532013000"),
+        (Kind::Secret, "AKIAIOSFODNN7EXAMPL2"),
+        (Kind::Secret, "ghp_0123456789abcdefghijABCDEFGHIJ012345"),
+        (Kind::Secret, "sk_live_4eC39HqLyjWDarjtT1zdp7dc"),
+    ] {
+        for escape in
+            ["\\n", "\\t", "\\r\\n", "\\\\n", "\\\\\\\\r", "\\u000a", "\\\\u0020", "\\x0a"]
+        {
+            for before in ["", "boot", "echo \"", "{\"log\":\"x", "東京"] {
+                let text = format!("{before}{escape}{value}{escape}end");
+                assert_eq!(found(&masker, &text), [(kind, value.to_owned())], "{text}");
+                let (masked, _, vault) = masker.mask_text(&text).unwrap();
+                assert_eq!(vault.restore(&masked), text);
+            }
+        }
+    }
+    // Called what it is in the same line.
+    let text = r#"log "boot\npassword: xK9zz81qq ok\n個人番号: 123456789018\nend""#;
+    let values = [(Kind::Secret, "xK9zz81qq"), (Kind::MyNumber, "123456789018")];
+    assert_eq!(found(&masker, text), values.map(|(kind, value)| (kind, value.to_owned())));
+    // JSON in JSON, twice.
+    let inner = json!({"log": "boot\n090-1234-5678\n4111111111111111", "n": "山田太郎様"});
+    let middle = json!({"result": inner.to_string()}).to_string();
+    for text in [&middle, &json!({"result": middle}).to_string()] {
+        let (masked, vault) = as_tool_result(text);
+        assert_eq!(vault.counts().len(), 3, "{masked}");
+        assert_eq!(vault.restore_json(&masked), *text);
+    }
+    let (masked, vault) = as_tool_result(&json!({"log": r"boot\ntaro@example.com"}).to_string());
+    assert_eq!(masked, r#"{"log":"boot\\n[EMAIL_1]"}"#);
+    assert_eq!(vault.restore_json("{\"to\":\"[EMAIL_1]\"}"), "{\"to\":\"taro@example.com\"}");
+}
+
+#[test]
+fn paths_and_letters_behind_backslashes_are_nobodys() {
+    let masker = masker();
+    for text in [
+        r"C:\new\table\report 2024\readme.txt C:\\temp\\names\\n10\\t1",
+        r"\\server\nakama\tools\rates, \text{total} \tau \nu_1 \rho^2 \nabla f",
+        r#"printf("%d\n%s\t%5.2f\n", a, b, c); "id\tname\tprice\n1\tapple\t120\n""#,
+        r"s/\r\n/\n/g; \d+\n\w+ \t1\t2\t3 \n1700000000\n1700000001",
+    ] {
+        assert_eq!(found(&masker, text), [], "{text}");
+    }
+}
+
+#[test]
 fn a_key_of_a_url_calls_a_person() {
     let masker = masker();
     for key in ["name", "customer_name", "user[name]", "%E6%B0%8F%E5%90%8D", "shippingName"] {

@@ -19,6 +19,8 @@ pub(super) struct Escape {
 const CHARACTER_BYTES_MAX: usize = 4;
 /// Encoded again and again: so often at most.
 const TIMES_MAX: usize = 4;
+/// Backslashes that one sign has at most: each string of JSON in another doubles them.
+const BACKSLASHES_MAX: usize = 16;
 /// Digits of the longest number of a character.
 const DIGITS_MAX: usize = 7;
 /// Bytes of the longest name of a character that is known here.
@@ -36,15 +38,7 @@ pub(super) fn read(text: &[u8]) -> Option<Escape> {
             let (says, bytes) = in_bytes(text, percent)?;
             (says, bytes, How::InUrl)
         }
-        [b'\\', b'x', ..] => {
-            let (says, bytes) = in_bytes(text, hexadecimal)?;
-            (says, bytes, How::Otherwise)
-        }
-        [b'\\', b'u', rest @ ..] => {
-            let (says, bytes) = unicode(rest)?;
-            (says, bytes + 2, How::Otherwise)
-        }
-        [b'\\', sign, ..] => (after_backslash(*sign)?, 2, How::Sign),
+        [b'\\', ..] => backslashed(text)?,
         [b'&', ..] => {
             let (says, bytes) = entity(text)?;
             let is_sign = matches!(says, '<' | '>' | '&' | '"');
@@ -105,9 +99,35 @@ fn percent(text: &[u8]) -> Option<(u8, usize)> {
     Some((two_digits(rest)?, text.len() - rest.len() + 2))
 }
 
+/// What backslashes say with what is behind them.
+fn backslashed(text: &[u8]) -> Option<(char, usize, How)> {
+    let rest = behind_backslashes(text)?;
+    let before = text.len() - rest.len();
+    match *rest.first()? {
+        b'x' => in_bytes(text, hexadecimal).map(|(says, bytes)| (says, bytes, How::Otherwise)),
+        b'u' => {
+            let (says, bytes) = unicode(rest.get(1..)?)?;
+            Some((says, before + 1 + bytes, How::Otherwise))
+        }
+        b'"' => Some(('"', before + 1, How::Sign)),
+        b'/' => Some(('/', before + 1, How::Sign)),
+        b'n' => Some(('\n', before + 1, How::Break)),
+        b'r' => Some(('\r', before + 1, How::Break)),
+        b't' => Some(('\t', before + 1, How::Break)),
+        _ => None,
+    }
+}
+
+/// What is behind one backslash or more.
+fn behind_backslashes(text: &[u8]) -> Option<&[u8]> {
+    let count = text.iter().take(BACKSLASHES_MAX).take_while(|byte| **byte == b'\\').count();
+    text.get(count..).filter(|_| count > 0)
+}
+
 /// `\x40`.
 fn hexadecimal(text: &[u8]) -> Option<(u8, usize)> {
-    Some((two_digits(text.strip_prefix(b"\\x")?)?, 4))
+    let digits = behind_backslashes(text)?.strip_prefix(b"x")?;
+    Some((two_digits(digits)?, text.len() - digits.len() + 2))
 }
 
 fn two_digits(text: &[u8]) -> Option<u8> {
@@ -131,19 +151,9 @@ fn unicode(text: &[u8]) -> Option<(char, usize)> {
     if let Some(says) = char::from_u32(first.into()) {
         return Some((says, 4));
     }
-    let second = unit(text.get(4..)?.strip_prefix(b"\\u")?)?;
-    Some((char::decode_utf16([first, second]).next()?.ok()?, 10))
-}
-
-/// A sign between values, in a text of JSON within a text.
-fn after_backslash(sign: u8) -> Option<char> {
-    match sign {
-        b'"' => Some('"'),
-        b'/' => Some('/'),
-        b'n' => Some('\n'),
-        b't' => Some('\t'),
-        _ => None,
-    }
+    let other = behind_backslashes(text.get(4..)?)?.strip_prefix(b"u")?;
+    let says = char::decode_utf16([first, unit(other)?]).next()?.ok()?;
+    Some((says, text.len() - other.len() + 4))
 }
 
 /// `&#64;`, `&#x40;`, `&commat;`, and `&amp;#64;`, in which the sign itself is encoded.
@@ -239,7 +249,11 @@ mod tests {
             ("\\u5c71", '山'),
             ("\\u{5c71}", '山'),
             ("\\ud83d\\ude42", '🙂'),
+            ("\\\\u5c71", '山'),
+            ("\\\\ud83d\\\\ude42", '🙂'),
             ("\\x40", '@'),
+            ("\\n", '\n'),
+            ("\\\\\\\\t", '\t'),
             ("\\xe5\\xb1\\xb1", '山'),
             ("&#64;", '@'),
             ("&#x40;", '@'),

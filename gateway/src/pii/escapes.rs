@@ -49,20 +49,33 @@ fn next(bytes: &[u8], from: usize) -> Option<usize> {
         if !block.iter().fold(false, |any, byte| any | escape::may_begin(*byte) | (*byte == b'+')) {
             continue;
         }
-        let counts = |escape: Escape| escape.how != How::Sign;
         let begins = |at: &usize| {
             if bytes.get(*at) == Some(&b'+') {
                 return is_of_a_name(bytes, *at);
             }
             let rest =
                 bytes.get(*at..).filter(|rest| rest.first().is_some_and(|b| escape::may_begin(*b)));
-            rest.and_then(escape::read).is_some_and(counts)
+            rest.is_some_and(|rest| escape::read(rest).is_some_and(|escape| counts(escape, rest)))
         };
         if let Some(found) = (start..start + block.len()).find(begins) {
             return Some(found);
         }
     }
     None
+}
+
+/// Whether an escape at the beginning of a text hides something from who reads it as it stands.
+fn counts(escape: Escape, text: &[u8]) -> bool {
+    match escape.how {
+        How::Sign => false,
+        // The letter behind the backslash is seen as that of a word which begins there.
+        How::Break => match text.get(escape.bytes..) {
+            Some([b'+' | b'(', ..] | [0xEF, 0xBC | 0xBD, ..]) => true,
+            Some([byte, ..]) => byte.is_ascii_alphanumeric(),
+            _ => false,
+        },
+        How::Alike | How::Aside | How::Otherwise | How::InUrl => true,
+    }
 }
 
 /// Whether a plus between two letters is the blank in a name or an address, by the key before it.
@@ -204,7 +217,8 @@ mod tests {
 
     #[test]
     fn only_what_is_encoded_is_told() {
-        assert_eq!(told("a text, 100 % plain & \"simple\" \\n &lt;b&gt;"), None);
+        assert_eq!(told("a text, 100 % plain & \"simple\" \\n &lt;b&gt;\\n"), None);
+        assert_eq!(told("a\\nb\\\\r\\\\n1").unwrap(), "a\nb\r\n1\n");
         assert_eq!(told("a\nx taro%40y.example z\nb").unwrap(), "x taro@y.example z\n");
         let far = format!("{} &#64; {}", "a b".repeat(200), "c d".repeat(200));
         assert!(told(&far).unwrap().len() < 400);

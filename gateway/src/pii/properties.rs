@@ -13,7 +13,7 @@ impl Dice {
     }
 }
 
-const PIECES: [&str; 65] = [
+const PIECES: [&str; 67] = [
     "taro@example.com",
     "090-1234-5678",
     "０３－３２１０－９８７６",
@@ -79,6 +79,8 @@ const PIECES: [&str; 65] = [
     "%2540",
     "\"tel_home\": 312345678, ",
     "%5B",
+    "\\n",
+    "\\\\t",
 ];
 
 fn text(dice: &mut Dice) -> String {

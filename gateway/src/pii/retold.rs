@@ -31,6 +31,9 @@ pub(super) enum How {
     Aside,
     /// Otherwise, but as a sign between values that every reader sees as well.
     Sign,
+    /// As a letter behind a backslash, but a blank or a line's end: what follows begins a word,
+    /// which only who knows how can see.
+    Break,
     /// Otherwise, so that only who knows how can read it.
     Otherwise,
     /// The same, in the letters of a URL.
@@ -103,8 +106,9 @@ impl Retold {
     }
 
     /// Where in the original something stands that was found here, if it could not be found there:
-    /// in it, or right beside it, something is said in another way. A name or an address in a URL
-    /// counts only where a key calls it so: anything may be searched for.
+    /// in it, or right beside it, something is said in another way, or its line begins a little
+    /// before it with a break. A name or an address in a URL counts only where a key calls it so:
+    /// anything may be searched for.
     pub(super) fn place(&self, found: Span) -> Option<Span> {
         let last_at = found.end.checked_sub(1).filter(|last| found.start <= *last)?;
         let (first, last) = (self.step_at(found.start)?, self.step_at(last_at)?);
@@ -118,12 +122,65 @@ impl Retold {
         let beside = [before, after].into_iter().flatten().filter_map(|at| self.steps.get(at));
         let mut hows = inside.iter().chain(beside).map(|step| step.how);
         let is_in_url = hows.clone().any(|how| how == How::InUrl);
-        if !is_in_url && !hows.any(|how| how == How::Otherwise) {
+        let is_otherwise = is_in_url || hows.any(|how| how == How::Otherwise);
+        if !is_otherwise && !self.is_behind_break(first, found.start) {
             return None;
         }
         let needs_key = is_in_url && matches!(found.kind, Kind::Person | Kind::Address);
         let is_free = || self.text.get(..found.start).is_some_and(|before| !calls_somebody(before));
         (!(needs_key && is_free())).then_some(Span { start, end, ..found })
+    }
+
+    /// Whether an offset in a step is right behind a break, or behind the words that say there
+    /// what follows.
+    fn is_behind_break(&self, step: usize, offset: usize) -> bool {
+        let before = step.checked_sub(1).and_then(|before| self.steps.get(before));
+        let is_near = offset - self.start_of(step) <= LABEL_BYTES_MAX;
+        is_near && before.is_some_and(|before| before.how == How::Break)
+    }
+
+    /// Cuts what was found in the original where a value that was found here begins right behind a
+    /// blank or a line's end: letters of the escape are no part of it, and what is before it is
+    /// a value of its own.
+    pub(super) fn cut(&self, spans: &mut Vec<Span>, placed: &[Span]) {
+        let mut cuts =
+            placed.iter().filter_map(|span| Some((self.blank_before(span.start)?, span)));
+        let Some(mut cut) = cuts.next() else { return };
+        let mut pieces = Vec::with_capacity(spans.len());
+        'spans: for mut span in spans.drain(..) {
+            loop {
+                let (blank, value) = cut;
+                if value.start >= span.end {
+                    break;
+                }
+                if value.start > span.start && value.kind == span.kind {
+                    let end = blank.origin as usize;
+                    if span.start < end {
+                        pieces.push(Span { end, ..span });
+                    }
+                    span.start = value.start;
+                }
+                match cuts.next() {
+                    Some(next) => cut = next,
+                    None => {
+                        pieces.push(span);
+                        continue 'spans;
+                    }
+                }
+            }
+            pieces.push(span);
+        }
+        *spans = pieces;
+    }
+
+    /// The step that says a blank or a line's end right before a place of the original.
+    fn blank_before(&self, origin: usize) -> Option<Step> {
+        let after = self.steps.partition_point(|step| (step.origin as usize) < origin);
+        let step = *self.steps.get(after.checked_sub(1)?)?;
+        let is_escape = matches!(step.how, How::Break | How::Otherwise | How::InUrl);
+        let says = self.text.get(step.at as usize..)?.chars().next()?;
+        let is_before = (step.origin + step.bytes) as usize == origin;
+        (is_escape && is_before && says.is_whitespace()).then_some(step)
     }
 
     /// The step in which an offset lies.
@@ -154,6 +211,9 @@ impl Retold {
         }
     }
 }
+
+/// Words that say what follows them are no longer.
+const LABEL_BYTES_MAX: usize = 64;
 
 /// No letter of a URL is longer, encoded again and again.
 const MOST_BYTES: usize = 64;
