@@ -94,11 +94,8 @@ impl Unmask {
             let is_over = ends || is_followed;
             *text = join(restored, is_over.then(|| self.finish(index, place)).flatten());
         }
-        for call in delta.tool_calls.iter_mut().flatten() {
-            let number = call["index"].as_u64().unwrap_or(0);
-            for (place, text) in texts_of_call(number, call) {
-                *text = self.push(index, place, text);
-            }
+        if let Some(calls) = &mut delta.tool_calls {
+            self.push_calls(index, calls);
         }
         for (place, text) in texts_of_rest(&mut delta.rest) {
             *text = self.push(index, place, text);
@@ -110,6 +107,35 @@ impl Unmask {
         piece
     }
 
+    /// Restores what is said of calls. What was held back of the calls before one that begins comes
+    /// before it: who is told that another call begins takes those before it for ended.
+    fn push_calls(&mut self, index: u32, calls: &mut Vec<Value>) {
+        let mut said = Vec::with_capacity(calls.len());
+        for mut call in calls.drain(..) {
+            let number = call["index"].as_u64().unwrap_or(0);
+            let is_known = |place| self.growing.contains_key(&(index, place));
+            if !is_known(Place::Call(number)) && !is_known(Place::Input(number)) {
+                said.extend(self.tails_of_calls(index));
+            }
+            for (place, text) in texts_of_call(number, &mut call) {
+                *text = self.push(index, place, text);
+            }
+            said.push(call);
+        }
+        *calls = said;
+    }
+
+    /// What was held back of the calls of a choice. Some vendors go on with a call behind the
+    /// beginning of another: where in its JSON it is stays known.
+    fn tails_of_calls(&mut self, index: u32) -> Vec<Value> {
+        let calls = (index, Place::Call(0))..=(index, Place::Input(u64::MAX));
+        let tails = self.growing.range_mut(calls).filter_map(|((_, place), restorer)| {
+            let rest = Some(restorer.finish()).filter(|rest| !rest.is_empty())?;
+            piece_of_call(*place, &rest)
+        });
+        tails.collect()
+    }
+
     /// What was held back of all but the three texts comes with the choice's end.
     fn finish_others(&mut self, index: u32, piece: &mut ChunkChoice) {
         let of_choice = self.growing.keys().filter(|(choice, _)| *choice == index);
@@ -117,20 +143,14 @@ impl Unmask {
         let delta = &mut piece.delta;
         for place in places {
             let Some(rest) = self.finish(index, place) else { continue };
-            let call = match place {
-                Place::Call(call) => json!({"index": call, "function": {"arguments": rest}}),
-                Place::Input(call) => json!({"index": call, "custom": {"input": rest}}),
-                Place::Function => {
-                    add(&mut delta.rest, FUNCTION, &rest);
-                    continue;
+            match place {
+                Place::Function => add(&mut delta.rest, FUNCTION, &rest),
+                Place::Transcript => add(&mut delta.rest, SOUND, &rest),
+                place => {
+                    let Some(call) = piece_of_call(place, &rest) else { continue };
+                    delta.tool_calls.get_or_insert_default().push(call);
                 }
-                Place::Transcript => {
-                    add(&mut delta.rest, SOUND, &rest);
-                    continue;
-                }
-                Place::Content | Place::Refusal | Place::Reasoning => continue,
-            };
-            delta.tool_calls.get_or_insert_default().push(call);
+            }
         }
     }
 
@@ -187,6 +207,15 @@ impl Unmask {
     fn finish(&mut self, index: u32, place: Place) -> Option<String> {
         let mut restorer = self.growing.remove(&(index, place))?;
         Some(restorer.finish()).filter(|rest| !rest.is_empty())
+    }
+}
+
+/// A piece of a tool call that says more of its text.
+fn piece_of_call(place: Place, text: &str) -> Option<Value> {
+    match place {
+        Place::Call(call) => Some(json!({"index": call, "function": {"arguments": text}})),
+        Place::Input(call) => Some(json!({"index": call, "custom": {"input": text}})),
+        _ => None,
     }
 }
 
@@ -321,6 +350,60 @@ mod tests {
             streamed(format, content, "/delta/content", "No: [SECRET_1] [EMAIL_1]");
         }
         streamed(&Value::Null, content, "/delta/content", "{[SECRET_1]} [EMAIL_1]");
+    }
+
+    /// The text of each call as pieces say it, by number, and in which order they speak.
+    fn said_of_calls(deltas: &[Value]) -> (BTreeMap<u64, String>, Vec<u64>) {
+        let mut unmask = unmask(&Value::Null);
+        let (mut texts, mut order) = (BTreeMap::<u64, String>::new(), Vec::new());
+        for (at, calls) in deltas.iter().enumerate() {
+            let end = (at + 1 == deltas.len()).then_some("tool_calls");
+            let piece = json!({"index": 0, "delta": {"tool_calls": calls}, "finish_reason": end});
+            let pieces = vec![serde_json::from_value(piece).unwrap()];
+            let Event::Pieces(pieces) = unmask.event(Event::Pieces(pieces)) else { panic!() };
+            for call in pieces[0].delta.tool_calls.iter().flatten() {
+                let number = call["index"].as_u64().unwrap();
+                let text = call.pointer("/custom/input").or(call.pointer("/function/arguments"));
+                texts.entry(number).or_default().push_str(text.unwrap().as_str().unwrap());
+                order.push(number);
+            }
+        }
+        (texts, order)
+    }
+
+    #[test]
+    fn a_call_is_whole_before_another_begins() {
+        let custom = |number: u64, text: &str| json!({"index": number, "custom": {"input": text}});
+        for input in ["echo $IP", "echo [", "date +%", "cat <<E\nEMAIL_1", "a [EMAIL_"] {
+            let whole = input.replace("EMAIL_1", MAIL);
+            for deltas in [
+                vec![
+                    json!([custom(0, "")]),
+                    json!([custom(0, input)]),
+                    json!([custom(1, "")]),
+                    json!([custom(1, "ls EMAIL_1")]),
+                ],
+                vec![json!([custom(0, input), custom(1, "ls EMAIL_1")])],
+            ] {
+                let (texts, order) = said_of_calls(&deltas);
+                assert_eq!(texts, [(0, whole.clone()), (1, format!("ls {MAIL}"))].into());
+                assert!(order.is_sorted(), "{order:?}");
+            }
+        }
+        // One call goes on behind the beginning of another.
+        let call =
+            |number: u64, text: &str| json!([{"index": number, "function": {"arguments": text}}]);
+        let deltas = [
+            call(0, "{\"a\":\"[SECR"),
+            call(0, "ET_1]"),
+            call(1, "{\"b\":\"[EMA"),
+            call(0, "\",\"c\":\"[SECRET_1]\"}"),
+            call(1, "IL_1]\"}"),
+        ];
+        let (texts, _) = said_of_calls(&deltas);
+        let read = |number| serde_json::from_str::<Value>(&texts[&number]).unwrap();
+        assert_eq!(read(0), json!({"a": VALUE, "c": VALUE}));
+        assert_eq!(read(1), json!({"b": MAIL}));
     }
 
     #[test]
