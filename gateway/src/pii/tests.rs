@@ -153,6 +153,35 @@ fn every_string_of_a_request_is_masked() {
 }
 
 #[test]
+fn names_of_tools_and_schemas_stay() {
+    for name in ["Edit", "Search", "Grace", "Claude", "Sakura", "Julia", "Hanako", "Stripe"] {
+        let tools = serde_json::json!([
+            {"type": "custom", "custom": {"name": name, "description": "of 氏名：山田太郎"}},
+            {"type": "function", "function": {"name": name, "description": "Does it."}},
+            {"type": "of_tomorrow", "name": name, "tools": [{"type": "custom", "name": name}]},
+        ]);
+        let schema = serde_json::json!({"name": name, "description": "of 氏名：山田太郎"});
+        let custom = serde_json::json!({"name": name, "input": "taro@example.com"});
+        let call = serde_json::json!({"id": "c", "type": "custom", "custom": custom});
+        let mut masked = request(serde_json::json!({
+            "model": "m", "tools": tools, "functions": [{"name": name}],
+            "function_call": {"name": name},
+            "response_format": {"type": "json_schema", "json_schema": schema},
+            "messages": [{"role": "assistant", "content": null, "tool_calls": [call]}],
+        }));
+        let vault = masker().mask(&mut masked).unwrap();
+        assert_eq!(vault.counts(), [(Kind::Person, 1), (Kind::Email, 1)], "{name}");
+        let text = serde_json::to_string(&masked).unwrap();
+        assert_eq!(text.matches(&format!(r#""name":"{name}""#)).count(), 8, "{text}");
+        assert!(!text.contains("山田") && !text.contains("taro@"), "{text}");
+    }
+    // What no vendor takes for a name is a text.
+    let tool = serde_json::json!({"type": "custom", "custom": {"name": "taro@example.com"}});
+    let mut masked = request(serde_json::json!({"model": "m", "messages": [], "tools": [tool]}));
+    assert_eq!(masker().mask(&mut masked).unwrap().counts(), [(Kind::Email, 1)]);
+}
+
+#[test]
 fn end_users_stay_apart_and_the_same() {
     let named = |account: &str, name: &str| {
         let body = serde_json::json!({

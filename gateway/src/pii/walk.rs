@@ -37,6 +37,13 @@ const PROTOCOL_KEYS: [&str; 14] = [
     "media_type",
     "anthropic_beta",
 ];
+/// Where the name of a tool, of a function or of a schema stands right within.
+const NAMED: [&str; 4] = ["function", "custom", "json_schema", "tools"];
+/// The same in a request of the old kind.
+const OLD_NAMED: [&str; 2] = ["functions", "function_call"];
+
+/// Longer ones are no names: OpenAI takes 64 characters, others up to 128.
+const NAME_BYTES_MAX: usize = 128;
 /// JSON deeper than this is not walked but refused by serde long before.
 const DEPTH_MAX: usize = 128;
 
@@ -54,11 +61,8 @@ pub(super) fn walk<V: Visit>(request: &mut ChatRequest, visitor: &mut V) -> Resu
         }
         None => {}
     }
-    for value in request.tools.iter_mut().flatten() {
-        walk_value("", value, visitor, DEPTH_MAX)?;
-    }
-    if let Some(format) = &mut request.response_format {
-        walk_value("", format, visitor, DEPTH_MAX)?;
+    for value in request.tools.iter_mut().flatten().chain(&mut request.response_format) {
+        walk_named("", value, visitor, DEPTH_MAX)?;
     }
     for (key, value) in &mut request.rest {
         match value {
@@ -66,6 +70,9 @@ pub(super) fn walk<V: Visit>(request: &mut ChatRequest, visitor: &mut V) -> Resu
                 visitor.visit_name(key, name)?;
             }
             Value::String(_) if PROTOCOL_KEYS.contains(&key.as_str()) => {}
+            value if OLD_NAMED.contains(&key.as_str()) => {
+                walk_named(key, value, visitor, DEPTH_MAX)?;
+            }
             value => walk_value(key, value, visitor, DEPTH_MAX)?,
         }
     }
@@ -89,7 +96,7 @@ fn walk_message<V: Visit>(message: &mut Message, visitor: &mut V) -> Result<(), 
         None => {}
     }
     for call in message.tool_calls.iter_mut().flatten() {
-        walk_value("", call, visitor, DEPTH_MAX)?;
+        walk_named("", call, visitor, DEPTH_MAX)?;
     }
     walk_map(&mut message.rest, visitor, DEPTH_MAX)
 }
@@ -99,11 +106,48 @@ fn walk_map<V: Visit>(
     visitor: &mut V,
     depth: usize,
 ) -> Result<(), V::Error> {
-    let is_function = map.contains_key("parameters") || map.contains_key("arguments");
+    let is_function = is_function(map);
     for (key, value) in map.iter_mut() {
         let is_protocol = PROTOCOL_KEYS.contains(&key.as_str()) || (is_function && key == "name");
         if !(is_protocol && value.is_string()) {
             walk_value(key, value, visitor, depth)?;
+        }
+    }
+    Ok(())
+}
+
+fn is_function(map: &Map<String, Value>) -> bool {
+    map.contains_key("parameters") || map.contains_key("arguments")
+}
+
+/// Whether a text is made as vendors let names of tools and schemas be made.
+fn is_name(text: &str) -> bool {
+    text.len() <= NAME_BYTES_MAX
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.:/".contains(&byte))
+}
+
+/// The same as [`walk_value`], where what it holds has a name of the protocol.
+fn walk_named<V: Visit>(
+    label: &str,
+    value: &mut Value,
+    visitor: &mut V,
+    depth: usize,
+) -> Result<(), V::Error> {
+    let Some(inner) = depth.checked_sub(1) else { return Ok(()) };
+    let map = match value {
+        Value::Object(map) => map,
+        Value::Array(items) => {
+            return items.iter_mut().try_for_each(|item| walk_named(label, item, visitor, inner));
+        }
+        value => return walk_value(label, value, visitor, depth),
+    };
+    let is_function = is_function(map);
+    for (key, value) in map.iter_mut() {
+        let is_name = |text: &str| key == "name" && (is_function || is_name(text));
+        match value {
+            Value::String(text) if is_name(text) || PROTOCOL_KEYS.contains(&key.as_str()) => {}
+            value if NAMED.contains(&key.as_str()) => walk_named(key, value, visitor, inner)?,
+            value => walk_value(key, value, visitor, inner)?,
         }
     }
     Ok(())
