@@ -2,17 +2,20 @@
 //! of them, so that the policy on them can't be passed by.
 
 use schemas::openai::{ChatRequest, Content, Part, TOKENS};
-use serde_json::Value;
+use serde_json::{Map, Value};
+
+/// Thoughts that their vendor encrypted.
+const REDACTED: &str = "redacted_thinking";
 
 /// Parts whose strings are all looked through by the walk.
-const TEXT_PARTS: [&str; 5] =
-    ["text", "refusal", "thinking", "redacted_thinking", schemas::openai::TOKENS];
+const TEXT_PARTS: [&str; 5] = ["text", "refusal", "thinking", REDACTED, schemas::openai::TOKENS];
 
 /// Labels of bytes that stand without a `data:` before them: a sound's, and a file's, of which
 /// OpenAI's specification asks for no more than base64.
 const BARE_LABELS: [&str; 2] = ["data", "file_data"];
 
-/// A shorter string is looked through, whatever it is made of.
+/// A shorter string is looked through, whatever it is made of, unless all that stands around it
+/// says that it is a file.
 const BARE_BYTES_MIN: usize = 64 * 1024;
 
 /// Encoders that break lines break them no earlier (of PEM after 64 characters, of MIME after 76);
@@ -32,8 +35,7 @@ pub(crate) fn bytes(request: &ChatRequest) -> u64 {
     let file = |text: &str| if is_inline(text) { text.len() as u64 } else { 0 };
     let of_part = |part: &Part| {
         let text = part.text.as_deref().map_or(0, file);
-        let rest = part.rest.iter().map(|(name, value)| bytes_of(name, value));
-        text + rest.sum::<u64>()
+        text + bytes_within(&part.kind, &part.rest)
     };
     let of_content = |content: &Content| match content {
         Content::Text(text) => file(text),
@@ -47,8 +49,32 @@ fn bytes_of(name: &str, value: &Value) -> u64 {
         Value::String(text) if is_inline(text) || is_bare(name, text) => text.len() as u64,
         Value::Number(number) if name == TOKENS => number.to_string().len() as u64 + 1,
         Value::Array(items) => items.iter().map(|item| bytes_of(name, item)).sum(),
-        Value::Object(fields) => fields.iter().map(|(name, value)| bytes_of(name, value)).sum(),
+        Value::Object(fields) => bytes_within(name, fields),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => 0,
+    }
+}
+
+fn bytes_within(label: &str, fields: &Map<String, Value>) -> u64 {
+    let place = place_of_bytes(label, fields);
+    let of_field = |(name, value): (&String, &Value)| match value {
+        Value::String(text) if place == Some(name.as_str()) && is_encoded(text) => {
+            text.len() as u64
+        }
+        value => bytes_of(name, value),
+    };
+    fields.iter().map(of_field).sum()
+}
+
+/// The field in which a vendor takes bytes in base64 and nothing else, of an object under a label:
+/// a sound, a file, a source, and thoughts that only the vendor can read.
+pub(super) fn place_of_bytes(label: &str, of: &Map<String, Value>) -> Option<&'static str> {
+    let kind = of.get("type").and_then(Value::as_str);
+    match (label, kind) {
+        ("file", _) => Some("file_data"),
+        ("input_audio" | REDACTED, _) | ("source", Some("base64")) | (_, Some(REDACTED)) => {
+            Some("data")
+        }
+        _ => None,
     }
 }
 
@@ -81,7 +107,13 @@ pub(crate) fn is_inline(string: &str) -> bool {
 /// Whether a long string is a file's bytes in base64 and nothing else, as encoders write them. To
 /// look through them would find nothing but chance, and take a hundred times their room.
 pub(super) fn is_bare(label: &str, string: &str) -> bool {
-    if !BARE_LABELS.contains(&label) || string.len() <= BARE_BYTES_MIN || !is_base64(string) {
+    BARE_LABELS.contains(&label) && string.len() > BARE_BYTES_MIN && is_encoded(string)
+}
+
+/// Whether a string of any size that stands where bytes do is base64 and nothing else, as encoders
+/// write it. What chance would find in it can't be masked: the bytes would be broken.
+pub(super) fn is_encoded(string: &str) -> bool {
+    if !is_base64(string) {
         return false;
     }
     let has = |is: fn(&u8) -> bool| string.as_bytes().iter().any(is);
@@ -163,7 +195,9 @@ mod tests {
         assert_eq!((of(json!(file)), of(part(&file))), (100_022, 100_022));
         assert_eq!(of(json!([{"type": "text", "text": file}])), 100_022);
         assert_eq!((of(json!(text)), of(part(&text))), (0, 0));
-        assert_eq!(of(json!([{"type": "input_audio", "input_audio": {"data": "A"}}])), 0);
+        let sound = |data: &str| json!([{"type": "input_audio", "input_audio": {"data": data}}]);
+        assert_eq!(of(sound("A")), 0);
+        assert_eq!(of(sound(&"UklGRi4A".repeat(50))), 400);
         assert_eq!(of(json!([{"type": "tokens", "tokens": [1, 23, 456]}])), 9);
     }
 

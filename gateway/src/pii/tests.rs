@@ -293,6 +293,47 @@ fn a_files_bytes_are_no_text_and_have_no_part_in_its_limit() {
 }
 
 #[test]
+fn a_small_files_bytes_stay_where_a_vendor_takes_bytes() {
+    // Letters that look like a password's label and its value, and like a telephone number.
+    let bytes = "UklGRiQA/pwd+xK9zz81qqAbCd0+09012345678/ghp/AbCdEfGhIjKlMnOpQr12345678901234=";
+    let asked = |part: serde_json::Value, thoughts: serde_json::Value| {
+        request(serde_json::json!({"model": "m", "messages": [
+            {"role": "user", "content": [part]},
+            {"role": "assistant", "content": "x", "thinking_blocks": [thoughts]}]}))
+    };
+    let all = |data: &str| {
+        let source = serde_json::json!({"type": "base64", "media_type": "a/b", "data": data});
+        let nothing = serde_json::Value::Null;
+        let redacted = serde_json::json!({"type": "redacted_thinking", "data": data});
+        let sound = serde_json::json!({"format": "wav", "data": data});
+        let sound = serde_json::json!({"type": "input_audio", "input_audio": sound});
+        let file = serde_json::json!({"filename": "a.pdf", "file_data": data});
+        let file = serde_json::json!({"type": "file", "file": file});
+        let document = serde_json::json!({"type": "document", "source": source});
+        let text = serde_json::json!({"type": "text", "text": "x"});
+        [
+            asked(sound, nothing.clone()),
+            asked(file, nothing.clone()),
+            asked(document, nothing.clone()),
+            asked(redacted.clone(), nothing),
+            asked(text, redacted),
+        ]
+    };
+    for mut request in all(bytes) {
+        assert!(masker().mask(&mut request).unwrap().is_empty());
+        assert!(serde_json::to_string(&request).unwrap().contains(bytes));
+    }
+    // What is no file's bytes is looked through there, and bytes anywhere else.
+    for text in ["09012345678", "call 090-1234-5678 or so, please, as soon as you can, thank you"] {
+        for mut request in all(text) {
+            assert!(!masker().mask(&mut request).unwrap().is_empty(), "{text}");
+        }
+    }
+    let text = serde_json::json!({"type": "text", "text": bytes});
+    assert!(!masker().mask(&mut asked(text, serde_json::Value::Null)).unwrap().is_empty());
+}
+
+#[test]
 fn own_patterns_and_allowed_values_count() {
     let settings = Settings {
         patterns: vec![r"EMP-\d{4}".into()],

@@ -2,6 +2,7 @@
 //! write. It must never visit what names a thing for the protocol (roles, types, ids of calls,
 //! names of functions): a placeholder there would break the request.
 
+use super::media;
 use schemas::openai::{ChatRequest, Content, Message, Stop};
 use serde_json::{Map, Value};
 
@@ -90,7 +91,7 @@ fn walk_message<V: Visit>(message: &mut Message, visitor: &mut V) -> Result<(), 
                 if let Some(text) = &mut part.text {
                     visitor.visit("", text)?;
                 }
-                walk_map(&mut part.rest, visitor, DEPTH_MAX)?;
+                walk_map(&part.kind, &mut part.rest, visitor, DEPTH_MAX)?;
             }
         }
         None => {}
@@ -98,19 +99,23 @@ fn walk_message<V: Visit>(message: &mut Message, visitor: &mut V) -> Result<(), 
     for call in message.tool_calls.iter_mut().flatten() {
         walk_named("", call, visitor, DEPTH_MAX)?;
     }
-    walk_map(&mut message.rest, visitor, DEPTH_MAX)
+    walk_map("", &mut message.rest, visitor, DEPTH_MAX)
 }
 
 fn walk_map<V: Visit>(
+    label: &str,
     map: &mut Map<String, Value>,
     visitor: &mut V,
     depth: usize,
 ) -> Result<(), V::Error> {
     let is_function = is_function(map);
+    let bytes = media::place_of_bytes(label, map);
     for (key, value) in map.iter_mut() {
         let is_protocol = PROTOCOL_KEYS.contains(&key.as_str()) || (is_function && key == "name");
-        if !(is_protocol && value.is_string()) {
-            walk_value(key, value, visitor, depth)?;
+        match value {
+            Value::String(_) if is_protocol => {}
+            Value::String(text) if bytes == Some(key.as_str()) && media::is_encoded(text) => {}
+            value => walk_value(key, value, visitor, depth)?,
         }
     }
     Ok(())
@@ -165,7 +170,7 @@ fn walk_value<V: Visit>(
         Value::Array(items) => {
             items.iter_mut().try_for_each(|item| walk_value(label, item, visitor, depth))
         }
-        Value::Object(map) => walk_map(map, visitor, depth),
+        Value::Object(map) => walk_map(label, map, visitor, depth),
         _ => Ok(()),
     }
 }
