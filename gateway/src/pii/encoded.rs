@@ -203,6 +203,8 @@ fn a_number_under_its_key_is_masked_and_is_a_number_again() {
         json!({"phone": 9012345678_u64, "my_number": 123456789018_u64}),
         json!({"card": 4111111111111111_u64, "faxNumber": 312345678}),
         json!({"tel_home": 312345678, "contactPhones": [9012345678_u64, 8012345678_u64]}),
+        json!({"phone1": 9012345678_u64, "tel2": 312345678, "zip1": 1500041, "fax1": 312345679}),
+        json!({"emergency_contact": 9012345678_u64, "contact_no": 312345678}),
         json!({"user": {"phoneNumber": 9012345678_u64, "ssn": 78051120, "zip_code": 600001}}),
         json!([{"携帯電話": 9012345678_u64, "口座番号": 1234567}, {"郵便番号": 1500041}]),
     ] {
@@ -278,6 +280,7 @@ fn numbers_of_other_things_are_left() {
         json!({"mobile": true, "seed": 4078606767_u64, "lng": 139.70171, "v": 2065550147.25}),
         json!({"card": null, "jan_code": 4901234567894_u64, "tracking_number": 40000000000002_u64}),
         json!({"card": null, "product_id": 1234567890123452_u64, "ts_us": 1720000000000040_u64}),
+        json!({"contact_id": 9012345678_u64, "contact_form": 312345678, "zip64": 1500041}),
         json!({"phone_id": 9012345678_u64, "mobile_sessions": 90123456}),
         json!({"price": 9012345678_u64, "tel_fee": 312345678, "電話料金": 312345678}),
         json!({"phone_model": 312345678, "cells": 1048576}),

@@ -246,14 +246,32 @@ impl Key<'_> {
             let bare = last.strip_suffix("number").filter(|bare| bare.len() > 2);
             *last = bare.map_or_else(|| last.clone(), ToOwned::to_owned);
         }
+        // The first of several may be `phone1`.
+        let words: Vec<&str> = words.iter().map(|word| without_digit(word)).collect();
         let said = format!(" {} ", words.join(" "));
         let is_said = |word: &str| match word.is_ascii() {
             true => said.contains(&format!(" {word} ")),
             false => said.contains(word),
         };
-        let called = CALLED.iter().find(|(word, _)| is_said(word));
-        called.map_or(Says::Nothing, |(_, call)| Says::Called(*call))
+        match CALLED.iter().find(|(word, _)| is_said(word)) {
+            Some((_, call)) => Says::Called(*call),
+            None if is_contact(&words) => Says::Called(PHONE),
+            None => Says::Nothing,
+        }
     }
+}
+
+/// A word without the one digit at its end: more of them are no count of somebody's numbers.
+fn without_digit(word: &str) -> &str {
+    let bare = word.strip_suffix(|c: char| c.is_ascii_digit()).unwrap_or(word);
+    if bare.ends_with(|c: char| c.is_ascii_digit()) || bare.is_empty() { word } else { bare }
+}
+
+/// Whether words end as those of somebody to call do. Within them it is a person's, or a thing's.
+fn is_contact(words: &[&str]) -> bool {
+    let is_number = |word: &&str| ["number", "no", "num"].contains(word);
+    let count = words.len() - usize::from(words.last().is_some_and(is_number));
+    words.get(..count).and_then(<[&str]>::last).is_some_and(|last| *last == "contact")
 }
 
 fn is_of_cards(word: &str) -> bool {
@@ -287,6 +305,14 @@ mod tests {
             "phonenumber",
             "携帯電話",
             "mobileNo",
+            "phone1",
+            "tel2_home",
+            "fax_1",
+            "emergency_contact",
+            "contact",
+            "contact2",
+            "contactNo",
+            "contact_number",
         ] {
             assert!(matches!(says(key), Says::Called(PHONE)), "{key}");
         }
@@ -296,7 +322,9 @@ mod tests {
         for key in ["card_id", "カードID", "クレジットカード決済日時"] {
             assert!(matches!(says(key), Says::Other { of_card: true }), "{key}");
         }
-        for key in ["iphone", "", "telemetry", "cells", "a"] {
+        for key in
+            ["iphone", "", "telemetry", "cells", "a", "iphone7", "zip64", "contact_form", "1"]
+        {
             assert!(matches!(says(key), Says::Nothing), "{key}");
         }
         let at = Key { name: "at", is_quoted: false, opens_list: false };
