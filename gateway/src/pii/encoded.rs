@@ -204,6 +204,7 @@ fn a_number_under_its_key_is_masked_and_is_a_number_again() {
         json!({"card": 4111111111111111_u64, "faxNumber": 312345678}),
         json!({"tel_home": 312345678, "contactPhones": [9012345678_u64, 8012345678_u64]}),
         json!({"phone1": 9012345678_u64, "tel2": 312345678, "zip1": 1500041, "fax1": 312345679}),
+        json!({"tel": {"home": 312345678, "work": 312345679}, "zip": {"home": 1500041}}),
         json!({"emergency_contact": 9012345678_u64, "contact_no": 312345678}),
         json!({"user": {"phoneNumber": 9012345678_u64, "ssn": 78051120, "zip_code": 600001}}),
         json!([{"携帯電話": 9012345678_u64, "口座番号": 1234567}, {"郵便番号": 1500041}]),

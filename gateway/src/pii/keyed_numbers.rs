@@ -69,7 +69,7 @@ pub(super) fn retell(text: &str, mut read: impl FnMut(&Retold)) -> Others {
                 says => (says, is_open),
             },
             None => key(text, start).map_or((Says::Nothing, false), |key| {
-                let says = key.says_of(is_broken);
+                let says = key.says_at(text, start, is_broken);
                 (says, key.opens_list)
             }),
         };
@@ -176,9 +176,14 @@ mod tests {
         assert_eq!(told("my_number=123456789018&x=1"), "\n個人番号 123456789018\n");
         assert_eq!(told("{\"zip\": 600001}"), "\n〒0600001\n");
         assert_eq!(told("tel_home=312345678&x=1"), "\ntel 312345678\n");
+        let nested = "{\"tel\": {\"home\": 312345678, \"x\": {}, \"Work\": 312345678}}";
+        assert_eq!(told(nested), "\ntel 312345678\n".repeat(2));
         assert_eq!(told("{'phones': [312345678, 312345678]}"), "\ntel 312345678\n".repeat(2));
         for other in [
             "tel 312345678",
+            "{\"mobile\": {\"visitors\": 312345678}, \"home\": 312345678}",
+            "{\"tel\": {\"id\": 312345678}, \"x\": {\"work\": 312345678}}",
+            "{\"tel\": 1, \"work\": 312345678}",
             "{\"id\": 312345678}",
             "{\"tel\": 312345678.5}",
             "tel: a312345678",

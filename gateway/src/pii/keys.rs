@@ -170,6 +170,35 @@ const OF_CARDS: [&str; 6] = ["card", "cards", "creditcard", "payment", "pan", "c
 /// The same within a word of a key in Japanese.
 const IN_WORDS_OF_CARDS: [&str; 2] = ["カード", "クレジット"];
 
+/// Which of somebody's numbers it is, where the key around it says what they are:
+/// `"tel": {"home": …}`. Anything else may be counted there, as the visitors of `mobile`.
+const WHICH: [&str; 22] = [
+    "home",
+    "work",
+    "office",
+    "main",
+    "primary",
+    "secondary",
+    "first",
+    "second",
+    "other",
+    "personal",
+    "private",
+    "business",
+    "company",
+    "daytime",
+    "evening",
+    "emergency",
+    "value",
+    "raw",
+    "number",
+    "no",
+    "自宅",
+    "勤務先",
+];
+/// So far before a number the object is looked for in which it stands.
+const OBJECT_BYTES_MAX: usize = 256;
+
 /// What has a number and is nobody.
 const NUMBERED: [&str; 14] = [
     "order", "tracking", "invoice", "ticket", "serial", "part", "model", "lot", "build", "version",
@@ -219,9 +248,36 @@ pub(super) fn key(text: &str, start: usize) -> Option<Key<'_>> {
     Some(Key { name, is_quoted: false, opens_list })
 }
 
+/// The key of the object in which a place is, if it begins near.
+fn outer_key(text: &str, start: usize) -> Option<Key<'_>> {
+    let least = start.saturating_sub(OBJECT_BYTES_MAX);
+    let mut closed = 0_usize;
+    for (at, byte) in (least..start).zip(text.as_bytes().get(least..start)?).rev() {
+        match byte {
+            b'}' => closed += 1,
+            b'{' if closed == 0 => return key(text, at),
+            b'{' => closed -= 1,
+            _ => {}
+        }
+    }
+    None
+}
+
 impl Key<'_> {
+    /// What it says of a number at a place, with a fraction or without one, or what the key of the
+    /// object says in which it is.
+    pub(super) fn says_at(&self, text: &str, start: usize, is_broken: bool) -> Says {
+        if !(self.is_quoted && WHICH.contains(&self.name.to_lowercase().as_str())) {
+            return self.says_of(is_broken);
+        }
+        match outer_key(text, start).map(|outer| outer.says()) {
+            Some(Says::Called(call)) => Says::Called(call),
+            _ => self.says_of(is_broken),
+        }
+    }
+
     /// What it says of a number, with a fraction or without one.
-    pub(super) fn says_of(&self, is_broken: bool) -> Says {
+    fn says_of(&self, is_broken: bool) -> Says {
         match self.says() {
             Says::Nothing if is_broken && self.is_quoted => Says::Other { of_card: false },
             says => says,
