@@ -73,6 +73,24 @@ fn names_are_told_from_other_names_by_what_stands_around() {
     }
 }
 
+#[test]
+fn a_number_is_masked_beside_any_other() {
+    for text in [
+        "東京都渋谷区神南1-19-11 090-1234-5678",
+        "10:15 090-1234-5678 から着信がありました。",
+        "〒150-0041 090-1234-5678 山田太郎/090-1234-5678/東京",
+        "電話番号一覧\n1 090-1234-5678\n2 090-1234-5678\n3 090-1234-5678",
+        "090-1234-5678/090-1234-5678",
+        "会員 10023 4111111111111111、4111111111111111/12/27",
+        "口座 普通 1234567/山田太郎",
+    ] {
+        let masked = masker().mask_text(text).unwrap().0;
+        for value in ["090-1234-5678", "4111", "1234567"] {
+            assert!(!masked.contains(value), "{masked}");
+        }
+    }
+}
+
 fn vault_of(text: &str) -> (String, Vault) {
     let (masked, _, vault) = masker().mask_text(text).unwrap();
     (masked, vault)

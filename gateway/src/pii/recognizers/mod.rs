@@ -86,16 +86,24 @@ pub(super) fn all() -> Result<Recognizers, regex::Error> {
 mod tests {
     use super::{Digits, Recognizers};
 
-    /// How much the first rule of a kind finds in a text.
-    pub(super) fn counting(
+    /// What the first rule of a kind finds in a text.
+    pub(super) fn finding(
         add: fn(&mut Recognizers) -> Result<(), regex::Error>,
-    ) -> impl Fn(&str) -> usize {
+    ) -> impl Fn(&str) -> Vec<&str> {
         let mut all = Recognizers::new();
         add(&mut all).unwrap();
         move |text| {
             let mut findings = Vec::new();
             all[0].find(text, &Digits::of(text), &mut findings);
-            findings.len()
+            findings.iter().map(|found| &text[found.start..found.end]).collect()
         }
+    }
+
+    /// How much the first rule of a kind finds in a text.
+    pub(super) fn counting(
+        add: fn(&mut Recognizers) -> Result<(), regex::Error>,
+    ) -> impl Fn(&str) -> usize {
+        let found = finding(add);
+        move |text| found(text).len()
     }
 }

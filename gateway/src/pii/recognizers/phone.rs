@@ -40,7 +40,8 @@ const ABROAD: &str = concat!(
 const CONTEXT_BYTES: usize = 48;
 
 pub(super) fn add(all: &mut Recognizers) -> Result<(), regex::Error> {
-    all.push(Box::new(Rule::own(Kind::Phone, Trust::Pattern, NUMBER)?.accept(is_phone)));
+    let number = Rule::own(Kind::Phone, Trust::Pattern, NUMBER)?.accept(is_phone);
+    all.push(Box::new(number.within(may_begin, is_phone_beside_digits)));
     all.push(Box::new(Rule::own(Kind::Phone, Trust::Pattern, LABELLED)?.accept(|hit| {
         hit.stands_alone() && !is_toll_free(&hit.digits()) && !hit.is_called_otherwise()
     })));
@@ -125,16 +126,65 @@ fn is_phone(hit: &Hit) -> bool {
     fits && !hit.is_called_otherwise()
 }
 
+/// Whether a phone may begin with this word, where it stands among other digits. It begins with a
+/// zero or a bracket, or is all of it.
+fn may_begin(word: &str) -> bool {
+    let digits = word.bytes().filter(u8::is_ascii_digit).count();
+    match word.as_bytes() {
+        [b'(' | b'+', ..] => true,
+        [b'0', ..] if digits == word.len() => digits == 3 || digits >= 10,
+        _ => digits < word.len() && digits >= 8,
+    }
+}
+
+/// Beside other digits numbers with blanks between could be any of a list: `120 415 555 2671 30`.
+/// A phone is one word there, with signs of its own or a zero before it, or a mobile's.
+fn is_phone_beside_digits(hit: &Hit) -> bool {
+    let value = hit.value();
+    let is_marked = value.starts_with(['(', '+']);
+    let word = match value.split_once(' ') {
+        Some((_, rest)) if is_marked => rest,
+        _ => value,
+    };
+    let has_signs = is_marked || word.starts_with('0') || word.contains(['-', '.']);
+    let is_mobile = matches!(hit.digits().as_slice(), [0, 5..=9, 0, ..]);
+    let is_word = has_signs && !word.contains(' ');
+    (is_word || is_mobile || value.starts_with('+')) && is_phone(hit)
+}
+
 /// A word may follow after a hyphen (`-Fax`), a digit may not.
 fn is_apart(hit: &Hit) -> bool {
-    let before = hit.before().is_some_and(|c| c.is_ascii_alphanumeric() || "_-./+".contains(c));
+    let before = match hit.before() {
+        Some('/') => !is_behind_slash(hit),
+        Some(c) => c.is_ascii_alphanumeric() || "_-.+".contains(c),
+        None => false,
+    };
+    let has_signs = || hit.value().contains('-');
     let mut after = hit.text_after(2).chars();
     let after = match after.next() {
-        Some('-' | '.' | '/') => after.next().is_some_and(|c| c.is_ascii_digit()),
+        Some('/') => after.next().is_some_and(|c| c.is_ascii_digit()) && !has_signs(),
+        Some('-' | '.') => after.next().is_some_and(|c| c.is_ascii_digit()),
         Some(c) => c.is_ascii_alphanumeric() || c == '_',
         None => false,
     };
     !before && !after
+}
+
+/// Whether the slash before it parts it from something of another kind, and from no path:
+/// `山田太郎/090-1234-5678`, `03-3210-9876/090-1234-5678`.
+fn is_behind_slash(hit: &Hit) -> bool {
+    let before = hit.text_before(CONTEXT_BYTES);
+    let word = before.rsplit(char::is_whitespace).next().unwrap_or_default();
+    let field = word.strip_suffix('/').unwrap_or_default();
+    if field.ends_with(|c: char| !c.is_ascii()) {
+        return !field.contains("://");
+    }
+    let value = hit.value();
+    let is_path = field.is_empty() || field.starts_with(['/', '.']) || field.contains("//");
+    let said = field.rsplit(':').next().unwrap_or_default();
+    let is_telling =
+        value.starts_with(['0', '+', '(']) || !said.bytes().any(|byte| byte.is_ascii_alphabetic());
+    value.contains('-') && is_telling && !is_path
 }
 
 fn is_japanese(digits: &[u8], value: &str, separated: bool, hit: &Hit) -> bool {
@@ -223,6 +273,70 @@ mod tests {
         }
         for phone in ["0151 496 0330", "(0121) 496 0330", "0141-496-0330", "01632 960417"] {
             assert_eq!(count(phone), 1, "{phone}");
+        }
+    }
+
+    #[test]
+    fn a_phone_is_found_beside_other_digits() {
+        let found = super::super::tests::finding(add);
+        let phones = [
+            "090-1234-5678",
+            "03-3210-9876",
+            "09012345678",
+            "090 1234 5678",
+            "+81-90-1234-5678",
+            "415-555-2671",
+            "(415) 555-2671",
+            "415.555.2671",
+        ];
+        let digits = ["3", "12345", "2024-01-15", "1-19-11", "〒150-0041", "5.", "1)", "2.5"];
+        for phone in phones {
+            for other in digits {
+                let text = format!("{other} {phone}");
+                let all = found(&text);
+                assert!(all.iter().any(|value| value.contains(phone)), "{text}: {all:?}");
+                let text = format!("{phone} {other} {phone}");
+                let all = found(&text);
+                let is_whole = |value: &&&str| value.contains(phone);
+                assert_eq!(all.iter().filter(is_whole).count(), 2, "{text}: {all:?}");
+            }
+        }
+        for (text, all) in [
+            ("090-1234-5678 080-1111-2222", 2),
+            ("03-3210-9876 03-3210-9877 03-3210-9878", 3),
+            ("090-1234-5678 (03-3210-9876)", 2),
+            ("1) 090-1234-5678 2) 080-1111-2222", 2),
+            ("090-1234-5678 / 03-3210-9876", 2),
+            ("090-1234-5678/03-3210-9876", 2),
+            ("tel: 415-555-2671/415-555-2672", 2),
+            ("山田太郎/090-1234-5678/東京", 1),
+            ("山田太郎/09012345678/東京", 1),
+        ] {
+            assert_eq!(found(text).len(), all, "{text}: {:?}", found(text));
+        }
+    }
+
+    #[test]
+    fn numbers_of_a_list_are_no_phones() {
+        let count = counting(add);
+        for text in [
+            "120 415 555 2671 30",
+            "12 250 300 1024 2048 33",
+            "3 0120-444-555 0800-123-4567 2",
+            "1 03 1234 5678 02 1234 5678",
+            "7 2147483647 call 4151234567 9",
+            "https://example.com/2024/415-555-2671/",
+            "/files/415-555-2671/090-1234-5678",
+            "注文番号 12345 090-1234-5678",
+            "2.5 3.25 415.5 555.25 2671.125",
+        ] {
+            assert_eq!(count(text), 0, "{text}");
+        }
+        // Each word of a list begins one search at most.
+        for piece in ["1 ", "090 ", "(1) ", "090-1234 ", "1-2 ", "03-3210-987 "] {
+            let start = std::time::Instant::now();
+            count(&piece.repeat(256 * 1024 / piece.len()));
+            assert!(start.elapsed().as_secs() < 60, "{piece:?} took {:?}", start.elapsed());
         }
     }
 

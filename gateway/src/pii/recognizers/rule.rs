@@ -71,9 +71,18 @@ impl<'a> Hit<'a> {
         let joins = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '/');
         let before = self.before().is_some_and(|c| joins(c) && c != '/');
         let after = self.after().is_some_and(|c| {
-            joins(c) && !self.text_after(2).starts_with(". ") && !self.ends_sentence()
+            joins(c)
+                && !self.text_after(2).starts_with(". ")
+                && !self.ends_sentence()
+                && !self.is_before_slashed_word()
         });
         !before && !after
+    }
+
+    /// Whether a slash and a word of no path come next: `1234567/山田太郎`.
+    fn is_before_slashed_word(&self) -> bool {
+        let mut rest = self.text_after(2).chars();
+        rest.next() == Some('/') && rest.next().is_some_and(|c| !c.is_ascii())
     }
 
     /// Whether the line calls the number something that is nobody's.
@@ -150,6 +159,19 @@ pub(in crate::pii) struct Rule {
     accept: fn(&Hit) -> bool,
     /// Where what the pattern fits ends, when it took too much.
     end: fn(&Hit) -> usize,
+    /// What is tried within a match that was refused.
+    part: Option<Part>,
+}
+
+/// What a value looks like that stands beside other digits, with nothing but blanks or brackets
+/// between: the pattern takes all of them together.
+#[derive(Clone, Copy)]
+struct Part {
+    /// Whether a value may begin with this word; asked of every word in a refused match, so that
+    /// lists of numbers cost no more.
+    may_begin: fn(&str) -> bool,
+    /// The check: numbers of a list must not become a value only because they are side by side.
+    accept: fn(&Hit) -> bool,
 }
 
 impl Rule {
@@ -165,6 +187,7 @@ impl Rule {
             trust,
             accept: |_| true,
             end: |hit| hit.end,
+            part: None,
         })
     }
 
@@ -177,6 +200,7 @@ impl Rule {
             trust,
             accept: |_| true,
             end: |hit| hit.end,
+            part: None,
         })
     }
 
@@ -191,6 +215,62 @@ impl Rule {
         self.accept = accept;
         self
     }
+
+    /// With a look at what is within a refused match: from each word on with which a value may
+    /// begin, up to where each word ends. The pattern must have a limit, and no group.
+    pub(super) fn within(mut self, may_begin: fn(&str) -> bool, accept: fn(&Hit) -> bool) -> Self {
+        self.part = Some(Part { may_begin, accept });
+        self
+    }
+
+    /// The value of a match, if there is one that the check takes.
+    fn value(&self, hit: Hit, accept: fn(&Hit) -> bool) -> Option<Finding> {
+        let hit = Hit { end: (self.end)(&hit), ..hit };
+        let Hit { start, end, .. } = hit;
+        accept(&hit).then_some(Finding { start, end, kind: self.kind, trust: self.trust })
+    }
+}
+
+impl Part {
+    /// The longest beginning of a refused match, up to where a word ends, that is a value.
+    fn shorter(self, rule: &Rule, all: Hit) -> Option<Finding> {
+        let value = all.value();
+        if !(self.may_begin)(first_word(value)) {
+            return None;
+        }
+        let ends = value.match_indices(BETWEEN).rev().filter_map(|(at, _)| value.get(..at));
+        let mut parts = ends.map(|part| part.trim_end_matches(|c: char| !c.is_ascii_digit()));
+        parts.find_map(|part| rule.value(Hit { end: all.start + part.len(), ..all }, self.accept))
+    }
+
+    /// Where the next value may begin behind the first word of a refused match. Its last word may
+    /// go on behind it, and is then not known yet.
+    fn next(self, all: Hit) -> usize {
+        let value = all.value();
+        let goes_on = goes_on(all.text_after(2));
+        let starts = value.match_indices(BETWEEN).map(|(at, sign)| at + usize::from(sign != "("));
+        let mut starts = starts.filter(|at| *at > 0);
+        let next = starts.find(|at| {
+            let rest = value.get(*at..).unwrap_or_default();
+            let word = first_word(rest);
+            (self.may_begin)(word) || goes_on && word.len() == rest.len()
+        });
+        next.map_or(all.end, |at| all.start + at)
+    }
+}
+
+/// What stands between two values, or around one.
+const BETWEEN: [char; 3] = [' ', '(', ')'];
+
+/// A value's first word, with the bracket that opens it.
+fn first_word(value: &str) -> &str {
+    let end = value.match_indices(BETWEEN).map(|(at, _)| at).find(|at| *at > 0);
+    end.and_then(|end| value.get(..end)).unwrap_or(value)
+}
+
+/// Whether a text goes on with digits of the word before it.
+fn goes_on(text: &str) -> bool {
+    text.trim_start_matches(['-', '.']).starts_with(|c: char| c.is_ascii_digit())
 }
 
 impl Recognizer for Rule {
@@ -199,12 +279,18 @@ impl Recognizer for Rule {
     }
 
     fn find(&self, text: &str, digits: &Digits, findings: &mut Vec<Finding>) {
-        self.pattern.find(text, digits, |start, end| {
-            let end = (self.end)(&Hit::new(text, start, end));
+        // Up to here a refused match went.
+        let mut refused = 0;
+        self.pattern.find_on(text, digits, |start, end| {
             let hit = Hit::new(text, start, end);
-            if (self.accept)(&hit) {
-                findings.push(Finding { start, end, kind: self.kind, trust: self.trust });
-            }
+            let accept = self.part.filter(|_| start < refused).map_or(self.accept, |p| p.accept);
+            let value = self.value(hit, accept);
+            findings.extend(value);
+            let part = self.part.filter(|_| value.is_none())?;
+            refused = end;
+            let shorter = part.shorter(self, hit);
+            findings.extend(shorter);
+            Some(shorter.map_or_else(|| part.next(hit), |found| found.end))
         });
     }
 }
@@ -247,14 +333,32 @@ impl Pattern {
 
     /// Visits the first group, or all, of every match.
     pub(super) fn find(&self, text: &str, digits: &Digits, mut visit: impl FnMut(usize, usize)) {
+        self.find_on(text, digits, |start, end| {
+            visit(start, end);
+            None
+        });
+    }
+
+    /// As [`Self::find`]. A visit may say where to go on, behind the match's start, if the pattern
+    /// is one around digits.
+    fn find_on(
+        &self,
+        text: &str,
+        digits: &Digits,
+        mut visit: impl FnMut(usize, usize) -> Option<usize>,
+    ) {
         match self.place {
             Where::Anywhere if !self.has_group => {
-                self.regex.find_iter(text).for_each(|found| visit(found.start(), found.end()));
+                for found in self.regex.find_iter(text) {
+                    visit(found.start(), found.end());
+                }
             }
             Where::Anywhere => {
                 for captures in self.regex.captures_iter(text) {
                     let found = captures.get(1).or_else(|| captures.get(0));
-                    found.into_iter().for_each(|found| visit(found.start(), found.end()));
+                    if let Some(found) = found {
+                        visit(found.start(), found.end());
+                    }
                 }
             }
             Where::Digits(reach) => self.find_in(text, digits.windows(text, reach), visit),
@@ -267,7 +371,7 @@ impl Pattern {
         &self,
         text: &str,
         windows: impl Iterator<Item = Window>,
-        mut visit: impl FnMut(usize, usize),
+        mut visit: impl FnMut(usize, usize) -> Option<usize>,
     ) {
         let (mut at, mut groups) = (0, None);
         for window in windows {
@@ -281,8 +385,8 @@ impl Pattern {
                 if start + all.start >= window.until {
                     break;
                 }
-                visit(start + found.start, start + found.end);
-                at = start + all.end;
+                let next = visit(start + found.start, start + found.end);
+                at = next.unwrap_or(start + all.end);
             }
         }
     }
