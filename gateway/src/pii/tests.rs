@@ -91,6 +91,22 @@ fn a_number_is_masked_beside_any_other() {
     }
 }
 
+#[test]
+fn brackets_around_a_number_are_no_part_of_it() {
+    for (text, masked) in [
+        ("(電話 090-1234-5678)", "(電話 [PHONE_1])"),
+        ("（電話：090-1234-5678）", "（電話：[PHONE_1]）"),
+        ("山田様 (090-1234-5678) へ", "[PERSON_1]様 ([PHONE_1]) へ"),
+        ("(phone: 090-1234-5678)", "(phone: [PHONE_1])"),
+        ("Call me (415-555-2671).", "Call me ([PHONE_1])."),
+        ("(Tel: +81 90-1234-5678)", "(Tel: [PHONE_1])"),
+        ("tel (03) 3210-9876 or ((03) 3210-9876)", "tel [PHONE_1] or ([PHONE_1])"),
+        ("fn(tel=090-1234-5678)", "fn(tel=[PHONE_1])"),
+    ] {
+        assert_eq!(masker().mask_text(text).unwrap().0, masked);
+    }
+}
+
 fn vault_of(text: &str) -> (String, Vault) {
     let (masked, _, vault) = masker().mask_text(text).unwrap();
     (masked, vault)

@@ -40,24 +40,25 @@ const ABROAD: &str = concat!(
 const CONTEXT_BYTES: usize = 48;
 
 pub(super) fn add(all: &mut Recognizers) -> Result<(), regex::Error> {
-    let number = Rule::own(Kind::Phone, Trust::Pattern, NUMBER)?.accept(is_phone);
+    let rule = |pattern| Ok(Rule::own(Kind::Phone, Trust::Pattern, pattern)?.unbracketed());
+    let number = rule(NUMBER)?.accept(is_phone);
     all.push(Box::new(number.within(may_begin, is_phone_beside_digits)));
-    all.push(Box::new(Rule::own(Kind::Phone, Trust::Pattern, LABELLED)?.accept(|hit| {
+    all.push(Box::new(rule(LABELLED)?.accept(|hit| {
         hit.stands_alone() && !is_toll_free(&hit.digits()) && !hit.is_called_otherwise()
     })));
     all.push(Box::new(
-        Rule::own(Kind::Phone, Trust::Pattern, SPLIT)?
+        rule(SPLIT)?
             .accept(|hit| matches!(hit.digits().len(), 10 | 11) && !is_toll_free(&hit.digits())),
     ));
-    all.push(Box::new(Rule::own(Kind::Phone, Trust::Pattern, GROUPED)?.accept(is_spoken_of)));
-    all.push(Box::new(Rule::own(Kind::Phone, Trust::Pattern, TOUCHED)?.accept(|hit| {
+    all.push(Box::new(rule(GROUPED)?.accept(is_spoken_of)));
+    all.push(Box::new(rule(TOUCHED)?.accept(|hit| {
         let goes_on = hit.after().is_some_and(|c| c.is_ascii_alphanumeric() || c == '_');
         !goes_on && !is_toll_free(&hit.digits())
     })));
-    all.push(Box::new(Rule::own(Kind::Phone, Trust::Pattern, ABROAD)?.accept(|hit| {
+    all.push(Box::new(rule(ABROAD)?.accept(|hit| {
         is_apart(hit) && !is_toll_free(&hit.digits()) && !hit.is_called_otherwise()
     })));
-    all.push(Box::new(Rule::own(Kind::Phone, Trust::Pattern, KANJI)?.accept(is_in_kanji)));
+    all.push(Box::new(rule(KANJI)?.accept(is_in_kanji)));
     Ok(())
 }
 
@@ -305,6 +306,7 @@ mod tests {
             ("090-1234-5678 080-1111-2222", 2),
             ("03-3210-9876 03-3210-9877 03-3210-9878", 3),
             ("090-1234-5678 (03-3210-9876)", 2),
+            ("090-1234-5678(03-3210-9876)", 2),
             ("1) 090-1234-5678 2) 080-1111-2222", 2),
             ("090-1234-5678 / 03-3210-9876", 2),
             ("090-1234-5678/03-3210-9876", 2),

@@ -33,6 +33,25 @@ impl<'a> Hit<'a> {
         self.text.get(self.start..self.end).unwrap_or_default()
     }
 
+    /// Without the brackets that stand around it, be it one that has no other.
+    fn without_brackets(mut self) -> Self {
+        loop {
+            let value = self.value();
+            let opened = value.matches('(').count();
+            let closed = value.matches(')').count();
+            let is_around = value.find(')').is_some_and(|at| at + 1 == value.len());
+            let inner = match (value.strip_prefix('('), value.strip_suffix(')')) {
+                (Some(inner), _) if opened > closed || is_around => inner.trim_start(),
+                (_, Some(inner)) if closed > opened => {
+                    self.end = self.start + inner.trim_end().len();
+                    continue;
+                }
+                _ => return self,
+            };
+            self.start = self.end - inner.len();
+        }
+    }
+
     /// The value's digits.
     pub(super) fn digits(&self) -> Vec<u8> {
         self.value().bytes().filter(u8::is_ascii_digit).map(|byte| byte - b'0').collect()
@@ -159,6 +178,8 @@ pub(in crate::pii) struct Rule {
     accept: fn(&Hit) -> bool,
     /// Where what the pattern fits ends, when it took too much.
     end: fn(&Hit) -> usize,
+    /// Whether brackets around what the pattern fits are no part of the value.
+    is_unbracketed: bool,
     /// What is tried within a match that was refused.
     part: Option<Part>,
 }
@@ -187,6 +208,7 @@ impl Rule {
             trust,
             accept: |_| true,
             end: |hit| hit.end,
+            is_unbracketed: false,
             part: None,
         })
     }
@@ -200,6 +222,7 @@ impl Rule {
             trust,
             accept: |_| true,
             end: |hit| hit.end,
+            is_unbracketed: false,
             part: None,
         })
     }
@@ -207,6 +230,12 @@ impl Rule {
     /// With an end that is told by what the pattern fits.
     pub(super) fn shorten(mut self, end: fn(&Hit) -> usize) -> Self {
         self.end = end;
+        self
+    }
+
+    /// Without the brackets around what the pattern fits: `(090-1234-5678)`.
+    pub(super) fn unbracketed(mut self) -> Self {
+        self.is_unbracketed = true;
         self
     }
 
@@ -226,6 +255,7 @@ impl Rule {
     /// The value of a match, if there is one that the check takes.
     fn value(&self, hit: Hit, accept: fn(&Hit) -> bool) -> Option<Finding> {
         let hit = Hit { end: (self.end)(&hit), ..hit };
+        let hit = if self.is_unbracketed { hit.without_brackets() } else { hit };
         let Hit { start, end, .. } = hit;
         accept(&hit).then_some(Finding { start, end, kind: self.kind, trust: self.trust })
     }
