@@ -35,11 +35,12 @@ impl Detector {
     /// Disjoint spans in their order, in byte offsets of the text; where two readings find two
     /// kinds the one that weighs more counts. What is remembered serves the same realm alone.
     pub(super) fn detect(&self, text: &str, realm: &str, weigh: impl Fn(Kind) -> u8) -> Vec<Span> {
-        let mut spans = self.read(text, realm);
+        let mut spans = self.read(text, realm, &weigh);
         let encoded = escapes::retell(text).filter(|encoded| !encoded.text().is_empty());
         let mut numbers = Vec::new();
-        let others =
-            keyed_numbers::retell(text, |retold| numbers.extend(self.placed(retold, realm)));
+        let others = keyed_numbers::retell(text, |retold| {
+            numbers.extend(self.placed(retold, realm, &weigh))
+        });
         if let Some(encoded) = &encoded {
             // What looks like a name between such letters is none: they are read as what they say.
             let is_name = |span: &Span| matches!(span.kind, Kind::Person | Kind::Address);
@@ -47,7 +48,7 @@ impl Detector {
         }
         spans.retain(|span| !others.is_other(text, span));
         if let Some(encoded) = &encoded {
-            let placed = self.placed(encoded, realm);
+            let placed = self.placed(encoded, realm, &weigh);
             encoded.cut(&mut spans, &placed);
             join(&mut spans, placed, &weigh);
         }
@@ -56,13 +57,13 @@ impl Detector {
     }
 
     /// What is found where a text is told again, in byte offsets of that text.
-    fn placed(&self, retold: &Retold, realm: &str) -> Vec<Span> {
-        let found = self.read(retold.text(), realm);
+    fn placed(&self, retold: &Retold, realm: &str, weigh: &impl Fn(Kind) -> u8) -> Vec<Span> {
+        let found = self.read(retold.text(), realm, weigh);
         found.into_iter().filter_map(|span| retold.place(span)).collect()
     }
 
     /// What recognisers find in a text as it stands there.
-    fn read(&self, text: &str, realm: &str) -> Vec<Span> {
+    fn read(&self, text: &str, realm: &str, weigh: &impl Fn(Kind) -> u8) -> Vec<Span> {
         let shadow = Shadow::new(text);
         let mut findings = Vec::new();
         let digits = Digits::of(shadow.text());
@@ -73,16 +74,32 @@ impl Detector {
             }
         }
         self.tagger.find(shadow.text(), realm, &mut findings);
-        let mut spans = Vec::with_capacity(findings.len());
-        let mut findings = resolve(findings);
+        let asked_for: Vec<Finding> =
+            findings.extract_if(.., |finding| finding.kind == Kind::Custom).collect();
+        let mut findings = resolve(findings, weigh);
+        if !asked_for.is_empty() && weigh(Kind::Custom) > 0 {
+            findings.extend(asked_for);
+            findings.sort_by_key(|finding| finding.start);
+        }
         self.public_figures.leave_out(shadow.text(), &mut findings);
+        let mut spans = Vec::with_capacity(findings.len());
+        let mut asked_for = Vec::new();
         for finding in findings {
+            let spans = if finding.kind == Kind::Custom { &mut asked_for } else { &mut spans };
             push_lines(shadow.text(), finding, |piece| {
                 let (start, end) = (shadow.origin(piece.start), shadow.origin(piece.end));
                 spans.push(Span { start, end, kind: piece.kind });
             });
         }
-        spans
+        if asked_for.is_empty() {
+            return spans;
+        }
+        // An operator's pattern may fit a part of a value: `acme` in a mail. Then all of it is one,
+        // of the longer one's kind unless the other weighs more; of the same value it is theirs.
+        asked_for.extend(spans);
+        let mut joined = Vec::new();
+        join(&mut joined, asked_for, weigh);
+        joined
     }
 }
 

@@ -29,7 +29,8 @@ pub(super) enum Trust {
     Context,
     /// A format or check digit that hardly occurs by chance.
     Proof,
-    /// What the operator asked for.
+    /// Nothing else is right in this place: a URL's password, of which a part looks like a mail.
+    /// What the operator asked for is of this trust, and is joined with what is found there.
     Order,
 }
 
@@ -48,9 +49,13 @@ const ADDRESS_BYTES_MIN: usize = 12;
 /// Keeps the most trusted, then the longest of overlapping findings. A loser keeps what lies
 /// outside of the winners, so that no part of a value that a pattern found gets through. Of a
 /// guess hardly anything is left but of an address, into which the number after it was taken.
-pub(super) fn resolve(mut findings: Vec<Finding>) -> Vec<Finding> {
+/// What is of a kind that weighs nothing wins over nothing: it would uncover the other one.
+pub(super) fn resolve(mut findings: Vec<Finding>, weigh: impl Fn(Kind) -> u8) -> Vec<Finding> {
     findings.retain(|finding| finding.start < finding.end);
-    findings.sort_by_key(|f| (Reverse(f.trust), Reverse(f.end - f.start), f.start));
+    findings.sort_by_key(|f| {
+        let gives_way = f.trust < Trust::Order && weigh(f.kind) == 0;
+        (gives_way, Reverse(f.trust), Reverse(f.end - f.start), f.start)
+    });
     let mut kept = BTreeMap::<usize, Finding>::new();
     for finding in findings {
         let mut start = finding.start;
@@ -84,7 +89,7 @@ pub(super) fn resolve(mut findings: Vec<Finding>) -> Vec<Finding> {
     kept.into_values().collect()
 }
 
-/// Adds spans that were found in another reading of the same text; all are disjoint and sorted
+/// Adds spans that were found in another reading of the same text, or by other patterns; all are disjoint and sorted
 /// afterwards. Those that overlap become one, so that nothing of any gets through: of the kind
 /// that weighs most, which a policy says, and of those of the longest one's.
 pub(super) fn join(spans: &mut Vec<Span>, more: Vec<Span>, weigh: impl Fn(Kind) -> u8) {
@@ -127,4 +132,22 @@ pub fn code_points(text: &str, spans: &[Span]) -> Vec<Span> {
     }
     let point = |offset: usize| points.get(&offset).copied().unwrap_or(0);
     spans.iter().map(|s| Span { start: point(s.start), end: point(s.end), ..*s }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_weighs_nothing_wins_over_nothing() {
+        let secret = Finding { start: 3, end: 20, kind: Kind::Secret, trust: Trust::Context };
+        let phone = Finding { start: 5, end: 18, kind: Kind::Phone, trust: Trust::Pattern };
+        let kinds = |off: Option<Kind>| {
+            let found = resolve(vec![secret, phone], |kind| u8::from(Some(kind) != off));
+            found.iter().map(|finding| finding.kind).collect::<Vec<_>>()
+        };
+        assert_eq!(kinds(None), [Kind::Secret]);
+        assert_eq!(kinds(Some(Kind::Phone)), [Kind::Secret]);
+        assert!(kinds(Some(Kind::Secret)).contains(&Kind::Phone));
+    }
 }

@@ -380,6 +380,42 @@ fn own_patterns_and_allowed_values_count() {
 }
 
 #[test]
+fn own_patterns_uncover_nothing() {
+    let with = |kinds: &[(Kind, Mode)]| {
+        let patterns = ["acme", "5678", "ACME-[0-9]+.*", "-42 [a-z]+"].map(String::from).into();
+        let kinds = kinds.iter().copied().collect();
+        Masker::new(Settings { patterns, kinds, ..Settings::default() }).unwrap()
+    };
+    let masker = with(&[]);
+    for (text, masked) in [
+        ("mail taro.yamada@acme.co.jp to", "mail [EMAIL_1] to"),
+        ("call 090-1234-5678 now", "call [PHONE_1] now"),
+        ("password: xK9#acme!zz81", "password: [SECRET_1]"),
+        ("ghp_acme5678AbCdEfGhIjKlMnOpQrStUvWxYz12", "[SECRET_1]"),
+        ("氏名：山田acme太郎", "氏名：[PERSON_1]"),
+        ("by acme, 5678", "by [PRIVATE_1], [PRIVATE_2]"),
+        ("see ACME-42 of taro@example.com", "see [PRIVATE_1]"),
+        ("see ACME-42 of\nacme", "see [PRIVATE_1]\n[PRIVATE_2]"),
+    ] {
+        assert_eq!(masker.mask_text(text).unwrap().0, masked);
+    }
+    let asked = |masker: &Masker, text: &str| {
+        let body =
+            serde_json::json!({"model": "m", "messages": [{"role": "user", "content": text}]});
+        let mut masked = request(body);
+        masker.mask(&mut masked).map(|_| serde_json::to_string(&masked.messages).unwrap())
+    };
+    let blocked = with(&[(Kind::Email, Mode::Block)]);
+    for text in ["mail taro.yamada@acme.co.jp", "see ACME-42 of taro@example.com"] {
+        let refused = asked(&blocked, text);
+        assert!(matches!(refused, Err(MaskError::Blocked(kinds)) if kinds == [Kind::Email]));
+    }
+    let off = with(&[(Kind::Custom, Mode::Off), (Kind::Secret, Mode::Off)]);
+    let masked = asked(&off, "see ACME-42 of taro@example.com, pw=090-1234-5678").unwrap();
+    assert!(masked.contains("see ACME-42 of [EMAIL_1], pw=[PHONE_1]"), "{masked}");
+}
+
+#[test]
 fn offsets_in_code_points() {
     let text = "山田 taro@example.com";
     let spans = masker().detect(text);
