@@ -15,7 +15,7 @@ const DIGITS_MAX: usize = 6;
 pub(super) const NUMBER_MAX: u32 = 999_999;
 
 /// Writes a placeholder: brackets close it, and OpenAI's `name` fields accept them.
-pub(super) fn write(kind: Kind, number: u32) -> String {
+pub(super) fn write(kind: Kind, number: u64) -> String {
     format!("[{}_{number}]", kind.tag())
 }
 

@@ -17,6 +17,14 @@ const ALIAS_BYTES: usize = 16;
 /// Numbers that a value has of its own before it takes any that is free.
 const OWN_NUMBERS: u32 = 32;
 
+/// The first of a value's own numbers: all have sixteen digits, so that of a million values hardly
+/// two have the same. They need not be read back: what is compared is not shown.
+const OWN_NUMBER_MIN: u64 = 1_000_000_000_000_000;
+/// So many there are.
+const OWN_NUMBERS_COUNT: u64 = 9 * OWN_NUMBER_MIN;
+/// Digits of each.
+const OWN_NUMBER_DIGITS: usize = 16;
+
 /// The values of one request behind their placeholders.
 #[derive(Clone, Default)]
 pub struct Vault {
@@ -27,9 +35,9 @@ pub struct Vault {
 /// What restorers share.
 #[derive(Default)]
 pub(super) struct Values {
-    values: BTreeMap<(Kind, u32), String>,
+    values: BTreeMap<(Kind, u64), String>,
     /// Those that were numbers of JSON wherever they stood.
-    numbers: BTreeSet<(Kind, u32)>,
+    numbers: BTreeSet<(Kind, u64)>,
     /// Fields that want a number.
     number_fields: NumberFields,
 }
@@ -37,7 +45,7 @@ pub(super) struct Values {
 impl Values {
     /// The value that this request put behind a placeholder.
     pub(super) fn get(&self, kind: Kind, number: u32) -> Option<&str> {
-        self.values.get(&(kind, number)).map(String::as_str)
+        self.values.get(&(kind, number.into())).map(String::as_str)
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -51,7 +59,7 @@ impl Values {
 
     /// Whether a value is a number again where it stands alone in a field.
     pub(super) fn is_number(&self, kind: Kind, number: u32, field: Option<&str>) -> bool {
-        self.numbers.contains(&(kind, number)) && self.number_fields.holds(field)
+        self.numbers.contains(&(kind, number.into())) && self.number_fields.holds(field)
     }
 }
 
@@ -133,16 +141,18 @@ fn digest(texts: &[&str]) -> [u8; 32] {
 /// Hands out placeholders in the order of appearance, or by value.
 #[derive(Default)]
 pub(super) struct Issuer {
-    numbers: BTreeMap<(Kind, String), u32>,
+    numbers: BTreeMap<(Kind, String), u64>,
     /// Of these, what was a text somewhere, and what was a number of JSON.
-    as_texts: BTreeSet<(Kind, u32)>,
-    as_numbers: BTreeSet<(Kind, u32)>,
+    as_texts: BTreeSet<(Kind, u64)>,
+    as_numbers: BTreeSet<(Kind, u64)>,
     number_fields: NumberFields,
     /// The last number of each kind.
     last: [u32; Kind::ALL.len()],
     /// The realm in which a value has its own number.
     realm: Option<String>,
-    taken: BTreeSet<(Kind, u32)>,
+    taken: BTreeSet<(Kind, u64)>,
+    /// Numbers as long as a value's own that the input spells, whatever stands before them.
+    spelled: BTreeSet<u64>,
     local_only: bool,
 }
 
@@ -150,8 +160,13 @@ impl Issuer {
     /// Keeps free what the input itself spells like a placeholder.
     pub(super) fn reserve(&mut self, text: &str) {
         placeholder::spelled(text, |kind, number| {
-            self.taken.insert((kind, number));
+            self.taken.insert((kind, number.into()));
         });
+        if self.realm.is_some() {
+            let numbers = text.split(|c: char| !c.is_ascii_digit());
+            let long = numbers.filter(|number| number.len() == OWN_NUMBER_DIGITS);
+            self.spelled.extend(long.filter_map(|number| number.parse::<u64>().ok()));
+        }
     }
 
     /// From now on a value's number is its own in the realm, as long as no other one has it.
@@ -183,7 +198,7 @@ impl Issuer {
         self.number_fields = fields;
     }
 
-    fn number(&mut self, kind: Kind, value: &str) -> Result<u32, Exhausted> {
+    fn number(&mut self, kind: Kind, value: &str) -> Result<u64, Exhausted> {
         let key = (kind, value.to_owned());
         if let Some(number) = self.numbers.get(&key) {
             return Ok(*number);
@@ -198,26 +213,29 @@ impl Issuer {
     }
 
     /// The next number that is free.
-    fn next(&mut self, kind: Kind) -> Result<u32, Exhausted> {
+    fn next(&mut self, kind: Kind) -> Result<u64, Exhausted> {
         let last = self.last.get_mut(kind as usize).ok_or(Exhausted)?;
         loop {
             *last += 1;
             if *last > NUMBER_MAX {
                 return Err(Exhausted);
             }
-            if !self.taken.contains(&(kind, *last)) {
-                return Ok(*last);
+            let number = u64::from(*last);
+            if !self.taken.contains(&(kind, number)) {
+                return Ok(number);
             }
         }
     }
 
     /// A value's own number. Where that is taken it has further ones, far from each other: a text
     /// that spells thousands of placeholders must not make each value walk over all of them.
-    fn number_of(&mut self, realm: &str, kind: Kind, value: &str) -> Result<u32, Exhausted> {
+    fn number_of(&mut self, realm: &str, kind: Kind, value: &str) -> Result<u64, Exhausted> {
         for attempt in 0..OWN_NUMBERS {
-            let [a, b, c, d, ..] = digest(&[realm, kind.as_str(), value, &attempt.to_string()]);
-            let number = u32::from_le_bytes([a, b, c, d]) % NUMBER_MAX + 1;
-            if !self.taken.contains(&(kind, number)) {
+            let digest = digest(&[realm, kind.as_str(), value, &attempt.to_string()]);
+            let [a, b, c, d, e, f, g, h, ..] = digest;
+            let own = u64::from_le_bytes([a, b, c, d, e, f, g, h]) % OWN_NUMBERS_COUNT;
+            let number = OWN_NUMBER_MIN + own;
+            if !self.taken.contains(&(kind, number)) && !self.spelled.contains(&number) {
                 return Ok(number);
             }
         }
@@ -238,5 +256,27 @@ impl Issuer {
             number_fields: self.number_fields,
         };
         Vault { values: Arc::new(values), local_only: self.local_only }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_of_many_requests_have_numbers_of_their_own() {
+        let placeholder = |text: &str, value: &str| {
+            let mut issuer = Issuer::default();
+            issuer.number_by_value("acct_a");
+            issuer.reserve(text);
+            issuer.issue(Kind::Email, value).unwrap()
+        };
+        let value = |index: usize| format!("user{index}@example.com");
+        let all: BTreeSet<String> = (0..5_000).map(|it| placeholder("", &value(it))).collect();
+        assert_eq!(all.len(), 5_000);
+        let own = placeholder("", &value(0));
+        assert_eq!(own.len(), "[EMAIL_]".len() + OWN_NUMBER_DIGITS, "{own}");
+        assert_eq!(placeholder("other text 42", &value(0)), own);
+        assert_ne!(placeholder(&own, &value(0)), own);
     }
 }
