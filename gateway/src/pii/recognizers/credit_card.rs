@@ -69,13 +69,26 @@ fn is_card_beside_digits(hit: &Hit) -> bool {
     let value = hit.value();
     let groups = value.split(|c: char| !c.is_ascii_digit()).map(str::len);
     let is_listed = match groups.collect::<Vec<_>>().as_slice() {
-        [_] | [4, 6, 4 | 5] => false,
+        [_] => is_among_others(hit),
+        [4, 6, 4 | 5] => false,
         [4, 4, 4, 4] | [4, 4, 4, 4, 3] => !value.contains('-') && neighbours(hit) > 1,
         _ => return false,
     };
     has_issuer(&hit.digits())
         && (!is_listed || is_called_card(&small(hit.text_before(CONTEXT_BYTES))))
         && is_card(hit)
+}
+
+/// Whether a number as long as it, right beside it, is no card: then it is one of a list as well.
+fn is_among_others(hit: &Hit) -> bool {
+    let before = hit.text_before(DIGITS_MAX + 1).strip_suffix(' ').unwrap_or_default();
+    let after = hit.text_after(DIGITS_MAX + 1).strip_prefix(' ').unwrap_or_default();
+    [before.rsplit(' ').next(), after.split(' ').next()].into_iter().flatten().any(|word| {
+        let digits = word.bytes().filter(u8::is_ascii_digit).map(|byte| byte - b'0');
+        let digits: Vec<u8> = digits.collect();
+        let is_alike = word.len() == hit.value().len() && digits.len() == word.len();
+        is_alike && !(has_issuer(&digits) && passes_luhn(&digits))
+    })
 }
 
 /// How many groups of four digits are right beside it: two on each side are looked at.
@@ -186,6 +199,8 @@ mod tests {
         let count = counting(add);
         for text in [
             "2024 2025 4111 1111 1111 1111",
+            "4341410794708009 9463293806476780",
+            "2574071753855123 4877846514144953",
             "1 41 11 11 11 11 11 11 11 11",
             "7 4111111111111112 8",
             "/4111111111111111/12",

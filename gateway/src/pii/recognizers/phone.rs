@@ -147,8 +147,9 @@ fn is_phone_beside_digits(hit: &Hit) -> bool {
         Some((_, rest)) if is_marked => rest,
         _ => value,
     };
-    let has_signs = is_marked || word.starts_with('0') || word.contains(['-', '.']);
-    let is_mobile = matches!(hit.digits().as_slice(), [0, 5..=9, 0, ..]);
+    // Three groups with points could be a version.
+    let has_signs = is_marked || word.starts_with('0') || word.contains('-');
+    let is_mobile = matches!(hit.digits().as_slice(), [0, 5..=9, 0, rest @ ..] if rest.len() == 8);
     let is_word = has_signs && !word.contains(' ');
     (is_word || is_mobile || value.starts_with('+')) && is_phone(hit)
 }
@@ -288,7 +289,6 @@ mod tests {
             "+81-90-1234-5678",
             "415-555-2671",
             "(415) 555-2671",
-            "415.555.2671",
         ];
         let digits = ["3", "12345", "2024-01-15", "1-19-11", "〒150-0041", "5.", "1)", "2.5"];
         for phone in phones {
@@ -324,6 +324,9 @@ mod tests {
         for text in [
             "120 415 555 2671 30",
             "12 250 300 1024 2048 33",
+            "254 090 458 0969 2975",
+            "2474 564 1311 780 9025 887 9003 1817 740 231 3363",
+            "v7.32.9 312.793.6265 build 7335",
             "3 0120-444-555 0800-123-4567 2",
             "1 03 1234 5678 02 1234 5678",
             "7 2147483647 call 4151234567 9",

@@ -298,6 +298,13 @@ fn first_word(value: &str) -> &str {
     end.and_then(|end| value.get(..end)).unwrap_or(value)
 }
 
+/// Whether what starts here is in one list with what was refused up to there: it is a part of it,
+/// or only blanks and brackets are between.
+fn is_listed(text: &str, refused: usize, start: usize) -> bool {
+    let between = text.as_bytes().get(refused..start).unwrap_or_default();
+    between.len() <= BETWEEN.len() && between.iter().all(|byte| b" ().-".contains(byte))
+}
+
 /// Whether a text goes on with digits of the word before it.
 fn goes_on(text: &str) -> bool {
     text.trim_start_matches(['-', '.']).starts_with(|c: char| c.is_ascii_digit())
@@ -309,15 +316,16 @@ impl Recognizer for Rule {
     }
 
     fn find(&self, text: &str, digits: &Digits, findings: &mut Vec<Finding>) {
-        // Up to here a refused match went.
-        let mut refused = 0;
+        // Where the last refused match ended.
+        let mut refused = None;
         self.pattern.find_on(text, digits, |start, end| {
             let hit = Hit::new(text, start, end);
-            let accept = self.part.filter(|_| start < refused).map_or(self.accept, |p| p.accept);
+            let is_listed = refused.is_some_and(|at| is_listed(text, at, start));
+            let accept = self.part.filter(|_| is_listed).map_or(self.accept, |part| part.accept);
             let value = self.value(hit, accept);
             findings.extend(value);
             let part = self.part.filter(|_| value.is_none())?;
-            refused = end;
+            refused = Some(end);
             let shorter = part.shorter(self, hit);
             findings.extend(shorter);
             Some(shorter.map_or_else(|| part.next(hit), |found| found.end))
