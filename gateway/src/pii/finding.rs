@@ -89,9 +89,9 @@ pub(super) fn resolve(mut findings: Vec<Finding>, weigh: impl Fn(Kind) -> u8) ->
     kept.into_values().collect()
 }
 
-/// Adds spans that were found in another reading of the same text, or by other patterns; all are disjoint and sorted
-/// afterwards. Those that overlap become one, so that nothing of any gets through: of the kind
-/// that weighs most, which a policy says, and of those of the longest one's.
+/// Adds spans that were found in another reading of the same text, or by other patterns; all are
+/// disjoint and sorted afterwards. Those that overlap become one, so that nothing of any gets
+/// through: of the kind that weighs most, which a policy says, and of those of the longest one's.
 pub(super) fn join(spans: &mut Vec<Span>, more: Vec<Span>, weigh: impl Fn(Kind) -> u8) {
     if more.is_empty() {
         return;

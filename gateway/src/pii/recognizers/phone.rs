@@ -337,11 +337,9 @@ mod tests {
         ] {
             assert_eq!(count(text), 0, "{text}");
         }
-        // Each word of a list begins one search at most.
+        // Each word of a list begins one search at most: else this would take for ever.
         for piece in ["1 ", "090 ", "(1) ", "090-1234 ", "1-2 ", "03-3210-987 "] {
-            let start = std::time::Instant::now();
-            count(&piece.repeat(256 * 1024 / piece.len()));
-            assert!(start.elapsed().as_secs() < 60, "{piece:?} took {:?}", start.elapsed());
+            assert_eq!(count(&piece.repeat(256 * 1024 / piece.len())), 0, "{piece:?}");
         }
     }
 
