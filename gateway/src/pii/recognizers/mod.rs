@@ -16,6 +16,7 @@ mod ip_address;
 mod labels;
 mod license_plate;
 mod my_number;
+mod part;
 mod passport;
 mod pension_number;
 mod person_column;
