@@ -2,6 +2,7 @@
 
 use crate::program::{Place, Up, children_of, send};
 use harness::fetched::demo_model;
+use harness::metrics::Scrape;
 use harness::{World, ledger, uses, voids, wait_for, wait_until};
 use infra::bus::Bus;
 use rustix::process::Signal;
@@ -115,6 +116,32 @@ async fn a_killed_model_ends_the_stream_with_an_error_and_one_charge() {
     // It is started again by itself, and answers.
     let again = up.client().chat(&story(8)).await;
     assert_eq!(again.status, 200, "{}", again.text);
+    drop(books);
+    up.finish(&place).await;
+}
+
+/// Its answer comes in pieces to the gateway all the same, and none of them was told.
+#[tokio::test]
+async fn who_leaves_before_a_whole_answer_is_there_pays_nothing() {
+    if !HAS_LLAMA {
+        return;
+    }
+    let (place, up, books) = Books::of_a_start().await;
+    let client = up.client();
+    let mut long = story(900);
+    long["response_format"] = json!({"type": "json_schema", "json_schema": {"name": "text",
+        "schema": {"type": "string", "minLength": 5_000}}});
+    let has_begun = wait_until("it has begun", async || {
+        let told = reqwest::get(up.text("metrics_url")).await.unwrap().text().await.unwrap();
+        Scrape::read(&told).sum("fly_llm_first_token_seconds_count") > 0.0
+    });
+    tokio::select! {
+        whole = client.chat(&long) => panic!("too soon: {}", whole.text),
+        () = has_begun => {}
+    }
+    wait_until("it has an end", async || ledger(&books.bus).await.len() > books.before).await;
+    let events = ledger(&books.bus).await;
+    assert_eq!((uses(&events).len(), voids(&events)), (0, 1));
     drop(books);
     up.finish(&place).await;
 }

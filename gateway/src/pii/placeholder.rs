@@ -227,7 +227,12 @@ fn read_bracketed(text: &str, setting: Setting) -> Read {
     if is_small {
         // `{person1}`, `<email_1>`, `scores[person1]`, `${phone_1}`: names of the model's own.
         let is_code = setting.before.is_some_and(|c| is_word(c) || matches!(c, '$' | '{' | '<'));
-        if cursor.at == end || matches!(opening, '{' | '<' | '&') || is_code {
+        if matches!(opening, '{' | '<' | '&') || is_code {
+            return Err(Stop::Other);
+        }
+        if cursor.at == end {
+            // Where the text ends something may follow yet.
+            cursor.peek()?;
             return Err(Stop::Other);
         }
     }
@@ -445,6 +450,10 @@ mod tests {
             assert!(is_read(Some('は'), text) && is_read(None, text), "{text}");
         }
         assert!(is_read(Some('s'), "[PERSON_1]"));
+        let setting = Setting { before: None, complete: false, json: false };
+        for (at, _) in "[person_1]".char_indices().skip(1) {
+            assert_eq!(read(&"[person_1]"[..at], setting), Found::Unfinished, "{at}");
+        }
     }
 
     #[test]

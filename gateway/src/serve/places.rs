@@ -139,6 +139,20 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_client_has_a_whole_net() {
+        for (address, client) in [
+            ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::"),
+            ("2001:db8:1:2::9", "2001:db8:1:2::"),
+            ("2001:db8:1:3::9", "2001:db8:1:3::"),
+            ("::ffff:192.0.2.1", "192.0.2.1"),
+            ("192.0.2.1", "192.0.2.1"),
+        ] {
+            let client: IpAddr = client.parse().unwrap();
+            assert_eq!(client_of(address.parse().unwrap()), client, "{address}");
+        }
+    }
+
+    #[test]
     fn descriptors_are_left_for_others() {
         for (descriptors, max) in [(1_000_000, 20_000), (20_000, 19_744), (1_024, 768), (100, 50)] {
             assert_eq!(connections_max(descriptors), max);
