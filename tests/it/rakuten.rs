@@ -3,7 +3,7 @@
 use crate::program::{Place, Up, children_of, send};
 use harness::fetched::demo_model;
 use harness::metrics::Scrape;
-use harness::{World, ledger, uses, voids, wait_for, wait_until};
+use harness::{Client, World, ledger, uses, voids, wait_for, wait_until};
 use infra::bus::Bus;
 use rustix::process::Signal;
 use schemas::ledger::{Outcome, Use, Writer};
@@ -131,8 +131,10 @@ async fn who_leaves_before_a_whole_answer_is_there_pays_nothing() {
     let mut long = story(900);
     long["response_format"] = json!({"type": "json_schema", "json_schema": {"name": "text",
         "schema": {"type": "string", "minLength": 5_000}}});
+    let metrics = up.text("metrics_url").trim_end_matches("/metrics");
+    let metrics = Client::of(metrics, up.text("api_key"));
     let has_begun = wait_until("it has begun", async || {
-        let told = reqwest::get(up.text("metrics_url")).await.unwrap().text().await.unwrap();
+        let told = metrics.get("/metrics").await.text;
         Scrape::read(&told).sum("fly_llm_first_token_seconds_count") > 0.0
     });
     tokio::select! {

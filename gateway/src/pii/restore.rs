@@ -24,8 +24,33 @@ pub struct Restorer {
     escape: Escape,
     held: String,
     before: Option<char>,
+    /// Of JSON, what a backslash makes of the letter before.
+    escaped: Escaped,
     /// Of JSON in which numbers may come back.
     field: Field,
+}
+
+/// What the last backslashes of JSON say.
+#[derive(Default)]
+struct Escaped {
+    /// The next letter belongs to one.
+    is_next: bool,
+    /// The last one did.
+    is_last: bool,
+}
+
+impl Escaped {
+    fn pass(&mut self, text: &str) {
+        for byte in text.bytes() {
+            self.is_last = std::mem::replace(&mut self.is_next, false);
+            self.is_next = byte == b'\\' && !self.is_last;
+        }
+    }
+
+    /// The letter before, as a reader of the JSON sees it: a line's end or a tab is no letter.
+    fn read(&self, before: Option<char>) -> Option<char> {
+        before.filter(|letter| !(self.is_last && "ntrbf".contains(*letter)))
+    }
 }
 
 /// Blanks between a string and the colon that makes a name of it.
@@ -33,7 +58,8 @@ const BLANKS_MAX: usize = 16;
 
 impl Restorer {
     pub(super) fn new(values: Arc<Values>, escape: Escape) -> Self {
-        Self { values, escape, held: String::new(), before: None, field: Field::default() }
+        let (escaped, field) = (Escaped::default(), Field::default());
+        Self { values, escape, held: String::new(), before: None, escaped, field }
     }
 
     /// Takes the next piece of the answer and gives what can be shown now.
@@ -69,11 +95,14 @@ impl Restorer {
             if has_numbers {
                 self.field.pass(plain);
             }
+            if json {
+                self.escaped.pass(plain);
+            }
             shown.push_str(plain);
             self.before = plain.chars().next_back().or(self.before);
             at += plain.len();
             let Some(character) = rest.chars().next() else { return shown };
-            let setting = Setting { before: self.before, complete, json };
+            let setting = Setting { before: self.escaped.read(self.before), complete, json };
             let is_number = character == '"';
             let found = match is_number {
                 true => self.number_at(rest, setting),
@@ -91,6 +120,7 @@ impl Restorer {
                             false => self.show(value, is_number, &mut shown),
                         }
                         self.before = rest.get(..length).and_then(|p| p.chars().next_back());
+                        self.escaped = Escaped::default();
                         at += length;
                         continue;
                     }
@@ -99,6 +129,9 @@ impl Restorer {
             }
             if has_numbers {
                 self.field.pass(rest.get(..character.len_utf8()).unwrap_or_default());
+            }
+            if json {
+                self.escaped.pass(rest.get(..character.len_utf8()).unwrap_or_default());
             }
             shown.push(character);
             self.before = Some(character);

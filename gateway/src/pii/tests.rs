@@ -270,6 +270,25 @@ fn tool_arguments_stay_valid_json() {
 }
 
 #[test]
+fn the_letter_of_an_escape_is_no_letter_before_a_placeholder() {
+    let (_, vault) = vault_of("mail taro@example.com");
+    for (arguments, restored) in [
+        (
+            r#"{"to":"To:\nEMAIL_1\tEMAIL_1"}"#,
+            r#"{"to":"To:\ntaro@example.com\ttaro@example.com"}"#,
+        ),
+        (r#"{"path":"C:\\nEMAIL_1 nEMAIL_1"}"#, r#"{"path":"C:\\nEMAIL_1 nEMAIL_1"}"#),
+        (r#"{"a":"\\\nEMAIL_1"}"#, r#"{"a":"\\\ntaro@example.com"}"#),
+    ] {
+        assert_eq!(vault.restore_json(arguments), restored);
+        let mut restorer = vault.json_restorer();
+        let mut told: String = arguments.split("").map(|letter| restorer.push(letter)).collect();
+        told.push_str(&restorer.finish());
+        assert_eq!(told, restored);
+    }
+}
+
+#[test]
 fn a_value_split_over_messages_is_masked_in_both() {
     let mut masked = request(serde_json::json!({"model": "auto", "messages": [
         {"role": "user", "content": "Card number: 4242 4242"},
