@@ -38,6 +38,14 @@ fn story(max_tokens: u32) -> Value {
         "messages": [{"role": "user", "content": "Tell me a very long story about Mount Fuji."}]})
 }
 
+/// A text that may not end before its tokens do.
+fn endless() -> Value {
+    let mut story = story(900);
+    story["response_format"] = json!({"type": "json_schema", "json_schema": {"name": "text",
+        "schema": {"type": "string", "minLength": 5_000}}});
+    story
+}
+
 #[tokio::test]
 async fn the_local_model_streams_words() {
     let place = place().await;
@@ -127,10 +135,7 @@ async fn who_leaves_before_a_whole_answer_is_there_pays_nothing() {
         return;
     }
     let (place, up, books) = Books::of_a_start().await;
-    let client = up.client();
-    let mut long = story(900);
-    long["response_format"] = json!({"type": "json_schema", "json_schema": {"name": "text",
-        "schema": {"type": "string", "minLength": 5_000}}});
+    let (client, long) = (up.client(), endless());
     let metrics = up.text("metrics_url").trim_end_matches("/metrics");
     let metrics = Client::of(metrics, up.text("api_key"));
     let has_begun = wait_until("it has begun", async || {
@@ -157,10 +162,8 @@ async fn an_abort_ends_what_ran_and_loses_nobody_who_waited() {
     }
     let (place, up, books) = Books::of_a_start().await;
     let client = up.client();
-    // A text that may not end before its tokens do: both still write when the process falls.
-    let mut long = story(900);
-    long["response_format"] = json!({"type": "json_schema", "json_schema": {"name": "text",
-        "schema": {"type": "string", "minLength": 5_000}}});
+    // Both still write when the process falls.
+    let mut long = endless();
     let mut first = client.stream(&long).await;
     // Not the same question: that would be answered once for both.
     long["max_tokens"] = json!(899);
